@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: ISC */
+#include "fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "path.h"
+#include "sys.h"
+
+enum hf_held hf_fd_held(int fd)
+{
+	char path[40], line[256];
+	enum hf_held held = HF_HELD_NONE;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	if (!f)
+		return errno == ENOENT && access("/proc/self/fdinfo", F_OK) == 0 ? HF_HELD_NONE
+										 : HF_HELD_UNKNOWN;
+	while (fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "lock:", 5) != 0 || !strstr(line, " FLOCK "))
+			continue;
+		held = strstr(line, " WRITE ") ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
+	}
+	fclose(f);
+	return held;
+}
+
+/* What fd holds, if it is this inode. */
+static enum hf_held held_on(int fd, const struct stat *inode)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, inode))
+		return HF_HELD_NONE;
+	return hf_fd_held(fd);
+}
+
+/* The next descriptor that the environment names, and where to go on; NULL at the end or at
+ * nonsense. */
+static const char *next_named(const char *s, int *fd)
+{
+	char *end;
+	long n;
+
+	if (!s || !*s)
+		return NULL;
+	n = strtol(s, &end, 10);
+	if (end == s || n < 0 || n > 1 << 20 || (*end && *end != ','))
+		return NULL;
+	*fd = (int)n;
+	return *end ? end + 1 : end;
+}
+
+enum hf_held hf_fd_inherited(const struct stat *inode, int *fd)
+{
+	enum hf_held best = HF_HELD_NONE;
+	const char *s = getenv(HF_FD_ENV);
+	int candidate;
+
+	while ((s = next_named(s, &candidate))) {
+		enum hf_held held = held_on(candidate, inode);
+
+		if (held > best) {
+			best = held;
+			*fd = candidate;
+		}
+	}
+	return best;
+}
+
+enum hf_held hf_fd_inherited_unnamed(const struct stat *inode, int except, int *fd)
+{
+	enum hf_held best = HF_HELD_NONE;
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	if (!dir)
+		return HF_HELD_UNKNOWN;
+	while ((entry = readdir(dir))) {
+		int candidate = atoi(entry->d_name);
+		enum hf_held held;
+
+		if (candidate < 3 || candidate == except || candidate == dirfd(dir))
+			continue;
+		held = held_on(candidate, inode);
+		if (held > best) {
+			best = held;
+			*fd = candidate;
+		}
+	}
+	closedir(dir);
+	return best;
+}
+
+int hf_fd_high(int fd)
+{
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, HF_FD_BASE);
+
+	if (high >= 0)
+		sys_close(fd);
+	return high;
+}
+
+enum hf_status hf_fd_export(const int *fds, size_t count, struct hf_err *err)
+{
+	char list[1024] = "";
+	size_t used = 0;
+	const char *s = getenv(HF_FD_ENV);
+	int fd;
+
+	while ((s = next_named(s, &fd)))
+		if (hf_fd_held(fd) != HF_HELD_NONE && used < sizeof(list) - 16)
+			used += (size_t)sprintf(list + used, "%s%d", used ? "," : "", fd);
+	for (size_t i = 0; i < count; i++) {
+		if (used >= sizeof(list) - 16)
+			return hf_fail(err, HF_OS, "too many locks are inherited to be named in %s",
+				       HF_FD_ENV);
+		used += (size_t)sprintf(list + used, "%s%d", used ? "," : "", fds[i]);
+	}
+	if ((used ? setenv(HF_FD_ENV, list, 1) : unsetenv(HF_FD_ENV)) < 0)
+		return hf_fail_errno(err, "cannot set %s", HF_FD_ENV);
+	return HF_OK;
+}

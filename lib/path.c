@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: ISC */
+#include "path.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "sys.h"
+
+enum { MOST_LINKS = 40 }; /* as the kernel's MAXSYMLINKS */
+
+/* Open `path`, relative to dir, as a directory that can be synced where that is possible. */
+static int open_dir(int dir, const char *path, unsigned int flags)
+{
+	int fd = sys_openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+
+	/* a directory that may be searched and written but not read cannot be synced */
+	if (fd < 0 && errno == EACCES && (flags & HF_TARGET_NO_SYNC))
+		fd = sys_openat(dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	return fd;
+}
+
+/* Make `name` in dir and open it. Its entry is synced: a durable file in it needs that. */
+static int make_dir(int dir, const char *name, unsigned int flags)
+{
+	if (sys_mkdirat(dir, name, 0777) < 0 && errno != EEXIST)
+		return -1;
+	if (!(flags & HF_TARGET_NO_SYNC) && sys_fsync(dir) < 0)
+		return -1;
+	return open_dir(dir, name, flags);
+}
+
+/* Open the directory `path` (modified and restored), making what is missing. */
+static int open_parents(int dir, char *path, unsigned int flags)
+{
+	int fd = open_dir(dir, path, flags), up;
+	char *slash, *name;
+
+	if (fd >= 0 || errno != ENOENT || !(flags & HF_TARGET_PARENTS))
+		return fd;
+	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+		path[n - 1] = '\0';
+	slash = strrchr(path, '/');
+	name = slash ? slash + 1 : path;
+	if (!slash) {
+		up = open_dir(dir, ".", flags);
+	} else if (slash == path) {
+		up = open_dir(dir, "/", flags);
+	} else {
+		*slash = '\0';
+		up = open_parents(dir, path, flags);
+		*slash = '/';
+	}
+	if (up < 0)
+		return -1;
+	fd = make_dir(up, name, flags);
+	int saved = errno;
+	sys_close(up);
+	errno = saved;
+	return fd;
+}
+
+/* Split `path` (modified) into target->dir, opened relative to `from`, and target->name. */
+static enum hf_status enter(struct hf_target *target, int from, char *path, unsigned int flags,
+			    struct hf_err *err)
+{
+	char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+		if (!*path)
+			return hf_fail(err, HF_DATA, "an empty path names no file");
+		return hf_fail(err, HF_DATA, "'%s' names a directory, not a file", target->path);
+	}
+	if (strlen(name) > NAME_MAX) {
+		errno = ENAMETOOLONG;
+		return hf_fail_errno(err, "cannot use '%s'", target->path);
+	}
+	memmove(target->name, name, strlen(name) + 1);
+	if (!slash) {
+		target->dir = open_dir(from, ".", flags);
+	} else {
+		while (slash > path + 1 && slash[-1] == '/')
+			slash--;
+		slash[slash == path] = '\0';
+		target->dir = open_parents(from, path, flags);
+	}
+	if (target->dir >= 0)
+		return HF_OK;
+	hf_fail_errno(err, "cannot open the directory of '%s'", target->path);
+	if (errno == ENOENT && !(flags & HF_TARGET_PARENTS))
+		hf_advise(err, "create the directory first, or use --parents");
+	return err ? err->status : hf_status_of(errno);
+}
+
+/* The kernel's may_follow_link(): see proc(5), /proc/sys/fs/protected_symlinks. */
+static bool may_follow(int dir, const struct stat *link)
+{
+	struct stat st;
+
+	if (sys_fstat(dir, &st) < 0)
+		return false;
+	return (st.st_mode & (S_ISVTX | S_IWOTH)) != (S_ISVTX | S_IWOTH) ||
+	       link->st_uid == geteuid() || link->st_uid == st.st_uid;
+}
+
+/* If target's entry is a link, read it into path. HF_NO: it is none. */
+static enum hf_status read_link(const struct hf_target *target, char path[PATH_MAX],
+				struct hf_err *err)
+{
+	struct stat st;
+	ssize_t n = sys_readlinkat(target->dir, target->name, path, PATH_MAX - 1);
+
+	if (n < 0 && (errno == EINVAL || errno == ENOENT))
+		return HF_NO;
+	if (n < 0 || sys_fstatat(target->dir, target->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return hf_fail_errno(err, "cannot read '%s'", target->path);
+	path[n] = '\0';
+	if (may_follow(target->dir, &st))
+		return HF_OK;
+	hf_fail(err, HF_NOPERM, "cannot follow '%s': a link of another user's in a sticky directory",
+		target->path);
+	return HF_NOPERM;
+}
+
+enum hf_status hf_target_open(struct hf_target *target, const char *path, unsigned int flags,
+			      struct hf_err *err)
+{
+	char buffer[PATH_MAX];
+	enum hf_status status;
+	int from = AT_FDCWD;
+
+	*target = (struct hf_target){.dir = -1, .path = path};
+	if (strlen(path) >= sizeof(buffer)) {
+		errno = ENAMETOOLONG;
+		return hf_fail_errno(err, "cannot use '%s'", path);
+	}
+	memcpy(buffer, path, strlen(path) + 1);
+	for (int links = 0;; links++) {
+		status = enter(target, from, buffer, flags, err);
+		if (from != AT_FDCWD)
+			sys_close(from);
+		if (status != HF_OK)
+			return status;
+		if (flags & HF_TARGET_NO_FOLLOW)
+			return HF_OK;
+		status = read_link(target, buffer, err);
+		if (status == HF_NO)
+			return HF_OK;
+		if (status == HF_OK && links == MOST_LINKS) {
+			errno = ELOOP;
+			status = hf_fail_errno_as(err, HF_CANTCREAT, "cannot follow '%s'", path);
+		}
+		if (status != HF_OK) {
+			hf_target_close(target);
+			return status;
+		}
+		from = target->dir;
+		target->dir = -1;
+	}
+}
+
+void hf_target_close(struct hf_target *target)
+{
+	int saved = errno;
+
+	if (target->dir >= 0)
+		sys_close(target->dir);
+	target->dir = -1;
+	errno = saved;
+}
+
+static uint64_t fnv1a(const char *s)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+char *hf_target_side(const struct hf_target *target, const char *what, char out[NAME_MAX + 1])
+{
+	static const char prefix[] = ".holdfast.";
+	size_t room = NAME_MAX - (sizeof(prefix) - 1) - 1 - strlen(what), len = strlen(target->name);
+	char mark[18] = "";
+	char *end;
+
+	if (len > room) {
+		snprintf(mark, sizeof(mark), "~%016" PRIx64, fnv1a(target->name));
+		len = room - strlen(mark);
+	}
+	end = stpcpy(out, prefix);
+	end = mempcpy(end, target->name, len);
+	end = stpcpy(end, mark);
+	*end++ = '.';
+	stpcpy(end, what);
+	return out;
+}

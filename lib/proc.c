@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: ISC */
+#include "proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST_ANCESTORS = 1000 }; /* a chain longer than this is a circle of reused PIDs */
+
+/* The whole of a small /proc file, terminated; -1 with errno. */
+static ssize_t slurp(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), saved;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = read(fd, buf, size - 1);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	if (n >= 0)
+		buf[n] = '\0';
+	return n;
+}
+
+bool hf_proc_mounted(void)
+{
+	char buf[1024];
+
+	return slurp("/proc/self/stat", buf, sizeof(buf)) > 0 && atoi(buf) == getpid();
+}
+
+bool hf_proc_read(pid_t pid, struct hf_proc *proc)
+{
+	char path[32], buf[1024], *open, *close;
+	unsigned long long start;
+	int parent;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (pid <= 0 || slurp(path, buf, sizeof(buf)) <= 0)
+		return false;
+	open = strchr(buf, '(');
+	close = strrchr(buf, ')');
+	*proc = (struct hf_proc){.pid = pid};
+	/* fields 3 (state), 4 (parent) and 22 (start time) */
+	if (!open || !close || close < open ||
+	    sscanf(close + 1,
+		   " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+		   &proc->state, &parent, &start) != 3) {
+		errno = EPROTO;
+		return false;
+	}
+	proc->parent = parent;
+	proc->start = start;
+	snprintf(proc->name, sizeof(proc->name), "%.*s", (int)(close - open - 1), open + 1);
+	return true;
+}
+
+bool hf_proc_descends(pid_t pid, pid_t ancestor)
+{
+	struct hf_proc proc;
+
+	for (int i = 0; i < MOST_ANCESTORS && pid > 0; i++) {
+		if (pid == ancestor)
+			return true;
+		if (!hf_proc_read(pid, &proc))
+			return false;
+		pid = proc.parent;
+	}
+	return false;
+}
+
+bool hf_proc_is_ancestor(pid_t pid)
+{
+	return pid > 0 && hf_proc_descends(getpid(), pid);
+}
+
+/* Wall-clock time at which a process started: boot time plus its ticks. 0 if unknown. */
+static time_t started_at(const struct hf_proc *proc)
+{
+	struct timespec now, up;
+
+	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || clock_gettime(CLOCK_BOOTTIME, &up) < 0)
+		return 0;
+	return now.tv_sec - up.tv_sec + (time_t)(proc->start / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+char *hf_proc_describe(char *out, size_t size, pid_t pid)
+{
+	struct hf_proc proc;
+	char path[32], command[200], since[32] = "";
+	time_t start, now = time(NULL);
+	struct tm then, today;
+	ssize_t n;
+
+	if (pid <= 0) {
+		snprintf(out, size, "a process that you may not see");
+		return out;
+	}
+	if (!hf_proc_read(pid, &proc)) {
+		snprintf(out, size, errno == ENOENT || errno == ESRCH ? "PID %d (gone)"
+					: "PID %d (a process that you may not see)", pid);
+		return out;
+	}
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	n = slurp(path, command, sizeof(command));
+	for (ssize_t i = 0; i < n - 1; i++)
+		if (command[i] == '\0')
+			command[i] = ' ';
+	if (n <= 0)
+		snprintf(command, sizeof(command), "%s", proc.name);
+	start = started_at(&proc);
+	if (start && localtime_r(&start, &then) && localtime_r(&now, &today))
+		strftime(since, sizeof(since),
+			 then.tm_yday == today.tm_yday && then.tm_year == today.tm_year
+				 ? "%H:%M:%S"
+				 : "%Y-%m-%d %H:%M:%S",
+			 &then);
+	snprintf(out, size, "PID %d (%s)%s%s", pid, command, since[0] ? ", running since " : "",
+		 since);
+	return out;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_PROC_H
+#define HF_PROC_H
+
+/*
+ * Processes as /proc shows them: identity, ancestry, and a line for a message.
+ *
+ * A PID alone is not an identity, since it is used again: a process is its PID and its start time
+ * (/proc/PID/stat field 22, clock ticks since boot), within one boot and one PID namespace. The
+ * fields are counted from the last ')', since a command's name may hold anything.
+ *
+ * What cannot be read is unknown, never dead. Everything here is a snapshot, for judging and for
+ * messages; no promise rests on it alone. Never blocks. Thread-safe; not async-signal-safe.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct hf_proc {
+	pid_t pid, parent;
+	uint64_t start; /* clock ticks since boot */
+	char state;	/* R S D T Z …, proc(5) */
+	char name[64];	/* the command's name, at most 15 bytes as the kernel keeps it */
+};
+
+/* Is /proc mounted, and of this PID namespace? (/proc/self/stat names us) */
+bool hf_proc_mounted(void);
+
+/* false: no such process, or it may not be seen (errno tells). */
+bool hf_proc_read(pid_t pid, struct hf_proc *proc);
+
+/* Is pid this process, or one of its ancestors? false where it cannot be known. */
+bool hf_proc_is_ancestor(pid_t pid);
+
+/* Is `ancestor` an ancestor of pid, or pid itself? */
+bool hf_proc_descends(pid_t pid, pid_t ancestor);
+
+/* "PID 4711 (rsync -a /a /b), running since 10:42:03" into out; "PID 4711 (gone)", or "a process
+ * that you may not see" where it is so. The date stands before the time when it is not today.
+ * Returns out. */
+char *hf_proc_describe(char *out, size_t size, pid_t pid);
+
+#endif

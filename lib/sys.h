@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_SYS_H
+#define HF_SYS_H
+
+/*
+ * The fault table: every system call that changes something, or that a promise rests on, is made
+ * through sys_NAME().
+ *
+ * In an ordinary build sys_NAME() is the call itself, inlined: the table costs nothing. In a build
+ * with -DHF_FAULTS each call asks the table first, and the environment says what happens to it:
+ *
+ *	HOLDFAST_FAULT=N:ACTION		the N-th call of this process, counted from 1
+ *	HOLDFAST_FAULT=NAME#N:ACTION	the N-th call of that name
+ *	HOLDFAST_FAULT=N+:ACTION	from the N-th on (NAME#N+ likewise)
+ *
+ * separated by commas, with the actions
+ *
+ *	kill	SIGKILL before the call is made
+ *	stop	SIGSTOP before the call is made; SIGCONT goes on
+ *	skip	the call is not made, and reports success (a mutation: an fsync left out)
+ *	EIO …	the call is not made, and fails with that error
+ *
+ * HOLDFAST_FAULT_LOG=PATH appends one line "N NAME" for each call before it is made. A test runs
+ * once to learn how many calls there are, and then once for each of them.
+ *
+ * Errors and return values are those of the call. Thread-safe; async-signal-safe where the call is.
+ */
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+/* result, name, parameters, arguments */
+#define HF_SYSCALLS(X)                                                                             \
+	X(int, openat, (int dir, const char *path, int flags, mode_t mode),                        \
+	  (dir, path, flags, mode))                                                                \
+	X(int, close, (int fd), (fd))                                                              \
+	X(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n))                              \
+	X(ssize_t, pread, (int fd, void *buf, size_t n, off_t at), (fd, buf, n, at))               \
+	X(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n))                       \
+	X(ssize_t, pwrite, (int fd, const void *buf, size_t n, off_t at), (fd, buf, n, at))        \
+	X(int, ftruncate, (int fd, off_t size), (fd, size))                                        \
+	X(int, fsync, (int fd), (fd))                                                              \
+	X(int, fdatasync, (int fd), (fd))                                                          \
+	X(int, fstat, (int fd, struct stat *st), (fd, st))                                         \
+	X(int, fstatat, (int dir, const char *path, struct stat *st, int flags),                   \
+	  (dir, path, st, flags))                                                                  \
+	X(int, fchmod, (int fd, mode_t mode), (fd, mode))                                          \
+	X(int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid))                             \
+	X(ssize_t, flistxattr, (int fd, char *list, size_t n), (fd, list, n))                      \
+	X(ssize_t, fgetxattr, (int fd, const char *name, void *value, size_t n),                   \
+	  (fd, name, value, n))                                                                    \
+	X(int, fsetxattr, (int fd, const char *name, const void *value, size_t n, int flags),      \
+	  (fd, name, value, n, flags))                                                             \
+	X(int, fremovexattr, (int fd, const char *name), (fd, name))                               \
+	X(int, linkat, (int from, const char *old, int to, const char *new, int flags),            \
+	  (from, old, to, new, flags))                                                             \
+	X(int, symlinkat, (const char *target, int dir, const char *path), (target, dir, path))    \
+	X(int, renameat2,                                                                          \
+	  (int from, const char *old, int to, const char *new, unsigned int flags),                \
+	  (from, old, to, new, flags))                                                             \
+	X(int, unlinkat, (int dir, const char *path, int flags), (dir, path, flags))               \
+	X(int, mkdirat, (int dir, const char *path, mode_t mode), (dir, path, mode))               \
+	X(ssize_t, readlinkat, (int dir, const char *path, char *buf, size_t n),                   \
+	  (dir, path, buf, n))                                                                     \
+	X(ssize_t, copy_file_range,                                                                \
+	  (int in, off_t *in_at, int out, off_t *out_at, size_t n, unsigned int flags),            \
+	  (in, in_at, out, out_at, n, flags))                                                      \
+	X(ssize_t, splice,                                                                         \
+	  (int in, off_t *in_at, int out, off_t *out_at, size_t n, unsigned int flags),            \
+	  (in, in_at, out, out_at, n, flags))                                                      \
+	X(int, sync_file_range, (int fd, off_t at, off_t n, unsigned int flags),                   \
+	  (fd, at, n, flags))                                                                      \
+	X(int, flock, (int fd, int operation), (fd, operation))                                    \
+	X(int, ioctl_int, (int fd, unsigned long request, int arg), (fd, request, arg))            \
+	X(int, fcntl_lock, (int fd, int command, struct flock *lock), (fd, command, lock))
+
+/* Variadic calls with the one shape of argument that is used here. */
+static inline int ioctl_int(int fd, unsigned long request, int arg)
+{
+	return ioctl(fd, request, arg);
+}
+
+static inline int fcntl_lock(int fd, int command, struct flock *lock)
+{
+	return fcntl(fd, command, lock);
+}
+
+#ifdef HF_FAULTS
+#define HF_SYS_DECLARE(result, name, parameters, arguments) result sys_##name parameters;
+#else
+#define HF_SYS_DECLARE(result, name, parameters, arguments)                                        \
+	static inline result sys_##name parameters                                                 \
+	{                                                                                          \
+		return name arguments;                                                             \
+	}
+#endif
+HF_SYSCALLS(HF_SYS_DECLARE)
+#undef HF_SYS_DECLARE
+
+#endif
