@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_LOCK_WAIT_H
+#define HF_LOCK_WAIT_H
+
+/*
+ * Waiting for flock(2): in the kernel, to a deadline, without standing still.
+ *
+ * The thread that wants the lock blocks in flock(2) and keeps its place in the kernel's queue until
+ * it has the lock or gives up for good. Nothing may interrupt it meanwhile: a signal, even one that
+ * restarts the call, sends it to the end of the queue. So the clock is watched by a second thread,
+ * which exists only while somebody waits. It
+ *
+ *	- after 25 ms looks whether the holder is the waiter's own ancestor, or a descriptor that it
+ *	  inherited: then waiting can never end, and the wait fails (HF_USAGE);
+ *	- after 1 s says whom one waits for (wait->notice), and looks for a circle of waiters in
+ *	  /proc/locks; again every second for as long as the waiter or its ancestors hold something
+ *	  that others may wait for. In a circle exactly one gives up (HF_BUSY): the process that
+ *	  started last, by start time and then PID, so that all who look agree;
+ *	- at the deadline ends the wait (HF_BUSY), by HF_WAIT_SIGNAL to the waiting thread, again and
+ *	  again until it has left the call.
+ *
+ * A lock that is free is taken by one system call, and no thread is made.
+ *
+ * A holder that is killed frees the lock at once; a waiter that is killed leaves nothing behind.
+ * The waiting thread's signals are as the caller has them: a handler that runs costs the place in
+ * the queue and nothing else. HF_WAIT_SIGNAL's handler (which does nothing) is installed once, at
+ * the first wait that needs it; a program that uses this signal itself sets its own handler first,
+ * without SA_RESTART, and it is left alone. Thread-safe.
+ */
+
+#include <signal.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define HF_WAIT_SIGNAL (SIGRTMAX - 3)
+
+enum hf_lock_mode { HF_LOCK_SHARED, HF_LOCK_EXCLUSIVE };
+
+/* How to wait. Zeroed except the deadline is right for most. */
+struct hf_wait {
+	int64_t deadline; /* hf_deadline_in(); HF_AT_ONCE, HF_NEVER */
+
+	/* Called at most once a wait, on the watching thread, one second into it, with one line
+	 * ("waiting for 'x', held by PID 4711 (rsync …), running since 10:42:03"). */
+	void (*notice)(void *context, const char *line);
+	void *context;
+};
+
+/*
+ * Take flock(2) on fd. path is for messages. HF_OK: held. HF_BUSY: not within the deadline; err
+ * names the lock, the holder and what to do. HF_USAGE: an ancestor holds it (err says who). HF_OS
+ * and others: the lock cannot be had here (EBADF on NFS without write access, ENOLCK).
+ * The lock is not taken twice: a descriptor must not hold one already.
+ */
+enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
+			    const struct hf_wait *wait, struct hf_err *err);
+
+#endif
