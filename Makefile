@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: ISC
+#
+# On a fresh Debian machine, git and make are enough for
+#
+#	make demo	set up, build, and show the tools at work on real input
+#	make check	set up, build every variant, and pass all tests
+#
+# and the parts of these are
+#
+#	make		the tools and libraries, into build/
+#	make bench	the tools and their rivals, side by side
+#	make install	and make uninstall: PREFIX=/usr/local, DESTDIR=
+#	make deps	the packages that building and testing need
+#	make fault	the tools with the fault table of lib/sys.h, into build/fault/
+#	make asan	the same under sanitizers, and the unit tests, into build/asan/
+#	make clean
+#
+# CC, CFLAGS, CPPFLAGS, LDFLAGS, BUILD, WERROR and STATIC are the user's; V=1 shows the commands.
+
+.SUFFIXES:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# ------------------------------------------------------------------------------------------------
+# 1. What there is. A new room, tool or test is one word here; `make check` finds what is forgotten.
+
+# The library, in floors: a room includes only rooms before it.
+CORE_ROOMS = err clock sys path fd proc sig copy atomic spawn evidence lock lock_file lockset append
+
+# Rooms of the tools only.
+TOOL_ROOMS = cli
+
+# What a program that uses the library includes, by way of holdfast.h.
+PUBLIC_HEADERS = holdfast err clock path fd proc atomic lock lockset
+
+TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry
+
+UNIT_TESTS = $(CORE_ROOMS) $(TOOL_ROOMS)
+BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-retry house install
+
+MAN1 = $(TOOLS)
+MAN7 = holdfast
+DOCS =
+EXAMPLES = lock-and-write
+
+# Debian packages, each with what shows that it is there: a command, a header or a path.
+BUILD_DEPS = gcc=gcc make=make pkg-config=pkg-config libc6-dev=stdio.h libbsd-dev=bsd/stdlib.h \
+	libmd-dev=md5.h
+TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck=shellcheck \
+	mandoc=mandoc strace=strace util-linux=flock acl=setfacl attr=setfattr procps=ps \
+	e2fsprogs=mkfs.ext4 xfsprogs=mkfs.xfs btrfs-progs=mkfs.btrfs mount=mount moreutils=sponge \
+	python3=python3 zsh=zsh fish=fish mksh=mksh busybox=busybox tmux=tmux bc=bc \
+	bash-completion=/usr/share/bash-completion/bash_completion
+BENCH_DEPS = util-linux=flock python3=python3 strace=strace moreutils=sponge
+
+# FILTER: until every name above has its file, those that have none are left out.
+CORE_ROOMS := $(foreach n,$(CORE_ROOMS),$(if $(wildcard lib/$n.c),$n))
+PUBLIC_HEADERS := $(foreach n,$(PUBLIC_HEADERS),$(if $(wildcard lib/$n.h),$n))
+TOOLS := $(foreach n,$(TOOLS),$(if $(wildcard bin/$n.c),$n))
+UNIT_TESTS := $(foreach n,$(UNIT_TESTS),$(if $(wildcard tests/unit/test_$n.c),$n))
+BATS_TESTS := $(foreach n,$(BATS_TESTS),$(if $(wildcard tests/$n.bats),$n))
+
+# ------------------------------------------------------------------------------------------------
+# 2. How it is compiled
+
+BUILD = build
+PREFIX = /usr/local
+CFLAGS ?= -O2 -g -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+STATIC = -static
+WERROR = -Werror
+CLANG = clang
+INSTALL = install
+
+# Set by the variants of phase 4.
+VARIANT =
+
+WARNINGS = -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wold-style-definition -Wredundant-decls -Wpointer-arith \
+	-Wcast-align -Wwrite-strings -Wvla -Wformat=2 -Wno-format-nonliteral -Wundef -Wimplicit-fallthrough \
+	-Wdouble-promotion -Wdate-time
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -iquote lib -ffunction-sections -fdata-sections \
+	$(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(VARIANT)
+ALL_LDFLAGS = -Wl,--gc-sections -Wl,--as-needed $(CFLAGS) $(VARIANT) $(LDFLAGS)
+BSD_LIBS = -l:libbsd.a -l:libmd.a
+
+Q = $(if $(V),,@)
+SAY = $(if $(V),@:,@printf '  %-7s %s\n')
+
+# ------------------------------------------------------------------------------------------------
+# 3. What is built
+
+TOOL_FILES = $(TOOLS:%=$(BUILD)/bin/%)
+UNIT_FILES = $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
+LIBS = $(BUILD)/lib/libholdfast.a $(BUILD)/lib/libholdfast.so $(BUILD)/lib/holdfast.pc
+
+CORE_OBJS = $(CORE_ROOMS:%=$(BUILD)/obj/lib/%.o)
+TOOL_OBJS = $(TOOL_ROOMS:%=$(BUILD)/obj/lib/%.o)
+PIC_OBJS = $(CORE_ROOMS:%=$(BUILD)/pic/lib/%.o)
+MAIN_OBJS = $(TOOLS:%=$(BUILD)/obj/bin/%.o) $(UNIT_TESTS:%=$(BUILD)/obj/tests/unit/test_%.o)
+
+.PHONY: all tools libs unit
+all: tools libs
+tools: $(TOOL_FILES)
+libs: $(LIBS)
+unit: $(UNIT_FILES)
+
+$(BUILD)/obj/%.o: %.c
+	$(SAY) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/pic/%.o: %.c
+	$(SAY) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -MMD -MP -c -o $@ $<
+
+$(BUILD)/bin/%: $(BUILD)/obj/bin/%.o $(TOOL_OBJS) $(BUILD)/lib/libholdfast.a
+	$(SAY) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(STATIC) $(ALL_LDFLAGS) -o $@ $^ $(BSD_LIBS)
+
+$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(TOOL_OBJS) $(BUILD)/lib/libholdfast.a
+	$(SAY) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(BSD_LIBS)
+
+$(BUILD)/lib/libholdfast.a: $(CORE_OBJS)
+	$(SAY) AR $@
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/lib/libholdfast.so.0: $(PIC_OBJS) lib/holdfast.map
+	$(SAY) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -shared -Wl,-soname,$(@F) -Wl,--version-script=lib/holdfast.map -Wl,-z,defs \
+		$(ALL_LDFLAGS) -o $@ $(PIC_OBJS) -lbsd
+
+$(BUILD)/lib/libholdfast.so: $(BUILD)/lib/libholdfast.so.0
+	@ln -sf $(<F) $@
+
+$(BUILD)/lib/holdfast.pc: lib/holdfast.pc.in lib/cli.h
+	$(SAY) GEN $@
+	@mkdir -p $(@D)
+	@version=$$(sed -n 's/^#define HF_VERSION "\(.*\)"/\1/p' lib/cli.h) && \
+	sed "s|@VERSION@|$$version|" lib/holdfast.pc.in >$@
+
+-include $(CORE_OBJS:.o=.d) $(TOOL_OBJS:.o=.d) $(PIC_OBJS:.o=.d) $(MAIN_OBJS:.o=.d)
+
+# ------------------------------------------------------------------------------------------------
+# 4. Variants: the same rules in another directory
+
+.PHONY: fault asan
+fault:
+	@$(MAKE) tools BUILD=$(BUILD)/fault VARIANT=-DHF_FAULTS
+
+asan:
+	@$(MAKE) tools unit BUILD=$(BUILD)/asan STATIC= CFLAGS='-O1 -g' VARIANT='-DHF_FAULTS \
+		-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
+
+# ------------------------------------------------------------------------------------------------
+# 5. Setting up, checking, showing. Each step is a make of its own: what `deps` installs was not
+#    there when this one began.
+
+.PHONY: deps check headers clang-check demo bench
+DEPS = $(sort $(BUILD_DEPS) $(TEST_DEPS) $(BENCH_DEPS))
+STEP = $(MAKE) $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
+deps:
+	@PATH=$$PATH:/usr/sbin:/sbin; missing=; \
+	for dep in $(DEPS); do \
+		case $${dep#*=} in \
+		/*) test -e "$${dep#*=}" ;; \
+		*.h) echo "#include <$${dep#*=}>" | $(CC) -E -xc - ;; \
+		*) command -v "$${dep#*=}" ;; \
+		esac >/dev/null 2>&1 || missing="$$missing $${dep%%=*}"; \
+	done; \
+	test -n "$$missing" || exit 0; \
+	install="apt-get install -y --no-install-recommends$$missing"; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "  DEPS   $$missing"; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get -qq -o Acquire::Retries=3 update </dev/null; \
+		$$install -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 </dev/null; \
+	else \
+		echo "Needed and not there. On Debian, as root:" >&2; echo "  $$install" >&2; exit 1; \
+	fi
+
+check:
+	@$(STEP) deps DEPS='$(BUILD_DEPS) $(TEST_DEPS)'
+	@$(STEP) all fault asan headers clang-check
+	@BUILD=$(BUILD) tests/run $(UNIT_TESTS:%=$(BUILD)/asan/unit/test_%) $(BATS_TESTS:%=tests/%.bats)
+
+# Every header compiles on its own.
+headers:
+	$(SAY) CHECK headers
+	@for header in $(CORE_ROOMS) $(TOOL_ROOMS) $(PUBLIC_HEADERS); do \
+		echo "#include \"$$header.h\"" | $(CC) $(ALL_CFLAGS) -fsyntax-only -xc - || exit 1; \
+	done
+
+# The other compiler's opinion.
+clang-check:
+	$(SAY) CHECK clang
+	@$(CLANG) $(ALL_CFLAGS) -DHF_FAULTS -fsyntax-only \
+		$(CORE_ROOMS:%=lib/%.c) $(TOOL_ROOMS:%=lib/%.c) $(TOOLS:%=bin/%.c) \
+		$(UNIT_TESTS:%=tests/unit/test_%.c)
+
+demo:
+	@$(STEP) deps DEPS='$(BUILD_DEPS)'
+	@$(STEP) all
+	@BUILD=$(BUILD) tests/demo/demo
+
+bench:
+	@$(STEP) deps DEPS='$(BUILD_DEPS) $(BENCH_DEPS)'
+	@$(STEP) all
+	@BUILD=$(BUILD) tests/bench/bench
+
+# ------------------------------------------------------------------------------------------------
+# 6. Installing. The directories that this had to make are noted in one of them, so that uninstall
+#    can remove exactly these.
+
+BINDIR = $(PREFIX)/bin
+LIBDIR = $(PREFIX)/lib
+INCLUDEDIR = $(PREFIX)/include
+MANDIR = $(PREFIX)/share/man
+DOCDIR = $(PREFIX)/share/doc/holdfast
+BASH_COMPLETIONS = $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
+FISH_COMPLETIONS = $(PREFIX)/share/fish/vendor_completions.d
+
+NOTE = $(DESTDIR)$(DOCDIR)/directories
+INSTALL_DIRS = $(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR)/holdfast $(MANDIR)/man1 $(MANDIR)/man7 \
+	$(DOCDIR)/examples $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
+INSTALLED = $(TOOLS:%=$(BINDIR)/%) \
+	$(LIBDIR)/libholdfast.a $(LIBDIR)/libholdfast.so.0 $(LIBDIR)/libholdfast.so \
+	$(LIBDIR)/pkgconfig/holdfast.pc $(INCLUDEDIR)/holdfast.h \
+	$(PUBLIC_HEADERS:%=$(INCLUDEDIR)/holdfast/%.h) \
+	$(MAN1:%=$(MANDIR)/man1/%.1) $(MAN7:%=$(MANDIR)/man7/%.7) \
+	$(TOOLS:%=$(BASH_COMPLETIONS)/%) $(TOOLS:%=$(ZSH_COMPLETIONS)/_%) \
+	$(TOOLS:%=$(FISH_COMPLETIONS)/%.fish) \
+	$(DOCS:%=$(DOCDIR)/%.md) $(DOCDIR)/README.md $(DOCDIR)/LICENSE \
+	$(EXAMPLES:%=$(DOCDIR)/examples/%.c)
+
+.PHONY: install uninstall clean
+install: all
+	@made() { [ -d "$$1" ] || { made "$$(dirname "$$1")"; mkdir -m 755 "$$1"; echo "$$1"; }; }; \
+	mkdir -p "$(DESTDIR)/" && new=$$(for dir in $(INSTALL_DIRS); do made "$(DESTDIR)$$dir"; done) && \
+	echo "$$new" >>$(NOTE)
+	$(INSTALL) -m 755 $(TOOL_FILES) $(DESTDIR)$(BINDIR)/
+	$(INSTALL) -m 644 $(BUILD)/lib/libholdfast.a $(DESTDIR)$(LIBDIR)/
+	$(INSTALL) -m 755 $(BUILD)/lib/libholdfast.so.0 $(DESTDIR)$(LIBDIR)/
+	ln -sf libholdfast.so.0 $(DESTDIR)$(LIBDIR)/libholdfast.so
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		$(BUILD)/lib/holdfast.pc >$(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc
+	$(INSTALL) -m 644 $(PUBLIC_HEADERS:%=lib/%.h) $(DESTDIR)$(INCLUDEDIR)/holdfast/
+	echo '#include "holdfast/holdfast.h"' >$(DESTDIR)$(INCLUDEDIR)/holdfast.h
+	$(INSTALL) -m 644 $(MAN1:%=docs/man/%.1) $(DESTDIR)$(MANDIR)/man1/
+	$(INSTALL) -m 644 $(MAN7:%=docs/man/%.7) $(DESTDIR)$(MANDIR)/man7/
+	$(INSTALL) -m 644 README.md LICENSE $(DOCS:%=docs/%.md) $(DESTDIR)$(DOCDIR)/
+	$(INSTALL) -m 644 $(EXAMPLES:%=docs/examples/%.c) $(DESTDIR)$(DOCDIR)/examples/
+
+uninstall:
+	rm -f $(INSTALLED:%=$(DESTDIR)%)
+	@new=$$(sort -r $(NOTE) 2>/dev/null); rm -f $(NOTE); \
+	for dir in $$new; do rmdir "$$dir" 2>/dev/null || :; done
+
+clean:
+	rm -rf $(BUILD)
