@@ -19,6 +19,7 @@
 
 .SUFFIXES:
 .DELETE_ON_ERROR:
+.SECONDARY:
 MAKEFLAGS += --no-print-directory
 
 # ------------------------------------------------------------------------------------------------
@@ -77,7 +78,7 @@ VARIANT =
 WARNINGS = -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wold-style-definition -Wredundant-decls -Wpointer-arith \
 	-Wcast-align -Wwrite-strings -Wvla -Wformat=2 -Wno-format-nonliteral -Wundef -Wimplicit-fallthrough \
-	-Wdouble-promotion -Wdate-time
+	-Wdouble-promotion -Wdate-time -Wno-format-truncation -Wno-unknown-warning-option
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -iquote lib -ffunction-sections -fdata-sections \
 	$(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(VARIANT)
 ALL_LDFLAGS = -Wl,--gc-sections -Wl,--as-needed $(CFLAGS) $(VARIANT) $(LDFLAGS)
@@ -154,7 +155,7 @@ fault:
 	@$(MAKE) tools BUILD=$(BUILD)/fault VARIANT=-DHF_FAULTS
 
 asan:
-	@$(MAKE) tools unit BUILD=$(BUILD)/asan STATIC= CFLAGS='-O1 -g' VARIANT='-DHF_FAULTS \
+	@$(MAKE) tools unit BUILD=$(BUILD)/asan STATIC= WERROR= CFLAGS='-O1 -g' VARIANT='-DHF_FAULTS \
 		-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
 
 # ------------------------------------------------------------------------------------------------
