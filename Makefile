@@ -26,7 +26,8 @@ MAKEFLAGS += --no-print-directory
 # 1. What there is. A new room, tool or test is one word here; `make check` finds what is forgotten.
 
 # The library, in floors: a room includes only rooms before it.
-CORE_ROOMS = err clock sys path fd proc sig copy atomic spawn evidence lock lock_file lockset append
+CORE_ROOMS = err clock sys path fd proc lock_wait lock_target copy spawn sig atomic evidence lock \
+	lock_file lockset append
 
 # Rooms of the tools only.
 TOOL_ROOMS = cli
@@ -76,12 +77,12 @@ INSTALL = install
 VARIANT =
 
 WARNINGS = -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-	-Wold-style-definition -Wredundant-decls -Wpointer-arith \
-	-Wcast-align -Wwrite-strings -Wvla -Wformat=2 -Wno-format-nonliteral -Wundef -Wimplicit-fallthrough \
-	-Wdouble-promotion -Wdate-time -Wno-format-truncation -Wno-unknown-warning-option
-ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -iquote lib -ffunction-sections -fdata-sections \
+	-Wold-style-definition -Wredundant-decls -Wpointer-arith -Wcast-align -Wwrite-strings \
+	-Wvla -Wundef -Wimplicit-fallthrough -Wdouble-promotion -Wdate-time \
+	-Wformat=2 -Wno-format-nonliteral -Wno-format-truncation -Wno-unknown-warning-option
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -pthread -iquote lib -ffunction-sections -fdata-sections \
 	$(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(VARIANT)
-ALL_LDFLAGS = -Wl,--gc-sections -Wl,--as-needed $(CFLAGS) $(VARIANT) $(LDFLAGS)
+ALL_LDFLAGS = -pthread -Wl,--gc-sections -Wl,--as-needed $(CFLAGS) $(VARIANT) $(LDFLAGS)
 BSD_LIBS = -l:libbsd.a -l:libmd.a
 
 Q = $(if $(V),,@)
@@ -150,19 +151,22 @@ $(BUILD)/lib/holdfast.pc: lib/holdfast.pc.in lib/cli.h
 # ------------------------------------------------------------------------------------------------
 # 4. Variants: the same rules in another directory
 
+ASAN = -DHF_FAULTS -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+
 .PHONY: fault asan
 fault:
 	@$(MAKE) tools BUILD=$(BUILD)/fault VARIANT=-DHF_FAULTS
 
 asan:
-	@$(MAKE) tools unit BUILD=$(BUILD)/asan STATIC= WERROR= CFLAGS='-O1 -g' VARIANT='-DHF_FAULTS \
-		-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer'
+	@$(MAKE) tools unit BUILD=$(BUILD)/asan VARIANT='$(ASAN)' STATIC= WERROR= CFLAGS='-O1 -g'
 
 # ------------------------------------------------------------------------------------------------
 # 5. Setting up, checking, showing. Each step is a make of its own: what `deps` installs was not
 #    there when this one began.
 
 .PHONY: deps check headers clang-check demo bench
+print-%: ; @echo $($*)
 DEPS = $(sort $(BUILD_DEPS) $(TEST_DEPS) $(BENCH_DEPS))
 STEP = $(MAKE) $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
@@ -183,19 +187,20 @@ deps:
 		apt-get -qq -o Acquire::Retries=3 update </dev/null; \
 		$$install -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 </dev/null; \
 	else \
-		echo "Needed and not there. On Debian, as root:" >&2; echo "  $$install" >&2; exit 1; \
+		printf '%s\n' 'These are missing. On Debian, as root:' "  $$install" >&2; exit 1; \
 	fi
 
 check:
 	@$(STEP) deps DEPS='$(BUILD_DEPS) $(TEST_DEPS)'
 	@$(STEP) all fault asan headers clang-check
-	@BUILD=$(BUILD) tests/run $(UNIT_TESTS:%=$(BUILD)/asan/unit/test_%) $(BATS_TESTS:%=tests/%.bats)
+	@BUILD=$(BUILD) tests/run \
+		$(UNIT_TESTS:%=$(BUILD)/asan/unit/test_%) $(BATS_TESTS:%=tests/%.bats)
 
 # Every header compiles on its own.
 headers:
 	$(SAY) CHECK headers
-	@for header in $(CORE_ROOMS) $(TOOL_ROOMS) $(PUBLIC_HEADERS); do \
-		echo "#include \"$$header.h\"" | $(CC) $(ALL_CFLAGS) -fsyntax-only -xc - || exit 1; \
+	@for room in $(CORE_ROOMS) $(TOOL_ROOMS) $(PUBLIC_HEADERS); do \
+		echo '#include "'$$room.h'"' | $(CC) $(ALL_CFLAGS) -fsyntax-only -xc - || exit 1; \
 	done
 
 # The other compiler's opinion.
@@ -243,8 +248,9 @@ INSTALLED = $(TOOLS:%=$(BINDIR)/%) \
 
 .PHONY: install uninstall clean
 install: all
-	@made() { [ -d "$$1" ] || { made "$$(dirname "$$1")"; mkdir -m 755 "$$1"; echo "$$1"; }; }; \
-	mkdir -p "$(DESTDIR)/" && new=$$(for dir in $(INSTALL_DIRS); do made "$(DESTDIR)$$dir"; done) && \
+	@made() { [ -d "$$1" ] || { made "$$(dirname "$$1")"; mkdir -m755 "$$1"; echo "$$1"; }; }; \
+	mkdir -p "$(DESTDIR)/" && \
+	new=$$(for dir in $(INSTALL_DIRS); do made "$(DESTDIR)$$dir"; done) && \
 	echo "$$new" >>$(NOTE)
 	$(INSTALL) -m 755 $(TOOL_FILES) $(DESTDIR)$(BINDIR)/
 	$(INSTALL) -m 644 $(BUILD)/lib/libholdfast.a $(DESTDIR)$(LIBDIR)/

@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# The house rules that a machine can see: nothing is left out of the Makefile, rooms include only
+# lower floors, the library is silent, manual pages and completions know every option.
+
+bats_require_minimum_version 1.5.0
+
+list() { make -s -C "$HF_TOP" BUILD="$HF_BUILD" "print-$1" | tr ' ' '\n'; }
+
+# Both lists, sorted, are the same.
+same() { diff <(sort -u <<<"$1") <(sort -u <<<"$2"); }
+
+setup() {
+	cd "$HF_TOP"
+	rooms=$(list CORE_ROOMS)
+	tool_rooms=$(list TOOL_ROOMS)
+	tools=$(list TOOLS)
+}
+
+@test "no file of lib, bin, tests or docs is left out of the Makefile" {
+	same "$(printf 'lib/%s.c\n' $rooms $tool_rooms)" "$(ls lib/*.c)"
+	same "$(printf 'lib/%s.h\n' $rooms $tool_rooms holdfast)" "$(ls lib/*.h)"
+	same "$(printf 'bin/%s.c\n' $tools)" "$(ls bin/*)"
+	same "$(printf 'tests/unit/test_%s.c\n' $(list UNIT_TESTS))" "$(ls tests/unit/*.c)"
+	same "$(printf 'tests/%s.bats\n' $(list BATS_TESTS))" "$(ls tests/*.bats)"
+	same "$(printf 'docs/man/%s\n' $(list MAN1 | sed 's/$/.1/') $(list MAN7 | sed 's/$/.7/'))" \
+		"$(ls docs/man/*)"
+	same "$(printf 'docs/%s.md\n' $(list DOCS))" "$(ls docs/*.md)"
+	same "$(printf 'docs/examples/%s.c\n' $(list EXAMPLES))" "$(ls docs/examples/*)"
+	same "$(printf '%s\n' $tools)" "$(list MAN1)"
+}
+
+@test "a room includes only rooms of lower floors" {
+	local below=' ' room bad=
+	for room in $rooms $tool_rooms; do
+		for included in $(sed -n 's/^#include "\(.*\)\.h"$/\1/p' lib/"$room".[ch]); do
+			[[ $included = "$room" || $below = *" $included "* ]] ||
+				bad+="$room includes $included"$'\n'
+		done
+		below+="$room "
+	done
+	echo "$bad"
+	[ -z "$bad" ]
+}
+
+@test "the library never prints and never exits" {
+	run nm -u "$HF_BUILD/lib/libholdfast.a"
+	[ "$status" = 0 ]
+	[[ $output == *" fsync"* ]]
+	local printers='v?f?printf|f?puts|f?putc|putchar|perror|stdout|stderr|v?warnx?|v?errx?|exit'
+	! grep -E " (__)?($printers)(_chk)?\$" <<<"$output"
+}
+
+@test "libholdfast.so exports exactly what the symbol map names" {
+	local symbols
+	symbols=$(nm -D --defined-only --without-symbol-versions "$HF_BUILD/lib/libholdfast.so.0")
+	same "$(sed -n 's/^\t\(hf_.*\);$/\1/p' lib/holdfast.map)" \
+		"$(awk '$2 != "A" { print $3 }' <<<"$symbols")"
+}
+
+@test "the tools load no library" {
+	local tool
+	for tool in $tools; do
+		run ldd "$HF_BIN/$tool"
+		[[ $output == *'not a dynamic executable'* ]]
+	done
+}
+
+@test "manual pages are clean mdoc" {
+	mandoc -Tlint -Wstyle docs/man/*.[17]
+}
+
+@test "every option of --help is in the manual page and the completions, and none else" {
+	local tool options page shell
+	for tool in $tools; do
+		options=$("$tool" --help | grep -o -- '--[a-z][a-z-]*' | sort -u)
+		[ -n "$options" ]
+		page=$(mandoc -Tascii "docs/man/$tool.1" | col -b)
+		for option in $options; do
+			grep -q -e "$option\([^a-z-]\|\$\)" <<<"$page" ||
+				{ echo "$tool.1 lacks $option"; false; }
+		done
+	done
+}
+
+@test "shell scripts pass shellcheck" {
+	local scripts
+	scripts=$(grep -rlE '^#!.*[/ ](ba|da|k)?sh$' .ci hooks tests completions | grep -v '\.bats$')
+	[ -n "$scripts" ]
+	shellcheck -x $scripts
+}
+
+@test "sources carry the licence, and lines fit 100 columns" {
+	local file bad=
+	for file in Makefile $(find lib bin tests .ci completions -type f ! -name '*.map.in' \
+		! -name '*.pc.in'); do
+		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ISC' ||
+			bad+="$file: no licence line"$'\n'
+		(($(LC_ALL=C.UTF-8 wc -L <"$file") <= 100)) || bad+="$file: a line is too long"$'\n'
+		! grep -qn '[[:blank:]]$' "$file" || bad+="$file: blanks at the end of a line"$'\n'
+	done
+	echo "$bad"
+	[ -z "$bad" ]
+}
