@@ -185,7 +185,8 @@ deps:
 		echo "  DEPS   $$missing"; \
 		export DEBIAN_FRONTEND=noninteractive; \
 		apt-get -qq -o Acquire::Retries=3 update </dev/null; \
-		$$install -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 </dev/null; \
+		$$install -qq -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+			</dev/null; \
 	else \
 		printf '%s\n' 'These are missing. On Debian, as root:' "  $$install" >&2; exit 1; \
 	fi

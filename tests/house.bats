@@ -71,12 +71,12 @@ setup() {
 	mandoc -Tlint -Wstyle docs/man/*.[17]
 }
 
-@test "every option of --help is in the manual page and the completions, and none else" {
-	local tool options page shell
+@test "every option of --help is in the manual page" {
+	local tool option options page
 	for tool in $tools; do
 		options=$("$tool" --help | grep -o -- '--[a-z][a-z-]*' | sort -u)
 		[ -n "$options" ]
-		page=$(mandoc -Tascii "docs/man/$tool.1" | col -b)
+		page=$(mandoc -Tascii "docs/man/$tool.1" | sed 's/.\x08//g')
 		for option in $options; do
 			grep -q -e "$option\([^a-z-]\|\$\)" <<<"$page" ||
 				{ echo "$tool.1 lacks $option"; false; }
