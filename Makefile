@@ -26,18 +26,20 @@ MAKEFLAGS += --no-print-directory
 # 1. What there is. A new room, tool or test is one word here; `make check` finds what is forgotten.
 
 # The library, in floors: a room includes only rooms before it.
-CORE_ROOMS = err clock sys path fd proc lock_wait lock_target copy spawn sig atomic evidence lock \
-	lock_file lockset append
+CORE_ROOMS = err clock sys path fd proc lock_wait lock_target copy spawn atomic spool settle \
+	append evidence sig lock lock_file lock_slots lockset
 
 # Rooms of the tools only.
 TOOL_ROOMS = cli
 
 # What a program that uses the library includes, by way of holdfast.h.
-PUBLIC_HEADERS = holdfast err clock path fd proc atomic lock lockset
+PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic append lock lock_file lock_slots \
+	lockset
 
 TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry
 
 UNIT_TESTS = $(CORE_ROOMS) $(TOOL_ROOMS)
+RIGS = faultloop powercut
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-retry house install
 
 MAN1 = $(TOOLS)
@@ -60,6 +62,7 @@ CORE_ROOMS := $(foreach n,$(CORE_ROOMS),$(if $(wildcard lib/$n.c),$n))
 PUBLIC_HEADERS := $(foreach n,$(PUBLIC_HEADERS),$(if $(wildcard lib/$n.h),$n))
 TOOLS := $(foreach n,$(TOOLS),$(if $(wildcard bin/$n.c),$n))
 UNIT_TESTS := $(foreach n,$(UNIT_TESTS),$(if $(wildcard tests/unit/test_$n.c),$n))
+RIGS := $(foreach n,$(RIGS),$(if $(wildcard tests/rig/$n.c),$n))
 BATS_TESTS := $(foreach n,$(BATS_TESTS),$(if $(wildcard tests/$n.bats),$n))
 
 # ------------------------------------------------------------------------------------------------
@@ -93,18 +96,24 @@ SAY = $(if $(V),@:,@printf '  %-7s %s\n')
 
 TOOL_FILES = $(TOOLS:%=$(BUILD)/bin/%)
 UNIT_FILES = $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
+RIG_FILES = $(RIGS:%=$(BUILD)/rig/%)
 LIBS = $(BUILD)/lib/libholdfast.a $(BUILD)/lib/libholdfast.so $(BUILD)/lib/holdfast.pc
 
 CORE_OBJS = $(CORE_ROOMS:%=$(BUILD)/obj/lib/%.o)
 TOOL_OBJS = $(TOOL_ROOMS:%=$(BUILD)/obj/lib/%.o)
 PIC_OBJS = $(CORE_ROOMS:%=$(BUILD)/pic/lib/%.o)
-MAIN_OBJS = $(TOOLS:%=$(BUILD)/obj/bin/%.o) $(UNIT_TESTS:%=$(BUILD)/obj/tests/unit/test_%.o)
+MAIN_OBJS = $(TOOLS:%=$(BUILD)/obj/bin/%.o) $(UNIT_TESTS:%=$(BUILD)/obj/tests/unit/test_%.o) \
+	$(RIGS:%=$(BUILD)/obj/tests/rig/%.o) $(BUILD)/obj/tests/rig/rig.o
 
-.PHONY: all tools libs unit
+.PHONY: all tools libs unit rigs
 all: tools libs
 tools: $(TOOL_FILES)
 libs: $(LIBS)
 unit: $(UNIT_FILES)
+rigs: $(RIG_FILES)
+
+# Tests write argument vectors of literals.
+$(BUILD)/obj/tests/%.o: WARNINGS += -Wno-write-strings
 
 $(BUILD)/obj/%.o: %.c
 	$(SAY) CC $@
@@ -125,6 +134,11 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(TOOL_OBJS) $(BUILD)/lib/libholdfa
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(BSD_LIBS)
+
+$(BUILD)/rig/%: $(BUILD)/obj/tests/rig/%.o $(BUILD)/obj/tests/rig/rig.o
+	$(SAY) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 $(BUILD)/lib/libholdfast.a: $(CORE_OBJS)
 	$(SAY) AR $@
@@ -193,7 +207,7 @@ deps:
 
 check:
 	@$(STEP) deps DEPS='$(BUILD_DEPS) $(TEST_DEPS)'
-	@$(STEP) all fault asan headers clang-check
+	@$(STEP) all fault asan rigs headers clang-check
 	@BUILD=$(BUILD) tests/run \
 		$(UNIT_TESTS:%=$(BUILD)/asan/unit/test_%) $(BATS_TESTS:%=tests/%.bats)
 
@@ -207,9 +221,9 @@ headers:
 # The other compiler's opinion.
 clang-check:
 	$(SAY) CHECK clang
-	@$(CLANG) $(ALL_CFLAGS) -DHF_FAULTS -fsyntax-only \
+	@$(CLANG) $(ALL_CFLAGS) -Wno-write-strings -DHF_FAULTS -fsyntax-only \
 		$(CORE_ROOMS:%=lib/%.c) $(TOOL_ROOMS:%=lib/%.c) $(TOOLS:%=bin/%.c) \
-		$(UNIT_TESTS:%=tests/unit/test_%.c)
+		$(UNIT_TESTS:%=tests/unit/test_%.c) $(RIGS:%=tests/rig/%.c) tests/rig/rig.c
 
 demo:
 	@$(STEP) deps DEPS='$(BUILD_DEPS)'

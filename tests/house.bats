@@ -23,6 +23,7 @@ setup() {
 	same "$(printf 'lib/%s.h\n' $rooms $tool_rooms holdfast)" "$(ls lib/*.h)"
 	same "$(printf 'bin/%s.c\n' $tools)" "$(ls bin/*)"
 	same "$(printf 'tests/unit/test_%s.c\n' $(list UNIT_TESTS))" "$(ls tests/unit/*.c)"
+	same "$(printf 'tests/rig/%s.c\n' rig $(list RIGS))" "$(ls tests/rig/*.c)"
 	same "$(printf 'tests/%s.bats\n' $(list BATS_TESTS))" "$(ls tests/*.bats)"
 	same "$(printf 'docs/man/%s\n' $(list MAN1 | sed 's/$/.1/') $(list MAN7 | sed 's/$/.7/'))" \
 		"$(ls docs/man/*)"
@@ -52,11 +53,17 @@ setup() {
 	! grep -E " (__)?($printers)(_chk)?\$" <<<"$output"
 }
 
-@test "libholdfast.so exports exactly what the symbol map names" {
-	local symbols
-	symbols=$(nm -D --defined-only --without-symbol-versions "$HF_BUILD/lib/libholdfast.so.0")
-	same "$(sed -n 's/^\t\(hf_.*\);$/\1/p' lib/holdfast.map)" \
-		"$(awk '$2 != "A" { print $3 }' <<<"$symbols")"
+@test "libholdfast.so exports what the public headers declare, and its symbol map names" {
+	local symbols declared
+	symbols=$(nm -D --defined-only --without-symbol-versions "$HF_BUILD/lib/libholdfast.so.0" |
+		awk '$2 != "A" { print $3 }')
+	cc -std=gnu17 -fsyntax-only -aux-info "$BATS_TEST_TMPDIR/declared" lib/holdfast.h
+	declared=$(grep -v ' \*/ static' "$BATS_TEST_TMPDIR/declared" |
+		grep -o '\<hf_[a-z0-9_]* (' | tr -d ' (')
+	declared+=$'\n'$(sed -n 's/^extern .*\<\(hf_[a-z0-9_]*\);$/\1/p' \
+		$(list PUBLIC_HEADERS | sed 's|.*|lib/&.h|'))
+	same "$symbols" "$declared"
+	same "$symbols" "$(sed -n 's/^\t\(hf_.*\);$/\1/p' lib/holdfast.map)"
 }
 
 @test "the tools load no library" {
@@ -86,7 +93,8 @@ setup() {
 
 @test "shell scripts pass shellcheck" {
 	local scripts
-	scripts=$(grep -rlE '^#!.*[/ ](ba|da|k)?sh$' .ci hooks tests completions | grep -v '\.bats$')
+	scripts=$(grep -rlE '^#!.*[/ ](ba|da|k)?sh$' .ci hooks tests completions |
+		grep -v '\.bats$')
 	[ -n "$scripts" ]
 	shellcheck -x $scripts
 }

@@ -1,0 +1,132 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# make install and uninstall, and programs that use the installed library.
+
+hf_make() { make -s -C "$HF_TOP" BUILD="$HF_BUILD" "$@"; }
+
+# Installed once for all tests, under a prefix and again under DESTDIR.
+setup_file() {
+	export PREFIX=$BATS_FILE_TMPDIR/prefix STAGE=$BATS_FILE_TMPDIR/stage
+	hf_make install PREFIX="$PREFIX" >/dev/null
+	hf_make install DESTDIR="$STAGE" PREFIX=/usr >/dev/null
+	export PKG_CONFIG_PATH=$PREFIX/lib/pkgconfig
+}
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	tools=$(hf_make print-TOOLS)
+	examples=$(hf_make print-EXAMPLES)
+}
+
+# Compile example $1 against what is installed, into ./$1.
+compile() {
+	cc -Wall -Wextra -Werror -o "$1" "$HF_TOP/docs/examples/$1.c" \
+		$(pkg-config --cflags --libs holdfast)
+}
+
+# What a program that uses the library must do: wait for a lock no longer than it said, and replace
+# a file.
+try_example() {
+	export LD_LIBRARY_PATH=$1
+	echo old >note
+	run ./lock-and-write note.lock 1s note 'new text'
+	[ "$status" = 0 ]
+	[ "$(cat note)" = 'new text' ]
+	# 75 while somebody else has the lock, and the file is as it was
+	exec 9>note.lock
+	flock 9
+	run ./lock-and-write note.lock 50ms note 'newer text' 9>&-
+	exec 9>&-
+	[ "$status" = 75 ]
+	[[ $output == *note.lock* ]]
+	[ "$(cat note)" = 'new text' ]
+}
+
+@test "the example is compiled against the installed shared library, and runs" {
+	compile lock-and-write
+	ldd lock-and-write | grep -F libholdfast.so.0
+	try_example "$PREFIX/lib"
+}
+
+@test "the example is compiled against the installed static library, and runs" {
+	cc -o lock-and-write "$HF_TOP/docs/examples/lock-and-write.c" \
+		$(pkg-config --cflags holdfast) "$PREFIX/lib/libholdfast.a" \
+		$(pkg-config --static --libs-only-l holdfast | sed s/-lholdfast//)
+	run ldd lock-and-write
+	[[ $output != *libholdfast* ]]
+	try_example /nonexistent
+}
+
+@test "every example compiles" {
+	for example in $examples; do compile "$example"; done
+}
+
+@test "a staged installation is used through its sysroot" {
+	unset PKG_CONFIG_PATH
+	export PKG_CONFIG_LIBDIR=$STAGE/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$STAGE
+	compile lock-and-write
+	try_example "$STAGE/usr/lib"
+}
+
+@test "the headers do not hide the system's" {
+	printf '%s\n' '#include <err.h>' '#include <holdfast.h>' 'int f(void) { errx(0, "x"); }' >a.c
+	cc -Wall -Werror -c a.c $(pkg-config --cflags holdfast)
+}
+
+@test "every installed header compiles on its own, in C11 too" {
+	for header in "$PREFIX"/include/holdfast/*.h; do
+		echo "#include <holdfast/${header##*/}>" >a.c
+		cc -std=gnu11 -Wall -Wextra -Werror -c a.c $(pkg-config --cflags holdfast)
+	done
+}
+
+@test "installed tools say their version, and it is pkg-config's" {
+	local version
+	version=$(pkg-config --modversion holdfast)
+	[ -n "$version" ]
+	for tool in $tools; do
+		run "$PREFIX/bin/$tool" --version
+		[ "$status" = 0 ]
+		[ "$output" = "$tool from holdfast $version" ]
+	done
+}
+
+@test "neither the tools nor the library load libsqlite3 or libgit2" {
+	for file in $(printf "$PREFIX/bin/%s " $tools) "$PREFIX/lib/libholdfast.so.0"; do
+		[ -x "$file" ]
+		run ldd "$file"
+		[[ $output == *libc.so* || $output == *'not a dynamic executable'* ]]
+		[[ $output != *sqlite* && $output != *git2* ]]
+	done
+}
+
+@test "each tool has its manual page and three completions" {
+	for tool in $tools; do
+		[ -s "$PREFIX/share/man/man1/$tool.1" ]
+		[ -s "$PREFIX/share/bash-completion/completions/$tool" ]
+		[ -s "$PREFIX/share/zsh/site-functions/_$tool" ]
+		[ -s "$PREFIX/share/fish/vendor_completions.d/$tool.fish" ]
+	done
+	[ -s "$PREFIX/share/man/man7/holdfast.7" ]
+}
+
+@test "installing is complete under umask 077, and installing twice is fine" {
+	umask 077
+	hf_make install PREFIX="$PWD/p" >/dev/null
+	hf_make install PREFIX="$PWD/p" >/dev/null
+	run find p -not -perm -444 -o -type d -not -perm -555
+	[ "$output" = '' ]
+	hf_make uninstall PREFIX="$PWD/p" >/dev/null
+	[ ! -e p ]
+}
+
+@test "uninstall leaves nothing, and takes nothing that was there before" {
+	mkdir -p d/usr/bin d/usr/share/man/man1 d/usr/lib
+	echo mine >d/usr/share/man/man1/mine.1
+	find d | sort >before
+	hf_make install DESTDIR="$PWD/d" PREFIX=/usr >/dev/null
+	[ -x d/usr/bin/lock-run ]
+	hf_make uninstall DESTDIR="$PWD/d" PREFIX=/usr >/dev/null
+	find d | sort | diff before -
+}
