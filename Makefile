@@ -40,7 +40,7 @@ TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry
 
 UNIT_TESTS = $(CORE_ROOMS) $(TOOL_ROOMS)
 RIGS = faultloop powercut
-BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-retry house install
+BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-retry house install demo
 
 MAN1 = $(TOOLS)
 MAN7 = holdfast
