@@ -27,7 +27,8 @@ MAKEFLAGS += --no-print-directory
 
 # The library, in floors: a room includes only rooms before it.
 CORE_ROOMS = err clock sys path fd proc copy attributes stage spawn waitfor circle lock_wait \
-	lock_target atomic spool settle append evidence sig lock lock_file lock_slots lockset
+	lock_target atomic spool settle append input evidence sig lock lock_file lock_range \
+	lock_slots lockset
 
 # Rooms of the tools only.
 TOOL_ROOMS = cli
@@ -40,7 +41,7 @@ TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry
 
 UNIT_TESTS = $(CORE_ROOMS) $(TOOL_ROOMS)
 RIGS = faultloop powercut
-BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-retry house install demo
+BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-retry demo house install
 
 MAN1 = $(TOOLS)
 MAN7 = holdfast
