@@ -59,6 +59,12 @@ enum hf_sync {
 	HF_SYNC_NONE, /* no sync: atomic for readers, nothing promised for a power cut */
 };
 
+/* For who keeps a record of the transaction's course: see hf_atomic_options.step. */
+enum hf_atomic_step {
+	HF_STEP_LINKED,	   /* it has its temporary name, and is about to be renamed over the target */
+	HF_STEP_UNLINKING, /* that failed, and the temporary name is about to be taken away */
+};
+
 struct hf_atomic_options {
 	struct hf_wait wait;  /* for the target's lock */
 	enum hf_sync sync;
@@ -71,6 +77,13 @@ struct hf_atomic_options {
 	const char *backup;   /* suffix: the old content stays as FILE+suffix; NULL: none */
 	const char *if_match; /* SHA-256 of the content to be replaced, or "absent"; NULL: any */
 	const char *validate; /* shell command that must accept the staged file ($1); NULL: none */
+
+	/* The temporary name is ".holdfast.NAME.SIDE"; NULL: "tmp". Only for a target that exists. */
+	const char *side;
+	/* Called in the course of the commit. An error at LINKED aborts; one at UNLINKING leaves the
+	 * temporary name to be found by the next one. NULL: not called. */
+	enum hf_status (*step)(void *context, enum hf_atomic_step step, struct hf_err *err);
+	void *step_context;
 };
 
 struct hf_atomic {
@@ -89,11 +102,20 @@ struct hf_atomic {
 enum hf_status hf_atomic_begin(struct hf_atomic *a, const char *path,
 			       const struct hf_atomic_options *options, struct hf_err *err);
 
+/* The same for one who has found and locked the target already: old (with *st) is its descriptor,
+ * -1 (with NULL) an absent one. Both, and target, stay the caller's, locked and open after the
+ * commit. */
+enum hf_status hf_atomic_begin_at(struct hf_atomic *a, const struct hf_target *target, int old,
+				  const struct stat *st, const struct hf_atomic_options *options,
+				  struct hf_err *err);
+
 /* Take the target's lock now instead of at the commit (for read, change, replace). HF_NOINPUT: the
  * target is absent, and nothing is locked. a->old and a->st then describe it. */
 enum hf_status hf_atomic_lock(struct hf_atomic *a, struct hf_err *err);
 
-/* Put the new file in place. Whatever it returns, the transaction is over and everything closed,
+/* Put the new file in place. After hf_atomic_lock() or hf_atomic_begin_at() found the target absent,
+ * and it is there now, HF_BUSY with errnum EEXIST: the content was made from nothing, start again.
+ * Whatever it returns, the transaction is over and everything closed,
  * but a->fd, which after HF_OK and HF_UNCERTAIN still reads the new content and is closed by
  * hf_atomic_end(). */
 enum hf_status hf_atomic_commit(struct hf_atomic *a, struct hf_err *err);

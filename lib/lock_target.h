@@ -32,4 +32,17 @@
 enum hf_status hf_target_lock(const struct hf_target *target, const struct hf_wait *wait, int *fd,
 			      struct stat *st, struct hf_err *err);
 
+/* The steps of it, for one who has something to do in between (append.h):
+ * open (HF_NOINPUT: absent; *st describes what was opened), */
+enum hf_status hf_target_open_old(const struct hf_target *target, bool writable, int *fd,
+				  struct stat *st, struct hf_err *err);
+
+/* lock, */
+enum hf_status hf_target_wait(const struct hf_target *target, int fd, const struct hf_wait *wait,
+			      struct hf_err *err);
+
+/* and see whether the name still stands for it (HF_NO: no, start again); *st is read anew. */
+enum hf_status hf_target_recheck(const struct hf_target *target, int fd, struct stat *st,
+				 struct hf_err *err);
+
 #endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: ISC */
+#include "append.h"
+
+#include <errno.h>
+
+#include "clock.h"
+#include "copy.h"
+#include "lock_target.h"
+#include "settle.h"
+#include "sys.h"
+
+/* One append, as it goes through its turns. */
+struct work {
+	struct hf_target target;
+	const struct hf_record *record;
+	const struct hf_append_options *options;
+	struct hf_ticket ticket; /* fd -1: nothing is handed over */
+	bool settled;		 /* the ticket told its end */
+	int lock;		 /* the target, open; -1: absent */
+	struct stat st;
+	struct hf_spool batch;	 /* what we lead; fd -1: our record alone */
+};
+
+/* A turn's result beside the statuses: nothing was done, take the next one. */
+#define AGAIN ((enum hf_status)-1)
+
+static bool syncs(const struct work *w)
+{
+	return w->options->file.sync != HF_SYNC_NONE;
+}
+
+static void unlock(struct work *w)
+{
+	int saved = errno;
+
+	if (w->lock >= 0)
+		sys_close(w->lock);
+	w->lock = -1;
+	errno = saved;
+}
+
+/* What became of the record that was handed over? HF_NO: still ours to do, with or without a
+ * ticket. Otherwise it is settled, and the status is that of the append. */
+static enum hf_status look(struct work *w, bool withdraw, enum hf_spool_state *state,
+			   struct hf_err *err)
+{
+	enum hf_status status, result;
+
+	*state = HF_SPOOL_ABANDONED;
+	if (w->ticket.fd < 0)
+		return HF_NO;
+	status = hf_ticket_look(&w->ticket, withdraw, state, &result, err);
+	if (status == HF_OK && *state == HF_SPOOL_DONE) {
+		status = result;
+		if (result == HF_UNCERTAIN)
+			hf_fail(err, result, "'%s' has the record, but may lose it in a power cut",
+				w->target.path);
+	} else if (status == HF_OK) {
+		if (*state == HF_SPOOL_ABANDONED || (withdraw && *state == HF_SPOOL_OPEN))
+			hf_ticket_close(&w->ticket);
+		return HF_NO;
+	}
+	w->settled = true;
+	hf_ticket_close(&w->ticket);
+	return status;
+}
+
+/*
+ * The append has failed, for the reason in err. If our record is still ours, that is the result; if
+ * a leader has it, his end is. P5.
+ */
+static enum hf_status give_up(struct work *w, enum hf_status reason, struct hf_err *err)
+{
+	const struct hf_wait for_ever = {.deadline = HF_NEVER};
+	enum hf_spool_state state;
+	enum hf_status status;
+	struct hf_err why;
+
+	if (w->ticket.fd < 0)
+		return reason;
+	status = look(w, true, &state, &why);
+	if (w->settled) {
+		if (status != HF_OK && err)
+			*err = why;
+		return status;
+	}
+	if (state == HF_SPOOL_OPEN || state == HF_SPOOL_ABANDONED)
+		return reason;
+	/* its leader died with the batch half done; who gets the lock can tell how it ended */
+	if (reason == HF_BUSY && w->lock >= 0)
+		return hf_lock_wait(w->lock, HF_LOCK_EXCLUSIVE, w->target.path, &for_ever, err) ==
+				       HF_OK
+			       ? AGAIN
+			       : HF_UNCERTAIN;
+	w->settled = true;
+	hf_fail(err, HF_UNCERTAIN, "what became of the record for '%s' is not certain",
+		w->target.path);
+	hf_advise(err, "the process that wrote it for us died; the next append finishes it");
+	return HF_UNCERTAIN;
+}
+
+/* Lock the target that is open, handing the record over if that takes time. HF_OK: the record is
+ * settled, or the target is locked and still this inode. */
+static enum hf_status wait_turn(struct work *w, struct hf_err *err)
+{
+	enum hf_spool_state state;
+	enum hf_status status;
+
+	if (sys_flock(w->lock, LOCK_EX | LOCK_NB) < 0) {
+		if (w->ticket.fd < 0 && w->record->data &&
+		    w->options->file.wait.deadline != HF_AT_ONCE)
+			hf_spool_publish(&w->target, &w->st, w->record, &w->ticket);
+		status = hf_target_wait(&w->target, w->lock, &w->options->file.wait, err);
+		if (status != HF_OK)
+			return status;
+	}
+	status = look(w, false, &state, err);
+	if (w->settled)
+		return status;
+	/* replaced while we waited? */
+	status = hf_target_recheck(&w->target, w->lock, &w->st, err);
+	return status == HF_NO ? AGAIN : status;
+}
+
+/* Take what others handed over; without one's own ticket in it, our record is added. */
+static enum hf_status gather(struct work *w, struct hf_err *err)
+{
+	enum hf_status status =
+		hf_spool_take(&w->target, w->ticket.fd >= 0, &w->batch, err);
+	bool ours = false;
+
+	if (status == HF_BUSY)
+		return AGAIN;
+	if (status != HF_OK && status != HF_NO)
+		return status;
+	if (status == HF_OK) {
+		status = hf_spool_judge(&w->batch, err);
+		ours = hf_ticket_in(&w->ticket, &w->batch);
+	} else if (w->options->in_place) {
+		status = hf_spool_make_batch(&w->target, &w->st, &w->batch, err);
+		if (status == HF_BUSY)
+			return AGAIN;
+	} else {
+		status = HF_OK; /* our record alone, and nobody to tell: no batch is needed */
+	}
+	if (!ours)
+		/* handed over into a spool that is gone: with the target's lock it is ours alone */
+		hf_ticket_close(&w->ticket);
+	if (status == HF_OK && !ours && w->batch.fd >= 0)
+		status = hf_spool_add(&w->batch, w->record, err);
+	return status;
+}
+
+/* The batch must know when the new file gets and loses its temporary name. S3. */
+static enum hf_status mark_step(void *context, enum hf_atomic_step step, struct hf_err *err)
+{
+	struct hf_spool *batch = context;
+
+	return hf_spool_mark(batch, step == HF_STEP_LINKED ? HF_SPOOL_PREPARED : HF_SPOOL_ABANDONED,
+			     err);
+}
+
+static enum hf_status write_record(const struct work *w, int fd, struct hf_err *err)
+{
+	if (w->batch.fd >= 0)
+		return hf_write_records(&w->batch, fd, w->target.path, err);
+	if (w->record->data)
+		return hf_write_all(fd, w->record->data, w->record->size, w->target.path, err);
+	if (lseek(w->record->fd, (off_t)w->record->at, SEEK_SET) < 0)
+		return hf_fail_errno(err, "cannot read the record for '%s'", w->target.path);
+	return hf_copy_stream(w->record->fd, fd, NULL, "the record", w->target.path, err);
+}
+
+/* The target, or nothing where it is absent, and behind it the batch or our record. */
+static enum hf_status replace(struct work *w, struct hf_err *err)
+{
+	struct hf_atomic_options options = w->options->file;
+	struct hf_atomic a;
+	enum hf_status status;
+
+	if (w->batch.fd >= 0) {
+		options.side = "append";
+		options.step = mark_step;
+		options.step_context = &w->batch;
+	}
+	status = hf_atomic_begin_at(&a, &w->target, w->lock, w->lock >= 0 ? &w->st : NULL, &options,
+				    err);
+	if (status != HF_OK)
+		return status;
+	if (w->lock >= 0)
+		status = hf_copy_file(w->lock, a.fd, NULL, w->target.path, w->target.path, err);
+	if (status == HF_OK)
+		status = write_record(w, a.fd, err);
+	if (status == HF_OK)
+		status = hf_atomic_commit(&a, err);
+	hf_atomic_end(&a);
+	return status;
+}
+
+/* Under the target's lock, all being settled: write, and tell those who wait. P2, P4. */
+static enum hf_status lead(struct work *w, struct hf_err *err)
+{
+	enum hf_status status = gather(w, err), told;
+	bool unsettled;
+
+	if (status == HF_OK && w->options->in_place)
+		status = hf_write_in_place(&w->target, &w->st, &w->batch, syncs(w), err);
+	else if (status == HF_OK)
+		status = replace(w, err);
+	if (w->batch.fd < 0)
+		return status;
+	/* in place, a part that could not be cut off is left for the next to settle */
+	unsettled = status != HF_OK && w->batch.head.state == HF_SPOOL_IN_PLACE;
+	if (status == HF_OK || (status == HF_UNCERTAIN && !unsettled)) {
+		w->batch.head.status = status;
+		told = hf_spool_mark(&w->batch, HF_SPOOL_DONE, NULL);
+	} else if (!unsettled) {
+		told = hf_spool_mark(&w->batch, HF_SPOOL_ABANDONED, NULL);
+	} else {
+		told = HF_NO;
+	}
+	if (told == HF_OK) {
+		hf_spool_finish(&w->target, &w->batch);
+	} else { /* the mark stays as it was, which the next one understands */
+		sys_close(w->batch.fd);
+		w->batch.fd = -1;
+	}
+	return status;
+}
+
+/* The target is absent: create it with our record. */
+static enum hf_status create(struct work *w, struct hf_err *err)
+{
+	enum hf_spool_state state;
+	enum hf_status status = hf_settle(&w->target, NULL, err);
+
+	if (status != HF_OK)
+		return status;
+	status = look(w, true, &state, err);
+	if (w->settled)
+		return status;
+	status = replace(w, err);
+	return status == HF_BUSY ? AGAIN : status; /* somebody else created it */
+}
+
+/* One turn, from opening the target to the end, or AGAIN. */
+static enum hf_status turn(struct work *w, struct hf_err *err)
+{
+	enum hf_spool_state state;
+	enum hf_status status = hf_target_open_old(&w->target, false, &w->lock, &w->st, err);
+
+	if (status == HF_NOINPUT)
+		return create(w, err);
+	if (status == HF_OK)
+		status = wait_turn(w, err);
+	if (status != HF_OK || w->settled)
+		return status;
+	status = hf_settle(&w->target, &w->st, err);
+	if (status != HF_OK)
+		return status;
+	status = look(w, false, &state, err);
+	if (w->settled)
+		return status;
+	status = lead(w, err);
+	w->settled = status != AGAIN; /* whatever came of it, nobody else has the record now */
+	return status;
+}
+
+enum hf_status hf_append(const char *path, const struct hf_record *record,
+			 const struct hf_append_options *options, struct hf_err *err)
+{
+	struct work w = {.record = record, .options = options, .lock = -1};
+	enum hf_status status;
+
+	w.ticket.fd = w.batch.fd = -1;
+	status = hf_target_open(&w.target, path,
+				(options->file.no_follow ? HF_TARGET_NO_FOLLOW : 0) |
+					(options->file.parents ? HF_TARGET_PARENTS : 0) |
+					(syncs(&w) ? 0 : HF_TARGET_NO_SYNC),
+				err);
+	if (status != HF_OK)
+		return status;
+	do {
+		unlock(&w);
+		status = turn(&w, err);
+		if (status != HF_OK && status != AGAIN && !w.settled)
+			status = give_up(&w, status, err);
+	} while (status == AGAIN);
+	hf_ticket_close(&w.ticket);
+	unlock(&w);
+	hf_target_close(&w.target);
+	return status;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: ISC */
+#include "input.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "copy.h"
+#include "stage.h"
+#include "sys.h"
+
+enum { LINES_FIRST = 64 << 10, LINES_BATCH = 1 << 20 };
+
+static enum hf_status read_failed(struct hf_err *err)
+{
+	return hf_fail_errno_as(err, errno == EBADF ? HF_NOINPUT : HF_IO,
+				"cannot read standard input");
+}
+
+/* The rest of a record that has outgrown memory, behind what was read of it. */
+static enum hf_status read_large(struct hf_record *record, char *data, size_t size, int in,
+				 const char *target_path, struct hf_err *err)
+{
+	struct hf_target target;
+	char name[NAME_MAX + 1];
+	int64_t rest = 0;
+	enum hf_status status =
+		hf_target_open(&target, target_path, HF_TARGET_NO_SYNC, err);
+
+	if (status != HF_OK)
+		return status;
+	status = hf_stage_open(&target, 0600, &record->fd, name, err);
+	if (status == HF_OK) {
+		if (name[0]) /* the descriptor is all that is needed */
+			sys_unlinkat(target.dir, name, 0);
+		status = hf_write_all(record->fd, data, size, target_path, err);
+		if (status == HF_OK)
+			status = hf_copy_stream(in, record->fd, &rest, NULL, target_path, err);
+		record->size = size + (uint64_t)rest;
+	}
+	hf_target_close(&target);
+	return status;
+}
+
+enum hf_status hf_record_read(struct hf_record *record, int in, const char *target_path,
+			      struct hf_err *err)
+{
+	size_t size = 0, most = HF_SPOOL_RECORD;
+	char *data = malloc(most);
+	enum hf_status status = HF_OK;
+
+	*record = (struct hf_record){.fd = -1};
+	if (!data)
+		return hf_fail_errno(err, "cannot read standard input");
+	while (size < most) {
+		ssize_t n = sys_read(in, data + size, most - size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			status = read_failed(err);
+		if (n <= 0)
+			break;
+		size += (size_t)n;
+	}
+	if (status == HF_OK && size < most) {
+		record->data = data;
+		record->size = size;
+		return HF_OK;
+	}
+	if (status == HF_OK)
+		status = read_large(record, data, size, in, target_path, err);
+	free(data);
+	if (status != HF_OK)
+		hf_record_free(record);
+	return status;
+}
+
+void hf_record_free(struct hf_record *record)
+{
+	free((void *)record->data);
+	if (record->fd >= 0)
+		sys_close(record->fd);
+	*record = (struct hf_record){.fd = -1};
+}
+
+static bool readable_now(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* Make room and read once. HF_NO: the end. */
+static enum hf_status fill(struct hf_lines *l, struct hf_err *err)
+{
+	ssize_t n;
+
+	if (l->used == l->size) {
+		size_t size = l->size ? l->size * 2 : LINES_FIRST;
+		char *buffer = realloc(l->buffer, size + 1); /* + 1: the last newline */
+
+		if (!buffer)
+			return hf_fail_errno(err, "cannot read a line of more than %zu bytes",
+					     l->size);
+		l->buffer = buffer;
+		l->size = size;
+	}
+	do
+		n = sys_read(l->in, l->buffer + l->used, l->size - l->used);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return read_failed(err);
+	l->used += (size_t)n;
+	return n ? HF_OK : HF_NO;
+}
+
+enum hf_status hf_lines_next(struct hf_lines *l, struct hf_record *record, struct hf_err *err)
+{
+	char *last = NULL;
+
+	if (l->given) {
+		memmove(l->buffer, l->buffer + l->given, l->used - l->given);
+		l->used -= l->given;
+		l->given = 0;
+	}
+	if (l->used)
+		last = memrchr(l->buffer, '\n', l->used);
+	while (!l->end && (!last || (l->used < LINES_BATCH && readable_now(l->in)))) {
+		size_t before = l->used;
+		enum hf_status status = fill(l, err);
+		char *newline;
+
+		if (status != HF_OK && status != HF_NO)
+			return status;
+		l->end = status == HF_NO;
+		newline = memrchr(l->buffer + before, '\n', l->used - before);
+		/* the buffer may have moved */
+		last = newline ? newline : l->used ? memrchr(l->buffer, '\n', l->used) : NULL;
+	}
+	if (l->end && l->used && l->buffer[l->used - 1] != '\n') {
+		l->buffer[l->used] = '\n';
+		last = l->buffer + l->used++;
+	}
+	if (!last)
+		return HF_NO;
+	l->given = (size_t)(last - l->buffer) + 1;
+	*record = (struct hf_record){.data = l->buffer, .size = l->given, .fd = -1};
+	return HF_OK;
+}
+
+void hf_lines_free(struct hf_lines *l)
+{
+	free(l->buffer);
+	l->buffer = NULL;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: ISC */
+#include "settle.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "copy.h"
+#include "sys.h"
+
+/* A foreign `>>` that came in between is looked behind for this far. */
+enum { BUFFER = 256 << 10, SEARCH = 64 << 10 };
+
+/* What lies in the target behind the offset? */
+enum tail { TAIL_PREFIX, TAIL_WHOLE, TAIL_OTHER };
+
+/* Read the records in turn as one stream. */
+struct stream {
+	const struct hf_spool *batch;
+	struct hf_record record;
+	uint64_t at, done; /* done: of this record */
+};
+
+/* Up to size bytes, less only at the end of the last record. */
+static enum hf_status stream_read(struct stream *s, char *buffer, size_t size, size_t *got,
+				  struct hf_err *err)
+{
+	*got = 0;
+	while (*got < size) {
+		uint64_t left = s->record.size - s->done;
+		size_t n = left < size - *got ? (size_t)left : size - *got;
+		ssize_t r;
+
+		if (n == 0) {
+			enum hf_status status = hf_spool_next(s->batch, &s->at, &s->record, err);
+
+			if (status == HF_NO)
+				break;
+			if (status != HF_OK)
+				return status;
+			s->done = 0;
+			continue;
+		}
+		r = sys_pread(s->record.fd, buffer + *got, n, (off_t)(s->record.at + s->done));
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0) {
+			if (r == 0)
+				errno = EIO;
+			return hf_fail_errno(err, "cannot read the spool");
+		}
+		*got += (size_t)r;
+		s->done += (uint64_t)r;
+	}
+	return HF_OK;
+}
+
+enum hf_status hf_write_records(const struct hf_spool *batch, int fd, const char *to,
+				struct hf_err *err)
+{
+	struct stream stream = {.batch = batch};
+	char *buffer = malloc(BUFFER);
+	enum hf_status status;
+	size_t n;
+
+	if (!buffer)
+		return hf_fail_errno(err, "cannot append to '%s'", to);
+	do {
+		status = stream_read(&stream, buffer, BUFFER, &n, err);
+		if (status == HF_OK && n)
+			status = hf_write_all(fd, buffer, n, to, err);
+	} while (status == HF_OK && n == BUFFER);
+	free(buffer);
+	return status;
+}
+
+/* Compare the target from the offset on with the batch. A batch that stands behind somebody else's
+ * bytes (a plain `>>` came in between) is looked for from every place; that is rare. */
+static enum hf_status compare_from(int fd, uint64_t offset, uint64_t end,
+				   const struct hf_spool *batch, char *buffers, enum tail *tail,
+				   struct hf_err *err)
+{
+	struct stream stream = {.batch = batch};
+	char *want = buffers, *have = buffers + BUFFER;
+
+	for (;;) {
+		size_t wanted;
+		uint64_t left = end - offset;
+		enum hf_status status = stream_read(&stream, want, BUFFER, &wanted, err);
+
+		if (status != HF_OK)
+			return status;
+		if (wanted == 0) {
+			*tail = TAIL_WHOLE;
+			return HF_OK;
+		}
+		size_t n = left < wanted ? (size_t)left : wanted;
+		for (size_t got = 0; got < n;) {
+			ssize_t r = sys_pread(fd, have + got, n - got, (off_t)(offset + got));
+
+			if (r < 0 && errno == EINTR)
+				continue;
+			if (r <= 0)
+				return hf_fail_errno(err, "cannot read the end of the target");
+			got += (size_t)r;
+		}
+		if (memcmp(want, have, n) != 0) {
+			*tail = TAIL_OTHER;
+			return HF_OK;
+		}
+		if (n < wanted) {
+			*tail = TAIL_PREFIX;
+			return HF_OK;
+		}
+		offset += n;
+	}
+}
+
+static enum hf_status compare(int fd, const struct hf_spool *batch, enum tail *tail,
+			      struct hf_err *err)
+{
+	char *buffers = malloc(2 * (size_t)BUFFER);
+	enum hf_status status = HF_OK;
+	struct stat st;
+
+	*tail = TAIL_OTHER;
+	if (!buffers || sys_fstat(fd, &st) < 0) {
+		status = hf_fail_errno(err, "cannot read the end of the target");
+	} else if ((uint64_t)st.st_size >= batch->head.offset) {
+		uint64_t end = (uint64_t)st.st_size, offset = batch->head.offset;
+
+		status = compare_from(fd, offset, end, batch, buffers, tail, err);
+		if (end > offset + SEARCH)
+			end = offset + SEARCH;
+		while (status == HF_OK && *tail == TAIL_OTHER && offset < end) {
+			enum tail here;
+
+			status = compare_from(fd, ++offset, (uint64_t)st.st_size, batch, buffers,
+					      &here, err);
+			if (here == TAIL_WHOLE)
+				*tail = here;
+		}
+	}
+	free(buffers);
+	return status;
+}
+
+/* The target for reading and writing, if it still is this inode; -1. */
+static int open_same(const struct hf_target *target, uint64_t device, uint64_t inode, int flags)
+{
+	int fd = sys_openat(target->dir, target->name,
+			    flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	struct stat st;
+
+	if (fd >= 0 &&
+	    (sys_fstat(fd, &st) < 0 || st.st_dev != device || st.st_ino != inode)) {
+		sys_close(fd);
+		errno = ESTALE;
+		return -1;
+	}
+	return fd;
+}
+
+/* Bring the target back to what it was. The whole batch counts as a part of it here. */
+static enum hf_status cut_off(int fd, const struct hf_spool *batch, struct hf_err *err)
+{
+	enum tail tail;
+	enum hf_status status = compare(fd, batch, &tail, err);
+
+	if (status != HF_OK || tail == TAIL_OTHER)
+		return status;
+	if (sys_ftruncate(fd, (off_t)batch->head.offset) < 0 || sys_fsync(fd) < 0)
+		return hf_fail_errno(err, "cannot cut off what was written in part");
+	return HF_OK;
+}
+
+static enum hf_status settle_in_place(const struct hf_target *target, const struct stat *st,
+				      struct hf_spool *batch, struct hf_err *err)
+{
+	enum hf_spool_state state = HF_SPOOL_ABANDONED;
+	enum hf_status status = HF_OK;
+	enum tail tail = TAIL_OTHER;
+	int fd = -1;
+
+	if (st && st->st_dev == batch->head.device && st->st_ino == batch->head.inode) {
+		fd = open_same(target, batch->head.device, batch->head.inode, O_RDWR);
+		if (fd < 0)
+			return hf_fail_errno(err, "cannot finish the last append to '%s'",
+					     target->path);
+		status = compare(fd, batch, &tail, err);
+	}
+	if (status == HF_OK && tail == TAIL_WHOLE) {
+		state = HF_SPOOL_DONE;
+		batch->head.status = sys_fdatasync(fd) < 0 ? HF_UNCERTAIN : HF_OK;
+	} else if (status == HF_OK && tail == TAIL_PREFIX) {
+		status = cut_off(fd, batch, err);
+	}
+	if (fd >= 0)
+		sys_close(fd);
+	return status == HF_OK ? hf_spool_mark(batch, state, err) : status;
+}
+
+static enum hf_status settle_prepared(const struct hf_target *target, struct hf_spool *batch,
+				      const char *temporary, struct hf_err *err)
+{
+	struct stat st;
+
+	if (sys_fstatat(target->dir, temporary, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return hf_spool_mark(batch, HF_SPOOL_ABANDONED, err);
+	if (errno != ENOENT)
+		return hf_fail_errno(err, "cannot finish the last append to '%s'", target->path);
+	batch->head.status = sys_fsync(target->dir) < 0 ? HF_UNCERTAIN : HF_OK;
+	return hf_spool_mark(batch, HF_SPOOL_DONE, err);
+}
+
+enum hf_status hf_settle(const struct hf_target *target, const struct stat *st, struct hf_err *err)
+{
+	struct hf_spool batch;
+	enum hf_status status = hf_spool_open_batch(target, &batch, err);
+	char temporary[NAME_MAX + 1];
+
+	if (status != HF_OK)
+		return status == HF_NO ? HF_OK : status;
+	hf_target_side(target, "append", temporary);
+	switch (batch.head.state) {
+	case HF_SPOOL_PREPARED:
+		status = settle_prepared(target, &batch, temporary, err);
+		break;
+	case HF_SPOOL_IN_PLACE:
+		status = settle_in_place(target, st, &batch, err);
+		break;
+	case HF_SPOOL_DONE:
+		break;
+	default:
+		status = hf_spool_mark(&batch, HF_SPOOL_ABANDONED, err);
+	}
+	if (status != HF_OK) {
+		sys_close(batch.fd);
+		return status;
+	}
+	if (batch.head.state == HF_SPOOL_ABANDONED)
+		sys_unlinkat(target->dir, temporary, 0);
+	hf_spool_finish(target, &batch);
+	return HF_OK;
+}
+
+/* Write, sync, or take back: ABANDONED. Where even that fails the batch stays IN_PLACE, and the
+ * next append settles it: a part is cut off then, and the whole stays. */
+static enum hf_status write_synced(const struct hf_target *target, int fd, struct hf_spool *batch,
+				   bool sync, struct hf_err *err)
+{
+	enum hf_status status = hf_write_records(batch, fd, target->path, err);
+	bool whole = status == HF_OK;
+
+	if (whole && sync && sys_fdatasync(fd) < 0)
+		status = hf_fail_errno(err, "cannot sync '%s'", target->path);
+	if (status == HF_OK)
+		return status;
+	if (cut_off(fd, batch, NULL) == HF_OK) {
+		hf_spool_mark(batch, HF_SPOOL_ABANDONED, NULL);
+		return status;
+	}
+	if (whole)
+		return hf_fail(err, HF_UNCERTAIN,
+			       "'%s' has the record, but could not be synced, nor cut off again",
+			       target->path);
+	hf_advise(err, "a part of the record stays until the next append cuts it off");
+	return status;
+}
+
+enum hf_status hf_write_in_place(const struct hf_target *target, const struct stat *st,
+				 struct hf_spool *batch, bool sync, struct hf_err *err)
+{
+	int fd = open_same(target, st->st_dev, st->st_ino, O_RDWR | O_APPEND);
+	enum hf_status status = HF_OK;
+	struct stat now;
+
+	if (fd < 0 || sys_fstat(fd, &now) < 0) {
+		status = hf_fail_errno(err, "cannot append to '%s'", target->path);
+		if (fd >= 0)
+			sys_close(fd);
+		return status;
+	}
+	batch->head.device = st->st_dev;
+	batch->head.inode = st->st_ino;
+	batch->head.offset = (uint64_t)now.st_size;
+	status = hf_spool_mark(batch, HF_SPOOL_IN_PLACE, err);
+	if (status == HF_OK && sync && (sys_fsync(batch->fd) < 0 || sys_fsync(target->dir) < 0)) {
+		status = hf_fail_errno(err, "cannot keep the intent to append to '%s'",
+				       target->path);
+		hf_spool_mark(batch, HF_SPOOL_ABANDONED, NULL);
+	}
+	if (status == HF_OK)
+		status = write_synced(target, fd, batch, sync, err);
+	sys_close(fd);
+	return status;
+}
