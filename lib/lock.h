@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_LOCK_H
+#define HF_LOCK_H
+
+/*
+ * The contract of a lock: what every kind must do, so that a set can hold them all.
+ *
+ * A kind is a room with one struct hf_lock_ops. The set (lockset.h) knows kinds by that pointer
+ * only; a new kind is a new room, and no other changes.
+ *
+ * What a kind takes has up to two parts:
+ *
+ *	our own		flock(2) on an inode: the file that the user named, a dotlock's record, the
+ *			turnstile of a database or a repository. It is waited for in the kernel's
+ *			queue, while the locks before it in the order are held. Everybody who takes
+ *			such locks takes them in this one order, so no two can wait for each other.
+ *	foreign		a lock that other programs take by their own rules (SQLite's write lock,
+ *			Git's index.lock), in whatever order they like. It is tried without waiting.
+ *			When it is busy, everything that is held is given back, the busy one alone
+ *			is waited for, and the set starts again: never hold, and wait across somebody
+ *			else's locks.
+ *
+ * The order is that of the rank, and within a rank that of the canonical identity: device, inode,
+ * and the start of a range. Never that of the spelling; two names of one inode are one lock, and
+ * the exclusive one of them counts.
+ *
+ *	rank 1	file, range, slots	flock(2), or fcntl(2) ranges, on a file or directory
+ *	rank 2	dotlock			a record's existence, and flock on it
+ *	rank 3	sqlite			turnstile; foreign: the database's writers
+ *	rank 4	git			turnstile; foreign: index.lock
+ *
+ * The set drives each lock through these states, one way and back:
+ *
+ *	CLOSED --open--> OPEN --take--> TAKEN --try--> HELD		(no try: TAKEN is HELD)
+ *	any state --release--> CLOSED
+ *
+ *	open	finds the object and fills st, the identity. Takes nothing. May create the lock file.
+ *	take	our own part, waiting to the deadline. HF_NO: while we waited, the path came to name
+ *		another inode; what was taken protects nothing. The set gives everything back and
+ *		sorts again, since the order may have changed with the identity.
+ *	try	the foreign part, at once. HF_BUSY: somebody has it.
+ *	wait	until the foreign part looks free, or the deadline. Nothing is held meanwhile, and
+ *		nothing is taken: by the time it returns, somebody else may have it again.
+ *	release	gives back whatever the state says is held, and closes. Never fails, never waits.
+ *
+ * Inherited locks. A command that runs under a lock inherits the descriptor that holds it. What an
+ * ancestor holds for us need not be taken, and could never be waited for: hf_lock_inherit() asks
+ * fd.h's proof for it before anything is waited for. An exclusive lock satisfies everything, a
+ * shared one a shared; exclusive wanted under an inherited shared lock is refused at once. A kind's
+ * take then closes what it opened. After take, fd is what holds the lock, or -1 where an ancestor
+ * holds it; release leaves that alone.
+ *
+ * A process that dies, however it dies, frees flock(2) locks unless a command that inherited them
+ * still lives; foreign parts have their own recovery, which is their room's business. Signals end
+ * nothing here: a handler that runs during take costs the place in the queue.
+ *
+ * Errors name the lock by the path that the user wrote. HF_BUSY: not within the deadline.
+ * Not thread-safe: one struct hf_lock belongs to one thread at a time.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "err.h"
+#include "lock_wait.h"
+
+struct hf_lock;
+
+struct hf_lock_ops {
+	const char *name; /* of the kind, in messages */
+	int rank;
+	bool inherits; /* our own part is flock(2) on st's inode, which an ancestor may hold */
+
+	enum hf_status (*open)(struct hf_lock *lock, struct hf_err *err);
+	enum hf_status (*take)(struct hf_lock *lock, const struct hf_wait *wait,
+			       struct hf_err *err);
+	/* NULL, both, where there is no foreign part */
+	enum hf_status (*try)(struct hf_lock *lock, struct hf_err *err);
+	enum hf_status (*wait)(struct hf_lock *lock, const struct hf_wait *wait,
+			       struct hf_err *err);
+	void (*release)(struct hf_lock *lock);
+};
+
+enum hf_lock_state { HF_LOCK_CLOSED, HF_LOCK_OPEN, HF_LOCK_TAKEN, HF_LOCK_HELD };
+
+struct hf_lock {
+	const struct hf_lock_ops *ops;
+	const char *path;
+	enum hf_lock_mode mode;
+
+	/* Parameters of a kind, set after hf_lockset_add(). */
+	int64_t start, length; /* range: the bytes; length 0: to the end, however far it grows */
+	int slots;	       /* slots: how many there are */
+
+	/* The set's and the kind's. */
+	enum hf_lock_state state;
+	int fd;			  /* what holds the lock, from 64 up, close-on-exec; or -1 */
+	struct stat st;		  /* of what is open */
+	int inherited;		  /* the descriptor by which an ancestor holds it; or -1 */
+	struct hf_lock *same_as;  /* another name of that lock, which stands for both */
+	int slot;		  /* slots: the one that was taken */
+};
+
+/* The last byte of a range. */
+static inline int64_t hf_lock_last(int64_t start, int64_t length)
+{
+	int64_t last;
+
+	return !length || __builtin_add_overflow(start, length - 1, &last) ? INT64_MAX : last;
+}
+
+/*
+ * What the kinds share.
+ */
+
+/* Open lock->path by `access` (O_RDONLY …) into lock->fd and lock->st. An absent file is created
+ * 0666 & ~umask, at a dangling link's end; a file that is there is opened without O_CREAT, since
+ * fs.protected_regular would refuse another user's in a sticky directory. Never written to, never
+ * truncated. HF_DATA: a FIFO, a socket or a character device (opening one can set it to work).
+ * Directories and block devices may be locked. HF_CANTCREAT: no such directory, read-only. */
+enum hf_status hf_lock_open(struct hf_lock *lock, int access, struct hf_err *err);
+
+/* Does the path still name the inode that is open? HF_NO: it does not. */
+enum hf_status hf_lock_recheck(const struct hf_lock *lock);
+
+/* Set lock->inherited, if an ancestor holds it for us (see above). HF_USAGE: an ancestor holds it
+ * shared, and exclusive is wanted. HF_UNAVAILABLE: it cannot be known, since /proc is not there. */
+enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err);
+
+/* Close lock->fd. A release for kinds that need no more: closing gives back what no command
+ * inherited. */
+void hf_lock_close(struct hf_lock *lock);
+
+#endif

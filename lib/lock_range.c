@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: ISC */
+#include "lock_range.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "fd.h"
+#include "path.h"
+#include "proc.h"
+#include "sys.h"
+
+enum { NOTICE_MS = 1000, KICK_MS = 1 };
+
+static int set_range(int fd, int command, short type, int64_t start, int64_t length)
+{
+	struct flock range = {
+		.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+
+	return sys_fcntl_lock(fd, command, &range);
+}
+
+static short type_of(enum hf_lock_mode mode)
+{
+	return mode == HF_LOCK_EXCLUSIVE ? F_WRLCK : F_RDLCK;
+}
+
+int hf_range_try(int fd, enum hf_lock_mode mode, int64_t start, int64_t length)
+{
+	int result = set_range(fd, F_OFD_SETLK, type_of(mode), start, length);
+
+	if (result < 0 && errno == EACCES) /* POSIX allows either */
+		errno = EAGAIN;
+	return result;
+}
+
+void hf_range_unlock(int fd, int64_t start, int64_t length)
+{
+	int saved = errno;
+
+	set_range(fd, F_OFD_SETLK, F_UNLCK, start, length);
+	errno = saved;
+}
+
+/* What the waiting thread and the watching one share. */
+struct watch {
+	const struct hf_wait *wait;
+	const char *what;
+	int64_t start;
+	pthread_t waiter, watcher;
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	bool left; /* the waiting thread is out of fcntl(2); under the mutex */
+	atomic_bool over;
+};
+
+static void sleep_until(struct watch *w, int64_t until)
+{
+	struct timespec ts = {.tv_sec = until / HF_SECOND, .tv_nsec = until % HF_SECOND};
+
+	if (until == HF_NEVER)
+		pthread_cond_wait(&w->wake, &w->mutex);
+	else
+		pthread_cond_timedwait(&w->wake, &w->mutex, &ts);
+}
+
+static void ignore(int signo)
+{
+	(void)signo;
+}
+
+/* The signal may come before the waiting thread is in fcntl(2): again, until it has left. */
+static void kick(struct watch *w)
+{
+	struct sigaction old, act = {.sa_handler = ignore};
+
+	sigaction(HF_WAIT_SIGNAL, NULL, &old);
+	if (old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN)
+		sigaction(HF_WAIT_SIGNAL, &act, NULL);
+	atomic_store(&w->over, true);
+	while (!w->left) {
+		pthread_kill(w->waiter, HF_WAIT_SIGNAL);
+		sleep_until(w, hf_now() + KICK_MS * HF_MS);
+	}
+}
+
+static void notify(const struct watch *w)
+{
+	char raw[1024], line[1024];
+
+	snprintf(raw, sizeof(raw), "waiting for %s", w->what);
+	hf_escape(line, sizeof(line), raw);
+	w->wait->notice(w->wait->context, line);
+}
+
+static void *watch(void *arg)
+{
+	struct watch *w = arg;
+	int64_t notice = w->wait->notice ? w->start + NOTICE_MS * HF_MS : HF_NEVER;
+
+	pthread_mutex_lock(&w->mutex);
+	while (!w->left && hf_until(w->wait->deadline) > 0) {
+		int64_t deadline = w->wait->deadline;
+
+		sleep_until(w, notice < deadline ? notice : deadline);
+		if (!w->left && notice != HF_NEVER && hf_until(notice) == 0) {
+			notice = HF_NEVER;
+			pthread_mutex_unlock(&w->mutex);
+			notify(w);
+			pthread_mutex_lock(&w->mutex);
+		}
+	}
+	if (!w->left)
+		kick(w);
+	pthread_mutex_unlock(&w->mutex);
+	return NULL;
+}
+
+static int start_watch(struct watch *w)
+{
+	pthread_condattr_t monotonic;
+	sigset_t all, old;
+	int failed;
+
+	pthread_mutex_init(&w->mutex, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	failed = pthread_create(&w->watcher, NULL, watch, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return failed;
+}
+
+static void stop_watch(struct watch *w)
+{
+	pthread_mutex_lock(&w->mutex);
+	w->left = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->mutex);
+	pthread_join(w->watcher, NULL);
+}
+
+/* 0, ETIMEDOUT, or the errno of what failed. */
+static int wait_in_queue(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
+			 struct watch *w)
+{
+	sigset_t ours, old;
+	int errnum = start_watch(w);
+
+	if (errnum)
+		return errnum;
+	sigemptyset(&ours);
+	sigaddset(&ours, HF_WAIT_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &ours, &old);
+	while (set_range(fd, F_OFD_SETLKW, type_of(mode), start, length) < 0) {
+		errnum = errno;
+		if (errnum != EINTR)
+			break;
+		errnum = ETIMEDOUT;
+		if (atomic_load(&w->over))
+			break;
+		errnum = 0;
+	}
+	stop_watch(w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return errnum;
+}
+
+static enum hf_status busy(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
+			   const char *what, struct hf_err *err)
+{
+	struct flock range = {.l_type = type_of(mode), .l_start = start, .l_len = length};
+	char who[512] = "another process";
+
+	/* the PID is known of an ordinary fcntl lock only */
+	if (fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK && range.l_pid > 0)
+		hf_proc_describe(who, sizeof(who), range.l_pid);
+	hf_fail(err, HF_BUSY, "cannot lock %s: held by %s", what, who);
+	hf_advise(err, "wait longer with -w");
+	return HF_BUSY;
+}
+
+enum hf_status hf_range_wait(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
+			     const char *what, const struct hf_wait *wait, struct hf_err *err)
+{
+	struct watch w = {.wait = wait, .what = what, .waiter = pthread_self(), .start = hf_now()};
+
+	if (hf_range_try(fd, mode, start, length) == 0)
+		return HF_OK;
+	if (errno == EAGAIN && wait->deadline != HF_AT_ONCE) {
+		errno = wait_in_queue(fd, mode, start, length, &w);
+		if (errno == 0)
+			return HF_OK;
+	}
+	if (errno == EAGAIN || errno == ETIMEDOUT)
+		return busy(fd, mode, start, length, what, err);
+	if (errno == EBADF) {
+		hf_fail(err, HF_DATA, "cannot lock %s: it is not open for %s", what,
+			mode == HF_LOCK_EXCLUSIVE ? "writing" : "reading");
+		return HF_DATA;
+	}
+	return hf_fail_errno(err, "cannot lock %s", what);
+}
+
+/* "lock:	2: OFDLCK ADVISORY  WRITE -1 fe:00:11013132 5 EOF" */
+static bool parse(const char *line, struct hf_range_held *held)
+{
+	char mode[8], last[24];
+
+	if (sscanf(line, "lock: %*d: OFDLCK %*s %7s %*s %*s %" SCNd64 " %23s", mode, &held->start,
+		   last) != 3)
+		return false;
+	held->exclusive = strcmp(mode, "WRITE") == 0;
+	held->last = strcmp(last, "EOF") == 0 ? INT64_MAX : strtoll(last, NULL, 10);
+	return true;
+}
+
+bool hf_range_inherited(const struct stat *inode,
+			bool (*fits)(const void *wanted, const struct hf_range_held *held),
+			const void *wanted, struct hf_range_held *found)
+{
+	const char *list = getenv(HF_FD_ENV);
+	char path[40], line[256];
+	bool fit = false;
+
+	for (char *end; list && *list && !fit; list = *end == ',' ? end + 1 : "") {
+		struct stat st;
+		FILE *info;
+
+		found->fd = (int)strtol(list, &end, 10);
+		if (fstat(found->fd, &st) < 0 || !hf_same_inode(&st, inode))
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", found->fd);
+		info = fopen(path, "re");
+		while (info && !fit && fgets(line, sizeof(line), info))
+			fit = parse(line, found) && fits(wanted, found);
+		if (info)
+			fclose(info);
+	}
+	return fit;
+}
+
+static enum hf_status open_range(struct hf_lock *lock, struct hf_err *err)
+{
+	struct stat st;
+
+	if (fstatat(AT_FDCWD, lock->path, &st, 0) == 0 && S_ISDIR(st.st_mode)) {
+		hf_fail(err, HF_USAGE, "cannot lock a range of '%s': it is a directory", lock->path);
+		hf_advise(err, "lock it as a whole, without --fcntl");
+		return HF_USAGE;
+	}
+	return hf_lock_open(lock, lock->mode == HF_LOCK_EXCLUSIVE ? O_WRONLY : O_RDONLY, err);
+}
+
+static bool covers(const void *wanted, const struct hf_range_held *held)
+{
+	const struct hf_lock *lock = wanted;
+
+	return (held->exclusive || lock->mode == HF_LOCK_SHARED) && held->start <= lock->start &&
+	       held->last >= hf_lock_last(lock->start, lock->length);
+}
+
+static bool conflicts(const void *wanted, const struct hf_range_held *held)
+{
+	const struct hf_lock *lock = wanted;
+
+	return (held->exclusive || lock->mode == HF_LOCK_EXCLUSIVE) && held->last >= lock->start &&
+	       held->start <= hf_lock_last(lock->start, lock->length);
+}
+
+static enum hf_status take_range(struct hf_lock *lock, const struct hf_wait *wait,
+				 struct hf_err *err)
+{
+	char what[PATH_MAX + 3];
+	struct hf_range_held held;
+	enum hf_status status;
+
+	if (hf_range_inherited(&lock->st, covers, lock, &held)) {
+		hf_lock_close(lock);
+		lock->inherited = held.fd;
+		return HF_OK;
+	}
+	if (hf_range_inherited(&lock->st, conflicts, lock, &held)) {
+		hf_fail(err, HF_USAGE,
+			"cannot lock '%s': a part of that range is held by a process that runs "
+			"this one, and it would wait for itself",
+			lock->path);
+		hf_advise(err, "take the whole range outside, exclusively");
+		return HF_USAGE;
+	}
+	snprintf(what, sizeof(what), "'%s'", lock->path);
+	status = hf_range_wait(lock->fd, lock->mode, lock->start, lock->length, what, wait, err);
+	return status == HF_OK ? hf_lock_recheck(lock) : status;
+}
+
+const struct hf_lock_ops hf_lock_range = {
+	.name = "range",
+	.rank = 1,
+	.open = open_range,
+	.take = take_range,
+	.release = hf_lock_close,
+};

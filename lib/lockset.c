@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: ISC */
+#include "lockset.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "path.h"
+
+/* A path that names another inode at every look is no lock. */
+enum { MOST_CHANGES = 1000 };
+
+struct hf_lockset {
+	struct hf_lock **locks; /* in the order of lock.h, once they are arranged */
+	size_t count, room;
+	int *fds; /* as many as locks */
+	size_t fd_count;
+};
+
+struct hf_lockset *hf_lockset_new(void)
+{
+	return calloc(1, sizeof(struct hf_lockset));
+}
+
+static bool grow(struct hf_lockset *set)
+{
+	size_t room = set->room ? 2 * set->room : 4;
+	struct hf_lock **locks = realloc(set->locks, room * sizeof(*locks));
+	int *fds;
+
+	if (!locks)
+		return false;
+	set->locks = locks;
+	fds = realloc(set->fds, room * sizeof(*fds));
+	if (!fds)
+		return false;
+	set->fds = fds;
+	set->room = room;
+	return true;
+}
+
+struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops *ops,
+			       const char *path, enum hf_lock_mode mode, struct hf_err *err)
+{
+	size_t size = strlen(path) + 1;
+	struct hf_lock *lock;
+
+	if (size == 1) {
+		hf_fail(err, HF_USAGE, "the path of a lock is empty");
+		hf_advise(err, "is a variable not set?");
+		return NULL;
+	}
+	if ((set->count == set->room && !grow(set)) || !(lock = malloc(sizeof(*lock) + size))) {
+		hf_fail_errno(err, "cannot lock '%s'", path);
+		return NULL;
+	}
+	*lock = (struct hf_lock){.ops = ops, .mode = mode, .fd = -1, .inherited = -1, .slot = -1};
+	lock->path = memcpy(lock + 1, path, size);
+	set->locks[set->count++] = lock;
+	return lock;
+}
+
+#define COMPARE(a, b) ((a) < (b) ? -1 : (a) > (b))
+
+/* The global order. The last two only bring names of one inode together, the exclusive one first:
+ * that is the one which stands for them. */
+static int compare(const void *left, const void *right)
+{
+	const struct hf_lock *a = *(struct hf_lock *const *)left;
+	const struct hf_lock *b = *(struct hf_lock *const *)right;
+	int order = COMPARE(a->ops->rank, b->ops->rank);
+
+	if (!order)
+		order = COMPARE(a->st.st_dev, b->st.st_dev);
+	if (!order)
+		order = COMPARE(a->st.st_ino, b->st.st_ino);
+	if (!order)
+		order = COMPARE(a->start, b->start);
+	if (!order)
+		order = COMPARE((uintptr_t)a->ops, (uintptr_t)b->ops);
+	if (!order)
+		order = COMPARE(b->mode, a->mode);
+	return order;
+}
+
+/* Is `lock` another name of `before`, which precedes it in the order? HF_OK: it is none, or
+ * lock->same_as is set. HF_USAGE: they are one file, but not one lock. */
+static enum hf_status merge(struct hf_lock *before, struct hf_lock *lock, struct hf_err *err)
+{
+	struct hf_lock *first = before->same_as ? before->same_as : before;
+
+	if (first->ops->rank != lock->ops->rank || !hf_same_inode(&first->st, &lock->st))
+		return HF_OK;
+	if (first->ops == lock->ops && first->start == lock->start &&
+	    first->length == lock->length && first->slots == lock->slots) {
+		lock->same_as = first;
+		return HF_OK;
+	}
+	if (first->ops == lock->ops && lock->start > hf_lock_last(first->start, first->length))
+		return HF_OK;
+	hf_fail(err, HF_USAGE, "cannot lock both '%s' and '%s': they are one file", first->path,
+		lock->path);
+	hf_advise(err, "name it once");
+	return HF_USAGE;
+}
+
+/* L1. */
+static enum hf_status arrange(struct hf_lockset *set, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < set->count && status == HF_OK; i++) {
+		struct hf_lock *lock = set->locks[i];
+
+		lock->same_as = NULL;
+		if (lock->state != HF_LOCK_CLOSED)
+			continue;
+		status = lock->ops->open(lock, err);
+		if (status == HF_OK)
+			lock->state = HF_LOCK_OPEN;
+	}
+	if (status != HF_OK)
+		return status;
+	qsort(set->locks, set->count, sizeof(struct hf_lock *), compare);
+	for (size_t i = 1; i < set->count && status == HF_OK; i++)
+		status = merge(set->locks[i - 1], set->locks[i], err);
+	for (size_t i = 0; i < set->count && status == HF_OK; i++)
+		if (set->locks[i]->ops->inherits && !set->locks[i]->same_as)
+			status = hf_lock_inherit(set->locks[i], err);
+	return status;
+}
+
+/* L2. On anything but HF_OK, *stopped is the lock that was in the way. */
+static enum hf_status take(struct hf_lockset *set, const struct hf_wait *wait,
+			   struct hf_lock **stopped, struct hf_err *err)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		struct hf_lock *lock = set->locks[i];
+		enum hf_status status;
+
+		if (lock->same_as)
+			continue;
+		*stopped = lock;
+		status = lock->ops->take(lock, wait, err);
+		if (status != HF_OK)
+			return status;
+		lock->state = lock->ops->try ? HF_LOCK_TAKEN : HF_LOCK_HELD;
+		if (lock->fd >= 0)
+			set->fds[set->fd_count++] = lock->fd;
+	}
+	return HF_OK;
+}
+
+/* L3. */
+static enum hf_status try(struct hf_lockset *set, struct hf_lock **stopped, struct hf_err *err)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		struct hf_lock *lock = set->locks[i];
+		enum hf_status status;
+
+		if (lock->same_as || !lock->ops->try)
+			continue;
+		*stopped = lock;
+		status = lock->ops->try(lock, err);
+		if (status != HF_OK)
+			return status;
+		lock->state = HF_LOCK_HELD;
+	}
+	return HF_OK;
+}
+
+enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *wait,
+				  struct hf_err *err)
+{
+	for (int changes = 0;;) {
+		struct hf_lock *stopped = NULL;
+		bool tried = false;
+		enum hf_status status = arrange(set, err);
+
+		if (status == HF_OK)
+			status = take(set, wait, &stopped, err);
+		if (status == HF_OK) {
+			status = try(set, &stopped, err);
+			tried = true;
+		}
+		if (status == HF_OK)
+			return HF_OK;
+		hf_lockset_release(set);
+		if (status == HF_NO) {
+			if (++changes < MOST_CHANGES)
+				continue;
+			return hf_fail(err, HF_BUSY, "cannot lock '%s': it is replaced all the time",
+				       stopped->path);
+		}
+		if (status == HF_BUSY && tried && hf_until(wait->deadline) > 0)
+			status = stopped->ops->wait(stopped, wait, err);
+		if (status != HF_OK)
+			return status;
+	}
+}
+
+size_t hf_lockset_fds(const struct hf_lockset *set, const int **fds)
+{
+	*fds = set->fds;
+	return set->fd_count;
+}
+
+void hf_lockset_release(struct hf_lockset *set)
+{
+	int saved = errno;
+
+	for (size_t i = set->count; i-- > 0;) {
+		struct hf_lock *lock = set->locks[i];
+
+		if (lock->state != HF_LOCK_CLOSED)
+			lock->ops->release(lock);
+		lock->state = HF_LOCK_CLOSED;
+		lock->inherited = -1;
+	}
+	set->fd_count = 0;
+	errno = saved;
+}
+
+void hf_lockset_free(struct hf_lockset *set)
+{
+	int saved = errno;
+
+	if (!set)
+		return;
+	hf_lockset_release(set);
+	for (size_t i = 0; i < set->count; i++)
+		free(set->locks[i]);
+	free(set->locks);
+	free(set->fds);
+	free(set);
+	errno = saved;
+}
