@@ -70,7 +70,7 @@ enum hf_status hf_supervise(struct hf_child *child, const struct hf_io *io, stru
 int hf_exit_status(int wait_status);
 
 /* End this process as the command ended: exit status, or death by the same signal. As PID 1 exits
- * 128 + the signal. Standard output is flushed first. */
+ * 128 + the signal. Streams are flushed first; atexit() functions are not run. */
 _Noreturn void hf_end_like(int wait_status);
 
 #endif

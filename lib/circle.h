@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_CIRCLE_H
+#define HF_CIRCLE_H
+
+/*
+ * Circles: waiters for flock(2) of which none can ever go on.
+ *
+ *	lock-run a sh -c 'lock-run b …'		holds a, waits for b
+ *	lock-run b sh -c 'lock-run a …'		holds b, waits for a
+ *
+ * A waiter keeps from being freed whatever it or its ancestors hold (waitfor.h). Following from a
+ * waiter to the lock that it waits for, from there to the waiters that keep that lock, and so on,
+ * one may come back to the first: then all of them stand still. flock(1) takes part in circles like
+ * anybody else, but cannot give up; a waiter of this library is known by the name of its watching
+ * thread, HF_WATCH_NAME. Exactly one of these gives up: the youngest, by start time and then PID,
+ * so that all who look at one circle name the same. Where several circles share waiters, the
+ * youngest of all is the youngest of each circle that it is in: there is always one who gives up.
+ *
+ * What may not be looked at (another user's descriptors, another namespace's processes) can hide a
+ * circle; then only the deadline ends the wait. An ancestor that does not really wait for its child
+ * (a shell with a child in the background) counts as if it did.
+ *
+ * A look reads /proc/locks and the descriptors of every waiter that could be in the circle, and
+ * ends after half a second at most. Never blocks. Thread-safe.
+ */
+
+#include "waitfor.h"
+
+#define HF_WATCH_NAME "holdfast-watch" /* at most 15 bytes, proc(5) */
+
+enum hf_circle {
+	HF_CIRCLE_NONE,	 /* none is to be seen */
+	HF_CIRCLE_OTHER, /* there is one, and another one gives up */
+	HF_CIRCLE_MINE,	 /* there is one, and it is for this process to give up */
+};
+
+/*
+ * This process waits for fd's file: is it in a circle? family is its own. text (NULL: not wanted)
+ * gets, for HF_CIRCLE_MINE, who holds what: "it is held by PID 1 (…), which waits for 'b', held by
+ * PID 2 (…), this command's own ancestor".
+ */
+enum hf_circle hf_circle_find(int fd, const struct hf_lock_records *records,
+			      const struct hf_lock_family *family, char *text, size_t size);
+
+/* "PID 4711 (rsync -a /a /b)" into out. Returns out. */
+char *hf_circle_name(char *out, size_t size, pid_t pid);
+
+#endif

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: ISC */
+#include "waitfor.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+enum {
+	MOST_ANCESTORS = 1000, /* a longer chain is a circle of reused PIDs */
+	SEARCH_MS = 500,
+};
+
+bool hf_lock_parse(const char *line, struct hf_lock_record *record)
+{
+	char type[8], kind[16], mode[8];
+	const char *s = line;
+	int pid;
+
+	while (*s >= '0' && *s <= '9')
+		s++;
+	if (s == line || *s != ':')
+		return false;
+	s += 1 + strspn(s + 1, " ");
+	*record = (struct hf_lock_record){.waits = strncmp(s, "->", 2) == 0};
+	if (record->waits)
+		s += 2;
+	if (sscanf(s, " %7s %15s %7s %d %x:%x:%llu ", type, kind, mode, &pid, &record->id.major,
+		   &record->id.minor, &record->id.inode) != 7 ||
+	    strcmp(type, "FLOCK") != 0)
+		return false;
+	record->pid = pid;
+	record->exclusive = strcmp(mode, "READ") != 0;
+	return true;
+}
+
+/* The device of a mount's super block. */
+static bool device_of_mount(int mount, struct hf_lock_id *id)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL;
+	size_t size = 0;
+	bool found = false;
+	int number;
+
+	while (f && !found && getline(&line, &size, f) > 0)
+		found = sscanf(line, "%d %*d %u:%u", &number, &id->major, &id->minor) == 3 &&
+			number == mount;
+	free(line);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+bool hf_lock_id_of(int fd, struct hf_lock_id *id)
+{
+	char path[48], line[256];
+	struct stat st;
+	int mount = -1;
+	FILE *f;
+
+	if (fstat(fd, &st) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	id->inode = st.st_ino;
+	while (fgets(line, sizeof(line), f)) {
+		sscanf(line, "mnt_id: %d", &mount);
+		sscanf(line, "ino: %llu", &id->inode); /* since Linux 5.14 */
+	}
+	fclose(f);
+	if (mount < 0 || !device_of_mount(mount, id)) {
+		id->major = major(st.st_dev);
+		id->minor = minor(st.st_dev);
+	}
+	return true;
+}
+
+bool hf_lock_records_read(struct hf_lock_records *records)
+{
+	FILE *f = fopen("/proc/locks", "re");
+	char *line = NULL;
+	size_t size = 0, room = 0;
+	bool ok = f;
+
+	*records = (struct hf_lock_records){NULL, 0};
+	while (ok && getline(&line, &size, f) > 0) {
+		struct hf_lock_record record;
+
+		if (!hf_lock_parse(line, &record))
+			continue;
+		if (records->count == room) {
+			size_t more = room ? 2 * room : 64;
+			void *at = realloc(records->at, more * sizeof(record));
+
+			ok = at;
+			if (!ok)
+				break;
+			records->at = at;
+			room = more;
+		}
+		records->at[records->count++] = record;
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	if (!ok)
+		hf_lock_records_free(records);
+	return ok;
+}
+
+void hf_lock_records_free(struct hf_lock_records *records)
+{
+	int saved = errno;
+
+	free(records->at);
+	*records = (struct hf_lock_records){NULL, 0};
+	errno = saved;
+}
+
+bool hf_lock_held_by(pid_t pid,
+		     bool (*each)(void *context, int fd, const struct hf_lock_record *record),
+		     void *context)
+{
+	char path[NAME_MAX + 32], line[256];
+	struct hf_lock_record record;
+	struct dirent *entry;
+	bool go_on = true;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo", pid);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (go_on && (entry = readdir(dir))) {
+		FILE *f;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", pid, entry->d_name);
+		f = fopen(path, "re");
+		while (f && go_on && fgets(line, sizeof(line), f)) {
+			if (strncmp(line, "lock:\t", 6) == 0 && hf_lock_parse(line + 6, &record))
+				go_on = each(context, atoi(entry->d_name), &record);
+		}
+		if (f)
+			fclose(f);
+	}
+	closedir(dir);
+	return true;
+}
+
+struct sought {
+	struct hf_lock_id id;
+	bool found;
+};
+
+static bool is_sought(void *context, int fd, const struct hf_lock_record *record)
+{
+	struct sought *sought = context;
+
+	(void)fd;
+	sought->found = hf_lock_id_equal(&record->id, &sought->id);
+	return !sought->found;
+}
+
+/* Does pid hold the lock by a descriptor? Where it may not be looked at: otherwise. */
+static bool holds(pid_t pid, const struct hf_lock_id *id, bool otherwise)
+{
+	struct sought sought = {.id = *id};
+
+	return hf_lock_held_by(pid, is_sought, &sought) ? sought.found : otherwise;
+}
+
+/* Any process but this one that has inherited it. */
+static pid_t search(const struct hf_lock_id *id)
+{
+	int64_t end = hf_now() + SEARCH_MS * HF_MS;
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	pid_t found = 0;
+
+	while (dir && !found && hf_now() < end && (entry = readdir(dir))) {
+		pid_t pid = atoi(entry->d_name);
+
+		if (pid > 0 && pid != getpid() && holds(pid, id, false))
+			found = pid;
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+pid_t hf_lock_holder(int fd)
+{
+	struct hf_lock_records records;
+	struct hf_lock_id id;
+	struct hf_proc proc;
+	pid_t found = 0;
+
+	if (!hf_lock_id_of(fd, &id) || !hf_lock_records_read(&records))
+		return 0;
+	for (size_t i = 0; i < records.count && !found; i++) {
+		const struct hf_lock_record *r = &records.at[i];
+
+		if (!r->waits && r->pid != getpid() && hf_lock_id_equal(&r->id, &id) &&
+		    hf_proc_read(r->pid, &proc) && proc.state != 'Z' && holds(r->pid, &id, true))
+			found = r->pid;
+	}
+	hf_lock_records_free(&records);
+	return found ? found : search(&id);
+}
+
+static bool add_owner(struct hf_lock_family *family, pid_t pid, int fd,
+		      const struct hf_lock_record *record)
+{
+	if (family->count == family->room) {
+		size_t more = family->room ? 2 * family->room : 8;
+		void *at = realloc(family->at, more * sizeof(*family->at));
+
+		if (!at)
+			return false;
+		family->at = at;
+		family->room = more;
+	}
+	family->at[family->count++] = (struct hf_lock_owner){pid, fd, *record};
+	return true;
+}
+
+struct collect {
+	struct hf_lock_family *family;
+	pid_t pid; /* the one that is being looked at */
+	bool ok;
+};
+
+static bool collect(void *context, int fd, const struct hf_lock_record *record)
+{
+	struct collect *c = context;
+
+	c->ok = add_owner(c->family, c->pid, fd, record);
+	return c->ok;
+}
+
+bool hf_lock_family_read(struct hf_lock_family *family, pid_t pid,
+			 const struct hf_lock_records *records)
+{
+	struct collect c = {.family = family, .pid = pid, .ok = hf_proc_mounted()};
+	struct hf_proc proc;
+
+	*family = (struct hf_lock_family){NULL, 0, 0, false};
+	for (int i = 0; i < MOST_ANCESTORS && c.pid > 0 && c.ok; i++) {
+		if (!hf_lock_held_by(c.pid, collect, &c)) {
+			family->hidden = true;
+			for (size_t k = 0; records && k < records->count && c.ok; k++)
+				if (!records->at[k].waits && records->at[k].pid == c.pid)
+					collect(&c, -1, &records->at[k]);
+		}
+		c.pid = hf_proc_read(c.pid, &proc) ? proc.parent : 0;
+	}
+	if (!c.ok)
+		hf_lock_family_free(family);
+	return c.ok;
+}
+
+void hf_lock_family_free(struct hf_lock_family *family)
+{
+	int saved = errno;
+
+	free(family->at);
+	*family = (struct hf_lock_family){NULL, 0, 0, false};
+	errno = saved;
+}
+
+/* Has this process threads besides the one that waits and the one that watches? */
+static bool has_threads(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/task", &st) == 0 && st.st_nlink > 2 + 2;
+}
+
+const struct hf_lock_owner *hf_lock_family_owner(const struct hf_lock_family *family,
+						 const struct hf_lock_id *id, bool exclusive)
+{
+	const struct hf_lock_owner *eldest = NULL;
+
+	for (size_t i = 0; i < family->count; i++) {
+		const struct hf_lock_owner *owner = &family->at[i];
+
+		if (!hf_lock_id_equal(&owner->record.id, id) ||
+		    !(owner->record.exclusive || exclusive))
+			continue;
+		if (owner->pid == getpid() && owner->record.pid == owner->pid && has_threads())
+			continue;
+		eldest = owner;
+	}
+	return eldest;
+}

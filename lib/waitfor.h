@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_WAITFOR_H
+#define HF_WAITFOR_H
+
+/*
+ * Who holds a flock(2) lock, and who waits for one: the kernel's own records, read to judge and to
+ * tell, never to decide whether a lock is free.
+ *
+ *	/proc/locks		1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF
+ *				1: -> FLOCK  ADVISORY  WRITE 4712 fe:00:1234 0 EOF
+ *	/proc/PID/fdinfo/N	lock:	1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF
+ *
+ * The first lists all locks and (behind "->", deeper ones further in) all waiters. Its PID is that
+ * of the process which *took* the lock. That one may be dead, its number even used again, while a
+ * child holds the lock by an inherited descriptor; inside a PID namespace such a lock is not listed
+ * at all, nor is one of another namespace. The second shows what a descriptor holds, whoever took
+ * it, but may be read only for one's own processes. Where /proc/locks has no answer that fdinfo
+ * confirms, every process is searched for the descriptor, for half a second at most; then the
+ * holder is "a process that you may not see". Reading /proc/locks costs the whole system a little,
+ * and with n waiters for one lock it is n²/2 bytes long: it is never read on a fast path.
+ *
+ * A file's device in both is that of its super block, which on btrfs is not stat's; the mount's
+ * line in /proc/self/mountinfo has it.
+ *
+ * Family. A lock that keeps a process waiting can be its own family's: of an ancestor, which waits
+ * for this process to end, or of a descriptor that it inherited itself. Then the wait cannot end.
+ *
+ * Everything here is a snapshot.: a lock that moves on while one looks is described as it was.
+ * Never blocks. Thread-safe; not
+ * async-signal-safe.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "proc.h"
+
+/* A file as the kernel's records name it. */
+struct hf_lock_id {
+	unsigned int major, minor;
+	unsigned long long inode;
+};
+
+struct hf_lock_record {
+	struct hf_lock_id id;
+	pid_t pid; /* who took it, or waits for it; <= 0: not to be seen from here */
+	bool waits;
+	bool exclusive;
+};
+
+/* One line of /proc/locks, or what stands behind "lock:" in fdinfo. false: not about flock(2). */
+bool hf_lock_parse(const char *line, struct hf_lock_record *record);
+
+/* How the records name fd's file. false: /proc does not tell. */
+bool hf_lock_id_of(int fd, struct hf_lock_id *id);
+
+static inline bool hf_lock_id_equal(const struct hf_lock_id *a, const struct hf_lock_id *b)
+{
+	return a->inode == b->inode && a->major == b->major && a->minor == b->minor;
+}
+
+/* All of /proc/locks that is about flock(2). false, with errno: it cannot be read. */
+struct hf_lock_records {
+	struct hf_lock_record *at;
+	size_t count;
+};
+bool hf_lock_records_read(struct hf_lock_records *records);
+void hf_lock_records_free(struct hf_lock_records *records);
+
+/* Calls each() for every lock that a descriptor of pid holds, until it returns false. false: the
+ * descriptors may not be looked at, or there is no such process. */
+bool hf_lock_held_by(pid_t pid,
+		     bool (*each)(void *context, int fd, const struct hf_lock_record *record),
+		     void *context);
+
+/* A living process that holds a lock on fd's file, not this one; 0: none that may be seen. */
+pid_t hf_lock_holder(int fd);
+
+/*
+ * What pid and its ancestors hold, from the youngest to the eldest. An ancestor that may not be
+ * looked at is passed over, or if records is not NULL, counted for what it took itself (fd is -1
+ * then). false: out of memory, or /proc is not there.
+ */
+struct hf_lock_owner {
+	pid_t pid;
+	int fd;
+	struct hf_lock_record record;
+};
+struct hf_lock_family {
+	struct hf_lock_owner *at;
+	size_t count, room;
+	bool hidden; /* one was passed over */
+};
+bool hf_lock_family_read(struct hf_lock_family *family, pid_t pid,
+			 const struct hf_lock_records *records);
+void hf_lock_family_free(struct hf_lock_family *family);
+
+/*
+ * The eldest in the family of this process that holds a lock on this file which one of this mode
+ * has to wait for; NULL: none. What this process took itself does not count when it has several
+ * threads (but the watching one), since another of them may give it back.
+ */
+const struct hf_lock_owner *hf_lock_family_owner(const struct hf_lock_family *family,
+						 const struct hf_lock_id *id, bool exclusive);
+
+#endif
