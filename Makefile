@@ -41,6 +41,7 @@ TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry
 
 UNIT_TESTS = $(CORE_ROOMS) $(TOOL_ROOMS)
 RIGS = faultloop powercut
+BENCHES = pair
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-retry demo house install
 
 MAN1 = $(TOOLS)
@@ -56,7 +57,7 @@ TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck
 	e2fsprogs=mkfs.ext4 xfsprogs=mkfs.xfs btrfs-progs=mkfs.btrfs mount=mount moreutils=sponge \
 	python3=python3 zsh=zsh fish=fish mksh=mksh busybox=busybox tmux=tmux bc=bc \
 	bash-completion=/usr/share/bash-completion/bash_completion
-BENCH_DEPS = util-linux=flock python3=python3 strace=strace moreutils=sponge
+BENCH_DEPS = util-linux=flock
 
 # FILTER: until every name above has its file, those that have none are left out.
 CORE_ROOMS := $(foreach n,$(CORE_ROOMS),$(if $(wildcard lib/$n.c),$n))
@@ -98,20 +99,23 @@ SAY = $(if $(V),@:,@printf '  %-7s %s\n')
 TOOL_FILES = $(TOOLS:%=$(BUILD)/bin/%)
 UNIT_FILES = $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
 RIG_FILES = $(RIGS:%=$(BUILD)/rig/%)
+BENCH_FILES = $(BENCHES:%=$(BUILD)/bench/%)
 LIBS = $(BUILD)/lib/libholdfast.a $(BUILD)/lib/libholdfast.so $(BUILD)/lib/holdfast.pc
 
 CORE_OBJS = $(CORE_ROOMS:%=$(BUILD)/obj/lib/%.o)
 TOOL_OBJS = $(TOOL_ROOMS:%=$(BUILD)/obj/lib/%.o)
 PIC_OBJS = $(CORE_ROOMS:%=$(BUILD)/pic/lib/%.o)
 MAIN_OBJS = $(TOOLS:%=$(BUILD)/obj/bin/%.o) $(UNIT_TESTS:%=$(BUILD)/obj/tests/unit/test_%.o) \
-	$(RIGS:%=$(BUILD)/obj/tests/rig/%.o) $(BUILD)/obj/tests/rig/rig.o
+	$(RIGS:%=$(BUILD)/obj/tests/rig/%.o) $(BUILD)/obj/tests/rig/rig.o \
+	$(BENCHES:%=$(BUILD)/obj/tests/bench/%.o)
 
-.PHONY: all tools libs unit rigs
+.PHONY: all tools libs unit rigs benches
 all: tools libs
 tools: $(TOOL_FILES)
 libs: $(LIBS)
 unit: $(UNIT_FILES)
 rigs: $(RIG_FILES)
+benches: $(BENCH_FILES)
 
 # Tests write argument vectors of literals.
 $(BUILD)/obj/tests/%.o: WARNINGS += -Wno-write-strings
@@ -140,6 +144,12 @@ $(BUILD)/rig/%: $(BUILD)/obj/tests/rig/%.o $(BUILD)/obj/tests/rig/rig.o
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
+# Small and static: a command starts with the peak memory of who started it.
+$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
+	$(SAY) LINK $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -static $(ALL_LDFLAGS) -o $@ $^
 
 $(BUILD)/lib/libholdfast.a: $(CORE_OBJS)
 	$(SAY) AR $@
@@ -224,7 +234,8 @@ clang-check:
 	$(SAY) CHECK clang
 	@$(CLANG) $(ALL_CFLAGS) -Wno-write-strings -DHF_FAULTS -fsyntax-only \
 		$(CORE_ROOMS:%=lib/%.c) $(TOOL_ROOMS:%=lib/%.c) $(TOOLS:%=bin/%.c) \
-		$(UNIT_TESTS:%=tests/unit/test_%.c) $(RIGS:%=tests/rig/%.c) tests/rig/rig.c
+		$(UNIT_TESTS:%=tests/unit/test_%.c) $(RIGS:%=tests/rig/%.c) tests/rig/rig.c \
+		$(BENCHES:%=tests/bench/%.c)
 
 demo:
 	@$(STEP) deps DEPS='$(BUILD_DEPS)'
@@ -233,7 +244,7 @@ demo:
 
 bench:
 	@$(STEP) deps DEPS='$(BUILD_DEPS) $(BENCH_DEPS)'
-	@$(STEP) all
+	@$(STEP) all benches
 	@BUILD=$(BUILD) tests/bench/bench
 
 # ------------------------------------------------------------------------------------------------
