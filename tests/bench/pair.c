@@ -29,8 +29,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 struct side {
 	char **argv;
 	char name[2];  /* "1", "2": for the scripts */
