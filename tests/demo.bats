@@ -73,8 +73,10 @@ bats_require_minimum_version 1.5.0
 	mkdir -p project/tests
 	cp -r "$HF_TOP/tests/demo" project/tests/
 	git -C project init -q
+	git -C project config user.name N
+	git -C project config user.email e@x
 	for i in 1 2 3; do
-		git -C project -c user.name=N -c user.email=e@x commit -q --allow-empty -m "change $i"
+		git -C project commit -q --allow-empty -m "change $i"
 	done
 	run unshare -m sh -c 'mount -t tmpfs none /var/lib/dpkg && exec project/tests/demo/demo'
 	[ "$status" = 0 ]
