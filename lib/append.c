@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "batch.h"
 #include "clock.h"
 #include "copy.h"
 #include "lock_target.h"
@@ -18,11 +19,11 @@ struct work {
 	bool settled;		 /* the ticket told its end */
 	int lock;		 /* the target, open; -1: absent */
 	struct stat st;
-	struct hf_spool batch;	 /* what we lead; fd -1: our record alone */
+	struct hf_batch batch; /* what we lead; fd -1: our record alone */
 };
 
 /* A turn's result beside the statuses: nothing was done, take the next one. */
-#define AGAIN ((enum hf_status)-1)
+#define AGAIN ((enum hf_status) - 1)
 
 static bool syncs(const struct work *w)
 {
@@ -125,8 +126,7 @@ static enum hf_status wait_turn(struct work *w, struct hf_err *err)
 /* Take what others handed over; without one's own ticket in it, our record is added. */
 static enum hf_status gather(struct work *w, struct hf_err *err)
 {
-	enum hf_status status =
-		hf_spool_take(&w->target, w->ticket.fd >= 0, &w->batch, err);
+	enum hf_status status = hf_batch_take(&w->target, w->ticket.fd >= 0, &w->batch, err);
 	bool ours = false;
 
 	if (status == HF_BUSY)
@@ -134,10 +134,10 @@ static enum hf_status gather(struct work *w, struct hf_err *err)
 	if (status != HF_OK && status != HF_NO)
 		return status;
 	if (status == HF_OK) {
-		status = hf_spool_judge(&w->batch, err);
+		status = hf_batch_judge(&w->batch, err);
 		ours = hf_ticket_in(&w->ticket, &w->batch);
 	} else if (w->options->in_place) {
-		status = hf_spool_make_batch(&w->target, &w->st, &w->batch, err);
+		status = hf_batch_make(&w->target, &w->st, &w->batch, err);
 		if (status == HF_BUSY)
 			return AGAIN;
 	} else {
@@ -147,16 +147,16 @@ static enum hf_status gather(struct work *w, struct hf_err *err)
 		/* handed over into a spool that is gone: with the target's lock it is ours alone */
 		hf_ticket_close(&w->ticket);
 	if (status == HF_OK && !ours && w->batch.fd >= 0)
-		status = hf_spool_add(&w->batch, w->record, err);
+		status = hf_batch_add(&w->batch, w->record, err);
 	return status;
 }
 
 /* The batch must know when the new file gets and loses its temporary name. S3. */
 static enum hf_status mark_step(void *context, enum hf_atomic_step step, struct hf_err *err)
 {
-	struct hf_spool *batch = context;
+	struct hf_batch *batch = context;
 
-	return hf_spool_mark(batch, step == HF_STEP_LINKED ? HF_SPOOL_PREPARED : HF_SPOOL_ABANDONED,
+	return hf_batch_mark(batch, step == HF_STEP_LINKED ? HF_SPOOL_PREPARED : HF_SPOOL_ABANDONED,
 			     err);
 }
 
@@ -213,14 +213,14 @@ static enum hf_status lead(struct work *w, struct hf_err *err)
 	unsettled = status != HF_OK && w->batch.head.state == HF_SPOOL_IN_PLACE;
 	if (status == HF_OK || (status == HF_UNCERTAIN && !unsettled)) {
 		w->batch.head.status = status;
-		told = hf_spool_mark(&w->batch, HF_SPOOL_DONE, NULL);
+		told = hf_batch_mark(&w->batch, HF_SPOOL_DONE, NULL);
 	} else if (!unsettled) {
-		told = hf_spool_mark(&w->batch, HF_SPOOL_ABANDONED, NULL);
+		told = hf_batch_mark(&w->batch, HF_SPOOL_ABANDONED, NULL);
 	} else {
 		told = HF_NO;
 	}
 	if (told == HF_OK) {
-		hf_spool_finish(&w->target, &w->batch);
+		hf_batch_finish(&w->target, &w->batch);
 	} else { /* the mark stays as it was, which the next one understands */
 		sys_close(w->batch.fd);
 		w->batch.fd = -1;
@@ -240,7 +240,8 @@ static enum hf_status create(struct work *w, struct hf_err *err)
 	if (w->settled)
 		return status;
 	status = replace(w, err);
-	return status == HF_BUSY ? AGAIN : status; /* somebody else created it */
+	/* somebody else created it */
+	return status == HF_BUSY && err->errnum == EEXIST ? AGAIN : status;
 }
 
 /* One turn, from opening the target to the end, or AGAIN. */
@@ -262,6 +263,9 @@ static enum hf_status turn(struct work *w, struct hf_err *err)
 	if (w->settled)
 		return status;
 	status = lead(w, err);
+	/* a stranger replaced the target, without its lock, while we made the new one */
+	if (status == HF_BUSY && err->errnum == EEXIST)
+		status = AGAIN;
 	w->settled = status != AGAIN; /* whatever came of it, nobody else has the record now */
 	return status;
 }
@@ -271,7 +275,10 @@ enum hf_status hf_append(const char *path, const struct hf_record *record,
 {
 	struct work w = {.record = record, .options = options, .lock = -1};
 	enum hf_status status;
+	struct hf_err own;
 
+	if (!err)
+		err = &own;
 	w.ticket.fd = w.batch.fd = -1;
 	status = hf_target_open(&w.target, path,
 				(options->file.no_follow ? HF_TARGET_NO_FOLLOW : 0) |

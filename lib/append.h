@@ -11,7 +11,8 @@
  * large logs, and files that somebody tails. A crash then leaves at most a torn tail, and the next
  * append removes it.
  *
- * Appenders that find the file locked hand their records to the one that works (spool.h). In turns:
+ * Appenders that find the file locked hand their records to the one that works (spool_file.h). In
+ *turns:
  *
  *	open the target, try its lock
  *	busy: hand the record over, and wait for the lock to the deadline
@@ -39,7 +40,7 @@
  */
 
 #include "atomic.h"
-#include "spool.h"
+#include "input.h"
 
 struct hf_append_options {
 	struct hf_atomic_options file; /* wait, sync, no_follow, parents, break_links, mode */

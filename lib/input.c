@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "copy.h"
+#include "path.h"
 #include "stage.h"
 #include "sys.h"
 
@@ -25,8 +26,7 @@ static enum hf_status read_large(struct hf_record *record, char *data, size_t si
 	struct hf_target target;
 	char name[NAME_MAX + 1];
 	int64_t rest = 0;
-	enum hf_status status =
-		hf_target_open(&target, target_path, HF_TARGET_NO_SYNC, err);
+	enum hf_status status = hf_target_open(&target, target_path, HF_TARGET_NO_SYNC, err);
 
 	if (status != HF_OK)
 		return status;
@@ -46,7 +46,7 @@ static enum hf_status read_large(struct hf_record *record, char *data, size_t si
 enum hf_status hf_record_read(struct hf_record *record, int in, const char *target_path,
 			      struct hf_err *err)
 {
-	size_t size = 0, most = HF_SPOOL_RECORD;
+	size_t size = 0, most = HF_RECORD_SMALL;
 	char *data = malloc(most);
 	enum hf_status status = HF_OK;
 

@@ -5,9 +5,9 @@
 /*
  * Records out of a stream: all of it as one, or each line.
  *
- * One record is kept in memory while it is small (HF_SPOOL_RECORD) and can be handed over; a larger
- * one goes to an unnamed file in the target's directory, so that memory is constant and a full disk
- * shows before anything is touched.
+ * One record is kept in memory while it is small (HF_RECORD_SMALL), and can be handed over; a
+ * larger one goes to an unnamed file in the target's directory, so that memory is constant and a
+ * full disk shows before anything is touched.
  *
  * Lines are taken as they come: hf_lines_next() waits for input, takes what else is there already,
  * and gives all whole lines as one record, since many lines then cost one append, and a slow writer
@@ -18,7 +18,22 @@
  * on its input. Not async-signal-safe.
  */
 
-#include "spool.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+/* Bytes in memory, or (data NULL) in a file from an offset. */
+struct hf_record {
+	const void *data;
+	uint64_t size;
+	int fd;
+	uint64_t at;
+};
+
+/* A record of this size or more is not kept in memory, and not handed over. */
+#define HF_RECORD_SMALL ((uint64_t)256 << 10)
 
 /* Read `in` to its end. record->data, or record->fd, is released by hf_record_free(). */
 enum hf_status hf_record_read(struct hf_record *record, int in, const char *target_path,

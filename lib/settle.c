@@ -16,7 +16,7 @@ enum tail { TAIL_PREFIX, TAIL_WHOLE, TAIL_OTHER };
 
 /* Read the records in turn as one stream. */
 struct stream {
-	const struct hf_spool *batch;
+	const struct hf_batch *batch;
 	struct hf_record record;
 	uint64_t at, done; /* done: of this record */
 };
@@ -32,7 +32,7 @@ static enum hf_status stream_read(struct stream *s, char *buffer, size_t size, s
 		ssize_t r;
 
 		if (n == 0) {
-			enum hf_status status = hf_spool_next(s->batch, &s->at, &s->record, err);
+			enum hf_status status = hf_batch_next(s->batch, &s->at, &s->record, err);
 
 			if (status == HF_NO)
 				break;
@@ -55,7 +55,7 @@ static enum hf_status stream_read(struct stream *s, char *buffer, size_t size, s
 	return HF_OK;
 }
 
-enum hf_status hf_write_records(const struct hf_spool *batch, int fd, const char *to,
+enum hf_status hf_write_records(const struct hf_batch *batch, int fd, const char *to,
 				struct hf_err *err)
 {
 	struct stream stream = {.batch = batch};
@@ -77,7 +77,7 @@ enum hf_status hf_write_records(const struct hf_spool *batch, int fd, const char
 /* Compare the target from the offset on with the batch. A batch that stands behind somebody else's
  * bytes (a plain `>>` came in between) is looked for from every place; that is rare. */
 static enum hf_status compare_from(int fd, uint64_t offset, uint64_t end,
-				   const struct hf_spool *batch, char *buffers, enum tail *tail,
+				   const struct hf_batch *batch, char *buffers, enum tail *tail,
 				   struct hf_err *err)
 {
 	struct stream stream = {.batch = batch};
@@ -116,7 +116,7 @@ static enum hf_status compare_from(int fd, uint64_t offset, uint64_t end,
 	}
 }
 
-static enum hf_status compare(int fd, const struct hf_spool *batch, enum tail *tail,
+static enum hf_status compare(int fd, const struct hf_batch *batch, enum tail *tail,
 			      struct hf_err *err)
 {
 	char *buffers = malloc(2 * (size_t)BUFFER);
@@ -152,8 +152,7 @@ static int open_same(const struct hf_target *target, uint64_t device, uint64_t i
 			    flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
 	struct stat st;
 
-	if (fd >= 0 &&
-	    (sys_fstat(fd, &st) < 0 || st.st_dev != device || st.st_ino != inode)) {
+	if (fd >= 0 && (sys_fstat(fd, &st) < 0 || st.st_dev != device || st.st_ino != inode)) {
 		sys_close(fd);
 		errno = ESTALE;
 		return -1;
@@ -162,7 +161,7 @@ static int open_same(const struct hf_target *target, uint64_t device, uint64_t i
 }
 
 /* Bring the target back to what it was. The whole batch counts as a part of it here. */
-static enum hf_status cut_off(int fd, const struct hf_spool *batch, struct hf_err *err)
+static enum hf_status cut_off(int fd, const struct hf_batch *batch, struct hf_err *err)
 {
 	enum tail tail;
 	enum hf_status status = compare(fd, batch, &tail, err);
@@ -175,7 +174,7 @@ static enum hf_status cut_off(int fd, const struct hf_spool *batch, struct hf_er
 }
 
 static enum hf_status settle_in_place(const struct hf_target *target, const struct stat *st,
-				      struct hf_spool *batch, struct hf_err *err)
+				      struct hf_batch *batch, struct hf_err *err)
 {
 	enum hf_spool_state state = HF_SPOOL_ABANDONED;
 	enum hf_status status = HF_OK;
@@ -197,26 +196,26 @@ static enum hf_status settle_in_place(const struct hf_target *target, const stru
 	}
 	if (fd >= 0)
 		sys_close(fd);
-	return status == HF_OK ? hf_spool_mark(batch, state, err) : status;
+	return status == HF_OK ? hf_batch_mark(batch, state, err) : status;
 }
 
-static enum hf_status settle_prepared(const struct hf_target *target, struct hf_spool *batch,
+static enum hf_status settle_prepared(const struct hf_target *target, struct hf_batch *batch,
 				      const char *temporary, struct hf_err *err)
 {
 	struct stat st;
 
 	if (sys_fstatat(target->dir, temporary, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return hf_spool_mark(batch, HF_SPOOL_ABANDONED, err);
+		return hf_batch_mark(batch, HF_SPOOL_ABANDONED, err);
 	if (errno != ENOENT)
 		return hf_fail_errno(err, "cannot finish the last append to '%s'", target->path);
 	batch->head.status = sys_fsync(target->dir) < 0 ? HF_UNCERTAIN : HF_OK;
-	return hf_spool_mark(batch, HF_SPOOL_DONE, err);
+	return hf_batch_mark(batch, HF_SPOOL_DONE, err);
 }
 
 enum hf_status hf_settle(const struct hf_target *target, const struct stat *st, struct hf_err *err)
 {
-	struct hf_spool batch;
-	enum hf_status status = hf_spool_open_batch(target, &batch, err);
+	struct hf_batch batch;
+	enum hf_status status = hf_batch_open(target, &batch, err);
 	char temporary[NAME_MAX + 1];
 
 	if (status != HF_OK)
@@ -232,7 +231,7 @@ enum hf_status hf_settle(const struct hf_target *target, const struct stat *st, 
 	case HF_SPOOL_DONE:
 		break;
 	default:
-		status = hf_spool_mark(&batch, HF_SPOOL_ABANDONED, err);
+		status = hf_batch_mark(&batch, HF_SPOOL_ABANDONED, err);
 	}
 	if (status != HF_OK) {
 		sys_close(batch.fd);
@@ -240,13 +239,13 @@ enum hf_status hf_settle(const struct hf_target *target, const struct stat *st, 
 	}
 	if (batch.head.state == HF_SPOOL_ABANDONED)
 		sys_unlinkat(target->dir, temporary, 0);
-	hf_spool_finish(target, &batch);
+	hf_batch_finish(target, &batch);
 	return HF_OK;
 }
 
 /* Write, sync, or take back: ABANDONED. Where even that fails the batch stays IN_PLACE, and the
  * next append settles it: a part is cut off then, and the whole stays. */
-static enum hf_status write_synced(const struct hf_target *target, int fd, struct hf_spool *batch,
+static enum hf_status write_synced(const struct hf_target *target, int fd, struct hf_batch *batch,
 				   bool sync, struct hf_err *err)
 {
 	enum hf_status status = hf_write_records(batch, fd, target->path, err);
@@ -257,7 +256,7 @@ static enum hf_status write_synced(const struct hf_target *target, int fd, struc
 	if (status == HF_OK)
 		return status;
 	if (cut_off(fd, batch, NULL) == HF_OK) {
-		hf_spool_mark(batch, HF_SPOOL_ABANDONED, NULL);
+		hf_batch_mark(batch, HF_SPOOL_ABANDONED, NULL);
 		return status;
 	}
 	if (whole)
@@ -269,7 +268,7 @@ static enum hf_status write_synced(const struct hf_target *target, int fd, struc
 }
 
 enum hf_status hf_write_in_place(const struct hf_target *target, const struct stat *st,
-				 struct hf_spool *batch, bool sync, struct hf_err *err)
+				 struct hf_batch *batch, bool sync, struct hf_err *err)
 {
 	int fd = open_same(target, st->st_dev, st->st_ino, O_RDWR | O_APPEND);
 	enum hf_status status = HF_OK;
@@ -284,11 +283,11 @@ enum hf_status hf_write_in_place(const struct hf_target *target, const struct st
 	batch->head.device = st->st_dev;
 	batch->head.inode = st->st_ino;
 	batch->head.offset = (uint64_t)now.st_size;
-	status = hf_spool_mark(batch, HF_SPOOL_IN_PLACE, err);
+	status = hf_batch_mark(batch, HF_SPOOL_IN_PLACE, err);
 	if (status == HF_OK && sync && (sys_fsync(batch->fd) < 0 || sys_fsync(target->dir) < 0)) {
 		status = hf_fail_errno(err, "cannot keep the intent to append to '%s'",
 				       target->path);
-		hf_spool_mark(batch, HF_SPOOL_ABANDONED, NULL);
+		hf_batch_mark(batch, HF_SPOOL_ABANDONED, NULL);
 	}
 	if (status == HF_OK)
 		status = write_synced(target, fd, batch, sync, err);

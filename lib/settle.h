@@ -7,15 +7,13 @@
  * what a dead leader left to its end.
  *
  * hf_settle() is what every leader does first. It goes forward or back, never halfway, by what the
- * batch says (spool.h):
+ * batch says (spool_file.h):
  *
  *	OPEN, CLOSED	nothing was done: ABANDONED; a temporary name without a mark is removed
- *	PREPARED	the temporary name is gone: the rename happened, so sync the directory: DONE.
- *			It is there: ABANDONED, and then it is removed
- *	IN_PLACE	what lies in the target from the offset on is
- *			  the whole batch: sync the target: DONE
- *			  a proper prefix of the batch: a torn tail; cut it off, sync: ABANDONED
- *			  anything else: somebody else's; it is left alone. If the batch is in it,
+ *	PREPARED	the temporary name is gone: the rename happened, so sync the directory:
+ *DONE. It is there: ABANDONED, and then it is removed IN_PLACE	what lies in the target from the
+ *offset on is the whole batch: sync the target: DONE a proper prefix of the batch: a torn tail; cut
+ *it off, sync: ABANDONED anything else: somebody else's; it is left alone. If the batch is in it,
  *			  whole, DONE, else ABANDONED
  *	DONE, ABANDONED	only the name is left
  *
@@ -29,8 +27,8 @@
  * target.
  */
 
+#include "batch.h"
 #include "path.h"
-#include "spool.h"
 
 /* st is the target's, as locked; NULL where the target is absent. HF_OK: no batch is left. */
 enum hf_status hf_settle(const struct hf_target *target, const struct stat *st, struct hf_err *err);
@@ -38,10 +36,10 @@ enum hf_status hf_settle(const struct hf_target *target, const struct stat *st, 
 /* Append the batch's records to the target. HF_OK: durable (without sync: written), not yet DONE.
  * Otherwise the old content stands, unless HF_UNCERTAIN. */
 enum hf_status hf_write_in_place(const struct hf_target *target, const struct stat *st,
-				 struct hf_spool *batch, bool sync, struct hf_err *err);
+				 struct hf_batch *batch, bool sync, struct hf_err *err);
 
 /* Write the batch's records to fd, at its offset, in few writes. */
-enum hf_status hf_write_records(const struct hf_spool *batch, int fd, const char *to,
+enum hf_status hf_write_records(const struct hf_batch *batch, int fd, const char *to,
 				struct hf_err *err);
 
 #endif

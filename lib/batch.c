@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: ISC */
+#include "batch.h"
+
+#include <errno.h>
+
+#include "sys.h"
+
+/* Rename the spool, which is locked, to the batch. */
+static enum hf_status close_spool(const struct hf_target *target, struct hf_batch *batch,
+				  struct hf_err *err)
+{
+	char from[NAME_MAX + 1], to[NAME_MAX + 1];
+
+	if (sys_renameat2(target->dir, hf_target_side(target, "spool", from), target->dir,
+			  hf_target_side(target, "batch", to), RENAME_NOREPLACE) < 0)
+		return hf_fail_errno_as(err, errno == EEXIST ? HF_BUSY : hf_status_of(errno),
+					"cannot take the spool of '%s'", target->path);
+	return hf_batch_mark(batch, HF_SPOOL_CLOSED, err);
+}
+
+enum hf_status hf_batch_take(const struct hf_target *target, bool patient, struct hf_batch *batch,
+			     struct hf_err *err)
+{
+	enum hf_status status = HF_NO;
+	struct stat st;
+
+	batch->fd = hf_spool_open_named(target, "spool");
+	if (batch->fd < 0)
+		return HF_NO; /* none, or not ours to open */
+	if (patient ? hf_spool_lock(batch->fd) == 0 : hf_spool_lock_soon(batch->fd)) {
+		char name[NAME_MAX + 1];
+
+		if (fstat(batch->fd, &st) < 0 || st.st_nlink == 0) {
+			status = HF_NO;
+		} else if (!hf_spool_read_head(batch->fd, &batch->head) ||
+			   batch->head.state != HF_SPOOL_OPEN) {
+			/* what a power cut left of one */
+			sys_unlinkat(target->dir, hf_target_side(target, "spool", name), 0);
+		} else {
+			status = close_spool(target, batch, err);
+			if (status == HF_OK)
+				return HF_OK;
+		}
+	}
+	sys_close(batch->fd);
+	batch->fd = -1;
+	return status;
+}
+
+enum hf_status hf_batch_make(const struct hf_target *target, const struct stat *target_st,
+			     struct hf_batch *batch, struct hf_err *err)
+{
+	enum hf_status status = HF_OS;
+
+	batch->fd = hf_spool_create(target, target_st);
+	batch->head = hf_spool_new_head(HF_SPOOL_CLOSED);
+	if (batch->fd >= 0 && hf_spool_lock(batch->fd) == 0 &&
+	    hf_spool_write_head(batch->fd, &batch->head)) {
+		status = hf_spool_name(target, batch->fd, "batch");
+		if (status == HF_OK)
+			return HF_OK;
+	}
+	if (status == HF_NO)
+		status = hf_fail(err, HF_BUSY, "another append to '%s' is not settled",
+				 target->path);
+	else
+		status = hf_fail_errno(err, "cannot keep the intent to append to '%s'",
+				       target->path);
+	if (batch->fd >= 0)
+		sys_close(batch->fd);
+	batch->fd = -1;
+	return status;
+}
+
+enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_record *record,
+			    struct hf_err *err)
+{
+	if (!hf_spool_put(batch->fd, &batch->head, record))
+		return hf_fail_errno(err, "cannot keep the record");
+	return HF_OK;
+}
+
+enum hf_status hf_batch_open(const struct hf_target *target, struct hf_batch *batch,
+			     struct hf_err *err)
+{
+	char name[NAME_MAX + 1];
+	struct stat st;
+
+	for (;;) {
+		batch->fd = hf_spool_open_named(target, "batch");
+		if (batch->fd < 0) {
+			if (errno == ENOENT)
+				return HF_NO;
+			return hf_fail_errno(err, "cannot open '%s'",
+					     hf_target_side(target, "batch", name));
+		}
+		if (hf_spool_lock(batch->fd) < 0 || fstat(batch->fd, &st) < 0) {
+			hf_fail_errno(err, "cannot lock '%s'",
+				      hf_target_side(target, "batch", name));
+			sys_close(batch->fd);
+			return err ? err->status : HF_OS;
+		}
+		if (st.st_nlink > 0)
+			break;
+		sys_close(batch->fd); /* settled while we waited */
+	}
+	/* what a power cut left of one: nobody waits for it */
+	if (!hf_spool_read_head(batch->fd, &batch->head))
+		batch->head = hf_spool_new_head(HF_SPOOL_ABANDONED);
+	return HF_OK;
+}
+
+/* The frame at *at, 0 standing for the first. HF_NO: the end. */
+static enum hf_status frame_at(const struct hf_batch *batch, uint64_t *at,
+			       struct hf_spool_frame *frame, struct hf_err *err)
+{
+	if (*at == 0)
+		*at = sizeof(batch->head);
+	if (*at >= batch->head.end)
+		return HF_NO;
+	if (sys_pread(batch->fd, frame, sizeof(*frame), (off_t)*at) != (ssize_t)sizeof(*frame) ||
+	    frame->magic != HF_SPOOL_FRAME_MAGIC ||
+	    frame->size > batch->head.end - *at - sizeof(*frame))
+		return hf_fail(err, HF_DATA, "the spool is damaged");
+	return HF_OK;
+}
+
+enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err)
+{
+	struct hf_spool_frame frame;
+	enum hf_status status;
+	uint64_t at = 0;
+
+	while ((status = frame_at(batch, &at, &frame, err)) == HF_OK) {
+		if (!hf_spool_has_owner(batch->fd, at)) {
+			frame.left_out = 1;
+			if (sys_pwrite(batch->fd, &frame, sizeof(frame), (off_t)at) !=
+			    (ssize_t)sizeof(frame))
+				return hf_fail_errno(err, "cannot write the spool");
+		}
+		at += sizeof(frame) + frame.size;
+	}
+	return status == HF_NO ? HF_OK : status;
+}
+
+enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at, struct hf_record *record,
+			     struct hf_err *err)
+{
+	struct hf_spool_frame frame;
+	enum hf_status status;
+
+	while ((status = frame_at(batch, at, &frame, err)) == HF_OK) {
+		*record = (struct hf_record){
+			.fd = batch->fd, .at = *at + sizeof(frame), .size = frame.size};
+		*at += sizeof(frame) + frame.size;
+		if (!frame.left_out)
+			return HF_OK;
+	}
+	return status;
+}
+
+enum hf_status hf_batch_mark(struct hf_batch *batch, enum hf_spool_state state, struct hf_err *err)
+{
+	batch->head.state = state;
+	if (!hf_spool_write_head(batch->fd, &batch->head))
+		return hf_fail_errno(err, "cannot write the spool");
+	return HF_OK;
+}
+
+void hf_batch_finish(const struct hf_target *target, struct hf_batch *batch)
+{
+	char name[NAME_MAX + 1];
+	int saved = errno;
+
+	sys_unlinkat(target->dir, hf_target_side(target, "batch", name), 0);
+	sys_close(batch->fd);
+	batch->fd = -1;
+	errno = saved;
+}
+
+bool hf_ticket_in(const struct hf_ticket *ticket, const struct hf_batch *batch)
+{
+	struct stat a, b;
+
+	return ticket->fd >= 0 && batch->fd >= 0 && fstat(ticket->fd, &a) == 0 &&
+	       fstat(batch->fd, &b) == 0 && hf_same_inode(&a, &b);
+}

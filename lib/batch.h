@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_BATCH_H
+#define HF_BATCH_H
+
+/*
+ * The leader's side of a spool (spool_file.h has the protocol): taking it, going through its
+ * records, and saying what became of them. Between taking and finishing, the batch's flock is held;
+ * a leader that dies gives it back, and the batch is then settled by the next (settle.h).
+ */
+
+#include "spool.h"
+
+struct hf_batch {
+	int fd; /* -1: none */
+	struct hf_spool_head head;
+};
+
+/* Under the target's lock and with no batch unsettled: make the open spool the batch. HF_OK:
+ * its flock is held, and it is CLOSED. HF_NO: there is none that can be had; with patient, a busy
+ * one is waited for. HF_BUSY: there is an unsettled batch after all. */
+enum hf_status hf_batch_take(const struct hf_target *target, bool patient, struct hf_batch *batch,
+			     struct hf_err *err);
+
+/* Make a batch without a spool before it, empty. HF_BUSY: there is a batch already. */
+enum hf_status hf_batch_make(const struct hf_target *target, const struct stat *target_st,
+			     struct hf_batch *batch, struct hf_err *err);
+
+/* Add one's own record to the batch. */
+enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_record *record,
+			    struct hf_err *err);
+
+/* The batch that somebody left, or works on: its flock is taken (waits). HF_NO: there is none. */
+enum hf_status hf_batch_open(const struct hf_target *target, struct hf_batch *batch,
+			     struct hf_err *err);
+
+/* Leave out every record whose owner is gone. */
+enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err);
+
+/* Go through the records that are not left out: *at begins at 0 and is moved on; record lies in the
+ * spool's file. HF_NO: no more. */
+enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at, struct hf_record *record,
+			     struct hf_err *err);
+
+/* Write batch->head with this state. */
+enum hf_status hf_batch_mark(struct hf_batch *batch, enum hf_spool_state state, struct hf_err *err);
+
+/* Remove the batch's name and give the lock back. Keeps errno. */
+void hf_batch_finish(const struct hf_target *target, struct hf_batch *batch);
+
+/* Is the record in this batch? */
+bool hf_ticket_in(const struct hf_ticket *ticket, const struct hf_batch *batch);
+
+#endif

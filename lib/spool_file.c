@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: ISC */
+#include "spool_file.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "clock.h"
+#include "copy.h"
+#include "stage.h"
+#include "sys.h"
+
+#define MAGIC "hfspool1"
+
+enum { LOCK_TRIES = 24, YIELDS = 4 };
+
+bool hf_spool_read_head(int fd, struct hf_spool_head *head)
+{
+	return sys_pread(fd, head, sizeof(*head), 0) == (ssize_t)sizeof(*head) &&
+	       memcmp(head->magic, MAGIC, sizeof(head->magic)) == 0 && head->end >= sizeof(*head);
+}
+
+bool hf_spool_write_head(int fd, const struct hf_spool_head *head)
+{
+	return hf_pwrite_all(fd, head, sizeof(*head), 0, "", NULL) == HF_OK;
+}
+
+int hf_spool_lock(int fd)
+{
+	int result;
+
+	do
+		result = sys_flock(fd, LOCK_EX);
+	while (result < 0 && errno == EINTR);
+	return result;
+}
+
+bool hf_spool_lock_soon(int fd)
+{
+	struct hf_backoff backoff = {.base = HF_MS, .cap = HF_MS, .deadline = HF_NEVER};
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		if (i < YIELDS)
+			sched_yield();
+		else
+			hf_backoff_sleep(&backoff);
+	}
+	return false;
+}
+
+bool hf_spool_own(int fd, uint64_t at, short type)
+{
+	struct flock range = {.l_type = type, .l_start = (off_t)at, .l_len = 1};
+
+	return sys_fcntl_lock(fd, F_OFD_SETLK, &range) == 0;
+}
+
+bool hf_spool_has_owner(int fd, uint64_t at)
+{
+	struct flock range = {.l_type = F_WRLCK, .l_start = (off_t)at, .l_len = 1};
+
+	return sys_fcntl_lock(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
+}
+
+int hf_spool_open_named(const struct hf_target *target, const char *what)
+{
+	char name[NAME_MAX + 1];
+	int fd = sys_openat(target->dir, hf_target_side(target, what, name),
+			    O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+	struct stat st;
+
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+		sys_close(fd);
+		errno = EINVAL;
+		return -1;
+	}
+	return fd;
+}
+
+int hf_spool_create(const struct hf_target *target, const struct stat *st)
+{
+	int fd = sys_openat(target->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -1;
+	/* the owner first, while we may; it is no failure if we may not */
+	if ((st->st_uid != geteuid() || st->st_gid != getegid()) &&
+	    sys_fchown(fd, st->st_uid, st->st_gid) < 0)
+		(void)!sys_fchown(fd, (uid_t)-1, st->st_gid);
+	if ((st->st_mode & 066) && sys_fchmod(fd, (st->st_mode & 0666) | 0600) < 0) {
+		sys_close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char *what)
+{
+	char name[NAME_MAX + 1];
+
+	return hf_stage_link(target, fd, hf_target_side(target, what, name), NULL);
+}
+
+bool hf_spool_put(int fd, struct hf_spool_head *head, const struct hf_record *record)
+{
+	struct hf_spool_frame frame = {.magic = HF_SPOOL_FRAME_MAGIC, .size = record->size};
+	uint64_t at = head->end + sizeof(frame);
+	char buffer[65536];
+
+	if (record->data && sizeof(frame) + record->size <= sizeof(buffer)) {
+		memcpy(buffer, &frame, sizeof(frame));
+		memcpy(buffer + sizeof(frame), record->data, record->size);
+		if (hf_pwrite_all(fd, buffer, sizeof(frame) + record->size, (int64_t)head->end, "",
+				  NULL) != HF_OK)
+			return false;
+		head->end = at + record->size;
+		return hf_spool_write_head(fd, head);
+	}
+	if (hf_pwrite_all(fd, &frame, sizeof(frame), (int64_t)head->end, "", NULL) != HF_OK)
+		return false;
+	if (record->data) {
+		if (hf_pwrite_all(fd, record->data, record->size, (int64_t)at, "", NULL) != HF_OK)
+			return false;
+	} else {
+		for (uint64_t done = 0; done < record->size;) {
+			uint64_t n = record->size - done;
+			ssize_t got = sys_pread(record->fd, buffer,
+						n < sizeof(buffer) ? n : sizeof(buffer),
+						(off_t)(record->at + done));
+
+			if (got < 0 && errno == EINTR)
+				continue;
+			if (got <= 0 || hf_pwrite_all(fd, buffer, (size_t)got, (int64_t)(at + done),
+						      "", NULL) != HF_OK)
+				return false;
+			done += (uint64_t)got;
+		}
+	}
+	head->end = at + record->size;
+	return hf_spool_write_head(fd, head);
+}
+
+struct hf_spool_head hf_spool_new_head(enum hf_spool_state state)
+{
+	struct hf_spool_head head = {.state = state, .end = sizeof(head)};
+
+	memcpy(head.magic, MAGIC, sizeof(head.magic));
+	return head;
+}
