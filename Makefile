@@ -27,15 +27,15 @@ MAKEFLAGS += --no-print-directory
 
 # The library, in floors: a room includes only rooms before it.
 CORE_ROOMS = err clock sys path fd proc copy attributes stage spawn waitfor circle lock_wait \
-	lock_target atomic spool settle append input evidence sig lock lock_file lock_range \
-	lock_slots lockset
+	lock_target sqlite_live backup refuse claim publish validate atomic symlink spool settle \
+	append input evidence sig lock lock_file lock_range lock_slots lockset
 
 # Rooms of the tools only.
-TOOL_ROOMS = cli
+TOOL_ROOMS = cli flock_cli
 
 # What a program that uses the library includes, by way of holdfast.h.
-PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic append lock lock_file lock_slots \
-	lockset
+PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink append lock lock_file \
+	lock_slots lockset
 
 TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry
 
@@ -160,7 +160,7 @@ $(BUILD)/lib/libholdfast.so.0: $(PIC_OBJS) lib/holdfast.map
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) -shared -Wl,-soname,$(@F) -Wl,--version-script=lib/holdfast.map -Wl,-z,defs \
-		$(ALL_LDFLAGS) -o $@ $(PIC_OBJS) -lbsd
+		$(ALL_LDFLAGS) -o $@ $(PIC_OBJS) -lbsd -lmd
 
 $(BUILD)/lib/libholdfast.so: $(BUILD)/lib/libholdfast.so.0
 	@ln -sf $(<F) $@

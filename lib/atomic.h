@@ -61,12 +61,12 @@ enum hf_sync {
 
 /* For who keeps a record of the transaction's course: see hf_atomic_options.step. */
 enum hf_atomic_step {
-	HF_STEP_LINKED,	   /* it has its temporary name, and is about to be renamed over the target */
+	HF_STEP_LINKED, /* it has its temporary name, and is about to be renamed over the target */
 	HF_STEP_UNLINKING, /* that failed, and the temporary name is about to be taken away */
 };
 
 struct hf_atomic_options {
-	struct hf_wait wait;  /* for the target's lock */
+	struct hf_wait wait; /* for the target's lock */
 	enum hf_sync sync;
 	bool no_follow;	      /* replace a symbolic link itself */
 	bool parents;	      /* make missing directories */
@@ -78,10 +78,11 @@ struct hf_atomic_options {
 	const char *if_match; /* SHA-256 of the content to be replaced, or "absent"; NULL: any */
 	const char *validate; /* shell command that must accept the staged file ($1); NULL: none */
 
-	/* The temporary name is ".holdfast.NAME.SIDE"; NULL: "tmp". Only for a target that exists. */
+	/* The temporary name is ".holdfast.NAME.SIDE"; NULL: "tmp". Only for a target that exists.
+	 */
 	const char *side;
-	/* Called in the course of the commit. An error at LINKED aborts; one at UNLINKING leaves the
-	 * temporary name to be found by the next one. NULL: not called. */
+	/* Called in the course of the commit. An error at LINKED aborts; one at UNLINKING leaves
+	 * the temporary name to be found by the next one. NULL: not called. */
 	enum hf_status (*step)(void *context, enum hf_atomic_step step, struct hf_err *err);
 	void *step_context;
 };
@@ -89,12 +90,16 @@ struct hf_atomic_options {
 struct hf_atomic {
 	struct hf_target target;
 	const struct hf_atomic_options *options;
-	int fd;		/* the new file; -1 when none is open */
-	int old;	/* the target, locked; -1 before LOCKED, or when it is absent */
-	struct stat st; /* of old */
-	bool named;	/* staged under a name, O_TMPFILE not being there */
+	int fd;		  /* the new file; -1 when none is open */
+	int old;	  /* the target, locked; -1 before LOCKED, or when it is absent */
+	struct stat st;	  /* of old */
+	bool present;	  /* there is a target */
+	bool is_link;	  /* namely a symbolic link, which is itself replaced */
+	bool borrowed;	  /* target and old are the caller's */
+	bool early;	  /* the target was found, or found absent, before the content was made */
 	bool made_absent; /* created for an absent target: mode 0666 & ~umask, default ACL */
-	bool replaced;	/* after a commit: false when skip_same left it alone */
+	bool replaced;	  /* after a commit: false when skip_same left it alone */
+	int validator;	  /* wait status of a validator that refused, or 0 */
 	char temporary[NAME_MAX + 1]; /* the name it has in the directory, or "" */
 };
 
@@ -113,19 +118,14 @@ enum hf_status hf_atomic_begin_at(struct hf_atomic *a, const struct hf_target *t
  * target is absent, and nothing is locked. a->old and a->st then describe it. */
 enum hf_status hf_atomic_lock(struct hf_atomic *a, struct hf_err *err);
 
-/* Put the new file in place. After hf_atomic_lock() or hf_atomic_begin_at() found the target absent,
- * and it is there now, HF_BUSY with errnum EEXIST: the content was made from nothing, start again.
- * Whatever it returns, the transaction is over and everything closed,
- * but a->fd, which after HF_OK and HF_UNCERTAIN still reads the new content and is closed by
- * hf_atomic_end(). */
+/* Put the new file in place. Where hf_atomic_lock() or hf_atomic_begin_at() found the target absent
+ * and it is there now, or what they found has been replaced by somebody who does not lock it:
+ * HF_BUSY with errnum EEXIST. The content was made from what is no more; begin again.
+ * Whatever it returns, the transaction is over and everything closed, but a->fd, which after HF_OK
+ * and HF_UNCERTAIN still reads the new content and is closed by hf_atomic_end(). */
 enum hf_status hf_atomic_commit(struct hf_atomic *a, struct hf_err *err);
 
 /* Abandon it (in any state), or after a commit release what is left. Idempotent; keeps errno. */
 void hf_atomic_end(struct hf_atomic *a);
-
-/* Replace path by a symbolic link to `to`, atomically and durably: symlinkat to the temporary
- * name, rename, fsync the directory. */
-enum hf_status hf_atomic_symlink(const char *path, const char *to,
-				 const struct hf_atomic_options *options, struct hf_err *err);
 
 #endif

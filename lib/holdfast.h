@@ -16,6 +16,7 @@
  *	fd.h		hand locks on to a command, and prove an inherited one
  *	proc.h		who is a process?
  *	atomic.h	replace a file
+ *	symlink.h	replace a file by a symbolic link
  *	append.h	append to a file
  *
  * The library never prints, never exits, and changes no signal's disposition, except the one that
@@ -34,5 +35,6 @@
 #include "lockset.h"
 #include "path.h"
 #include "proc.h"
+#include "symlink.h"
 
 #endif

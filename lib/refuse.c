@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+#include "refuse.h"
+
+#include "backup.h"
+#include "sqlite_live.h"
+
+static const char *kind(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return "a directory";
+	case S_IFIFO:
+		return "a FIFO";
+	case S_IFSOCK:
+		return "a socket";
+	case S_IFBLK:
+	case S_IFCHR:
+		return "a device";
+	case S_IFLNK:
+		return "a symbolic link";
+	default:
+		return "not a regular file";
+	}
+}
+
+enum hf_status hf_refuse_kind(const struct hf_target *target, const struct stat *st,
+			      struct hf_err *err)
+{
+	if (S_ISREG(st->st_mode))
+		return HF_OK;
+	return hf_fail(err, HF_DATA, "refusing to replace '%s': it is %s", target->path,
+		       kind(st->st_mode));
+}
+
+enum hf_status hf_refuse(const struct hf_target *target, int fd, const struct stat *st, bool links,
+			 const char *backup, struct hf_err *err)
+{
+	char why[400];
+	enum hf_status status = hf_refuse_kind(target, st, err);
+
+	if (status != HF_OK)
+		return status;
+	if (st->st_nlink > 1 && !links && !hf_backup_explains(target, st, backup)) {
+		hf_fail(err, HF_DATA, "refusing to replace '%s': it has %lu hard links",
+			target->path, (unsigned long)st->st_nlink);
+		hf_advise(err, "the other names would keep the old content; --break-links if that "
+			       "is meant");
+		return HF_DATA;
+	}
+	if (hf_sqlite_live(target, fd, st, why, sizeof(why))) {
+		hf_fail(err, HF_DATA, "refusing to replace '%s': it is a live SQLite database (%s)",
+			target->path, why);
+		hf_advise(err, "replacing it would corrupt it; use sqlite3's .backup and .restore");
+		return HF_DATA;
+	}
+	return HF_OK;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_REFUSE_H
+#define HF_REFUSE_H
+
+/*
+ * What must not be replaced: refusals (HF_DATA), each with what to do instead.
+ *
+ * Replacing gives a name a new inode. That is wrong for what is not a regular file (a FIFO or a
+ * device is a meeting place, not a content), for a file with several names (the others would keep
+ * the old content), and for a live SQLite database (sqlite_live.h).
+ *
+ * Nothing is changed, but for a name that a dead backup left (backup.h). Never waits. Thread-safe;
+ * not async-signal-safe.
+ */
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "path.h"
+
+/* By its kind. */
+enum hf_status hf_refuse_kind(const struct hf_target *target, const struct stat *st,
+			      struct hf_err *err);
+
+/* By everything, under its lock: fd is the target, st its stat. links: several names are all right.
+ * backup is the suffix of a backup, or NULL. */
+enum hf_status hf_refuse(const struct hf_target *target, int fd, const struct stat *st, bool links,
+			 const char *backup, struct hf_err *err);
+
+#endif
