@@ -27,22 +27,23 @@ MAKEFLAGS += --no-print-directory
 
 # The library, in floors: a room includes only rooms before it.
 CORE_ROOMS = err clock sys path fd proc copy attributes stage spawn waitfor circle lock_wait \
-	lock_target sqlite_live backup refuse claim publish validate atomic symlink spool settle \
-	append input evidence sig lock lock_file lock_range lock_slots lockset
+	lock_target sqlite_live backup refuse claim publish validate atomic symlink spool_file \
+	spool batch settle append input evidence sig lock lock_file lock_range lock_slots lockset
 
 # Rooms of the tools only.
-TOOL_ROOMS = cli flock_cli
+TOOL_ROOMS = cli atomic_cli flock_cli
 
 # What a program that uses the library includes, by way of holdfast.h.
 PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink append lock lock_file \
-	lock_slots lockset
+	lock_range lock_slots lockset
 
 TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry
 
 UNIT_TESTS = $(CORE_ROOMS) $(TOOL_ROOMS)
-RIGS = faultloop powercut
+RIGS = faultloop powercut groupfault
+RIG_ROOMS = rig judge disk
 BENCHES = pair
-BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-retry demo house install
+BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-retry flock demo house install
 
 MAN1 = $(TOOLS)
 MAN7 = holdfast
@@ -62,8 +63,10 @@ BENCH_DEPS = util-linux=flock
 # FILTER: until every name above has its file, those that have none are left out.
 CORE_ROOMS := $(foreach n,$(CORE_ROOMS),$(if $(wildcard lib/$n.c),$n))
 PUBLIC_HEADERS := $(foreach n,$(PUBLIC_HEADERS),$(if $(wildcard lib/$n.h),$n))
+TOOL_ROOMS := $(foreach n,$(TOOL_ROOMS),$(if $(wildcard lib/$n.c),$n))
 TOOLS := $(foreach n,$(TOOLS),$(if $(wildcard bin/$n.c),$n))
 UNIT_TESTS := $(foreach n,$(UNIT_TESTS),$(if $(wildcard tests/unit/test_$n.c),$n))
+RIG_ROOMS := $(foreach n,$(RIG_ROOMS),$(if $(wildcard tests/rig/$n.c),$n))
 RIGS := $(foreach n,$(RIGS),$(if $(wildcard tests/rig/$n.c),$n))
 BATS_TESTS := $(foreach n,$(BATS_TESTS),$(if $(wildcard tests/$n.bats),$n))
 
@@ -104,10 +107,12 @@ LIBS = $(BUILD)/lib/libholdfast.a $(BUILD)/lib/libholdfast.so $(BUILD)/lib/holdf
 
 CORE_OBJS = $(CORE_ROOMS:%=$(BUILD)/obj/lib/%.o)
 TOOL_OBJS = $(TOOL_ROOMS:%=$(BUILD)/obj/lib/%.o)
+RIG_OBJS = $(RIG_ROOMS:%=$(BUILD)/obj/tests/rig/%.o)
 PIC_OBJS = $(CORE_ROOMS:%=$(BUILD)/pic/lib/%.o)
-MAIN_OBJS = $(TOOLS:%=$(BUILD)/obj/bin/%.o) $(UNIT_TESTS:%=$(BUILD)/obj/tests/unit/test_%.o) \
-	$(RIGS:%=$(BUILD)/obj/tests/rig/%.o) $(BUILD)/obj/tests/rig/rig.o \
-	$(BENCHES:%=$(BUILD)/obj/tests/bench/%.o)
+
+SOURCES = $(CORE_ROOMS:%=lib/%.c) $(TOOL_ROOMS:%=lib/%.c) $(TOOLS:%=bin/%.c) \
+	$(UNIT_TESTS:%=tests/unit/test_%.c) $(RIG_ROOMS:%=tests/rig/%.c) $(RIGS:%=tests/rig/%.c) \
+	$(BENCHES:%=tests/bench/%.c)
 
 .PHONY: all tools libs unit rigs benches
 all: tools libs
@@ -140,7 +145,7 @@ $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(TOOL_OBJS) $(BUILD)/lib/libholdfa
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(BSD_LIBS)
 
-$(BUILD)/rig/%: $(BUILD)/obj/tests/rig/%.o $(BUILD)/obj/tests/rig/rig.o
+$(BUILD)/rig/%: $(BUILD)/obj/tests/rig/%.o $(RIG_OBJS)
 	$(SAY) LINK $@
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
@@ -171,7 +176,7 @@ $(BUILD)/lib/holdfast.pc: lib/holdfast.pc.in lib/cli.h
 	@version=$$(sed -n 's/^#define HF_VERSION "\(.*\)"/\1/p' lib/cli.h) && \
 	sed "s|@VERSION@|$$version|" lib/holdfast.pc.in >$@
 
--include $(CORE_OBJS:.o=.d) $(TOOL_OBJS:.o=.d) $(PIC_OBJS:.o=.d) $(MAIN_OBJS:.o=.d)
+-include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(PIC_OBJS:.o=.d)
 
 # ------------------------------------------------------------------------------------------------
 # 4. Variants: the same rules in another directory
@@ -232,10 +237,7 @@ headers:
 # The other compiler's opinion.
 clang-check:
 	$(SAY) CHECK clang
-	@$(CLANG) $(ALL_CFLAGS) -Wno-write-strings -DHF_FAULTS -fsyntax-only \
-		$(CORE_ROOMS:%=lib/%.c) $(TOOL_ROOMS:%=lib/%.c) $(TOOLS:%=bin/%.c) \
-		$(UNIT_TESTS:%=tests/unit/test_%.c) $(RIGS:%=tests/rig/%.c) tests/rig/rig.c \
-		$(BENCHES:%=tests/bench/%.c)
+	@$(CLANG) $(ALL_CFLAGS) -Wno-write-strings -DHF_FAULTS -fsyntax-only $(SOURCES)
 
 demo:
 	@$(STEP) deps DEPS='$(BUILD_DEPS)'
