@@ -27,8 +27,9 @@ MAKEFLAGS += --no-print-directory
 
 # The library, in floors: a room includes only rooms before it.
 CORE_ROOMS = err clock sys path fd proc copy attributes stage spawn waitfor circle lock_wait \
-	lock_target sqlite_live backup refuse claim publish validate atomic symlink spool_file \
-	spool batch settle append input evidence sig lock lock_file lock_range lock_slots lockset
+	lock_target sqlite_live backup refuse claim publish validate atomic symlink capture input \
+	spool_file spool batch settle append evidence sig lock lock_file lock_range lock_slots \
+	lockset
 
 # Rooms of the tools only.
 TOOL_ROOMS = cli atomic_cli flock_cli
@@ -270,8 +271,9 @@ INSTALLED = $(TOOLS:%=$(BINDIR)/%) \
 	$(LIBDIR)/pkgconfig/holdfast.pc $(INCLUDEDIR)/holdfast.h \
 	$(PUBLIC_HEADERS:%=$(INCLUDEDIR)/holdfast/%.h) \
 	$(MAN1:%=$(MANDIR)/man1/%.1) $(MAN7:%=$(MANDIR)/man7/%.7) \
-	$(TOOLS:%=$(BASH_COMPLETIONS)/%) $(TOOLS:%=$(ZSH_COMPLETIONS)/_%) \
-	$(TOOLS:%=$(FISH_COMPLETIONS)/%.fish) \
+	$(BASH_COMPLETIONS)/holdfast $(TOOLS:%=$(BASH_COMPLETIONS)/%) \
+	$(FISH_COMPLETIONS)/holdfast.fish $(TOOLS:%=$(FISH_COMPLETIONS)/%.fish) \
+	$(ZSH_COMPLETIONS)/_holdfast \
 	$(DOCS:%=$(DOCDIR)/%.md) $(DOCDIR)/README.md $(DOCDIR)/LICENSE \
 	$(EXAMPLES:%=$(DOCDIR)/examples/%.c)
 
@@ -289,8 +291,16 @@ install: all
 		$(BUILD)/lib/holdfast.pc >$(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc
 	$(INSTALL) -m 644 $(PUBLIC_HEADERS:%=lib/%.h) $(DESTDIR)$(INCLUDEDIR)/holdfast/
 	echo '#include "holdfast/holdfast.h"' >$(DESTDIR)$(INCLUDEDIR)/holdfast.h
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc $(DESTDIR)$(INCLUDEDIR)/holdfast.h $(NOTE)
 	$(INSTALL) -m 644 $(MAN1:%=docs/man/%.1) $(DESTDIR)$(MANDIR)/man1/
 	$(INSTALL) -m 644 $(MAN7:%=docs/man/%.7) $(DESTDIR)$(MANDIR)/man7/
+	$(INSTALL) -m 644 completions/holdfast.bash $(DESTDIR)$(BASH_COMPLETIONS)/holdfast
+	$(INSTALL) -m 644 completions/holdfast.fish $(DESTDIR)$(FISH_COMPLETIONS)/
+	$(INSTALL) -m 644 completions/_holdfast $(DESTDIR)$(ZSH_COMPLETIONS)/
+	for tool in $(TOOLS); do \
+		ln -sf holdfast $(DESTDIR)$(BASH_COMPLETIONS)/$$tool && \
+		ln -sf holdfast.fish $(DESTDIR)$(FISH_COMPLETIONS)/$$tool.fish || exit 1; \
+	done
 	$(INSTALL) -m 644 README.md LICENSE $(DOCS:%=docs/%.md) $(DESTDIR)$(DOCDIR)/
 	$(INSTALL) -m 644 $(EXAMPLES:%=docs/examples/%.c) $(DESTDIR)$(DOCDIR)/examples/
 

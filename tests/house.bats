@@ -76,7 +76,9 @@ setup() {
 }
 
 @test "manual pages are clean mdoc" {
-	mandoc -Tlint -Wstyle docs/man/*.[17]
+	# whether the pages of other packages are installed is no question of style
+	run grep -v 'referenced manual not found' <<<"$(mandoc -Tlint docs/man/*.[17] 2>/dev/null)"
+	[ "$output" = '' ]
 }
 
 @test "every option of --help is in the manual page" {
@@ -101,14 +103,12 @@ setup() {
 }
 
 @test "sources carry the licence, and lines fit 100 columns" {
-	local file bad=
-	for file in Makefile $(find lib bin tests .ci completions -type f ! -name '*.map.in' \
-		! -name '*.pc.in'); do
+	local file bad
+	bad=$(for file in Makefile $(find lib bin tests .ci completions -type f ! -name '*.pc.in'); do
 		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ISC' ||
-			bad+="$file: no licence line"$'\n'
-		(($(LC_ALL=C.UTF-8 wc -L <"$file") <= 100)) || bad+="$file: a line is too long"$'\n'
-		! grep -qn '[[:blank:]]$' "$file" || bad+="$file: blanks at the end of a line"$'\n'
-	done
+			echo "$file: no licence line"
+		expand "$file" | LC_ALL=C.UTF-8 grep -nE '.{101}|[[:blank:]]$' | sed "s|^|$file:|"
+	done)
 	echo "$bad"
 	[ -z "$bad" ]
 }

@@ -105,7 +105,7 @@ try_example() {
 	for tool in $tools; do
 		[ -s "$PREFIX/share/man/man1/$tool.1" ]
 		[ -s "$PREFIX/share/bash-completion/completions/$tool" ]
-		[ -s "$PREFIX/share/zsh/site-functions/_$tool" ]
+		grep -q "^#compdef .*\<$tool\>" "$PREFIX/share/zsh/site-functions/_holdfast"
 		[ -s "$PREFIX/share/fish/vendor_completions.d/$tool.fish" ]
 	done
 	[ -s "$PREFIX/share/man/man7/holdfast.7" ]
