@@ -282,7 +282,7 @@ install: all
 	@made() { [ -d "$$1" ] || { made "$$(dirname "$$1")"; mkdir -m755 "$$1"; echo "$$1"; }; }; \
 	mkdir -p "$(DESTDIR)/" && \
 	new=$$(for dir in $(INSTALL_DIRS); do made "$(DESTDIR)$$dir"; done) && \
-	echo "$$new" >>$(NOTE)
+	echo "$$new" >>$(NOTE) && chmod 644 $(NOTE)
 	$(INSTALL) -m 755 $(TOOL_FILES) $(DESTDIR)$(BINDIR)/
 	$(INSTALL) -m 644 $(BUILD)/lib/libholdfast.a $(DESTDIR)$(LIBDIR)/
 	$(INSTALL) -m 755 $(BUILD)/lib/libholdfast.so.0 $(DESTDIR)$(LIBDIR)/
@@ -291,7 +291,7 @@ install: all
 		$(BUILD)/lib/holdfast.pc >$(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc
 	$(INSTALL) -m 644 $(PUBLIC_HEADERS:%=lib/%.h) $(DESTDIR)$(INCLUDEDIR)/holdfast/
 	echo '#include "holdfast/holdfast.h"' >$(DESTDIR)$(INCLUDEDIR)/holdfast.h
-	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc $(DESTDIR)$(INCLUDEDIR)/holdfast.h $(NOTE)
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc $(DESTDIR)$(INCLUDEDIR)/holdfast.h
 	$(INSTALL) -m 644 $(MAN1:%=docs/man/%.1) $(DESTDIR)$(MANDIR)/man1/
 	$(INSTALL) -m 644 $(MAN7:%=docs/man/%.7) $(DESTDIR)$(MANDIR)/man7/
 	$(INSTALL) -m 644 completions/holdfast.bash $(DESTDIR)$(BASH_COMPLETIONS)/holdfast

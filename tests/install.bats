@@ -70,7 +70,8 @@ try_example() {
 }
 
 @test "the headers do not hide the system's" {
-	printf '%s\n' '#include <err.h>' '#include <holdfast.h>' 'int f(void) { errx(0, "x"); }' >a.c
+	printf '#include <%s>\n' err.h holdfast.h >a.c
+	echo 'int main(void) { errx(0, "x"); }' >>a.c
 	cc -Wall -Werror -c a.c $(pkg-config --cflags holdfast)
 }
 
