@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: ISC */
+/* atomic-update: read a file, change it, replace it, without a race. */
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "atomic.h"
+#include "atomic_cli.h"
+#include "capture.h"
+#include "cli.h"
+#include "copy.h"
+#include "sys.h"
+
+enum { OPT_INIT = HF_OPT_OWN };
+
+static const struct hf_opt options[] = {
+	{OPT_INIT, "init", "TEXT", "where FILE is absent, COMMAND reads TEXT and a newline"},
+	HF_ROW_COMMAND,
+	HF_ROWS_WAIT("10s"),
+	HF_ROW_CONFLICT,
+	HF_ROW_MODE,
+	HF_ROW_PARENTS,
+	HF_ROW_BACKUP,
+	HF_ROW_IF_MATCH,
+	HF_ROW_SKIP_SAME,
+	HF_ROW_VALIDATE,
+	HF_ROW_ALLOW_EMPTY,
+	HF_ROW_PRINT,
+	HF_ROW_SYNC,
+	HF_ROW_BREAK_LINKS,
+	HF_ROWS_END,
+};
+
+static const char *const synopsis[] = {
+	"[options] FILE COMMAND…",
+	"[options] -c STRING FILE",
+	NULL,
+};
+
+static struct hf_cli cli = {
+	.tool = "atomic-update",
+	.synopsis = synopsis,
+	.summary =
+		"Run COMMAND with FILE as standard input, under FILE's lock; its output replaces\n"
+		"FILE if it exits with 0 and is not empty.",
+	.options = options,
+};
+
+/* What the command line says. */
+struct work {
+	struct hf_atomic_options file;
+	const char *path, *init;
+	char **command;
+	int64_t timeout;
+	bool print;
+	int conflict;
+};
+
+/* The file that is locked, once more: COMMAND must not inherit the lock. */
+static enum hf_status open_file(const struct hf_atomic *a, int *fd, struct hf_err *err)
+{
+	struct stat st;
+
+	*fd = sys_openat(a->target.dir, a->target.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (*fd >= 0 && sys_fstat(*fd, &st) == 0 && hf_same_inode(&st, &a->st))
+		return HF_OK;
+	if (*fd >= 0) {
+		sys_close(*fd);
+		errno = EEXIST; /* replaced by somebody who does not lock it */
+	}
+	return hf_fail_errno_as(err, errno == EEXIST ? HF_BUSY : hf_status_of(errno),
+				"cannot read '%s'", a->target.path);
+}
+
+/* TEXT and a newline, to be read as a file. */
+static enum hf_status open_text(const char *text, int *fd, struct hf_err *err)
+{
+	enum hf_status status;
+
+	*fd = memfd_create("init", MFD_CLOEXEC);
+	if (*fd < 0)
+		return hf_fail_errno(err, "cannot pass on the text of --init");
+	status = hf_write_all(*fd, text, strlen(text), "--init", err);
+	if (status == HF_OK)
+		status = hf_write_all(*fd, "\n", 1, "--init", err);
+	if (status == HF_OK && lseek(*fd, 0, SEEK_SET) == 0)
+		return HF_OK;
+	sys_close(*fd);
+	return status == HF_OK ? HF_BUG : status;
+}
+
+/* Run COMMAND on what is there. If it fails, that is the end. */
+static enum hf_status change(const struct work *w, struct hf_atomic *a, struct hf_err *err)
+{
+	enum hf_status status;
+	int in, wait_status;
+
+	status = a->present ? open_file(a, &in, err) : open_text(w->init, &in, err);
+	if (status != HF_OK)
+		return status;
+	status = hf_capture(w->command, in, a->fd, w->path, &wait_status, err);
+	sys_close(in);
+	if (status == HF_OK && wait_status != 0) {
+		hf_atomic_end(a);
+		hf_atomic_cli_command_failed(&cli, w->path, wait_status);
+	}
+	return status;
+}
+
+static enum hf_status update(struct work *w, struct hf_atomic *a, struct hf_err *err)
+{
+	enum hf_status status;
+
+	hf_atomic_cli_wait(&cli, w->timeout, &w->file);
+	status = hf_atomic_begin(a, w->path, &w->file, err);
+	if (status != HF_OK)
+		return status;
+	status = hf_atomic_lock(a, err);
+	if (status == HF_NOINPUT && w->init)
+		status = HF_OK;
+	else if (status == HF_NOINPUT)
+		hf_advise(err, "--init TEXT says what to begin with");
+	if (status == HF_OK)
+		status = change(w, a, err);
+	if (status == HF_OK)
+		status = hf_atomic_commit(a, err);
+	return status;
+}
+
+/* Again, if somebody creates the file, or replaces it without locking it, while COMMAND runs. */
+static enum hf_status update_and_print(struct work *w, struct hf_atomic *a, struct hf_err *err)
+{
+	enum hf_status status = w->print ? hf_atomic_cli_check_print(err) : HF_OK, printed;
+
+	while (status == HF_OK) {
+		status = update(w, a, err);
+		if (status != HF_BUSY || err->errnum != EEXIST)
+			break;
+		hf_atomic_end(a);
+		status = HF_OK;
+	}
+	if (status == HF_OK && cli.verbose)
+		hf_cli_notice(&cli, a->replaced ? "'%s' is replaced" : "'%s' is the same already",
+			      w->path);
+	if (w->print && (status == HF_OK || status == HF_UNCERTAIN)) {
+		printed = hf_atomic_cli_print(a->fd, w->path, err);
+		status = printed == HF_OK ? status : printed;
+	}
+	hf_atomic_end(a);
+	return status;
+}
+
+static void parse(struct work *w, int argc, char **argv)
+{
+	char *arg;
+	int id;
+
+	hf_cli_start(&cli, argc, argv);
+	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
+		switch (id) {
+		case OPT_INIT:
+			w->init = arg;
+			break;
+		case HF_OPT_PRINT:
+			w->print = true;
+			break;
+		case 'c':
+			w->command = hf_cli_shell(arg);
+			break;
+		case 'E':
+			w->conflict = (int)hf_cli_number(&cli, arg, 0, 255);
+			break;
+		default:
+			hf_atomic_cli_option(&cli, id, arg, &w->file, &w->timeout);
+		}
+	}
+	if (cli.operand_count == 0)
+		hf_cli_usage(&cli, "no FILE");
+	w->path = cli.operands[0];
+	if (w->command && cli.operand_count > 1)
+		hf_cli_usage(&cli, "a COMMAND besides --command");
+	if (cli.operand_count > 1)
+		w->command = hf_cli_command(&cli, cli.operands + 1);
+	if (!w->command)
+		hf_cli_usage(&cli, "no COMMAND");
+}
+
+int main(int argc, char **argv)
+{
+	struct work w = {.conflict = -1, .timeout = -1};
+	struct hf_atomic a = {.fd = -1, .old = -1, .target.dir = -1};
+	enum hf_status status;
+	struct hf_err err;
+
+	parse(&w, argc, argv);
+	status = update_and_print(&w, &a, &err);
+	return hf_atomic_cli_finish(&cli, status, &err, w.conflict, &a);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: ISC */
+/* atomic-write: replace a file whole, or leave it. */
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "atomic.h"
+#include "atomic_cli.h"
+#include "capture.h"
+#include "cli.h"
+#include "copy.h"
+#include "symlink.h"
+#include "sys.h"
+
+enum { OPT_FROM = HF_OPT_OWN, OPT_SYMLINK };
+
+static const struct hf_opt options[] = {
+	{OPT_FROM, "from", "PATH", "the new content is that of PATH, not standard input"},
+	{OPT_SYMLINK, "symlink", "TARGET", "make FILE a symbolic link to TARGET"},
+	HF_ROW_COMMAND,
+	HF_ROWS_WAIT("10s"),
+	HF_ROW_CONFLICT,
+	HF_ROW_MODE,
+	HF_ROW_PARENTS,
+	HF_ROW_BACKUP,
+	HF_ROW_IF_MATCH,
+	HF_ROW_SKIP_SAME,
+	HF_ROW_VALIDATE,
+	HF_ROW_ALLOW_EMPTY,
+	HF_ROW_PRINT,
+	HF_ROW_SYNC,
+	HF_ROW_NO_FOLLOW,
+	HF_ROW_BREAK_LINKS,
+	HF_ROWS_END,
+};
+
+static const char *const synopsis[] = {
+	"[options] FILE",
+	"[options] FILE COMMAND…",
+	"[options] --from PATH FILE",
+	"[options] --symlink TARGET FILE",
+	NULL,
+};
+
+static struct hf_cli cli = {
+	.tool = "atomic-write",
+	.synopsis = synopsis,
+	.summary = "Replace FILE by standard input, or by COMMAND's output if it succeeds:\n"
+		   "at every instant FILE is the whole old or the whole new content.",
+	.options = options,
+};
+
+/* What the command line says. */
+struct work {
+	struct hf_atomic_options file;
+	const char *path, *from, *symlink;
+	char **command;
+	bool print;
+	int conflict;
+};
+
+static enum hf_status copy_from(const char *from, const struct hf_atomic *a, struct hf_err *err)
+{
+	int fd = sys_openat(AT_FDCWD, from, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
+	enum hf_status status;
+	struct stat st;
+
+	if (fd < 0 || sys_fstat(fd, &st) < 0) {
+		status = errno == ENOENT ? HF_NOINPUT : hf_status_of(errno);
+		return hf_fail_errno_as(err, status, "cannot read '%s'", from);
+	}
+	status = S_ISREG(st.st_mode) ? hf_copy_file(fd, a->fd, NULL, from, a->target.path, err)
+				     : hf_copy_stream(fd, a->fd, NULL, from, a->target.path, err);
+	sys_close(fd);
+	return status;
+}
+
+/* Make the new content. A command that fails is the end. */
+static enum hf_status produce(const struct work *w, struct hf_atomic *a, struct hf_err *err)
+{
+	enum hf_status status;
+	int wait_status;
+
+	if (w->from)
+		return copy_from(w->from, a, err);
+	if (!w->command)
+		return hf_copy_stream(STDIN_FILENO, a->fd, NULL, NULL, w->path, err);
+	status = hf_capture(w->command, -1, a->fd, w->path, &wait_status, err);
+	if (status == HF_OK && wait_status != 0) {
+		hf_atomic_end(a);
+		hf_atomic_cli_command_failed(&cli, w->path, wait_status);
+	}
+	return status;
+}
+
+static enum hf_status write_file(const struct work *w, struct hf_atomic *a, struct hf_err *err)
+{
+	enum hf_status status = w->print ? hf_atomic_cli_check_print(err) : HF_OK;
+
+	if (status == HF_OK)
+		status = hf_atomic_begin(a, w->path, &w->file, err);
+	if (status != HF_OK)
+		return status;
+	status = produce(w, a, err);
+	if (status == HF_OK)
+		status = hf_atomic_commit(a, err);
+	if (status == HF_OK && cli.verbose)
+		hf_cli_notice(&cli, a->replaced ? "'%s' is replaced" : "'%s' is the same already",
+			      w->path);
+	if (w->print && (status == HF_OK || status == HF_UNCERTAIN)) {
+		enum hf_status printed = hf_atomic_cli_print(a->fd, w->path, err);
+
+		status = printed == HF_OK ? status : printed;
+	}
+	hf_atomic_end(a);
+	return status;
+}
+
+static void parse(struct work *w, int argc, char **argv)
+{
+	int64_t timeout = -1;
+	char *arg;
+	int id;
+
+	hf_cli_start(&cli, argc, argv);
+	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
+		switch (id) {
+		case OPT_FROM:
+			w->from = arg;
+			break;
+		case OPT_SYMLINK:
+			w->symlink = arg;
+			break;
+		case HF_OPT_PRINT:
+			w->print = true;
+			break;
+		case 'c':
+			w->command = hf_cli_shell(arg);
+			break;
+		case 'E':
+			w->conflict = (int)hf_cli_number(&cli, arg, 0, 255);
+			break;
+		default:
+			hf_atomic_cli_option(&cli, id, arg, &w->file, &timeout);
+		}
+	}
+	if (cli.operand_count == 0)
+		hf_cli_usage(&cli, "no FILE");
+	w->path = cli.operands[0];
+	if (w->command && cli.operand_count > 1)
+		hf_cli_usage(&cli, "a COMMAND besides --command");
+	if (cli.operand_count > 1)
+		w->command = hf_cli_command(&cli, cli.operands + 1);
+	if (!!w->command + !!w->from + !!w->symlink > 1)
+		hf_cli_usage(&cli, "--from, --symlink and COMMAND exclude each other");
+	if (w->symlink && !*w->symlink)
+		hf_cli_usage(&cli, "--symlink: an empty TARGET");
+	hf_atomic_cli_wait(&cli, timeout, &w->file);
+}
+
+int main(int argc, char **argv)
+{
+	struct work w = {.conflict = -1};
+	struct hf_atomic a = {.fd = -1, .old = -1, .target.dir = -1};
+	enum hf_status status;
+	struct hf_err err;
+
+	parse(&w, argc, argv);
+	if (w.symlink)
+		status = hf_atomic_symlink(w.path, w.symlink, &w.file, &err);
+	else
+		status = write_file(&w, &a, &err);
+	return hf_atomic_cli_finish(&cli, status, &err, w.conflict, &a);
+}
