@@ -88,7 +88,8 @@ VARIANT =
 WARNINGS = -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wold-style-definition -Wredundant-decls -Wpointer-arith -Wcast-align -Wwrite-strings \
 	-Wvla -Wundef -Wimplicit-fallthrough -Wdouble-promotion -Wdate-time \
-	-Wformat=2 -Wno-format-nonliteral -Wno-format-truncation -Wno-unknown-warning-option
+	-Wformat=2 -Wno-format-nonliteral \
+	$(if $(findstring clang,$(CC)),,-Wno-format-truncation)
 ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -pthread -iquote lib -ffunction-sections -fdata-sections \
 	$(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(VARIANT)
 ALL_LDFLAGS = -pthread -Wl,--gc-sections -Wl,--as-needed $(CFLAGS) $(VARIANT) $(LDFLAGS)
@@ -236,9 +237,10 @@ headers:
 	done
 
 # The other compiler's opinion.
+clang-check: override CC = $(CLANG)
 clang-check:
 	$(SAY) CHECK clang
-	@$(CLANG) $(ALL_CFLAGS) -Wno-write-strings -DHF_FAULTS -fsyntax-only $(SOURCES)
+	@$(CC) $(ALL_CFLAGS) -Wno-write-strings -DHF_FAULTS -fsyntax-only $(SOURCES)
 
 demo:
 	@$(STEP) deps DEPS='$(BUILD_DEPS)'
