@@ -24,20 +24,27 @@ enum {
 	STACK = 256 * 1024,
 };
 
-/* What the waiting thread and the watching one share. */
+/*
+ * What the waiting thread and the watching one share; the last of them frees it. The watching
+ * thread is detached, and before its first look it is not even woken when the lock is there: that
+ * would take longer than many a command holds the lock. It finds out at that look and ends.
+ */
 struct watch {
 	int fd;
 	enum hf_lock_mode mode;
 	const char *path;
-	const struct hf_wait *wait;
+	struct hf_wait wait; /* a copy: the thread may start when the caller has gone on */
 	int64_t start;
-	pthread_t waiter, watcher;
+	pthread_t waiter;
 
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
-	bool left; /* the waiting thread is out of flock(2); under the mutex */
+	int users;
+	bool left;    /* the waiting thread is out of flock(2) */
+	bool looking; /* the watching one looks, without the mutex, at what is the caller's */
+	int looks;
 
-	atomic_bool verdict; /* it is to give up; err says why */
+	atomic_bool verdict; /* the waiting thread is to give up; err says why */
 	struct hf_err err;
 };
 
@@ -120,7 +127,7 @@ static bool look(struct watch *w, bool first, bool *again)
 
 	if (!hf_lock_id_of(w->fd, &id) || !hf_lock_family_read(&family, getpid(), NULL)) {
 		*again = false;
-		over = w->wait->deadline == HF_NEVER && getenv(HF_FD_ENV) && !hf_proc_mounted();
+		over = w->wait.deadline == HF_NEVER && getenv(HF_FD_ENV) && !hf_proc_mounted();
 		if (over)
 			refuse_blind(w);
 		return over;
@@ -152,7 +159,7 @@ static void notify(const struct watch *w)
 	snprintf(raw, sizeof(raw), "waiting for '%s', held by %s", w->path,
 		 hf_proc_describe(who, sizeof(who), hf_lock_holder(w->fd)));
 	hf_escape(line, sizeof(line), raw);
-	w->wait->notice(w->wait->context, line);
+	w->wait.notice(w->wait.context, line);
 }
 
 /* Sleep, with the mutex, until that instant or until the waiting thread has left. */
@@ -186,22 +193,35 @@ static void kick(struct watch *w)
 	}
 }
 
-/* What is to be done at the n-th look. true: the wait is over. */
-static bool look_again(struct watch *w, int n, bool *again)
+/* What is to be done at each look. true: the wait is over. */
+static bool look_again(struct watch *w, bool *again)
 {
-	if (n == 1 && w->wait->notice)
+	if (w->looks == 0)
+		prctl(PR_SET_NAME, HF_WATCH_NAME);
+	if (w->looks == 1 && w->wait.notice)
 		notify(w);
-	return *again && look(w, n == 0, again);
+	return *again && look(w, w->looks == 0, again);
+}
+
+/* Leave it, with the mutex, which is given back. */
+static void leave(struct watch *w)
+{
+	bool last = --w->users == 0;
+
+	pthread_mutex_unlock(&w->mutex);
+	if (!last)
+		return;
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->mutex);
+	free(w);
 }
 
 static void *watch(void *arg)
 {
 	struct watch *w = arg;
-	int64_t next = w->start + FIRST_LOOK_MS * HF_MS, deadline = w->wait->deadline;
+	int64_t next = w->start + FIRST_LOOK_MS * HF_MS, deadline = w->wait.deadline;
 	bool again = true, over = false;
-	int n = 0;
 
-	prctl(PR_SET_NAME, HF_WATCH_NAME);
 	pthread_mutex_lock(&w->mutex);
 	while (!w->left && !over) {
 		sleep_until(w, next < deadline ? next : deadline);
@@ -211,56 +231,79 @@ static void *watch(void *arg)
 			w->err.status = HF_BUSY; /* the waiting thread finds the words */
 			over = true;
 		} else if (hf_now() >= next) {
+			w->looking = true;
 			pthread_mutex_unlock(&w->mutex);
-			over = look_again(w, n++, &again);
-			next = again || n == 1 ? w->start + n * HF_SECOND : HF_NEVER;
+			over = look_again(w, &again);
 			pthread_mutex_lock(&w->mutex);
+			w->looks++;
+			next = again || w->looks == 1 ? w->start + w->looks * HF_SECOND : HF_NEVER;
+			w->looking = false;
+			pthread_cond_signal(&w->wake);
 		}
 	}
 	if (over)
 		kick(w);
-	pthread_mutex_unlock(&w->mutex);
+	leave(w);
 	return NULL;
 }
 
-/* Make the watching thread, which takes no signals. This one takes HF_WAIT_SIGNAL from here on;
+/* Make the watching thread, which takes no signals; this one takes HF_WAIT_SIGNAL from here on.
  * *old is how it was. 0 or an error number. */
 static int start_watch(struct watch *w, sigset_t *old)
 {
-	pthread_condattr_t clock;
 	pthread_attr_t attr;
-	sigset_t all;
+	pthread_t watcher;
+	sigset_t set;
 	int error;
 
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	sigfillset(&set);
+	pthread_sigmask(SIG_SETMASK, &set, old);
+	error = pthread_create(&watcher, &attr, watch, w);
+	set = *old;
+	sigdelset(&set, HF_WAIT_SIGNAL);
+	pthread_sigmask(SIG_SETMASK, &set, NULL);
+	pthread_attr_destroy(&attr);
+	return error;
+}
+
+static struct watch *make_watch(int fd, enum hf_lock_mode mode, const char *path,
+				const struct hf_wait *wait)
+{
+	struct watch *w = malloc(sizeof(*w));
+	pthread_condattr_t clock;
+
+	if (!w)
+		return NULL;
+	*w = (struct watch){.fd = fd, .mode = mode, .path = path, .wait = *wait, .start = hf_now()};
 	w->waiter = pthread_self();
+	w->users = 2;
 	pthread_mutex_init(&w->mutex, NULL);
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	pthread_cond_init(&w->wake, &clock);
 	pthread_condattr_destroy(&clock);
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK);
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, old);
-	error = pthread_create(&w->watcher, &attr, watch, w);
-	all = *old;
-	sigdelset(&all, HF_WAIT_SIGNAL);
-	pthread_sigmask(SIG_SETMASK, &all, NULL);
-	pthread_attr_destroy(&attr);
-	return error;
+	return w;
 }
 
-static void stop_watch(struct watch *w)
+/* The last that the waiting thread does with w. *why is filled if it was to give up. */
+static void stop_watch(struct watch *w, struct hf_err *why)
 {
 	pthread_mutex_lock(&w->mutex);
 	w->left = true;
-	pthread_cond_signal(&w->wake);
-	pthread_mutex_unlock(&w->mutex);
-	pthread_join(w->watcher, NULL);
+	if (w->looks)
+		pthread_cond_signal(&w->wake);
+	while (w->looking)
+		pthread_cond_wait(&w->wake, &w->mutex);
+	if (atomic_load(&w->verdict))
+		*why = w->err;
+	leave(w);
 }
 
-/* HF_BUSY: gave up, for the reason in w->err. HF_OS: flock(2) failed, errno tells. */
+/* HF_BUSY: the watching thread says that it is to give up. HF_OS: flock(2) failed, errno says why.
+ */
 static enum hf_status block(struct watch *w)
 {
 	int operation = w->mode == HF_LOCK_SHARED ? LOCK_SH : LOCK_EX, result;
@@ -273,38 +316,34 @@ static enum hf_status block(struct watch *w)
 	return errno == EINTR ? HF_BUSY : HF_OS;
 }
 
-static enum hf_status wait_watched(struct watch *w, struct hf_err *err)
+/* The same, watched. HF_BUSY: *why says why, or has no words (the deadline has passed). */
+static enum hf_status block_watched(struct watch *w, struct hf_err *why)
 {
-	enum hf_status status;
+	enum hf_status status = HF_OS;
 	sigset_t old;
 	int error = start_watch(w, &old);
 
 	if (error) {
-		errno = error;
-		status = HF_OS;
+		w->users--;
+		pthread_mutex_lock(&w->mutex);
+		leave(w);
 	} else {
 		status = block(w);
 		error = errno;
-		stop_watch(w);
-		errno = error;
+		stop_watch(w, why);
 	}
 	if (sigismember(&old, HF_WAIT_SIGNAL))
 		pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_cond_destroy(&w->wake);
-	pthread_mutex_destroy(&w->mutex);
-	if (status == HF_OS)
-		return hf_fail_errno(err, "cannot wait for '%s'", w->path);
-	if (status == HF_BUSY && !w->err.message[0])
-		return busy(w->fd, w->path, w->wait, w->start, err);
-	if (status == HF_BUSY && err)
-		*err = w->err;
-	return status == HF_BUSY ? w->err.status : HF_OK;
+	errno = error;
+	return status;
 }
 
 enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
 			    const struct hf_wait *wait, struct hf_err *err)
 {
-	struct watch w = {.fd = fd, .mode = mode, .path = path, .wait = wait};
+	int64_t start;
+	struct watch *w;
+	struct hf_err why;
 
 	if (sys_flock(fd, (mode == HF_LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
 		return HF_OK;
@@ -312,6 +351,19 @@ enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
 		return hf_fail_errno(err, "cannot lock '%s'", path);
 	if (hf_until(wait->deadline) == 0)
 		return busy(fd, path, wait, 0, err);
-	w.start = hf_now();
-	return wait_watched(&w, err);
+	why.message[0] = '\0';
+	w = make_watch(fd, mode, path, wait);
+	start = w ? w->start : 0;
+	switch (w ? block_watched(w, &why) : HF_OS) {
+	case HF_OK:
+		return HF_OK;
+	case HF_BUSY:
+		if (!why.message[0])
+			return busy(fd, path, wait, start, err);
+		if (err)
+			*err = why;
+		return why.status;
+	default:
+		return hf_fail_errno(err, "cannot wait for '%s'", path);
+	}
 }

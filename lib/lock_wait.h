@@ -8,18 +8,23 @@
  * The thread that wants the lock blocks in flock(2) and keeps its place in the kernel's queue until
  * it has the lock or gives up for good. Nothing may interrupt it meanwhile: a signal, even one that
  * restarts the call, sends it to the end of the queue. So the clock is watched by a second thread,
- * which exists only while somebody waits. It
+ * which is made when the lock is not free. It
  *
  *	- after 25 ms looks whether the holder is the waiter's own ancestor, or a descriptor that it
  *	  inherited: then waiting can never end, and the wait fails (HF_USAGE);
  *	- after 1 s says whom one waits for (wait->notice), and looks for a circle of waiters in
  *	  /proc/locks; again every second for as long as the waiter or its ancestors hold something
- *	  that others may wait for. In a circle exactly one gives up (HF_BUSY): the process that
- *	  started last, by start time and then PID, so that all who look agree;
+ *	  that others may wait for. In a circle (circle.h) exactly one gives up (HF_BUSY);
  *	- at the deadline ends the wait (HF_BUSY), by HF_WAIT_SIGNAL to the waiting thread, again and
  *	  again until it has left the call.
  *
- * A lock that is free is taken by one system call, and no thread is made.
+ * A lock that is free is taken by one system call, and no thread is made. The watching thread is
+ * detached and takes no signals. When the lock comes within the first 25 ms it is left alone: it
+ * ends at the end of these, or with the process. (The kernel then closes the process's files only
+ * when it has ended too: whoever unlocks by exiting does better to close the descriptor first.)
+ *
+ * Where /proc is not mounted nothing can be looked at: a wait for ever is then refused
+ * (HF_UNAVAILABLE) if this process inherits locks (fd.h), any other goes on to its deadline.
  *
  * A holder that is killed frees the lock at once; a waiter that is killed leaves nothing behind.
  * The waiting thread's signals are as the caller has them: a handler that runs costs the place in
@@ -48,9 +53,10 @@ struct hf_wait {
 };
 
 /*
- * Take flock(2) on fd. path is for messages. HF_OK: held. HF_BUSY: not within the deadline; err
- * names the lock, the holder and what to do. HF_USAGE: an ancestor holds it (err says who). HF_OS
- * and others: the lock cannot be had here (EBADF on NFS without write access, ENOLCK).
+ * Take flock(2) on fd. path is for messages. HF_OK: held. HF_BUSY: not within the deadline; err (if
+ * not NULL: the holder is looked for only then) names the lock, the holder and what to do; or given
+ * up in a circle. HF_USAGE: an ancestor holds it, or a descriptor of this process (err says who).
+ * HF_OS and others: the lock cannot be had here (EBADF on NFS without write access, ENOLCK).
  * The lock is not taken twice: a descriptor must not hold one already.
  */
 enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
