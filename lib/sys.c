@@ -27,13 +27,20 @@ static const struct {
 	const char *name;
 	int errnum;
 } errors[] = {
-	{"EIO", EIO},	    {"ENOSPC", ENOSPC},		{"EINTR", EINTR}, {"EACCES", EACCES},
-	{"EROFS", EROFS},   {"EDQUOT", EDQUOT},		{"EXDEV", EXDEV}, {"EPERM", EPERM},
+	{"EIO", EIO},	    {"ENOSPC", ENOSPC},		{"EINTR", EINTR},   {"EACCES", EACCES},
+	{"EROFS", EROFS},   {"EDQUOT", EDQUOT},		{"EXDEV", EXDEV},   {"EPERM", EPERM},
 	{"EMFILE", EMFILE}, {"EOPNOTSUPP", EOPNOTSUPP}, {"EAGAIN", EAGAIN}, {"ENOLCK", ENOLCK},
 	{"EINVAL", EINVAL}, {"ENOENT", ENOENT},		{"ENOMEM", ENOMEM}, {"EBUSY", EBUSY},
 };
 
 static atomic_ulong total, count[CALLS];
+
+void hf_fault_reset(void)
+{
+	atomic_store(&total, 0);
+	for (int i = 0; i < CALLS; i++)
+		atomic_store(&count[i], 0);
+}
 
 static void log_call(unsigned long n, const char *name)
 {

@@ -20,6 +20,8 @@
  *	skip	the call is not made, and reports success (a mutation: an fsync left out)
  *	EIO …	the call is not made, and fails with that error
  *
+ * A forked child goes on counting where its parent was.
+ *
  * HOLDFAST_FAULT_LOG=PATH appends one line "N NAME" for each call before it is made. A test runs
  * once to learn how many calls there are, and then once for each of them.
  *
@@ -102,6 +104,11 @@ static inline int fcntl_lock(int fd, int command, struct flock *lock)
 	}
 #endif
 HF_SYSCALLS(HF_SYS_DECLARE)
+
+#ifdef HF_FAULTS
+/* Count from 1 again: for a test that forks and goes on in the child. */
+void hf_fault_reset(void);
+#endif
 #undef HF_SYS_DECLARE
 
 #endif

@@ -1,0 +1,303 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# atomic-append: whole records, all of them, once.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+}
+
+# One message line that begins with the tool's name, and then indented advice only.
+one_line() {
+	[[ ${lines[0]} == 'atomic-append: '* ]]
+	local line
+	for line in "${lines[@]:1}"; do [[ $line == '  '* ]]; done
+}
+
+no_litter() {
+	[ -z "$(find "${1:-.}" -maxdepth 1 -name '.holdfast.*')" ]
+}
+
+# Until $1 processes wait for the lock of file $2 in the kernel.
+await_waiters() {
+	local inode end=$((SECONDS + 20))
+	inode=$(stat -c %i "$2")
+	until [ "$(grep -c -e "-> FLOCK .*:$inode " /proc/locks)" -ge "$1" ]; do
+		((SECONDS < end)) || return 1
+	done
+}
+
+# Until file $1 holds the records of $2 owners: the spool counts them in its size.
+await_spool() {
+	local end=$((SECONDS + 20))
+	until [ "$(grep -ac "$2" ".holdfast.$1.spool" 2>/dev/null)" -ge 1 ]; do
+		((SECONDS < end)) || return 1
+	done
+}
+
+@test "a record from standard input, from -t, and from lines" {
+	printf 'a\0b' | atomic-append f
+	[ "$(od -An -c f | tr -s ' ')" = ' a \0 b' ]
+	atomic-append -t 'two words' f
+	printf 'x\ny' | atomic-append --each-line f
+	[ "$(tail -c +4 f)" = $'two words\nx\ny' ]
+	no_litter
+}
+
+@test "in place the inode stays, otherwise it is replaced" {
+	echo old >f
+	local before
+	before=$(stat -c %i f)
+	atomic-append --in-place -t new f
+	[ "$(stat -c %i f)" = "$before" ]
+	[ "$(cat f)" = $'old\nnew' ]
+	atomic-append -t newer f
+	[ "$(stat -c %i f)" != "$before" ]
+	[ "$(cat f)" = $'old\nnew\nnewer' ]
+	no_litter
+}
+
+@test "20 writers append 20 records each; a reader never sees a part of one" {
+	local mode i
+	for mode in '' --in-place; do
+		rm -f f
+		: >f
+		if [ -z "$mode" ]; then
+			python3 - f >torn 2>&1 <<'PY' &
+import os, sys
+end = b"-end\n"
+while not os.path.exists("stop"):
+    data = open(sys.argv[1], "rb").read()
+    if data and not data.endswith(end):
+        print("torn:", data[-80:])
+        break
+PY
+			reader=$!
+		fi
+		for i in {1..20}; do
+			(for j in {1..20}; do
+				# shellcheck disable=SC2086
+				atomic-append $mode -t "$i.$j-$(printf '%0100d' 0)-end" f || exit
+			done) &
+			pids[i]=$!
+		done
+		for i in {1..20}; do wait "${pids[i]}"; done
+		if [ -z "$mode" ]; then
+			touch stop
+			wait "$reader"
+			[ ! -s torn ]
+		fi
+		[ "$(wc -l <f)" = 400 ]
+		[ "$(grep -c -- '-end$' f)" = 400 ]
+		[ "$(cut -d- -f1 f | sort -u | wc -l)" = 400 ]
+		no_litter
+	done
+}
+
+@test "an absent file is created once, by 20 at a time" {
+	local i
+	for i in {1..20}; do
+		atomic-append -t "$i" f &
+		pids[i]=$!
+	done
+	for i in {1..20}; do wait "${pids[i]}"; done
+	[ "$(sort -n f | tr '\n' ' ')" = "$(seq -s ' ' 20) " ]
+	no_litter
+}
+
+@test "those who wait are appended together, in the order they came" {
+	echo old >f
+	mkfifo go
+	flock f sh -c 'read x <go' &
+	holder=$!
+	await_holder=$(stat -c %i f)
+	until grep -q "FLOCK .*WRITE .*:$await_holder " /proc/locks; do :; done
+	for i in 1 2 3 4 5; do
+		atomic-append -t "record $i" f &
+		pids[i]=$!
+		await_waiters "$i" f
+		await_spool f "record $i"
+	done
+	echo >go
+	wait "$holder"
+	for i in 1 2 3 4 5; do wait "${pids[i]}"; done
+	[ "$(cat f)" = $'old\nrecord 1\nrecord 2\nrecord 3\nrecord 4\nrecord 5' ]
+	no_litter
+}
+
+@test "one that gives up takes its record back" {
+	echo old >f
+	mkfifo go
+	flock f sh -c 'read x <go' &
+	holder=$!
+	inode=$(stat -c %i f)
+	until grep -q "FLOCK .*WRITE .*:$inode " /proc/locks; do :; done
+	run --separate-stderr atomic-append -w 0.2 -t late f
+	[ "$status" = 75 ]
+	[[ $stderr == "atomic-append: cannot lock 'f' within 200ms: held by PID "*flock* ]]
+	run atomic-append -n -t never f
+	[ "$status" = 75 ]
+	echo >go
+	wait "$holder"
+	atomic-append -t next f
+	[ "$(cat f)" = $'old\nnext' ]
+	no_litter
+}
+
+@test "one that is killed while it waits leaves its record out, whole" {
+	echo old >f
+	mkfifo go
+	flock f sh -c 'read x <go' &
+	holder=$!
+	inode=$(stat -c %i f)
+	until grep -q "FLOCK .*WRITE .*:$inode " /proc/locks; do :; done
+	atomic-append -t victim f &
+	victim=$!
+	await_spool f victim
+	atomic-append -t survivor f &
+	survivor=$!
+	await_spool f survivor
+	kill -KILL "$victim"
+	wait "$victim" || true
+	echo >go
+	wait "$holder" "$survivor"
+	[ "$(cat f)" = $'old\nsurvivor' ]
+	no_litter
+}
+
+@test "a large record goes by way of a file" {
+	echo old >f
+	head -c 3000000 /dev/urandom >big
+	for mode in '' --in-place; do
+		cp f before
+		# shellcheck disable=SC2086
+		atomic-append $mode f <big
+		cmp f <(cat before big)
+	done
+	no_litter
+}
+
+@test "atomic-write and atomic-append lose nothing of each other" {
+	atomic-write f <<<"begin"
+	for i in {1..20}; do
+		atomic-append -t "a$i" f &
+		atomic-update f sh -c "cat; echo u$i" &
+	done
+	wait
+	[ "$(wc -l <f)" = 41 ]
+	[ "$(sort -u f | wc -l)" = 41 ]
+}
+
+@test "mode, owner, link and attributes stay" {
+	echo old >real
+	chmod 640 real
+	chown 1234:2345 real
+	setfattr -n user.note -v kept real
+	ln -s real link
+	atomic-append -t new link
+	[ -L link ]
+	[ "$(stat -c '%a %u %g' real)" = '640 1234 2345' ]
+	[ "$(getfattr --only-values -n user.note real)" = kept ]
+	[ "$(cat real)" = $'old\nnew' ]
+}
+
+@test "nothing is refused, unless it is meant" {
+	echo old >f
+	run atomic-append f </dev/null
+	[ "$status" = 65 ]
+	one_line
+	atomic-append --allow-empty f </dev/null
+	atomic-append --each-line f </dev/null
+	[ "$(cat f)" = old ]
+}
+
+@test "closed standard input is not an empty one" {
+	echo old >f
+	run atomic-append --allow-empty f <&-
+	[ "$status" = 66 ]
+	one_line
+	run atomic-append --each-line f <&-
+	[ "$status" = 66 ]
+	[ "$(cat f)" = old ]
+}
+
+@test "what is not a regular file is refused" {
+	mkdir d
+	mkfifo p
+	ln -s loop loop
+	for target in d p /dev/null; do
+		run timeout 10 atomic-append -t x "$target"
+		[ "$status" = 65 ]
+		one_line
+	done
+	run atomic-append -t x loop
+	[ "$status" = 73 ]
+	one_line
+	run atomic-append -t x no/such/dir
+	[ "$status" = 73 ]
+	one_line
+	run atomic-append -t x ''
+	[ "$status" = 65 ]
+	one_line
+}
+
+@test "wrong calls" {
+	run atomic-append
+	[ "$status" = 64 ]
+	run atomic-append a b
+	[ "$status" = 64 ]
+	run atomic-append --each-line -t x f
+	[ "$status" = 64 ]
+	for duration in -1 nonsense 1x 99999999999999999999 '' 1e3 nan 1h30; do
+		run atomic-append -w "$duration" -t x f
+		[ "$status" = 64 ]
+		[[ ${lines[0]} == "atomic-append: "*"'$duration' is not a duration" ]]
+	done
+	[ ! -e f ]
+}
+
+@test "an ancestor's lock on the file is refused, with what to do" {
+	echo old >f
+	run timeout 10 flock f atomic-append -t x f
+	[ "$status" = 64 ]
+	[[ $output == *"ancestor"* ]]
+	[[ $output == *"lock 'f.lock' instead"* ]]
+	exec 9<f
+	flock 9
+	run timeout 10 atomic-append -t x f
+	[ "$status" = 64 ]
+	exec 9<&-
+	[ "$(cat f)" = old ]
+	no_litter
+}
+
+@test "a full disk keeps the old content" {
+	mkdir full
+	mount -t tmpfs -o size=64k tmpfs full
+	head -c 20000 /dev/zero >full/f
+	head -c 50000 /dev/zero >record
+	for mode in '' --in-place; do
+		# shellcheck disable=SC2086
+		run atomic-append $mode full/f <record
+		[ "$status" = 74 ]
+		one_line
+		[ "$(stat -c %s full/f)" = 20000 ]
+	done
+	umount full
+}
+
+@test "a name of 255 bytes, and one with newlines" {
+	local long=$(printf '%0255d' 0) odd=$'a\nb'
+	atomic-append -t x "$long"
+	atomic-append --in-place -t y "$long"
+	[ "$(cat "$long")" = $'x\ny' ]
+	atomic-append -t x "$odd"
+	[ "$(cat "$odd")" = x ]
+	chmod 755 .
+	run atomic-append -t x "$odd/c"
+	[ "$status" = 73 ]
+	one_line
+	no_litter
+}
