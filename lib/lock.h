@@ -17,8 +17,8 @@
  *	foreign		a lock that other programs take by their own rules (SQLite's write lock,
  *			Git's index.lock), in whatever order they like. It is tried without waiting.
  *			When it is busy, everything that is held is given back, the busy one alone
- *			is waited for, and the set starts again: never hold, and wait across somebody
- *			else's locks.
+ *			is waited for, and the set starts again: never hold and wait across
+ *			somebody else's locks.
  *
  * The order is that of the rank, and within a rank that of the canonical identity: device, inode,
  * and the start of a range. Never that of the spelling; two names of one inode are one lock, and
@@ -34,7 +34,7 @@
  *	CLOSED --open--> OPEN --take--> TAKEN --try--> HELD		(no try: TAKEN is HELD)
  *	any state --release--> CLOSED
  *
- *	open	finds the object and fills st, the identity. Takes nothing. May create the lock file.
+ *	open	finds the object and fills st, the identity. Takes nothing; may create the file.
  *	take	our own part, waiting to the deadline. HF_NO: while we waited, the path came to name
  *		another inode; what was taken protects nothing. The set gives everything back and
  *		sorts again, since the order may have changed with the identity.
@@ -95,11 +95,11 @@ struct hf_lock {
 
 	/* The set's and the kind's. */
 	enum hf_lock_state state;
-	int fd;			  /* what holds the lock, from 64 up, close-on-exec; or -1 */
-	struct stat st;		  /* of what is open */
-	int inherited;		  /* the descriptor by which an ancestor holds it; or -1 */
-	struct hf_lock *same_as;  /* another name of that lock, which stands for both */
-	int slot;		  /* slots: the one that was taken */
+	int fd;			 /* what holds the lock, from 64 up, close-on-exec; or -1 */
+	struct stat st;		 /* of what is open */
+	int inherited;		 /* the descriptor by which an ancestor holds it; or -1 */
+	struct hf_lock *same_as; /* another name of that lock, which stands for both */
+	int slot;		 /* slots: the one that was taken */
 };
 
 /* The last byte of a range. */

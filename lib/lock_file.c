@@ -92,7 +92,7 @@ enum hf_status hf_lock_file_remove(const char *path, struct hf_err *err)
 	if (sys_fstatat(target.dir, target.name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		status = HF_OK; /* somebody else removed it */
 	} else if (!S_ISREG(st.st_mode)) {
-		status = hf_fail(err, HF_DATA, "cannot remove '%s': it is not a regular file", path);
+		status = hf_fail(err, HF_DATA, "cannot remove '%s': not a regular file", path);
 	} else if ((fd = sys_openat(target.dir, target.name,
 				    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0)) < 0) {
 		status = errno == ENOENT ? HF_OK

@@ -252,7 +252,8 @@ static enum hf_status open_range(struct hf_lock *lock, struct hf_err *err)
 	struct stat st;
 
 	if (fstatat(AT_FDCWD, lock->path, &st, 0) == 0 && S_ISDIR(st.st_mode)) {
-		hf_fail(err, HF_USAGE, "cannot lock a range of '%s': it is a directory", lock->path);
+		hf_fail(err, HF_USAGE, "cannot lock a range of '%s': it is a directory",
+			lock->path);
 		hf_advise(err, "lock it as a whole, without --fcntl");
 		return HF_USAGE;
 	}

@@ -146,7 +146,7 @@ static enum hf_status take_slot(struct hf_lock *lock, const struct hf_wait *wait
 	char what[PATH_MAX + 32];
 	enum hf_status status;
 
-	/* who will not wait need not queue, and must not take a passer at the gate for "all taken" */
+	/* who will not wait need not queue: a passer at the gate does not mean "all taken" */
 	if (wait->deadline == HF_AT_ONCE && try_slots(lock) == 0)
 		return HF_OK;
 	snprintf(what, sizeof(what), "a slot of '%s'", lock->path);

@@ -44,15 +44,17 @@ struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops 
 			       const char *path, enum hf_lock_mode mode, struct hf_err *err)
 {
 	size_t size = strlen(path) + 1;
-	struct hf_lock *lock;
+	struct hf_lock *lock = NULL;
 
 	if (size == 1) {
 		hf_fail(err, HF_USAGE, "the path of a lock is empty");
 		hf_advise(err, "is a variable not set?");
 		return NULL;
 	}
-	if ((set->count == set->room && !grow(set)) || !(lock = malloc(sizeof(*lock) + size))) {
-		hf_fail_errno(err, "cannot lock '%s'", path);
+	if (set && (set->count < set->room || grow(set)))
+		lock = malloc(sizeof(*lock) + size);
+	if (!lock) {
+		hf_fail(err, HF_OS, "cannot lock '%s': out of memory", path);
 		return NULL;
 	}
 	*lock = (struct hf_lock){.ops = ops, .mode = mode, .fd = -1, .inherited = -1, .slot = -1};
@@ -190,7 +192,8 @@ enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *
 		if (status == HF_NO) {
 			if (++changes < MOST_CHANGES)
 				continue;
-			return hf_fail(err, HF_BUSY, "cannot lock '%s': it is replaced all the time",
+			return hf_fail(err, HF_BUSY,
+				       "cannot lock '%s': it is replaced all the time",
 				       stopped->path);
 		}
 		if (status == HF_BUSY && tried && hf_until(wait->deadline) > 0)

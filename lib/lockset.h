@@ -43,7 +43,7 @@
 
 struct hf_lockset;
 
-/* NULL: no memory. */
+/* NULL: no memory, which hf_lockset_add() will report. */
 struct hf_lockset *hf_lockset_new(void);
 
 /* Add a lock; path is copied. The result belongs to the set; a kind's parameters (lock.h: start,

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: ISC */
+/* lock-run: run a command under locks. Under the name `flock` it is flock(1): flock_cli.h. */
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "clock.h"
+#include "fd.h"
+#include "flock_cli.h"
+#include "lock_cli.h"
+#include "lock_file.h"
+#include "lock_range.h"
+#include "spawn.h"
+#include "sys.h"
+
+enum { OPT_FD = HF_OPT_OWN, OPT_REMOVE };
+
+static const struct hf_opt options[] = {
+	HF_ROWS_LOCKS,
+	{OPT_FD, "fd", "N", "lock open descriptor N instead of a file"},
+	{'u', "unlock", NULL, "of a descriptor: give its lock back"},
+	HF_ROWS_WAIT("for ever"),
+	HF_ROW_CONFLICT,
+	HF_ROW_COMMAND,
+	{'o', "close", NULL, "close the locks' descriptors in COMMAND"},
+	{'F', "no-fork", NULL, "become COMMAND instead of waiting for it"},
+	{OPT_REMOVE, "remove", NULL, "remove the lock files afterwards, unless others use them"},
+	HF_ROWS_END,
+};
+
+static const char *const synopsis[] = {
+	"[options] LOCK COMMAND…",
+	"[options] LOCK -c STRING",
+	"[options] FD",
+	"[options] --file LOCK… COMMAND…",
+	NULL,
+};
+
+static struct hf_cli cli = {
+	.tool = "lock-run",
+	.synopsis = synopsis,
+	.summary = "Run COMMAND while holding locks, taken in one order for everybody.",
+	.options = options,
+	.footer = "LOCK is a file or directory, and created if it is absent. FD is a descriptor.",
+};
+
+/* What the command line says. */
+struct work {
+	struct hf_lock_cli locks;
+	int fd; /* or -1 */
+	bool unlock, close, no_fork, remove;
+	int conflict;
+	int64_t timeout;
+	char **command;
+};
+
+/* LOCK COMMAND…, LOCK -c STRING, FD, or behind locks that options name, COMMAND… */
+static void set_operands(struct work *w, char **words)
+{
+	bool named = w->locks.count || w->fd >= 0;
+
+	if (!named && !words[0])
+		hf_cli_usage(&cli, "no lock named: a file, a directory or a descriptor");
+	if (!named && !words[1] && !w->command) {
+		if (!*words[0] || words[0][strspn(words[0], "0123456789")])
+			hf_cli_usage(&cli, "'%s' is not a descriptor, and there is no COMMAND",
+				     words[0]);
+		cli.seen = "FD";
+		w->fd = (int)hf_cli_number(&cli, words[0], 0, INT_MAX);
+		return;
+	}
+	if (!named)
+		hf_lock_cli_add(&w->locks, *words++);
+	if (w->command && words[0])
+		hf_cli_usage(&cli, "a COMMAND besides --command");
+	if (!w->command)
+		w->command = hf_cli_command(&cli, words);
+	if (!w->command && w->locks.count)
+		hf_cli_usage(&cli, "no COMMAND");
+}
+
+static void check(const struct work *w)
+{
+	const struct hf_lock_cli *locks = &w->locks;
+	struct stat st;
+
+	hf_lock_cli_check(&cli, locks);
+	if (w->fd >= 0 && locks->count)
+		hf_cli_usage(&cli, "--fd and --file exclude each other");
+	if (w->fd >= 0 && w->remove)
+		hf_cli_usage(&cli, "--remove is for lock files, not for a descriptor");
+	if (w->unlock && (w->fd < 0 || w->command))
+		hf_cli_usage(&cli, "--unlock is for a descriptor, without a COMMAND");
+	if (w->no_fork && w->close)
+		hf_cli_usage(&cli, "--no-fork with --close: nobody would hold the lock");
+	if (w->no_fork && w->remove)
+		hf_cli_usage(&cli, "--no-fork with --remove: nobody would be left to remove it");
+	for (size_t i = 0; i < locks->count && w->remove; i++)
+		if (stat(locks->wants[i].path, &st) == 0 && !S_ISREG(st.st_mode))
+			hf_cli_usage(&cli, "--remove: '%s' is not a regular file",
+				     locks->wants[i].path);
+}
+
+static void parse(struct work *w, int argc, char **argv)
+{
+	char *arg;
+	int id;
+
+	hf_cli_start(&cli, argc, argv);
+	hf_lock_cli_init(&w->locks, argc);
+	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
+		switch (id) {
+		case OPT_FD:
+			w->fd = (int)hf_cli_number(&cli, arg, 0, INT_MAX);
+			break;
+		case OPT_REMOVE:
+			w->remove = true;
+			break;
+		case 'u':
+			w->unlock = true;
+			break;
+		case 'w':
+			w->timeout = hf_cli_duration(&cli, arg);
+			break;
+		case 'n':
+			w->timeout = 0;
+			break;
+		case 'E':
+			w->conflict = (int)hf_cli_number(&cli, arg, 0, 255);
+			break;
+		case 'c':
+			w->command = hf_cli_shell(arg);
+			break;
+		case 'o':
+			w->close = true;
+			break;
+		case 'F':
+			w->no_fork = true;
+			break;
+		default:
+			hf_lock_cli_option(&cli, &w->locks, id, arg);
+		}
+	}
+	set_operands(w, cli.operands);
+	check(w);
+}
+
+/* One second into a wait. */
+static void notice(void *context, const char *line)
+{
+	(void)context;
+	if (cli.verbose || (!cli.quiet && isatty(STDERR_FILENO)))
+		hf_cli_notice(&cli, "%s", line);
+}
+
+static enum hf_status lock_fd(const struct work *w, const struct hf_wait *wait, struct hf_err *err)
+{
+	const struct hf_lock_cli *locks = &w->locks;
+	int flags = fcntl(w->fd, F_GETFD);
+	char name[32];
+
+	snprintf(name, sizeof(name), "descriptor %d", w->fd);
+	/* what we inherited is not close-on-exec: this one stands in for a closed one (cli.h) */
+	if (flags < 0 || (flags & FD_CLOEXEC))
+		return hf_fail(err, HF_DATA, "cannot lock %s: it is not open", name);
+	if (w->unlock && locks->range)
+		hf_range_unlock(w->fd, locks->start, locks->length);
+	else if (w->unlock && sys_flock(w->fd, LOCK_UN) < 0)
+		return hf_fail_errno(err, "cannot unlock %s", name);
+	if (w->unlock)
+		return HF_OK;
+	if (locks->range)
+		return hf_range_wait(w->fd, locks->next.mode, locks->start, locks->length, name,
+				     wait, err);
+	return hf_lock_wait(w->fd, locks->next.mode, name, wait, err);
+}
+
+/* In the environment: what the command runs under. */
+static enum hf_status announce(const struct work *w, const int *fds, size_t count,
+			       struct hf_err *err)
+{
+	char slot[16];
+
+	if (w->locks.slotted) {
+		snprintf(slot, sizeof(slot), "%d", w->locks.slotted->slot);
+		if (setenv("HOLDFAST_SLOT", slot, 1) < 0)
+			return hf_fail_errno(err, "cannot set HOLDFAST_SLOT");
+	}
+	return w->close ? HF_OK : hf_fd_export(fds, count, err);
+}
+
+/* --no-fork. Returns only when it fails. */
+static enum hf_status become(const struct work *w, const int *fds, size_t count, struct hf_err *err)
+{
+	int status;
+
+	for (size_t i = 0; i < count; i++)
+		fcntl(fds[i], F_SETFD, 0);
+	execvp(w->command[0], w->command);
+	status = errno == ENOENT || errno == ENOTDIR ? 127 : 126;
+	return hf_fail_errno_as(err, (enum hf_status)status, "cannot run '%s'", w->command[0]);
+}
+
+/* The command, with these descriptors. */
+static enum hf_status run(const struct work *w, const int *fds, size_t count, int *wait_status,
+			  struct hf_err *err)
+{
+	struct hf_command command = {.argv = w->command, .in = -1, .out = -1};
+	struct hf_child child;
+	enum hf_status status = announce(w, fds, count, err);
+
+	if (status != HF_OK)
+		return status;
+	if (cli.verbose)
+		hf_cli_notice(&cli, "executing %s", w->command[0]);
+	if (w->no_fork)
+		return become(w, fds, count, err);
+	if (!w->close) {
+		command.keep = fds;
+		command.keep_count = count;
+	} else if (w->fd >= 0) {
+		fcntl(w->fd, F_SETFD, FD_CLOEXEC);
+	}
+	status = hf_spawn(&child, &command, err);
+	if (status == HF_OK)
+		status = hf_supervise(&child, NULL, err);
+	*wait_status = child.wait_status;
+	return status;
+}
+
+static void remove_files(const struct hf_lock_cli *locks)
+{
+	struct hf_err err;
+
+	for (size_t i = 0; i < locks->count; i++) {
+		enum hf_status status = hf_lock_file_remove(locks->wants[i].path, &err);
+
+		if (status != HF_OK && status != HF_NO)
+			hf_cli_report(&cli, &err);
+	}
+}
+
+/* That a lock is busy, --quiet does not want to hear: the exit status says it. */
+static int not_locked(const struct work *w, const struct hf_err *err)
+{
+	if (err->status != HF_BUSY || !cli.quiet)
+		hf_cli_report(&cli, err);
+	return err->status == HF_BUSY ? w->conflict : (int)err->status;
+}
+
+int main(int argc, char **argv)
+{
+	struct work w = {.fd = -1, .conflict = HF_BUSY, .timeout = -1};
+	struct hf_wait wait = {.notice = notice};
+	struct hf_lockset *set = hf_lockset_new();
+	int wait_status = 0;
+	const int *fds = &w.fd;
+	size_t count = 1;
+	enum hf_status status;
+	struct hf_err err;
+	int64_t start;
+
+	if (hf_flock_is_name(argv[0]))
+		return hf_flock_main(argc, argv);
+	parse(&w, argc, argv);
+	start = hf_now();
+	wait.deadline = hf_cli_deadline(&cli, w.timeout, HF_NEVER);
+	status = w.fd >= 0 ? lock_fd(&w, &wait, &err)
+			   : hf_lock_cli_acquire(&w.locks, set, &wait, &err);
+	if (status != HF_OK)
+		return not_locked(&w, &err);
+	if (cli.verbose && !w.unlock)
+		hf_cli_notice(&cli, "getting lock took %.6f seconds",
+			      (double)(hf_now() - start) / (double)HF_SECOND);
+	if (!w.command)
+		return HF_OK;
+	if (w.fd < 0)
+		count = hf_lockset_fds(set, &fds);
+	status = run(&w, fds, count, &wait_status, &err);
+	hf_lockset_free(set);
+	if (w.remove)
+		remove_files(&w.locks);
+	if (status != HF_OK)
+		return hf_cli_report(&cli, &err);
+	hf_end_like(wait_status);
+}

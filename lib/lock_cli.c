@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: ISC */
+#include "lock_cli.h"
+
+#include <stdlib.h>
+
+#include "flock_options.h"
+#include "lock_file.h"
+#include "lock_range.h"
+#include "lock_slots.h"
+
+void hf_lock_cli_init(struct hf_lock_cli *locks, int argc)
+{
+	*locks = (struct hf_lock_cli){.next.mode = HF_LOCK_EXCLUSIVE};
+	locks->wants = calloc((size_t)argc + 1, sizeof(*locks->wants));
+	if (!locks->wants)
+		exit(HF_OS);
+}
+
+static int64_t get_size(struct hf_cli *cli, struct hf_lock_cli *locks, const char *arg)
+{
+	int64_t size;
+
+	if (!hf_flock_size(arg, &size))
+		hf_cli_usage(cli, "%s: '%s' is not a size", cli->seen, arg);
+	locks->range = true;
+	return size;
+}
+
+bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, const char *arg)
+{
+	switch (id) {
+	case 's':
+		locks->next.mode = HF_LOCK_SHARED;
+		return true;
+	case 'x':
+	case 'e':
+		locks->next.mode = HF_LOCK_EXCLUSIVE;
+		return true;
+	case HF_OPT_FILE:
+		hf_lock_cli_add(locks, arg);
+		return true;
+	case HF_OPT_SLOTS:
+		locks->next.slots = (int)hf_cli_number(cli, arg, 1, HF_SLOTS_MOST);
+		return true;
+	case HF_OPT_FCNTL:
+		locks->range = true;
+		return true;
+	case HF_OPT_START:
+		locks->start = get_size(cli, locks, arg);
+		return true;
+	case HF_OPT_LENGTH:
+		locks->length = get_size(cli, locks, arg);
+		return true;
+	default:
+		return false;
+	}
+}
+
+void hf_lock_cli_add(struct hf_lock_cli *locks, const char *path)
+{
+	locks->next.path = path;
+	locks->wants[locks->count++] = locks->next;
+	locks->next.slots = 0;
+}
+
+void hf_lock_cli_check(struct hf_cli *cli, const struct hf_lock_cli *locks)
+{
+	int slotted = 0;
+
+	for (size_t i = 0; i < locks->count; i++)
+		slotted += locks->wants[i].slots > 0;
+	if (locks->next.slots)
+		hf_cli_usage(cli, "--slots without a lock file behind it");
+	if (slotted > 1)
+		hf_cli_usage(cli, "only one lock can have --slots");
+	if (slotted && locks->range)
+		hf_cli_usage(cli, "--slots and --fcntl exclude each other");
+}
+
+enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset *set,
+				   const struct hf_wait *wait, struct hf_err *err)
+{
+	for (size_t i = 0; i < locks->count; i++) {
+		const struct hf_lock_want *want = &locks->wants[i];
+		const struct hf_lock_ops *ops = want->slots    ? &hf_lock_slots
+						: locks->range ? &hf_lock_range
+							       : &hf_lock_file;
+		struct hf_lock *lock = hf_lockset_add(set, ops, want->path, want->mode, err);
+
+		if (!lock)
+			return err->status;
+		lock->start = locks->start;
+		lock->length = locks->length;
+		lock->slots = want->slots;
+		if (want->slots)
+			locks->slotted = lock;
+	}
+	return hf_lockset_acquire(set, wait, err);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_LOCK_CLI_H
+#define HF_LOCK_CLI_H
+
+/*
+ * Locks on the command line: the rows of the option tables of all tools that take locks which the
+ * user names, one reader for them, and the set that they stand for.
+ *
+ * -s, -x and --slots speak of the locks that follow, so they are kept as they come and turned into
+ * a set when all is read; --fcntl, --start and --length speak of all of them.
+ *
+ *	hf_lock_cli_init(&locks, argc);
+ *	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END)
+ *		if (!hf_lock_cli_option(&cli, &locks, id, arg))
+ *			…
+ *	hf_lock_cli_add(&locks, operand);		(where LOCK is an operand)
+ *	hf_lock_cli_check(&cli, &locks);
+ *	status = hf_lock_cli_acquire(&locks, set, &wait, &err);
+ *
+ * The tools' own, like cli.h: it prints, and exits on a usage error. Single-threaded.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli.h"
+#include "lockset.h"
+
+enum { HF_OPT_FILE = 0x180, HF_OPT_FCNTL, HF_OPT_START, HF_OPT_LENGTH, HF_OPT_SLOTS };
+
+#define HF_ROWS_LOCKS                                                                              \
+	{'s', "shared", NULL, "of the locks that follow: shared"},                                 \
+		{'x', "exclusive", NULL, "of the locks that follow: exclusive (default)"},         \
+		{'e', NULL, NULL, NULL},                                                           \
+		{HF_OPT_FILE, "file", "LOCK", "lock this file or directory"},                      \
+		{HF_OPT_SLOTS, "slots", "N",                                                       \
+		 "of the next lock: at most N at once; $HOLDFAST_SLOT is 0 to N-1"},               \
+		{HF_OPT_FCNTL, "fcntl", NULL, "lock by fcntl(2) instead of flock(2)"},             \
+		{HF_OPT_START, "start", "SIZE", "by fcntl(2), from this byte"},                    \
+	{                                                                                          \
+		HF_OPT_LENGTH, "length", "SIZE", "by fcntl(2), so many bytes"                      \
+	}
+
+struct hf_lock_want {
+	const char *path;
+	enum hf_lock_mode mode;
+	int slots; /* or 0 */
+};
+
+struct hf_lock_cli {
+	struct hf_lock_want *wants;
+	size_t count;
+	struct hf_lock_want next; /* what was said of the lock to come */
+	bool range;
+	int64_t start, length;
+	const struct hf_lock *slotted; /* after acquire: the lock that has slots, or NULL */
+};
+
+/* Room for as many locks as there are words. */
+void hf_lock_cli_init(struct hf_lock_cli *locks, int argc);
+
+/* Take an option of HF_ROWS_LOCKS. false: it is none. */
+bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, const char *arg);
+
+/* A lock that was named otherwise. */
+void hf_lock_cli_add(struct hf_lock_cli *locks, const char *path);
+
+/* Refuse what does not go together. */
+void hf_lock_cli_check(struct hf_cli *cli, const struct hf_lock_cli *locks);
+
+/* Add them all to the set, and acquire it. */
+enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset *set,
+				   const struct hf_wait *wait, struct hf_err *err);
+
+#endif
