@@ -32,7 +32,7 @@ CORE_ROOMS = err clock sys path fd proc copy attributes stage spawn waitfor circ
 	lockset
 
 # Rooms of the tools only.
-TOOL_ROOMS = cli atomic_cli flock_cli
+TOOL_ROOMS = cli replay atomic_cli flock_options flock_cli lock_cli
 
 # What a program that uses the library includes, by way of holdfast.h.
 PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink append lock lock_file \
@@ -44,7 +44,8 @@ UNIT_TESTS = $(CORE_ROOMS) $(TOOL_ROOMS)
 RIGS = faultloop powercut groupfault
 RIG_ROOMS = rig judge disk
 BENCHES = pair
-BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-retry flock demo house install
+BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
+	lock-retry demo house install
 
 MAN1 = $(TOOLS)
 MAN7 = holdfast

@@ -199,7 +199,7 @@ enum hf_status hf_supervise(struct hf_child *child, const struct hf_io *io, stru
 	forwardable(&set);
 	if (io)
 		signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	while (is_running(child) || status == HF_OK) {
+	while (is_running(child) || (status == HF_OK && !io->ends_with_command)) {
 		if (next_event(&set, signals, status == HF_OK ? io->fd : -1, &event))
 			handle(child, &event);
 		else
@@ -208,7 +208,7 @@ enum hf_status hf_supervise(struct hf_child *child, const struct hf_io *io, stru
 	if (signals >= 0)
 		close(signals);
 	sigprocmask(SIG_SETMASK, &child->old_mask, NULL);
-	return status == HF_NO ? HF_OK : status;
+	return status == HF_NO ? HF_OK : status; /* HF_OK: not at its end */
 }
 
 int hf_exit_status(int wait_status)

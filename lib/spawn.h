@@ -56,6 +56,7 @@ struct hf_io {
 	int fd;
 	enum hf_status (*ready)(void *context, struct hf_err *err);
 	void *context;
+	bool ends_with_command; /* the end is not waited for when the command has ended */
 };
 
 /*
