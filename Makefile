@@ -35,8 +35,8 @@ CORE_ROOMS = err clock sys path fd proc copy attributes stage spawn waitfor circ
 TOOL_ROOMS = cli replay atomic_cli flock_options flock_cli lock_cli
 
 # What a program that uses the library includes, by way of holdfast.h.
-PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink append lock lock_file \
-	lock_range lock_slots lockset
+PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input append lock \
+	lock_file lock_range lock_slots lockset
 
 TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry
 

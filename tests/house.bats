@@ -55,14 +55,16 @@ setup() {
 }
 
 @test "libholdfast.so exports what the public headers declare, and its symbol map names" {
-	local symbols declared
+	local symbols headers declared
+	headers=$(list PUBLIC_HEADERS | sed 's|.*|lib/&.h|')
+	same "$(cc -MM lib/holdfast.h | grep -o 'lib/[a-z_]*\.h')" "$headers"
 	symbols=$(nm -D --defined-only --without-symbol-versions "$HF_BUILD/lib/libholdfast.so.0" |
 		awk '$2 != "A" { print $3 }')
-	cc -std=gnu17 -fsyntax-only -aux-info "$BATS_TEST_TMPDIR/declared" lib/holdfast.h
+	sed 's/.*/#include "&"/' <<<"$headers" |
+		cc -std=gnu17 -I. -xc -fsyntax-only -aux-info "$BATS_TEST_TMPDIR/declared" -
 	declared=$(grep -v ' \*/ static' "$BATS_TEST_TMPDIR/declared" |
 		grep -o '\<hf_[a-z0-9_]* (' | tr -d ' (')
-	declared+=$'\n'$(sed -n 's/^extern .*\<\(hf_[a-z0-9_]*\);$/\1/p' \
-		$(list PUBLIC_HEADERS | sed 's|.*|lib/&.h|'))
+	declared+=$'\n'$(sed -n 's/^extern .*\<\(hf_[a-z0-9_]*\);$/\1/p' $headers)
 	same "$symbols" "$declared"
 	same "$symbols" "$(sed -n 's/^\t\(hf_.*\);$/\1/p' lib/holdfast.map)"
 }

@@ -34,10 +34,10 @@ try_example() {
 	[ "$status" = 0 ]
 	[ "$(cat note)" = 'new text' ]
 	# 75 while somebody else has the lock, and the file is as it was
-	exec 9>note.lock
-	flock 9
-	run ./lock-and-write note.lock 50ms note 'newer text' 9>&-
-	exec 9>&-
+	coproc flock note.lock sh -c 'echo held; read -r end' 3>&-
+	read -r -u "${COPROC[0]}"
+	run ./lock-and-write note.lock 50ms note 'newer text'
+	kill "$COPROC_PID"
 	[ "$status" = 75 ]
 	[[ $output == *note.lock* ]]
 	[ "$(cat note)" = 'new text' ]
