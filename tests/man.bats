@@ -1,0 +1,192 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# shellcheck disable=SC2016
+#
+# The manual pages say what is so: options, exit statuses, variables, examples that work when they
+# are typed; and docs/messages.md has every message.
+
+bats_require_minimum_version 1.5.0
+
+list() { make -s -C "$HF_TOP" BUILD="$HF_BUILD" "print-$1"; }
+same() { diff <(sort -u <<<"$1") <(sort -u <<<"$2"); }
+
+setup() {
+	man=$HF_TOP/docs/man
+	tools=$(list TOOLS)
+	cd "$BATS_TEST_TMPDIR"
+}
+
+# The options of a page: "-w DURATION, --timeout DURATION", one a line.
+page_options() {
+	awk '/^\.It Fl/ {
+		line = ""; glue = 1; open = 0
+		for (i = 2; i <= NF; i++) {
+			word = $i
+			if (word == "Ar" || word == "Cm") continue
+			if (word == "Ns") { glue = 1; continue }
+			if (word == "Op") { word = "["; open = 1 }
+			else if (word == "Fl") word = "-" $(++i)
+			if (word == ",") glue = 1
+			line = line (glue ? "" : " ") word
+			glue = word == "["
+		}
+		print line (open ? "]" : "")
+	}' "$1"
+}
+
+# The same of --help.
+help_options() {
+	"$1" --help | awk '/^  (-|    --)/ {
+		sub(/^ +/, ""); sub(/  .*/, "")
+		if (/^-.,/ && NF == 3) $1 = substr($1, 1, 2) " " $3 ","
+		print
+	}'
+}
+
+# The statuses that a page lists under EXIT STATUS.
+page_statuses() {
+	sed -n '/^\.Sh EXIT STATUS/,/^\.Sh EXAMPLES/s/^\.It \([0-9]*\)$/\1/p' "$1"
+}
+
+# Those that lib/err.h defines, and a shell's two.
+statuses() {
+	sed -n 's/^\tHF_[A-Z]* = \([0-9]*\),.*/\1/p' "$HF_TOP/lib/err.h"
+	printf '%s\n' 126 127
+}
+
+# Write the examples of page $1 to ./N/example, with what is given before and what holds then: the
+# comments above a display,
+#	.\" given: COMMAND	run before
+#	.\" then: COMMAND	must succeed afterwards
+#	.\" script: NAME	the display is a script, and is not typed but saved
+examples() {
+	awk '
+	/^\.Sh / { inside = $2 == "EXAMPLES" }
+	!inside { next }
+	sub(/^\.\\" given: /, "") { given = $0; next }
+	sub(/^\.\\" then: /, "") { then = $0; next }
+	sub(/^\.\\" script: /, "") { script = $0; next }
+	/^\.Bd / { dir = ++n; system("mkdir " dir); display = 1; next }
+	/^\.Ed/ {
+		display = 0
+		print given > (dir "/given"); print then > (dir "/then")
+		print script > (dir "/script"); given = then = script = ""
+		next
+	}
+	display { gsub(/\\e/, "\\"); print > (dir "/example") }' "$1"
+}
+
+# Type example $1 in a directory of its own.
+type_example() {
+	(
+		cd "$1"
+		local script
+		script=$(cat script)
+		mkdir work && cd work
+		export HOME=$PWD
+		if [ -n "$script" ]; then
+			cp ../example "$script" && chmod +x "$script"
+			: >../example
+		fi
+		cat ../given ../example ../then >../all
+		timeout 60 bash -e ../all </dev/null >../output 2>&1
+	) || {
+		cat "$1/all" "$1/output"
+		return 1
+	}
+}
+
+@test "mandoc finds nothing to say about the pages" {
+	run mandoc -Tlint "$man"/*.[17]
+	# which other pages there are is the machine's affair, and tested below
+	output=$(grep -v -e 'outdated mandoc.db' -e 'referenced manual not found' <<<"$output" || :)
+	echo "$output"
+	[ -z "$output" ]
+}
+
+@test "the pages refer to pages that are there" {
+	local name section foreign=' chmod.1 flock.1 sponge.1 timeout.1 fcntl.2 flock.2 rename.2 '
+	sed -n 's/^\.Xr \([^ ]*\) \([1-9]\).*/\1 \2/p' "$man"/*.[17] | sort -u >refs
+	[ -s refs ]
+	while read -r name section; do
+		[[ -e $man/$name.$section || $foreign == *" $name.$section "* ]] ||
+			{ echo "$name($section)"; false; }
+	done <refs
+}
+
+@test "the options of a page are those of --help, with the same names for what they take" {
+	local tool
+	for tool in $tools; do
+		[ -n "$(help_options "$tool")" ]
+		same "$(help_options "$tool")" "$(page_options "$man/$tool.1")"
+	done
+}
+
+@test "a page lists no exit status that is not the suite's, and the overview lists all" {
+	local tool
+	same "$(page_statuses "$man/holdfast.7")" "$(statuses)"
+	for tool in $tools; do
+		[ -n "$(page_statuses "$man/$tool.1")" ]
+		[ -z "$(comm -23 <(page_statuses "$man/$tool.1" | sort) <(statuses | sort))" ]
+	done
+}
+
+@test "the variables that are read or set are in the overview" {
+	local used
+	used=$(cat "$HF_TOP"/lib/*.[ch] "$HF_TOP"/bin/*.c | grep -o '"HOLDFAST_[A-Z]*"' |
+		grep -v FAULT | tr -d '"')
+	[ -n "$used" ]
+	same "$used" "$(sed -n 's/^\.It Ev \(HOLDFAST_[A-Z]*\)$/\1/p' "$man/holdfast.7")"
+}
+
+@test "the names made beside a file are in the overview" {
+	same "$(grep -ohE '(hf_target_side\(.*|side = |side : |hf_spool_name\(.*)"[a-z]+"' \
+		"$HF_TOP"/lib/*.c | grep -oE '[a-z]+"$' | tr -d '"')" \
+		"$(sed -n 's/^\.It Pa \.holdfast\.NAME\.\([a-z]*\)$/\1/p' "$man/holdfast.7")"
+}
+
+@test "examples work when they are typed" {
+	local page n
+	for page in "$man"/*.[17]; do
+		mkdir "$(basename "$page")" && cd "$(basename "$page")"
+		examples "$page"
+		[ -s 1/example ]
+		for n in *; do
+			type_example "$n" || { echo "${page##*/}, example $n"; false; }
+		done
+		cd ..
+	done
+}
+
+@test "an example that fails is noticed" {
+	printf '%s\n' '.Sh EXAMPLES' '.Bd -literal' 'echo a\e' '  b >f' 'false' '.Ed' \
+		'.\" given: echo 1 >g' '.\" then: grep -q 2 g' '.Bd -literal' 'true' '.Ed' \
+		'.\" given: echo 1 >g' '.\" then: grep -q 1 g' '.Bd -literal' 'true' '.Ed' >page
+	examples page
+	run ! type_example 1
+	[ "$(cat 1/work/f)" = 'a b' ]
+	run ! type_example 2
+	type_example 3
+}
+
+@test "every message of the library and the tools is in docs/messages.md" {
+	local all missing
+	all=$("$HF_TOP/tests/rig/messages.py" "$HF_TOP"/lib/*.c "$HF_TOP"/bin/*.c)
+	(($(wc -l <<<"$all") > 80))
+	grep -qxF "cannot lock '…'…: held by …" <<<"$all"
+	[ -s "$HF_TOP/docs/messages.md" ]
+	missing=$(while IFS= read -r message; do
+		grep -qF -e "\`$message\`" "$HF_TOP/docs/messages.md" || echo "$message"
+	done <<<"$all")
+	echo "$missing"
+	[ -z "$missing" ]
+}
+
+@test "docs/messages.md has no message that nobody gives" {
+	# what is not a format in a call: texts of libc, and those put together
+	local all
+	all=$("$HF_TOP/tests/rig/messages.py" "$HF_TOP"/lib/*.c "$HF_TOP"/bin/*.c)
+	run -1 grep -vxF -e "$all" <(sed -n 's/^- `\(.*\)`$/\1/p' "$HF_TOP/docs/messages.md")
+	echo "$output"
+}
