@@ -347,11 +347,13 @@ enum hf_status hf_atomic_commit(struct hf_atomic *a, struct hf_err *err)
 {
 	enum hf_status status = commit(a, err);
 
-	if (status != HF_OK && status != HF_UNCERTAIN)
-		hf_atomic_end(a);
-	else
+	if (status == HF_OK || status == HF_UNCERTAIN) {
+		drop_temporary(a); /* where skip_same left the target alone */
 		sys_flock(a->fd, LOCK_UN);
-	close_target(a);
+		close_target(a);
+	} else {
+		hf_atomic_end(a);
+	}
 	return status;
 }
 

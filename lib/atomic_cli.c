@@ -131,7 +131,8 @@ int hf_atomic_cli_finish(const struct hf_cli *cli, enum hf_status status, struct
 {
 	if (status != HF_OK) {
 		if (status == HF_IO && !err->advice[0])
-			hf_advise(err, "nothing was changed");
+			hf_advise(err, a && a->present ? "the old content is kept"
+						       : "nothing was changed");
 		hf_cli_report(cli, err);
 	}
 	if (a && WIFSIGNALED(a->validator) &&

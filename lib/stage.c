@@ -112,6 +112,7 @@ static enum hf_status open_named(const struct hf_target *target, mode_t mode, in
 							  : is_named(target->dir, name, *fd))
 			return HF_OK;
 		/* somebody took it for litter in the instant before it was locked */
+		sys_unlinkat(target->dir, name, 0);
 		sys_close(*fd);
 		*fd = -1;
 		errno = EBUSY;
