@@ -4,9 +4,9 @@
 
 # A line for each option of a tool: letter, long name, what it takes as the help has it, text.
 function __holdfast_options -a tool
-    $tool --help 2>/dev/null | string replace -rf \
-        '^  (?=-|    --)(?:-([A-Za-z])(?:, )?| *)(?:--([a-z-]+))?( [^ ]+|\[=[^ ]+\])?(?: {2,}(.*))?$' \
-        '$1'\t'$2'\t'$3'\t'$4'
+    set -l names '^  (?=-|    --)(?:-([A-Za-z])(?:, )?| *)(?:--([a-z-]+))?'
+    $tool --help 2>/dev/null |
+        string replace -rf $names'( [^ ]+|\[=[^ ]+\])?(?: {2,}(.*))?$' '$1'\t'$2'\t'$3'\t'$4'
 end
 
 # The operands of the usage that asks for most of the options $argv, and for no others.
@@ -95,6 +95,10 @@ function __holdfast_command
     set -l place (__holdfast_place)
     set -l at (contains -i -- COMMAND $place)
     set -l words (string escape -- $place[(math $at + 1)..])
+    if test (count $words) = 0
+        and string match -q -- '-*' (commandline -ct)
+        return # an option of the tool
+    end
     complete -C "$(string join ' ' -- $words (commandline -ct))"
 end
 
@@ -108,7 +112,8 @@ function __holdfast_define -a tool
         switch (string trim -- $takes)
             case '' '[*'
             case '*|*'
-                set -a names -xa (string match -rva '[A-Z]' -- (string split '|' -- $takes) | string trim | string join ' ')
+                set -l choices (string split '|' -- (string trim -- $takes))
+                set -a names -xa (string match -rv '[A-Z]' -- $choices | string join ' ')
             case FILE PATH LOCK SRC TARGET
                 set -a names -rF
             case DIR
@@ -128,6 +133,7 @@ function __holdfast_define -a tool
 end
 
 for tool in atomic-write atomic-append atomic-update lock-run lock-retry
-    type -q $tool
-    and __holdfast_define $tool
+    if type -q $tool
+        __holdfast_define $tool
+    end
 end
