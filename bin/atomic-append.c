@@ -19,7 +19,7 @@ static const struct hf_opt options[] = {
 	HF_ROWS_WAIT("10s"),
 	HF_ROW_MODE,
 	HF_ROW_PARENTS,
-	HF_ROW_NO_FOLLOW,
+	{HF_OPT_NO_FOLLOW, "no-follow", NULL, "refuse a symbolic link"},
 	HF_ROW_BREAK_LINKS,
 	HF_ROW_ALLOW_EMPTY,
 	HF_ROW_SYNC,
@@ -102,7 +102,10 @@ static enum hf_status append_lines(const char *path, const struct hf_append_opti
 	hf_lines_free(&lines);
 	if (status == HF_NO)
 		return uncertain;
-	hf_advise(err, "of standard input, the first %zu lines are appended, and no others", done);
+	if (done)
+		hf_advise(err, "the first %zu lines of standard input are in, and no others", done);
+	else
+		hf_advise(err, "nothing was appended");
 	return status;
 }
 
@@ -145,5 +148,7 @@ int main(int argc, char **argv)
 	status = text	     ? append_text(path, text, &o, &err)
 		 : each_line ? append_lines(path, &o, &err)
 			     : append_input(path, &o, &err);
+	if (status == HF_OK && cli.verbose)
+		hf_cli_notice(&cli, "'%s' has %s", path, each_line ? "the lines" : "the record");
 	return hf_atomic_cli_finish(&cli, status, &err, -1, NULL);
 }

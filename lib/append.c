@@ -7,6 +7,7 @@
 #include "clock.h"
 #include "copy.h"
 #include "lock_target.h"
+#include "refuse.h"
 #include "settle.h"
 #include "sys.h"
 
@@ -40,26 +41,33 @@ static void unlock(struct work *w)
 	errno = saved;
 }
 
+static enum hf_status uncertain(const struct work *w, struct hf_err *err)
+{
+	hf_fail(err, HF_UNCERTAIN, "what became of the record for '%s' is not certain",
+		w->target.path);
+	hf_advise(err, "another process had it, to append it together with its own");
+	return HF_UNCERTAIN;
+}
+
 /* What became of the record that was handed over? HF_NO: still ours to do, with or without a
  * ticket. Otherwise it is settled, and the status is that of the append. */
 static enum hf_status look(struct work *w, bool withdraw, enum hf_spool_state *state,
 			   struct hf_err *err)
 {
-	enum hf_status status, result;
+	enum hf_status status;
 
 	*state = HF_SPOOL_ABANDONED;
 	if (w->ticket.fd < 0)
 		return HF_NO;
-	status = hf_ticket_look(&w->ticket, withdraw, state, &result, err);
-	if (status == HF_OK && *state == HF_SPOOL_DONE) {
-		status = result;
-		if (result == HF_UNCERTAIN)
-			hf_fail(err, result, "'%s' has the record, but may lose it in a power cut",
-				w->target.path);
-	} else if (status == HF_OK) {
+	if (hf_ticket_look(&w->target, &w->ticket, withdraw, state, &status) != HF_OK) {
+		status = uncertain(w, err);
+	} else if (*state != HF_SPOOL_DONE) {
 		if (*state == HF_SPOOL_ABANDONED || (withdraw && *state == HF_SPOOL_OPEN))
 			hf_ticket_close(&w->ticket);
 		return HF_NO;
+	} else if (status == HF_UNCERTAIN) {
+		hf_fail(err, status, "'%s' has the record, but may lose it in a power cut",
+			w->target.path);
 	}
 	w->settled = true;
 	hf_ticket_close(&w->ticket);
@@ -94,10 +102,7 @@ static enum hf_status give_up(struct work *w, enum hf_status reason, struct hf_e
 			       ? AGAIN
 			       : HF_UNCERTAIN;
 	w->settled = true;
-	hf_fail(err, HF_UNCERTAIN, "what became of the record for '%s' is not certain",
-		w->target.path);
-	hf_advise(err, "the process that wrote it for us died; the next append finishes it");
-	return HF_UNCERTAIN;
+	return uncertain(w, err);
 }
 
 /* Lock the target that is open, handing the record over if that takes time. HF_OK: the record is
@@ -129,19 +134,13 @@ static enum hf_status gather(struct work *w, struct hf_err *err)
 	enum hf_status status = hf_batch_take(&w->target, w->ticket.fd >= 0, &w->batch, err);
 	bool ours = false;
 
-	if (status == HF_BUSY)
-		return AGAIN;
-	if (status != HF_OK && status != HF_NO)
-		return status;
 	if (status == HF_OK) {
 		status = hf_batch_judge(&w->batch, err);
 		ours = hf_ticket_in(&w->ticket, &w->batch);
-	} else if (w->options->in_place) {
-		status = hf_batch_make(&w->target, &w->st, &w->batch, err);
-		if (status == HF_BUSY)
-			return AGAIN;
-	} else {
-		status = HF_OK; /* our record alone, and nobody to tell: no batch is needed */
+	} else if (status == HF_NO) {
+		/* alone, and nobody to tell: only a way back, in place, needs a batch */
+		status = w->options->in_place ? hf_batch_make(&w->target, &w->st, &w->batch, err)
+					      : HF_OK;
 	}
 	if (!ours)
 		/* handed over into a spool that is gone: with the target's lock it is ours alone */
@@ -197,6 +196,15 @@ static enum hf_status replace(struct work *w, struct hf_err *err)
 	return status;
 }
 
+static enum hf_status enter_and_replace(struct work *w, struct hf_err *err)
+{
+	enum hf_status status = hf_batch_enter(&w->target, &w->batch, err);
+
+	if (status == HF_OK)
+		status = hf_batch_mark(&w->batch, HF_SPOOL_CLOSED, err);
+	return status == HF_OK ? replace(w, err) : status;
+}
+
 /* Under the target's lock, all being settled: write, and tell those who wait. P2, P4. */
 static enum hf_status lead(struct work *w, struct hf_err *err)
 {
@@ -204,7 +212,11 @@ static enum hf_status lead(struct work *w, struct hf_err *err)
 	bool unsettled;
 
 	if (status == HF_OK && w->options->in_place)
+		status = hf_refuse(&w->target, w->lock, &w->st, true, NULL, err);
+	if (status == HF_OK && w->options->in_place)
 		status = hf_write_in_place(&w->target, &w->st, &w->batch, syncs(w), err);
+	else if (status == HF_OK && w->batch.fd >= 0)
+		status = enter_and_replace(w, err);
 	else if (status == HF_OK)
 		status = replace(w, err);
 	if (w->batch.fd < 0)

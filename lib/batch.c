@@ -3,19 +3,16 @@
 
 #include <errno.h>
 
+#include "stage.h"
 #include "sys.h"
 
-/* Rename the spool, which is locked, to the batch. */
-static enum hf_status close_spool(const struct hf_target *target, struct hf_batch *batch,
-				  struct hf_err *err)
+/* Nobody has it: a power cut left it, or its leader died before it became the batch. */
+static void discard_spool(const struct hf_target *target, struct hf_batch *batch)
 {
-	char from[NAME_MAX + 1], to[NAME_MAX + 1];
+	char name[NAME_MAX + 1];
 
-	if (sys_renameat2(target->dir, hf_target_side(target, "spool", from), target->dir,
-			  hf_target_side(target, "batch", to), RENAME_NOREPLACE) < 0)
-		return hf_fail_errno_as(err, errno == EEXIST ? HF_BUSY : hf_status_of(errno),
-					"cannot take the spool of '%s'", target->path);
-	return hf_batch_mark(batch, HF_SPOOL_CLOSED, err);
+	hf_batch_mark(batch, HF_SPOOL_ABANDONED, NULL);
+	sys_unlinkat(target->dir, hf_target_side(target, "spool", name), 0);
 }
 
 enum hf_status hf_batch_take(const struct hf_target *target, bool patient, struct hf_batch *batch,
@@ -24,24 +21,25 @@ enum hf_status hf_batch_take(const struct hf_target *target, bool patient, struc
 	enum hf_status status = HF_NO;
 	struct stat st;
 
-	batch->fd = hf_spool_open_named(target, "spool");
+	*batch = (struct hf_batch){.fd = hf_spool_open_named(target, "spool"), .what = "spool"};
 	if (batch->fd < 0)
 		return HF_NO; /* none, or not ours to open */
-	if (patient ? hf_spool_lock(batch->fd) == 0 : hf_spool_lock_soon(batch->fd)) {
-		char name[NAME_MAX + 1];
-
-		if (fstat(batch->fd, &st) < 0 || st.st_nlink == 0) {
-			status = HF_NO;
-		} else if (!hf_spool_read_head(batch->fd, &batch->head) ||
-			   batch->head.state != HF_SPOOL_OPEN) {
-			/* what a power cut left of one */
-			sys_unlinkat(target->dir, hf_target_side(target, "spool", name), 0);
-		} else {
-			status = close_spool(target, batch, err);
-			if (status == HF_OK)
-				return HF_OK;
-		}
+	if (patient ? hf_spool_lock(batch->fd) < 0 : !hf_spool_lock_soon(batch->fd))
+		goto none;
+	if (sys_fstat(batch->fd, &st) < 0) {
+		status = hf_fail_errno(err, "cannot read the spool");
+		goto none;
 	}
+	if (st.st_nlink == 0)
+		goto none;
+	if (hf_spool_read_head(batch->fd, &batch->head) < 0 && errno) {
+		status = hf_fail_errno(err, "cannot read the spool");
+		goto none;
+	}
+	if (batch->head.state == HF_SPOOL_OPEN)
+		return HF_OK;
+	discard_spool(target, batch);
+none:
 	sys_close(batch->fd);
 	batch->fd = -1;
 	return status;
@@ -50,26 +48,39 @@ enum hf_status hf_batch_take(const struct hf_target *target, bool patient, struc
 enum hf_status hf_batch_make(const struct hf_target *target, const struct stat *target_st,
 			     struct hf_batch *batch, struct hf_err *err)
 {
-	enum hf_status status = HF_OS;
-
-	batch->fd = hf_spool_create(target, target_st);
-	batch->head = hf_spool_new_head(HF_SPOOL_CLOSED);
+	*batch = (struct hf_batch){.fd = hf_spool_create(target, target_st),
+				   .head = hf_spool_new_head(HF_SPOOL_CLOSED)};
 	if (batch->fd >= 0 && hf_spool_lock(batch->fd) == 0 &&
-	    hf_spool_write_head(batch->fd, &batch->head)) {
-		status = hf_spool_name(target, batch->fd, "batch");
-		if (status == HF_OK)
-			return HF_OK;
-	}
-	if (status == HF_NO)
-		status = hf_fail(err, HF_BUSY, "another append to '%s' is not settled",
-				 target->path);
-	else
-		status = hf_fail_errno(err, "cannot keep the intent to append to '%s'",
-				       target->path);
+	    hf_spool_write_head(batch->fd, &batch->head))
+		return HF_OK;
+	hf_fail_errno(err, "cannot keep the intent to append to '%s'", target->path);
 	if (batch->fd >= 0)
 		sys_close(batch->fd);
 	batch->fd = -1;
-	return status;
+	return err ? err->status : HF_OS;
+}
+
+enum hf_status hf_batch_enter(const struct hf_target *target, struct hf_batch *batch,
+			      struct hf_err *err)
+{
+	char from[NAME_MAX + 1], to[NAME_MAX + 1];
+	enum hf_status status = HF_OK;
+
+	hf_target_side(target, "batch", to);
+	if (!batch->what)
+		status = hf_stage_link(target, batch->fd, to, err);
+	else if (sys_renameat2(target->dir, hf_target_side(target, batch->what, from), target->dir,
+			       to, RENAME_NOREPLACE) < 0)
+		status = errno == EEXIST ? HF_NO
+					 : hf_fail_errno(err, "cannot take the spool of '%s'",
+							 target->path);
+	if (status == HF_OK)
+		batch->what = "batch";
+	if (status != HF_NO)
+		return status;
+	errno = EEXIST;
+	return hf_fail_errno_as(err, HF_BUSY, "another append to '%s' is not settled",
+				target->path);
 }
 
 enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_record *record,
@@ -87,7 +98,8 @@ enum hf_status hf_batch_open(const struct hf_target *target, struct hf_batch *ba
 	struct stat st;
 
 	for (;;) {
-		batch->fd = hf_spool_open_named(target, "batch");
+		*batch = (struct hf_batch){.fd = hf_spool_open_named(target, "batch"),
+					   .what = "batch"};
 		if (batch->fd < 0) {
 			if (errno == ENOENT)
 				return HF_NO;
@@ -104,24 +116,15 @@ enum hf_status hf_batch_open(const struct hf_target *target, struct hf_batch *ba
 			break;
 		sys_close(batch->fd); /* settled while we waited */
 	}
+	if (hf_spool_read_head(batch->fd, &batch->head) == 0)
+		return HF_OK;
+	if (errno) {
+		hf_fail_errno(err, "cannot read '%s'", hf_target_side(target, "batch", name));
+		sys_close(batch->fd);
+		return err ? err->status : HF_IO;
+	}
 	/* what a power cut left of one: nobody waits for it */
-	if (!hf_spool_read_head(batch->fd, &batch->head))
-		batch->head = hf_spool_new_head(HF_SPOOL_ABANDONED);
-	return HF_OK;
-}
-
-/* The frame at *at, 0 standing for the first. HF_NO: the end. */
-static enum hf_status frame_at(const struct hf_batch *batch, uint64_t *at,
-			       struct hf_spool_frame *frame, struct hf_err *err)
-{
-	if (*at == 0)
-		*at = sizeof(batch->head);
-	if (*at >= batch->head.end)
-		return HF_NO;
-	if (sys_pread(batch->fd, frame, sizeof(*frame), (off_t)*at) != (ssize_t)sizeof(*frame) ||
-	    frame->magic != HF_SPOOL_FRAME_MAGIC ||
-	    frame->size > batch->head.end - *at - sizeof(*frame))
-		return hf_fail(err, HF_DATA, "the spool is damaged");
+	batch->head = hf_spool_new_head(HF_SPOOL_ABANDONED);
 	return HF_OK;
 }
 
@@ -131,8 +134,12 @@ enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err)
 	enum hf_status status;
 	uint64_t at = 0;
 
-	while ((status = frame_at(batch, &at, &frame, err)) == HF_OK) {
-		if (!hf_spool_has_owner(batch->fd, at)) {
+	while ((status = hf_spool_frame_at(batch->fd, &batch->head, &at, &frame, err)) == HF_OK) {
+		int owned = hf_spool_has_owner(batch->fd, at);
+
+		if (owned < 0) /* one left out by mistake would be lost */
+			return hf_fail_errno(err, "cannot see whose the records are");
+		if (owned == 0) {
 			frame.left_out = 1;
 			if (sys_pwrite(batch->fd, &frame, sizeof(frame), (off_t)at) !=
 			    (ssize_t)sizeof(frame))
@@ -149,7 +156,7 @@ enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at, struct 
 	struct hf_spool_frame frame;
 	enum hf_status status;
 
-	while ((status = frame_at(batch, at, &frame, err)) == HF_OK) {
+	while ((status = hf_spool_frame_at(batch->fd, &batch->head, at, &frame, err)) == HF_OK) {
 		*record = (struct hf_record){
 			.fd = batch->fd, .at = *at + sizeof(frame), .size = frame.size};
 		*at += sizeof(frame) + frame.size;
@@ -172,7 +179,8 @@ void hf_batch_finish(const struct hf_target *target, struct hf_batch *batch)
 	char name[NAME_MAX + 1];
 	int saved = errno;
 
-	sys_unlinkat(target->dir, hf_target_side(target, "batch", name), 0);
+	if (batch->what)
+		sys_unlinkat(target->dir, hf_target_side(target, batch->what, name), 0);
 	sys_close(batch->fd);
 	batch->fd = -1;
 	errno = saved;

@@ -11,23 +11,28 @@
 #include "spool.h"
 
 struct hf_batch {
-	int fd; /* -1: none */
+	int fd;		  /* -1: none */
+	const char *what; /* the side name that it has, "spool" or "batch"; NULL: none yet */
 	struct hf_spool_head head;
 };
 
-/* Under the target's lock and with no batch unsettled: make the open spool the batch. HF_OK:
- * its flock is held, and it is CLOSED. HF_NO: there is none that can be had; with patient, a busy
- * one is waited for. HF_BUSY: there is an unsettled batch after all. */
+/* Under the target's lock: lock the open spool. HF_NO: there is none that can be had; with patient,
+ * a busy one is waited for. */
 enum hf_status hf_batch_take(const struct hf_target *target, bool patient, struct hf_batch *batch,
 			     struct hf_err *err);
 
-/* Make a batch without a spool before it, empty. HF_BUSY: there is a batch already. */
+/* Or make a batch without a spool before it, empty and without a name. */
 enum hf_status hf_batch_make(const struct hf_target *target, const struct stat *target_st,
 			     struct hf_batch *batch, struct hf_err *err);
 
 /* Add one's own record to the batch. */
 enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_record *record,
 			    struct hf_err *err);
+
+/* With all records in it: become the batch. HF_BUSY, errnum EEXIST: there is one that is unsettled
+ * (P3), begin again. */
+enum hf_status hf_batch_enter(const struct hf_target *target, struct hf_batch *batch,
+			      struct hf_err *err);
 
 /* The batch that somebody left, or works on: its flock is taken (waits). HF_NO: there is none. */
 enum hf_status hf_batch_open(const struct hf_target *target, struct hf_batch *batch,
@@ -44,7 +49,7 @@ enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at, struct 
 /* Write batch->head with this state. */
 enum hf_status hf_batch_mark(struct hf_batch *batch, enum hf_spool_state state, struct hf_err *err);
 
-/* Remove the batch's name and give the lock back. Keeps errno. */
+/* Remove its name and give the lock back. Keeps errno. */
 void hf_batch_finish(const struct hf_target *target, struct hf_batch *batch);
 
 /* Is the record in this batch? */

@@ -94,33 +94,30 @@ static enum hf_status enter(struct hf_target *target, int from, char *path, unsi
 }
 
 /* The kernel's may_follow_link(): see proc(5), /proc/sys/fs/protected_symlinks. */
-static bool may_follow(int dir, const struct stat *link)
+static bool may_follow(const struct stat *dir, const struct stat *link)
 {
-	struct stat st;
-
-	if (sys_fstat(dir, &st) < 0)
-		return false;
-	return (st.st_mode & (S_ISVTX | S_IWOTH)) != (S_ISVTX | S_IWOTH) ||
-	       link->st_uid == geteuid() || link->st_uid == st.st_uid;
+	return (dir->st_mode & (S_ISVTX | S_IWOTH)) != (S_ISVTX | S_IWOTH) ||
+	       link->st_uid == geteuid() || link->st_uid == dir->st_uid;
 }
 
 /* If target's entry is a link, read it into path. HF_NO: it is none. */
 static enum hf_status read_link(const struct hf_target *target, char path[PATH_MAX],
 				struct hf_err *err)
 {
-	struct stat st;
+	struct stat dir, link;
 	ssize_t n = sys_readlinkat(target->dir, target->name, path, PATH_MAX - 1);
 
 	if (n < 0 && (errno == EINVAL || errno == ENOENT))
 		return HF_NO;
-	if (n < 0 || sys_fstatat(target->dir, target->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (n < 0 || sys_fstatat(target->dir, target->name, &link, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    sys_fstat(target->dir, &dir) < 0)
 		return hf_fail_errno(err, "cannot read '%s'", target->path);
 	path[n] = '\0';
-	if (may_follow(target->dir, &st))
+	if (may_follow(&dir, &link))
 		return HF_OK;
-	hf_fail(err, HF_NOPERM, "cannot follow '%s': a link of another user's in a sticky directory",
-		target->path);
-	return HF_NOPERM;
+	return hf_fail(err, HF_NOPERM,
+		       "cannot follow '%s': a link of another user's in a sticky directory",
+		       target->path);
 }
 
 enum hf_status hf_target_open(struct hf_target *target, const char *path, unsigned int flags,
@@ -182,7 +179,8 @@ static uint64_t fnv1a(const char *s)
 char *hf_target_side(const struct hf_target *target, const char *what, char out[NAME_MAX + 1])
 {
 	static const char prefix[] = ".holdfast.";
-	size_t room = NAME_MAX - (sizeof(prefix) - 1) - 1 - strlen(what), len = strlen(target->name);
+	size_t room = NAME_MAX - (sizeof(prefix) - 1) - 1 - strlen(what),
+	       len = strlen(target->name);
 	char mark[18] = "";
 	char *end;
 

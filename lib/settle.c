@@ -11,8 +11,9 @@
 /* A foreign `>>` that came in between is looked behind for this far. */
 enum { BUFFER = 256 << 10, SEARCH = 64 << 10 };
 
-/* What lies in the target behind the offset? */
-enum tail { TAIL_PREFIX, TAIL_WHOLE, TAIL_OTHER };
+/* What lies in the target behind the offset? TORN: no more than the batch, and every byte is the
+ * batch's or, where a block's data did not reach the disk in a power cut, NUL. */
+enum tail { TAIL_TORN, TAIL_WHOLE, TAIL_OTHER };
 
 /* Read the records in turn as one stream. */
 struct stream {
@@ -74,6 +75,24 @@ enum hf_status hf_write_records(const struct hf_batch *batch, int fd, const char
 	return status;
 }
 
+static enum hf_status read_from(int fd, uint64_t offset, char *buffer, size_t size,
+				struct hf_err *err)
+{
+	for (size_t got = 0; got < size;) {
+		ssize_t n = sys_pread(fd, buffer + got, size - got, (off_t)(offset + got));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			if (n == 0)
+				errno = EIO;
+			return hf_fail_errno(err, "cannot read the end of the target");
+		}
+		got += (size_t)n;
+	}
+	return HF_OK;
+}
+
 /* Compare the target from the offset on with the batch. A batch that stands behind somebody else's
  * bytes (a plain `>>` came in between) is looked for from every place; that is rare. */
 static enum hf_status compare_from(int fd, uint64_t offset, uint64_t end,
@@ -82,38 +101,32 @@ static enum hf_status compare_from(int fd, uint64_t offset, uint64_t end,
 {
 	struct stream stream = {.batch = batch};
 	char *want = buffers, *have = buffers + BUFFER;
+	size_t wanted, n;
+	bool nul = false;
 
-	for (;;) {
-		size_t wanted;
+	*tail = TAIL_OTHER;
+	do {
 		uint64_t left = end - offset;
 		enum hf_status status = stream_read(&stream, want, BUFFER, &wanted, err);
 
 		if (status != HF_OK)
 			return status;
-		if (wanted == 0) {
-			*tail = TAIL_WHOLE;
-			return HF_OK;
-		}
-		size_t n = left < wanted ? (size_t)left : wanted;
-		for (size_t got = 0; got < n;) {
-			ssize_t r = sys_pread(fd, have + got, n - got, (off_t)(offset + got));
-
-			if (r < 0 && errno == EINTR)
-				continue;
-			if (r <= 0)
-				return hf_fail_errno(err, "cannot read the end of the target");
-			got += (size_t)r;
-		}
-		if (memcmp(want, have, n) != 0) {
-			*tail = TAIL_OTHER;
-			return HF_OK;
-		}
-		if (n < wanted) {
-			*tail = TAIL_PREFIX;
-			return HF_OK;
+		n = left < wanted ? (size_t)left : wanted;
+		status = read_from(fd, offset, have, n, err);
+		if (status != HF_OK)
+			return status;
+		for (size_t i = 0; i < n; i++) {
+			if (have[i] && have[i] != want[i])
+				return HF_OK;
+			nul = nul || have[i] != want[i];
 		}
 		offset += n;
-	}
+	} while (n == BUFFER);
+	if (n < wanted || (nul && offset == end))
+		*tail = TAIL_TORN;
+	else if (!nul)
+		*tail = TAIL_WHOLE;
+	return HF_OK;
 }
 
 static enum hf_status compare(int fd, const struct hf_batch *batch, enum tail *tail,
@@ -191,7 +204,7 @@ static enum hf_status settle_in_place(const struct hf_target *target, const stru
 	if (status == HF_OK && tail == TAIL_WHOLE) {
 		state = HF_SPOOL_DONE;
 		batch->head.status = sys_fdatasync(fd) < 0 ? HF_UNCERTAIN : HF_OK;
-	} else if (status == HF_OK && tail == TAIL_PREFIX) {
+	} else if (status == HF_OK && tail == TAIL_TORN) {
 		status = cut_off(fd, batch, err);
 	}
 	if (fd >= 0)
@@ -267,6 +280,23 @@ static enum hf_status write_synced(const struct hf_target *target, int fd, struc
 	return status;
 }
 
+/* Make the intent durable: first what it says, then its name. S4. */
+static enum hf_status enter_in_place(const struct hf_target *target, struct hf_batch *batch,
+				     bool sync, struct hf_err *err)
+{
+	enum hf_status status = hf_batch_mark(batch, HF_SPOOL_IN_PLACE, err);
+
+	if (status == HF_OK && sync && sys_fsync(batch->fd) < 0)
+		status = hf_fail_errno(err, "cannot keep the intent to append to '%s'",
+				       target->path);
+	if (status == HF_OK)
+		status = hf_batch_enter(target, batch, err);
+	if (status == HF_OK && sync && sys_fsync(target->dir) < 0)
+		status = hf_fail_errno(err, "cannot keep the intent to append to '%s'",
+				       target->path);
+	return status;
+}
+
 enum hf_status hf_write_in_place(const struct hf_target *target, const struct stat *st,
 				 struct hf_batch *batch, bool sync, struct hf_err *err)
 {
@@ -283,14 +313,11 @@ enum hf_status hf_write_in_place(const struct hf_target *target, const struct st
 	batch->head.device = st->st_dev;
 	batch->head.inode = st->st_ino;
 	batch->head.offset = (uint64_t)now.st_size;
-	status = hf_batch_mark(batch, HF_SPOOL_IN_PLACE, err);
-	if (status == HF_OK && sync && (sys_fsync(batch->fd) < 0 || sys_fsync(target->dir) < 0)) {
-		status = hf_fail_errno(err, "cannot keep the intent to append to '%s'",
-				       target->path);
-		hf_batch_mark(batch, HF_SPOOL_ABANDONED, NULL);
-	}
+	status = enter_in_place(target, batch, sync, err);
 	if (status == HF_OK)
 		status = write_synced(target, fd, batch, sync, err);
+	else
+		hf_batch_mark(batch, HF_SPOOL_ABANDONED, NULL); /* the target was not touched */
 	sys_close(fd);
 	return status;
 }

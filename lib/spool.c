@@ -38,7 +38,10 @@ static enum hf_status add_owned(const struct hf_target *target, int fd,
 	char name[NAME_MAX + 1];
 	uint64_t at;
 
-	if (!hf_spool_read_head(fd, &head)) { /* what a power cut left of one */
+	if (hf_spool_read_head(fd, &head) < 0) {
+		if (errno)
+			return HF_NO;
+		/* what a power cut left of one */
 		sys_unlinkat(target->dir, hf_target_side(target, "spool", name), 0);
 		return HF_BUSY;
 	}
@@ -66,7 +69,7 @@ static enum hf_status publish_open(const struct hf_target *target, int fd,
 		return HF_NO;
 	if (fstat(fd, &st) == 0 && st.st_nlink > 0)
 		status = add_owned(target, fd, record, ticket);
-	sys_flock(fd, LOCK_UN);
+	hf_spool_unlock(fd);
 	return status;
 }
 
@@ -95,28 +98,47 @@ enum hf_status hf_spool_publish(const struct hf_target *target, const struct sta
 	return HF_NO;
 }
 
-enum hf_status hf_ticket_look(struct hf_ticket *ticket, bool withdraw, enum hf_spool_state *state,
-			      enum hf_status *status, struct hf_err *err)
+/* Under the spool's lock. An owner that came to it before and adds later finds it not OPEN. */
+static void withdraw_record(const struct hf_target *target, struct hf_ticket *ticket,
+			    struct hf_spool_head *head)
+{
+	struct hf_spool_frame frame;
+	char name[NAME_MAX + 1];
+	uint64_t at = 0;
+
+	hf_spool_own(ticket->fd, ticket->at, F_UNLCK);
+	while (hf_spool_frame_at(ticket->fd, head, &at, &frame, NULL) == HF_OK) {
+		if (hf_spool_has_owner(ticket->fd, at) != 0)
+			return;
+		at += sizeof(frame) + frame.size;
+	}
+	head->state = HF_SPOOL_ABANDONED;
+	if (hf_spool_write_head(ticket->fd, head))
+		sys_unlinkat(target->dir, hf_target_side(target, "spool", name), 0);
+}
+
+enum hf_status hf_ticket_look(const struct hf_target *target, struct hf_ticket *ticket,
+			      bool withdraw, enum hf_spool_state *state, enum hf_status *status)
 {
 	struct hf_spool_head head;
 	struct hf_spool_frame frame;
+	uint64_t at = ticket->at;
+	bool known;
 
 	if (hf_spool_lock(ticket->fd) < 0)
-		return hf_fail_errno(err, "cannot lock the spool");
-	if (!hf_spool_read_head(ticket->fd, &head) ||
-	    sys_pread(ticket->fd, &frame, sizeof(frame), (off_t)ticket->at) != sizeof(frame)) {
-		sys_flock(ticket->fd, LOCK_UN);
-		return hf_fail(err, HF_DATA,
-			       "the spool is damaged: what became of the record is unknown");
+		return HF_NO;
+	known = hf_spool_read_head(ticket->fd, &head) == 0 &&
+		hf_spool_frame_at(ticket->fd, &head, &at, &frame, NULL) == HF_OK;
+	if (known) {
+		*state = head.state;
+		*status = head.status;
+		if (frame.left_out || head.state == HF_SPOOL_CLOSED)
+			*state = HF_SPOOL_ABANDONED;
+		if (withdraw && head.state == HF_SPOOL_OPEN)
+			withdraw_record(target, ticket, &head);
 	}
-	*state = head.state;
-	*status = head.status;
-	if (frame.left_out || head.state == HF_SPOOL_CLOSED)
-		*state = HF_SPOOL_ABANDONED;
-	if (withdraw && head.state == HF_SPOOL_OPEN)
-		hf_spool_own(ticket->fd, ticket->at, F_UNLCK);
-	sys_flock(ticket->fd, LOCK_UN);
-	return HF_OK;
+	/* a lock that stays would be waited for by ourselves */
+	return hf_spool_unlock(ticket->fd) == 0 && known ? HF_OK : HF_NO;
 }
 
 void hf_ticket_close(struct hf_ticket *ticket)

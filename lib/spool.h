@@ -24,10 +24,11 @@ enum hf_status hf_spool_publish(const struct hf_target *target, const struct sta
 /* What became of the record? Takes the spool's flock (and so waits for a leader at work), and gives
  * it back. *state is OPEN (nobody has taken it), PREPARED or IN_PLACE (its leader died: settle the
  * batch and look again), DONE with *status, or ABANDONED (nothing was done; also for a leader that
- * died before, and for a record that was left out). withdraw takes a record in an OPEN spool back.
+ * died before, and for a record that was left out). withdraw takes a record in an OPEN spool back,
+ * and the last to do so removes the spool. HF_NO: it cannot be known.
  * The ticket stays open. */
-enum hf_status hf_ticket_look(struct hf_ticket *ticket, bool withdraw, enum hf_spool_state *state,
-			      enum hf_status *status, struct hf_err *err);
+enum hf_status hf_ticket_look(const struct hf_target *target, struct hf_ticket *ticket,
+			      bool withdraw, enum hf_spool_state *state, enum hf_status *status);
 
 /* Gives the ownership up. Under the target's lock, or when the record is settled or withdrawn. */
 void hf_ticket_close(struct hf_ticket *ticket);

@@ -12,12 +12,30 @@
 
 #define MAGIC "hfspool1"
 
-enum { LOCK_TRIES = 24, YIELDS = 4 };
+enum { LOCK_TRIES = 24, YIELDS = 4, TRIES = 3 };
 
-bool hf_spool_read_head(int fd, struct hf_spool_head *head)
+/* An error of the moment should not cost the knowledge of what became of a record. */
+static ssize_t read_at(int fd, void *data, size_t size, uint64_t at)
 {
-	return sys_pread(fd, head, sizeof(*head), 0) == (ssize_t)sizeof(*head) &&
-	       memcmp(head->magic, MAGIC, sizeof(head->magic)) == 0 && head->end >= sizeof(*head);
+	ssize_t n;
+
+	for (int i = 0; i < TRIES; i++)
+		if ((n = sys_pread(fd, data, size, (off_t)at)) >= 0)
+			break;
+	return n;
+}
+
+int hf_spool_read_head(int fd, struct hf_spool_head *head)
+{
+	ssize_t n = read_at(fd, head, sizeof(*head), 0);
+
+	if (n < 0)
+		return -1;
+	errno = 0;
+	return n == (ssize_t)sizeof(*head) && head->end >= sizeof(*head) &&
+			       memcmp(head->magic, MAGIC, sizeof(head->magic)) == 0
+		       ? 0
+		       : -1;
 }
 
 bool hf_spool_write_head(int fd, const struct hf_spool_head *head)
@@ -32,6 +50,15 @@ int hf_spool_lock(int fd)
 	do
 		result = sys_flock(fd, LOCK_EX);
 	while (result < 0 && errno == EINTR);
+	return result;
+}
+
+int hf_spool_unlock(int fd)
+{
+	int result = -1;
+
+	for (int i = 0; i < TRIES && result < 0; i++)
+		result = sys_flock(fd, LOCK_UN);
 	return result;
 }
 
@@ -57,11 +84,13 @@ bool hf_spool_own(int fd, uint64_t at, short type)
 	return sys_fcntl_lock(fd, F_OFD_SETLK, &range) == 0;
 }
 
-bool hf_spool_has_owner(int fd, uint64_t at)
+int hf_spool_has_owner(int fd, uint64_t at)
 {
 	struct flock range = {.l_type = F_WRLCK, .l_start = (off_t)at, .l_len = 1};
 
-	return sys_fcntl_lock(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
+	if (sys_fcntl_lock(fd, F_OFD_GETLK, &range) < 0)
+		return -1;
+	return range.l_type != F_UNLCK;
 }
 
 int hf_spool_open_named(const struct hf_target *target, const char *what)
@@ -148,4 +177,22 @@ struct hf_spool_head hf_spool_new_head(enum hf_spool_state state)
 
 	memcpy(head.magic, MAGIC, sizeof(head.magic));
 	return head;
+}
+
+enum hf_status hf_spool_frame_at(int fd, const struct hf_spool_head *head, uint64_t *at,
+				 struct hf_spool_frame *frame, struct hf_err *err)
+{
+	ssize_t n;
+
+	if (*at == 0)
+		*at = sizeof(*head);
+	if (*at >= head->end)
+		return HF_NO;
+	n = read_at(fd, frame, sizeof(*frame), *at);
+	if (n < 0)
+		return hf_fail_errno(err, "cannot read the spool");
+	if (n != (ssize_t)sizeof(*frame) || frame->magic != HF_SPOOL_FRAME_MAGIC ||
+	    frame->size > head->end - *at - sizeof(*frame))
+		return hf_fail(err, HF_DATA, "the spool is damaged");
+	return HF_OK;
 }

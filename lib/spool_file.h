@@ -14,38 +14,41 @@
  *	.holdfast.NAME.spool	OPEN: records are added to it
  *	.holdfast.NAME.batch	a leader has taken it; it stays until what became of it is settled
  *
- *	 publish        take              mark                  mark
- *	  ┌──────┐ rename ┌────────┐ link .append ┌──────────┐ rename T, sync  ┌──────┐
- *	  │ OPEN │───────▶│ CLOSED │─────────────▶│ PREPARED │────────────────▶│ DONE │ unlink
- *	  └──────┘        └────────┘              └──────────┘                 └──────┘
- *	                      │   sync the spool  ┌──────────┐ write, sync        ▲
- *	                      ├──────────────────▶│ IN_PLACE │────────────────────┤
- *	                      ▼                   └──────────┘                    │
- *	                  ABANDONED (nothing was done: each owner does it himself) ┘ settle
+ *	 publish     take    ┌────────┐ link .append ┌──────────┐ rename, sync  ┌──────┐
+ *	  ┌──────┐ ┌────────▶│ CLOSED │─────────────▶│ PREPARED │──────────────▶│ DONE │ unlink
+ *	  │ OPEN │─┤         └────────┘              └──────────┘               └──────┘
+ *	  └──────┘ └────────▶┌──────────┐ write, sync                               ▲
+ *	        mark, sync,  │ IN_PLACE │───────────────────────────────────────────┘
+ *	        take, sync   └──────────┘
+ *
+ *	from any of them: ABANDONED, nothing was done, and each owner does it himself
  *
  * Three rooms: this one has the file itself, its format and its locks; spool.h is the owners' side,
  * batch.h the leader's.
  *
  * Locks on it:
  *	flock(2), exclusive: to add a record, to take the spool, to change its state, to withdraw.
- *		A leader holds it from taking to settling. Waiting for it ends, since adding is short
- *and the leader's work ends or it dies. an OFD lock on the first byte of each record: held by its
- *owner for as long as it lives and wants the record. A leader leaves out a record without this
- *lock: its owner has died or given up, was told nothing, and may already have begun again
- *elsewhere. So after a power cut, when every owner is dead, a spool that reappears is only litter.
+ *		A leader holds it from taking to settling. Waiting for it ends, since adding is
+ *		short, and the leader's work ends or it dies.
+ *	an OFD lock on the first byte of each record: held by its owner for as long as it lives
+ *		and wants the record. A leader leaves out a record without this lock: its owner has
+ *		died or given up, was told nothing, and may already have begun again elsewhere. So
+ *		after a power cut, when every owner is dead, a spool that reappears is only litter.
  *
  * S1  A record is in the spool whole, or not at all: it is written under flock, and then the head
- *is made to say that the spool ends behind it. What a writer that failed or died left behind that
- *     end is written over by the next.
+ *     is made to say that the spool ends behind it. What a writer that failed or died left behind
+ *     that end is written over by the next.
  * S2  An owner gives up only by withdrawing under flock while the spool is OPEN. Afterwards the
  *     record is in a leader's hands, and only its end can be waited for.
  * S3  PREPARED is marked after the new file has its temporary name and before the rename. The
- *rename takes the temporary name away, and nothing else does while the state is PREPARED: so a
- *batch whose leader died is in the target exactly if the temporary name is gone. (Whoever removes
- *the name marks ABANDONED first.) S4  IN_PLACE is on disk (spool and directory synced) before the
- *target is touched: it says where the records go, so that a torn tail can be recognised and cut
- *off. S5  DONE is marked after the target and its directory are synced, with the status that all
- *owners then report; the spool's name goes before the lock does.
+ *     rename takes the temporary name away, and nothing else does while the state is PREPARED: so a
+ *     batch whose leader died is in the target exactly if the temporary name is gone. (Whoever
+ *     removes the name marks ABANDONED first.)
+ * S4  IN_PLACE is on disk before the target is touched: it says where the records go, so that a
+ *     torn tail can be recognised and cut off. It is marked and synced before the spool becomes
+ *     the batch, so that a batch on disk is never one that has yet to say what it is.
+ * S5  DONE is marked after the target and its directory are synced, with the status that all
+ *     owners then report; the spool's name goes before the lock does.
  *
  * The spool has the target's read and write permission bits: whoever could write the target could
  * also write here, and no one else. One that cannot be opened is not used: its owner waits his turn
@@ -103,7 +106,8 @@ int hf_spool_create(const struct hf_target *target, const struct stat *target_st
 enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char *what);
 
 struct hf_spool_head hf_spool_new_head(enum hf_spool_state state);
-bool hf_spool_read_head(int fd, struct hf_spool_head *head);
+/* -1 with errno: it cannot be read, or (errno 0) is none. */
+int hf_spool_read_head(int fd, struct hf_spool_head *head);
 bool hf_spool_write_head(int fd, const struct hf_spool_head *head);
 
 /* flock(2): until it is had; or for some 20 ms, since whoever holds it holds it for microseconds,
@@ -111,11 +115,18 @@ bool hf_spool_write_head(int fd, const struct hf_spool_head *head);
 int hf_spool_lock(int fd);
 bool hf_spool_lock_soon(int fd);
 
-/* The owner's mark on the record at this place: set or cleared (F_WRLCK, F_UNLCK); looked for. */
+int hf_spool_unlock(int fd);
+
+/* The owner's mark on the record at this place: set or cleared (F_WRLCK, F_UNLCK); looked for: 1,
+ * 0, or -1 where that cannot be known. */
 bool hf_spool_own(int fd, uint64_t at, short type);
-bool hf_spool_has_owner(int fd, uint64_t at);
+int hf_spool_has_owner(int fd, uint64_t at);
 
 /* Write the record as a frame at head->end, and then the head that counts it. S1. */
 bool hf_spool_put(int fd, struct hf_spool_head *head, const struct hf_record *record);
+
+/* The frame at *at, which is moved to the first where it is 0. HF_NO: the end. HF_DATA: damaged. */
+enum hf_status hf_spool_frame_at(int fd, const struct hf_spool_head *head, uint64_t *at,
+				 struct hf_spool_frame *frame, struct hf_err *err);
 
 #endif

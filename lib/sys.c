@@ -124,8 +124,15 @@ static bool intervene(enum call_id id, bool *failed)
 	{                                                                                          \
 		bool failed;                                                                       \
                                                                                                    \
-		if (intervene(CALL_##name, &failed))                                               \
+		if (intervene(CALL_##name, &failed)) {                                             \
+			int error = errno;                                                         \
+                                                                                                   \
+			/* a close that fails has closed all the same: close(2) */                 \
+			if (CALL_##name == (int)CALL_close && (name arguments) < 0)                \
+				error = errno;                                                     \
+			errno = error;                                                             \
 			return failed ? -1 : 0;                                                    \
+		}                                                                                  \
 		return name arguments;                                                             \
 	}
 HF_SYSCALLS(DEFINE)

@@ -18,7 +18,7 @@
  *	kill	SIGKILL before the call is made
  *	stop	SIGSTOP before the call is made; SIGCONT goes on
  *	skip	the call is not made, and reports success (a mutation: an fsync left out)
- *	EIO …	the call is not made, and fails with that error
+ *	EIO …	the call is not made, and fails with that error (a close is made, and fails)
  *
  * A forked child goes on counting where its parent was.
  *

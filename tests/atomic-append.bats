@@ -9,6 +9,10 @@ setup() {
 	cd "$BATS_TEST_TMPDIR"
 }
 
+teardown() {
+	mountpoint -q full && umount full || true
+}
+
 # One message line that begins with the tool's name, and then indented advice only.
 one_line() {
 	[[ ${lines[0]} == 'atomic-append: '* ]]
@@ -215,10 +219,10 @@ PY
 
 @test "closed standard input is not an empty one" {
 	echo old >f
-	run atomic-append --allow-empty f <&-
+	run sh -c 'atomic-append --allow-empty f <&-'
 	[ "$status" = 66 ]
 	one_line
-	run atomic-append --each-line f <&-
+	run sh -c 'atomic-append --each-line f <&-'
 	[ "$status" = 66 ]
 	[ "$(cat f)" = old ]
 }

@@ -39,6 +39,17 @@ static struct hf_batch make_batch(struct hf_ticket *ticket)
 	return batch;
 }
 
+/* The same, as the batch. */
+static struct hf_batch enter_batch(struct hf_ticket *ticket)
+{
+	struct hf_batch batch = make_batch(ticket);
+	struct hf_err err;
+
+	assert_status(HF_OK, hf_batch_enter(&target, &batch, &err), &err);
+	assert_status(HF_OK, hf_batch_mark(&batch, HF_SPOOL_CLOSED, &err), &err);
+	return batch;
+}
+
 /* The leader dies in this state; settled, what does the owner hear? */
 static enum hf_spool_state settled(struct hf_batch *batch, struct hf_ticket *ticket)
 {
@@ -51,7 +62,7 @@ static enum hf_spool_state settled(struct hf_batch *batch, struct hf_ticket *tic
 	assert_false(is_there(".holdfast.f.batch"));
 	assert_false(is_there(".holdfast.f.append"));
 	assert_status(HF_OK, hf_settle(&target, &st, &err), &err);
-	assert_status(HF_OK, hf_ticket_look(ticket, false, &state, &status, &err), &err);
+	assert_status(HF_OK, hf_ticket_look(&target, ticket, false, &state, &status), NULL);
 	if (state == HF_SPOOL_DONE)
 		assert_int_equal(status, HF_OK);
 	hf_ticket_close(ticket);
@@ -70,7 +81,7 @@ static void nothing_to_settle(void **state)
 static void closed_was_not_done(void **state)
 {
 	struct hf_ticket ticket;
-	struct hf_batch batch = make_batch(&ticket);
+	struct hf_batch batch = enter_batch(&ticket);
 
 	(void)state;
 	put_file(".holdfast.f.append", "linked, and not marked");
@@ -81,7 +92,7 @@ static void closed_was_not_done(void **state)
 static void prepared_and_not_renamed_was_not_done(void **state)
 {
 	struct hf_ticket ticket;
-	struct hf_batch batch = make_batch(&ticket);
+	struct hf_batch batch = enter_batch(&ticket);
 
 	(void)state;
 	put_file(".holdfast.f.append", "old\ntwo\none\n");
@@ -93,7 +104,7 @@ static void prepared_and_not_renamed_was_not_done(void **state)
 static void prepared_and_renamed_was_done(void **state)
 {
 	struct hf_ticket ticket;
-	struct hf_batch batch = make_batch(&ticket);
+	struct hf_batch batch = enter_batch(&ticket);
 
 	(void)state;
 	put_file(".holdfast.f.append", "old\ntwo\none\n");
@@ -106,7 +117,7 @@ static void prepared_and_renamed_was_done(void **state)
 static void done_stays_done(void **state)
 {
 	struct hf_ticket ticket;
-	struct hf_batch batch = make_batch(&ticket);
+	struct hf_batch batch = enter_batch(&ticket);
 
 	(void)state;
 	batch.head.status = HF_OK;
@@ -118,7 +129,7 @@ static void done_stays_done(void **state)
 static enum hf_spool_state in_place(const char *content, const char *after)
 {
 	struct hf_ticket ticket;
-	struct hf_batch batch = make_batch(&ticket);
+	struct hf_batch batch = enter_batch(&ticket);
 	enum hf_spool_state state;
 	int fd;
 
@@ -146,6 +157,21 @@ static void in_place_torn(void **state)
 	assert_int_equal(in_place("old\ntw", "old\n"), HF_SPOOL_ABANDONED);
 	set_up(state);
 	assert_int_equal(in_place("old\ntwo\non", "old\n"), HF_SPOOL_ABANDONED);
+}
+
+static void in_place_blocks_that_did_not_reach_the_disk(void **state)
+{
+	struct hf_ticket ticket;
+	struct hf_batch batch = enter_batch(&ticket);
+
+	(void)state;
+	batch.head.device = st.st_dev;
+	batch.head.inode = st.st_ino;
+	batch.head.offset = 4;
+	assert_status(HF_OK, hf_batch_mark(&batch, HF_SPOOL_IN_PLACE, NULL), NULL);
+	assert_int_equal(truncate("f", 4 + 8), 0); /* all of it NUL */
+	assert_int_equal(settled(&batch, &ticket), HF_SPOOL_ABANDONED);
+	assert_file("f", "old\n");
 }
 
 static void in_place_whole(void **state)
@@ -179,7 +205,7 @@ static void in_place_shorter_than_it_was(void **state)
 static void in_place_of_another_file(void **state)
 {
 	struct hf_ticket ticket;
-	struct hf_batch batch = make_batch(&ticket);
+	struct hf_batch batch = enter_batch(&ticket);
 
 	(void)state;
 	batch.head.device = st.st_dev;
@@ -230,6 +256,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(done_stays_done),
 	TEST(in_place_nothing_written),
 	TEST(in_place_torn),
+	TEST(in_place_blocks_that_did_not_reach_the_disk),
 	TEST(in_place_whole),
 	TEST(in_place_whole_and_more),
 	TEST(in_place_behind_somebody_elses),

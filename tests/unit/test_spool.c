@@ -42,6 +42,8 @@ static struct hf_batch take(void)
 
 	assert_status(HF_OK, hf_batch_take(&target, false, &batch, &err), &err);
 	assert_status(HF_OK, hf_batch_judge(&batch, &err), &err);
+	assert_status(HF_OK, hf_batch_enter(&target, &batch, &err), &err);
+	assert_status(HF_OK, hf_batch_mark(&batch, HF_SPOOL_CLOSED, &err), &err);
 	return batch;
 }
 
@@ -68,7 +70,7 @@ static enum hf_spool_state look(struct hf_ticket *ticket, bool withdraw, enum hf
 	enum hf_spool_state state;
 	struct hf_err err;
 
-	assert_status(HF_OK, hf_ticket_look(ticket, withdraw, &state, status, &err), &err);
+	assert_status(HF_OK, hf_ticket_look(&target, ticket, withdraw, &state, status), NULL);
 	return state;
 }
 
@@ -131,6 +133,24 @@ static void a_withdrawn_record_is_left_out(void **state)
 	hf_ticket_close(&b);
 }
 
+static void the_last_to_withdraw_removes_the_spool(void **state)
+{
+	struct hf_ticket a = publish("one\n"), b = publish("two\n"), c;
+	enum hf_status status;
+
+	(void)state;
+	assert_int_equal(look(&a, true, &status), HF_SPOOL_OPEN);
+	assert_true(is_there(".holdfast.f.spool"));
+	assert_int_equal(look(&b, true, &status), HF_SPOOL_OPEN);
+	assert_false(is_there(".holdfast.f.spool"));
+	c = publish("three\n");
+	assert_int_equal(look(&c, false, &status), HF_SPOOL_OPEN);
+	assert_int_equal(look(&b, false, &status), HF_SPOOL_ABANDONED);
+	hf_ticket_close(&a);
+	hf_ticket_close(&b);
+	hf_ticket_close(&c);
+}
+
 static void the_end_is_told(void **state)
 {
 	struct hf_ticket a = publish("one\n");
@@ -156,7 +176,9 @@ static void a_leader_that_dies_before_marking_has_done_nothing(void **state)
 	close(batch.fd);
 	assert_int_equal(look(&a, false, &status), HF_SPOOL_ABANDONED);
 	/* what it left is found, and stands in the way of a second batch */
-	assert_status(HF_BUSY, hf_batch_make(&target, &target_st, &again, NULL), NULL);
+	assert_status(HF_OK, hf_batch_make(&target, &target_st, &again, NULL), NULL);
+	assert_status(HF_BUSY, hf_batch_enter(&target, &again, NULL), NULL);
+	hf_batch_finish(&target, &again);
 	assert_status(HF_OK, hf_batch_open(&target, &again, NULL), NULL);
 	assert_int_equal(again.head.state, HF_SPOOL_CLOSED);
 	hf_batch_finish(&target, &again);
@@ -301,6 +323,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(records_come_in_order),
 	TEST(a_dead_owner_is_left_out),
 	TEST(a_withdrawn_record_is_left_out),
+	TEST(the_last_to_withdraw_removes_the_spool),
 	TEST(the_end_is_told),
 	TEST(a_leader_that_dies_before_marking_has_done_nothing),
 	TEST(looking_waits_for_a_leader_at_work),
