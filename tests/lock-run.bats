@@ -1,0 +1,493 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# lock-run: one lock, one command. Sets, slots and inheritance are in lock-sets.bats, signals in
+# lock-signals.bats.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	mkfifo go at
+}
+
+# One message line that begins with the tool's name, and then indented advice only.
+one_line() {
+	[[ ${lines[0]} == 'lock-run: '* ]]
+	local line
+	for line in "${lines[@]:1}"; do
+		[[ $line == '  '* || $line == "Try 'lock-run --help' for more information." ]]
+	done
+}
+
+# Somebody writes a line into the FIFO `at`, sooner or later.
+hear() { timeout 20 sh -c 'read -r line <at'; }
+
+# In the background, out of bats's way: it would wait for whoever has its descriptors.
+bg() { "$@" >>log 2>&1 3>&- & }
+
+# Start "$@" with a command behind it that says when it runs, and ends when it is let go.
+hold() {
+	bg "$@" sh -c 'echo >at; read x <go'
+	holder=$!
+	hear
+}
+
+let_go() {
+	echo >go
+	wait "$holder"
+}
+
+# Until "$@" succeeds: for what tells nobody when it happens.
+await() {
+	local end=$((SECONDS + 20))
+	until "$@"; do
+		((SECONDS < end)) || return 1
+	done
+}
+
+# Process $1 (-1: one that the kernel does not name) waits for a lock, in the kernel's records.
+waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
+
+@test "runs the command, with its arguments, input, output and exit status" {
+	run -0 lock-run l printf '<%s>' a 'b  c' '' -n
+	[ "$output" = '<a><b  c><><-n>' ]
+	run -7 lock-run l sh -c 'exit 7'
+	[ "$(echo in | lock-run l cat)" = in ]
+	run -0 lock-run l -- echo -- x
+	[ "$output" = '-- x' ]
+	[ -e l ] && [ ! -s l ]
+}
+
+@test "-c runs a string by the shell, before and behind the lock" {
+	export SHELL=/bin/sh
+	run -5 lock-run l -c 'exit 5'
+	run -5 lock-run l --command 'exit 5'
+	run -5 lock-run -c 'exit 5' l
+	run -5 lock-run --command='exit 5' l
+	run -0 lock-run -c 'echo $0' 9
+	[ "$output" = /bin/sh ] && [ -e 9 ]
+	SHELL=$BASH run -0 lock-run l -c 'echo $BASH_VERSION'
+	[ -n "$output" ]
+	run -64 lock-run l -c
+	one_line
+	run -64 lock-run l -c a b
+	one_line
+	run -64 lock-run -c true l true
+	one_line
+}
+
+@test "a command that cannot be run: 127 not found, 126 otherwise" {
+	run -127 lock-run l nonesuch
+	[ "${lines[0]}" = "lock-run: cannot run 'nonesuch': No such file or directory" ]
+	run -127 lock-run l ./none/such
+	run -126 lock-run l /
+	one_line
+	run -127 lock-run -F l nonesuch
+	[ "${lines[0]}" = "lock-run: cannot run 'nonesuch': No such file or directory" ]
+	run -126 lock-run -F l /
+	echo 'exit 3' >script && chmod +x script
+	run -3 lock-run l ./script
+	flock -n l true
+}
+
+@test "lock-run and flock(1) exclude each other, both ways, in every mode" {
+	hold lock-run l
+	run -1 flock -n l true
+	run -1 flock -sn l true
+	run -75 lock-run -n l true
+	run -75 lock-run -sn l true
+	let_go
+	flock -n l true
+	hold flock l
+	run -75 lock-run -n l true
+	run -75 lock-run -sn l true
+	let_go
+	hold lock-run -s l
+	flock -sn l true
+	lock-run -sn l true
+	run -1 flock -n l true
+	run -75 lock-run -n l true
+	run -75 lock-run -xn l true
+	run -75 lock-run -en l true
+	let_go
+	hold flock -s l
+	run -75 lock-run -n l true
+	lock-run --shared -n l true
+	let_go
+}
+
+@test "waits until the lock is free, and is woken at once" {
+	hold flock l
+	bg lock-run l touch done
+	await waits $!
+	[ ! -e done ]
+	echo >go
+	wait $!
+	[ -e done ]
+}
+
+@test "--timeout, --nonblock, -E, HOLDFAST_TIMEOUT" {
+	hold flock l
+	run -75 lock-run -w 0.05 l true
+	[[ ${lines[0]} == "lock-run: cannot lock 'l' within 50ms: held by PID "* ]]
+	[[ ${lines[0]} == *'read x <go'* ]]
+	one_line
+	run -75 lock-run -n l true
+	[[ ${lines[0]} == "lock-run: cannot lock 'l': held by PID "* ]]
+	run -75 lock-run -w 0 l true
+	run -75 lock-run --wait=20ms l true
+	run -75 lock-run --nb l true
+	run -75 lock-run --nonblocking l true
+	run -9 lock-run -n -E 9 l true
+	run -0 lock-run -n --conflict-exit-code 0 l false
+	HOLDFAST_TIMEOUT=20ms run -75 lock-run l true
+	HOLDFAST_TIMEOUT=1h run -75 lock-run -n l true
+	run -75 lock-run -qn l true
+	[ -z "$output" ]
+	exec 9>l
+	run -75 lock-run -n 9
+	[[ ${lines[0]} == "lock-run: cannot lock 'descriptor 9': held by "* ]]
+	run -4 lock-run -w 20ms -E 4 9
+	let_go
+}
+
+@test "the time limit is for the lock, not for the command" {
+	run -0 lock-run -w 10ms l sh -c 'sleep 0.1; echo whole'
+	[ "$output" = whole ]
+}
+
+@test "bad durations, sizes and numbers: one line, 64" {
+	local value
+	for value in -1 abc '' 1h30 5x 1e3 0x10 nan ' 1' '1 ' 9999999999999999999 300y; do
+		run -64 lock-run -w "$value" l true
+		one_line
+		[ -z "$value" ] || HOLDFAST_TIMEOUT=$value run -64 lock-run l true
+		one_line
+	done
+	for value in -1 256 abc '' 99999999999999999999; do
+		run -64 lock-run -E "$value" l true
+		one_line
+	done
+	for value in -1 abc '' 1X 8E 99999999999999999999; do
+		run -64 lock-run --start "$value" l true
+		one_line
+		run -64 lock-run --length "$value" l true
+		one_line
+	done
+	for value in 0 -1 abc '' 10001; do
+		run -64 lock-run --slots "$value" l true
+		one_line
+	done
+	[ ! -e l ]
+}
+
+@test "what does not go together: one line, 64" {
+	local words
+	while read -ra words; do
+		run -64 lock-run "${words[@]}"
+		one_line
+	done <<-EOF
+		l
+		--
+		-x
+		--file l
+		--file l --
+		-u l true
+		-u --file l true
+		-oF l true
+		-F --remove l true
+		--remove 9
+		--remove . true
+		--fd 9 --file l true
+		--fd x true
+		--slots 2 9
+		--slots 2 --fcntl l true
+		--slots 2 --file l --slots 2 --file m true
+		--slots 2 . true
+		--fcntl . true
+		--nonesuch l true
+		99999999999
+		1x
+	EOF
+	run -64 lock-run
+	one_line
+	run -64 lock-run '' true
+	one_line
+	[ ! -e l ]
+}
+
+@test "a single number is a descriptor; with a command it is a file" {
+	exec 9>l
+	lock-run 9
+	run -1 flock -n l true
+	lock-run 9
+	lock-run -u 9
+	flock -n l true
+	lock-run -s 9
+	flock -sn l true
+	run -1 flock -n l true
+	lock-run --unlock --fd 9
+	flock -n l true
+	lock-run 4 true
+	[ -f 4 ]
+	run -65 lock-run 8
+	[ "$output" = 'lock-run: cannot lock descriptor 8: it is not open' ]
+	run -65 lock-run -u 8
+	run -65 bash -c 'lock-run 0 <&-'
+	run -65 bash -c 'lock-run 1 >&-'
+}
+
+@test "--fd: a command under a descriptor's lock, which stays with the descriptor" {
+	exec 9>l
+	run -0 lock-run --fd 9 sh -c 'test -e /proc/self/fd/9; flock -n l true || echo locked'
+	[ "$output" = locked ]
+	run -1 flock -n l true
+	run -5 lock-run --fd 9 -c 'exit 5'
+	run -1 lock-run -o --fd 9 sh -c 'test -e /proc/self/fd/9'
+	run -0 lock-run --fd 9 lock-run -n l echo inherited
+	[ "$output" = inherited ]
+}
+
+@test "--fcntl, --start, --length: fcntl ranges, which flock does not see" {
+	hold lock-run --fcntl l
+	run -75 lock-run --fcntl -n l true
+	run -75 lock-run --fcntl -w 20ms l true
+	[[ ${lines[0]} == "lock-run: cannot lock 'l': held by "* ]]
+	run -75 lock-run --start 5 --length 1 -n l true
+	flock -n l true
+	run -1 python3 -c 'import fcntl; fcntl.lockf(open("l", "w"), fcntl.LOCK_EX | fcntl.LOCK_NB)'
+	bg lock-run --fcntl l touch done
+	await waits -1
+	[ ! -e done ]
+	let_go
+	wait $!
+	[ -e done ]
+	hold lock-run --start 1K --length 1KB l
+	lock-run -n --start 0 --length 1024 l true
+	lock-run -n --start 2024 l true
+	run -75 lock-run -n --start 2023 l true
+	let_go
+	exec 9<l
+	run -65 lock-run --fcntl 9
+	one_line
+	lock-run --fcntl -s 9
+	run -75 lock-run --fcntl -n l true
+	lock-run --fcntl -u 9
+	lock-run --fcntl -n l true
+	[ ! -s l ]
+}
+
+@test "the command inherits the lock at 64 or above, and -o keeps it from that" {
+	run -0 lock-run l sh -c 'cd /proc/self/fd; for n in *; do readlink $n; done | grep "/l$"'
+	run -0 lock-run l sh -c 'echo $HOLDFAST_LOCKS; readlink /proc/self/fd/$HOLDFAST_LOCKS'
+	[ "${lines[0]}" -ge 64 ]
+	[[ ${lines[1]} == */l ]]
+	run -0 lock-run -o l sh -c 'echo $HOLDFAST_LOCKS; ls -l /proc/self/fd | grep -c "/l$"; true'
+	[ "${lines[*]}" = 0 ]
+	lock-run l sh -c 'sleep 60 3>&- & echo $! >pid'
+	run -75 lock-run -n l true
+	kill "$(cat pid)"
+	lock-run l true
+	lock-run -o l sh -c 'sleep 60 3>&- & echo $! >pid'
+	lock-run -n l true
+	kill "$(cat pid)"
+}
+
+@test "-F becomes the command, which holds the lock" {
+	lock-run -F l sh -c 'echo $$; exec sleep 60' >pid 3>&- &
+	await test -s pid
+	[ "$(cat pid)" = $! ]
+	run -75 lock-run -n l true
+	kill $!
+	lock-run l true
+}
+
+@test "the content of a lock file never changes: a script as its own lock" {
+	cat >script <<-'EOF'
+		#!/bin/sh
+		[ "$LOCKED" ] || LOCKED=1 exec lock-run -n "$0" "$0" "$@"
+		lock-run -n --slots 3 other true
+		echo "$1"
+	EOF
+	chmod 755 script
+	cp -p script other
+	touch -d 2001-02-03 script other
+	cp -p script before
+	local state='%Y %Z %s %a' before
+	before=$(stat -c "$state" script other)
+	run -0 ./script said
+	[ "$output" = said ]
+	[ "$(stat -c "$state" script other)" = "$before" ]
+	cmp script before
+	cmp other before
+}
+
+@test "a lock file is created 0666 & ~umask, and left as it is" {
+	umask 027
+	lock-run new true
+	[ "$(stat -c %a new)" = 640 ]
+	chmod 400 new
+	lock-run new true
+	[ "$(stat -c %a new)" = 400 ]
+}
+
+@test "LOCK: a directory, a dangling link, a long name, one with newlines, a block device" {
+	mkdir dir
+	hold lock-run dir
+	run -1 flock -n dir true
+	let_go
+	ln -s target link
+	lock-run link true
+	[ -L link ] && [ -f target ]
+	hold lock-run link
+	run -75 lock-run -n target true
+	let_go
+	lock-run "$(printf %0255d 1)" true
+	[ -e "$(printf %0255d 1)" ]
+	lock-run $'a\nb' true
+	[ -e $'a\nb' ]
+	exec 9>$'a\nb'
+	flock 9
+	run -75 lock-run -n $'a\nb' true
+	[[ ${lines[0]} == "lock-run: cannot lock 'a\\nb': held by "* ]]
+	one_line
+	mknod block b 7 99
+	run lock-run -n block true
+	[ "$status" = 0 ] || [[ $output == *"'block': No such device"* ]]
+}
+
+@test "LOCK: what cannot be one" {
+	local lock
+	mkfifo fifo
+	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
+	for lock in fifo socket /dev/null /dev/tty; do
+		run -65 timeout 10 lock-run "$lock" true
+		one_line
+	done
+	run -73 lock-run none/l true
+	[ "${lines[0]}" = "lock-run: cannot open lock file 'none/l': No such file or directory" ]
+	one_line
+	echo data >file
+	run -73 lock-run file/l true
+	one_line
+	ln -s loop loop
+	run -73 lock-run loop true
+	one_line
+	run -64 lock-run "$(printf %0256d 1)" true
+	one_line
+	run -64 lock-run '' true
+	one_line
+}
+
+@test "LOCK: no permission, a read-only file system, a full one" {
+	chmod 755 . && install -d -o root -m 755 closed
+	run -77 setpriv --reuid 65534 --clear-groups "$HF_BIN/lock-run" closed/l true
+	one_line
+	install -m 600 /dev/null secret
+	run -77 setpriv --reuid 65534 --clear-groups "$HF_BIN/lock-run" secret true
+	one_line
+	mkdir mnt
+	mount -t tmpfs -o nr_inodes=2 none mnt
+	touch mnt/l
+	run -74 lock-run mnt/m true
+	one_line
+	mount -o remount,ro mnt
+	run -73 lock-run mnt/m true
+	one_line
+	lock-run mnt/l true
+	umount mnt
+}
+
+@test "another user's lock file in a sticky directory" {
+	install -d -m 1777 sticky
+	chmod 755 .
+	install -o 65534 -m 666 /dev/null sticky/l
+	lock-run -n sticky/l true
+	[ ! -s sticky/l ]
+}
+
+@test "closed standard input, output and error" {
+	run -0 bash -c 'lock-run l echo x <&-'
+	[ "$output" = x ]
+	run -0 bash -c 'lock-run l test ! -e /proc/self/fd/0 <&-'
+	run -0 bash -c 'lock-run l test ! -e /proc/self/fd/1 >&-'
+	run -0 bash -c 'lock-run l sh -c "echo x >out" <&- >&- 2>&-; cat out'
+	[ "$output" = x ]
+	run -64 bash -c 'lock-run l >&- 2>&-'
+	[ ! -s l ]
+}
+
+@test "as PID 1: statuses, orphans, a command that dies" {
+	run -3 unshare -pf --mount-proc lock-run l sh -c 'exit 3'
+	run -143 unshare -pf --mount-proc lock-run l sh -c 'kill -TERM $$'
+	run -0 unshare -pf --mount-proc lock-run l sh -c '(sleep 0.1 & exec true) ; sleep 0.3
+		grep -sl "^State:.Z" /proc/[0-9]*/status; true'
+	[ -z "$output" ]
+}
+
+@test "a lock file that is replaced while one waits is locked anew" {
+	hold flock l
+	bg lock-run l sh -c 'echo >at; read x <go'
+	await waits $!
+	mv -T l old && touch l
+	echo >go
+	hear
+	run -1 flock -n l true
+	flock -n old true
+	echo >go
+	wait
+}
+
+@test "after a second -v says whom one waits for; by default only a terminal is told" {
+	hold flock l
+	mkfifo said
+	lock-run -v l true 2>said 3>&- &
+	exec 8<said
+	read -r line <&8
+	[[ $line == "lock-run: waiting for 'l', held by PID "* ]]
+	run -75 lock-run -w 1.1 l true
+	[[ ${lines[0]} == *'cannot lock'* ]]
+	let_go
+	read -r line <&8
+	[[ $line == 'lock-run: getting lock took '*' seconds' ]]
+	read -r line <&8
+	[ "$line" = 'lock-run: executing true' ]
+}
+
+@test "an exclusive lock that NFS refuses for reading only: opened for writing" {
+	export HOLDFAST_FAULT_LOG=$PWD/log
+	HOLDFAST_FAULT=flock#1:EIO run -0 "$HF_FAULT_BIN/lock-run" l echo ran
+	[ "$output" = ran ]
+	[ "$(grep -c flock log)" = 2 ]
+	HOLDFAST_FAULT=flock#1+:EIO run -74 "$HF_FAULT_BIN/lock-run" l echo ran
+	one_line
+	HOLDFAST_FAULT=flock#1:EIO run -74 "$HF_FAULT_BIN/lock-run" -s l echo ran
+	one_line
+}
+
+@test "any system call that fails: the command runs under the lock, or not at all" {
+	local n fault calls
+	HOLDFAST_FAULT_LOG=$PWD/log "$HF_FAULT_BIN/lock-run" l true
+	calls=$(wc -l <log)
+	[ "$calls" -ge 5 ]
+	for ((n = 1; n <= calls; n++)); do
+		for fault in EIO ENOMEM EINTR EACCES; do
+			HOLDFAST_FAULT=$n:$fault run timeout 10 "$HF_FAULT_BIN/lock-run" l \
+				sh -c 'unset HOLDFAST_FAULT; flock -n l true || echo ran'
+			if [ "$status" = 0 ]; then
+				[ "$output" = ran ]
+			else
+				one_line
+			fi
+		done
+	done
+}
+
+@test "--help names every option, --version the version" {
+	run -0 lock-run --help
+	[[ $output == *--slots* && $output == *--remove* && $output == *--file* ]]
+	run -0 lock-run --version
+	[[ $output == 'lock-run from holdfast '* ]]
+	run -74 bash -c 'lock-run --help >/dev/full'
+}

@@ -1,0 +1,297 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# lock-run: several locks, inherited ones, slots, and lock files that go away.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	mkfifo go at
+}
+
+# Somebody writes a line into the FIFO `at`, sooner or later.
+hear() { timeout 20 sh -c 'read -r line <at'; }
+
+# In the background, out of bats's way: it would wait for whoever has its descriptors.
+bg() { "$@" >>log 2>&1 3>&- & }
+
+# Start "$@" with a command behind it that says when it runs, and ends when it is let go.
+hold() {
+	bg "$@" sh -c 'echo >at; read x <go'
+	holder=$!
+	hear
+}
+
+let_go() {
+	echo >go
+	wait "$holder"
+}
+
+# Until "$@" succeeds: for what tells nobody when it happens.
+await() {
+	local end=$((SECONDS + 20))
+	until "$@"; do
+		((SECONDS < end)) || return 1
+	done
+}
+
+# Process $1 (-1: one that the kernel does not name) waits for a lock, in the kernel's records.
+waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
+
+# Run "$2"... $1 times, until one fails.
+repeat() {
+	local n times=$1
+	shift
+	for ((n = 0; n < times; n++)); do "$@" || return; done
+}
+
+# Each of $1 processes runs "$3"... $2 times; all have to succeed.
+at_once() {
+	local processes=$1 times=$2 i pids=()
+	shift 2
+	for ((i = 0; i < processes; i++)); do
+		bg repeat "$times" "$@"
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i"; done
+}
+
+increment='read n <count; echo $((n + 1)) >count'
+
+@test "8 x 50 contended increments are exact" {
+	echo 0 >count
+	at_once 8 50 lock-run l sh -c "$increment"
+	[ "$(cat count)" = 400 ]
+}
+
+@test "lock-run and flock(1) together count exactly" {
+	echo 0 >count
+	at_once 4 25 flock l sh -c "$increment" &
+	local others=$!
+	at_once 4 25 lock-run l sh -c "$increment"
+	wait $others
+	[ "$(cat count)" = 200 ]
+}
+
+@test "a set holds all its locks, shared and exclusive as they were named" {
+	hold lock-run --file a -s --file b --file c -x --file d
+	run -1 flock -sn a true
+	flock -sn b true
+	run -1 flock -n b true
+	flock -sn c true
+	run -1 flock -n c true
+	run -1 flock -sn d true
+	let_go
+	flock -n a flock -n b flock -n c flock -n d true
+}
+
+@test "all or nothing: what is busy keeps nothing else locked" {
+	hold flock b
+	run -75 lock-run -n --file a --file b --file c true
+	[[ ${lines[0]} == "lock-run: cannot lock 'b': held by "* ]]
+	flock -n a flock -n c true
+	let_go
+}
+
+@test "sets that are named in opposite order never deadlock" {
+	at_once 2 60 lock-run -w 20 --file a --file b true &
+	local others=$!
+	at_once 2 60 lock-run -w 20 --file b --file a true
+	wait $others
+}
+
+@test "two names of one file are one lock, and the exclusive one counts" {
+	touch l
+	ln l hard
+	ln -s l soft
+	hold lock-run -s --file l -x --file hard -s --file soft --file ./l
+	run -1 flock -sn l true
+	let_go
+	run -64 lock-run --file l --slots 2 --file hard true
+	[[ ${lines[0]} == "lock-run: cannot lock both "*": they are one file" ]]
+}
+
+@test "a nested lock-run of the same lock goes on" {
+	run -0 lock-run l lock-run -n l lock-run -n "$PWD/l" echo inside
+	[ "$output" = inside ]
+	run -0 lock-run l lock-run -sn l echo inside
+	[ "$output" = inside ]
+	run -0 lock-run -s l lock-run -sn l echo inside
+	[ "$output" = inside ]
+	run -0 lock-run -F l lock-run -nF l echo inside
+	[ "$output" = inside ]
+	run -0 lock-run --file a --file b lock-run -n --file b --file c lock-run -n --file a \
+		--file c echo inside
+	[ "$output" = inside ]
+	run -0 lock-run --fcntl l lock-run -n --fcntl l echo inside
+	[ "$output" = inside ]
+	run -0 lock-run dir lock-run -n dir echo inside
+	flock -n l true
+}
+
+@test "after a nested lock-run ends, the outer one still holds" {
+	run -0 lock-run l sh -c 'lock-run l true; flock -n l true || echo held'
+	[ "$output" = held ]
+	run -0 lock-run -s l sh -c 'lock-run -s l true; flock -n l true || flock -sn l echo shared'
+	[ "$output" = shared ]
+}
+
+@test "exclusive wanted under an inherited shared lock is refused at once" {
+	run -64 timeout 10 lock-run -s l lock-run l true
+	[[ ${lines[0]} == "lock-run: cannot lock 'l': it is already held shared by "* ]]
+	run -64 timeout 10 lock-run -s l lock-run -n l true
+	run -64 timeout 10 lock-run --fcntl -s l lock-run --fcntl l true
+	run -64 timeout 10 lock-run --slots 2 l lock-run l true
+}
+
+@test "a lock that an ancestor holds without handing it on is refused, not waited for" {
+	run -64 timeout 10 lock-run -o l lock-run l true
+	[[ ${lines[0]} == "lock-run: cannot lock 'l': it is held by this command's own ancestor"* ]]
+	run -64 timeout 10 bash -c 'exec 9>l; flock 9; lock-run l true'
+	run -64 timeout 10 flock l lock-run l true
+	run -75 lock-run -o l lock-run -n l true
+}
+
+@test "a stale or forged environment makes nobody believe that he holds something" {
+	hold flock l
+	local forged
+	exec 70<l 71>other
+	flock 71
+	for forged in 70 71 70,71 99 abc '' 70,abc -1 99999999999999 ,,, 70x; do
+		HOLDFAST_LOCKS=$forged run -75 lock-run -n l true
+	done
+	exec 70<&-
+	HOLDFAST_LOCKS=71 run -75 lock-run -n l true
+	let_go
+}
+
+@test "HOLDFAST_LOCKS names what is inherited, also over two levels, and nothing with -o" {
+	run -0 lock-run a lock-run b sh -c 'for n in $(echo $HOLDFAST_LOCKS | tr , " "); do
+		readlink /proc/self/fd/$n; done'
+	[ "${lines[*]##*/}" = 'a b' ]
+	HOLDFAST_LOCKS=64,65,abc run -0 lock-run a sh -c 'echo $HOLDFAST_LOCKS'
+	[ "$(tr , '\n' <<<"$output" | sort -u)" = 64 ]
+}
+
+@test "without /proc an inherited lock cannot be proved: 69" {
+	run -69 unshare -m sh -c 'lock-run l sh -c "mount -t tmpfs none /proc; lock-run l true"'
+	[[ ${lines[0]} == "lock-run: cannot lock 'l': "*'/proc'* ]]
+	run -0 unshare -m sh -c 'mount -t tmpfs none /proc; lock-run l echo no need'
+	[ "$output" = 'no need' ]
+}
+
+@test "--slots: at most N at once, each with a number of its own" {
+	# a slot's number makes a directory: only one at a time can
+	at_once 6 10 lock-run --slots 2 l sh -c 'mkdir "slot$HOLDFAST_SLOT" &&
+		echo "$HOLDFAST_SLOT" >>slots && rmdir "slot$HOLDFAST_SLOT"'
+	[ "$(wc -l <slots)" = 60 ]
+	[ "$(sort -u slots | tr -d '\n')" = 01 ]
+	[ ! -s l ]
+}
+
+@test "--slots: full is busy, and an exclusive lock means nobody in any slot" {
+	mkfifo go2
+	hold lock-run --slots 2 l
+	bg lock-run --slots 2 l sh -c 'echo >at; read x <go2'
+	local second=$!
+	hear
+	run -75 lock-run -n --slots 2 l true
+	[ "${lines[0]}" = "lock-run: cannot lock a slot of 'l': all 2 are taken" ]
+	run -75 lock-run -w 30ms --slots 2 l true
+	run -75 lock-run -n l true
+	run -1 flock -n l true
+	run -0 lock-run -n --slots 3 l sh -c 'echo $HOLDFAST_SLOT'
+	[ "$output" = 2 ]
+	let_go
+	run -0 lock-run -n --slots 2 l sh -c 'echo $HOLDFAST_SLOT'
+	[ "$output" = 0 ]
+	echo >go2
+	wait $second
+	hold lock-run l
+	run -75 lock-run -n --slots 2 l true
+	[[ ${lines[0]} == "lock-run: cannot lock 'l': held by "* ]]
+	let_go
+}
+
+@test "--slots: who waits gets the first that is free, also when its holder is killed" {
+	bg lock-run --slots 1 l sh -c 'echo $$ >pid; echo >at; exec sleep 60'
+	hear
+	bg lock-run --slots 1 l touch done
+	local waiter=$!
+	bg lock-run --slots 1 l touch done2
+	local second=$!
+	await waits -1 # at the gate, behind the first
+	[ ! -e done ]
+	kill -KILL "$(cat pid)"
+	wait $waiter
+	wait $second
+	[ -e done ] && [ -e done2 ]
+}
+
+@test "--slots: a slot outlives a killed lock-run, in its command" {
+	bg lock-run --slots 1 l sh -c 'echo >at; read x <go'
+	hear
+	kill -KILL $!
+	wait $! || true
+	run -75 lock-run -n --slots 1 l true
+	echo >go
+	lock-run --slots 1 l true
+}
+
+@test "--slots: a nested one is in its parent's slot; under an exclusive lock they are shared out" {
+	run -0 timeout 10 lock-run --slots 1 l lock-run --slots 1 l sh -c 'echo $HOLDFAST_SLOT'
+	[ "$output" = 0 ]
+	run -0 timeout 20 lock-run l sh -c '
+		alone="mkdir slot\$HOLDFAST_SLOT && rmdir slot\$HOLDFAST_SLOT"
+		for i in 1 2 3 4 5 6; do lock-run --slots 2 l -c "$alone" & done
+		wait; lock-run -n --slots 2 l echo end'
+	[ "$output" = end ]
+}
+
+@test "--slots: a file that cannot be written, a directory, two slotted locks" {
+	chmod 755 .
+	install -m 644 /dev/null l
+	run -77 setpriv --reuid 65534 --clear-groups "$HF_BIN/lock-run" --slots 2 l true
+	[[ ${lines[1]} == '  slots need a file '* ]]
+	mkdir dir
+	run -64 lock-run --slots 2 dir true
+	run -0 lock-run --slots 2 --file a --file b \
+		sh -c 'flock -sn a flock -sn b true || echo $HOLDFAST_SLOT'
+	[ "$output" = 0 ]
+}
+
+@test "--remove removes the lock file, and what a link leads to" {
+	run -3 lock-run --remove l sh -c 'exit 3'
+	[ ! -e l ]
+	run -127 lock-run --remove l nonesuch
+	[ ! -e l ]
+	ln -s target link
+	lock-run --remove link true
+	[ -L link ] && [ ! -e target ]
+	lock-run --remove --file a --file b true
+	[ ! -e a ] && [ ! -e b ]
+	run -0 lock-run --remove l rm l
+	[ -z "$output" ]
+	run -0 lock-run --remove l sh -c 'mv l old; echo mine >l; flock -n l true'
+	[ ! -e l ]
+}
+
+@test "--remove leaves a file that somebody else uses" {
+	hold lock-run -s l
+	lock-run -s --remove l true
+	[ -e l ]
+	let_go
+	lock-run l lock-run --remove l true
+	[ -e l ]
+	lock-run --remove l sh -c 'sleep 60 >log 2>&1 3>&- & echo $! >pid'
+	[ -e l ]
+	kill "$(cat pid)"
+}
+
+@test "--remove by everybody: 8 x 25 increments are exact, and no file is left" {
+	echo 0 >count
+	at_once 8 25 lock-run --remove l sh -c "$increment"
+	[ "$(cat count)" = 200 ]
+	[ ! -e l ]
+}

@@ -1,0 +1,174 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# lock-run and signals: the command gets each one once, and lock-run ends as its command did.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	mkfifo go at
+}
+
+# Until "$@" succeeds: for what tells nobody when it happens.
+await() {
+	local end=$((SECONDS + 20))
+	until "$@"; do
+		((SECONDS < end)) || return 1
+	done
+}
+
+# Process $1 waits for a lock, in the kernel's records.
+waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
+
+# Somebody writes a line into the FIFO `at`, sooner or later.
+hear() { timeout 20 sh -c 'read -r line <at'; }
+
+# In the background, out of bats's way: it would wait for whoever has its descriptors.
+bg() { "$@" >>log 2>&1 3>&- & }
+
+# Background process $2 ends with status $1, where 128 + n is a death by signal n.
+ends_with() {
+	local status=0
+	wait "$2" || status=$?
+	[ "$status" = "$1" ]
+}
+
+# A command that counts the signals it gets, until it is let go. It says its PID when it is ready.
+counting='trap "echo TERM >>got" TERM; trap "echo HUP >>got" HUP; trap "echo USR1 >>got" USR1
+	exec 5<>go; echo $$ >at; until read x <&5; do :; done'
+
+@test "SIGKILL of lock-run: the command goes on to exclude others until it ends" {
+	bg lock-run l sh -c 'echo at work >at; read x <go'
+	hear
+	kill -KILL $!
+	ends_with 137 $!
+	run -75 lock-run -n l true
+	run -1 flock -n l true
+	bg flock l touch done
+	await waits $!
+	[ ! -e done ]
+	echo >go
+	wait $!
+	[ -e done ]
+}
+
+@test "a signal that is sent to lock-run reaches the command, once" {
+	local signal
+	for signal in TERM HUP USR1; do
+		rm -f got
+		bg lock-run l sh -c "$counting"
+		hear
+		kill -$signal $!
+		await test -s got
+		echo >go
+		ends_with 0 $!
+		[ "$(cat got)" = $signal ]
+	done
+}
+
+@test "a command that does not heed SIGTERM dies of it, and lock-run with it" {
+	bg lock-run l sh -c 'echo >at; exec sleep 60'
+	hear
+	kill -TERM $!
+	ends_with 143 $!
+	lock-run -n l true
+}
+
+@test "lock-run dies of the signal that its command died of, without a core" {
+	local signal
+	ulimit -c unlimited || true
+	for signal in KILL TERM INT SEGV ABRT; do
+		run -0 python3 - "$signal" <<-'EOF'
+			import signal, subprocess, sys
+			number = signal.Signals["SIG" + sys.argv[1]]
+			command = f"ulimit -c 0; kill -{number} $$"
+			status = subprocess.call(["lock-run", "l", "sh", "-c", command])
+			assert status == -number, status
+		EOF
+	done
+	[ -z "$(find . -name 'core*')" ]
+}
+
+@test "SIGTERM while it waits for the lock: it dies of it, and the command never runs" {
+	exec 9>l
+	flock 9
+	bg lock-run l touch ran 9>&-
+	await waits $!
+	kill -TERM $!
+	ends_with 143 $!
+	flock -u 9
+	lock-run l true
+	[ ! -e ran ]
+}
+
+@test "a signal that is ignored stays so, also in the command" {
+	(
+		trap '' TERM
+		exec lock-run l sh -c 'echo >at; read x <go'
+	) >>log 2>&1 3>&- &
+	hear
+	kill -TERM $!
+	echo >go
+	ends_with 0 $!
+}
+
+# terminal SCRIPT KEYS: run the shell script on a terminal, send KEYS after it has printed "ready",
+# and print what it prints.
+terminal() {
+	timeout 30 python3 - "$@" 3>&- <<-'EOF'
+		import os, pty, sys
+		pid, fd = pty.fork()
+		if pid == 0:
+		    os.execvp("bash", ["bash", "-c", sys.argv[1]])
+		seen, keys = b"", sys.argv[2].encode().decode("unicode_escape").encode()
+		while True:
+		    try:
+		        data = os.read(fd, 1000)
+		    except OSError:
+		        break
+		    if not data:
+		        break
+		    seen += data
+		    if keys and b"ready" in seen:
+		        os.write(fd, keys)
+		        keys = b""
+		print(seen.decode().replace("\r", ""))
+		status = os.waitpid(pid, 0)[1]
+		print("exit", os.waitstatus_to_exitcode(status))
+	EOF
+}
+
+@test "Ctrl-C reaches the command once" {
+	run -0 terminal 'lock-run l sh -c "
+		trap \"echo got it\" INT; echo ready; until read x && [ \"\$x\" = end ]; do :; done
+		echo ended"; echo after' '\x03end\n'
+	[ "$(grep -c 'got it' <<<"$output")" = 1 ]
+	[[ $output == *ended*after*'exit 0'* ]]
+}
+
+@test "Ctrl-C ends a shell loop around lock-run" {
+	run -0 terminal 'for i in 1 2 3; do lock-run l sh -c "echo ready; exec sleep 60"; done
+		echo after' '\x03'
+	[ "$(grep -c ready <<<"$output")" = 1 ]
+	[[ $output != *after* && $output == *'exit -2'* ]]
+}
+
+@test "Ctrl-C while it waits for the lock ends lock-run and the loop" {
+	exec 9>l
+	flock 9
+	local waits
+	waits='grep -q -e "-> .*:'$(stat -c %i l)' " /proc/locks'
+	run -0 terminal "for i in 1 2 3; do
+		(until $waits; do :; done; echo ready) & lock-run l touch ran
+	done; echo after" '\x03'
+	[[ $output != *after* && $output == *'exit -2'* ]]
+	flock -u 9
+	[ ! -e ran ]
+}
+
+@test "Ctrl-Z stops both, and fg continues both" {
+	run -0 terminal 'set -m; lock-run l sh -c "echo ready; read x; echo read \$x"
+		jobs; fg; echo after' '\x1athat\n'
+	[[ $output == *Stopped*'read that'*after* ]]
+}
