@@ -42,14 +42,14 @@ TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry
 
 UNIT_TESTS = $(CORE_ROOMS) $(TOOL_ROOMS)
 RIGS = faultloop powercut groupfault
-RIG_ROOMS = rig judge disk
+RIG_ROOMS = rig judge disk group
 BENCHES = pair
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
-	lock-retry demo house install
+	lock-retry man completion demo house install
 
 MAN1 = $(TOOLS)
 MAN7 = holdfast
-DOCS =
+DOCS = architecture messages from-flock-and-sponge
 EXAMPLES = lock-and-write
 
 # Debian packages, each with what shows that it is there: a command, a header or a path.
@@ -70,6 +70,7 @@ TOOLS := $(foreach n,$(TOOLS),$(if $(wildcard bin/$n.c),$n))
 UNIT_TESTS := $(foreach n,$(UNIT_TESTS),$(if $(wildcard tests/unit/test_$n.c),$n))
 RIG_ROOMS := $(foreach n,$(RIG_ROOMS),$(if $(wildcard tests/rig/$n.c),$n))
 RIGS := $(foreach n,$(RIGS),$(if $(wildcard tests/rig/$n.c),$n))
+DOCS := $(foreach n,$(DOCS),$(if $(wildcard docs/$n.md),$n))
 BATS_TESTS := $(foreach n,$(BATS_TESTS),$(if $(wildcard tests/$n.bats),$n))
 
 # ------------------------------------------------------------------------------------------------
