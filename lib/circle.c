@@ -171,7 +171,7 @@ static void name_lock(char *out, size_t size, pid_t pid, const struct hf_lock_id
 		if (n <= 0)
 			continue;
 		target[n] = '\0';
-		snprintf(out, size, "'%s'", target);
+		snprintf(out, size, "'%.200s'", target);
 		break;
 	}
 	if (dir)
