@@ -31,6 +31,12 @@ static bool syncs(const struct work *w)
 	return w->options->file.sync != HF_SYNC_NONE;
 }
 
+/* Whoever leads writes for all by his own options: only those who ask for the same may meet. */
+static bool meets_others(const struct work *w)
+{
+	return w->options->file.sync == HF_SYNC_FULL && !w->options->file.mode;
+}
+
 static void unlock(struct work *w)
 {
 	int saved = errno;
@@ -113,7 +119,7 @@ static enum hf_status wait_turn(struct work *w, struct hf_err *err)
 	enum hf_status status;
 
 	if (sys_flock(w->lock, LOCK_EX | LOCK_NB) < 0) {
-		if (w->ticket.fd < 0 && w->record->data &&
+		if (w->ticket.fd < 0 && w->record->data && meets_others(w) &&
 		    w->options->file.wait.deadline != HF_AT_ONCE)
 			hf_spool_publish(&w->target, &w->st, w->record, &w->ticket);
 		status = hf_target_wait(&w->target, w->lock, &w->options->file.wait, err);
@@ -131,9 +137,11 @@ static enum hf_status wait_turn(struct work *w, struct hf_err *err)
 /* Take what others handed over; without one's own ticket in it, our record is added. */
 static enum hf_status gather(struct work *w, struct hf_err *err)
 {
-	enum hf_status status = hf_batch_take(&w->target, w->ticket.fd >= 0, &w->batch, err);
+	enum hf_status status = HF_NO;
 	bool ours = false;
 
+	if (meets_others(w))
+		status = hf_batch_take(&w->target, w->ticket.fd >= 0, &w->batch, err);
 	if (status == HF_OK) {
 		status = hf_batch_judge(&w->batch, err);
 		ours = hf_ticket_in(&w->ticket, &w->batch);

@@ -11,8 +11,8 @@
  * large logs, and files that somebody tails. A crash then leaves at most a torn tail, and the next
  * append removes it.
  *
- * Appenders that find the file locked hand their records to the one that works (spool_file.h). In
- *turns:
+ * Appenders that find the file locked hand their records to the one that works (spool_file.h).
+ * In turns:
  *
  *	open the target, try its lock
  *	busy: hand the record over, and wait for the lock to the deadline
@@ -30,6 +30,8 @@
  *     on his own (the reason may be the leader's own limit).
  * P5  A record in a leader's hands cannot time out: giving up then would make it double when the
  *     caller tries again.
+ * P6  A leader writes for others only with full syncing, and hands no option of its own on: an
+ *     append with less, or with a mode, neither hands over nor leads others.
  *
  * An absent file is created with the record as its content, by a link that replaces nothing.
  * Blocks: other holdfast writers of this file, and flock users of it; never a reader. A plain `>>`
@@ -47,8 +49,9 @@ struct hf_append_options {
 	bool in_place;
 };
 
-/* Append the record. HF_OK, HF_UNCERTAIN: it is in, once. Anything else: it is not. Errors as in
- * atomic.h; HF_DATA also for what cannot be appended to. */
+/* Append the record. HF_OK: it is in, once, and durable. HF_UNCERTAIN: it is in, but may not survive
+ * a power cut; or another had it, and what became of it cannot be known. Anything else: it is not
+ * in. Errors as in atomic.h; HF_DATA also for what cannot be appended to. */
 enum hf_status hf_append(const char *path, const struct hf_record *record,
 			 const struct hf_append_options *options, struct hf_err *err);
 

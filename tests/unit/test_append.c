@@ -171,11 +171,51 @@ static void a_leader_that_has_no_trouble(void **state)
 	a_failing_leader(NULL, true, HF_OK);
 }
 
+struct hasty {
+	enum hf_sync sync;
+	const char *mode;
+};
+
+static int append_hastily(const struct rival *self, void *arg)
+{
+	const struct hasty *hasty = arg;
+	struct hf_append_options o = options(false);
+	struct hf_record record = {.data = "hasty\n", .size = 6, .fd = -1};
+
+	(void)self;
+	o.file.sync = hasty->sync;
+	o.file.mode = hasty->mode;
+	return (int)hf_append("f", &record, &o, NULL);
+}
+
+/* P6: it would be synced less, or have another mode, than its owner asked for. */
+static void who_asks_for_something_else_goes_alone(void **state)
+{
+	struct hasty ways[] = {{HF_SYNC_NONE, NULL}, {HF_SYNC_DATA, NULL}, {HF_SYNC_FULL, "600"}};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct rival holder, hasty;
+
+		put_file("f", "old\n");
+		holder = rival_start(hold, NULL);
+		assert_hears(&holder, 'h');
+		hasty = rival_start(append_hastily, &ways[i]);
+		await_waiters(1);
+		assert_false(is_there(".holdfast.f.spool"));
+		rival_tell(&holder, 'g');
+		assert_int_equal(rival_end(&holder), 0);
+		assert_int_equal(rival_end(&hasty), HF_OK);
+		assert_file("f", "old\nhasty\n");
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(both_ways),
 	cmocka_unit_test(a_record_in_a_file),
 	cmocka_unit_test(a_leader_that_has_no_trouble),
 	cmocka_unit_test(a_leader_that_dies),
 	cmocka_unit_test(a_leader_that_fails_fails_for_itself),
+	cmocka_unit_test(who_asks_for_something_else_goes_alone),
 };
 HF_TEST_MAIN(tests)
