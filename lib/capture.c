@@ -17,7 +17,7 @@ static enum hf_status take(void *context, struct hf_err *err)
 	enum hf_status status = hf_copy_some(o->pipe, o->file, &o->size, o->command, o->name, err);
 
 	if (status != HF_OK) {
-		close(o->pipe);
+		sys_close(o->pipe);
 		o->pipe = -1;
 	}
 	return status;
@@ -38,12 +38,12 @@ enum hf_status hf_capture(char **argv, int in, int fd, const char *name, int *wa
 	io.fd = output.pipe = ends[0];
 	command.out = ends[1];
 	status = hf_spawn(&child, &command, err);
-	close(ends[1]);
+	sys_close(ends[1]);
 	if (status == HF_OK) {
 		status = hf_supervise(&child, &io, err);
 		*wait_status = child.wait_status;
 	}
 	if (output.pipe >= 0)
-		close(output.pipe);
+		sys_close(output.pipe);
 	return status;
 }
