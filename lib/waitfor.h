@@ -25,9 +25,8 @@
  * Family. A lock that keeps a process waiting can be its own family's: of an ancestor, which waits
  * for this process to end, or of a descriptor that it inherited itself. Then the wait cannot end.
  *
- * Everything here is a snapshot.: a lock that moves on while one looks is described as it was.
- * Never blocks. Thread-safe; not
- * async-signal-safe.
+ * Everything here is a snapshot: a lock that moves on while one looks is described as it was. Never
+ * blocks. Thread-safe; not async-signal-safe.
  */
 
 #include <stdbool.h>
