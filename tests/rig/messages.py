@@ -15,7 +15,7 @@ FORMAT = {
     "hf_fail_errno_as": 2,
     "hf_cli_usage": 1,
     "hf_cli_notice": 1,
-    "fail": 2,  # of flock_cli.c
+    "snprintf": 2,  # where it is the notice of a wait
 }
 CALL = re.compile(r"\b(%s)\s*\(" % "|".join(FORMAT))
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|/\*.*?\*/|.', re.S)
@@ -58,6 +58,8 @@ def messages(text):
         where = FORMAT[call.group(1)]
         if where < len(listed):
             for string in strings(listed[where]):
+                if call.group(1) == "snprintf" and not string.startswith("waiting for "):
+                    continue
                 plain = CONVERSION.sub("…", string.replace("%%", "%")).strip()
                 yield re.sub(r"\\(.)", r"\1", plain)
 
