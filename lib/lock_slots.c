@@ -115,9 +115,12 @@ static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *w
 {
 	struct hf_backoff backoff;
 	int64_t notice = wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER;
-	enum hf_status status = hf_backoff_init(&backoff, NULL, wait->deadline, err);
+	enum hf_status status;
 	int closing;
 
+	if (try_slots(lock) == 0)
+		return HF_OK;
+	status = hf_backoff_init(&backoff, NULL, wait->deadline, err);
 	if (status != HF_OK)
 		return status;
 	closing = watch_closing(lock);

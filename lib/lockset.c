@@ -124,7 +124,8 @@ static enum hf_status arrange(struct hf_lockset *set, struct hf_err *err)
 	}
 	if (status != HF_OK)
 		return status;
-	qsort(set->locks, set->count, sizeof(struct hf_lock *), compare);
+	if (set->count > 1)
+		qsort(set->locks, set->count, sizeof(struct hf_lock *), compare);
 	for (size_t i = 1; i < set->count && status == HF_OK; i++)
 		status = merge(set->locks[i - 1], set->locks[i], err);
 	for (size_t i = 0; i < set->count && status == HF_OK; i++)
