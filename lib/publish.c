@@ -69,8 +69,8 @@ static enum hf_status link_side(const struct hf_target *target, int fd, const ch
 		status = hf_publish_clear(target, name, deadline, &tries, err);
 		if (status == HF_NO && fixed) {
 			errno = EEXIST;
-			return hf_fail_errno(err, "cannot use '%s' beside '%s'", name,
-					     target->path);
+			return hf_fail_errno_as(err, HF_CANTCREAT, "cannot use '%s' beside '%s'",
+						name, target->path);
 		}
 		if (status == HF_NO)
 			hf_stage_name(target, name);

@@ -52,7 +52,8 @@ static enum hf_status make(const struct hf_target *target, const char *to, int64
 		status = hf_publish_clear(target, name, deadline, &tries, err);
 		if (status == HF_NO) {
 			errno = EEXIST;
-			return failed(target, err);
+			return hf_fail_errno_as(err, HF_CANTCREAT, "cannot use '%s' beside '%s'",
+						name, target->path);
 		}
 		if (status != HF_OK)
 			return status;
