@@ -2,6 +2,7 @@
 /* lock-run: run a command under locks. Under the name `flock` it is flock(1): flock_cli.h. */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +13,7 @@
 #include "fd.h"
 #include "flock_cli.h"
 #include "lock_cli.h"
-#include "lock_file.h"
-#include "lock_range.h"
 #include "spawn.h"
-#include "sys.h"
 
 enum { OPT_FD = HF_OPT_OWN, OPT_REMOVE };
 
@@ -86,7 +84,6 @@ static void set_operands(struct work *w, char **words)
 static void check(const struct work *w)
 {
 	const struct hf_lock_cli *locks = &w->locks;
-	struct stat st;
 
 	hf_lock_cli_check(&cli, locks);
 	if (w->fd >= 0 && locks->count)
@@ -99,10 +96,8 @@ static void check(const struct work *w)
 		hf_cli_usage(&cli, "--no-fork with --close: nobody would hold the lock");
 	if (w->no_fork && w->remove)
 		hf_cli_usage(&cli, "--no-fork with --remove: nobody would be left to remove it");
-	for (size_t i = 0; i < locks->count && w->remove; i++)
-		if (stat(locks->wants[i].path, &st) == 0 && !S_ISREG(st.st_mode))
-			hf_cli_usage(&cli, "--remove: '%s' is not a regular file",
-				     locks->wants[i].path);
+	if (w->remove)
+		hf_lock_cli_check_remove(&cli, locks);
 }
 
 static void parse(struct work *w, int argc, char **argv)
@@ -155,28 +150,6 @@ static void notice(void *context, const char *line)
 	(void)context;
 	if (cli.verbose || (!cli.quiet && isatty(STDERR_FILENO)))
 		hf_cli_notice(&cli, "%s", line);
-}
-
-static enum hf_status lock_fd(const struct work *w, const struct hf_wait *wait, struct hf_err *err)
-{
-	const struct hf_lock_cli *locks = &w->locks;
-	int flags = fcntl(w->fd, F_GETFD);
-	char name[32];
-
-	snprintf(name, sizeof(name), "descriptor %d", w->fd);
-	/* what we inherited is not close-on-exec: this one stands in for a closed one (cli.h) */
-	if (flags < 0 || (flags & FD_CLOEXEC))
-		return hf_fail(err, HF_DATA, "cannot lock %s: it is not open", name);
-	if (w->unlock && locks->range)
-		hf_range_unlock(w->fd, locks->start, locks->length);
-	else if (w->unlock && sys_flock(w->fd, LOCK_UN) < 0)
-		return hf_fail_errno(err, "cannot unlock %s", name);
-	if (w->unlock)
-		return HF_OK;
-	if (locks->range)
-		return hf_range_wait(w->fd, locks->next.mode, locks->start, locks->length, name,
-				     wait, err);
-	return hf_lock_wait(w->fd, locks->next.mode, name, wait, err);
 }
 
 /* In the environment: what the command runs under. */
@@ -232,18 +205,6 @@ static enum hf_status run(const struct work *w, const int *fds, size_t count, in
 	return status;
 }
 
-static void remove_files(const struct hf_lock_cli *locks)
-{
-	struct hf_err err;
-
-	for (size_t i = 0; i < locks->count; i++) {
-		enum hf_status status = hf_lock_file_remove(locks->wants[i].path, &err);
-
-		if (status != HF_OK && status != HF_NO)
-			hf_cli_report(&cli, &err);
-	}
-}
-
 /* That a lock is busy, --quiet does not want to hear: the exit status says it. */
 static int not_locked(const struct work *w, const struct hf_err *err)
 {
@@ -269,8 +230,10 @@ int main(int argc, char **argv)
 	parse(&w, argc, argv);
 	start = hf_now();
 	wait.deadline = hf_cli_deadline(&cli, w.timeout, HF_NEVER);
-	status = w.fd >= 0 ? lock_fd(&w, &wait, &err)
-			   : hf_lock_cli_acquire(&w.locks, set, &wait, &err);
+	if (w.fd >= 0)
+		status = hf_lock_cli_descriptor(&w.locks, w.fd, w.unlock, &wait, &err);
+	else
+		status = hf_lock_cli_acquire(&w.locks, set, &wait, &err);
 	if (status != HF_OK)
 		return not_locked(&w, &err);
 	if (cli.verbose && !w.unlock)
@@ -283,7 +246,7 @@ int main(int argc, char **argv)
 	status = run(&w, fds, count, &wait_status, &err);
 	hf_lockset_free(set);
 	if (w.remove)
-		remove_files(&w.locks);
+		hf_lock_cli_remove(&cli, &w.locks);
 	if (status != HF_OK)
 		return hf_cli_report(&cli, &err);
 	hf_end_like(wait_status);

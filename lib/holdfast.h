@@ -23,10 +23,12 @@
  * lock_wait.h describes. Names that begin with hf_ and HF_ are its own.
  */
 
+#include "append.h"
 #include "atomic.h"
 #include "clock.h"
 #include "err.h"
 #include "fd.h"
+#include "input.h"
 #include "lock.h"
 #include "lock_file.h"
 #include "lock_range.h"

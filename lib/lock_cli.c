@@ -7,6 +7,7 @@
 #include "lock_file.h"
 #include "lock_range.h"
 #include "lock_slots.h"
+#include "sys.h"
 
 void hf_lock_cli_init(struct hf_lock_cli *locks, int argc)
 {
@@ -96,4 +97,48 @@ enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset 
 			locks->slotted = lock;
 	}
 	return hf_lockset_acquire(set, wait, err);
+}
+
+enum hf_status hf_lock_cli_descriptor(const struct hf_lock_cli *locks, int fd, bool unlock,
+				      const struct hf_wait *wait, struct hf_err *err)
+{
+	enum hf_lock_mode mode = locks->next.mode;
+	int flags = fcntl(fd, F_GETFD);
+	char name[32];
+
+	snprintf(name, sizeof(name), "descriptor %d", fd);
+	/* what we inherited is not close-on-exec: this one stands in for a closed one (cli.h) */
+	if (flags < 0 || (flags & FD_CLOEXEC))
+		return hf_fail(err, HF_DATA, "cannot lock %s: it is not open", name);
+	if (unlock && locks->range)
+		hf_range_unlock(fd, locks->start, locks->length);
+	else if (unlock && sys_flock(fd, LOCK_UN) < 0)
+		return hf_fail_errno(err, "cannot unlock %s", name);
+	if (unlock)
+		return HF_OK;
+	if (locks->range)
+		return hf_range_wait(fd, mode, locks->start, locks->length, name, wait, err);
+	return hf_lock_wait(fd, mode, name, wait, err);
+}
+
+void hf_lock_cli_check_remove(struct hf_cli *cli, const struct hf_lock_cli *locks)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < locks->count; i++)
+		if (stat(locks->wants[i].path, &st) == 0 && !S_ISREG(st.st_mode))
+			hf_cli_usage(cli, "--remove: '%s' is not a regular file",
+				     locks->wants[i].path);
+}
+
+void hf_lock_cli_remove(const struct hf_cli *cli, const struct hf_lock_cli *locks)
+{
+	struct hf_err err;
+
+	for (size_t i = 0; i < locks->count; i++) {
+		enum hf_status status = hf_lock_file_remove(locks->wants[i].path, &err);
+
+		if (status != HF_OK && status != HF_NO)
+			hf_cli_report(cli, &err);
+	}
 }

@@ -72,4 +72,13 @@ void hf_lock_cli_check(struct hf_cli *cli, const struct hf_lock_cli *locks);
 enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset *set,
 				   const struct hf_wait *wait, struct hf_err *err);
 
+/* Lock a descriptor that was inherited, or give back what it holds. HF_DATA: it is not open. */
+enum hf_status hf_lock_cli_descriptor(const struct hf_lock_cli *locks, int fd, bool unlock,
+				      const struct hf_wait *wait, struct hf_err *err);
+
+/* Afterwards, when the set is given back: remove the lock files that nobody else uses. What cannot
+ * be removed is said, and no more. The check comes before anything is taken. */
+void hf_lock_cli_check_remove(struct hf_cli *cli, const struct hf_lock_cli *locks);
+void hf_lock_cli_remove(const struct hf_cli *cli, const struct hf_lock_cli *locks);
+
 #endif

@@ -39,8 +39,8 @@ static void sizes_as_util_linux_reads_them(void **state)
 
 static void what_is_no_size(void **state)
 {
-	static const char *const bad[] = {"", "K", "-1", "+1", " 1", "1 ", "1X", "1KK", "1iB", "inf",
-					  "nan", "1Kib2", "1,5"};
+	static const char *const bad[] = {"",	"K",   "-1",  "+1",  " 1",    "1 ",  "1X",
+					  "1KK", "1iB", "inf", "nan", "1Kib2", "1,5"};
 	int64_t size;
 
 	(void)state;
