@@ -221,7 +221,13 @@ static enum hf_status set_mode(struct hf_atomic *a, struct hf_err *err)
 	return r < 0 ? failed(a, err) : HF_OK;
 }
 
-/* Attributes, and then the sync that makes content and attributes durable. A1. */
+static bool syncs(const struct hf_atomic *a)
+{
+	return a->options->sync != HF_SYNC_NONE;
+}
+
+/* Attributes, and then the sync that makes content and attributes durable, unless that comes when
+ * it has its name. A1. */
 static enum hf_status finish_file(struct hf_atomic *a, struct hf_err *err)
 {
 	bool absent = !a->present || a->is_link;
@@ -234,7 +240,8 @@ static enum hf_status finish_file(struct hf_atomic *a, struct hf_err *err)
 	a->made_absent = absent;
 	if (status == HF_OK && a->options->mode)
 		status = set_mode(a, err);
-	if (status == HF_OK && a->options->sync != HF_SYNC_NONE && hf_publish_fsync(a->fd) < 0)
+	a->syncs_late = syncs(a) && !a->temporary[0] && hf_publish_syncs_late(a->fd);
+	if (status == HF_OK && syncs(a) && !a->syncs_late && hf_publish_fsync(a->fd) < 0)
 		status = failed(a, err);
 	return status;
 }
@@ -253,17 +260,27 @@ static void drop_temporary(struct hf_atomic *a)
 	a->temporary[0] = '\0';
 }
 
+/* Give it its temporary name, and sync it where that is due only then. */
+static enum hf_status name_it(struct hf_atomic *a, struct hf_err *err)
+{
+	const struct hf_atomic_options *o = a->options;
+	enum hf_status status = hf_publish_name(&a->target, a->fd, o->side ? o->side : "tmp",
+						o->step, o->wait.deadline, a->temporary, err);
+
+	if (status == HF_OK && a->syncs_late && hf_publish_fsync(a->fd) < 0)
+		status = failed(a, err);
+	return status;
+}
+
 static enum hf_status replace(struct hf_atomic *a, struct hf_err *err)
 {
 	const struct hf_atomic_options *o = a->options;
-	bool sync = o->sync != HF_SYNC_NONE;
 	enum hf_status status = HF_OK;
 
 	if (o->backup)
-		status = hf_backup(&a->target, a->old, &a->st, o->backup, sync, err);
+		status = hf_backup(&a->target, a->old, &a->st, o->backup, syncs(a), err);
 	if (status == HF_OK)
-		status = hf_publish_name(&a->target, a->fd, o->side ? o->side : "tmp", o->step,
-					 sync, o->wait.deadline, a->temporary, err);
+		status = name_it(a, err);
 	if (status != HF_OK)
 		return status;
 	status = step(a, HF_STEP_LINKED, err);
@@ -289,7 +306,7 @@ static enum hf_status compare(struct hf_atomic *a, bool *done, struct hf_err *er
 	if (status != HF_OK || !*done)
 		return status;
 	hf_stage_reap(&a->target, hf_target_side(&a->target, "tmp", litter));
-	if (a->options->sync != HF_SYNC_NONE && hf_publish_fsync(a->old) < 0)
+	if (syncs(a) && hf_publish_fsync(a->old) < 0)
 		return hf_fail_errno(err, "cannot sync '%s'", a->target.path);
 	return HF_OK;
 }
@@ -297,9 +314,11 @@ static enum hf_status compare(struct hf_atomic *a, bool *done, struct hf_err *er
 /* *again: somebody else has created it, and now there is something to replace. A4 */
 static enum hf_status create(struct hf_atomic *a, bool *again, struct hf_err *err)
 {
-	enum hf_status status = hf_publish_create(&a->target, a->fd, a->temporary,
-						  a->options->sync != HF_SYNC_NONE, err);
+	enum hf_status status = a->syncs_late ? name_it(a, err) : HF_OK;
 
+	if (status != HF_OK)
+		return status;
+	status = hf_publish_create(&a->target, a->fd, a->temporary, err);
 	if (status == HF_OK)
 		a->temporary[0] = '\0';
 	if (status == HF_NO && a->early)

@@ -14,12 +14,12 @@
  *	stage	the caller writes hf_atomic_fd(); then attributes, fsync            STAGED
  *	commit	lock the target (lock_target.h); check what was asked (if-match,    LOCKED
  *		links, a live database); link the file under the target's temporary
- *		name ".holdfast.NAME.tmp" (on btrfs sync it again)                  LINKED
+ *		name ".holdfast.NAME.tmp" (on btrfs this comes before the fsync)    LINKED
  *		rename it over the target                                           RENAMED
  *		fsync the directory; close, which unlocks                           DONE
  *	abort	from any state but the last two: the file disappears with its descriptor
  *
- * A1  The content is durable before any name leads to it (fsync before link and rename).
+ * A1  The content is durable before the target's name leads to it.
  * A2  The temporary name exists only while its maker holds flock on the temporary inode, which it
  *     takes before linking. Whoever finds the name and can lock that inode has found litter of a
  *     dead one, and removes it; so the next run leaves nothing behind.
@@ -98,6 +98,7 @@ struct hf_atomic {
 	bool borrowed;	  /* target and old are the caller's */
 	bool early;	  /* the target was found, or found absent, before the content was made */
 	bool made_absent; /* created for an absent target: mode 0666 & ~umask, default ACL */
+	bool syncs_late;  /* the sync of A1 is due when it has its temporary name */
 	bool replaced;	  /* after a commit: false when skip_same left it alone */
 	int validator;	  /* wait status of a validator that refused, or 0 */
 	char temporary[NAME_MAX + 1]; /* the name it has in the directory, or "" */

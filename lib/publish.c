@@ -25,7 +25,7 @@ static enum hf_status failed(const struct hf_target *target, struct hf_err *err)
 	return hf_fail_errno(err, "cannot replace '%s'", target->path);
 }
 
-static bool is_btrfs(int fd)
+bool hf_publish_syncs_late(int fd)
 {
 	struct statfs fs;
 
@@ -80,8 +80,7 @@ static enum hf_status link_side(const struct hf_target *target, int fd, const ch
 }
 
 enum hf_status hf_publish_name(const struct hf_target *target, int fd, const char *side, bool fixed,
-			       bool sync, int64_t deadline, char name[NAME_MAX + 1],
-			       struct hf_err *err)
+			       int64_t deadline, char name[NAME_MAX + 1], struct hf_err *err)
 {
 	char wanted[NAME_MAX + 1];
 	enum hf_status status;
@@ -98,11 +97,9 @@ enum hf_status hf_publish_name(const struct hf_target *target, int fd, const cha
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return failed(target, err);
 	status = link_side(target, fd, side, fixed, deadline, name, err);
-	if (status != HF_OK) {
+	if (status != HF_OK)
 		name[0] = '\0';
-		return status;
-	}
-	return sync && is_btrfs(fd) && hf_publish_fsync(fd) < 0 ? failed(target, err) : HF_OK;
+	return status;
 }
 
 enum hf_status hf_publish_rename(const struct hf_target *target, const char *name,
@@ -136,7 +133,7 @@ static enum hf_status move_free(const struct hf_target *target, const char *name
 }
 
 enum hf_status hf_publish_create(const struct hf_target *target, int fd, const char *name,
-				 bool sync, struct hf_err *err)
+				 struct hf_err *err)
 {
 	char litter[NAME_MAX + 1];
 	enum hf_status status;
@@ -148,11 +145,6 @@ enum hf_status hf_publish_create(const struct hf_target *target, int fd, const c
 	status = hf_stage_link(target, fd, target->name, err);
 	if (status != HF_OK)
 		return status;
-	if (sync && is_btrfs(fd) && hf_publish_fsync(fd) < 0) {
-		status = hf_fail_errno(err, "cannot create '%s'", target->path);
-		sys_unlinkat(target->dir, target->name, 0);
-		return status;
-	}
 	/* left by one who died while there was a target to replace */
 	hf_stage_reap(target, hf_target_side(target, "tmp", litter));
 	return HF_OK;

@@ -42,7 +42,7 @@ static void fault(const char *rules)
 
 static enum hf_status give_name(bool fixed)
 {
-	return hf_publish_name(&target, fd, "tmp", fixed, true, hf_deadline_in(2 * HF_MS), name,
+	return hf_publish_name(&target, fd, "tmp", fixed, hf_deadline_in(2 * HF_MS), name,
 			       &err);
 }
 
@@ -110,10 +110,10 @@ static void creating_replaces_nothing(void **state)
 	(void)state;
 	put_file(".holdfast.f.tmp", "litter");
 	put_file("f", "old");
-	assert_status(HF_NO, hf_publish_create(&target, fd, "", true, &err), &err);
+	assert_status(HF_NO, hf_publish_create(&target, fd, "", &err), &err);
 	assert_file("f", "old");
 	unlink("f");
-	assert_status(HF_OK, hf_publish_create(&target, fd, "", true, &err), &err);
+	assert_status(HF_OK, hf_publish_create(&target, fd, "", &err), &err);
 	assert_file("f", "new");
 	assert_int_equal(hf_fd_held(fd), HF_HELD_EXCLUSIVE);
 	assert_false(is_there(".holdfast.f.tmp"));
@@ -129,10 +129,10 @@ static void creating_from_a_name_replaces_nothing_either(void **state)
 		put_file("staged", "new");
 		put_file("f", "old");
 		fault(faults[i]);
-		assert_status(HF_NO, hf_publish_create(&target, fd, "staged", true, &err), &err);
+		assert_status(HF_NO, hf_publish_create(&target, fd, "staged", &err), &err);
 		assert_file("f", "old");
 		unlink("f");
-		assert_status(HF_OK, hf_publish_create(&target, fd, "staged", true, &err), &err);
+		assert_status(HF_OK, hf_publish_create(&target, fd, "staged", &err), &err);
 		unsetenv("HOLDFAST_FAULT");
 		assert_file("f", "new");
 		assert_false(is_there("staged"));
