@@ -58,10 +58,9 @@ EXAMPLES = lock-and-write
 BUILD_DEPS = gcc=gcc make=make pkg-config=pkg-config libc6-dev=stdio.h libbsd-dev=bsd/stdlib.h \
 	libmd-dev=md5.h
 TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck=shellcheck \
-	mandoc=mandoc strace=strace util-linux=flock acl=setfacl attr=setfattr procps=ps \
-	e2fsprogs=mkfs.ext4 xfsprogs=mkfs.xfs btrfs-progs=mkfs.btrfs mount=mount moreutils=sponge \
-	python3=python3 zsh=zsh fish=fish mksh=mksh busybox=busybox tmux=tmux bc=bc \
-	bash-completion=/usr/share/bash-completion/bash_completion
+	mandoc=mandoc strace=strace util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 \
+	xfsprogs=mkfs.xfs btrfs-progs=mkfs.btrfs mount=mount moreutils=sponge python3=python3 \
+	git=git zsh=zsh fish=fish bash-completion=/usr/share/bash-completion/bash_completion
 BENCH_DEPS = util-linux=flock
 
 # ------------------------------------------------------------------------------------------------
