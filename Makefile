@@ -59,8 +59,8 @@ BUILD_DEPS = gcc=gcc make=make pkg-config=pkg-config libc6-dev=stdio.h libbsd-de
 	libmd-dev=md5.h
 TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck=shellcheck \
 	mandoc=mandoc strace=strace util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 \
-	xfsprogs=mkfs.xfs btrfs-progs=mkfs.btrfs mount=mount moreutils=sponge python3=python3 \
-	git=git zsh=zsh fish=fish bash-completion=/usr/share/bash-completion/bash_completion
+	xfsprogs=mkfs.xfs btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git \
+	zsh=zsh fish=fish bash-completion=/usr/share/bash-completion/bash_completion
 BENCH_DEPS = util-linux=flock
 
 # ------------------------------------------------------------------------------------------------
@@ -88,7 +88,8 @@ ALL_LDFLAGS = -pthread -Wl,--gc-sections -Wl,--as-needed $(CFLAGS) $(VARIANT) $(
 BSD_LIBS = -l:libbsd.a -l:libmd.a
 
 Q = $(if $(V),,@)
-SAY = $(if $(V),@:,@printf '  %-7s %s\n')
+SAY = @printf '  %-7s %s\n'
+MAKING = @mkdir -p $(@D); printf '  %-7s $@\n'
 
 # ------------------------------------------------------------------------------------------------
 # 3. What is built
@@ -120,44 +121,36 @@ benches: $(BENCH_FILES)
 $(BUILD)/obj/tests/%.o: WARNINGS += -Wno-write-strings
 
 $(BUILD)/obj/%.o: %.c
-	$(SAY) CC $@
-	@mkdir -p $(@D)
+	$(MAKING) CC
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/pic/%.o: %.c
-	$(SAY) CC $@
-	@mkdir -p $(@D)
+	$(MAKING) CC
 	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -MMD -MP -c -o $@ $<
 
 $(BUILD)/bin/%: $(BUILD)/obj/bin/%.o $(TOOL_OBJS) $(BUILD)/lib/libholdfast.a
-	$(SAY) LINK $@
-	@mkdir -p $(@D)
+	$(MAKING) LINK
 	$(Q)$(CC) $(STATIC) $(ALL_LDFLAGS) -o $@ $^ $(BSD_LIBS)
 
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(TOOL_OBJS) $(BUILD)/lib/libholdfast.a
-	$(SAY) LINK $@
-	@mkdir -p $(@D)
+	$(MAKING) LINK
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(BSD_LIBS)
 
 $(BUILD)/rig/%: $(BUILD)/obj/tests/rig/%.o $(RIG_OBJS)
-	$(SAY) LINK $@
-	@mkdir -p $(@D)
+	$(MAKING) LINK
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 # Small and static: a command starts with the peak memory of who started it.
 $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
-	$(SAY) LINK $@
-	@mkdir -p $(@D)
+	$(MAKING) LINK
 	$(Q)$(CC) -static $(ALL_LDFLAGS) -o $@ $^
 
 $(BUILD)/lib/libholdfast.a: $(CORE_OBJS)
-	$(SAY) AR $@
-	@mkdir -p $(@D)
+	$(MAKING) AR
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(BUILD)/lib/libholdfast.so.0: $(PIC_OBJS) lib/holdfast.map
-	$(SAY) LINK $@
-	@mkdir -p $(@D)
+	$(MAKING) LINK
 	$(Q)$(CC) -shared -Wl,-soname,$(@F) -Wl,--version-script=lib/holdfast.map -Wl,-z,defs \
 		$(ALL_LDFLAGS) -o $@ $(PIC_OBJS) -lbsd -lmd
 
@@ -165,8 +158,7 @@ $(BUILD)/lib/libholdfast.so: $(BUILD)/lib/libholdfast.so.0
 	@ln -sf $(<F) $@
 
 $(BUILD)/lib/holdfast.pc: lib/holdfast.pc.in lib/cli.h
-	$(SAY) GEN $@
-	@mkdir -p $(@D)
+	$(MAKING) GEN
 	@version=$$(sed -n 's/^#define HF_VERSION "\(.*\)"/\1/p' lib/cli.h) && \
 	sed "s|@VERSION@|$$version|" lib/holdfast.pc.in >$@
 
@@ -271,6 +263,9 @@ INSTALLED = $(TOOLS:%=$(BINDIR)/%) \
 	$(DOCS:%=$(DOCDIR)/%.md) $(DOCDIR)/README.md $(DOCDIR)/LICENSE \
 	$(EXAMPLES:%=$(DOCDIR)/examples/%.c)
 
+# The dynamic linker finds a library in /usr/local/lib by its cache only.
+LDCONFIG = @[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || PATH=$$PATH:/sbin ldconfig
+
 .PHONY: install uninstall clean
 install: all
 	@made() { [ -d "$$1" ] || { made "$$(dirname "$$1")"; mkdir -m755 "$$1"; echo "$$1"; }; }; \
@@ -297,11 +292,13 @@ install: all
 	done
 	$(INSTALL) -m 644 README.md LICENSE $(DOCS:%=docs/%.md) $(DESTDIR)$(DOCDIR)/
 	$(INSTALL) -m 644 $(EXAMPLES:%=docs/examples/%.c) $(DESTDIR)$(DOCDIR)/examples/
+	$(LDCONFIG)
 
 uninstall:
 	rm -f $(INSTALLED:%=$(DESTDIR)%)
 	@new=$$(sort -r $(NOTE) 2>/dev/null); rm -f $(NOTE); \
 	for dir in $$new; do rmdir "$$dir" 2>/dev/null || :; done
+	$(LDCONFIG)
 
 clean:
 	rm -rf $(BUILD)
