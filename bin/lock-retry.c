@@ -93,10 +93,16 @@ static void parse(struct work *w, int argc, char **argv)
 		w->name = w->command[0];
 }
 
-static enum hf_status run(char **argv, struct hf_replay *input, int *wait_status,
+static bool is_busy(const struct work *w, int wait_status)
+{
+	return WIFEXITED(wait_status) && w->on[WEXITSTATUS(wait_status)];
+}
+
+/* If it was asked to end and says that it is busy all the same, the retrying ends as asked. */
+static enum hf_status run(const struct work *w, struct hf_replay *input, int *wait_status,
 			  struct hf_err *err)
 {
-	struct hf_command command = {.argv = argv, .out = -1};
+	struct hf_command command = {.argv = w->command, .out = -1};
 	struct hf_child child;
 	enum hf_status status = hf_replay_begin(input, &command.in, err);
 
@@ -106,14 +112,11 @@ static enum hf_status run(char **argv, struct hf_replay *input, int *wait_status
 		hf_replay_started(input);
 		status = hf_supervise(&child, input->io, err);
 		*wait_status = child.wait_status;
+		if (child.asked && is_busy(w, child.wait_status))
+			*wait_status = child.asked;
 	}
 	hf_replay_end(input);
 	return status;
-}
-
-static bool is_busy(const struct work *w, int wait_status)
-{
-	return WIFEXITED(wait_status) && w->on[WEXITSTATUS(wait_status)];
 }
 
 static void give_up(const struct work *w, long tries, int64_t start, int wait_status)
@@ -137,7 +140,7 @@ static enum hf_status retry(const struct work *w, struct hf_replay *input, int *
 		&backoff, w->backoff, hf_cli_deadline(&cli, w->timeout, 10 * HF_SECOND), err);
 
 	for (long tries = 1; status == HF_OK; tries++) {
-		status = run(w->command, input, wait_status, err);
+		status = run(w, input, wait_status, err);
 		if (status != HF_OK || !is_busy(w, *wait_status))
 			break;
 		if (!input->can_again)

@@ -75,6 +75,7 @@ enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command
 	forwardable(&block);
 	sigprocmask(SIG_BLOCK, &block, &child->old_mask);
 	child->wait_status = RUNNING;
+	child->asked = 0;
 	pid = vfork();
 	if (pid == 0)
 		become(command, &child->old_mask, &failed);
@@ -113,6 +114,11 @@ static bool is_terminal(int signo)
 	       signo == SIGWINCH || signo == SIGCONT;
 }
 
+static bool asks_to_end(int signo)
+{
+	return signo == SIGHUP || signo == SIGINT || signo == SIGQUIT || signo == SIGTERM;
+}
+
 static bool is_ignored(int signo)
 {
 	struct sigaction action;
@@ -148,7 +154,11 @@ static void handle(struct hf_child *child, const struct event *e)
 		take(e->signo);
 	} else {
 		/* blocked, they reach us even when ignored (nohup) */
-		if (!is_ignored(e->signo) && (sent || !is_terminal(e->signo))) {
+		bool ignored = is_ignored(e->signo);
+
+		if (!ignored && asks_to_end(e->signo))
+			child->asked = e->signo;
+		if (!ignored && (sent || !is_terminal(e->signo))) {
 			if (e->code == SI_QUEUE)
 				sigqueue(child->pid, e->signo, e->value);
 			else
