@@ -178,13 +178,32 @@ static enum hf_status become(const struct work *w, const int *fds, size_t count,
 	return hf_fail_errno_as(err, (enum hf_status)status, "cannot run '%s'", w->command[0]);
 }
 
-/* The command, with these descriptors. */
-static enum hf_status run(const struct work *w, const int *fds, size_t count, int *wait_status,
+static enum hf_status take(struct work *w, struct hf_lockset *set, struct hf_err *err)
+{
+	struct hf_wait wait = {.deadline = hf_cli_deadline(&cli, w->timeout, HF_NEVER),
+			       .notice = notice};
+	int64_t start = hf_now();
+	enum hf_status status;
+
+	if (w->fd >= 0)
+		status = hf_lock_cli_descriptor(&w->locks, w->fd, w->unlock, &wait, err);
+	else
+		status = hf_lock_cli_acquire(&w->locks, set, &wait, err);
+	if (status == HF_OK && cli.verbose && !w->unlock)
+		hf_cli_notice(&cli, "getting lock took %.6f seconds",
+			      (double)(hf_now() - start) / (double)HF_SECOND);
+	return status;
+}
+
+/* The command, under what is locked. */
+static enum hf_status run(const struct work *w, const struct hf_lockset *set, int *wait_status,
 			  struct hf_err *err)
 {
 	struct hf_command command = {.argv = w->command, .in = -1, .out = -1};
-	struct hf_child child;
+	const int *fds = &w->fd;
+	size_t count = w->fd >= 0 ? 1 : hf_lockset_fds(set, &fds);
 	enum hf_status status = announce(w, fds, count, err);
+	struct hf_child child;
 
 	if (status != HF_OK)
 		return status;
@@ -201,12 +220,15 @@ static enum hf_status run(const struct work *w, const int *fds, size_t count, in
 	status = hf_spawn(&child, &command, err);
 	if (status == HF_OK)
 		status = hf_supervise(&child, NULL, err);
+	else if (err->errnum == ETXTBSY && (w->locks.range || w->locks.slotted))
+		hf_advise(err, "--slots and --fcntl open the lock file for writing, and it cannot "
+			       "be run meanwhile: lock another file");
 	*wait_status = child.wait_status;
 	return status;
 }
 
 /* That a lock is busy, --quiet does not want to hear: the exit status says it. */
-static int not_locked(const struct work *w, const struct hf_err *err)
+static int fail(const struct work *w, const struct hf_err *err)
 {
 	if (err->status != HF_BUSY || !cli.quiet)
 		hf_cli_report(&cli, err);
@@ -216,38 +238,27 @@ static int not_locked(const struct work *w, const struct hf_err *err)
 int main(int argc, char **argv)
 {
 	struct work w = {.fd = -1, .conflict = HF_BUSY, .timeout = -1};
-	struct hf_wait wait = {.notice = notice};
-	struct hf_lockset *set = hf_lockset_new();
+	struct hf_lockset *set;
 	int wait_status = 0;
-	const int *fds = &w.fd;
-	size_t count = 1;
 	enum hf_status status;
 	struct hf_err err;
-	int64_t start;
+	bool taken;
 
 	if (hf_flock_is_name(argv[0]))
 		return hf_flock_main(argc, argv);
 	parse(&w, argc, argv);
-	start = hf_now();
-	wait.deadline = hf_cli_deadline(&cli, w.timeout, HF_NEVER);
-	if (w.fd >= 0)
-		status = hf_lock_cli_descriptor(&w.locks, w.fd, w.unlock, &wait, &err);
-	else
-		status = hf_lock_cli_acquire(&w.locks, set, &wait, &err);
-	if (status != HF_OK)
-		return not_locked(&w, &err);
-	if (cli.verbose && !w.unlock)
-		hf_cli_notice(&cli, "getting lock took %.6f seconds",
-			      (double)(hf_now() - start) / (double)HF_SECOND);
-	if (!w.command)
-		return HF_OK;
-	if (w.fd < 0)
-		count = hf_lockset_fds(set, &fds);
-	status = run(&w, fds, count, &wait_status, &err);
+	set = hf_lockset_new();
+	status = take(&w, set, &err);
+	taken = status == HF_OK;
+	if (taken && w.command)
+		status = run(&w, set, &wait_status, &err);
 	hf_lockset_free(set);
-	if (w.remove)
+	if (taken && w.remove)
 		hf_lock_cli_remove(&cli, &w.locks);
+	hf_lock_cli_free(&w.locks);
 	if (status != HF_OK)
-		return hf_cli_report(&cli, &err);
-	hf_end_like(wait_status);
+		return fail(&w, &err);
+	if (w.command)
+		hf_end_like(wait_status);
+	return HF_OK;
 }

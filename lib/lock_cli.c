@@ -17,6 +17,12 @@ void hf_lock_cli_init(struct hf_lock_cli *locks, int argc)
 		exit(HF_OS);
 }
 
+void hf_lock_cli_free(struct hf_lock_cli *locks)
+{
+	free(locks->wants);
+	locks->wants = NULL;
+}
+
 static int64_t get_size(struct hf_cli *cli, struct hf_lock_cli *locks, const char *arg)
 {
 	int64_t size;

@@ -58,6 +58,7 @@ struct hf_lock_cli {
 
 /* Room for as many locks as there are words. */
 void hf_lock_cli_init(struct hf_lock_cli *locks, int argc);
+void hf_lock_cli_free(struct hf_lock_cli *locks);
 
 /* Take an option of HF_ROWS_LOCKS. false: it is none. */
 bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, const char *arg);

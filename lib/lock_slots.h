@@ -12,9 +12,10 @@
  *	S2 one byte of N, by an fcntl(2) open file description lock: the slot.
  *
  * The bytes lie from HF_SLOT_BASE up, where no file has content and no other program locks
- * (SQLite's are at 1 GiB); the file itself is never written to, but the kernel wants it opened for
- * writing before it locks a byte exclusively. Slots are numbered from 0 to N-1. All who share a
- * lock file should name the same N; whoever names a smaller one looks at the first slots only.
+ * (SQLite's are at 1 GiB). Nothing is ever written, but the kernel locks a byte exclusively only in
+ * a file that is open for writing, and executes no such file (ETXTBSY): a script can be its own
+ * lock, but not one with slots. Slots are numbered from 0 to N-1. All who share a lock file should
+ * name the same N; whoever names a smaller one looks at the first slots only.
  *
  * Waiting. S1 comes first, by lock_wait.h. Then the gate, one byte below the slots: who finds all
  * slots taken holds it, and all others wait behind, in the kernel's queue and in order. The one at

@@ -281,8 +281,8 @@ b" true; ls'
 @test "--fcntl locks by fcntl, and not by flock" {
 	PATH=$PWD/ours:$PATH
 	mkfifo go at
-	flock --fcntl l sh -c 'echo >at; read x <go' &
-	read -r _ <at
+	flock --fcntl l sh -c 'echo >at; read x <go' >log 2>&1 3>&- &
+	timeout 20 sh -c 'read -r line <at'
 	run -1 flock --fcntl -n l true
 	[ "$output" = '' ]
 	run -1 flock --fcntl --verbose -w 0.01 l true

@@ -259,6 +259,10 @@ increment='read n <count; echo $((n + 1)) >count'
 	run -0 lock-run --slots 2 --file a --file b \
 		sh -c 'flock -sn a flock -sn b true || echo $HOLDFAST_SLOT'
 	[ "$output" = 0 ]
+	printf '#!/bin/sh\n' >script && chmod +x script
+	lock-run script ./script
+	run -126 lock-run --slots 2 script ./script
+	[[ ${lines[1]} == *'lock another file' ]]
 }
 
 @test "--remove removes the lock file, and what a link leads to" {
