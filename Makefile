@@ -28,30 +28,33 @@ MAKEFLAGS += --no-print-directory
 # The library, in floors: a room includes only rooms before it.
 CORE_ROOMS = err clock sys path fd proc copy attributes stage spawn waitfor circle lock_wait \
 	lock_target sqlite_live backup refuse claim publish validate atomic symlink capture input \
-	spool_file spool batch settle append lock lock_file lock_range lock_slots lockset
+	spool_file spool batch settle append ident dot_record lookers evidence \
+	await lock dot_file lock_dot breaker lock_file lock_range lock_slots lockset
 
 # Rooms of the tools only.
 TOOL_ROOMS = cli replay atomic_cli flock_options flock_cli lock_cli
 
 # What a program that uses the library includes, by way of holdfast.h.
 PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input append lock \
-	lock_file lock_range lock_slots lockset
+	lock_dot lock_file lock_range lock_slots lockset
 
-TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry
+TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
-NO_UNIT_TEST = sys spool_file batch replay flock_cli lock_cli
+NO_UNIT_TEST = sys spool_file batch ident lookers await dot_file breaker replay flock_cli \
+	lock_cli
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(TOOL_ROOMS))
 
 RIGS = faultloop powercut groupfault
 RIG_ROOMS = rig judge disk group
 BENCHES = pair
 BATS_TESTS = atomic-write atomic-append lock-run lock-sets lock-signals flock lock-retry \
+	model \
 	faults-write faults-append faults-update strace powercut man completion demo house install
 
 MAN1 = $(TOOLS)
 MAN7 = holdfast
-DOCS = architecture messages from-flock-and-sponge
+DOCS = architecture messages from-flock-and-sponge stale-locks
 EXAMPLES = lock-and-write
 
 # Debian packages, each with what shows that it is there: a command, a header or a path.
@@ -60,6 +63,7 @@ BUILD_DEPS = gcc=gcc make=make pkg-config=pkg-config libc6-dev=stdio.h libbsd-de
 TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck=shellcheck \
 	mandoc=mandoc strace=strace util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 \
 	xfsprogs=mkfs.xfs btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git \
+	spin=spin procmail=lockfile liblockfile-bin=dotlockfile \
 	zsh=zsh fish=fish bash-completion=/usr/share/bash-completion/bash_completion
 BENCH_DEPS = util-linux=flock
 

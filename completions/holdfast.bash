@@ -159,5 +159,4 @@ _holdfast()
 		fi
 		((i++))
 	done
-} &&
-	complete -F _holdfast atomic-write atomic-append atomic-update lock-run lock-retry
+} && complete -F _holdfast atomic-write atomic-append atomic-update lock-run lock-retry lock-break

@@ -132,7 +132,7 @@ function __holdfast_define -a tool
     complete -c $tool -n '__holdfast_at COMMAND' -xa '(__holdfast_command)'
 end
 
-for tool in atomic-write atomic-append atomic-update lock-run lock-retry
+for tool in atomic-write atomic-append atomic-update lock-run lock-retry lock-break
     if type -q $tool
         __holdfast_define $tool
     end

@@ -30,6 +30,7 @@
 #include "fd.h"
 #include "input.h"
 #include "lock.h"
+#include "lock_dot.h"
 #include "lock_file.h"
 #include "lock_range.h"
 #include "lock_slots.h"

@@ -100,6 +100,7 @@ struct hf_lock {
 	int inherited;		 /* the descriptor by which an ancestor holds it; or -1 */
 	struct hf_lock *same_as; /* another name of that lock, which stands for both */
 	int slot;		 /* slots: the one that was taken */
+	void *own;		 /* what a kind needs besides: made by open, freed by release */
 };
 
 /* The last byte of a range. */

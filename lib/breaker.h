@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_BREAKER_H
+#define HF_BREAKER_H
+
+/*
+ * Removing a stale lock, by proof.
+ *
+ * For locks whose existence is the lock: a file, or a directory (with or without a `pid` file).
+ *
+ *	B1  It is judged (evidence.h) without being locked, so that a look disturbs nobody.
+ *	B2  STALE: it is locked by flock(2), without waiting; the path must name it still; and it is
+ *	    judged again under that lock. So of several breakers, and of those who take a stale
+ *	    dotlock over (lock_dot.h), one acts, and only on what it has judged.
+ *	B3  It is moved aside, never deleted: to .holdfast-quarantine/NAME.TIME.PID in its
+ *	    directory, mode 0700, by a rename that replaces nothing. If something else came out,
+ *	    since somebody does not follow the rule, it is put back, unless the path is taken.
+ *
+ * A symbolic link cannot be judged: it is not followed. Neither can what may not be read, and what
+ * is no file or directory. A quarantine that is another user's, or a link, is refused
+ * (HF_NOPERM): in a sticky directory anybody could have made it.
+ *
+ * Never waits; looks at processes for half a second at most. A crash leaves the lock where it was,
+ * or in the quarantine. Thread-safe.
+ */
+
+#include <limits.h>
+
+#include "err.h"
+#include "evidence.h"
+
+#define HF_QUARANTINE ".holdfast-quarantine"
+
+struct hf_break_options {
+	int64_t stale_after; /* as in evidence.h */
+	bool alone, dry_run;
+};
+
+enum hf_break_end {
+	HF_BREAK_ABSENT, /* there is no such lock */
+	HF_BREAK_STALE,	 /* stale, and left since it is a dry run */
+	HF_BREAK_MOVED,
+	HF_BREAK_HELD,
+	HF_BREAK_UNKNOWN, /* cannot be judged, so held */
+};
+
+struct hf_broken {
+	enum hf_break_end end;
+	struct hf_evidence evidence;
+	char moved[NAME_MAX + sizeof(HF_QUARANTINE) + 2]; /* where to, in the lock's directory */
+};
+
+/* HF_OK: broken says what became of it. Anything else: nothing was done. */
+enum hf_status hf_break(const char *path, const struct hf_break_options *options,
+			struct hf_broken *broken, struct hf_err *err);
+
+#endif

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: ISC */
+#include "lock_dot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "await.h"
+#include "dot_file.h"
+#include "evidence.h"
+#include "fd.h"
+#include "proc.h"
+#include "sys.h"
+#include "waitfor.h"
+
+enum {
+	QUEUE = 8,	   /* locks kept for those behind us: more of them only cost a wake-up */
+	MOST_LOOKS = 1000, /* of one who does not wait */
+};
+
+struct dot {
+	struct hf_target target;
+	struct hf_dot_new new;
+	bool foreign;		     /* another program's, or not to be judged */
+	struct hf_evidence evidence; /* of it; no reasons: it may not be read */
+	int queue[QUEUE];
+	int queued;
+	const struct hf_wait *wait; /* the caller's */
+	bool noticed;
+};
+
+/* 62 bits of the name: within its directory, they are what a range's start is within a file. */
+static int64_t identity(const char *name)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+	return (int64_t)(h >> 2);
+}
+
+static enum hf_status open_dot(struct hf_lock *lock, struct hf_err *err)
+{
+	enum hf_status status;
+	struct dot *dot;
+
+	if (lock->mode == HF_LOCK_SHARED) {
+		hf_fail(err, HF_USAGE, "cannot lock '%s' shared: a dotlock is one holder's",
+			lock->path);
+		hf_advise(err, "leave out -s for it, or use a lock file (--file)");
+		return HF_USAGE;
+	}
+	dot = calloc(1, sizeof(*dot));
+	if (!dot)
+		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
+	dot->new.fd = -1;
+	status = hf_target_open(&dot->target, lock->path, HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC,
+				err);
+	if (status == HF_OK && sys_fstat(dot->target.dir, &lock->st) < 0) {
+		status = hf_fail_errno(err, "cannot lock '%s'", lock->path);
+		hf_target_close(&dot->target);
+	}
+	if (status != HF_OK) {
+		free(dot);
+		return status;
+	}
+	lock->start = identity(dot->target.name);
+	lock->length = 1;
+	lock->own = dot;
+	hf_dot_reap(&dot->target);
+	return HF_OK;
+}
+
+/* Keep fd's lock for those who wait behind us. */
+static void keep(struct dot *dot, int fd)
+{
+	if (dot->queued == QUEUE) {
+		sys_close(dot->queue[0]);
+		memmove(dot->queue, dot->queue + 1, sizeof(dot->queue[0]) * --dot->queued);
+	}
+	dot->queue[dot->queued++] = fd;
+}
+
+/* PATH can come to name again what it did not name a moment ago (D4). */
+static void forget(struct dot *dot, const struct stat *st)
+{
+	struct stat kept;
+
+	for (int i = 0; i < dot->queued; i++) {
+		if (sys_fstat(dot->queue[i], &kept) < 0 || !hf_same_inode(&kept, st))
+			continue;
+		sys_close(dot->queue[i]);
+		dot->queue[i--] = dot->queue[--dot->queued];
+	}
+}
+
+/* Judge what fd holds the lock of. */
+static enum hf_verdict judge(struct dot *dot, int fd)
+{
+	struct hf_evidence_of of = {
+		.fd = fd, .place = -1, .locked = true, .stale_after = HF_NEVER};
+
+	hf_evidence_judge(&of, &dot->evidence);
+	return dot->evidence.verdict;
+}
+
+/* Who holds PATH, for a message: its owner, or if that is dead, whoever has inherited it. */
+static void describe(const struct hf_target *target, char *out, size_t size)
+{
+	struct hf_dot_record record = {.form = HF_DOT_FOREIGN};
+	struct hf_ident self;
+	struct hf_proc proc;
+	struct stat st;
+	pid_t pid = 0;
+	int fd;
+
+	hf_ident_self(&self);
+	if (hf_dot_look(target, &fd, &st, NULL) == HF_OK) {
+		hf_dot_record_read(fd, &record);
+		if (record.form == HF_DOT_OURS && hf_ident_same_boot(&self, &record.owner) &&
+		    hf_ident_same_pidns(&self, &record.owner) &&
+		    hf_proc_read(record.owner.pid, &proc) && proc.start == record.owner.start)
+			pid = record.owner.pid;
+		else
+			pid = hf_lock_holder(fd);
+		sys_close(fd);
+	}
+	hf_proc_describe(out, size, pid);
+}
+
+/* hf_lock_wait() names who is before us in the queue; the holder is meant. */
+static void notice(void *context, const char *line)
+{
+	struct dot *dot = context;
+	char who[512], raw[1024], text[1024];
+
+	(void)line;
+	if (dot->noticed)
+		return;
+	dot->noticed = true;
+	describe(&dot->target, who, sizeof(who));
+	snprintf(raw, sizeof(raw), "waiting for '%s', held by %s", dot->target.path, who);
+	hf_escape(text, sizeof(text), raw);
+	dot->wait->notice(dot->wait->context, text);
+}
+
+static enum hf_status busy(const struct hf_target *target, const struct hf_wait *wait,
+			   struct hf_err *err)
+{
+	const char *when = wait->deadline == HF_AT_ONCE ? "" : " in time";
+	char who[512];
+
+	describe(target, who, sizeof(who));
+	hf_fail(err, HF_BUSY, "cannot lock '%s'%s: held by %s", target->path, when, who);
+	hf_advise(err, "wait longer with -w");
+	return HF_BUSY;
+}
+
+/* What is known of one that is not ours to wait for in the kernel. */
+static enum hf_status busy_foreign(const struct hf_lock *lock, const struct hf_evidence *e,
+				   struct hf_err *err)
+{
+	hf_fail(err, HF_BUSY, "cannot lock '%s': it is %s: %s", lock->path,
+		hf_verdict_name(e->verdict),
+		e->count ? e->reason[e->count - 1] : "it may not be read");
+	if (e->verdict == HF_VERDICT_HELD)
+		hf_advise(err, "wait longer with -w");
+	else
+		hf_advise(err, "lock-break shows the evidence, and can move it aside");
+	return HF_BUSY;
+}
+
+static enum hf_status wait_in_queue(struct dot *dot, int fd, const struct hf_wait *wait,
+				    struct hf_err *err)
+{
+	struct hf_wait ours = {.deadline = wait->deadline,
+			       .notice = wait->notice ? notice : NULL,
+			       .context = dot};
+	enum hf_status status;
+
+	dot->wait = wait;
+	status = hf_lock_wait(fd, HF_LOCK_EXCLUSIVE, dot->target.path, &ours, err);
+	if (status == HF_BUSY && hf_until(wait->deadline) == 0)
+		return busy(&dot->target, wait, err);
+	return status;
+}
+
+/* PATH is there, and fd is open on it, to be closed here. HF_OK: it is taken, or an ancestor holds
+ * it, or it is foreign. HF_NO: look again. */
+static enum hf_status meet(struct hf_lock *lock, int fd, const struct hf_wait *wait,
+			   struct hf_err *err)
+{
+	struct dot *dot = lock->own;
+	enum hf_status status = hf_lock_inherit(lock, err);
+
+	if (status != HF_OK || lock->inherited >= 0) {
+		sys_close(fd);
+		return status;
+	}
+	forget(dot, &lock->st);
+	status = wait_in_queue(dot, fd, wait, err);
+	if (status == HF_OK && !hf_dot_names(&dot->target, fd)) {
+		keep(dot, fd);
+		return HF_NO;
+	}
+	if (status == HF_OK && judge(dot, fd) == HF_VERDICT_STALE) {
+		status = hf_dot_replace(&dot->target, &dot->new, fd, &lock->fd, err);
+		if (status == HF_OK) {
+			keep(dot, fd);
+			return HF_OK;
+		}
+	} else if (status == HF_OK) {
+		dot->foreign = true;
+	}
+	sys_close(fd);
+	return status;
+}
+
+static enum hf_status take_dot(struct hf_lock *lock, const struct hf_wait *wait,
+			       struct hf_err *err)
+{
+	struct dot *dot = lock->own;
+	int fd;
+
+	for (int looks = 0; looks < MOST_LOOKS || hf_until(wait->deadline) > 0; looks++) {
+		enum hf_status status = hf_dot_look(&dot->target, &fd, &lock->st, err);
+
+		if (status == HF_NO)
+			status = hf_dot_link(&dot->target, &dot->new, &lock->fd, err);
+		else if (status == HF_OK)
+			status = meet(lock, fd, wait, err);
+		else if (status == HF_NOPERM) {
+			dot->foreign = true;
+			return HF_OK;
+		}
+		if (status == HF_NO)
+			continue;
+		if (status == HF_OK && lock->fd >= 0 && sys_fstat(lock->fd, &lock->st) < 0)
+			return hf_fail_errno(err, "cannot look at dotlock '%s'", lock->path);
+		return status;
+	}
+	return busy(&dot->target, wait, err);
+}
+
+static enum hf_status try_dot(struct hf_lock *lock, struct hf_err *err)
+{
+	struct dot *dot = lock->own;
+
+	return dot->foreign ? busy_foreign(lock, &dot->evidence, err) : HF_OK;
+}
+
+/* Does PATH look as if it were to be had, or waited for in the kernel? HF_NO: it is foreign. */
+static enum hf_status looks_free(struct dot *dot, struct hf_err *err)
+{
+	enum hf_status status;
+	struct stat st;
+	int fd;
+
+	status = hf_dot_look(&dot->target, &fd, &st, err);
+	if (status == HF_NO)
+		return HF_OK;
+	dot->evidence = (struct hf_evidence){.verdict = HF_VERDICT_UNKNOWN};
+	if (status == HF_NOPERM)
+		return HF_NO;
+	if (status != HF_OK)
+		return status;
+	if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0 && hf_dot_names(&dot->target, fd) &&
+	    judge(dot, fd) != HF_VERDICT_STALE)
+		status = HF_NO;
+	sys_close(fd);
+	return status;
+}
+
+static void notify(const struct hf_lock *lock, const struct dot *dot, const struct hf_wait *wait)
+{
+	const struct hf_evidence *e = &dot->evidence;
+	char raw[1024], line[1024];
+
+	snprintf(raw, sizeof(raw), "waiting for '%s': %s", lock->path,
+		 e->count ? e->reason[e->count - 1] : "it may not be read");
+	hf_escape(line, sizeof(line), raw);
+	wait->notice(wait->context, line);
+}
+
+static enum hf_status wait_foreign(struct hf_lock *lock, struct dot *dot,
+				   const struct hf_wait *wait, struct hf_err *err)
+{
+	int64_t said = wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER;
+	struct hf_await await;
+	enum hf_status status = hf_await_begin(&await, dot->target.dir, dot->target.name,
+					       wait->deadline, err);
+
+	if (status != HF_OK)
+		return status;
+	while ((status = looks_free(dot, err)) == HF_NO) {
+		if (hf_until(said) == 0) {
+			notify(lock, dot, wait);
+			said = HF_NEVER;
+		}
+		hf_await_process(&await, dot->evidence.pid);
+		if (!hf_await_sleep(&await)) {
+			status = busy_foreign(lock, &dot->evidence, err);
+			break;
+		}
+	}
+	hf_await_end(&await);
+	return status;
+}
+
+static enum hf_status wait_dot(struct hf_lock *lock, const struct hf_wait *wait,
+			       struct hf_err *err)
+{
+	struct dot dot = {.new.fd = -1};
+	enum hf_status status = hf_target_open(&dot.target, lock->path,
+					       HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC, err);
+
+	if (status != HF_OK)
+		return status;
+	status = wait_foreign(lock, &dot, wait, err);
+	hf_target_close(&dot.target);
+	return status;
+}
+
+static void release_dot(struct hf_lock *lock)
+{
+	struct dot *dot = lock->own;
+	int saved = errno;
+
+	if (lock->fd >= 0)
+		hf_dot_remove(&dot->target, lock->fd);
+	/* who has waited longer is behind these */
+	for (int i = 0; i < dot->queued; i++)
+		sys_close(dot->queue[i]);
+	hf_lock_close(lock);
+	hf_dot_discard(&dot->target, &dot->new);
+	hf_target_close(&dot->target);
+	free(dot);
+	lock->own = NULL;
+	errno = saved;
+}
+
+const struct hf_lock_ops hf_lock_dot = {
+	.name = "dotlock",
+	.rank = 2,
+	.inherits = false, /* its inode is not known before it is taken: meet() asks */
+	.open = open_dot,
+	.take = take_dot,
+	.try = try_dot,
+	.wait = wait_dot,
+	.release = release_dot,
+};
+
+void hf_dot_touch(const struct hf_lock *lock)
+{
+	int saved = errno;
+
+	if (lock->ops == &hf_lock_dot && lock->state == HF_LOCK_HELD && lock->fd >= 0)
+		futimens(lock->fd, NULL);
+	errno = saved;
+}
+
+bool hf_dot_lost(const struct hf_lock *lock)
+{
+	const struct dot *dot = lock->own;
+
+	return lock->ops == &hf_lock_dot && lock->state == HF_LOCK_HELD && lock->fd >= 0 &&
+	       !hf_dot_names(&dot->target, lock->fd);
+}
