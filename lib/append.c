@@ -178,24 +178,38 @@ static enum hf_status write_record(const struct work *w, int fd, struct hf_err *
 	return hf_copy_stream(w->record->fd, fd, NULL, "the record", w->target.path, err);
 }
 
-/* The target, or nothing where it is absent, and behind it the batch or our record. */
+/* Become the leader of a batch, if there is one; options then say how it follows the commit. */
+static enum hf_status gather_and_enter(struct work *w, struct hf_atomic_options *options,
+				       struct hf_err *err)
+{
+	enum hf_status status = gather(w, err);
+
+	if (status != HF_OK || w->batch.fd < 0)
+		return status;
+	options->side = "append";
+	options->step = mark_step;
+	options->step_context = &w->batch;
+	status = hf_batch_enter(&w->target, &w->batch, err);
+	return status == HF_OK ? hf_batch_mark(&w->batch, HF_SPOOL_CLOSED, err) : status;
+}
+
+/* The target, or nothing where it is absent, and behind it the batch or our record. The spool is
+ * taken only when the target is copied: who comes meanwhile still comes along. */
 static enum hf_status replace(struct work *w, struct hf_err *err)
 {
 	struct hf_atomic_options options = w->options->file;
+	bool present = w->lock >= 0;
 	struct hf_atomic a;
 	enum hf_status status;
 
-	if (w->batch.fd >= 0) {
-		options.side = "append";
-		options.step = mark_step;
-		options.step_context = &w->batch;
-	}
-	status = hf_atomic_begin_at(&a, &w->target, w->lock, w->lock >= 0 ? &w->st : NULL, &options,
-				    err);
+	status =
+		hf_atomic_begin_at(&a, &w->target, w->lock, present ? &w->st : NULL, &options, err);
 	if (status != HF_OK)
 		return status;
-	if (w->lock >= 0)
+	if (present)
 		status = hf_copy_file(w->lock, a.fd, NULL, w->target.path, w->target.path, err);
+	if (status == HF_OK && present)
+		status = gather_and_enter(w, &options, err);
 	if (status == HF_OK)
 		status = write_record(w, a.fd, err);
 	if (status == HF_OK)
@@ -204,31 +218,27 @@ static enum hf_status replace(struct work *w, struct hf_err *err)
 	return status;
 }
 
-static enum hf_status enter_and_replace(struct work *w, struct hf_err *err)
+static enum hf_status write_in_place(struct work *w, struct hf_err *err)
 {
-	enum hf_status status = hf_batch_enter(&w->target, &w->batch, err);
+	enum hf_status status = hf_refuse(&w->target, w->lock, &w->st, true, NULL, err);
 
 	if (status == HF_OK)
-		status = hf_batch_mark(&w->batch, HF_SPOOL_CLOSED, err);
-	return status == HF_OK ? replace(w, err) : status;
+		status = gather(w, err);
+	if (status == HF_OK)
+		status = hf_write_in_place(&w->target, &w->st, &w->batch, syncs(w), err);
+	return status;
 }
 
 /* Under the target's lock, all being settled: write, and tell those who wait. P2, P4. */
 static enum hf_status lead(struct work *w, struct hf_err *err)
 {
-	enum hf_status status = gather(w, err), told;
+	enum hf_status status = w->options->in_place ? write_in_place(w, err) : replace(w, err);
+	enum hf_status told = HF_NO;
 	bool unsettled;
 
-	if (status == HF_OK && w->options->in_place)
-		status = hf_refuse(&w->target, w->lock, &w->st, true, NULL, err);
-	if (status == HF_OK && w->options->in_place)
-		status = hf_write_in_place(&w->target, &w->st, &w->batch, syncs(w), err);
-	else if (status == HF_OK && w->batch.fd >= 0)
-		status = enter_and_replace(w, err);
-	else if (status == HF_OK)
-		status = replace(w, err);
 	if (w->batch.fd < 0)
 		return status;
+	w->settled = true; /* whatever comes of it, nobody else has the record now */
 	/* in place, a part that could not be cut off is left for the next to settle */
 	unsettled = status != HF_OK && w->batch.head.state == HF_SPOOL_IN_PLACE;
 	if (status == HF_OK || (status == HF_UNCERTAIN && !unsettled)) {
@@ -236,8 +246,6 @@ static enum hf_status lead(struct work *w, struct hf_err *err)
 		told = hf_batch_mark(&w->batch, HF_SPOOL_DONE, NULL);
 	} else if (!unsettled) {
 		told = hf_batch_mark(&w->batch, HF_SPOOL_ABANDONED, NULL);
-	} else {
-		told = HF_NO;
 	}
 	if (told == HF_OK) {
 		hf_batch_finish(&w->target, &w->batch);
@@ -284,9 +292,10 @@ static enum hf_status turn(struct work *w, struct hf_err *err)
 		return status;
 	status = lead(w, err);
 	/* a stranger replaced the target, without its lock, while we made the new one */
-	if (status == HF_BUSY && err->errnum == EEXIST)
-		status = AGAIN;
-	w->settled = status != AGAIN; /* whatever came of it, nobody else has the record now */
+	if (status == HF_BUSY && err->errnum == EEXIST) {
+		w->settled = false;
+		return AGAIN;
+	}
 	return status;
 }
 

@@ -21,19 +21,20 @@ enum hf_status hf_batch_take(const struct hf_target *target, bool patient, struc
 	enum hf_status status = HF_NO;
 	struct stat st;
 
-	*batch = (struct hf_batch){.fd = hf_spool_open_named(target, "spool"), .what = "spool"};
+	*batch = (struct hf_batch){
+		.fd = hf_spool_open_named(target, "spool"), .path = target->path, .what = "spool"};
 	if (batch->fd < 0)
 		return HF_NO; /* none, or not ours to open */
 	if (patient ? hf_spool_lock(batch->fd) < 0 : !hf_spool_lock_soon(batch->fd))
 		goto none;
 	if (sys_fstat(batch->fd, &st) < 0) {
-		status = hf_fail_errno(err, "cannot read the spool");
+		status = hf_fail_errno(err, "cannot read the spool of '%s'", target->path);
 		goto none;
 	}
 	if (st.st_nlink == 0)
 		goto none;
 	if (hf_spool_read_head(batch->fd, &batch->head) < 0 && errno) {
-		status = hf_fail_errno(err, "cannot read the spool");
+		status = hf_fail_errno(err, "cannot read the spool of '%s'", target->path);
 		goto none;
 	}
 	if (batch->head.state == HF_SPOOL_OPEN)
@@ -49,6 +50,7 @@ enum hf_status hf_batch_make(const struct hf_target *target, const struct stat *
 			     struct hf_batch *batch, struct hf_err *err)
 {
 	*batch = (struct hf_batch){.fd = hf_spool_create(target, target_st),
+				   .path = target->path,
 				   .head = hf_spool_new_head(HF_SPOOL_CLOSED)};
 	if (batch->fd >= 0 && hf_spool_lock(batch->fd) == 0 &&
 	    hf_spool_write_head(batch->fd, &batch->head))
@@ -87,7 +89,7 @@ enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_record *reco
 			    struct hf_err *err)
 {
 	if (!hf_spool_put(batch->fd, &batch->head, record))
-		return hf_fail_errno(err, "cannot keep the record");
+		return hf_fail_errno(err, "cannot keep the record for '%s'", batch->path);
 	return HF_OK;
 }
 
@@ -99,6 +101,7 @@ enum hf_status hf_batch_open(const struct hf_target *target, struct hf_batch *ba
 
 	for (;;) {
 		*batch = (struct hf_batch){.fd = hf_spool_open_named(target, "batch"),
+					   .path = target->path,
 					   .what = "batch"};
 		if (batch->fd < 0) {
 			if (errno == ENOENT)
@@ -128,22 +131,41 @@ enum hf_status hf_batch_open(const struct hf_target *target, struct hf_batch *ba
 	return HF_OK;
 }
 
+static enum hf_status frame_at(const struct hf_batch *batch, uint64_t *at,
+			       struct hf_spool_frame *frame, struct hf_err *err)
+{
+	enum hf_status status = hf_spool_frame_at(batch->fd, &batch->head, at, frame);
+
+	if (status == HF_IO)
+		hf_fail_errno(err, "cannot read the spool of '%s'", batch->path);
+	if (status != HF_DATA)
+		return status;
+	hf_fail(err, HF_DATA, "the spool of '%s' is damaged", batch->path);
+	hf_advise(err,
+		  "look whether its last records are in '%s', and remove the files named "
+		  ".holdfast.*.batch and .holdfast.*.spool beside it",
+		  batch->path);
+	return HF_DATA;
+}
+
 enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err)
 {
 	struct hf_spool_frame frame;
 	enum hf_status status;
 	uint64_t at = 0;
 
-	while ((status = hf_spool_frame_at(batch->fd, &batch->head, &at, &frame, err)) == HF_OK) {
+	while ((status = frame_at(batch, &at, &frame, err)) == HF_OK) {
 		int owned = hf_spool_has_owner(batch->fd, at);
 
 		if (owned < 0) /* one left out by mistake would be lost */
-			return hf_fail_errno(err, "cannot see whose the records are");
+			return hf_fail_errno(err, "cannot see whose the records for '%s' are",
+					     batch->path);
 		if (owned == 0) {
 			frame.left_out = 1;
 			if (sys_pwrite(batch->fd, &frame, sizeof(frame), (off_t)at) !=
 			    (ssize_t)sizeof(frame))
-				return hf_fail_errno(err, "cannot write the spool");
+				return hf_fail_errno(err, "cannot write the spool of '%s'",
+						     batch->path);
 		}
 		at += sizeof(frame) + frame.size;
 	}
@@ -156,7 +178,7 @@ enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at, struct 
 	struct hf_spool_frame frame;
 	enum hf_status status;
 
-	while ((status = hf_spool_frame_at(batch->fd, &batch->head, at, &frame, err)) == HF_OK) {
+	while ((status = frame_at(batch, at, &frame, err)) == HF_OK) {
 		*record = (struct hf_record){
 			.fd = batch->fd, .at = *at + sizeof(frame), .size = frame.size};
 		*at += sizeof(frame) + frame.size;
@@ -170,7 +192,7 @@ enum hf_status hf_batch_mark(struct hf_batch *batch, enum hf_spool_state state, 
 {
 	batch->head.state = state;
 	if (!hf_spool_write_head(batch->fd, &batch->head))
-		return hf_fail_errno(err, "cannot write the spool");
+		return hf_fail_errno(err, "cannot write the spool of '%s'", batch->path);
 	return HF_OK;
 }
 

@@ -12,6 +12,7 @@
 
 struct hf_batch {
 	int fd;		  /* -1: none */
+	const char *path; /* the target's, for messages */
 	const char *what; /* the side name that it has, "spool" or "batch"; NULL: none yet */
 	struct hf_spool_head head;
 };

@@ -48,7 +48,7 @@ static enum hf_status stream_read(struct stream *s, char *buffer, size_t size, s
 		if (r <= 0) {
 			if (r == 0)
 				errno = EIO;
-			return hf_fail_errno(err, "cannot read the spool");
+			return hf_fail_errno(err, "cannot read the spool of '%s'", s->batch->path);
 		}
 		*got += (size_t)r;
 		s->done += (uint64_t)r;
@@ -75,8 +75,8 @@ enum hf_status hf_write_records(const struct hf_batch *batch, int fd, const char
 	return status;
 }
 
-static enum hf_status read_from(int fd, uint64_t offset, char *buffer, size_t size,
-				struct hf_err *err)
+static enum hf_status read_from(int fd, const char *path, uint64_t offset, char *buffer,
+				size_t size, struct hf_err *err)
 {
 	for (size_t got = 0; got < size;) {
 		ssize_t n = sys_pread(fd, buffer + got, size - got, (off_t)(offset + got));
@@ -86,7 +86,7 @@ static enum hf_status read_from(int fd, uint64_t offset, char *buffer, size_t si
 		if (n <= 0) {
 			if (n == 0)
 				errno = EIO;
-			return hf_fail_errno(err, "cannot read the end of the target");
+			return hf_fail_errno(err, "cannot read the end of '%s'", path);
 		}
 		got += (size_t)n;
 	}
@@ -112,7 +112,7 @@ static enum hf_status compare_from(int fd, uint64_t offset, uint64_t end,
 		if (status != HF_OK)
 			return status;
 		n = left < wanted ? (size_t)left : wanted;
-		status = read_from(fd, offset, have, n, err);
+		status = read_from(fd, batch->path, offset, have, n, err);
 		if (status != HF_OK)
 			return status;
 		for (size_t i = 0; i < n; i++) {
@@ -138,7 +138,7 @@ static enum hf_status compare(int fd, const struct hf_batch *batch, enum tail *t
 
 	*tail = TAIL_OTHER;
 	if (!buffers || sys_fstat(fd, &st) < 0) {
-		status = hf_fail_errno(err, "cannot read the end of the target");
+		status = hf_fail_errno(err, "cannot read the end of '%s'", batch->path);
 	} else if ((uint64_t)st.st_size >= batch->head.offset) {
 		uint64_t end = (uint64_t)st.st_size, offset = batch->head.offset;
 
@@ -182,7 +182,8 @@ static enum hf_status cut_off(int fd, const struct hf_batch *batch, struct hf_er
 	if (status != HF_OK || tail == TAIL_OTHER)
 		return status;
 	if (sys_ftruncate(fd, (off_t)batch->head.offset) < 0 || sys_fsync(fd) < 0)
-		return hf_fail_errno(err, "cannot cut off what was written in part");
+		return hf_fail_errno(err, "cannot cut off what was written to '%s' in part",
+				     batch->path);
 	return HF_OK;
 }
 

@@ -107,7 +107,7 @@ static void withdraw_record(const struct hf_target *target, struct hf_ticket *ti
 	uint64_t at = 0;
 
 	hf_spool_own(ticket->fd, ticket->at, F_UNLCK);
-	while (hf_spool_frame_at(ticket->fd, head, &at, &frame, NULL) == HF_OK) {
+	while (hf_spool_frame_at(ticket->fd, head, &at, &frame) == HF_OK) {
 		if (hf_spool_has_owner(ticket->fd, at) != 0)
 			return;
 		at += sizeof(frame) + frame.size;
@@ -128,7 +128,7 @@ enum hf_status hf_ticket_look(const struct hf_target *target, struct hf_ticket *
 	if (hf_spool_lock(ticket->fd) < 0)
 		return HF_NO;
 	known = hf_spool_read_head(ticket->fd, &head) == 0 &&
-		hf_spool_frame_at(ticket->fd, &head, &at, &frame, NULL) == HF_OK;
+		hf_spool_frame_at(ticket->fd, &head, &at, &frame) == HF_OK;
 	if (known) {
 		*state = head.state;
 		*status = head.status;

@@ -45,11 +45,10 @@ bool hf_spool_write_head(int fd, const struct hf_spool_head *head)
 
 int hf_spool_lock(int fd)
 {
-	int result;
+	int result = -1;
 
-	do
+	for (int i = 0; i < TRIES && result < 0; i += errno != EINTR)
 		result = sys_flock(fd, LOCK_EX);
-	while (result < 0 && errno == EINTR);
 	return result;
 }
 
@@ -180,7 +179,7 @@ struct hf_spool_head hf_spool_new_head(enum hf_spool_state state)
 }
 
 enum hf_status hf_spool_frame_at(int fd, const struct hf_spool_head *head, uint64_t *at,
-				 struct hf_spool_frame *frame, struct hf_err *err)
+				 struct hf_spool_frame *frame)
 {
 	ssize_t n;
 
@@ -190,9 +189,9 @@ enum hf_status hf_spool_frame_at(int fd, const struct hf_spool_head *head, uint6
 		return HF_NO;
 	n = read_at(fd, frame, sizeof(*frame), *at);
 	if (n < 0)
-		return hf_fail_errno(err, "cannot read the spool");
+		return HF_IO;
 	if (n != (ssize_t)sizeof(*frame) || frame->magic != HF_SPOOL_FRAME_MAGIC ||
 	    frame->size > head->end - *at - sizeof(*frame))
-		return hf_fail(err, HF_DATA, "the spool is damaged");
+		return HF_DATA;
 	return HF_OK;
 }
