@@ -48,8 +48,8 @@ UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(TOOL_ROOMS))
 RIGS = faultloop powercut groupfault
 RIG_ROOMS = rig judge disk group
 BENCHES = pair
-BATS_TESTS = atomic-write atomic-append lock-run lock-sets lock-signals flock lock-retry \
-	model \
+BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
+	lock-retry model \
 	faults-write faults-append faults-update strace powercut man completion demo house install
 
 MAN1 = $(TOOLS)
