@@ -69,7 +69,9 @@ complete_zsh() {
 	timeout 60 zsh -fc '
 		zmodload zsh/zpty
 		exec 3<>answer
-		until_dot() { while IFS= read -u 3 -r line && [[ $line != . ]]; do print -r -- $line; done }
+		until_dot() {
+			while IFS= read -u 3 -r line && [[ $line != . ]]; do print -r -- $line; done
+		}
 		zpty shell "TERM=dumb ZDOTDIR=$PWD COMPLETIONS=$1 exec zsh -di"
 		until_dot
 		zpty -wn shell "$2"$'"'\t\x1d'"'
@@ -82,7 +84,8 @@ complete_fish() {
 	fish --no-config -c '
 		source $argv[1]/holdfast.fish
 		complete -c odd-command -fa odd-argument
-		complete -C $argv[2]' "$completions" "$1" | sed 's/\t.*//; s/^--[a-z-]*=//' | sort -u
+		complete -C $argv[2]' "$completions" "$1" |
+		sed 's/\t.*//; s/^--[a-z-]*=//' | sort -u
 }
 
 # complete LINE: exactly these.
@@ -175,7 +178,8 @@ cases() {
 }
 
 @test "a tool that is not there is no error" {
-	run -0 fish --no-config -c 'set PATH /nonexistent; source $argv[1]' "$completions/holdfast.fish"
+	run -0 fish --no-config -c 'set PATH /nonexistent; source $argv[1]' \
+		"$completions/holdfast.fish"
 	[ "$output" = '' ]
 	PATH=/usr/bin:/bin shell=bash
 	gives 'atomic-write --sy'
