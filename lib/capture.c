@@ -38,8 +38,14 @@ enum hf_status hf_capture(char **argv, int in, int fd, const char *name, int *wa
 	io.fd = output.pipe = ends[0];
 	command.out = ends[1];
 	status = hf_spawn(&child, &command, err);
-	sys_close(ends[1]);
-	if (status == HF_OK) {
+	if (sys_close(ends[1]) < 0 && status == HF_OK) {
+		/* it may be open still, and the end of the output would never be seen */
+		status = hf_fail_errno_as(err, HF_IO, "cannot read the output of '%s'", argv[0]);
+		sys_close(output.pipe);
+		output.pipe = -1;
+		hf_supervise(&child, NULL, NULL);
+		*wait_status = child.wait_status;
+	} else if (status == HF_OK) {
 		status = hf_supervise(&child, &io, err);
 		*wait_status = child.wait_status;
 	}

@@ -73,7 +73,8 @@ enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command
 	if (sigaction(SIGCHLD, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
 		signal(SIGCHLD, SIG_DFL);
 	forwardable(&block);
-	sigprocmask(SIG_BLOCK, &block, &child->old_mask);
+	if (sigprocmask(SIG_BLOCK, &block, &child->old_mask) < 0)
+		return hf_fail_errno_as(err, HF_OS, "cannot run '%s'", command->argv[0]);
 	child->wait_status = RUNNING;
 	child->asked = 0;
 	pid = vfork();
@@ -139,8 +140,9 @@ static void reap(struct hf_child *child)
 	while ((pid = waitpid(which, &status, WNOHANG)) > 0)
 		if (pid == child->pid)
 			child->wait_status = status;
-	if (pid < 0 && errno == ECHILD && is_running(child))
-		child->wait_status = HF_BUG << 8; /* somebody else has waited for it */
+	/* somebody else has waited for it, or nobody can */
+	if (pid < 0 && errno != EINTR && is_running(child))
+		child->wait_status = HF_BUG << 8;
 }
 
 static void handle(struct hf_child *child, const struct event *e)
