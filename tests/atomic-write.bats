@@ -337,8 +337,8 @@ let_go() {
 
 @test "without /proc" {
 	run unshare -m sh -c '
-		mount -t tmpfs none /proc && echo new | atomic-write f && echo new | atomic-write g &&
-		atomic-write h echo new'
+		mount -t tmpfs none /proc && echo new | atomic-write f &&
+		echo new | atomic-write g && atomic-write h echo new'
 	[ "$status" = 0 ]
 	[ "$(cat f g h)" = $'new\nnew\nnew' ]
 	run --separate-stderr unshare -m sh -c '
@@ -390,8 +390,8 @@ PY
 	echo newer | atomic-write --backup=.orig f
 	[ "$(cat f f.orig f~)" = $'newer\nnew\nold' ]
 	# killed between the backup and the replacement
-	run bash -c 'echo newest |
-		HOLDFAST_FAULT=renameat2#2:kill "$HF_FAULT_BIN/atomic-write" -b f; true'
+	run -137 sh -c 'echo newest |
+		HOLDFAST_FAULT=renameat2#2:kill "$HF_FAULT_BIN/atomic-write" -b f'
 	[ "$(cat f f~)" = $'newer\nnewer' ]
 	echo newest | atomic-write -b f
 	[ "$(cat f f~)" = $'newest\nnewer' ]
@@ -513,26 +513,31 @@ PY
 	no_litter
 }
 
+# A run that is killed by the fault $1.
+killed() {
+	run -137 sh -c 'echo killed | HOLDFAST_FAULT=$0 "$HF_FAULT_BIN/atomic-write" f' "$1:kill"
+}
+
 @test "what a killed run leaves, the next one takes away" {
 	local call
 	for call in renameat2#1 linkat#1 fsync#1 fsync#2; do
-		run bash -c "echo killed | HOLDFAST_FAULT=$call:kill '$HF_FAULT_BIN/atomic-write' f; true"
+		killed "$call"
 		[[ $(cat f) == old || $(cat f) == killed ]]
 	done
-	run bash -c "echo killed | HOLDFAST_FAULT=renameat2#1:kill '$HF_FAULT_BIN/atomic-write' f; true"
+	killed renameat2#1
 	[ -e .holdfast.f.tmp ]
 	echo new | atomic-write f
 	[ "$(cat f)" = new ]
 	no_litter
 	# without unnamed files
-	run bash -c "echo killed | HOLDFAST_FAULT=openat#2:EOPNOTSUPP,renameat2#1:kill \
-		'$HF_FAULT_BIN/atomic-write' f; true"
+	killed openat#2:EOPNOTSUPP,renameat2#1
 	[ -n "$(find . -name '.holdfast.f.*.tmp')" ]
 	echo newer | HOLDFAST_FAULT=openat#2:EOPNOTSUPP "$HF_FAULT_BIN/atomic-write" f
 	[ "$(cat f)" = newer ]
 	no_litter
 	# for a target that is gone meanwhile
-	run bash -c "echo killed | HOLDFAST_FAULT=renameat2#1:kill '$HF_FAULT_BIN/atomic-write' f; true"
+	killed renameat2#1
+	[ -e .holdfast.f.tmp ]
 	rm f
 	echo new | atomic-write f
 	no_litter
@@ -551,7 +556,7 @@ PY
 	no_litter
 }
 
-@test "what is synced, and when: the file before it has a name, the directory after the rename" {
+@test "the file is synced before it has a name, the directory after the rename" {
 	calls() {
 		rm -f log
 		echo new | HOLDFAST_FAULT_LOG=log "$HF_FAULT_BIN/atomic-write" "$@"
