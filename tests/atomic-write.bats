@@ -22,7 +22,7 @@ no_litter() {
 	[ -z "$(find "${1:-.}" -maxdepth 1 -name '.holdfast.*')" ]
 }
 
-# Run the rest with standard input $1; it must exit with $2, say why in one line, and change nothing.
+# Run the rest with standard input $1; it must exit with $2, say why in one line, leave nothing.
 refused() {
 	local input=$1 wanted=$2
 	shift 2
