@@ -21,8 +21,8 @@
 #define HF_ROW_PARENTS {HF_OPT_PARENTS, "parents", NULL, "make missing directories"}
 #define HF_ROW_BACKUP {'b', "backup", "[SUFFIX]", "keep the old content as FILE~, or FILE + SUFFIX"}
 #define HF_ROW_IF_MATCH                                                                            \
-	{HF_OPT_IF_MATCH, "if-match", "SHA256",                                                    \
-	 "only if FILE's content has this SHA-256, or is 'absent'; else exit with 1"}
+	{HF_OPT_IF_MATCH, "if-match", "SHA256|absent",                                             \
+	 "only if FILE's content has this SHA-256, or FILE is absent; else exit with 1"}
 #define HF_ROW_SKIP_SAME {HF_OPT_SKIP_SAME, "skip-same", NULL, "leave FILE alone if it is the same"}
 #define HF_ROW_VALIDATE                                                                            \
 	{HF_OPT_VALIDATE, "validate", "COMMAND",                                                   \
@@ -30,7 +30,8 @@
 #define HF_ROW_ALLOW_EMPTY {HF_OPT_ALLOW_EMPTY, "allow-empty", NULL, "an empty result is meant"}
 #define HF_ROW_PRINT {HF_OPT_PRINT, "print", NULL, "print the new content, once it is in place"}
 #define HF_ROW_SYNC                                                                                \
-	{HF_OPT_SYNC, "sync", "HOW", "full: durable (default); data: the file only; none"}
+	{HF_OPT_SYNC, "sync", "full|data|none",                                                    \
+	 "what to sync: file and directory (the default), the file only, or nothing"}
 #define HF_ROW_NO_FOLLOW                                                                           \
 	{HF_OPT_NO_FOLLOW, "no-follow", NULL, "replace a symbolic link, not what it names"}
 #define HF_ROW_BREAK_LINKS                                                                         \
