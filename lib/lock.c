@@ -110,12 +110,26 @@ enum hf_status hf_lock_recheck(const struct hf_lock *lock)
 	return hf_same_inode(&st, &lock->st) ? HF_OK : HF_NO;
 }
 
+enum hf_status hf_lock_unproved(const struct hf_lock *lock, struct hf_err *err)
+{
+	hf_fail(err, HF_UNAVAILABLE,
+		"cannot lock '%s': %s says that it may be inherited, and without /proc that cannot "
+		"be proved",
+		lock->path, HF_FD_ENV);
+	hf_advise(err, "mount /proc, or unset %s if nothing around this holds the lock", HF_FD_ENV);
+	return HF_UNAVAILABLE;
+}
+
 enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err)
 {
 	int fd = -1;
+	enum hf_held held = hf_fd_inherited(&lock->st, &fd);
 
 	lock->inherited = -1;
-	switch (hf_fd_inherited(&lock->st, &fd)) {
+	/* nothing that is close-on-exec was inherited: a stale number, used again by another set */
+	if (fd >= 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC))
+		held = HF_HELD_NONE;
+	switch (held) {
 	case HF_HELD_NONE:
 		return HF_OK;
 	case HF_HELD_SHARED:
@@ -130,13 +144,7 @@ enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err)
 	case HF_HELD_EXCLUSIVE:
 		break;
 	case HF_HELD_UNKNOWN:
-		hf_fail(err, HF_UNAVAILABLE,
-			"cannot lock '%s': %s says that it may be inherited, and without /proc "
-			"that cannot be proved",
-			lock->path, HF_FD_ENV);
-		hf_advise(err, "mount /proc, or unset %s if nothing around this holds the lock",
-			  HF_FD_ENV);
-		return HF_UNAVAILABLE;
+		return hf_lock_unproved(lock, err);
 	}
 	lock->inherited = fd;
 	return HF_OK;

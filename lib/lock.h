@@ -39,8 +39,9 @@
  *		another inode; what was taken protects nothing. The set gives everything back and
  *		sorts again, since the order may have changed with the identity.
  *	try	the foreign part, at once. HF_BUSY: somebody has it.
- *	wait	until the foreign part looks free, or the deadline. Nothing is held meanwhile, and
- *		nothing is taken: by the time it returns, somebody else may have it again.
+ *	wait	until the foreign part looks free, or the deadline. The lock is CLOSED, nothing is
+ *		held meanwhile, and nothing is taken: by the time it returns, somebody else may have
+ *		it again.
  *	release	gives back whatever the state says is held, and closes. Never fails, never waits.
  *
  * Inherited locks. A command that runs under a lock inherits the descriptor that holds it. What an
@@ -128,6 +129,9 @@ enum hf_status hf_lock_recheck(const struct hf_lock *lock);
 /* Set lock->inherited, if an ancestor holds it for us (see above). HF_USAGE: an ancestor holds it
  * shared, and exclusive is wanted. HF_UNAVAILABLE: it cannot be known, since /proc is not there. */
 enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err);
+
+/* HF_UNAVAILABLE, for a kind that has its own way to inherit. */
+enum hf_status hf_lock_unproved(const struct hf_lock *lock, struct hf_err *err);
 
 /* Close lock->fd. A release for kinds that need no more: closing gives back what no command
  * inherited. */

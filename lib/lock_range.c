@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lock_range.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -9,7 +10,6 @@
 #include <string.h>
 
 #include "clock.h"
-#include "fd.h"
 #include "path.h"
 #include "proc.h"
 #include "sys.h"
@@ -222,29 +222,46 @@ static bool parse(const char *line, struct hf_range_held *held)
 	return true;
 }
 
-bool hf_range_inherited(const struct stat *inode,
-			bool (*fits)(const void *wanted, const struct hf_range_held *held),
-			const void *wanted, struct hf_range_held *found)
+/* Does fd hold a range that fits? *found is it. */
+static bool holds(int fd, bool (*fits)(const void *wanted, const struct hf_range_held *held),
+		  const void *wanted, struct hf_range_held *found)
 {
-	const char *list = getenv(HF_FD_ENV);
 	char path[40], line[256];
 	bool fit = false;
+	FILE *info;
 
-	for (char *end; list && *list && !fit; list = *end == ',' ? end + 1 : "") {
-		struct stat st;
-		FILE *info;
-
-		found->fd = (int)strtol(list, &end, 10);
-		if (fstat(found->fd, &st) < 0 || !hf_same_inode(&st, inode))
-			continue;
-		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", found->fd);
-		info = fopen(path, "re");
-		while (info && !fit && fgets(line, sizeof(line), info))
-			fit = parse(line, found) && fits(wanted, found);
-		if (info)
-			fclose(info);
-	}
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "re");
+	while (info && !fit && fgets(line, sizeof(line), info))
+		fit = parse(line, found) && fits(wanted, found);
+	if (info)
+		fclose(info);
+	found->fd = fd;
 	return fit;
+}
+
+enum hf_held hf_range_inherited(const struct stat *inode,
+				bool (*fits)(const void *wanted, const struct hf_range_held *held),
+				const void *wanted, struct hf_range_held *found)
+{
+	enum hf_held held = HF_HELD_NONE;
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	if (!dir)
+		return HF_HELD_UNKNOWN;
+	while (held == HF_HELD_NONE && (entry = readdir(dir))) {
+		int fd = atoi(entry->d_name), flags = fcntl(fd, F_GETFD);
+		struct stat st;
+
+		if (fd < 3 || flags < 0 || (flags & FD_CLOEXEC) || fstat(fd, &st) < 0 ||
+		    !hf_same_inode(&st, inode))
+			continue;
+		if (holds(fd, fits, wanted, found))
+			held = found->exclusive ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
+	}
+	closedir(dir);
+	return held;
 }
 
 static enum hf_status open_range(struct hf_lock *lock, struct hf_err *err)
@@ -276,26 +293,43 @@ static bool conflicts(const void *wanted, const struct hf_range_held *held)
 	       held->start <= hf_lock_last(lock->start, lock->length);
 }
 
-static enum hf_status take_range(struct hf_lock *lock, const struct hf_wait *wait,
-				 struct hf_err *err)
+/* The range is taken by somebody. Do we inherit his descriptor? HF_NO: not that is known. */
+static enum hf_status inherit(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
 {
-	char what[PATH_MAX + 3];
 	struct hf_range_held held;
-	enum hf_status status;
 
-	if (hf_range_inherited(&lock->st, covers, lock, &held)) {
+	switch (hf_range_inherited(&lock->st, covers, lock, &held)) {
+	case HF_HELD_UNKNOWN:
+		return getenv(HF_FD_ENV) ? hf_lock_unproved(lock, err) : HF_NO;
+	case HF_HELD_NONE:
+		break;
+	default:
 		hf_lock_close(lock);
 		lock->inherited = held.fd;
 		return HF_OK;
 	}
-	if (hf_range_inherited(&lock->st, conflicts, lock, &held)) {
-		hf_fail(err, HF_USAGE,
-			"cannot lock '%s': a part of that range is held by a process that runs "
-			"this one, and it would wait for itself",
-			lock->path);
-		hf_advise(err, "take the whole range outside, exclusively");
-		return HF_USAGE;
-	}
+	if (wait->deadline == HF_AT_ONCE ||
+	    hf_range_inherited(&lock->st, conflicts, lock, &held) == HF_HELD_NONE)
+		return HF_NO;
+	hf_fail(err, HF_USAGE,
+		"cannot lock '%s': a part of that range is held by a process that runs this one, "
+		"and it would wait for itself",
+		lock->path);
+	hf_advise(err, "take the whole range outside, exclusively");
+	return HF_USAGE;
+}
+
+static enum hf_status take_range(struct hf_lock *lock, const struct hf_wait *wait,
+				 struct hf_err *err)
+{
+	char what[PATH_MAX + 3];
+	enum hf_status status;
+
+	if (hf_range_try(lock->fd, lock->mode, lock->start, lock->length) == 0)
+		return hf_lock_recheck(lock);
+	status = inherit(lock, wait, err);
+	if (status != HF_NO)
+		return status;
 	snprintf(what, sizeof(what), "'%s'", lock->path);
 	status = hf_range_wait(lock->fd, lock->mode, lock->start, lock->length, what, wait, err);
 	return status == HF_OK ? hf_lock_recheck(lock) : status;

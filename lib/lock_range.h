@@ -23,6 +23,7 @@
  * HF_OS no locks to be had. Thread-safe for different descriptors.
  */
 
+#include "fd.h"
 #include "lock.h"
 
 /* Of lock.h's parameters it has start and length. */
@@ -38,16 +39,19 @@ int hf_range_try(int fd, enum hf_lock_mode mode, int64_t start, int64_t length);
 void hf_range_unlock(int fd, int64_t start, int64_t length);
 
 /*
- * Among the descriptors that the environment names (fd.h) and that are open on this inode: one that
- * holds a range which fits. /proc/self/fdinfo is the proof; without it there is none.
+ * Among the descriptors that this process inherited, from 3 up, and that are open on this inode:
+ * one that holds a range which fits (HF_HELD_SHARED or HF_HELD_EXCLUSIVE). /proc/self/fdinfo is the
+ * proof, and all are looked at, not only those which the environment names: the kernel tells no PID
+ * here, so nobody can tell an ancestor from a stranger later, and a wait for oneself has no end.
+ * Close-on-exec descriptors are this process's own, and exclude its other sets.
  */
 struct hf_range_held {
 	int fd;
 	bool exclusive;
 	int64_t start, last; /* last: INT64_MAX for "to the end" */
 };
-bool hf_range_inherited(const struct stat *inode,
-			bool (*fits)(const void *wanted, const struct hf_range_held *held),
-			const void *wanted, struct hf_range_held *found);
+enum hf_held hf_range_inherited(const struct stat *inode,
+				bool (*fits)(const void *wanted, const struct hf_range_held *held),
+				const void *wanted, struct hf_range_held *found);
 
 #endif

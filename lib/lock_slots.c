@@ -169,7 +169,8 @@ static enum hf_status take_slots(struct hf_lock *lock, const struct hf_wait *wai
 	enum hf_status status;
 	struct hf_range_held held;
 
-	if (lock->inherited >= 0 && hf_range_inherited(&lock->st, is_slot, lock, &held)) {
+	if (lock->inherited >= 0 &&
+	    hf_range_inherited(&lock->st, is_slot, lock, &held) != HF_HELD_NONE) {
 		hf_lock_close(lock);
 		lock->slot = (int)(held.start - HF_SLOT_BASE);
 		return HF_OK;

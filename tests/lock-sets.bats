@@ -126,6 +126,10 @@ increment='read n <count; echo $((n + 1)) >count'
 	[ "$output" = inside ]
 	run -0 lock-run --fcntl l lock-run -n --fcntl l echo inside
 	[ "$output" = inside ]
+	run -0 timeout 10 lock-run --fcntl a lock-run b lock-run --fcntl a echo inside
+	[ "$output" = inside ]
+	run -0 timeout 10 bash -c 'exec 9>a; lock-run --fcntl 9; lock-run --fcntl a echo inside'
+	[ "$output" = inside ]
 	run -0 lock-run dir lock-run -n dir echo inside
 	flock -n l true
 }
@@ -242,6 +246,8 @@ increment='read n <count; echo $((n + 1)) >count'
 @test "--slots: a nested one is in its parent's slot; under an exclusive lock they are shared out" {
 	run -0 timeout 10 lock-run --slots 1 l lock-run --slots 1 l sh -c 'echo $HOLDFAST_SLOT'
 	[ "$output" = 0 ]
+	run -0 timeout 10 lock-run l lock-run --slots 1 l lock-run m lock-run --slots 1 l echo deep
+	[ "$output" = deep ]
 	run -0 timeout 20 lock-run l sh -c '
 		alone="mkdir slot\$HOLDFAST_SLOT && rmdir slot\$HOLDFAST_SLOT"
 		for i in 1 2 3 4 5 6; do lock-run --slots 2 l -c "$alone" & done

@@ -149,6 +149,11 @@ static void an_inherited_lock_is_proved(void **state)
 	assert_status(HF_OK, open_lock("l", O_RDONLY), &err);
 	assert_status(HF_OK, hf_lock_inherit(&lock, &err), &err);
 	assert_int_equal(lock.inherited, fd);
+	/* one of our own, whose number the environment happens to name */
+	assert_int_equal(fcntl(fd, F_SETFD, FD_CLOEXEC), 0);
+	assert_status(HF_OK, hf_lock_inherit(&lock, &err), &err);
+	assert_int_equal(lock.inherited, -1);
+	assert_int_equal(fcntl(fd, F_SETFD, 0), 0);
 	assert_int_equal(flock(fd, LOCK_UN), 0);
 	assert_status(HF_OK, hf_lock_inherit(&lock, &err), &err);
 	assert_int_equal(lock.inherited, -1);

@@ -101,6 +101,7 @@ static void an_inherited_lock_is_left_alone(void **state)
 
 	(void)state;
 	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(fcntl(fd, F_SETFD, 0), 0);
 	snprintf(name, sizeof(name), "%d", fd);
 	setenv(HF_FD_ENV, name, 1);
 	assert_status(HF_OK, take(&set, "l", HF_LOCK_SHARED, 0, &lock), &err);

@@ -112,8 +112,8 @@ static void a_descriptor_that_cannot_be_locked(void **state)
 	close(fd);
 }
 
-static enum hf_status take(const char *path, enum hf_lock_mode mode, int64_t start, int64_t length,
-			   int *inherited)
+static enum hf_status take_by(const struct hf_wait *wait, const char *path, enum hf_lock_mode mode,
+			      int64_t start, int64_t length, int *inherited)
 {
 	struct hf_lockset *set = hf_lockset_new();
 	struct hf_lock *lock = hf_lockset_add(set, &hf_lock_range, path, mode, &err);
@@ -121,20 +121,24 @@ static enum hf_status take(const char *path, enum hf_lock_mode mode, int64_t sta
 
 	lock->start = start;
 	lock->length = length;
-	status = hf_lockset_acquire(set, &at_once, &err);
+	status = hf_lockset_acquire(set, wait, &err);
 	*inherited = lock->inherited;
 	hf_lockset_free(set);
 	return status;
 }
 
+static enum hf_status take(const char *path, enum hf_lock_mode mode, int64_t start, int64_t length,
+			   int *inherited)
+{
+	return take_by(&at_once, path, mode, start, length, inherited);
+}
+
 static void an_inherited_range_is_proved(void **state)
 {
 	int got, fd = open_lock("l");
-	char name[16];
 
 	(void)state;
-	snprintf(name, sizeof(name), "%d", fd);
-	setenv(HF_FD_ENV, name, 1);
+	assert_int_equal(fcntl(fd, F_SETFD, 0), 0);
 	assert_status(HF_OK, take("l", HF_LOCK_EXCLUSIVE, 0, 0, &got), &err);
 	assert_int_equal(got, -1);
 	assert_int_equal(hf_range_try(fd, HF_LOCK_EXCLUSIVE, 10, 10), 0);
@@ -142,11 +146,39 @@ static void an_inherited_range_is_proved(void **state)
 	assert_int_equal(got, fd);
 	assert_status(HF_OK, take("l", HF_LOCK_SHARED, 12, 1, &got), &err);
 	assert_int_equal(got, fd);
-	assert_status(HF_USAGE, take("l", HF_LOCK_EXCLUSIVE, 15, 0, &got), NULL);
+	assert_status(HF_USAGE, take_by(&for_ever, "l", HF_LOCK_EXCLUSIVE, 15, 0, &got), NULL);
+	assert_status(HF_BUSY, take("l", HF_LOCK_EXCLUSIVE, 15, 0, &got), NULL);
 	assert_status(HF_OK, take("l", HF_LOCK_EXCLUSIVE, 20, 0, &got), &err);
 	assert_int_equal(got, -1);
-	unsetenv(HF_FD_ENV);
+	/* a descriptor of our own, another set's, is not inherited */
+	assert_int_equal(fcntl(fd, F_SETFD, FD_CLOEXEC), 0);
 	assert_status(HF_BUSY, take("l", HF_LOCK_EXCLUSIVE, 10, 10, &got), NULL);
+	close(fd);
+}
+
+/* Holds a range of "l" by an open description, whose holder the kernel does not name. */
+static int hold_range(const struct rival *self, void *arg)
+{
+	int fd = open_lock("l");
+
+	(void)arg;
+	if (hf_range_try(fd, HF_LOCK_EXCLUSIVE, 10, 10) < 0)
+		return 99;
+	rival_say(self, 'h');
+	rival_hear(self);
+	return 0;
+}
+
+static void a_strangers_range_is_not_inherited(void **state)
+{
+	struct rival rival = rival_start(hold_range, NULL);
+	int got, fd = open_lock("l");
+
+	(void)state;
+	assert_hears(&rival, 'h');
+	assert_status(HF_BUSY, take("l", HF_LOCK_EXCLUSIVE, 10, 10, &got), NULL);
+	assert_status(HF_BUSY, take("l", HF_LOCK_SHARED, 0, 0, &got), NULL);
+	assert_int_equal(rival_end(&rival), 0);
 	close(fd);
 }
 
@@ -166,6 +198,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(after_a_second_a_word_is_said),
 	cmocka_unit_test(a_descriptor_that_cannot_be_locked),
 	cmocka_unit_test(an_inherited_range_is_proved),
+	cmocka_unit_test(a_strangers_range_is_not_inherited),
 	cmocka_unit_test(a_directory_has_no_ranges),
 };
 

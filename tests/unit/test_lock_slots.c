@@ -115,6 +115,7 @@ static void an_inherited_slot_is_kept(void **state)
 	(void)state;
 	assert_status(HF_OK, take(&set, 3, 0, &slot), &err);
 	assert_int_equal(hf_lockset_fds(set, &fds), 1);
+	assert_int_equal(fcntl(fds[0], F_SETFD, 0), 0);
 	snprintf(name, sizeof(name), "%d", fds[0]);
 	setenv(HF_FD_ENV, name, 1);
 	assert_status(HF_OK, take(&nested, 1, 0, &slot), &err);
@@ -135,6 +136,7 @@ static void under_an_inherited_exclusive_lock_there_are_slots(void **state)
 
 	(void)state;
 	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(fcntl(fd, F_SETFD, 0), 0);
 	snprintf(name, sizeof(name), "%d", fd);
 	setenv(HF_FD_ENV, name, 1);
 	assert_status(HF_OK, take(&a, 1, 0, &slot), &err);
