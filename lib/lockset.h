@@ -51,7 +51,7 @@ struct hf_lockset *hf_lockset_new(void);
 struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops *ops,
 			       const char *path, enum hf_lock_mode mode, struct hf_err *err);
 
-/* Take them all, or nothing. An empty set is held at once. */
+/* Take them all, or nothing; not while they are held. An empty set is held at once. */
 enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *wait,
 				  struct hf_err *err);
 
