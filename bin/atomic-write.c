@@ -155,6 +155,8 @@ static void parse(struct work *w, int argc, char **argv)
 		hf_cli_usage(&cli, "--from, --symlink and COMMAND exclude each other");
 	if (w->symlink && !*w->symlink)
 		hf_cli_usage(&cli, "--symlink: an empty TARGET");
+	if (w->symlink && (w->print || w->file.mode || w->file.validate))
+		hf_cli_usage(&cli, "--symlink excludes --mode, --validate and --print");
 	hf_atomic_cli_wait(&cli, timeout, &w->file);
 }
 

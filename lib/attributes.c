@@ -52,7 +52,8 @@ static enum hf_status copy_one(int from, int to, const char *name, const char *f
 		return HF_OK;
 	if (n < 0 && errno == ENODATA)
 		return HF_OK;
-	if (!is_users(name) && (errno == EPERM || errno == EACCES || errno == EOPNOTSUPP))
+	/* of what others keep there, only a disk that fails is our concern */
+	if (!is_users(name) && errno != EIO && errno != ENOSPC && errno != EDQUOT)
 		return HF_OK;
 	return hf_fail_errno(err, "cannot keep the attribute %s of '%s'", name, file);
 }

@@ -208,6 +208,7 @@ let_go() {
 	refused new 64 atomic-write --backup=/x f
 	refused new 64 atomic-write --symlink= f
 	refused new 64 atomic-write --symlink=x f echo
+	refused new 64 atomic-write --symlink=x --mode=600 f
 	refused new 64 atomic-write -c echo f echo
 	[ "$(cat f)" = old ]
 }
