@@ -9,24 +9,36 @@
 #include "path.h"
 #include "sys.h"
 
-enum hf_held hf_fd_held(int fd)
+/* HF_HELD_NONE also for a descriptor that holds other locks than flock(2); *any says whether there
+ * are some. */
+static enum hf_held read_locks(int fd, bool *any)
 {
 	char path[40], line[256];
 	enum hf_held held = HF_HELD_NONE;
 	FILE *f;
 
+	*any = false;
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	f = fopen(path, "re");
 	if (!f)
 		return errno == ENOENT && access("/proc/self/fdinfo", F_OK) == 0 ? HF_HELD_NONE
 										 : HF_HELD_UNKNOWN;
 	while (fgets(line, sizeof(line), f)) {
-		if (strncmp(line, "lock:", 5) != 0 || !strstr(line, " FLOCK "))
+		if (strncmp(line, "lock:", 5) != 0)
 			continue;
-		held = strstr(line, " WRITE ") ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
+		*any = true;
+		if (strstr(line, " FLOCK "))
+			held = strstr(line, " WRITE ") ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
 	}
 	fclose(f);
 	return held;
+}
+
+enum hf_held hf_fd_held(int fd)
+{
+	bool any;
+
+	return read_locks(fd, &any);
 }
 
 /* What fd holds, if it is this inode. */
@@ -105,21 +117,37 @@ int hf_fd_high(int fd)
 	return high;
 }
 
+/* Does the list name it already? */
+static bool is_named(const char *list, int wanted)
+{
+	int fd;
+
+	while ((list = next_named(list, &fd)))
+		if (fd == wanted)
+			return true;
+	return false;
+}
+
 enum hf_status hf_fd_export(const int *fds, size_t count, struct hf_err *err)
 {
 	char list[1024] = "";
 	size_t used = 0;
 	const char *s = getenv(HF_FD_ENV);
+	bool any;
 	int fd;
 
-	while ((s = next_named(s, &fd)))
-		if (hf_fd_held(fd) != HF_HELD_NONE && used < sizeof(list) - 16)
+	while ((s = next_named(s, &fd))) {
+		bool proved = read_locks(fd, &any) == HF_HELD_UNKNOWN || any;
+
+		if (proved && used < sizeof(list) - 16 && !is_named(list, fd))
 			used += (size_t)sprintf(list + used, "%s%d", used ? "," : "", fd);
+	}
 	for (size_t i = 0; i < count; i++) {
 		if (used >= sizeof(list) - 16)
 			return hf_fail(err, HF_OS, "too many locks are inherited to be named in %s",
 				       HF_FD_ENV);
-		used += (size_t)sprintf(list + used, "%s%d", used ? "," : "", fds[i]);
+		if (!is_named(list, fds[i]))
+			used += (size_t)sprintf(list + used, "%s%d", used ? "," : "", fds[i]);
 	}
 	if ((used ? setenv(HF_FD_ENV, list, 1) : unsetenv(HF_FD_ENV)) < 0)
 		return hf_fail_errno(err, "cannot set %s", HF_FD_ENV);

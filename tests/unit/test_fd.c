@@ -167,6 +167,24 @@ static void what_is_exported_is_what_is_proved_and_what_is_new(void **state)
 	close(stale);
 }
 
+static void a_range_stays_exported_and_nothing_is_named_twice(void **state)
+{
+	struct flock all = {.l_type = F_WRLCK};
+	int fd = open("range", O_RDWR | O_CREAT | O_CLOEXEC, 0666), range = hf_fd_high(fd);
+	char list[64], wanted[64];
+	struct hf_err err;
+
+	(void)state;
+	assert_int_equal(fcntl(range, F_OFD_SETLK, &all), 0);
+	snprintf(list, sizeof(list), "%d,%d", range, range);
+	snprintf(wanted, sizeof(wanted), "%d", range);
+	setenv(HF_FD_ENV, list, 1);
+	assert_status(HF_OK, hf_fd_export(&range, 1, &err), &err);
+	assert_string_equal(getenv(HF_FD_ENV), wanted);
+	unsetenv(HF_FD_ENV);
+	close(range);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_a_descriptor_holds_is_told_without_touching_it),
 	cmocka_unit_test(other_kinds_of_lock_do_not_count),
@@ -176,6 +194,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(unnamed_ones_are_found_too_except_one),
 	cmocka_unit_test(high_numbers_are_out_of_a_scripts_way),
 	cmocka_unit_test(what_is_exported_is_what_is_proved_and_what_is_new),
+	cmocka_unit_test(a_range_stays_exported_and_nothing_is_named_twice),
 };
 
 HF_TEST_MAIN(tests)
