@@ -246,7 +246,7 @@ static void the_target_is_locked_only_for_the_commit(void **state)
 	fd = open("f", O_RDONLY);
 	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
 	close(fd);
-	rival = rival_start(hold, "f");
+	rival = rival_start(hold, (char *)"f");
 	assert_hears(&rival, 'l');
 	assert_status(HF_BUSY, commit("new"), &err);
 	assert_file("f", "old");

@@ -101,12 +101,12 @@ static void printing_that_fails_is_told_as_done(void **state)
 
 	(void)state;
 	put_file("f", "content\n");
-	child = rival_start(print_file, "out");
+	child = rival_start(print_file, (char *)"out");
 	assert_int_equal(rival_end(&child), HF_OK);
 	assert_file("out", "content\n");
-	child = rival_start(print_file, "/dev/full");
+	child = rival_start(print_file, (char *)"/dev/full");
 	assert_int_equal(rival_end(&child), HF_UNCERTAIN);
-	child = rival_start(print_file, "gone");
+	child = rival_start(print_file, (char *)"gone");
 	assert_int_equal(rival_end(&child), HF_UNCERTAIN);
 }
 
@@ -156,15 +156,15 @@ static void the_end_tells_the_outcome(void **state)
 	struct rival child;
 
 	(void)state;
-	child = rival_start(finish, "busy");
+	child = rival_start(finish, (char *)"busy");
 	assert_int_equal(rival_end(&child), 3);
-	child = rival_start(finish, "io");
+	child = rival_start(finish, (char *)"io");
 	assert_int_equal(rival_end(&child), HF_IO);
 	assert_file("error", "tool: disk\n  the old content is kept\n");
-	child = rival_start(finish, "command");
+	child = rival_start(finish, (char *)"command");
 	assert_int_equal(rival_end(&child), 7);
 	assert_file("error", "tool: 'f' is left as it was: the command exited with 7\n");
-	child = rival_start(finish, "validator");
+	child = rival_start(finish, (char *)"validator");
 	assert_int_equal(rival_end(&child), 128 + SIGTERM);
 }
 

@@ -78,7 +78,7 @@ static int hold_open(const struct rival *self, void *arg)
 
 static void a_lock_or_an_opener_makes_it_live(void **state)
 {
-	struct rival rival = rival_start(hold_open, "lock");
+	struct rival rival = rival_start(hold_open, (char *)"lock");
 	char who[32];
 
 	(void)state;

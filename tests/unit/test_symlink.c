@@ -115,7 +115,7 @@ static void a_file_that_is_locked_is_waited_for(void **state)
 
 	(void)state;
 	put_file("l", "x");
-	rival = rival_start(hold, "l");
+	rival = rival_start(hold, (char *)"l");
 	assert_hears(&rival, 'l');
 	assert_status(HF_BUSY, make("x"), &err);
 	assert_file("l", "x");
