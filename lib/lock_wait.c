@@ -20,32 +20,44 @@
 enum {
 	FIRST_LOOK_MS = 25,
 	LOOK_MS = 1000,
+	MOST_MS = 10000,
 	KICK_MS = 1,
 	STACK = 256 * 1024,
 };
 
 /*
  * What the waiting thread and the watching one share; the last of them frees it. The watching
- * thread is detached, and before its first look it is not even woken when the lock is there: that
- * would take longer than many a command holds the lock. It finds out at that look and ends.
+ * thread is detached, and nobody stays for it: when the lock comes within the first 25 ms it is not
+ * even woken, since that would take longer than many a command holds the lock, and later it may be
+ * in the middle of a look. So it has copies of everything, and says nothing without the mutex.
  */
 struct watch {
 	int fd;
 	enum hf_lock_mode mode;
-	const char *path;
-	struct hf_wait wait; /* a copy: the thread may start when the caller has gone on */
+	struct hf_wait wait;
+	bool nested; /* this process inherits locks */
 	int64_t start;
 	pthread_t waiter;
 
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
 	int users;
-	bool left;    /* the waiting thread is out of flock(2) */
-	bool looking; /* the watching one looks, without the mutex, at what is the caller's */
 	int looks;
+	bool left; /* the waiting thread is out of flock(2) */
 
-	atomic_bool verdict; /* the waiting thread is to give up; err says why */
+	atomic_bool verdict; /* it is to give up; err says why */
 	struct hf_err err;
+	char path[];
+};
+
+/* What one look at the kernel's records has shown. */
+struct findings {
+	struct hf_lock_records records;
+	struct hf_lock_family family;
+	const struct hf_lock_owner *owner; /* in the family; it cannot end */
+	bool circle;			   /* and it is for us to give up */
+	bool blind;
+	pid_t holder;
 };
 
 /* The limit as the user wrote it: the deadline was made some microseconds before the wait. */
@@ -69,7 +81,8 @@ static enum hf_status busy(int fd, const char *path, const struct hf_wait *wait,
 	if (start)
 		snprintf(within, sizeof(within), " within %s",
 			 limit(duration, sizeof(duration), wait->deadline - start));
-	hf_fail(err, HF_BUSY, "cannot lock '%s'%s: held by %s", path, within,
+	hf_fail(err, HF_BUSY, "cannot lock '%s'%s: held by %s%s", path, within,
+		hf_proc_is_ancestor(pid) ? "this command's own ancestor, " : "",
 		hf_proc_describe(who, sizeof(who), pid));
 	if (pid)
 		hf_advise(err, "wait longer with -w, or see what PID %d does", (int)pid);
@@ -78,6 +91,7 @@ static enum hf_status busy(int fd, const char *path, const struct hf_wait *wait,
 	return HF_BUSY;
 }
 
+/* With the mutex, since the words may ask the environment for the time zone. */
 static void refuse_family(struct watch *w, const struct hf_lock_owner *owner)
 {
 	char who[512];
@@ -95,12 +109,14 @@ static void refuse_family(struct watch *w, const struct hf_lock_owner *owner)
 		  "before");
 }
 
-static void refuse_circle(struct watch *w, const char *text)
+static void refuse_circle(struct watch *w, const struct findings *f)
 {
+	char text[900] = "";
+
+	hf_circle_find(w->fd, &f->records, &f->family, text, sizeof(text));
 	hf_fail(&w->err, HF_BUSY, "cannot lock '%s': standing still: %s", w->path, text);
-	hf_advise(&w->err,
-		  "this command gives up, being the youngest in the circle; it can be tried "
-		  "again");
+	hf_advise(&w->err, "this command gives up, being the youngest in the circle; it can be "
+			   "tried again");
 	hf_advise(&w->err, "take all the locks by one lock-run, which orders them");
 }
 
@@ -108,58 +124,63 @@ static void refuse_blind(struct watch *w)
 {
 	hf_fail(&w->err, HF_UNAVAILABLE,
 		"cannot wait for '%s' for ever: /proc is not mounted, and the lock may be held by "
-		"this "
-		"command's own ancestor",
+		"this command's own ancestor",
 		w->path);
 	hf_advise(&w->err, "mount /proc, or limit the wait with -w");
 }
 
-/* A look at the records. true: the wait is to end, and w->err says why. *again: later looks can
- * find more. */
-static bool look(struct watch *w, bool first, bool *again)
+/* Does the family hold another lock, which others may wait for? */
+static bool holds_other(const struct hf_lock_family *family, const struct hf_lock_id *id)
 {
-	struct hf_lock_records records = {NULL, 0};
-	const struct hf_lock_owner *owner;
-	struct hf_lock_family family;
-	struct hf_lock_id id;
-	char text[900];
-	bool over = false, exclusive = w->mode == HF_LOCK_EXCLUSIVE;
-
-	if (!hf_lock_id_of(w->fd, &id) || !hf_lock_family_read(&family, getpid(), NULL)) {
-		*again = false;
-		over = w->wait.deadline == HF_NEVER && getenv(HF_FD_ENV) && !hf_proc_mounted();
-		if (over)
-			refuse_blind(w);
-		return over;
-	}
-	if (!first && (family.count || family.hidden)) {
-		hf_lock_family_free(&family);
-		if (hf_lock_records_read(&records))
-			hf_lock_family_read(&family, getpid(), &records);
-	}
-	*again = first || family.count;
-	owner = hf_lock_family_owner(&family, &id, exclusive);
-	if (owner) {
-		refuse_family(w, owner);
-		over = true;
-	} else if (records.at &&
-		   hf_circle_find(w->fd, &records, &family, text, sizeof(text)) == HF_CIRCLE_MINE) {
-		refuse_circle(w, text);
-		over = true;
-	}
-	hf_lock_family_free(&family);
-	hf_lock_records_free(&records);
-	return over;
+	for (size_t i = 0; i < family->count; i++)
+		if (!hf_lock_id_equal(&family->at[i].record.id, id))
+			return true;
+	return false;
 }
 
-static void notify(const struct watch *w)
+/* Without the mutex. true: later looks can find more. */
+static bool look(const struct watch *w, struct findings *f)
+{
+	bool exclusive = w->mode == HF_LOCK_EXCLUSIVE;
+	struct hf_lock_id id;
+
+	*f = (struct findings){.holder = -1};
+	if (w->looks == 1 && w->wait.notice)
+		f->holder = hf_lock_holder(w->fd);
+	if (!hf_lock_id_of(w->fd, &id) || !hf_lock_family_read(&f->family, getpid(), NULL)) {
+		f->blind = w->wait.deadline == HF_NEVER && w->nested && !hf_proc_mounted();
+		return false;
+	}
+	/* /proc/locks is dear where many wait: read only by who can be in a circle */
+	if (w->looks > 0 && (f->family.hidden || holds_other(&f->family, &id)) &&
+	    hf_lock_records_read(&f->records)) {
+		hf_lock_family_free(&f->family);
+		hf_lock_family_read(&f->family, getpid(), &f->records);
+		f->circle =
+			hf_circle_find(w->fd, &f->records, &f->family, NULL, 0) == HF_CIRCLE_MINE;
+	}
+	f->owner = hf_lock_family_stands(&f->family, &id, exclusive);
+	return w->looks == 0 || f->family.count > 0;
+}
+
+/* With the mutex: say what was found. true: the wait is over. */
+static bool report(struct watch *w, const struct findings *f)
 {
 	char who[512], raw[1024], line[1024];
 
-	snprintf(raw, sizeof(raw), "waiting for '%s', held by %s", w->path,
-		 hf_proc_describe(who, sizeof(who), hf_lock_holder(w->fd)));
-	hf_escape(line, sizeof(line), raw);
-	w->wait.notice(w->wait.context, line);
+	if (f->owner)
+		refuse_family(w, f->owner);
+	else if (f->circle)
+		refuse_circle(w, f);
+	else if (f->blind)
+		refuse_blind(w);
+	else if (f->holder >= 0) {
+		snprintf(raw, sizeof(raw), "waiting for '%s', held by %s", w->path,
+			 hf_proc_describe(who, sizeof(who), f->holder));
+		hf_escape(line, sizeof(line), raw);
+		w->wait.notice(w->wait.context, line);
+	}
+	return f->owner || f->circle || f->blind;
 }
 
 /* Sleep, with the mutex, until that instant or until the waiting thread has left. */
@@ -193,14 +214,29 @@ static void kick(struct watch *w)
 	}
 }
 
-/* What is to be done at each look. true: the wait is over. */
-static bool look_again(struct watch *w, bool *again)
+/* One look, with the mutex, which is given back meanwhile. true: the wait is over. *next is when to
+ * look again. */
+static bool look_once(struct watch *w, int64_t *next)
 {
+	int64_t pause = (hf_now() - w->start) / 4;
+	struct findings f;
+	bool over, again;
+
+	pthread_mutex_unlock(&w->mutex);
 	if (w->looks == 0)
 		prctl(PR_SET_NAME, HF_WATCH_NAME);
-	if (w->looks == 1 && w->wait.notice)
-		notify(w);
-	return *again && look(w, w->looks == 0, again);
+	again = look(w, &f);
+	pthread_mutex_lock(&w->mutex);
+	over = !w->left && report(w, &f);
+	hf_lock_family_free(&f.family);
+	hf_lock_records_free(&f.records);
+	pause = pause < LOOK_MS * HF_MS ? LOOK_MS * HF_MS : pause;
+	if (w->looks++ == 0)
+		*next = w->start + LOOK_MS * HF_MS;
+	else
+		*next = again ? hf_now() + (pause < MOST_MS * HF_MS ? pause : MOST_MS * HF_MS)
+			      : HF_NEVER;
+	return over;
 }
 
 /* Leave it, with the mutex, which is given back. */
@@ -220,7 +256,7 @@ static void *watch(void *arg)
 {
 	struct watch *w = arg;
 	int64_t next = w->start + FIRST_LOOK_MS * HF_MS, deadline = w->wait.deadline;
-	bool again = true, over = false;
+	bool over = false;
 
 	pthread_mutex_lock(&w->mutex);
 	while (!w->left && !over) {
@@ -231,14 +267,7 @@ static void *watch(void *arg)
 			w->err.status = HF_BUSY; /* the waiting thread finds the words */
 			over = true;
 		} else if (hf_now() >= next) {
-			w->looking = true;
-			pthread_mutex_unlock(&w->mutex);
-			over = look_again(w, &again);
-			pthread_mutex_lock(&w->mutex);
-			w->looks++;
-			next = again || w->looks == 1 ? w->start + w->looks * HF_SECOND : HF_NEVER;
-			w->looking = false;
-			pthread_cond_signal(&w->wake);
+			over = look_once(w, &next);
 		}
 	}
 	if (over)
@@ -272,12 +301,14 @@ static int start_watch(struct watch *w, sigset_t *old)
 static struct watch *make_watch(int fd, enum hf_lock_mode mode, const char *path,
 				const struct hf_wait *wait)
 {
-	struct watch *w = malloc(sizeof(*w));
+	struct watch *w = malloc(sizeof(*w) + strlen(path) + 1);
 	pthread_condattr_t clock;
 
 	if (!w)
 		return NULL;
-	*w = (struct watch){.fd = fd, .mode = mode, .path = path, .wait = *wait, .start = hf_now()};
+	*w = (struct watch){.fd = fd, .mode = mode, .wait = *wait, .start = hf_now()};
+	strcpy(w->path, path);
+	w->nested = getenv(HF_FD_ENV);
 	w->waiter = pthread_self();
 	w->users = 2;
 	pthread_mutex_init(&w->mutex, NULL);
@@ -295,8 +326,6 @@ static void stop_watch(struct watch *w, struct hf_err *why)
 	w->left = true;
 	if (w->looks)
 		pthread_cond_signal(&w->wake);
-	while (w->looking)
-		pthread_cond_wait(&w->wake, &w->mutex);
 	if (atomic_load(&w->verdict))
 		*why = w->err;
 	leave(w);

@@ -10,18 +10,20 @@
  * restarts the call, sends it to the end of the queue. So the clock is watched by a second thread,
  * which is made when the lock is not free. It
  *
- *	- after 25 ms looks whether the holder is the waiter's own ancestor, or a descriptor that it
- *	  inherited: then waiting can never end, and the wait fails (HF_USAGE);
- *	- after 1 s says whom one waits for (wait->notice), and looks for a circle of waiters in
- *	  /proc/locks; again every second for as long as the waiter or its ancestors hold something
- *	  that others may wait for. In a circle (circle.h) exactly one gives up (HF_BUSY);
+ *	- after 25 ms looks whether the lock is held by a descriptor that the waiter inherited, or
+ *	  by an ancestor that waits for it to end: then waiting can never end, and the wait fails
+ *	  (HF_USAGE; waitfor.h says what is seen);
+ *	- after 1 s says whom one waits for (wait->notice);
+ *	- after 1 s, if the waiter or its ancestors hold other locks, looks for a circle of waiters
+ *	  (circle.h), in which exactly one gives up (HF_BUSY). It looks again and again, each second
+ *	  in the beginning, every ten in a long wait;
  *	- at the deadline ends the wait (HF_BUSY), by HF_WAIT_SIGNAL to the waiting thread, again and
  *	  again until it has left the call.
  *
  * A lock that is free is taken by one system call, and no thread is made. The watching thread is
- * detached and takes no signals. When the lock comes within the first 25 ms it is left alone: it
- * ends at the end of these, or with the process. (The kernel then closes the process's files only
- * when it has ended too: whoever unlocks by exiting does better to close the descriptor first.)
+ * detached and takes no signals, and nobody stays for its end: it may outlive the call by 25 ms or
+ * by the look that it is at. (The kernel closes an ending process's files only when all its threads
+ * have ended: whoever unlocks by exiting does better to close the descriptor first.)
  *
  * Where /proc is not mounted nothing can be looked at: a wait for ever is then refused
  * (HF_UNAVAILABLE) if this process inherits locks (fd.h), any other goes on to its deadline.
@@ -47,7 +49,8 @@ struct hf_wait {
 	int64_t deadline; /* hf_deadline_in(); HF_AT_ONCE, HF_NEVER */
 
 	/* Called at most once a wait, on the watching thread, one second into it, with one line
-	 * ("waiting for 'x', held by PID 4711 (rsync …), running since 10:42:03"). */
+	 * that it may print and no more. NULL unless it will be shown: it costs a look at
+	 * /proc/locks, which is n²/2 bytes long where n wait. ("waiting for 'x', held by PID 4711 (rsync …), running since 10:42:03"). */
 	void (*notice)(void *context, const char *line);
 	void *context;
 };

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -287,20 +288,73 @@ static bool has_threads(void)
 	return stat("/proc/self/task", &st) == 0 && st.st_nlink > 2 + 2;
 }
 
+/* Is it an owner of such a lock? */
+static bool owns(const struct hf_lock_owner *owner, const struct hf_lock_id *id, bool exclusive)
+{
+	if (!hf_lock_id_equal(&owner->record.id, id) || !(owner->record.exclusive || exclusive))
+		return false;
+	return owner->pid != getpid() || owner->record.pid != owner->pid || !has_threads();
+}
+
 const struct hf_lock_owner *hf_lock_family_owner(const struct hf_lock_family *family,
 						 const struct hf_lock_id *id, bool exclusive)
 {
 	const struct hf_lock_owner *eldest = NULL;
 
-	for (size_t i = 0; i < family->count; i++) {
-		const struct hf_lock_owner *owner = &family->at[i];
-
-		if (!hf_lock_id_equal(&owner->record.id, id) ||
-		    !(owner->record.exclusive || exclusive))
-			continue;
-		if (owner->pid == getpid() && owner->record.pid == owner->pid && has_threads())
-			continue;
-		eldest = owner;
-	}
+	for (size_t i = 0; i < family->count; i++)
+		if (owns(&family->at[i], id, exclusive))
+			eldest = &family->at[i];
 	return eldest;
+}
+
+/* The first word of /proc/PID/name; "" if it cannot be read. */
+static void read_word(pid_t pid, const char *name, char *out, size_t size)
+{
+	char path[48];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	out[0] = '\0';
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fgets(out, (int)size, f))
+		out[strcspn(out, " \n")] = '\0';
+	fclose(f);
+}
+
+/* Does it wait for a child: in wait4, waitid, or like supervisors for SIGCHLD? Where it cannot be
+ * known: yes. */
+static bool awaits_child(pid_t pid)
+{
+	static const char *const places[] = {"do_wait", "do_sigtimedwait", "sigsuspend"};
+	static const long calls[] = {SYS_wait4, SYS_waitid, SYS_rt_sigtimedwait, SYS_rt_sigsuspend};
+	char word[64];
+
+	read_word(pid, "wchan", word, sizeof(word));
+	if (word[0] && strcmp(word, "0") != 0) {
+		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+			if (strncmp(word, places[i], strlen(places[i])) == 0)
+				return true;
+		return false;
+	}
+	/* running, hidden, or a kernel without names */
+	read_word(pid, "syscall", word, sizeof(word));
+	if (!word[0])
+		return true;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (word[0] >= '0' && word[0] <= '9' && atol(word) == calls[i])
+			return true;
+	return false;
+}
+
+const struct hf_lock_owner *hf_lock_family_stands(const struct hf_lock_family *family,
+						  const struct hf_lock_id *id, bool exclusive)
+{
+	bool stands = false;
+
+	for (size_t i = 0; i < family->count && !stands; i++)
+		stands = owns(&family->at[i], id, exclusive) &&
+			 (family->at[i].pid == getpid() || awaits_child(family->at[i].pid));
+	return stands ? hf_lock_family_owner(family, id, exclusive) : NULL;
 }

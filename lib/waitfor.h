@@ -22,8 +22,11 @@
  * A file's device in both is that of its super block, which on btrfs is not stat's; the mount's
  * line in /proc/self/mountinfo has it.
  *
- * Family. A lock that keeps a process waiting can be its own family's: of an ancestor, which waits
- * for this process to end, or of a descriptor that it inherited itself. Then the wait cannot end.
+ * Family. A lock that keeps a process waiting can be its own family's: of a descriptor that it
+ * inherited, or of an ancestor which waits for this process to end. Then the wait cannot end. That
+ * an ancestor waits is seen in its wchan or syscall, proc(5): it is in wait4(2) or the like. One
+ * that does something else (reads our output, sleeps) may give the lock back any time, and does not
+ * count; one that cannot be looked at is taken to wait.
  *
  * Everything here is a snapshot: a lock that moves on while one looks is described as it was. Never
  * blocks. Thread-safe; not async-signal-safe.
@@ -94,6 +97,11 @@ struct hf_lock_family {
 bool hf_lock_family_read(struct hf_lock_family *family, pid_t pid,
 			 const struct hf_lock_records *records);
 void hf_lock_family_free(struct hf_lock_family *family);
+
+/* Does the family of this process keep such a lock in a way that cannot end? The eldest owner of
+ * it, or NULL. */
+const struct hf_lock_owner *hf_lock_family_stands(const struct hf_lock_family *family,
+						  const struct hf_lock_id *id, bool exclusive);
 
 /*
  * The eldest in the family of this process that holds a lock on this file which one of this mode

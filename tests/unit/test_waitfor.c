@@ -198,7 +198,7 @@ static void what_the_family_holds_is_found(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	fd = fcntl(open_lock("f"), F_DUPFD, 200);
+	fd = open_high("f");
 	assert_int_equal(flock(fd, LOCK_SH), 0);
 	child = rival_start(look_at_family, (void *)"f");
 	assert_int_equal(rival_end(&child), 0);

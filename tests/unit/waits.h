@@ -51,6 +51,16 @@ static inline int open_lock(const char *path)
 	return fd;
 }
 
+/* An open lock by a number above those of a rival's pipes. */
+static inline int open_high(const char *path)
+{
+	int low = open_lock(path), high = fcntl(low, F_DUPFD, 100);
+
+	assert_true(high >= 100);
+	close(low);
+	return high;
+}
+
 /* A rival that holds arg's lock, says 'h', and gives it back when it hears a byte or the end. */
 static inline int hold(const struct rival *self, void *arg)
 {
