@@ -124,6 +124,8 @@ static enum hf_status update(struct work *w, struct hf_atomic *a, struct hf_err 
 		hf_advise(err, "--init TEXT says what to begin with");
 	if (status == HF_OK)
 		status = change(w, a, err);
+	/* the time that COMMAND took is not part of the wait */
+	hf_atomic_cli_wait(&cli, w->timeout, &w->file);
 	if (status == HF_OK)
 		status = hf_atomic_commit(a, err);
 	return status;

@@ -55,6 +55,7 @@ struct work {
 	struct hf_atomic_options file;
 	const char *path, *from, *symlink;
 	char **command;
+	int64_t timeout;
 	bool print;
 	int conflict;
 };
@@ -93,7 +94,7 @@ static enum hf_status produce(const struct work *w, struct hf_atomic *a, struct 
 	return status;
 }
 
-static enum hf_status write_file(const struct work *w, struct hf_atomic *a, struct hf_err *err)
+static enum hf_status write_file(struct work *w, struct hf_atomic *a, struct hf_err *err)
 {
 	enum hf_status status = w->print ? hf_atomic_cli_check_print(err) : HF_OK;
 
@@ -102,6 +103,8 @@ static enum hf_status write_file(const struct work *w, struct hf_atomic *a, stru
 	if (status != HF_OK)
 		return status;
 	status = produce(w, a, err);
+	/* the time that the content took is not part of the wait */
+	hf_atomic_cli_wait(&cli, w->timeout, &w->file);
 	if (status == HF_OK)
 		status = hf_atomic_commit(a, err);
 	if (status == HF_OK && cli.verbose)
@@ -118,7 +121,6 @@ static enum hf_status write_file(const struct work *w, struct hf_atomic *a, stru
 
 static void parse(struct work *w, int argc, char **argv)
 {
-	int64_t timeout = -1;
 	char *arg;
 	int id;
 
@@ -141,7 +143,7 @@ static void parse(struct work *w, int argc, char **argv)
 			w->conflict = (int)hf_cli_number(&cli, arg, 0, 255);
 			break;
 		default:
-			hf_atomic_cli_option(&cli, id, arg, &w->file, &timeout);
+			hf_atomic_cli_option(&cli, id, arg, &w->file, &w->timeout);
 		}
 	}
 	if (cli.operand_count == 0)
@@ -157,12 +159,12 @@ static void parse(struct work *w, int argc, char **argv)
 		hf_cli_usage(&cli, "--symlink: an empty TARGET");
 	if (w->symlink && (w->print || w->file.mode || w->file.validate))
 		hf_cli_usage(&cli, "--symlink excludes --mode, --validate and --print");
-	hf_atomic_cli_wait(&cli, timeout, &w->file);
+	hf_atomic_cli_wait(&cli, w->timeout, &w->file);
 }
 
 int main(int argc, char **argv)
 {
-	struct work w = {.conflict = -1};
+	struct work w = {.conflict = -1, .timeout = -1};
 	struct hf_atomic a = {.fd = -1, .old = -1, .target.dir = -1};
 	enum hf_status status;
 	struct hf_err err;

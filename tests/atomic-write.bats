@@ -466,6 +466,23 @@ PY
 	[ "$(cat f)" = new ]
 }
 
+@test "the time that the input takes is no part of the wait" {
+	hold f
+	mkfifo in
+	atomic-write -w 0.2 f <in 2>said &
+	writer=$!
+	exec 9>in
+	sleep 0.3
+	begin=${EPOCHREALTIME/./}
+	echo new >&9
+	exec 9>&-
+	status=0
+	wait "$writer" || status=$?
+	[ "$status" = 75 ]
+	((${EPOCHREALTIME/./} - begin >= 200000))
+	let_go
+}
+
 @test "a file that an ancestor has locked is refused, with the way out" {
 	run --separate-stderr flock f sh -c 'echo new | atomic-write f; exit $?'
 	[ "$status" = 64 ]
