@@ -11,10 +11,12 @@
  * Protocol, with the state after each step:
  *
  *	begin	open an unnamed file (O_TMPFILE) in the target's directory          BEGUN
- *	stage	the caller writes hf_atomic_fd(); then attributes, fsync            STAGED
- *	commit	lock the target (lock_target.h); check what was asked (if-match,    LOCKED
- *		links, a live database); link the file under the target's temporary
- *		name ".holdfast.NAME.tmp" (on btrfs this comes before the fsync)    LINKED
+ *	stage	the caller writes to fd                                             STAGED
+ *	commit	is it empty, does the validator accept it?
+ *		lock the target and ask whether it may be replaced (claim.h)        LOCKED
+ *		give the new file the old one's attributes, and fsync it;
+ *		link it to the temporary name ".holdfast.NAME.tmp" (on btrfs this
+ *		comes before the fsync)                                             LINKED
  *		rename it over the target                                           RENAMED
  *		fsync the directory; close, which unlocks                           DONE
  *	abort	from any state but the last two: the file disappears with its descriptor
@@ -38,12 +40,12 @@
  * Blocks: only holdfast tools and flock users of the target itself, and only from LOCKED on; never
  * a reader. SIGKILL in LINKED leaves the temporary name until the next run; in RENAMED, nothing.
  * Signals: none are handled; dying is aborting. EINTR is retried. Thread-safe for different
- * transactions; not async-signal-safe.
+ * transactions; with a validator, for single-threaded tools (validate.h). Not async-signal-safe.
  *
  * Errors: HF_CANTCREAT no such directory, read-only; HF_NOPERM; HF_DATA refused (not a regular
  * file, hard links, an empty result, a live SQLite database, a validator's no); HF_NO if-match;
- * HF_BUSY the lock; HF_USAGE an ancestor holds the lock; HF_IO; HF_UNCERTAIN. In every case but
- * the last the old content stands.
+ * HF_BUSY the lock, or the target is another than when the content was made; HF_USAGE an ancestor
+ * holds the lock; HF_IO; HF_UNCERTAIN. In every case but the last the old content stands.
  */
 
 #include <stdbool.h>
