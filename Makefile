@@ -41,8 +41,7 @@ PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input 
 TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
-NO_UNIT_TEST = sys spool_file batch flock_cli lock_cli
-	lock_cli
+NO_UNIT_TEST = sys spool_file batch ident lookers await dot_file breaker flock_cli lock_cli
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(TOOL_ROOMS))
 
 RIGS = faultloop powercut groupfault
