@@ -148,8 +148,7 @@ static void parse(struct work *w, int argc, char **argv)
 static void notice(void *context, const char *line)
 {
 	(void)context;
-	if (cli.verbose || (!cli.quiet && isatty(STDERR_FILENO)))
-		hf_cli_notice(&cli, "%s", line);
+	hf_cli_notice(&cli, "%s", line);
 }
 
 /* In the environment: what the command runs under. */
@@ -181,7 +180,7 @@ static enum hf_status become(const struct work *w, const int *fds, size_t count,
 static enum hf_status take(struct work *w, struct hf_lockset *set, struct hf_err *err)
 {
 	struct hf_wait wait = {.deadline = hf_cli_deadline(&cli, w->timeout, HF_NEVER),
-			       .notice = notice};
+			       .notice = hf_cli_notices(&cli) ? notice : NULL};
 	int64_t start = hf_now();
 	enum hf_status status;
 

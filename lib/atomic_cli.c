@@ -75,16 +75,14 @@ bool hf_atomic_cli_option(struct hf_cli *cli, int id, char *arg, struct hf_atomi
 
 static void notice(void *context, const char *line)
 {
-	const struct hf_cli *cli = context;
-
-	if (cli->verbose || (!cli->quiet && isatty(STDERR_FILENO)))
-		hf_cli_notice(cli, "%s", line);
+	hf_cli_notice(context, "%s", line);
 }
 
 void hf_atomic_cli_wait(struct hf_cli *cli, int64_t timeout, struct hf_atomic_options *o)
 {
 	o->wait.deadline = hf_cli_deadline(cli, timeout, DEFAULT_WAIT);
-	o->wait.notice = notice;
+	/* finding out what will not be shown would cost every waiter a look at all locks */
+	o->wait.notice = hf_cli_notices(cli) ? notice : NULL;
 	o->wait.context = cli;
 }
 

@@ -253,6 +253,11 @@ enum hf_status hf_cli_report(const struct hf_cli *cli, const struct hf_err *err)
 	return err->status;
 }
 
+bool hf_cli_notices(const struct hf_cli *cli)
+{
+	return cli->verbose || (!cli->quiet && isatty(STDERR_FILENO));
+}
+
 void hf_cli_notice(const struct hf_cli *cli, const char *format, ...)
 {
 	va_list args;

@@ -105,6 +105,9 @@ char **hf_cli_shell(const char *string);
  * an error. */
 enum hf_status hf_cli_report(const struct hf_cli *cli, const struct hf_err *err);
 
+/* Is a word in between wanted? With -v, or on a terminal without -q. */
+bool hf_cli_notices(const struct hf_cli *cli);
+
 /* A line "tool: …" on standard error, for notices. */
 void hf_cli_notice(const struct hf_cli *cli, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "fd.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,30 +80,6 @@ enum hf_held hf_fd_inherited(const struct stat *inode, int *fd)
 			*fd = candidate;
 		}
 	}
-	return best;
-}
-
-enum hf_held hf_fd_inherited_unnamed(const struct stat *inode, int except, int *fd)
-{
-	enum hf_held best = HF_HELD_NONE;
-	DIR *dir = opendir("/proc/self/fd");
-	struct dirent *entry;
-
-	if (!dir)
-		return HF_HELD_UNKNOWN;
-	while ((entry = readdir(dir))) {
-		int candidate = atoi(entry->d_name);
-		enum hf_held held;
-
-		if (candidate < 3 || candidate == except || candidate == dirfd(dir))
-			continue;
-		held = held_on(candidate, inode);
-		if (held > best) {
-			best = held;
-			*fd = candidate;
-		}
-	}
-	closedir(dir);
 	return best;
 }
 

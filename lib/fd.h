@@ -42,10 +42,6 @@ enum hf_held hf_fd_held(int fd);
  * strongest is returned, its number in *fd. */
 enum hf_held hf_fd_inherited(const struct stat *inode, int *fd);
 
-/* Among all of this process's descriptors from 3 up, named or not (a script's `exec 9>lock; flock
- * 9` is inherited too), other than `except`. Slower: it lists /proc/self/fd. */
-enum hf_held hf_fd_inherited_unnamed(const struct stat *inode, int except, int *fd);
-
 /* Move fd to HF_FD_BASE or above, close-on-exec; the old number is closed. -1 with errno, and then
  * fd is as it was. */
 int hf_fd_high(int fd);

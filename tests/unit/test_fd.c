@@ -121,18 +121,6 @@ static void nonsense_in_the_environment_is_no_lock(void **state)
 	unsetenv(HF_FD_ENV);
 }
 
-static void unnamed_ones_are_found_too_except_one(void **state)
-{
-	int fd = open_lock("u", LOCK_EX), found = -1;
-	struct stat u = inode_of("u");
-
-	(void)state;
-	assert_int_equal(hf_fd_inherited_unnamed(&u, -1, &found), HF_HELD_EXCLUSIVE);
-	assert_int_equal(found, fd);
-	assert_int_equal(hf_fd_inherited_unnamed(&u, fd, &found), HF_HELD_NONE);
-	close(fd);
-}
-
 static void high_numbers_are_out_of_a_scripts_way(void **state)
 {
 	int fd = open_lock("high", LOCK_EX), high = hf_fd_high(fd);
@@ -191,7 +179,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_environment_is_believed_only_with_proof),
 	cmocka_unit_test(the_strongest_is_returned),
 	cmocka_unit_test(nonsense_in_the_environment_is_no_lock),
-	cmocka_unit_test(unnamed_ones_are_found_too_except_one),
 	cmocka_unit_test(high_numbers_are_out_of_a_scripts_way),
 	cmocka_unit_test(what_is_exported_is_what_is_proved_and_what_is_new),
 	cmocka_unit_test(a_range_stays_exported_and_nothing_is_named_twice),
