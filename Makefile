@@ -154,8 +154,8 @@ $(BUILD)/lib/libholdfast.a: $(CORE_OBJS)
 
 $(BUILD)/lib/libholdfast.so.0: $(PIC_OBJS) lib/holdfast.map
 	$(MAKING) LINK
-	$(Q)$(CC) -shared -Wl,-soname,$(@F) -Wl,--version-script=lib/holdfast.map -Wl,-z,defs -Wl,-z,nodelete \
-		$(ALL_LDFLAGS) -o $@ $(PIC_OBJS) -lbsd -lmd
+	$(Q)$(CC) -shared -Wl,-soname,$(@F) -Wl,--version-script=lib/holdfast.map -Wl,-z,defs \
+		-Wl,-z,nodelete $(ALL_LDFLAGS) -o $@ $(PIC_OBJS) -lbsd -lmd
 
 $(BUILD)/lib/libholdfast.so: $(BUILD)/lib/libholdfast.so.0
 	@ln -sf $(<F) $@

@@ -40,21 +40,31 @@ static struct hf_cli cli = {
 	.options = options,
 };
 
+static int64_t timeout = -1; /* of --timeout */
+
+/* The wait begins when the record is there: how long it takes to come is no part of it. */
+static enum hf_status append(const char *path, const struct hf_record *record,
+			     struct hf_append_options *o, struct hf_err *err)
+{
+	hf_atomic_cli_wait(&cli, timeout, &o->file);
+	return hf_append(path, record, o, err);
+}
+
 /* Nothing to append is refused: the command before the pipe has probably failed. */
 static enum hf_status append_one(const char *path, const struct hf_record *record,
-				 const struct hf_append_options *o, struct hf_err *err)
+				 struct hf_append_options *o, struct hf_err *err)
 {
 	if (record->size == 0 && o->file.allow_empty)
 		return HF_OK;
 	if (record->size > 0)
-		return hf_append(path, record, o, err);
+		return append(path, record, o, err);
 	hf_fail(err, HF_DATA, "nothing to append to '%s'", path);
 	hf_advise(err, "use --allow-empty if that is meant");
 	return HF_DATA;
 }
 
-static enum hf_status append_text(const char *path, const char *text,
-				  const struct hf_append_options *o, struct hf_err *err)
+static enum hf_status append_text(const char *path, const char *text, struct hf_append_options *o,
+				  struct hf_err *err)
 {
 	size_t len = strlen(text);
 	char *line = malloc(len + 1);
@@ -70,7 +80,7 @@ static enum hf_status append_text(const char *path, const char *text,
 	return status;
 }
 
-static enum hf_status append_input(const char *path, const struct hf_append_options *o,
+static enum hf_status append_input(const char *path, struct hf_append_options *o,
 				   struct hf_err *err)
 {
 	struct hf_record record;
@@ -82,7 +92,7 @@ static enum hf_status append_input(const char *path, const struct hf_append_opti
 	return status;
 }
 
-static enum hf_status append_lines(const char *path, const struct hf_append_options *o,
+static enum hf_status append_lines(const char *path, struct hf_append_options *o,
 				   struct hf_err *err)
 {
 	struct hf_lines lines = {.in = STDIN_FILENO};
@@ -91,7 +101,7 @@ static enum hf_status append_lines(const char *path, const struct hf_append_opti
 	size_t done = 0;
 
 	while ((status = hf_lines_next(&lines, &record, err)) == HF_OK) {
-		status = hf_append(path, &record, o, err);
+		status = append(path, &record, o, err);
 		if (status == HF_UNCERTAIN)
 			uncertain = status;
 		else if (status != HF_OK)
@@ -114,7 +124,6 @@ int main(int argc, char **argv)
 	struct hf_append_options o = {0};
 	const char *text = NULL, *path;
 	bool each_line = false;
-	int64_t timeout = -1;
 	enum hf_status status;
 	struct hf_err err;
 	char *arg;
@@ -143,7 +152,7 @@ int main(int argc, char **argv)
 			     cli.operand_count ? cli.operands[1] : "");
 	if (text && each_line)
 		hf_cli_usage(&cli, "--text and --each-line exclude each other");
-	hf_atomic_cli_wait(&cli, timeout, &o.file);
+	hf_atomic_cli_wait(&cli, timeout, &o.file); /* HOLDFAST_TIMEOUT is nonsense: say so now */
 	path = cli.operands[0];
 	status = text	     ? append_text(path, text, &o, &err)
 		 : each_line ? append_lines(path, &o, &err)

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -323,6 +324,24 @@ static void read_word(pid_t pid, const char *name, char *out, size_t size)
 	fclose(f);
 }
 
+/* A supervisor that reads its command's output meanwhile keeps SIGCHLD for later. */
+static bool blocks_sigchld(pid_t pid)
+{
+	unsigned long long mask = 0;
+	char path[32], line[256];
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	status = fopen(path, "re");
+	if (!status)
+		return false;
+	while (fgets(line, sizeof(line), status))
+		if (sscanf(line, "SigBlk: %llx", &mask) == 1)
+			break;
+	fclose(status);
+	return mask >> (SIGCHLD - 1) & 1;
+}
+
 /* Does it wait for a child: in wait4, waitid, or like supervisors for SIGCHLD? Where it cannot be
  * known: yes. */
 static bool awaits_child(pid_t pid)
@@ -331,6 +350,8 @@ static bool awaits_child(pid_t pid)
 	static const long calls[] = {SYS_wait4, SYS_waitid, SYS_rt_sigtimedwait, SYS_rt_sigsuspend};
 	char word[64];
 
+	if (blocks_sigchld(pid))
+		return true;
 	read_word(pid, "wchan", word, sizeof(word));
 	if (word[0] && strcmp(word, "0") != 0) {
 		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
