@@ -37,6 +37,7 @@ static const struct hf_opt options[] = {
 static const char *const synopsis[] = {
 	"[options] FILE",
 	"[options] FILE COMMAND…",
+	"[options] -c STRING FILE",
 	"[options] --from PATH FILE",
 	"[options] --symlink TARGET FILE",
 	NULL,

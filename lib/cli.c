@@ -248,8 +248,12 @@ char **hf_cli_command(struct hf_cli *cli, char **words)
 enum hf_status hf_cli_report(const struct hf_cli *cli, const struct hf_err *err)
 {
 	fprintf(stderr, "%s: %s\n", cli->tool, err->message);
-	for (const char *line = err->advice; *line; line += strcspn(line, "\n"), line += *line == '\n')
-		fprintf(stderr, "  %.*s\n", (int)strcspn(line, "\n"), line);
+	for (const char *line = err->advice; *line;) {
+		int len = (int)strcspn(line, "\n");
+
+		fprintf(stderr, "  %.*s\n", len, line);
+		line += len + (line[len] == '\n');
+	}
 	return err->status;
 }
 

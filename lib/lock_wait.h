@@ -17,8 +17,8 @@
  *	- after 1 s, if the waiter or its ancestors hold other locks, looks for a circle of waiters
  *	  (circle.h), in which exactly one gives up (HF_BUSY). It looks again and again, each second
  *	  in the beginning, every ten in a long wait;
- *	- at the deadline ends the wait (HF_BUSY), by HF_WAIT_SIGNAL to the waiting thread, again and
- *	  again until it has left the call.
+ *	- at the deadline ends the wait (HF_BUSY), by HF_WAIT_SIGNAL to the waiting thread, again
+ *	  and again until it has left the call.
  *
  * A lock that is free is taken by one system call, and no thread is made. The watching thread is
  * detached and takes no signals, and nobody stays for its end: it may outlive the call by 25 ms or
@@ -49,8 +49,9 @@ struct hf_wait {
 	int64_t deadline; /* hf_deadline_in(); HF_AT_ONCE, HF_NEVER */
 
 	/* Called at most once a wait, on the watching thread, one second into it, with one line
-	 * that it may print and no more. NULL unless it will be shown: it costs a look at
-	 * /proc/locks, which is n²/2 bytes long where n wait. ("waiting for 'x', held by PID 4711 (rsync …), running since 10:42:03"). */
+	 * that it may print and no more: "waiting for 'x', held by PID 4711 (rsync …), running
+	 * since 10:42:03". NULL unless it will be shown: it costs a look at /proc/locks, which is
+	 * n²/2 bytes long where n wait. */
 	void (*notice)(void *context, const char *line);
 	void *context;
 };

@@ -50,7 +50,8 @@ bool hf_proc_read(pid_t pid, struct hf_proc *proc)
 	/* fields 3 (state), 4 (parent) and 22 (start time) */
 	if (!open || !close || close < open ||
 	    sscanf(close + 1,
-		   " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+		   " %c %d %*s %*s %*s %*s %*s %*s %*s %*s"
+		   " %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
 		   &proc->state, &parent, &start) != 3) {
 		errno = EPROTO;
 		return false;

@@ -43,8 +43,9 @@ struct hf_child {
 	pid_t pid;
 	sigset_t old_mask;
 	int wait_status; /* as of waitpid(), when it has ended */
-	int asked;	 /* the last HUP, INT, QUIT or TERM that came while it ran; 0: none. The command
-			  * may have been past heeding it: whoever starts another one ends instead */
+	/* The last HUP, INT, QUIT or TERM that came while it ran; 0: none. The command may have
+	 * been past heeding it: whoever starts another one ends instead. */
+	int asked;
 };
 
 /* A message "cannot run 'x': why", and status 126 or 127 (cast), or HF_OS (no process to be had).

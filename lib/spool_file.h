@@ -125,8 +125,8 @@ int hf_spool_has_owner(int fd, uint64_t at);
 /* Write the record as a frame at head->end, and then the head that counts it. S1. */
 bool hf_spool_put(int fd, struct hf_spool_head *head, const struct hf_record *record);
 
-/* The frame at *at, which is moved to the first where it is 0. HF_NO: the end. HF_IO, with errno: it
- * cannot be read. HF_DATA: damaged. */
+/* The frame at *at, which is moved to the first where it is 0. HF_NO: the end. HF_IO, with errno:
+ * it cannot be read. HF_DATA: damaged. */
 enum hf_status hf_spool_frame_at(int fd, const struct hf_spool_head *head, uint64_t *at,
 				 struct hf_spool_frame *frame);
 

@@ -7,7 +7,7 @@ bats_require_minimum_version 1.5.0
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
-	# busy N STATUS: exits with STATUS the first N times, then with 0; copies its input to in.TRY
+	# busy N STATUS: exits with STATUS the first N times, then 0; its input goes to in.TRY
 	cat >busy <<-'EOF'
 		#!/bin/sh
 		try=$(($(cat tries 2>/dev/null || echo 0) + 1))
@@ -74,7 +74,8 @@ ends_as() {
 	run -75 lock-retry --tries 3 ./busy 5 </dev/null
 	[ "$(cat tries)" = 3 ]
 	one_line
-	[[ ${lines[0]} =~ ^"lock-retry: gave up after 3 tries in "[0-9.]+m?s": './busy' exits 75"$ ]]
+	local gave_up='lock-retry: gave up after 3 tries in '
+	[[ ${lines[0]} =~ ^"$gave_up"[0-9.]+m?s": './busy' exits 75"$ ]]
 	run -9 lock-retry --on 9 --tries 1 -c 'exit 9'
 	[[ $output =~ ^"lock-retry: gave up after 1 try in "[0-9.]+[a-z]+": 'exit 9' exits 9"$ ]]
 }
@@ -84,7 +85,8 @@ ends_as() {
 	run -75 lock-retry -w 300ms sh -c 'echo >>runs; exit 75'
 	((${EPOCHREALTIME/./} - start >= 300000))
 	((${EPOCHREALTIME/./} - start < 2000000))
-	[[ $output =~ ^"lock-retry: gave up after $(wc -l <runs) tries in 3"[0-9]+"ms: 'sh' exits 75"$ ]]
+	local gave_up="lock-retry: gave up after $(wc -l <runs) tries in 3"
+	[[ $output =~ ^"$gave_up"[0-9]+"ms: 'sh' exits 75"$ ]]
 	(($(wc -l <runs) > 3))
 
 	HOLDFAST_TIMEOUT=100ms run -75 lock-retry sh -c 'exit 75'
@@ -118,7 +120,8 @@ ends_as() {
 	seq 400000 | lock-retry ./busy 2
 	local try
 	for try in 1 2 3; do cmp all in.$try; done
-	seq 400000 | lock-retry sh -c 'head -n 1; cat tries >/dev/null; rm tries; exit 75' >out || true
+	seq 400000 |
+		lock-retry sh -c 'head -n 1; cat tries >/dev/null; rm tries; exit 75' >out || true
 	rm -f tries
 	cat >partly <<-'EOF'
 		#!/bin/sh
@@ -147,7 +150,8 @@ ends_as() {
 	# nobody ever closes this one
 	exec 8<>in
 	run -4 timeout 20 lock-retry sh -c 'exit 4' <in
-	run -0 timeout 20 lock-retry sh -c 'read -r x; test "$x" = a' < <(echo a; exec cat <in 8>&- 3>&-)
+	run -0 timeout 20 lock-retry sh -c 'read -r x; test "$x" = a' \
+		< <(echo a; exec cat <in 8>&- 3>&-)
 	exec 8>&-
 }
 
@@ -206,7 +210,8 @@ ends_as() {
 @test "a signal reaches the command once; between tries it ends the retrying" {
 	mkfifo at go
 	exec 8<>go
-	lock-retry bash -c 'trap "echo t >>signals" TERM; echo >at; until read -r; do :; done; exit 6' \
+	lock-retry bash -c \
+		'trap "echo t >>signals" TERM; echo >at; until read -r; do :; done; exit 6' \
 		<go 3>&- &
 	local pid=$!
 	timeout 20 sh -c 'read -r x <at'

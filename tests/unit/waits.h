@@ -24,7 +24,8 @@ static inline bool waits(pid_t pid)
 	assert_non_null(f);
 	while (!found && fgets(line, sizeof(line), f)) {
 		arrow = strstr(line, "-> FLOCK");
-		found = arrow && sscanf(arrow, "-> FLOCK %*s %*s %d", &waiter) == 1 && waiter == pid;
+		found = arrow && sscanf(arrow, "-> FLOCK %*s %*s %d", &waiter) == 1 &&
+			waiter == pid;
 	}
 	fclose(f);
 	return found;
