@@ -128,7 +128,10 @@ static void it_gets_the_descriptors_that_it_is_given_and_no_others(void **state)
 
 static int run_masked(const struct rival *self, void *arg)
 {
-	struct hf_command c = command(WORDS("grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"));
+	/* the last digits: libc's own 32 and 33, which posix_spawn(3) may leave ignored, are none
+	 * of ours */
+	struct hf_command c = command(
+		WORDS("sed", "-nE", "s/^(Sig(Blk|Ign):).*(.{7})$/\\1 \\3/p", "/proc/self/status"));
 	sigset_t usr1;
 	int wait_status;
 
@@ -150,7 +153,7 @@ static void mask_and_ignored_signals_are_as_we_had_them(void **state)
 
 	(void)state;
 	assert_int_equal(rival_end(&rival), 0);
-	assert_file("signals", "SigBlk:\t0000000000000200\nSigIgn:\t0000000000000001\n");
+	assert_file("signals", "SigBlk: 0000200\nSigIgn: 0000001\n");
 }
 
 /* As a test that runs in the background of a shell is not: it ignores these. */

@@ -68,7 +68,6 @@ static void assert_records(const struct hf_batch *batch, const char *text)
 static enum hf_spool_state look(struct hf_ticket *ticket, bool withdraw, enum hf_status *status)
 {
 	enum hf_spool_state state;
-	struct hf_err err;
 
 	assert_status(HF_OK, hf_ticket_look(&target, ticket, withdraw, &state, status), NULL);
 	return state;
