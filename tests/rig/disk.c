@@ -45,6 +45,7 @@ static const struct kind {
 
 static const struct kind *kind;
 static char root[PATH_MAX], image[PATH_MAX], spare[PATH_MAX], device[64];
+static char other_root[PATH_MAX], other_image[PATH_MAX];
 
 static void run(const char *const *words, const char *operand)
 {
@@ -66,12 +67,12 @@ static void run(const char *const *words, const char *operand)
 		rig_die("%s failed", argv[0]);
 }
 
-/* A free loop device over the image. It goes when the last user closes it. */
-static int attach(void)
+/* A free loop device over the file. It goes when the last user closes it. */
+static int attach(const char *path)
 {
 	struct loop_config config = {.info.lo_flags = LO_FLAGS_AUTOCLEAR};
 	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	int file = open(image, O_RDWR | O_CLOEXEC), loop = -1;
+	int file = open(path, O_RDWR | O_CLOEXEC), loop = -1;
 
 	config.fd = (uint32_t)file;
 	for (int tries = 0; tries < 50; tries++) {
@@ -94,14 +95,25 @@ static int attach(void)
 	return loop;
 }
 
+/* Every second time others are there first, so that the numbers of the device (for btrfs, of the
+ * mount) are not the old ones: after a reboot they may not be either. */
 static void mount_disk(void)
 {
-	int loop = kind->size ? attach() : -1;
+	static bool others;
+	int loop = -1, other = -1;
 
+	if (others && (mount("none", other_root, "tmpfs", 0, "size=4k") < 0 ||
+		       (other = attach(other_image)) < 0))
+		rig_die("cannot mount another: %m");
+	if (kind->size)
+		loop = attach(image);
 	if (mount(device, root, kind->name, MS_NOATIME, kind->options) < 0)
 		rig_die("cannot mount %s on %s: %m", kind->name, device);
+	if (others && (umount2(other_root, 0) < 0 || close(other) < 0))
+		rig_die("cannot unmount another: %m");
 	if (loop >= 0)
 		close(loop);
+	others = !others;
 }
 
 static void unmount_disk(void)
@@ -114,7 +126,7 @@ static void unmount_disk(void)
 			rig_die("cannot unmount %s: %m", kind->name);
 		usleep(10000); /* the kernel is still closing a killed process's files */
 	}
-	/* btrfs remembers disks by what is written on them, and would take a copy for the original. */
+	/* btrfs knows disks by what is written on them, and would take a copy for the original */
 	if (strcmp(kind->name, "btrfs") == 0 &&
 	    (control = open("/dev/btrfs-control", O_RDWR | O_CLOEXEC)) >= 0) {
 		snprintf(forget.name, sizeof(forget.name), "%s", device);
@@ -173,7 +185,11 @@ void disk_make(const char *where, const char *fs)
 	snprintf(image, sizeof(image), "%s/a.img", where);
 	snprintf(spare, sizeof(spare), "%s/b.img", where);
 	snprintf(root, sizeof(root), "%s/root", where);
-	if (mkdir(root, 0700) < 0 || (fd = open(image, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0 ||
+	snprintf(other_image, sizeof(other_image), "%s/other.img", where);
+	rig_spit(other_image, (struct rig_bytes){(char[4096]){0}, 4096}, 0600);
+	snprintf(other_root, sizeof(other_root), "%s/other", where);
+	if (mkdir(root, 0700) < 0 || mkdir(other_root, 0700) < 0 ||
+	    (fd = open(image, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0 ||
 	    ftruncate(fd, kind->size) < 0 || close(fd) < 0)
 		rig_die("cannot make %s: %m", image);
 	if (kind->mkfs[0])
@@ -195,12 +211,15 @@ void disk_sync(void)
 	close(fd);
 }
 
-/* btrfs has no such ioctl. Its own commit takes along no data that was not asked for. */
-static void commit_btrfs(void)
+void disk_commit(void)
 {
 	int fd = open(root, O_RDONLY | O_CLOEXEC);
 	uint64_t transaction = 0;
 
+	if (strcmp(kind->name, "btrfs") != 0) {
+		close(fd);
+		return;
+	}
 	if (fd < 0 || ioctl(fd, BTRFS_IOC_START_SYNC, &transaction) < 0 ||
 	    ioctl(fd, BTRFS_IOC_WAIT_SYNC, &transaction) < 0)
 		rig_die("cannot commit: %m");
@@ -221,7 +240,7 @@ void disk_cut(enum disk_cut how)
 	bool btrfs = strcmp(kind->name, "btrfs") == 0;
 
 	if (btrfs && how == DISK_LOG)
-		commit_btrfs();
+		disk_commit();
 	if (btrfs || how == DISK_COPY)
 		copy_image();
 	else

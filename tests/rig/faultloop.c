@@ -6,15 +6,16 @@
  * Runs a tool again and again, disturbed at another place each time, and judges what it leaves
  * (rig.h). What is disturbed, and how:
  *
- *	-t ACTIONS	every call of the fault table (lib/sys.h; the tool is of the fault build), with
- *			each of these actions, as in kill,EIO,ENOSPC+ ("+": from that call on)
- *	-s ACTIONS	every system call of an ordinary build that strace(1) sees, likewise; not those
- *			of a COMMAND that the tool runs
- *	-z		RLIMIT_FSIZE: real short writes, at sizes up to that of the new content, with
- *			SIGXFSZ ignored and not
- *	-f FS		a disk that is full (disk.h; needs root), with no block left, one, two, and so on
+ *	-t ACTIONS	every call of the fault table (lib/sys.h; the tool is of the fault build),
+ *			with each of these actions, as in kill,EIO,ENOSPC+ ("+": from that call on)
+ *	-s ACTIONS	every system call of an ordinary build that strace(1) sees, likewise; not
+ *			those of a COMMAND that the tool runs
+ *	-z		RLIMIT_FSIZE: real short writes, at sizes up to that of the new content,
+ *			with SIGXFSZ ignored and not
+ *	-f FS		a disk that is full (disk.h; needs root), with no block left, one, and so on
  *
- *	-B RULE		a rule of the fault table for all runs (so that another way is taken)
+ *	-B RULE		a rule of the fault table for all runs (so that another way is taken), after
+ *			the one that disturbs
  *	-v		tell of every run
  *
  * Works in the directory "faultloop" under the current one. The last line says how many runs there
@@ -117,8 +118,8 @@ static bool table_case(const char *action, unsigned int n)
 	struct rig_run run;
 	const char *complaint;
 
-	snprintf(rule, sizeof(rule), "%s%s%u%s:%.*s", base_rule ? base_rule : "",
-		 base_rule ? "," : "", n, sticky ? "+" : "", (int)(len - sticky), action);
+	snprintf(rule, sizeof(rule), "%u%s:%.*s%s%s", n, sticky ? "+" : "", (int)(len - sticky),
+		 action, base_rule ? "," : "", base_rule ? base_rule : "");
 	complaint = attempt(&fault, false, &run);
 	reached = rig_log(log_path, n, name) >= n;
 	snprintf(what, sizeof(what), "%s at call %u (%s)", action, n, reached ? name : "none");
@@ -178,12 +179,13 @@ static size_t strace_learn(struct call *calls, size_t max)
 	return n;
 }
 
-/* A call that the C library makes before main(), and whose failure it tells in its own words. */
-static bool is_start(const char *name)
+/* A call that the C library makes before main(), and whose failure it tells in its own words; or
+ * one that no kernel lets fail so. */
+static bool is_odd(const char *name)
 {
 	static const char *const names[] = {
-		"arch_prctl",	   "mprotect", "set_tid_address", "brk",
-		"set_robust_list", "rseq",     "prlimit64",	  "mmap"};
+		"wait4", "arch_prctl", "mprotect", "set_tid_address", "brk", "set_robust_list",
+		"rseq",	 "prlimit64",  "mmap"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcmp(name, names[i]) == 0)
@@ -197,7 +199,7 @@ static void strace_case(const char *action, const char *name, unsigned int n)
 	char *wrapper[] = {"strace", "-qq", "-o", "/dev/null", "-e", trace, "-e", inject, NULL};
 	struct rig_fault fault = {.wrapper = wrapper};
 	bool death = strcmp(action, "kill") == 0;
-	bool mute = is_start(name) || strncmp(name, "write", 5) == 0;
+	bool mute = is_odd(name) || strncmp(name, "write", 5) == 0;
 	struct rig_run run;
 	const char *complaint;
 

@@ -58,11 +58,16 @@ static bool ended(const struct rig_run *r)
 	return r->end == RIG_EXITED || r->end == RIG_DIED;
 }
 
-/* Is it asleep in flock(2) or fcntl(2)? */
-static bool waits(const struct rig_run *r)
+static bool at_rest(const struct rig_run *r)
 {
-	char path[64], line[256] = "";
-	long number = -1;
+	return ended(r) || r->end == RIG_STOPPED;
+}
+
+/* Is it asleep in flock(2) or fcntl(2)? Then how often it has gone to sleep until now; else -1. */
+static long waits(const struct rig_run *r)
+{
+	char path[64], line[256];
+	long number = -1, switches = -1;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)r->pid);
@@ -73,26 +78,40 @@ static bool waits(const struct rig_run *r)
 		rig_die("cannot read %s: %m", path);
 	if (f)
 		fclose(f);
-	return number == SYS_flock || number == SYS_fcntl;
+	if (number != SYS_flock && number != SYS_fcntl)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)r->pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "voluntary_ctxt_switches: %ld", &switches);
+	if (f)
+		fclose(f);
+	return switches;
 }
 
-/* Wait until each of the first n is at its end, stopped, or waits for a lock, and stays so. */
+/* Wait until each of the first n is at its end, stopped, or waits for a lock: and has slept all the
+ * time from one look at all of them to the next, so that nobody is there to wake it. */
 static bool come_to_rest(struct group *g, unsigned int n)
 {
-	long until = rig_now_ms() + RIG_PATIENCE_MS;
+	long until = rig_now_ms() + RIG_PATIENCE_MS, before[GROUP_MAX];
 
-	for (int quiet = 0; quiet < 3; quiet++) {
+	for (int quiet = 0; quiet < 2; quiet++) {
 		for (unsigned int i = 0; i < n; i++) {
 			struct rig_run *r = &g->run[i];
+			long now = 0;
 
-			if (!ended(r) && r->end != RIG_STOPPED)
+			if (!at_rest(r))
 				rig_wait(r, 0);
-			if (!ended(r) && r->end != RIG_STOPPED && !waits(r))
+			if (!at_rest(r))
+				now = waits(r);
+			if (now < 0 || (quiet > 0 && now != before[i]))
 				quiet = -1;
+			before[i] = now;
 		}
 		if (rig_now_ms() > until)
 			return false;
-		nanosleep(&(struct timespec){0, 300000}, NULL);
+		if (quiet < 1)
+			nanosleep(&(struct timespec){0, 300000}, NULL);
 	}
 	return true;
 }

@@ -95,7 +95,7 @@ static void fault_loop(const char *action)
 		complaint = attempt(rule, strcmp(action, "stopkill") == 0);
 		missed = rig_log(group.log, n, name) < n ? missed + 1 : 0;
 		snprintf(what, sizeof(what), "%s at call %u (%s)", action, n, name);
-		if (!complaint && missed && victim->code != 0 && !group.may_be_busy)
+		if (!complaint && missed && victim->code != 0 && !group.may_be_busy && !fs)
 			complaint = "the victim was not disturbed, and failed";
 		tell(what, complaint);
 	}

@@ -27,17 +27,27 @@ static struct rig_bytes new_content(const struct rig_scenario *s)
 	return joined(s->kind == RIG_REPLACE ? (struct rig_bytes){"", 0} : s->old, s->fresh);
 }
 
-static bool is_part(const struct rig_scenario *s, struct rig_bytes content, struct rig_bytes fresh)
+/* Is it the old content and a part of `whole`, which begins with that too? */
+static bool is_part(const struct rig_scenario *s, struct rig_bytes content, struct rig_bytes whole)
 {
-	if (content.size < s->old.size || content.size > fresh.size)
+	if (content.size < s->old.size || content.size > whole.size)
 		return false;
 	for (size_t i = 0; i < content.size; i++)
-		if (content.data[i] != fresh.data[i] &&
+		if (content.data[i] != whole.data[i] &&
 		    (!s->nuls || i < s->old.size || content.data[i] != '\0'))
 			return false;
 	if (s->kind == RIG_IN_PLACE)
 		return true;
 	return s->kind == RIG_LINES && content.size && content.data[content.size - 1] == '\n';
+}
+
+static bool is_left(const struct rig_scenario *s, struct rig_bytes content)
+{
+	struct rig_bytes whole = joined(s->old, s->left);
+	bool yes = s->left.size && is_part(s, content, whole);
+
+	free(whole.data);
+	return yes;
 }
 
 /* Where content stops being `wanted`, for the reader of a report. */
@@ -74,7 +84,7 @@ void rig_look(const struct rig_scenario *s, const char *dir, struct rig_sight *s
 		sight->state = RIG_OLD;
 	else if (same(sight->content, fresh))
 		sight->state = RIG_NEW;
-	else if (is_part(s, sight->content, fresh))
+	else if (is_part(s, sight->content, fresh) || is_left(s, sight->content))
 		sight->state = RIG_PART;
 	else
 		describe(sight, fresh);
@@ -122,7 +132,7 @@ static const char *judge_backup(const struct rig_scenario *s, const char *dir, b
 
 	if (!s->backup || s->absent)
 		return NULL;
-	if (!rig_try_slurp(rig_join(path, dir, s->link ? "sub/real" : "f", s->backup), &backup))
+	if (!rig_try_slurp(rig_join(path, dir, s->path, s->backup), &backup))
 		return must ? "there is no backup" : NULL;
 	if (!same(backup, before))
 		complaint = "the backup is not the old content";
@@ -146,36 +156,53 @@ const char *rig_judge(const struct rig_scenario *s, const char *dir, const struc
 		if (sight->state == RIG_NEW && s->kind != RIG_IN_PLACE)
 			return COMPLAIN("it exited %d, and yet the new content is there",
 					run->code);
-		if (run->code == 70 || run->code == 125 || run->code > 128)
+		if ((run->code == 70 && !run->mute) || run->code == 125 || run->code > 128)
 			return COMPLAIN("it exited %d", run->code);
 	}
 	complaint = judge_messages(s, run);
 	return complaint ? complaint : judge_backup(s, dir, done, s->old);
 }
 
-/* The first entry that does not belong there, in a static buffer, or NULL. */
-static const char *litter(const struct rig_scenario *s, const char *dir, const char *sub)
+/* The first entry of a directory that is neither name nor its backup, in a static buffer; NULL. */
+static const char *stranger(const struct rig_scenario *s, const char *dir, const char *name)
 {
-	static char name[NAME_MAX + 1];
-	char path[PATH_MAX], backup[NAME_MAX + 1];
+	static char found[NAME_MAX + 1];
+	char backup[NAME_MAX + 1];
 	struct dirent *entry;
-	const char *found = NULL;
-	DIR *d = opendir(sub ? rig_join(path, dir, sub, NULL) : dir);
+	bool yes = false;
+	DIR *d = opendir(dir);
 
 	if (!d)
 		rig_die("cannot read %s: %m", dir);
-	snprintf(backup, sizeof(backup), "%s%s", sub ? "real" : "f", s->backup ? s->backup : "");
-	while ((entry = readdir(d))) {
+	snprintf(backup, sizeof(backup), "%s%s", name, s->backup ? s->backup : "");
+	while (!yes && (entry = readdir(d))) {
 		const char *e = entry->d_name;
 
-		if (strcmp(e, ".") == 0 || strcmp(e, "..") == 0 ||
-		    strcmp(e, sub ? "real" : "f") == 0 || strcmp(e, backup) == 0 ||
-		    (!sub && s->link && strcmp(e, "sub") == 0))
-			continue;
-		found = strcpy(name, e);
+		yes = strcmp(e, ".") != 0 && strcmp(e, "..") != 0 && strcmp(e, name) != 0 &&
+		      strcmp(e, backup) != 0 &&
+		      !(s->link && (strcmp(e, "sub") == 0 || strcmp(e, "f") == 0));
+		if (yes)
+			strcpy(found, e);
 	}
 	closedir(d);
-	return found || sub || !s->link ? found : litter(s, dir, "sub");
+	return yes ? found : NULL;
+}
+
+/* In every directory from the scenario's to the target's. */
+static const char *litter(const struct rig_scenario *s, const char *dir)
+{
+	char at[PATH_MAX], parts[PATH_MAX];
+	const char *found = NULL;
+	char *rest;
+
+	snprintf(at, sizeof(at), "%s", dir);
+	snprintf(parts, sizeof(parts), "%s", s->path);
+	for (char *part = strtok_r(parts, "/", &rest); part && !found;
+	     part = strtok_r(NULL, "/", &rest)) {
+		found = stranger(s, at, part);
+		strcat(strcat(at, "/"), part);
+	}
+	return found;
 }
 
 /* What the target may be after the next run. */
@@ -213,7 +240,7 @@ const char *rig_next(const struct rig_scenario *s, const char *dir, const char *
 				next.messages);
 	if (next.messages[0])
 		return COMPLAIN("the next run was not silent: %.300s", next.messages);
-	if ((name = litter(s, dir, NULL)))
+	if ((name = litter(s, dir)))
 		return COMPLAIN("the next run left %s", name);
 	return NULL;
 }

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 
 /*
- * powercut -f ext4|xfs|btrfs -c log|nolog|copy [-m] [-w] [-B RULE] [-v]
- *	SCENARIO TOOL [ARGUMENT...]
+ * powercut -f ext4|xfs|btrfs -c log|nolog|copy [-m] [-w | -y] [-F FILE] [-C CALL]
+ *	[-B RULE] [-v] SCENARIO TOOL [ARGUMENT...]
  *
  * Runs a tool of the fault build up to one call of the fault table after the other, cuts the power
  * there (disk.h), and judges what is on the disk when it comes back (rig.h); at the end, cuts right
  * after the tool has exited 0: then it must be the new content.
  *
- *	-m	the mutation check. Each fsync and fdatasync is left out in turn, the tool runs to its
- *		end, and the power is cut: is it seen? One line for each, which begins "mutation".
- *		With -w the power is cut at every call after the one left out, and at the end.
+ *	-m	the mutation check. Each fsync and fdatasync is left out in turn, the tool runs to
+ *		its end, and the power is cut: is it seen? One line for each, "mutation …". With -w,
+ *		-y or -F the power is cut at every call after the one left out, and at the end.
  *	-w	before the cut the kernel happens to write back the first half of what was appended
+ *	-y	before the cut somebody else syncs the file
+ *	-F FILE	first, a run of the tool with this standard input is killed when it has written a
+ *		part of it, and what it leaves is durable
+ *	-C CALL	the file system's own commit comes when the tool is at this call, as in linkat#1
  *	-B RULE	a rule of the fault table for all runs (so that another way is taken)
  *	-v	tell of every run
  *
@@ -22,34 +26,87 @@
 #include "rig.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "disk.h"
 
+enum { MAX_SHOWN = 8 };
+
 static struct rig_scenario scenario;
-static const char *fs, *base_rule;
+static const char *fs, *base_rule, *first_input, *commit_at;
 static enum disk_cut how;
-static bool write_back, verbose;
+static bool write_back, sync_file, verbose;
 static char dir[PATH_MAX + 8], log_path[PATH_MAX];
 
 static unsigned int runs, stopped, wrong, old_left, new_left, part_left;
 
-/* The kernel may write any page at any time: let it be these. */
-static void write_half(void)
+/* What happens to the file before the cut: the kernel may write any page at any time, and anybody
+ * may sync. */
+static void meddle(void)
 {
+	off_t half = (off_t)(scenario.old.size + scenario.fresh.size / 2);
 	char path[PATH_MAX];
-	int fd;
+	int fd = open(rig_target(&scenario, dir, path), O_RDONLY | O_CLOEXEC);
 
-	fd = open(rig_target(&scenario, dir, path), O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && scenario.absent)
 		return;
-	if (fd < 0 || sync_file_range(fd, 0, (off_t)(scenario.old.size + scenario.fresh.size / 2),
-				      SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
-					      SYNC_FILE_RANGE_WAIT_AFTER) < 0)
+	if (fd < 0 || (sync_file && fsync(fd) < 0) ||
+	    (write_back && sync_file_range(fd, 0, half,
+					   SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+						   SYNC_FILE_RANGE_WAIT_AFTER) < 0))
 		rig_die("cannot write %s back: %m", path);
 	close(fd);
+}
+
+/* Has the tool just come to the call that the commit is to come at? */
+static bool is_commit_stop(void)
+{
+	char name[32], wanted[32] = "";
+	unsigned int calls = rig_log(log_path, 0, name), k = 0, seen = 0;
+
+	sscanf(commit_at, "%31[^#]#%u", wanted, &k);
+	for (unsigned int n = 1; n <= calls; n++) {
+		rig_log(log_path, n, name);
+		seen += strcmp(name, wanted) == 0;
+	}
+	return seen == k && strcmp(name, wanted) == 0;
+}
+
+/* A run that is killed at its n-th write; has it left a part of its record? */
+static bool left_by(unsigned int n)
+{
+	char rule[32];
+	struct rig_fault fault = {.rule = rule};
+	struct rig_scenario first = scenario;
+	struct rig_sight sight;
+	struct rig_run run;
+
+	snprintf(rule, sizeof(rule), "write#%u:kill", n);
+	first.input = first_input;
+	rig_prepare(&scenario, dir);
+	rig_start(&first, dir, &fault, &run);
+	rig_wait(&run, RIG_PATIENCE_MS);
+	rig_end(&run);
+	rig_look(&scenario, dir, &sight);
+	free(sight.content.data);
+	return run.end == RIG_DIED && sight.state == RIG_PART;
+}
+
+static void prepare(void)
+{
+	static unsigned int n;
+
+	if (!first_input) {
+		rig_prepare(&scenario, dir);
+	} else if (n == 0 || !left_by(n)) {
+		for (n = 1; !left_by(n); n++)
+			if (n > 50)
+				rig_die("no write but the last leaves a part of %s", first_input);
+	}
+	disk_sync();
 }
 
 /* One run with a cut; NULL, or what is wrong. *run tells how far it came. */
@@ -60,15 +117,20 @@ static const char *attempt(const char *own_rule, struct rig_run *run)
 	struct rig_sight sight;
 	const char *complaint;
 
-	snprintf(rule, sizeof(rule), "%s%s%s", base_rule ? base_rule : "", base_rule ? "," : "",
-		 own_rule);
-	rig_prepare(&scenario, dir);
-	disk_sync();
+	snprintf(rule, sizeof(rule), "%s%s%s%s%s", commit_at ? commit_at : "",
+		 commit_at ? ":stop," : "", own_rule, base_rule ? "," : "",
+		 base_rule ? base_rule : "");
+	prepare();
 	rig_spit(log_path, (struct rig_bytes){"", 0}, 0600);
 	rig_start(&scenario, dir, &fault, run);
 	rig_wait(run, RIG_PATIENCE_MS);
-	if (write_back)
-		write_half();
+	if (commit_at && is_commit_stop()) {
+		disk_commit();
+		kill(run->pid, SIGCONT);
+		rig_wait(run, RIG_PATIENCE_MS);
+	}
+	if (write_back || sync_file)
+		meddle();
 	disk_cut(how);
 	rig_end(run);
 	disk_back();
@@ -87,7 +149,7 @@ static const char *attempt(const char *own_rule, struct rig_run *run)
 
 static void tell(const char *what, const struct rig_run *run, const char *complaint)
 {
-	if (!complaint && !verbose)
+	if (!verbose && (!complaint || wrong > MAX_SHOWN))
 		return;
 	printf("%s on %s, %s: %s, %s%d%s%s\n", scenario.tool, fs, disk_cuts[how], what,
 	       run->end == RIG_STOPPED ? "stopped by " : "exit ", run->code,
@@ -134,7 +196,7 @@ static void mutate(const char *name, unsigned int n, unsigned int k, unsigned in
 	for (unsigned int stop = n + 1; run.end == RIG_STOPPED; stop++) {
 		const char *complaint;
 
-		if (write_back)
+		if (write_back || sync_file || first_input)
 			snprintf(rule, sizeof(rule), "%s#%u:skip,%u:stop", name, k, stop);
 		else
 			snprintf(rule, sizeof(rule), "%s#%u:skip", name, k);
@@ -160,7 +222,7 @@ static void leave_out_each(void)
 	char names[500][32];
 	unsigned int calls = 0, syncs = 0, k[2] = {0, 0}, which = 0;
 	struct rig_run run;
-	const char *complaint = attempt("", &run);
+	const char *complaint = attempt("100000:kill", &run);
 
 	if (complaint)
 		rig_die("with every sync in its place: %s", complaint);
@@ -175,8 +237,8 @@ static void leave_out_each(void)
 
 static _Noreturn void usage(void)
 {
-	puts("usage: powercut -f FS -c log|nolog|copy [-m] [-w] [-B RULE] [-v] " RIG_USAGE
-	     " TOOL [ARGUMENT...]");
+	puts("usage: powercut -f FS -c log|nolog|copy [-m] [-w | -y] [-C CALL] [-B RULE] "
+	     "[-v] " RIG_USAGE " TOOL [ARGUMENT...]");
 	exit(64);
 }
 
@@ -198,7 +260,7 @@ int main(int argc, char **argv)
 	int option;
 
 	rig_init();
-	while ((option = getopt(argc, argv, RIG_OPTIONS "f:c:mwB:v")) != -1) {
+	while ((option = getopt(argc, argv, RIG_OPTIONS "f:c:mwyF:C:B:v")) != -1) {
 		switch (option) {
 		case 'f':
 			fs = optarg;
@@ -211,6 +273,15 @@ int main(int argc, char **argv)
 			break;
 		case 'w':
 			write_back = true;
+			break;
+		case 'y':
+			sync_file = true;
+			break;
+		case 'F':
+			first_input = realpath(optarg, NULL);
+			break;
+		case 'C':
+			commit_at = optarg;
 			break;
 		case 'B':
 			base_rule = optarg;
@@ -227,6 +298,8 @@ int main(int argc, char **argv)
 		usage();
 	rig_operands(&scenario, argv + optind);
 	scenario.nuls = true;
+	if (first_input)
+		scenario.left = rig_slurp(first_input);
 	set_up();
 	if (mutations)
 		leave_out_each();

@@ -117,7 +117,11 @@ bool rig_option(struct rig_scenario *s, int option, char *value)
 		s->input = realpath(value, NULL);
 		return s->input != NULL;
 	case 'l':
+		s->path = "sub/real";
 		return s->link = true;
+	case 'p':
+		s->path = value;
+		return !s->old.data && !s->link;
 	case 'b':
 		s->backup = value;
 		return true;
@@ -139,6 +143,8 @@ void rig_operands(struct rig_scenario *s, char **argv)
 		s->old.data = strdup("");
 	if (!s->input)
 		s->input = "/dev/null";
+	if (!s->path)
+		s->path = "f";
 }
 
 const char *rig_join(char out[PATH_MAX], const char *dir, const char *name, const char *suffix)
@@ -149,7 +155,7 @@ const char *rig_join(char out[PATH_MAX], const char *dir, const char *name, cons
 
 const char *rig_target(const struct rig_scenario *s, const char *dir, char out[PATH_MAX])
 {
-	return rig_join(out, dir, s->link ? "sub/real" : "f", NULL);
+	return rig_join(out, dir, s->path, NULL);
 }
 
 void rig_prepare(const struct rig_scenario *s, const char *dir)

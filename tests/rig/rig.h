@@ -9,7 +9,8 @@
  * A scenario lives in a directory of its own, which is made afresh for every run and where the tool
  * is started:
  *
- *	f		the target (with -l a symbolic link to sub/real, which is then the target)
+ *	f		the target (with -l a symbolic link to sub/real, which is then the target;
+ *			with -p the target is PATH, whose directories the tool makes)
  *	fSUFFIX		with -b: the backup that the tool is asked to make
  *
  * and nothing else may be there after the next undisturbed run: whatever else there is, is litter.
@@ -47,10 +48,12 @@ struct rig_scenario {
 	bool absent;		/* there is no old file; old is empty */
 	bool link;		/* f is a symbolic link */
 	bool nuls;		/* a part may have NULs for what did not reach the disk */
+	const char *path;	/* the target's, in the directory: f, sub/real, or as given */
 	const char *backup;	/* suffix, or NULL */
 	const char *input;	/* the tool's standard input, absolute path */
 	struct rig_bytes old;
 	struct rig_bytes fresh;	/* the new content, or the record that is appended */
+	struct rig_bytes left;	/* another record, of which an earlier run left a part; or none */
 	char **argv;		/* the tool, absolute path, and its arguments */
 	const char *tool;	/* its last component */
 };
@@ -72,7 +75,7 @@ struct rig_run {
 	enum rig_end end;
 	int code; /* exit status, or the signal */
 	char messages[4096];
-	bool mute; /* J3 is not asked: the disturbance may have hit the message itself */
+	bool mute; /* J3 is not asked: the disturbance may be in the message, or cannot be */
 };
 
 enum rig_state { RIG_OLD, RIG_NEW, RIG_PART, RIG_OTHER };
@@ -102,10 +105,10 @@ long rig_now_ms(void);
 /* To be called first: the rig then can wait for its children. */
 void rig_init(void);
 
-/* An option of the scenario: -k KIND, -o OLD, -n NEW, -i INPUT, -l, -b SUFFIX. */
-#define RIG_OPTIONS "+k:o:n:i:lb:"
+/* An option of the scenario: -k KIND, -o OLD, -n NEW, -i INPUT, -l, -p PATH, -b SUFFIX. */
+#define RIG_OPTIONS "+k:o:n:i:lp:b:"
 #define RIG_USAGE                                                                                  \
-	"[-k replace|append|lines|in-place] [-o OLD] -n NEW [-i INPUT] [-l] [-b SUFFIX]"
+	"[-k replace|append|lines|in-place] [-o OLD] -n NEW [-i INPUT] [-l | -p PATH] [-b SUFFIX]"
 bool rig_option(struct rig_scenario *s, int option, char *value);
 void rig_operands(struct rig_scenario *s, char **argv);
 
