@@ -48,7 +48,7 @@ RIGS = faultloop powercut groupfault
 RIG_ROOMS = rig judge disk group
 BENCHES = pair
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
-	lock-retry model \
+	lock-retry lock-dot lock-break model \
 	faults-write faults-append faults-update strace powercut man completion demo house install
 
 MAN1 = $(TOOLS)

@@ -35,6 +35,7 @@ static const char *const synopsis[] = {
 	"[options] LOCK -c STRING",
 	"[options] FD",
 	"[options] --file LOCK… COMMAND…",
+	"[options] --dotlock PATH… COMMAND…",
 	NULL,
 };
 
@@ -96,6 +97,8 @@ static void check(const struct work *w)
 		hf_cli_usage(&cli, "--no-fork with --close: nobody would hold the lock");
 	if (w->no_fork && w->remove)
 		hf_cli_usage(&cli, "--no-fork with --remove: nobody would be left to remove it");
+	if (w->no_fork && hf_lock_cli_has_dotlock(locks))
+		hf_cli_usage(&cli, "--no-fork with --dotlock: nobody would be left to remove it");
 	if (w->remove)
 		hf_lock_cli_check_remove(&cli, locks);
 }
@@ -195,7 +198,7 @@ static enum hf_status take(struct work *w, struct hf_lockset *set, struct hf_err
 }
 
 /* The command, under what is locked. */
-static enum hf_status run(const struct work *w, const struct hf_lockset *set, int *wait_status,
+static enum hf_status run(struct work *w, const struct hf_lockset *set, int *wait_status,
 			  struct hf_err *err)
 {
 	struct hf_command command = {.argv = w->command, .in = -1, .out = -1};
@@ -218,7 +221,7 @@ static enum hf_status run(const struct work *w, const struct hf_lockset *set, in
 	}
 	status = hf_spawn(&child, &command, err);
 	if (status == HF_OK)
-		status = hf_supervise(&child, NULL, err);
+		status = hf_lock_cli_supervise(&cli, &w->locks, &child, err);
 	else if (err->errnum == ETXTBSY && (w->locks.range || w->locks.slotted))
 		hf_advise(err, "--slots and --fcntl open the lock file for writing, and it cannot "
 			       "be run meanwhile: lock another file");

@@ -2,8 +2,10 @@
 #include "lock_cli.h"
 
 #include <stdlib.h>
+#include <sys/timerfd.h>
 
 #include "flock_options.h"
+#include "lock_dot.h"
 #include "lock_file.h"
 #include "lock_range.h"
 #include "lock_slots.h"
@@ -46,6 +48,12 @@ bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, c
 	case HF_OPT_FILE:
 		hf_lock_cli_add(locks, arg);
 		return true;
+	case HF_OPT_DOTLOCK:
+		if (locks->next.slots)
+			hf_cli_usage(cli, "--slots is for lock files, not for a dotlock");
+		locks->next.ops = &hf_lock_dot;
+		hf_lock_cli_add(locks, arg);
+		return true;
 	case HF_OPT_SLOTS:
 		locks->next.slots = (int)hf_cli_number(cli, arg, 1, HF_SLOTS_MOST);
 		return true;
@@ -68,6 +76,7 @@ void hf_lock_cli_add(struct hf_lock_cli *locks, const char *path)
 	locks->next.path = path;
 	locks->wants[locks->count++] = locks->next;
 	locks->next.slots = 0;
+	locks->next.ops = NULL;
 }
 
 void hf_lock_cli_check(struct hf_cli *cli, const struct hf_lock_cli *locks)
@@ -88,14 +97,16 @@ enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset 
 				   const struct hf_wait *wait, struct hf_err *err)
 {
 	for (size_t i = 0; i < locks->count; i++) {
-		const struct hf_lock_want *want = &locks->wants[i];
-		const struct hf_lock_ops *ops = want->slots    ? &hf_lock_slots
+		struct hf_lock_want *want = &locks->wants[i];
+		const struct hf_lock_ops *ops = want->ops      ? want->ops
+						: want->slots  ? &hf_lock_slots
 						: locks->range ? &hf_lock_range
 							       : &hf_lock_file;
 		struct hf_lock *lock = hf_lockset_add(set, ops, want->path, want->mode, err);
 
 		if (!lock)
 			return err->status;
+		want->lock = lock;
 		lock->start = locks->start;
 		lock->length = locks->length;
 		lock->slots = want->slots;
@@ -103,6 +114,64 @@ enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset 
 			locks->slotted = lock;
 	}
 	return hf_lockset_acquire(set, wait, err);
+}
+
+struct touch {
+	const struct hf_lock_cli *locks;
+	int timer;
+};
+
+static enum hf_status touch(void *context, struct hf_err *err)
+{
+	const struct touch *t = context;
+	uint64_t times;
+
+	(void)err;
+	if (read(t->timer, &times, sizeof(times)) == sizeof(times))
+		for (size_t i = 0; i < t->locks->count; i++)
+			hf_dot_touch(t->locks->wants[i].lock);
+	return HF_OK;
+}
+
+/* A timer that counts what the machine sleeps, as the age of a file does. Without one nothing is
+ * touched, and only a lock that is held for long is in danger. */
+static int start_timer(void)
+{
+	struct itimerspec every = {.it_interval.tv_sec = HF_DOT_TOUCH / HF_SECOND};
+	int fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+
+	every.it_value = every.it_interval;
+	if (fd >= 0)
+		timerfd_settime(fd, 0, &every, NULL);
+	return fd;
+}
+
+enum hf_status hf_lock_cli_supervise(const struct hf_cli *cli, struct hf_lock_cli *locks,
+				     struct hf_child *child, struct hf_err *err)
+{
+	struct touch t = {.locks = locks, .timer = -1};
+	struct hf_io io = {.ready = touch, .context = &t, .ends_with_command = true};
+	enum hf_status status;
+
+	if (hf_lock_cli_has_dotlock(locks))
+		io.fd = t.timer = start_timer();
+	status = hf_supervise(child, t.timer >= 0 ? &io : NULL, err);
+	if (t.timer >= 0)
+		sys_close(t.timer);
+	for (size_t i = 0; i < locks->count; i++)
+		if (locks->wants[i].lock && hf_dot_lost(locks->wants[i].lock))
+			hf_cli_notice(cli, "dotlock '%s' was lost: somebody removed or replaced it",
+				      locks->wants[i].path);
+	return status;
+}
+
+bool hf_lock_cli_has_dotlock(const struct hf_lock_cli *locks)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < locks->count; i++)
+		has |= locks->wants[i].ops == &hf_lock_dot;
+	return has;
 }
 
 enum hf_status hf_lock_cli_descriptor(const struct hf_lock_cli *locks, int fd, bool unlock,
@@ -131,6 +200,8 @@ void hf_lock_cli_check_remove(struct hf_cli *cli, const struct hf_lock_cli *lock
 {
 	struct stat st;
 
+	if (hf_lock_cli_has_dotlock(locks))
+		hf_cli_usage(cli, "--remove is for lock files: a dotlock is removed anyway");
 	for (size_t i = 0; i < locks->count; i++)
 		if (stat(locks->wants[i].path, &st) == 0 && !S_ISREG(st.st_mode))
 			hf_cli_usage(cli, "--remove: '%s' is not a regular file",

@@ -25,14 +25,24 @@
 
 #include "cli.h"
 #include "lockset.h"
+#include "spawn.h"
 
-enum { HF_OPT_FILE = 0x180, HF_OPT_FCNTL, HF_OPT_START, HF_OPT_LENGTH, HF_OPT_SLOTS };
+enum {
+	HF_OPT_FILE = 0x180,
+	HF_OPT_DOTLOCK,
+	HF_OPT_FCNTL,
+	HF_OPT_START,
+	HF_OPT_LENGTH,
+	HF_OPT_SLOTS
+};
 
 #define HF_ROWS_LOCKS                                                                              \
 	{'s', "shared", NULL, "of the locks that follow: shared"},                                 \
 		{'x', "exclusive", NULL, "of the locks that follow: exclusive (default)"},         \
 		{'e', NULL, NULL, NULL},                                                           \
 		{HF_OPT_FILE, "file", "LOCK", "lock this file or directory"},                      \
+		{HF_OPT_DOTLOCK, "dotlock", "PATH",                                                \
+		 "lock by making the file PATH, as dotlockfile(1) does"},                          \
 		{HF_OPT_SLOTS, "slots", "N",                                                       \
 		 "of the next lock: at most N at once; $HOLDFAST_SLOT is 0 to N-1"},               \
 		{HF_OPT_FCNTL, "fcntl", NULL, "lock by fcntl(2) instead of flock(2)"},             \
@@ -42,9 +52,11 @@ enum { HF_OPT_FILE = 0x180, HF_OPT_FCNTL, HF_OPT_START, HF_OPT_LENGTH, HF_OPT_SL
 	}
 
 struct hf_lock_want {
+	const struct hf_lock_ops *ops; /* NULL: a file, by flock(2) or fcntl(2) */
 	const char *path;
 	enum hf_lock_mode mode;
-	int slots; /* or 0 */
+	int slots;	      /* or 0 */
+	struct hf_lock *lock; /* after acquire: the set's */
 };
 
 struct hf_lock_cli {
@@ -69,9 +81,17 @@ void hf_lock_cli_add(struct hf_lock_cli *locks, const char *path);
 /* Refuse what does not go together. */
 void hf_lock_cli_check(struct hf_cli *cli, const struct hf_lock_cli *locks);
 
+/* Is there a dotlock among them? */
+bool hf_lock_cli_has_dotlock(const struct hf_lock_cli *locks);
+
 /* Add them all to the set, and acquire it. */
 enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset *set,
 				   const struct hf_wait *wait, struct hf_err *err);
+
+/* hf_supervise() of a command that runs under them: dotlocks are touched as long as it runs, and
+ * one that is lost by its end is told of. */
+enum hf_status hf_lock_cli_supervise(const struct hf_cli *cli, struct hf_lock_cli *locks,
+				     struct hf_child *child, struct hf_err *err);
 
 /* Lock a descriptor that was inherited, or give back what it holds. HF_DATA: it is not open. */
 enum hf_status hf_lock_cli_descriptor(const struct hf_lock_cli *locks, int fd, bool unlock,

@@ -52,6 +52,7 @@
 
 #include <stdbool.h>
 
+#include "clock.h"
 #include "lock.h"
 
 #define HF_DOT_TOUCH (120 * HF_SECOND)

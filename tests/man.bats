@@ -106,7 +106,9 @@ type_example() {
 }
 
 @test "the pages refer to pages that are there" {
-	local name section foreign=' chmod.1 flock.1 sponge.1 timeout.1 fcntl.2 flock.2 rename.2 '
+	local name section
+	local foreign=' dotlockfile.1 lockfile.1 '
+	foreign+=' chmod.1 flock.1 sponge.1 timeout.1 fcntl.2 flock.2 rename.2 '
 	sed -n 's/^\.Xr \([^ ]*\) \([1-9]\).*/\1 \2/p' "$man"/*.[17] | sort -u >refs
 	[ -s refs ]
 	while read -r name section; do

@@ -1,0 +1,192 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# lock-break: what is proved stale goes to quarantine, and nothing else.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	mkdir locks # where nobody works
+}
+
+dead_pid() { (exec sh -c 'echo $$'); }
+
+old() { touch -d '-10 min' "$1"; }
+
+in_quarantine() { compgen -G "locks/.holdfast-quarantine/$1.*" >/dev/null; }
+
+# Broken, once no process that may not be looked at is there by chance.
+await_judged() {
+	local end=$((SECONDS + 20))
+	until run -0 lock-break "$@"; do
+		[[ $output == *'not every process'* ]]
+		((SECONDS < end))
+	done
+}
+
+@test "a dead PID's file: the evidence, and into quarantine" {
+	dead_pid >locks/x
+	cp locks/x before
+	run -0 lock-break --dry-run locks/x
+	[ "${lines[0]}" = 'locks/x: stale' ]
+	[[ ${lines[1]} == '  PID '*' is dead' ]]
+	[ -e locks/x ]
+	[ ! -e locks/.holdfast-quarantine ]
+	run -0 lock-break locks/x
+	[[ ${lines[2]} == '  moved to .holdfast-quarantine/x.'* ]]
+	[ ! -e locks/x ]
+	[ "$(stat -c %a locks/.holdfast-quarantine)" = 700 ]
+	cmp before locks/.holdfast-quarantine/x.*
+	run -0 lock-break locks/x
+	[ "$output" = 'locks/x: there is no lock' ]
+}
+
+@test "a live one is left: by PID, by flock, by an open file" {
+	echo $$ >locks/x
+	run -75 lock-break locks/x
+	[[ $output == 'locks/x: held'* ]]
+	dead_pid >locks/y
+	run -75 flock locks/y lock-break locks/y
+	[[ $output == *'flock(2)'* ]]
+	exec 9>>locks/y
+	run -75 lock-break locks/y
+	[[ $output == *'open for writing'* ]]
+	exec 9>&-
+	[ -e locks/x ]
+	[ -e locks/y ]
+	run -0 lock-run --dotlock locks/z sh -c 'lock-break locks/z; echo $?'
+	[[ $output == *held*75 ]]
+}
+
+@test "a lock directory is judged by its pid file" {
+	mkdir locks/d locks/e locks/f
+	dead_pid >locks/d/pid
+	echo $$ >locks/e/pid
+	run -75 lock-break locks/d/ locks/e locks/f
+	[ ! -e locks/d ]
+	in_quarantine d
+	[ -e locks/e ]
+	[ -e locks/f ]
+	[[ $output == *"without a file 'pid'"* ]]
+}
+
+@test "no PID: age, when nobody has it and nobody works there" {
+	: >locks/x
+	printf 0 >locks/y
+	run -75 lock-break locks/x locks/y
+	[[ $output == *'within the limit of 5m'* ]]
+	old locks/x
+	old locks/y
+	run -75 lock-break --stale-after 1h locks/x
+	await_judged --stale-after 0 locks/x locks/y
+	in_quarantine x
+	in_quarantine y
+	: >locks/z
+	touch -d '+1 hour' locks/z
+	run -75 lock-break --stale-after 0 locks/z
+	[[ $output == *'future'* ]]
+	old locks/z
+	mkfifo up down
+	(cd locks && exec sh -c 'echo >../up; read x <../down') &
+	read -r _ <up
+	run -75 lock-break locks/z
+	[[ $output == *'works in its directory'* ]]
+	echo >down
+	wait
+	await_judged locks/z
+}
+
+@test "what cannot be judged is left, unless one is alone" {
+	printf 'rubbish \e[31m\n' >locks/x
+	old locks/x
+	ln -s x locks/link
+	mkfifo locks/fifo
+	run -75 lock-break locks/x locks/link locks/fifo
+	[[ $output == *'its first line is no PID'* ]]
+	[[ $output == *'symbolic link'* ]]
+	[[ $output != *$'\e'* ]]
+	run -0 lock-break --alone locks/x
+	run -75 lock-break --alone locks/link locks/fifo
+	[ -L locks/link ]
+	echo $$ >locks/y
+	old locks/y
+	run -75 lock-break --alone locks/y
+}
+
+@test "an ordinary user is told what he may not do" {
+	chmod 755 . ..
+	mkdir -m 1777 sticky
+	dead_pid >sticky/x
+	: >sticky/y
+	old sticky/y
+	chmod 600 sticky/y
+	local nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
+	run -77 $nobody "$HF_BIN/lock-break" sticky/x
+	[[ $output == *"cannot move 'sticky/x' aside"* ]]
+	run -75 $nobody "$HF_BIN/lock-break" sticky/y
+	[[ $output == *'may not be read'* ]]
+	[ -e sticky/x ]
+	[ -e sticky/y ]
+}
+
+@test "a quarantine that is another's is not used" {
+	chmod 755 . ..
+	mkdir -m 777 open
+	dead_pid >open/x
+	mkdir elsewhere
+	ln -s ../elsewhere open/.holdfast-quarantine
+	run -77 lock-break open/x
+	rm open/.holdfast-quarantine
+	mkdir open/.holdfast-quarantine
+	chown 65534 open/.holdfast-quarantine
+	run -77 lock-break open/x
+	[[ $output == *'not a directory of yours'* ]]
+	[ -e open/x ]
+	[ -z "$(ls elsewhere)" ]
+}
+
+@test "--json, and -q" {
+	dead_pid >locks/x
+	echo $$ >locks/$'y"\n\\'
+	run -75 lock-break --json locks/x locks/$'y"\n\\' locks/z
+	python3 -c '
+import json, sys
+x, y, z = map(json.loads, sys.stdin)
+assert x["state"] == "moved" and x["pid"] > 0 and "dead" in x["reasons"][0], x
+assert x["quarantine"].startswith(".holdfast-quarantine/x."), x
+assert y["state"] == "held" and z["state"] == "absent", (y, z)
+' <<<"$output"
+	dead_pid >locks/x
+	run -0 lock-break -q locks/x
+	[ "$output" = '' ]
+}
+
+@test "usage, and paths that are none" {
+	run -64 lock-break
+	run -64 lock-break --stale-after -1 x
+	run -64 lock-break --git .
+	run -73 lock-break no/such
+	run -65 lock-break ''
+	dead_pid >locks/x
+	run -73 lock-break no/such locks/x
+	[ ! -e locks/x ]
+	local name
+	name=$(printf 'n%.0s' {1..255})
+	dead_pid >"locks/$name"
+	run -0 lock-break "locks/$name"
+	[ ! -e "locks/$name" ]
+}
+
+@test "eight breakers and eight takers at once: one of them gets the stale one" {
+	local i
+	for i in 1 2 3 4 5 6 7 8; do
+		lock-break -q locks/x &
+		lock-run --dotlock locks/x sh -c 'echo in >>log; echo out >>log' &
+	done
+	dead_pid >locks/y && mv -n locks/y locks/x || :
+	wait
+	# whoever was in was alone
+	[ "$(grep -c in log)" = 8 ]
+	[ "$(paste -sd ' ' log)" = "$(printf 'in out %.0s' {1..8} | sed 's/ $//')" ]
+}

@@ -1,0 +1,283 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# lock-run --dotlock: beside lockfile(1) and dotlockfile(1), and over what the dead leave behind.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+}
+
+# A PID that nobody has.
+dead_pid() { (exec sh -c 'echo $$'); }
+
+# The record of a holder that was killed, in file $1.
+leave_dead() {
+	lock-run --dotlock "$1" sh -c 'kill -9 $PPID; exec true' || :
+	await_unlocked "$1"
+	[ -e "$1" ]
+}
+
+# Until nobody has file $1 locked.
+await_unlocked() { flock -w 20 "$1" true; }
+
+# change FILE KEY VALUE: in a record.
+change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
+
+no_litter() { [ -z "$(find . -name '.holdfast.*')" ]; }
+
+# Milliseconds that the command takes.
+took() {
+	local start=${EPOCHREALTIME/./}
+	"$@" >&2
+	echo $(((${EPOCHREALTIME/./} - start) / 1000))
+}
+
+# The quickest of five: what the machine does besides is no matter.
+quickest() {
+	local best=100000 ms
+	for _ in 1 2 3 4 5; do
+		"$1" x
+		ms=$(took lock-run -w 10 --dotlock x true)
+		((ms >= best)) || best=$ms
+		[ ! -e x ]
+	done
+	echo "$best"
+}
+
+@test "held while the command runs, and gone afterwards" {
+	run lock-run --dotlock x sh -c 'head -n 1 x; echo $PPID'
+	[ "$status" = 0 ]
+	[ "${lines[0]}" = "${lines[1]}" ]
+	[ ! -e x ]
+	no_litter
+}
+
+@test "the command's status; a dotlock that was lost is told of" {
+	run -7 lock-run --dotlock x sh -c 'exit 7'
+	[ ! -e x ]
+	run --separate-stderr -0 lock-run --dotlock x rm x
+	[[ $stderr == "lock-run: dotlock 'x' was lost"* ]]
+}
+
+@test "a nested one goes on under the same dotlock" {
+	run -0 lock-run --dotlock x lock-run -n --dotlock ./x echo inner
+	[ "$output" = inner ]
+	run -75 lock-run -o --dotlock x lock-run -n --dotlock x true
+}
+
+@test "usage" {
+	run -64 lock-run -F --dotlock x true
+	run -64 lock-run -s --dotlock x true
+	run -64 lock-run --remove --dotlock x true
+	run -64 lock-run --slots 2 --dotlock x true
+	run -64 lock-run --dotlock x
+	[ ! -e x ]
+}
+
+@test "what is no dotlock is refused, and left" {
+	ln -s nowhere link
+	mkfifo fifo
+	mkdir dir
+	run -65 lock-run --dotlock link true
+	[[ ${lines[0]} == *'symbolic link'* ]]
+	[ ! -e nowhere ]
+	run -65 lock-run --dotlock fifo true
+	run -65 lock-run --dotlock dir true
+	run -73 lock-run --dotlock no/such true
+	run -65 lock-run --dotlock /dev/null true
+}
+
+@test "procmail's lockfile: excluded both ways" {
+	lockfile x
+	run -75 lock-run -w 0.05 --dotlock x true
+	rm -f x
+	run -0 lock-run --dotlock x sh -c 'lockfile -0 -r0 x 2>/dev/null; echo $?'
+	[ "$output" = 73 ]
+	lockfile x
+	mkfifo said
+	exec 9<>said
+	lock-run -v --dotlock x echo taken >out 2>&9 &
+	local line
+	read -r line <&9 # a second into the wait, it says so
+	rm -f x
+	wait $!
+	[ "$(cat out)" = taken ]
+}
+
+@test "dotlockfile: excluded both ways" {
+	dotlockfile -p -l x
+	run -75 lock-run -w 0.05 --dotlock x true
+	[[ $output == *'lives'* ]]
+	dotlockfile -u x
+	run -0 lock-run --dotlock x sh -c 'dotlockfile -r 0 -p -l x; echo $?
+		dotlockfile -r 0 -l x; echo $?'
+	[ "$output" = $'4\n4' ]
+	[ ! -e x ]
+}
+
+@test "a dead PID, a used PID, an earlier boot: taken over in 20 ms" {
+	stale_dead() { leave_dead "$1"; }
+	stale_plain() { dead_pid >"$1"; }
+	stale_used() { leave_dead "$1"; sed -i "1s/.*/$$/" "$1"; change "$1" start 1; }
+	stale_boot() {
+		leave_dead "$1"
+		sed -i "1s/.*/$$/" "$1"
+		change "$1" boot 00000000-0000-4000-8000-000000000000
+	}
+	local kind best
+	for kind in dead plain used boot; do
+		best=$(quickest stale_$kind 2>/dev/null)
+		echo "$kind: $best ms"
+		((best <= 20))
+	done
+	no_litter
+}
+
+@test "a PID of another namespace, another host, a network file system: never" {
+	leave_dead x
+	cp x record
+	change x pidns 1
+	run -75 lock-run -w 0.1 --dotlock x true
+	[[ $output == *'another PID namespace'* ]]
+	cp record x
+	change x boot 00000000-0000-4000-8000-000000000000
+	change x host $'els\e[31mewhere'
+	run -75 lock-run -w 0.1 --dotlock x true
+	[[ $output == *'not this host'* ]]
+	[[ $output != *$'\e'* ]]
+	[ -e x ]
+}
+
+@test "a PID namespace of its own: a holder inside is held outside; its own dead are taken over" {
+	mkfifo up down
+	unshare -p -f --mount-proc lock-run --dotlock x sh -c 'echo >up; read x <down' &
+	local outer=$!
+	read -r _ <up
+	run -75 lock-run -w 0.1 --dotlock x true
+	echo >down
+	wait $outer
+	unshare -p -f --mount-proc lock-run --dotlock x sh -c 'kill -9 $PPID' || :
+	unshare -p -f --mount-proc sh -c 'lock-run --dotlock y sh -c "kill -9 \$PPID"
+		flock y true; lock-run -n --dotlock y echo over' >out 2>/dev/null
+	[ "$(cat out)" = over ]
+}
+
+@test "the same PID again in another namespace's life: told by its start time" {
+	cat >again <<-'END'
+		echo 99 >/proc/sys/kernel/ns_last_pid
+		lock-run --dotlock x sh -c 'kill -9 $PPID; exec true'
+		flock x true
+		pid=$(head -n 1 x)
+		sleep 0.05 # start times are counted in hundredths
+		while :; do
+			echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid
+			sleep 100 &
+			[ $! = "$pid" ] && break
+			kill $!
+		done
+		[ -d "/proc/$pid" ] && lock-run -n --dotlock x echo over
+	END
+	run unshare -p -f --mount-proc timeout 20 sh again
+	[[ $output == *over ]]
+}
+
+@test "a killed wrapper's lock is held until its command ends" {
+	mkfifo up down
+	lock-run --dotlock x sh -c 'kill -9 $PPID; echo >up; read x <down' &
+	read -r _ <up
+	run -75 lock-run -w 0.1 --dotlock x true
+	[ -e x ]
+	lock-run -w 20 --dotlock x echo over >out &
+	local waiter=$!
+	echo >down
+	wait $waiter
+	[ "$(cat out)" = over ]
+	[ ! -e x ]
+}
+
+@test "records that say nothing are held, whatever they are" {
+	local text
+	for text in '' 0 -1 1 2147483648 99999999999999999999 '12 34' '12x' $'7\n8' $'\x01\xff'; do
+		printf '%s\n' "$text" >x
+		run -75 lock-run -n --dotlock x true
+		[[ ${lines[0]} == "lock-run: cannot lock 'x': it is "* ]]
+		[ "${#lines[@]}" = 2 ]
+		[ -e x ]
+	done
+	head -c 300000 /dev/zero | tr '\0' 1 >x
+	run -75 lock-run -n --dotlock x true
+	leave_dead y
+	head -c 60 y >x
+	run -75 lock-run -n --dotlock x true
+	change y start 99999999999
+	sed -i "1s/.*/$$/" y
+	run -75 lock-run -n --dotlock y true
+	[[ $output == *lives* ]]
+}
+
+@test "another user's: waited for, and not taken over where it cannot be" {
+	chmod 755 . ..
+	mkdir -m 1777 sticky
+	dead_pid >sticky/x
+	local nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
+	run -77 $nobody "$HF_BIN/lock-run" -n --dotlock sticky/x true
+	[[ $output == *'user 0'* ]]
+	[ -e sticky/x ]
+	chmod 600 sticky/x
+	run -75 $nobody "$HF_BIN/lock-run" -n --dotlock sticky/x true
+	[[ $output == *'may not be read'* ]]
+	mkdir -m 755 closed
+	run -77 $nobody "$HF_BIN/lock-run" -n --dotlock closed/x true
+	[[ $output == *'must be writable'* ]]
+	cd sticky
+	no_litter
+}
+
+@test "hidepid: a process that is not shown is alive" {
+	echo $$ >x
+	chmod 777 .
+	chmod 755 ..
+	run -75 unshare -m sh -c 'mount -t proc -o hidepid=2 proc /proc &&
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"' sh \
+		"$HF_BIN/lock-run" -n --dotlock x true
+	[[ $output == *'may not be looked at'* ]]
+}
+
+@test "without /proc nothing is judged but what the kernel says" {
+	leave_dead x
+	run -75 unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' sh \
+		"$HF_BIN/lock-run" -n --dotlock x true
+	[[ $output == *'boot is not known'* ]]
+}
+
+@test "a dotlock and a file lock in one set" {
+	run -0 lock-run --dotlock x --file y --dotlock z sh -c 'ls; flock -n y true || echo held'
+	[ "$output" = $'x\ny\nz\nheld' ]
+	[ "$(ls)" = y ]
+	# a foreign dotlock is not waited for while the file lock is held
+	mkfifo said
+	exec 9<>said
+	lockfile z
+	lock-run -v --file y --dotlock z true 2>&9 &
+	local line
+	read -r line <&9
+	[[ $line == *"waiting for 'z'"* ]]
+	flock -w 20 y true
+	rm -f z
+	wait $!
+}
+
+@test "8 x 50 contenders, one at a time" {
+	echo 0 >n
+	for _ in 1 2 3 4 5 6 7 8; do
+		(for _ in $(seq 50); do
+			lock-run --dotlock x sh -c 'read n <n; echo $((n + 1)) >n'
+		done) &
+	done
+	wait
+	[ "$(cat n)" = 400 ]
+	[ ! -e x ]
+	no_litter
+}
