@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "copy.h"
+#include "stage.h"
 #include "sys.h"
 
 /* A foreign `>>` that came in between is looked behind for this far. */
@@ -159,13 +160,13 @@ static enum hf_status compare(int fd, const struct hf_batch *batch, enum tail *t
 }
 
 /* The target for reading and writing, if it still is this inode; -1. */
-static int open_same(const struct hf_target *target, uint64_t device, uint64_t inode, int flags)
+static int open_same(const struct hf_target *target, const struct stat *wanted, int flags)
 {
 	int fd = sys_openat(target->dir, target->name,
 			    flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
 	struct stat st;
 
-	if (fd >= 0 && (sys_fstat(fd, &st) < 0 || st.st_dev != device || st.st_ino != inode)) {
+	if (fd >= 0 && (sys_fstat(fd, &st) < 0 || !hf_same_inode(&st, wanted))) {
 		sys_close(fd);
 		errno = ESTALE;
 		return -1;
@@ -195,8 +196,8 @@ static enum hf_status settle_in_place(const struct hf_target *target, const stru
 	enum tail tail = TAIL_OTHER;
 	int fd = -1;
 
-	if (st && st->st_dev == batch->head.device && st->st_ino == batch->head.inode) {
-		fd = open_same(target, batch->head.device, batch->head.inode, O_RDWR);
+	if (st && st->st_ino == batch->head.inode) {
+		fd = open_same(target, st, O_RDWR);
 		if (fd < 0)
 			return hf_fail_errno(err, "cannot finish the last append to '%s'",
 					     target->path);
@@ -232,9 +233,12 @@ enum hf_status hf_settle(const struct hf_target *target, const struct stat *st, 
 	enum hf_status status = hf_batch_open(target, &batch, err);
 	char temporary[NAME_MAX + 1];
 
+	hf_target_side(target, "append", temporary);
+	if (status == HF_NO)
+		/* a power cut can leave the temporary name and not the batch */
+		hf_stage_reap(target, temporary);
 	if (status != HF_OK)
 		return status == HF_NO ? HF_OK : status;
-	hf_target_side(target, "append", temporary);
 	switch (batch.head.state) {
 	case HF_SPOOL_PREPARED:
 		status = settle_prepared(target, &batch, temporary, err);
@@ -301,7 +305,7 @@ static enum hf_status enter_in_place(const struct hf_target *target, struct hf_b
 enum hf_status hf_write_in_place(const struct hf_target *target, const struct stat *st,
 				 struct hf_batch *batch, bool sync, struct hf_err *err)
 {
-	int fd = open_same(target, st->st_dev, st->st_ino, O_RDWR | O_APPEND);
+	int fd = open_same(target, st, O_RDWR | O_APPEND);
 	enum hf_status status = HF_OK;
 	struct stat now;
 
@@ -311,7 +315,6 @@ enum hf_status hf_write_in_place(const struct hf_target *target, const struct st
 			sys_close(fd);
 		return status;
 	}
-	batch->head.device = st->st_dev;
 	batch->head.inode = st->st_ino;
 	batch->head.offset = (uint64_t)now.st_size;
 	status = enter_in_place(target, batch, sync, err);

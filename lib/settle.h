@@ -16,6 +16,7 @@
  *it off, sync: ABANDONED anything else: somebody else's; it is left alone. If the batch is in it,
  *			  whole, DONE, else ABANDONED
  *	DONE, ABANDONED	only the name is left
+ *	no batch	a temporary name that a power cut left without it is removed
  *
  * It is idempotent: killed at any point, the next one does it again.
  *

@@ -75,10 +75,10 @@ enum hf_spool_state {
 struct hf_spool_head {
 	char magic[8];
 	uint32_t state;
-	uint32_t status;	/* DONE: what every owner reports */
-	uint64_t end;		/* of the last whole record in this file */
-	uint64_t device, inode; /* IN_PLACE: the target */
-	uint64_t offset;	/* IN_PLACE: where in it the records go */
+	uint32_t status; /* DONE: what every owner reports */
+	uint64_t end;	 /* of the last whole record in this file */
+	uint64_t inode;	 /* IN_PLACE: the target. Its device has another number after a boot */
+	uint64_t offset; /* IN_PLACE: where in it the records go */
 };
 
 #define HF_SPOOL_FRAME_MAGIC UINT32_C(0x4d415246)

@@ -78,6 +78,17 @@ static void nothing_to_settle(void **state)
 	assert_file("f", "old\n");
 }
 
+static void a_temporary_name_without_a_batch_is_litter(void **state)
+{
+	struct hf_err err;
+
+	(void)state;
+	put_file(".holdfast.f.append", "left by a power cut");
+	assert_status(HF_OK, hf_settle(&target, &st, &err), &err);
+	assert_false(is_there(".holdfast.f.append"));
+	assert_file("f", "old\n");
+}
+
 static void closed_was_not_done(void **state)
 {
 	struct hf_ticket ticket;
@@ -133,7 +144,6 @@ static enum hf_spool_state in_place(const char *content, const char *after)
 	enum hf_spool_state state;
 	int fd;
 
-	batch.head.device = st.st_dev;
 	batch.head.inode = st.st_ino;
 	batch.head.offset = 4;
 	assert_status(HF_OK, hf_batch_mark(&batch, HF_SPOOL_IN_PLACE, NULL), NULL);
@@ -165,7 +175,6 @@ static void in_place_blocks_that_did_not_reach_the_disk(void **state)
 	struct hf_batch batch = enter_batch(&ticket);
 
 	(void)state;
-	batch.head.device = st.st_dev;
 	batch.head.inode = st.st_ino;
 	batch.head.offset = 4;
 	assert_status(HF_OK, hf_batch_mark(&batch, HF_SPOOL_IN_PLACE, NULL), NULL);
@@ -208,7 +217,6 @@ static void in_place_of_another_file(void **state)
 	struct hf_batch batch = enter_batch(&ticket);
 
 	(void)state;
-	batch.head.device = st.st_dev;
 	batch.head.inode = st.st_ino;
 	batch.head.offset = 4;
 	assert_status(HF_OK, hf_batch_mark(&batch, HF_SPOOL_IN_PLACE, NULL), NULL);
@@ -250,6 +258,7 @@ static void writing_in_place_that_fails_is_taken_back(void **state)
 
 static const struct CMUnitTest tests[] = {
 	TEST(nothing_to_settle),
+	TEST(a_temporary_name_without_a_batch_is_litter),
 	TEST(closed_was_not_done),
 	TEST(prepared_and_not_renamed_was_not_done),
 	TEST(prepared_and_renamed_was_done),
