@@ -175,7 +175,7 @@ static enum hf_status become(const struct work *w, const int *fds, size_t count,
 
 	for (size_t i = 0; i < count; i++)
 		fcntl(fds[i], F_SETFD, 0);
-	execvp(w->command[0], w->command);
+	hf_exec(w->command);
 	status = errno == ENOENT || errno == ENOTDIR ? 127 : 126;
 	return hf_fail_errno_as(err, (enum hf_status)status, "cannot run '%s'", w->command[0]);
 }

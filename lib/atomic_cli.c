@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "copy.h"
 #include "spawn.h"
+#include "wording.h"
 
 #define DEFAULT_WAIT (10 * HF_SECOND)
 
@@ -117,7 +118,7 @@ void hf_atomic_cli_command_failed(const struct hf_cli *cli, const char *path, in
 		;
 	else if (WIFSIGNALED(wait_status))
 		hf_cli_notice(cli, "'%s' is left as it was: the command died of signal %d (%s)",
-			      path, WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+			      path, WTERMSIG(wait_status), hf_strsignal(WTERMSIG(wait_status)));
 	else
 		hf_cli_notice(cli, "'%s' is left as it was: the command exited with %d", path,
 			      WEXITSTATUS(wait_status));

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <paths.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -11,6 +10,8 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "options.h"
+#include "wording.h"
 
 enum { MOST_OPTIONS = 64 };
 
@@ -94,15 +95,15 @@ static void print_help(const struct hf_cli *cli)
 int hf_cli_next(struct hf_cli *cli, char **arg)
 {
 	static struct option longs[MOST_OPTIONS + 1];
-	static char shorts[3 * MOST_OPTIONS + 2];
+	static char shorts[3 * MOST_OPTIONS + 1];
+	static struct hf_options options;
 	static char seen[64];
-	int id, index = -1;
+	int id;
 
 	if (!shorts[0]) {
 		char *s = shorts;
 		size_t n = 0;
 
-		*s++ = '+';
 		for (size_t i = 0; row(cli, i)->id; i++) {
 			const struct hf_opt *o = row(cli, i);
 			bool optional = o->arg && o->arg[0] == '[';
@@ -117,7 +118,7 @@ int hf_cli_next(struct hf_cli *cli, char **arg)
 							     : o->arg ? required_argument
 								      : no_argument,
 							     NULL, o->id};
-			if (has_letter(o) && !strchr(shorts + 1, o->id)) {
+			if (has_letter(o) && !strchr(shorts, o->id)) {
 				*s++ = (char)o->id;
 				if (o->arg)
 					*s++ = ':';
@@ -125,16 +126,15 @@ int hf_cli_next(struct hf_cli *cli, char **arg)
 					*s++ = ':';
 			}
 		}
-		/* getopt names the program by its argv[0] */
-		cli->argv[0] = (char *)cli->tool;
+		options = (struct hf_options){.tool = cli->tool, .next = cli->argv + 1};
 	}
 	for (;;) {
-		id = getopt_long(cli->argc, cli->argv, shorts, longs, &index);
+		id = hf_options_next(&options, shorts, longs);
 		if (id < 0)
 			break;
-		*arg = optarg;
-		if (index >= 0)
-			snprintf(seen, sizeof(seen), "--%s", longs[index].name);
+		*arg = options.arg;
+		if (options.index >= 0)
+			snprintf(seen, sizeof(seen), "--%s", longs[options.index].name);
 		else
 			snprintf(seen, sizeof(seen), "-%c", id);
 		cli->seen = seen;
@@ -158,8 +158,8 @@ int hf_cli_next(struct hf_cli *cli, char **arg)
 			return id;
 		}
 	}
-	cli->operands = cli->argv + optind;
-	cli->operand_count = cli->argc - optind;
+	cli->operands = options.next;
+	cli->operand_count = cli->argc - (int)(options.next - cli->argv);
 	return HF_CLI_END;
 }
 
@@ -275,6 +275,6 @@ int hf_cli_finish(const struct hf_cli *cli, int status)
 {
 	if ((fflush(stdout) == 0 && !ferror(stdout)) || status != HF_OK)
 		return status;
-	hf_cli_notice(cli, "cannot write standard output: %s", strerror(errno));
+	hf_cli_notice(cli, "cannot write standard output: %s", hf_strerror(errno));
 	return HF_IO;
 }

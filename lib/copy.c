@@ -271,6 +271,7 @@ enum hf_status hf_same_content(int a, int b, bool *same, const char *name, struc
 
 enum hf_status hf_sha256(int fd, char hex[65], const char *name, struct hf_err *err)
 {
+	uint8_t digest[SHA256_DIGEST_LENGTH];
 	char buffer[PIECE];
 	enum hf_status status;
 	SHA2_CTX sha;
@@ -285,6 +286,9 @@ enum hf_status hf_sha256(int fd, char hex[65], const char *name, struct hf_err *
 		if (n < sizeof(buffer))
 			break;
 	}
-	SHA256End(&sha, hex);
+	/* SHA256End() would be shorter, but lies in an object that not every C library can link */
+	SHA256Final(digest, &sha);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		snprintf(hex + 2 * i, 3, "%02x", digest[i]);
 	return HF_OK;
 }

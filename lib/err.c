@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "wording.h"
+
 enum hf_status hf_status_of(int errnum)
 {
 	switch (errnum) {
@@ -100,7 +102,7 @@ static void fill(struct hf_err *err, enum hf_status status, int errnum, const ch
 	hf_escape(err->message, sizeof(err->message), raw);
 	len = strlen(err->message);
 	if (errnum)
-		snprintf(err->message + len, sizeof(err->message) - len, ": %s", strerror(errnum));
+		snprintf(err->message + len, sizeof(err->message) - len, ": %s", hf_strerror(errnum));
 	errno = saved;
 }
 

@@ -132,7 +132,7 @@ static int run(const struct hf_flock_request *r)
 
 	signal(SIGCHLD, SIG_DFL);
 	if (r->no_fork) {
-		execvp(r->command[0], r->command);
+		hf_exec(r->command);
 		hf_flock_fail(errno == ENOMEM ? HF_OS : HF_UNAVAILABLE, errno,
 			      "failed to execute %s", r->command[0]);
 	}

@@ -2,7 +2,6 @@
 #include "flock_options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +12,8 @@
 
 #include "cli.h"
 #include "err.h"
+#include "options.h"
+#include "wording.h"
 
 enum { OPT_VERBOSE = HF_OPT_OWN, OPT_FCNTL, OPT_START, OPT_LENGTH, OPT_FD };
 
@@ -50,7 +51,7 @@ static const struct option fd_options[] = {
 int hf_flock_finish(int status)
 {
 	if ((fflush(stdout) != 0 || ferror(stdout)) && errno != EBADF && errno != EPIPE) {
-		fprintf(stderr, "flock: write error: %s\n", strerror(errno));
+		fprintf(stderr, "flock: write error: %s\n", hf_strerror(errno));
 		return EXIT_FAILURE;
 	}
 	return ferror(stderr) ? EXIT_FAILURE : status;
@@ -65,7 +66,7 @@ void hf_flock_fail(int status, int errnum, const char *format, ...)
 	vfprintf(stderr, format, args);
 	va_end(args);
 	if (errnum)
-		fprintf(stderr, ": %s", strerror(errnum));
+		fprintf(stderr, ": %s", hf_strerror(errnum));
 	fputc('\n', stderr);
 	exit(hf_flock_finish(status));
 }
@@ -196,7 +197,7 @@ static const struct option *table_of(const char *word, bool with_fd)
 	return old_options;
 }
 
-static void set_option(struct hf_flock_request *r, int option)
+static void set_option(struct hf_flock_request *r, int option, char *arg)
 {
 	switch (option) {
 	case 's':
@@ -219,15 +220,15 @@ static void set_option(struct hf_flock_request *r, int option)
 		r->nonblock = true;
 		break;
 	case 'w':
-		get_timeout(r, optarg);
+		get_timeout(r, arg);
 		break;
 	case 'E':
-		r->conflict = get_int(optarg, "invalid exit code");
+		r->conflict = get_int(arg, "invalid exit code");
 		if (r->conflict < 0 || r->conflict > 255)
 			hf_flock_fail(HF_USAGE, 0, "exit code out of range (expected 0 to 255)");
 		break;
 	case 'c':
-		r->command = hf_cli_shell(optarg);
+		r->command = hf_cli_shell(arg);
 		break;
 	case OPT_VERBOSE:
 		r->verbose = true;
@@ -237,14 +238,14 @@ static void set_option(struct hf_flock_request *r, int option)
 		break;
 	case OPT_START:
 		r->fcntl = true;
-		r->start = get_size(optarg, "invalid start offset");
+		r->start = get_size(arg, "invalid start offset");
 		break;
 	case OPT_LENGTH:
 		r->fcntl = true;
-		r->length = get_size(optarg, "invalid length of lock range");
+		r->length = get_size(arg, "invalid length of lock range");
 		break;
 	case OPT_FD:
-		r->fd = get_int(optarg, "bad file descriptor");
+		r->fd = get_int(arg, "bad file descriptor");
 		break;
 	case 'V':
 		printf("flock from holdfast %s\n", HF_VERSION);
@@ -258,6 +259,7 @@ static void set_option(struct hf_flock_request *r, int option)
 
 void hf_flock_parse(struct hf_flock_request *r, int argc, char **argv)
 {
+	struct hf_options options = {.tool = argv[0], .next = argv + 1};
 	char **words;
 	int option;
 
@@ -266,11 +268,11 @@ void hf_flock_parse(struct hf_flock_request *r, int argc, char **argv)
 		fputs("flock: not enough arguments\n", stderr);
 		try_help();
 	}
-	while ((option = getopt_long(argc, argv,
-				     r->fd >= 0 ? "+sexnoFuw:E:hVc:?" : "+sexnoFuw:E:hV?",
-				     table_of(argv[optind], r->fd >= 0), NULL)) != -1)
-		set_option(r, option);
-	words = argv + optind;
+	while ((option = hf_options_next(
+			&options, r->fd >= 0 ? "sexnoFuw:E:hVc:?" : "sexnoFuw:E:hV?",
+			table_of(*options.next, r->fd >= 0))) != -1)
+		set_option(r, option, options.arg);
+	words = options.next;
 	if (r->no_fork && r->close)
 		hf_flock_fail(HF_USAGE, 0, "the --no-fork and --close options are incompatible");
 	if (r->fd >= 0) {

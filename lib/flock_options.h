@@ -35,7 +35,7 @@ void hf_flock_parse(struct hf_flock_request *r, int argc, char **argv);
  * false: it is none, or it is too large (errno ERANGE, else EINVAL). */
 bool hf_flock_size(const char *text, int64_t *size);
 
-/* "flock: message", with strerror(errnum) behind it unless that is 0, and exit. */
+/* "flock: message", with hf_strerror(errnum) behind it unless that is 0, and exit. */
 _Noreturn void hf_flock_fail(int status, int errnum, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <paths.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -32,8 +34,87 @@ static void forwardable(sigset_t *set)
 		sigdelset(set, own[i]);
 }
 
+/* argv as the shell's, with a place for the file in [1]; to be freed. */
+static char **script_words(char *const *argv)
+{
+	size_t argc = 0;
+	char **words;
+
+	while (argv[argc])
+		argc++;
+	words = malloc((argc + 2) * sizeof(*words));
+	if (!words)
+		return NULL;
+	words[0] = (char *)_PATH_BSHELL;
+	if (argc)
+		memcpy(words + 2, argv + 1, argc * sizeof(*words));
+	return words;
+}
+
+static void execute(char *path, char *const *argv, char **script)
+{
+	execve(path, argv, environ);
+	if (errno != ENOEXEC)
+		return;
+	script[1] = path;
+	execve(_PATH_BSHELL, script, environ);
+}
+
+/* execvp(3), but the same with every C library; and it allocates nothing. */
+static void search(char *const *argv, char **script)
+{
+	const char *dir = getenv("PATH"), *end;
+	size_t name_len = strlen(argv[0]);
+	int denied = 0;
+	char path[PATH_MAX];
+
+	errno = ENOENT;
+	if (!name_len)
+		return;
+	if (strchr(argv[0], '/')) {
+		execute(argv[0], argv, script);
+		return;
+	}
+	errno = ENAMETOOLONG;
+	if (name_len > NAME_MAX)
+		return;
+	errno = ENOENT;
+	for (dir = dir ? dir : "/bin:/usr/bin"; dir; dir = *end ? end + 1 : NULL) {
+		size_t len;
+
+		end = strchrnul(dir, ':');
+		len = (size_t)(end - dir);
+		if (len + 1 + name_len >= sizeof(path))
+			continue;
+		memcpy(path, dir, len);
+		path[len] = '/';
+		strcpy(path + len + (len > 0), argv[0]);
+		execute(path, argv, script);
+		if (errno == EACCES)
+			denied = EACCES;
+		else if (errno != ENOENT && errno != ENOTDIR && errno != ESTALE &&
+			 errno != ENODEV && errno != ETIMEDOUT)
+			return;
+	}
+	if (denied)
+		errno = denied;
+}
+
+void hf_exec(char *const *argv)
+{
+	char **script = script_words(argv);
+	int saved;
+
+	if (!script)
+		return;
+	search(argv, script);
+	saved = errno;
+	free(script);
+	errno = saved;
+}
+
 /* In the child, which shares our memory: only system calls, and nothing that stays. */
-static _Noreturn void become(const struct hf_command *command, const sigset_t *mask,
+static _Noreturn void become(const struct hf_command *command, char **script, const sigset_t *mask,
 			     volatile int *failed)
 {
 	if (command->in > 0 && dup2(command->in, 0) < 0)
@@ -44,7 +125,7 @@ static _Noreturn void become(const struct hf_command *command, const sigset_t *m
 		if (fcntl(command->keep[i], F_SETFD, 0) < 0)
 			goto failed;
 	sigprocmask(SIG_SETMASK, mask, NULL);
-	execvp(command->argv[0], command->argv);
+	search(command->argv, script);
 failed:
 	*failed = errno;
 	_exit(127);
@@ -65,10 +146,14 @@ enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command
 			struct hf_err *err)
 {
 	struct sigaction action;
+	char **script = script_words(command->argv);
 	volatile int failed = 0;
 	sigset_t block;
 	pid_t pid;
 
+	if (!script)
+		return hf_fail_errno_as(err, HF_OS, "cannot make a process for '%s'",
+					command->argv[0]);
 	/* ignored SIGCHLD would reap the command behind our back */
 	if (sigaction(SIGCHLD, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
 		signal(SIGCHLD, SIG_DFL);
@@ -79,7 +164,8 @@ enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command
 	child->asked = 0;
 	pid = vfork();
 	if (pid == 0)
-		become(command, &child->old_mask, &failed);
+		become(command, script, &child->old_mask, &failed);
+	free(script);
 	child->pid = pid;
 	if (pid > 0 && !failed)
 		return HF_OK;

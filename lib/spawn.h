@@ -18,9 +18,9 @@
  * suppressed, so that a shell loop around a tool stops at Ctrl-C (a tool that exits 130 instead
  * lets the loop go on).
  *
- * The command is started by vfork(2) and execvp(3) (a file without "#!" runs by /bin/sh), with the
- * signal mask that we were started with. Exit status where it cannot be run: 127 not found, 126
- * otherwise.
+ * The command is looked for as execvp(3) does (a file without "#!" runs by /bin/sh; musl's would not
+ * do that), and started by vfork(2), with the signal mask that we were started with. Exit status
+ * where it cannot be run: 127 not found, 126 otherwise.
  *
  * For single-threaded tools: signals are process-wide. No crash state.
  */
@@ -52,6 +52,9 @@ struct hf_child {
  * On failure the signal mask is restored. */
 enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command,
 			struct hf_err *err);
+
+/* Become the command instead. Returns only when that fails, with errno. */
+void hf_exec(char *const *argv);
 
 /* What hf_supervise() does while the command runs: when fd can be read, ready(context) is called,
  * until it returns something other than HF_OK (HF_NO is the normal end). */

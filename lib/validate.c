@@ -8,6 +8,7 @@
 #include "proc.h"
 #include "spawn.h"
 #include "sys.h"
+#include "wording.h"
 
 static enum hf_status judge(const char *command, const char *path, int wait_status,
 			    struct hf_err *err)
@@ -17,7 +18,7 @@ static enum hf_status judge(const char *command, const char *path, int wait_stat
 	hf_fail(err, HF_DATA, "the new content of '%s' is refused", path);
 	if (WIFSIGNALED(wait_status))
 		hf_advise(err, "'%s' was ended by signal %d (%s)", command, WTERMSIG(wait_status),
-			  strsignal(WTERMSIG(wait_status)));
+			  hf_strsignal(WTERMSIG(wait_status)));
 	else
 		hf_advise(err, "'%s' exited with %d", command, WEXITSTATUS(wait_status));
 	return HF_DATA;

@@ -303,6 +303,31 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 	lock-run l true
 }
 
+@test "COMMAND may be a script without #!, which runs by /bin/sh" {
+	local how
+	mkdir bin blocked
+	echo 'echo "$0: $1, $2"' >bin/script
+	cp bin/script blocked
+	chmod +x bin/script
+	for how in --verbose --no-fork; do
+		run --separate-stderr lock-run $how l bin/script one 'two three'
+		[ "$status" = 0 ]
+		[ "$output" = 'bin/script: one, two three' ]
+		PATH="$PWD/none:$PWD/blocked:$PWD/bin:$PATH" \
+			run --separate-stderr lock-run $how l script one 'two three'
+		[ "$status" = 0 ]
+		[ "$output" = "$PWD/bin/script: one, two three" ]
+		PATH="$PWD/blocked:$PATH" run --separate-stderr lock-run $how l script
+		[ "$status" = 126 ]
+		PATH="$PWD/none:$PATH" run --separate-stderr lock-run $how l script
+		[ "$status" = 127 ]
+		: >bin/empty
+		chmod +x bin/empty
+		run --separate-stderr lock-run $how l bin/empty
+		[ "$status" = 0 ]
+	done
+}
+
 @test "the content of a lock file never changes: a script as its own lock" {
 	cat >script <<-'EOF'
 		#!/bin/sh

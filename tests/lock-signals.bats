@@ -67,6 +67,17 @@ counting='trap "echo TERM >>got" TERM; trap "echo HUP >>got" HUP; trap "echo USR
 	done
 }
 
+@test "so does a real-time signal, from the first to the last" {
+	local signal
+	for signal in 34 35 50 64; do
+		bg lock-run l bash -c "trap 'exit 3' $signal; exec 5<>go; echo >at; read x <&5"
+		hear
+		kill -$signal $!
+		ends_with 3 $!
+		run -$((128 + signal)) lock-run l bash -c "kill -$signal \$\$"
+	done
+}
+
 @test "a command that does not heed SIGTERM dies of it, and lock-run with it" {
 	bg lock-run l sh -c 'echo >at; exec sleep 60'
 	hear

@@ -62,7 +62,6 @@ static void parse(struct hf_flock_request *r, const char *words)
 	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
 		argv[argc++] = word;
 	argv[argc] = NULL;
-	optind = 1;
 	hf_flock_parse(r, argc, argv);
 }
 
