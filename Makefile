@@ -27,9 +27,9 @@ MAKEFLAGS += --no-print-directory
 # 1. What there is. A new room, tool or test is one word here; `make check` finds what is forgotten.
 
 # The library, in floors: a room includes only rooms before it.
-CORE_ROOMS = wording err clock sys path fd proc copy attributes stage spawn waitfor circle lock_wait \
-	lock_target sqlite_live backup refuse claim publish validate atomic symlink capture input \
-	spool_file spool batch settle append ident dot_record lookers evidence \
+CORE_ROOMS = wording err clock sys path fd proc copy attributes stage spawn waitfor circle \
+	lock_wait lock_target sqlite_live backup refuse claim publish validate atomic symlink \
+	capture input spool_file spool batch settle append ident dot_record lookers evidence \
 	await lock dot_file lock_dot breaker lock_file lock_range lock_slots lockset
 
 # Rooms of the tools only.
@@ -206,7 +206,8 @@ fault:
 	@$(MAKE) tools BUILD=$(BUILD)/fault VARIANT=-DHF_FAULTS
 
 asan:
-	@$(MAKE) tools unit BUILD=$(BUILD)/asan VARIANT='$(ASAN)' TOOL_CC=$(CC) STATIC= WERROR= CFLAGS='-O1 -g'
+	@$(MAKE) tools unit BUILD=$(BUILD)/asan VARIANT='$(ASAN)' TOOL_CC='$(CC)' STATIC= WERROR= \
+		CFLAGS='-O1 -g'
 
 # ------------------------------------------------------------------------------------------------
 # 5. Setting up, checking, showing. Each step is a make of its own: what `deps` installs was not

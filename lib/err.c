@@ -102,7 +102,8 @@ static void fill(struct hf_err *err, enum hf_status status, int errnum, const ch
 	hf_escape(err->message, sizeof(err->message), raw);
 	len = strlen(err->message);
 	if (errnum)
-		snprintf(err->message + len, sizeof(err->message) - len, ": %s", hf_strerror(errnum));
+		snprintf(err->message + len, sizeof(err->message) - len, ": %s",
+			 hf_strerror(errnum));
 	errno = saved;
 }
 

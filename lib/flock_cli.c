@@ -167,6 +167,9 @@ int hf_flock_main(int argc, char **argv)
 	int64_t start, took;
 
 	hf_flock_parse(&r, argc, argv);
+	/* what the command prints comes before our lines in a file; musl would write the first now */
+	if (r.verbose && !isatty(STDOUT_FILENO))
+		setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
 	if (r.file)
 		r.fd = open_file(r.file, r.fcntl && r.operation == LOCK_EX ? O_WRONLY : O_RDONLY);
 	if (r.timed && r.timeout.tv_sec == 0 && r.timeout.tv_usec == 0) {

@@ -18,9 +18,9 @@
  * suppressed, so that a shell loop around a tool stops at Ctrl-C (a tool that exits 130 instead
  * lets the loop go on).
  *
- * The command is looked for as execvp(3) does (a file without "#!" runs by /bin/sh; musl's would not
- * do that), and started by vfork(2), with the signal mask that we were started with. Exit status
- * where it cannot be run: 127 not found, 126 otherwise.
+ * The command is looked for as glibc's execvp(3) does (a file without "#!" runs by /bin/sh), and
+ * started by vfork(2), with the signal mask that we were started with. Exit status where it cannot
+ * be run: 127 not found, 126 otherwise.
  *
  * For single-threaded tools: signals are process-wide. No crash state.
  */

@@ -306,20 +306,20 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 @test "COMMAND may be a script without #!, which runs by /bin/sh" {
 	local how
 	mkdir bin blocked
-	echo 'echo "$0: $1, $2"' >bin/script
-	cp bin/script blocked
-	chmod +x bin/script
+	echo 'echo "$0: $1, $2"' >bin/a-script
+	cp bin/a-script blocked
+	chmod +x bin/a-script
 	for how in --verbose --no-fork; do
-		run --separate-stderr lock-run $how l bin/script one 'two three'
+		run --separate-stderr lock-run $how l bin/a-script one 'two three'
 		[ "$status" = 0 ]
-		[ "$output" = 'bin/script: one, two three' ]
+		[ "$output" = 'bin/a-script: one, two three' ]
 		PATH="$PWD/none:$PWD/blocked:$PWD/bin:$PATH" \
-			run --separate-stderr lock-run $how l script one 'two three'
+			run --separate-stderr lock-run $how l a-script one 'two three'
 		[ "$status" = 0 ]
-		[ "$output" = "$PWD/bin/script: one, two three" ]
-		PATH="$PWD/blocked:$PATH" run --separate-stderr lock-run $how l script
+		[ "$output" = "$PWD/bin/a-script: one, two three" ]
+		PATH="$PWD/blocked:$PATH" run --separate-stderr lock-run $how l a-script
 		[ "$status" = 126 ]
-		PATH="$PWD/none:$PATH" run --separate-stderr lock-run $how l script
+		PATH="$PWD/none:$PATH" run --separate-stderr lock-run $how l a-script
 		[ "$status" = 127 ]
 		: >bin/empty
 		chmod +x bin/empty
