@@ -167,7 +167,7 @@ int hf_flock_main(int argc, char **argv)
 	int64_t start, took;
 
 	hf_flock_parse(&r, argc, argv);
-	/* what the command prints comes before our lines in a file; musl would write the first now */
+	/* in a file, what the command prints comes first; musl would write a line now */
 	if (r.verbose && !isatty(STDOUT_FILENO))
 		setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
 	if (r.file)
