@@ -119,11 +119,11 @@ RIG_FILES = $(RIGS:%=$(BUILD)/rig/%)
 BENCH_FILES = $(BENCHES:%=$(BUILD)/bench/%)
 LIBS = $(BUILD)/lib/libholdfast.a $(BUILD)/lib/libholdfast.so $(BUILD)/lib/holdfast.pc
 
-# Objects are in obj/, and once more in tool/ if the tools have their own C library.
-TOOL_DIR = $(BUILD)/$(if $(MUSL),tool,obj)
-LIB_OBJS = $(CORE_ROOMS:%=$(BUILD)/obj/lib/%.o)
-UNIT_OBJS = $(TOOL_ROOMS:%=$(BUILD)/obj/lib/%.o)
-RIG_OBJS = $(RIG_ROOMS:%=$(BUILD)/obj/tests/rig/%.o)
+# Objects are in pic/, and once more in tool/ if the tools have their own C library.
+TOOL_DIR = $(BUILD)/$(if $(MUSL),tool,pic)
+LIB_OBJS = $(CORE_ROOMS:%=$(BUILD)/pic/lib/%.o)
+UNIT_OBJS = $(TOOL_ROOMS:%=$(BUILD)/pic/lib/%.o)
+RIG_OBJS = $(RIG_ROOMS:%=$(BUILD)/pic/tests/rig/%.o)
 TOOL_OBJS = $(CORE_ROOMS:%=$(TOOL_DIR)/lib/%.o) $(TOOL_ROOMS:%=$(TOOL_DIR)/lib/%.o) \
 	$(if $(MUSL),$(TOOL_DIR)/lib/musl/glue.o)
 
@@ -140,9 +140,9 @@ rigs: $(RIG_FILES)
 benches: $(BENCH_FILES)
 
 # Tests write argument vectors of literals.
-$(BUILD)/obj/tests/%.o: WARNINGS += -Wno-write-strings
+$(BUILD)/pic/tests/%.o: WARNINGS += -Wno-write-strings
 
-$(BUILD)/obj/%.o: %.c
+$(BUILD)/pic/%.o: %.c
 	$(MAKING) CC
 	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -MMD -MP -c -o $@ $<
 
@@ -163,16 +163,16 @@ $(BUILD)/bin/%: $(TOOL_DIR)/bin/%.o $(TOOL_OBJS)
 	$(MAKING) LINK
 	$(Q)$(CC) $(STATIC) $(ALL_LDFLAGS) -o $@ $^ $(BSD_LIBS)
 
-$(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(UNIT_OBJS) $(BUILD)/lib/libholdfast.a
+$(BUILD)/unit/%: $(BUILD)/pic/tests/unit/%.o $(UNIT_OBJS) $(BUILD)/lib/libholdfast.a
 	$(MAKING) LINK
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(BSD_LIBS)
 
-$(BUILD)/rig/%: $(BUILD)/obj/tests/rig/%.o $(RIG_OBJS)
+$(BUILD)/rig/%: $(BUILD)/pic/tests/rig/%.o $(RIG_OBJS)
 	$(MAKING) LINK
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 # Small and static: a command starts with the peak memory of who started it.
-$(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o
+$(BUILD)/bench/%: $(BUILD)/pic/tests/bench/%.o
 	$(MAKING) LINK
 	$(Q)$(CC) -static $(ALL_LDFLAGS) -o $@ $^
 
@@ -193,7 +193,7 @@ $(BUILD)/lib/holdfast.pc: lib/holdfast.pc.in lib/cli.h
 	@version=$$(sed -n 's/^#define HF_VERSION "\(.*\)"/\1/p' lib/cli.h) && \
 	sed "s|@VERSION@|$$version|" lib/holdfast.pc.in >$@
 
--include $(SOURCES:%.c=$(BUILD)/obj/%.d) $(SOURCES:%.c=$(BUILD)/tool/%.d)
+-include $(SOURCES:%.c=$(BUILD)/pic/%.d) $(SOURCES:%.c=$(BUILD)/tool/%.d)
 
 # ------------------------------------------------------------------------------------------------
 # 4. Variants: the same rules in another directory
