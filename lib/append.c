@@ -21,10 +21,19 @@ struct work {
 	int lock;		 /* the target, open; -1: absent */
 	struct stat st;
 	struct hf_batch batch; /* what we lead; fd -1: our record alone */
+	bool alone;	       /* the spool cannot be made a batch by us: leave it to others */
+
+	/* The new file: its lock, like the target's, is kept until all are told. */
+	struct hf_atomic_options file;
+	struct hf_atomic atomic;
+	bool writing; /* it is begun */
 };
 
 /* A turn's result beside the statuses: nothing was done, take the next one. */
 #define AGAIN ((enum hf_status) - 1)
+
+/* So often one begins again even when the deadline has passed. */
+enum { MOST_TURNS = 20 };
 
 static bool syncs(const struct work *w)
 {
@@ -34,7 +43,7 @@ static bool syncs(const struct work *w)
 /* Whoever leads writes for all by his own options: only those who ask for the same may meet. */
 static bool meets_others(const struct work *w)
 {
-	return w->options->file.sync == HF_SYNC_FULL && !w->options->file.mode;
+	return w->options->file.sync == HF_SYNC_FULL && !w->options->file.mode && !w->alone;
 }
 
 static void unlock(struct work *w)
@@ -60,12 +69,17 @@ static enum hf_status uncertain(const struct work *w, struct hf_err *err)
 static enum hf_status look(struct work *w, bool withdraw, enum hf_spool_state *state,
 			   struct hf_err *err)
 {
-	enum hf_status status;
+	enum hf_status looked, status;
 
 	*state = HF_SPOOL_ABANDONED;
 	if (w->ticket.fd < 0)
 		return HF_NO;
-	if (hf_ticket_look(&w->target, &w->ticket, withdraw, state, &status) != HF_OK) {
+	looked = hf_ticket_look(&w->target, &w->ticket, withdraw, state, &status);
+	if (looked == HF_BUSY) {
+		hf_ticket_close(&w->ticket);
+		return HF_NO;
+	}
+	if (looked != HF_OK) {
 		status = uncertain(w, err);
 	} else if (*state != HF_SPOOL_DONE) {
 		if (*state == HF_SPOOL_ABANDONED || (withdraw && *state == HF_SPOOL_OPEN))
@@ -121,7 +135,7 @@ static enum hf_status wait_turn(struct work *w, struct hf_err *err)
 	if (sys_flock(w->lock, LOCK_EX | LOCK_NB) < 0) {
 		if (w->ticket.fd < 0 && w->record->data && meets_others(w) &&
 		    w->options->file.wait.deadline != HF_AT_ONCE)
-			hf_spool_publish(&w->target, &w->st, w->record, &w->ticket);
+			hf_spool_publish(&w->target, w->lock, &w->st, w->record, &w->ticket);
 		status = hf_target_wait(&w->target, w->lock, &w->options->file.wait, err);
 		if (status != HF_OK)
 			return status;
@@ -141,18 +155,22 @@ static enum hf_status gather(struct work *w, struct hf_err *err)
 	bool ours = false;
 
 	if (meets_others(w))
-		status = hf_batch_take(&w->target, w->ticket.fd >= 0, &w->batch, err);
+		status = hf_batch_take(&w->target, &w->batch, err);
 	if (status == HF_OK) {
 		status = hf_batch_judge(&w->batch, err);
 		ours = hf_ticket_in(&w->ticket, &w->batch);
 	} else if (status == HF_NO) {
 		/* alone, and nobody to tell: only a way back, in place, needs a batch */
-		status = w->options->in_place ? hf_batch_make(&w->target, &w->st, &w->batch, err)
-					      : HF_OK;
+		status = w->options->in_place
+				 ? hf_batch_make(&w->target, w->lock, &w->st, &w->batch, err)
+				 : HF_OK;
 	}
-	if (!ours)
-		/* handed over into a spool that is gone: with the target's lock it is ours alone */
+	if (!ours && w->ticket.fd >= 0) {
+		/* handed over into a spool that cannot be had, or is gone */
+		if (!hf_ticket_take_back(&w->ticket))
+			return AGAIN;
 		hf_ticket_close(&w->ticket);
+	}
 	if (status == HF_OK && !ours && w->batch.fd >= 0)
 		status = hf_batch_add(&w->batch, w->record, err);
 	return status;
@@ -178,49 +196,56 @@ static enum hf_status write_record(const struct work *w, int fd, struct hf_err *
 	return hf_copy_stream(w->record->fd, fd, NULL, "the record", w->target.path, err);
 }
 
-/* Become the leader of a batch, if there is one; options then say how it follows the commit. */
-static enum hf_status gather_and_enter(struct work *w, struct hf_atomic_options *options,
-				       struct hf_err *err)
+/* Become the leader of a batch, if there is one; the options then say how it follows the commit. */
+static enum hf_status gather_and_enter(struct work *w, struct hf_err *err)
 {
 	enum hf_status status = gather(w, err);
 
 	if (status != HF_OK || w->batch.fd < 0)
 		return status;
-	options->side = "append";
-	options->step = mark_step;
-	options->step_context = &w->batch;
-	status = hf_batch_enter(&w->target, &w->batch, err);
-	return status == HF_OK ? hf_batch_mark(&w->batch, HF_SPOOL_CLOSED, err) : status;
+	w->file.side = "append";
+	w->file.step = mark_step;
+	w->file.step_context = &w->batch;
+	return hf_batch_enter(&w->target, &w->batch, err);
 }
 
 /* The target, or nothing where it is absent, and behind it the batch or our record. The spool is
  * taken only when the target is copied: who comes meanwhile still comes along. */
 static enum hf_status replace(struct work *w, struct hf_err *err)
 {
-	struct hf_atomic_options options = w->options->file;
 	bool present = w->lock >= 0;
-	struct hf_atomic a;
 	enum hf_status status;
 
-	status =
-		hf_atomic_begin_at(&a, &w->target, w->lock, present ? &w->st : NULL, &options, err);
+	w->file = w->options->file;
+	status = hf_atomic_begin_at(&w->atomic, &w->target, w->lock, present ? &w->st : NULL,
+				    &w->file, err);
 	if (status != HF_OK)
 		return status;
+	w->writing = true;
 	if (present)
-		status = hf_copy_file(w->lock, a.fd, NULL, w->target.path, w->target.path, err);
+		status = hf_copy_file(w->lock, w->atomic.fd, NULL, w->target.path, w->target.path,
+				      err);
 	if (status == HF_OK && present)
-		status = gather_and_enter(w, &options, err);
+		status = gather_and_enter(w, err);
 	if (status == HF_OK)
-		status = write_record(w, a.fd, err);
+		status = write_record(w, w->atomic.fd, err);
 	if (status == HF_OK)
-		status = hf_atomic_commit(&a, err);
-	hf_atomic_end(&a);
+		status = hf_atomic_commit(&w->atomic, err);
 	return status;
+}
+
+static void end_replace(struct work *w)
+{
+	if (w->writing)
+		hf_atomic_end(&w->atomic);
+	w->writing = false;
 }
 
 static enum hf_status write_in_place(struct work *w, struct hf_err *err)
 {
-	enum hf_status status = hf_refuse(&w->target, w->lock, &w->st, true, NULL, err);
+	/* under another name a torn record would not be found */
+	enum hf_status status =
+		hf_refuse(&w->target, w->lock, &w->st, w->options->file.break_links, NULL, err);
 
 	if (status == HF_OK)
 		status = gather(w, err);
@@ -229,18 +254,13 @@ static enum hf_status write_in_place(struct work *w, struct hf_err *err)
 	return status;
 }
 
-/* Under the target's lock, all being settled: write, and tell those who wait. P2, P4. */
-static enum hf_status lead(struct work *w, struct hf_err *err)
+/* Say what became of the batch, to its owners and to who comes after us. */
+static void tell(struct work *w, enum hf_status status)
 {
-	enum hf_status status = w->options->in_place ? write_in_place(w, err) : replace(w, err);
-	enum hf_status told = HF_NO;
-	bool unsettled;
-
-	if (w->batch.fd < 0)
-		return status;
-	w->settled = true; /* whatever comes of it, nobody else has the record now */
 	/* in place, a part that could not be cut off is left for the next to settle */
-	unsettled = status != HF_OK && w->batch.head.state == HF_SPOOL_IN_PLACE;
+	bool unsettled = status != HF_OK && w->batch.head.state == HF_SPOOL_IN_PLACE;
+	enum hf_status told = HF_NO;
+
 	if (status == HF_OK || (status == HF_UNCERTAIN && !unsettled)) {
 		w->batch.head.status = status;
 		told = hf_batch_mark(&w->batch, HF_SPOOL_DONE, NULL);
@@ -253,6 +273,26 @@ static enum hf_status lead(struct work *w, struct hf_err *err)
 		sys_close(w->batch.fd);
 		w->batch.fd = -1;
 	}
+}
+
+/* Under the target's lock, all being settled: write, and tell those who wait. P2, P4. */
+static enum hf_status lead(struct work *w, struct hf_err *err)
+{
+	enum hf_status status = w->options->in_place ? write_in_place(w, err) : replace(w, err);
+
+	if (w->batch.fd >= 0) {
+		/* a spool of another user's, in a sticky directory: each for himself */
+		bool alone = status == HF_NOPERM && w->batch.what && *w->batch.what == 's';
+
+		w->settled = true; /* whatever comes of it, nobody else has the record now */
+		tell(w, status);
+		if (alone && !w->alone) {
+			w->alone = true;
+			w->settled = false;
+			status = AGAIN;
+		}
+	}
+	end_replace(w);
 	return status;
 }
 
@@ -260,7 +300,7 @@ static enum hf_status lead(struct work *w, struct hf_err *err)
 static enum hf_status create(struct work *w, struct hf_err *err)
 {
 	enum hf_spool_state state;
-	enum hf_status status = hf_settle(&w->target, NULL, err);
+	enum hf_status status = hf_settle(&w->target, NULL, &w->options->file.wait, err);
 
 	if (status != HF_OK)
 		return status;
@@ -268,6 +308,7 @@ static enum hf_status create(struct work *w, struct hf_err *err)
 	if (w->settled)
 		return status;
 	status = replace(w, err);
+	end_replace(w);
 	/* somebody else created it */
 	return status == HF_BUSY && err->errnum == EEXIST ? AGAIN : status;
 }
@@ -284,7 +325,7 @@ static enum hf_status turn(struct work *w, struct hf_err *err)
 		status = wait_turn(w, err);
 	if (status != HF_OK || w->settled)
 		return status;
-	status = hf_settle(&w->target, &w->st, err);
+	status = hf_settle(&w->target, &w->st, &w->options->file.wait, err);
 	if (status != HF_OK)
 		return status;
 	status = look(w, false, &state, err);
@@ -292,10 +333,10 @@ static enum hf_status turn(struct work *w, struct hf_err *err)
 		return status;
 	status = lead(w, err);
 	/* a stranger replaced the target, without its lock, while we made the new one */
-	if (status == HF_BUSY && err->errnum == EEXIST) {
+	if (status == HF_BUSY && err->errnum == EEXIST)
+		status = AGAIN;
+	if (status == AGAIN)
 		w->settled = false;
-		return AGAIN;
-	}
 	return status;
 }
 
@@ -305,6 +346,7 @@ enum hf_status hf_append(const char *path, const struct hf_record *record,
 	struct work w = {.record = record, .options = options, .lock = -1};
 	enum hf_status status;
 	struct hf_err own;
+	int turns = 0;
 
 	if (!err)
 		err = &own;
@@ -321,6 +363,11 @@ enum hf_status hf_append(const char *path, const struct hf_record *record,
 		status = turn(&w, err);
 		if (status != HF_OK && status != AGAIN && !w.settled)
 			status = give_up(&w, status, err);
+		if (status == AGAIN && ++turns > MOST_TURNS &&
+		    hf_until(options->file.wait.deadline) == 0) {
+			hf_fail(err, HF_BUSY, "'%s' is replaced again and again", path);
+			status = give_up(&w, HF_BUSY, err);
+		}
 	} while (status == AGAIN);
 	hf_ticket_close(&w.ticket);
 	unlock(&w);

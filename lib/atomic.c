@@ -284,7 +284,7 @@ static enum hf_status replace(struct hf_atomic *a, struct hf_err *err)
 	if (status != HF_OK)
 		return status;
 	status = step(a, HF_STEP_LINKED, err);
-	if (status == HF_OK && a->early && !a->borrowed)
+	if (status == HF_OK && a->early)
 		status = still_there(a, err);
 	if (status == HF_OK)
 		status = hf_publish_rename(&a->target, a->temporary, err);
@@ -368,7 +368,8 @@ enum hf_status hf_atomic_commit(struct hf_atomic *a, struct hf_err *err)
 
 	if (status == HF_OK || status == HF_UNCERTAIN) {
 		drop_temporary(a); /* where skip_same left the target alone */
-		sys_flock(a->fd, LOCK_UN);
+		if (!a->borrowed)  /* who lent the target says when it may be seen by the next */
+			sys_flock(a->fd, LOCK_UN);
 		close_target(a);
 	} else {
 		hf_atomic_end(a);

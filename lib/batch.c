@@ -15,7 +15,7 @@ static void discard_spool(const struct hf_target *target, struct hf_batch *batch
 	sys_unlinkat(target->dir, hf_target_side(target, "spool", name), 0);
 }
 
-enum hf_status hf_batch_take(const struct hf_target *target, bool patient, struct hf_batch *batch,
+enum hf_status hf_batch_take(const struct hf_target *target, struct hf_batch *batch,
 			     struct hf_err *err)
 {
 	enum hf_status status = HF_NO;
@@ -25,7 +25,7 @@ enum hf_status hf_batch_take(const struct hf_target *target, bool patient, struc
 		.fd = hf_spool_open_named(target, "spool"), .path = target->path, .what = "spool"};
 	if (batch->fd < 0)
 		return HF_NO; /* none, or not ours to open */
-	if (patient ? hf_spool_lock(batch->fd) < 0 : !hf_spool_lock_soon(batch->fd))
+	if (!hf_spool_lock_soon(batch->fd))
 		goto none;
 	if (sys_fstat(batch->fd, &st) < 0) {
 		status = hf_fail_errno(err, "cannot read the spool of '%s'", target->path);
@@ -37,8 +37,13 @@ enum hf_status hf_batch_take(const struct hf_target *target, bool patient, struc
 		status = hf_fail_errno(err, "cannot read the spool of '%s'", target->path);
 		goto none;
 	}
-	if (batch->head.state == HF_SPOOL_OPEN)
-		return HF_OK;
+	if (batch->head.state == HF_SPOOL_OPEN) {
+		/* before owners are looked for: hf_ticket_take_back() */
+		status = hf_batch_mark(batch, HF_SPOOL_CLOSED, err);
+		if (status == HF_OK)
+			return HF_OK;
+		goto none;
+	}
 	discard_spool(target, batch);
 none:
 	sys_close(batch->fd);
@@ -46,10 +51,11 @@ none:
 	return status;
 }
 
-enum hf_status hf_batch_make(const struct hf_target *target, const struct stat *target_st,
-			     struct hf_batch *batch, struct hf_err *err)
+enum hf_status hf_batch_make(const struct hf_target *target, int fd_of_target,
+			     const struct stat *target_st, struct hf_batch *batch,
+			     struct hf_err *err)
 {
-	*batch = (struct hf_batch){.fd = hf_spool_create(target, target_st),
+	*batch = (struct hf_batch){.fd = hf_spool_create(target, fd_of_target, target_st),
 				   .path = target->path,
 				   .head = hf_spool_new_head(HF_SPOOL_CLOSED)};
 	if (batch->fd >= 0 && hf_spool_lock(batch->fd) == 0 &&
@@ -93,10 +99,11 @@ enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_record *reco
 	return HF_OK;
 }
 
-enum hf_status hf_batch_open(const struct hf_target *target, struct hf_batch *batch,
-			     struct hf_err *err)
+enum hf_status hf_batch_open(const struct hf_target *target, const struct hf_wait *wait,
+			     struct hf_batch *batch, struct hf_err *err)
 {
 	char name[NAME_MAX + 1];
+	enum hf_status status;
 	struct stat st;
 
 	for (;;) {
@@ -109,11 +116,15 @@ enum hf_status hf_batch_open(const struct hf_target *target, struct hf_batch *ba
 			return hf_fail_errno(err, "cannot open '%s'",
 					     hf_target_side(target, "batch", name));
 		}
-		if (hf_spool_lock(batch->fd) < 0 || fstat(batch->fd, &st) < 0) {
-			hf_fail_errno(err, "cannot lock '%s'",
-				      hf_target_side(target, "batch", name));
+		/* whoever has it while we have the target's lock is stopped, or was overtaken by
+		 * a stranger's rename */
+		status = hf_lock_wait(batch->fd, HF_LOCK_EXCLUSIVE,
+				      hf_target_side(target, "batch", name), wait, err);
+		if (status == HF_OK && sys_fstat(batch->fd, &st) < 0)
+			status = hf_fail_errno(err, "cannot lock '%s'", name);
+		if (status != HF_OK) {
 			sys_close(batch->fd);
-			return err ? err->status : HF_OS;
+			return status;
 		}
 		if (st.st_nlink > 0)
 			break;
@@ -196,16 +207,21 @@ enum hf_status hf_batch_mark(struct hf_batch *batch, enum hf_spool_state state, 
 	return HF_OK;
 }
 
-void hf_batch_finish(const struct hf_target *target, struct hf_batch *batch)
+bool hf_batch_finish(const struct hf_target *target, struct hf_batch *batch)
 {
 	char name[NAME_MAX + 1];
-	int saved = errno;
+	bool gone = true;
+	int saved;
 
 	if (batch->what)
-		sys_unlinkat(target->dir, hf_target_side(target, batch->what, name), 0);
+		gone = sys_unlinkat(target->dir, hf_target_side(target, batch->what, name), 0) ==
+			       0 ||
+		       errno == ENOENT;
+	saved = errno;
 	sys_close(batch->fd);
 	batch->fd = -1;
 	errno = saved;
+	return gone;
 }
 
 bool hf_ticket_in(const struct hf_ticket *ticket, const struct hf_batch *batch)

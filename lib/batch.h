@@ -8,6 +8,7 @@
  * a leader that dies gives it back, and the batch is then settled by the next (settle.h).
  */
 
+#include "lock_wait.h"
 #include "spool.h"
 
 struct hf_batch {
@@ -17,14 +18,15 @@ struct hf_batch {
 	struct hf_spool_head head;
 };
 
-/* Under the target's lock: lock the open spool. HF_NO: there is none that can be had; with patient,
- * a busy one is waited for. */
-enum hf_status hf_batch_take(const struct hf_target *target, bool patient, struct hf_batch *batch,
+/* Under the target's lock: lock the open spool, which is then CLOSED. HF_NO: there is none that can
+ * be had soon. */
+enum hf_status hf_batch_take(const struct hf_target *target, struct hf_batch *batch,
 			     struct hf_err *err);
 
 /* Or make a batch without a spool before it, empty and without a name. */
-enum hf_status hf_batch_make(const struct hf_target *target, const struct stat *target_st,
-			     struct hf_batch *batch, struct hf_err *err);
+enum hf_status hf_batch_make(const struct hf_target *target, int fd_of_target,
+			     const struct stat *target_st, struct hf_batch *batch,
+			     struct hf_err *err);
 
 /* Add one's own record to the batch. */
 enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_record *record,
@@ -35,9 +37,10 @@ enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_record *reco
 enum hf_status hf_batch_enter(const struct hf_target *target, struct hf_batch *batch,
 			      struct hf_err *err);
 
-/* The batch that somebody left, or works on: its flock is taken (waits). HF_NO: there is none. */
-enum hf_status hf_batch_open(const struct hf_target *target, struct hf_batch *batch,
-			     struct hf_err *err);
+/* The batch that somebody left, or works on: its flock is taken. HF_NO: there is none. HF_BUSY: not
+ * before the deadline. */
+enum hf_status hf_batch_open(const struct hf_target *target, const struct hf_wait *wait,
+			     struct hf_batch *batch, struct hf_err *err);
 
 /* Leave out every record whose owner is gone. */
 enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err);
@@ -50,8 +53,9 @@ enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at, struct 
 /* Write batch->head with this state. */
 enum hf_status hf_batch_mark(struct hf_batch *batch, enum hf_spool_state state, struct hf_err *err);
 
-/* Remove its name and give the lock back. Keeps errno. */
-void hf_batch_finish(const struct hf_target *target, struct hf_batch *batch);
+/* Remove its name and give the lock back. false, with errno: the name stays, and is in the way of
+ * the next batch (a sticky directory, and another user's). */
+bool hf_batch_finish(const struct hf_target *target, struct hf_batch *batch);
 
 /* Is the record in this batch? */
 bool hf_ticket_in(const struct hf_ticket *ticket, const struct hf_batch *batch);

@@ -147,9 +147,14 @@ static enum hf_status compare(int fd, const struct hf_batch *batch, enum tail *t
 		if (end > offset + SEARCH)
 			end = offset + SEARCH;
 		while (status == HF_OK && *tail == TAIL_OTHER && offset < end) {
-			enum tail here;
+			enum tail here = TAIL_OTHER;
+			char before;
 
-			status = compare_from(fd, ++offset, (uint64_t)st.st_size, batch, buffers,
+			/* whole lines of somebody else's: in the middle of one it is not ours */
+			status = read_from(fd, batch->path, offset++, &before, 1, err);
+			if (status != HF_OK || before != '\n')
+				continue;
+			status = compare_from(fd, offset, (uint64_t)st.st_size, batch, buffers,
 					      &here, err);
 			if (here == TAIL_WHOLE)
 				*tail = here;
@@ -227,10 +232,11 @@ static enum hf_status settle_prepared(const struct hf_target *target, struct hf_
 	return hf_batch_mark(batch, HF_SPOOL_DONE, err);
 }
 
-enum hf_status hf_settle(const struct hf_target *target, const struct stat *st, struct hf_err *err)
+enum hf_status hf_settle(const struct hf_target *target, const struct stat *st,
+			 const struct hf_wait *wait, struct hf_err *err)
 {
 	struct hf_batch batch;
-	enum hf_status status = hf_batch_open(target, &batch, err);
+	enum hf_status status = hf_batch_open(target, wait, &batch, err);
 	char temporary[NAME_MAX + 1];
 
 	hf_target_side(target, "append", temporary);
@@ -257,8 +263,11 @@ enum hf_status hf_settle(const struct hf_target *target, const struct stat *st, 
 	}
 	if (batch.head.state == HF_SPOOL_ABANDONED)
 		sys_unlinkat(target->dir, temporary, 0);
-	hf_batch_finish(target, &batch);
-	return HF_OK;
+	if (hf_batch_finish(target, &batch))
+		return HF_OK;
+	hf_fail_errno(err, "cannot remove what a dead append to '%s' left", target->path);
+	hf_advise(err, "remove '%s' beside it", hf_target_side(target, "batch", temporary));
+	return err ? err->status : HF_NOPERM;
 }
 
 /* Write, sync, or take back: ABANDONED. Where even that fails the batch stays IN_PLACE, and the
@@ -309,6 +318,10 @@ enum hf_status hf_write_in_place(const struct hf_target *target, const struct st
 	enum hf_status status = HF_OK;
 	struct stat now;
 
+	if (fd < 0 && (errno == ESTALE || errno == ENOENT)) {
+		errno = EEXIST; /* renamed, or replaced, by one who does not lock it: begin again */
+		return hf_fail_errno_as(err, HF_BUSY, "'%s' was replaced meanwhile", target->path);
+	}
 	if (fd < 0 || sys_fstat(fd, &now) < 0) {
 		status = hf_fail_errno(err, "cannot append to '%s'", target->path);
 		if (fd >= 0)

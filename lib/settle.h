@@ -32,7 +32,8 @@
 #include "path.h"
 
 /* st is the target's, as locked; NULL where the target is absent. HF_OK: no batch is left. */
-enum hf_status hf_settle(const struct hf_target *target, const struct stat *st, struct hf_err *err);
+enum hf_status hf_settle(const struct hf_target *target, const struct stat *st,
+			 const struct hf_wait *wait, struct hf_err *err);
 
 /* Append the batch's records to the target. HF_OK: durable (without sync: written), not yet DONE.
  * Otherwise the old content stands, unless HF_UNCERTAIN. */

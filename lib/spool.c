@@ -8,12 +8,13 @@
 enum { PUBLISH_TRIES = 8 };
 
 /* A new spool with this record in it. HF_BUSY: somebody else was first. */
-static enum hf_status publish_new(const struct hf_target *target, const struct stat *st,
-				  const struct hf_record *record, struct hf_ticket *ticket)
+static enum hf_status publish_new(const struct hf_target *target, int fd_of_target,
+				  const struct stat *st, const struct hf_record *record,
+				  struct hf_ticket *ticket)
 {
 	struct hf_spool_head head = hf_spool_new_head(HF_SPOOL_OPEN);
 	uint64_t at = head.end;
-	int fd = hf_spool_create(target, st);
+	int fd = hf_spool_create(target, fd_of_target, st);
 	enum hf_status status = HF_NO;
 
 	if (fd < 0)
@@ -73,8 +74,9 @@ static enum hf_status publish_open(const struct hf_target *target, int fd,
 	return status;
 }
 
-enum hf_status hf_spool_publish(const struct hf_target *target, const struct stat *target_st,
-				const struct hf_record *record, struct hf_ticket *ticket)
+enum hf_status hf_spool_publish(const struct hf_target *target, int fd_of_target,
+				const struct stat *target_st, const struct hf_record *record,
+				struct hf_ticket *ticket)
 {
 	*ticket = (struct hf_ticket){.fd = -1};
 	if (record->size > HF_RECORD_SMALL)
@@ -88,7 +90,7 @@ enum hf_status hf_spool_publish(const struct hf_target *target, const struct sta
 			if (status != HF_OK)
 				sys_close(fd);
 		} else if (errno == ENOENT) {
-			status = publish_new(target, target_st, record, ticket);
+			status = publish_new(target, fd_of_target, target_st, record, ticket);
 		} else {
 			return HF_NO;
 		}
@@ -117,6 +119,14 @@ static void withdraw_record(const struct hf_target *target, struct hf_ticket *ti
 		sys_unlinkat(target->dir, hf_target_side(target, "spool", name), 0);
 }
 
+bool hf_ticket_take_back(const struct hf_ticket *ticket)
+{
+	struct hf_spool_head head;
+
+	return hf_spool_own(ticket->fd, ticket->at, F_UNLCK) &&
+	       hf_spool_read_head(ticket->fd, &head) == 0 && head.state == HF_SPOOL_OPEN;
+}
+
 enum hf_status hf_ticket_look(const struct hf_target *target, struct hf_ticket *ticket,
 			      bool withdraw, enum hf_spool_state *state, enum hf_status *status)
 {
@@ -125,8 +135,12 @@ enum hf_status hf_ticket_look(const struct hf_target *target, struct hf_ticket *
 	uint64_t at = ticket->at;
 	bool known;
 
-	if (hf_spool_lock(ticket->fd) < 0)
-		return HF_NO;
+	if (!hf_spool_lock_soon(ticket->fd)) {
+		if (hf_ticket_take_back(ticket))
+			return HF_BUSY;
+		if (hf_spool_lock(ticket->fd) < 0) /* a leader's: his end is ours */
+			return HF_NO;
+	}
 	known = hf_spool_read_head(ticket->fd, &head) == 0 &&
 		hf_spool_frame_at(ticket->fd, &head, &at, &frame) == HF_OK;
 	if (known) {

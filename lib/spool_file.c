@@ -107,7 +107,18 @@ int hf_spool_open_named(const struct hf_target *target, const char *what)
 	return fd;
 }
 
-int hf_spool_create(const struct hf_target *target, const struct stat *st)
+/* Named users may write the target: then here too. No failure if they cannot. */
+static void copy_acl(int from, int to)
+{
+	static const char acl[] = "system.posix_acl_access";
+	char value[4096];
+	ssize_t n = sys_fgetxattr(from, acl, value, sizeof(value));
+
+	if (n > 0)
+		(void)!sys_fsetxattr(to, acl, value, (size_t)n, 0);
+}
+
+int hf_spool_create(const struct hf_target *target, int fd_of_target, const struct stat *st)
 {
 	int fd = sys_openat(target->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
@@ -121,6 +132,7 @@ int hf_spool_create(const struct hf_target *target, const struct stat *st)
 		sys_close(fd);
 		return -1;
 	}
+	copy_acl(fd_of_target, fd);
 	return fd;
 }
 

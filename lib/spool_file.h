@@ -14,12 +14,12 @@
  *	.holdfast.NAME.spool	OPEN: records are added to it
  *	.holdfast.NAME.batch	a leader has taken it; it stays until what became of it is settled
  *
- *	 publish     take    ┌────────┐ link .append ┌──────────┐ rename, sync  ┌──────┐
- *	  ┌──────┐ ┌────────▶│ CLOSED │─────────────▶│ PREPARED │──────────────▶│ DONE │ unlink
- *	  │ OPEN │─┤         └────────┘              └──────────┘               └──────┘
- *	  └──────┘ └────────▶┌──────────┐ write, sync                               ▲
- *	        mark, sync,  │ IN_PLACE │───────────────────────────────────────────┘
- *	        take, sync   └──────────┘
+ *	 publish  take  ┌────────┐ enter, link ┌──────────┐ rename, sync  ┌──────┐
+ *	 ┌──────┐──────▶│ CLOSED │────────────▶│ PREPARED │──────────────▶│ DONE │ unlink
+ *	 │ OPEN │       └────────┘             └──────────┘               └──────┘
+ *	 └──────┘            │ mark, sync,     ┌──────────┐ write, sync       ▲
+ *	                     └────────────────▶│ IN_PLACE │───────────────────┘
+ *	                       enter, sync     └──────────┘
  *
  *	from any of them: ABANDONED, nothing was done, and each owner does it himself
  *
@@ -28,8 +28,10 @@
  *
  * Locks on it:
  *	flock(2), exclusive: to add a record, to take the spool, to change its state, to withdraw.
- *		A leader holds it from taking to settling. Waiting for it ends, since adding is
- *		short, and the leader's work ends or it dies.
+ *		A leader holds it from taking to settling, and keeps the lock of the target, old
+ *		and new, as long. An adder holds it for microseconds, or is stopped: where it is
+ *		not to be had soon, the record is taken back (S6), and only a leader's end is
+ *		waited for.
  *	an OFD lock on the first byte of each record: held by its owner for as long as it lives
  *		and wants the record. A leader leaves out a record without this lock: its owner has
  *		died or given up, was told nothing, and may already have begun again elsewhere. So
@@ -49,10 +51,12 @@
  *     the batch, so that a batch on disk is never one that has yet to say what it is.
  * S5  DONE is marked after the target and its directory are synced, with the status that all
  *     owners then report; the spool's name goes before the lock does.
+ * S6  A leader marks CLOSED before it looks for owners. So an owner that gives up its OFD lock and
+ *     then finds the spool OPEN is in no batch.
  *
- * The spool has the target's read and write permission bits: whoever could write the target could
- * also write here, and no one else. One that cannot be opened is not used: its owner waits his turn
- * alone. Thread-safe for different spools; not async-signal-safe. Signals: dying is giving up.
+ * The spool has the target's read and write permission bits and ACL: whoever could write the target
+ * could also write here, and no one else. One that cannot be opened is not used: its owner waits
+ * his turn alone. Thread-safe for different spools; not async-signal-safe. Signals: dying is giving up.
  */
 
 #include <stdbool.h>
@@ -99,8 +103,8 @@ struct hf_spool_frame {
 /* The target's ".holdfast.NAME.WHAT", a regular file, for reading and writing; not followed. */
 int hf_spool_open_named(const struct hf_target *target, const char *what);
 
-/* An unnamed spool with the target's owner and permission bits. */
-int hf_spool_create(const struct hf_target *target, const struct stat *target_st);
+/* An unnamed spool with the target's owner, permission bits and ACL. */
+int hf_spool_create(const struct hf_target *target, int fd_of_target, const struct stat *target_st);
 
 /* Name an unnamed one. HF_NO: the name is taken. */
 enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char *what);

@@ -194,6 +194,104 @@ PY
 	[ "$(sort -u f | wc -l)" = 41 ]
 }
 
+# Until process $1 is stopped.
+await_stop() {
+	local end=$((SECONDS + 20))
+	until grep -q '^State:.T' "/proc/$1/status"; do
+		((SECONDS < end)) || return 1
+	done
+}
+
+# Append $2 in the background, stopped at call $1; the rest are options. Sets stopped.
+append_stopped() {
+	HOLDFAST_FAULT="$1:stop" "$HF_FAULT_BIN/atomic-append" "${@:3}" -t "$2" f &
+	stopped=$!
+	await_stop "$stopped"
+}
+
+@test "a target that is replaced, renamed or removed meanwhile is begun with again" {
+	echo old >f
+	append_stopped linkat#1 record
+	echo other >g
+	mv g f
+	kill -CONT "$stopped"
+	wait "$stopped"
+	[ "$(cat f)" = $'other\nrecord' ]
+	append_stopped linkat#1 again
+	mv f f.1
+	kill -CONT "$stopped"
+	wait "$stopped"
+	[ "$(cat f)" = again ]
+	[ "$(cat f.1)" = $'other\nrecord' ]
+	append_stopped openat#4 third --in-place
+	mv f f.2
+	kill -CONT "$stopped"
+	wait "$stopped"
+	[ "$(cat f f.2)" = $'third\nagain' ]
+	no_litter
+}
+
+@test "one that is stopped while it hands over keeps nobody waiting" {
+	echo old >f
+	mkfifo go
+	flock f sh -c 'read x <go' &
+	holder=$!
+	inode=$(stat -c %i f)
+	until grep -q "FLOCK .*WRITE .*:$inode " /proc/locks; do :; done
+	atomic-append -t first f &
+	first=$!
+	await_waiters 1 f
+	append_stopped pwrite#1 second
+	echo >go
+	wait "$holder"
+	wait "$first"
+	[ "$(cat f)" = $'old\nfirst' ]
+	atomic-append -n -t third f
+	kill -CONT "$stopped"
+	wait "$stopped"
+	[ "$(cat f)" = $'old\nfirst\nthird\nsecond' ]
+	no_litter
+}
+
+@test "a leader that is stopped at the end is waited for to the deadline only" {
+	echo old >f
+	append_stopped fsync#2 lead
+	run atomic-append -w 0.3 -t other f
+	[ "$status" = 75 ]
+	kill -CONT "$stopped"
+	wait "$stopped"
+	[ "$(cat f)" = $'old\nlead' ]
+	no_litter
+}
+
+@test "in place, a file with several names is refused" {
+	echo old >f
+	ln f g
+	run atomic-append --in-place -t x f
+	[ "$status" = 65 ]
+	one_line
+	[ "$(cat f)" = old ]
+	atomic-append --in-place --break-links -t x f
+	[ "$(cat g)" = $'old\nx' ]
+}
+
+@test "what another user left in a sticky directory is named" {
+	mkdir -m 1777 sticky
+	chmod 755 . ..
+	cd sticky
+	echo old >f
+	chmod 666 f
+	as() { setpriv --reuid "$1" --regid "$1" --clear-groups "${@:2}"; }
+	run as 1001 env HOLDFAST_FAULT=write#1:kill "$HF_FAULT_BIN/atomic-append" \
+		--in-place -t dead f
+	run as 1002 timeout 10 "$HF_BIN/atomic-append" -n --in-place -t x f
+	[ "$status" = 77 ]
+	one_line
+	atomic-append --in-place -t root f
+	[ "$(cat f)" = $'old\nroot' ]
+	no_litter
+}
+
 @test "mode, owner, link and attributes stay" {
 	echo old >real
 	chmod 640 real

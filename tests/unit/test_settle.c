@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "settle.h"
 
+#include "clock.h"
 #include "hf_test.h"
 
+static const struct hf_wait now = {.deadline = HF_AT_ONCE};
 static struct hf_target target;
 static struct stat st;
 
@@ -33,8 +35,8 @@ static struct hf_batch make_batch(struct hf_ticket *ticket)
 	struct hf_batch batch;
 	struct hf_err err;
 
-	assert_status(HF_OK, hf_spool_publish(&target, &st, &two, ticket), NULL);
-	assert_status(HF_OK, hf_batch_take(&target, false, &batch, &err), &err);
+	assert_status(HF_OK, hf_spool_publish(&target, -1, &st, &two, ticket), NULL);
+	assert_status(HF_OK, hf_batch_take(&target, &batch, &err), &err);
 	assert_status(HF_OK, hf_batch_add(&batch, &one, &err), &err);
 	return batch;
 }
@@ -58,10 +60,10 @@ static enum hf_spool_state settled(struct hf_batch *batch, struct hf_ticket *tic
 	struct hf_err err;
 
 	close(batch->fd);
-	assert_status(HF_OK, hf_settle(&target, &st, &err), &err);
+	assert_status(HF_OK, hf_settle(&target, &st, &now, &err), &err);
 	assert_false(is_there(".holdfast.f.batch"));
 	assert_false(is_there(".holdfast.f.append"));
-	assert_status(HF_OK, hf_settle(&target, &st, &err), &err);
+	assert_status(HF_OK, hf_settle(&target, &st, &now, &err), &err);
 	assert_status(HF_OK, hf_ticket_look(&target, ticket, false, &state, &status), NULL);
 	if (state == HF_SPOOL_DONE)
 		assert_int_equal(status, HF_OK);
@@ -74,7 +76,7 @@ static void nothing_to_settle(void **state)
 	struct hf_err err;
 
 	(void)state;
-	assert_status(HF_OK, hf_settle(&target, &st, &err), &err);
+	assert_status(HF_OK, hf_settle(&target, &st, &now, &err), &err);
 	assert_file("f", "old\n");
 }
 
@@ -84,7 +86,7 @@ static void a_temporary_name_without_a_batch_is_litter(void **state)
 
 	(void)state;
 	put_file(".holdfast.f.append", "left by a power cut");
-	assert_status(HF_OK, hf_settle(&target, &st, &err), &err);
+	assert_status(HF_OK, hf_settle(&target, &st, &now, &err), &err);
 	assert_false(is_there(".holdfast.f.append"));
 	assert_file("f", "old\n");
 }

@@ -3,8 +3,10 @@
 
 #include <sys/file.h>
 
+#include "clock.h"
 #include "hf_test.h"
 
+static const struct hf_wait now = {.deadline = HF_AT_ONCE};
 static struct hf_target target;
 static struct stat target_st;
 
@@ -31,7 +33,7 @@ static struct hf_ticket publish(const char *text)
 	struct hf_record record = {.data = text, .size = strlen(text), .fd = -1};
 	struct hf_ticket ticket;
 
-	assert_status(HF_OK, hf_spool_publish(&target, &target_st, &record, &ticket), NULL);
+	assert_status(HF_OK, hf_spool_publish(&target, -1, &target_st, &record, &ticket), NULL);
 	return ticket;
 }
 
@@ -40,7 +42,7 @@ static struct hf_batch take(void)
 	struct hf_batch batch;
 	struct hf_err err;
 
-	assert_status(HF_OK, hf_batch_take(&target, false, &batch, &err), &err);
+	assert_status(HF_OK, hf_batch_take(&target, &batch, &err), &err);
 	assert_status(HF_OK, hf_batch_judge(&batch, &err), &err);
 	assert_status(HF_OK, hf_batch_enter(&target, &batch, &err), &err);
 	assert_status(HF_OK, hf_batch_mark(&batch, HF_SPOOL_CLOSED, &err), &err);
@@ -175,10 +177,10 @@ static void a_leader_that_dies_before_marking_has_done_nothing(void **state)
 	close(batch.fd);
 	assert_int_equal(look(&a, false, &status), HF_SPOOL_ABANDONED);
 	/* what it left is found, and stands in the way of a second batch */
-	assert_status(HF_OK, hf_batch_make(&target, &target_st, &again, NULL), NULL);
+	assert_status(HF_OK, hf_batch_make(&target, -1, &target_st, &again, NULL), NULL);
 	assert_status(HF_BUSY, hf_batch_enter(&target, &again, NULL), NULL);
 	hf_batch_finish(&target, &again);
-	assert_status(HF_OK, hf_batch_open(&target, &again, NULL), NULL);
+	assert_status(HF_OK, hf_batch_open(&target, &now, &again, NULL), NULL);
 	assert_int_equal(again.head.state, HF_SPOOL_CLOSED);
 	hf_batch_finish(&target, &again);
 	hf_ticket_close(&a);
@@ -242,7 +244,7 @@ static void what_a_power_cut_left_is_only_litter(void **state)
 		struct hf_ticket a;
 
 		put_file(".holdfast.f.spool", left[i]);
-		assert_status(HF_NO, hf_batch_take(&target, false, &batch, NULL), NULL);
+		assert_status(HF_NO, hf_batch_take(&target, &batch, NULL), NULL);
 		assert_false(is_there(".holdfast.f.spool"));
 		put_file(".holdfast.f.spool", left[i]);
 		a = publish("one\n");
@@ -251,7 +253,7 @@ static void what_a_power_cut_left_is_only_litter(void **state)
 		hf_batch_finish(&target, &batch);
 		hf_ticket_close(&a);
 		put_file(".holdfast.f.batch", left[i]);
-		assert_status(HF_OK, hf_batch_open(&target, &batch, NULL), NULL);
+		assert_status(HF_OK, hf_batch_open(&target, &now, &batch, NULL), NULL);
 		assert_int_equal(batch.head.state, HF_SPOOL_ABANDONED);
 		hf_batch_finish(&target, &batch);
 	}
@@ -285,7 +287,7 @@ static void a_large_record_is_not_handed_over(void **state)
 	struct hf_ticket ticket;
 
 	(void)state;
-	assert_status(HF_NO, hf_spool_publish(&target, &target_st, &record, &ticket), NULL);
+	assert_status(HF_NO, hf_spool_publish(&target, -1, &target_st, &record, &ticket), NULL);
 	assert_int_equal(ticket.fd, -1);
 	assert_false(is_there(".holdfast.f.spool"));
 }
@@ -312,7 +314,7 @@ static void a_link_in_its_place_is_not_followed(void **state)
 	(void)state;
 	put_file("precious", "precious\n");
 	assert_int_equal(symlink("precious", ".holdfast.f.spool"), 0);
-	assert_status(HF_NO, hf_spool_publish(&target, &target_st, &record, &ticket), NULL);
+	assert_status(HF_NO, hf_spool_publish(&target, -1, &target_st, &record, &ticket), NULL);
 	assert_file("precious", "precious\n");
 }
 
