@@ -85,10 +85,17 @@ enum hf_held hf_fd_inherited(const struct stat *inode, int *fd)
 
 int hf_fd_high(int fd)
 {
-	int high = fcntl(fd, F_DUPFD_CLOEXEC, HF_FD_BASE);
+	static const int bases[] = {HF_FD_BASE, 10}; /* a shell's own redirections end at 9 */
+	int high = -1;
 
-	if (high >= 0)
-		sys_close(fd);
+	for (size_t i = 0; high < 0 && i < sizeof(bases) / sizeof(bases[0]); i++) {
+		high = fcntl(fd, F_DUPFD_CLOEXEC, bases[i]);
+		if (high < 0 && errno != EINVAL && errno != EMFILE)
+			return -1;
+	}
+	if (high < 0)
+		return fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -1 : fd;
+	sys_close(fd);
 	return high;
 }
 

@@ -42,8 +42,9 @@ enum hf_held hf_fd_held(int fd);
  * strongest is returned, its number in *fd. */
 enum hf_held hf_fd_inherited(const struct stat *inode, int *fd);
 
-/* Move fd to HF_FD_BASE or above, close-on-exec; the old number is closed. -1 with errno, and then
- * fd is as it was. */
+/* Move fd to HF_FD_BASE or above, close-on-exec; the old number is closed. Where the limit
+ * (RLIMIT_NOFILE) has no room there, to 10 or above, or it stays where it is. -1 with errno, and
+ * then fd is as it was. */
 int hf_fd_high(int fd);
 
 /* Set HOLDFAST_LOCKS for commands to come: what it named (and still proves) and these. */

@@ -509,6 +509,15 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 	done
 }
 
+@test "few descriptors are enough" {
+	run -0 bash -c 'ulimit -n 40; lock-run l sh -c "! flock -n l true && lock-run l echo inner"'
+	[ "$output" = inner ]
+	run -0 bash -c 'ulimit -n 8; lock-run l flock -n m echo ran'
+	[ "$output" = ran ]
+	run -0 bash -c 'ulimit -n 40; lock-run --dotlock l.dot echo ran'
+	[ "$output" = ran ]
+}
+
 @test "--help names every option, --version the version" {
 	run -0 lock-run --help
 	[[ $output == *--slots* && $output == *--remove* && $output == *--file* ]]

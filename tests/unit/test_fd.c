@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 
 #include "hf_test.h"
 
@@ -135,6 +136,30 @@ static void high_numbers_are_out_of_a_scripts_way(void **state)
 	assert_int_equal(errno, EBADF);
 }
 
+static void under_a_low_limit_it_is_as_high_as_it_can_be(void **state)
+{
+	int fd = open_lock("low", LOCK_EX), high;
+	struct rlimit old, low;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = (struct rlimit){40, old.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	high = hf_fd_high(fd);
+	assert_true(high >= 10 && high < 40);
+	low.rlim_cur = 10;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	fd = open_lock("lower", LOCK_EX);
+	assert_int_equal(fcntl(fd, F_SETFD, 0), 0);
+	assert_int_equal(hf_fd_high(fd), fd);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	assert_int_equal(hf_fd_held(fd), HF_HELD_EXCLUSIVE);
+	assert_int_equal(hf_fd_held(high), HF_HELD_EXCLUSIVE);
+	close(fd);
+	close(high);
+}
+
 static void what_is_exported_is_what_is_proved_and_what_is_new(void **state)
 {
 	int old = hf_fd_high(open_lock("old", LOCK_SH)), new = hf_fd_high(open_lock("new", 0));
@@ -180,6 +205,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_strongest_is_returned),
 	cmocka_unit_test(nonsense_in_the_environment_is_no_lock),
 	cmocka_unit_test(high_numbers_are_out_of_a_scripts_way),
+	cmocka_unit_test(under_a_low_limit_it_is_as_high_as_it_can_be),
 	cmocka_unit_test(what_is_exported_is_what_is_proved_and_what_is_new),
 	cmocka_unit_test(a_range_stays_exported_and_nothing_is_named_twice),
 };
