@@ -15,8 +15,9 @@ enum { LINES_FIRST = 64 << 10, LINES_BATCH = 1 << 20 };
 
 static enum hf_status read_failed(struct hf_err *err)
 {
-	return hf_fail_errno_as(err, errno == EBADF ? HF_NOINPUT : HF_IO,
-				"cannot read standard input");
+	if (errno == EBADF)
+		return hf_fail(err, HF_NOINPUT, "standard input is closed");
+	return hf_fail_errno_as(err, HF_IO, "cannot read standard input");
 }
 
 /* The rest of a record that has outgrown memory, behind what was read of it. */

@@ -61,7 +61,9 @@ static void closed_input_is_not_an_empty_record(void **state)
 
 	(void)state;
 	assert_status(HF_NOINPUT, hf_record_read(&record, 500, "f", &err), &err);
+	assert_string_equal(err.message, "standard input is closed");
 	assert_status(HF_NOINPUT, hf_lines_next(&lines, &record, &err), &err);
+	assert_string_equal(err.message, "standard input is closed");
 	hf_lines_free(&lines);
 }
 
