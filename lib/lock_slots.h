@@ -31,6 +31,9 @@
  * command inherits the slot, as /proc/self/fdinfo proves, and goes on in it. Under an inherited
  * exclusive lock the slots are shared out among the children.
  *
+ * Nobody looks for circles among those who wait for slots, or for an ancestor that holds one and
+ * has not handed it down (lock-run -o): such a wait ends with the deadline only.
+ *
  * The command inherits the description, and with it the slot; both are free when the last copy is
  * closed, however that happens.
  */
