@@ -159,7 +159,7 @@ static void parse(struct work *w, int argc, char **argv)
 	char *arg;
 	int id;
 
-	hf_cli_start(&cli, argc, argv);
+	hf_atomic_cli_start(&cli, argc, argv);
 	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
 		switch (id) {
 		case OPT_INIT:

@@ -28,6 +28,21 @@ static enum hf_sync parse_sync(struct hf_cli *cli, const char *arg)
 	hf_cli_usage(cli, "%s: '%s' is not full, data or none", cli->seen, arg);
 }
 
+static void ignore(int signo)
+{
+	(void)signo;
+}
+
+void hf_atomic_cli_start(struct hf_cli *cli, int argc, char **argv)
+{
+	struct sigaction action;
+
+	hf_cli_start(cli, argc, argv);
+	/* execve(2) takes a handler away again, SIG_IGN it would leave */
+	if (sigaction(SIGXFSZ, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
+		signal(SIGXFSZ, ignore);
+}
+
 bool hf_atomic_cli_option(struct hf_cli *cli, int id, char *arg, struct hf_atomic_options *o,
 			  int64_t *timeout)
 {

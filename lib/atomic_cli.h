@@ -37,6 +37,10 @@
 #define HF_ROW_BREAK_LINKS                                                                         \
 	{HF_OPT_BREAK_LINKS, "break-links", NULL, "replace FILE even if it has more hard links"}
 
+/* hf_cli_start(), and a limit to the size of files (ulimit -f) becomes an error to report, EFBIG,
+ * in place of a death by SIGXFSZ. Commands have the signal's default. */
+void hf_atomic_cli_start(struct hf_cli *cli, int argc, char **argv);
+
 /* Take an option of the rows above, or of HF_ROWS_WAIT, into o or *timeout. false: it is none. */
 bool hf_atomic_cli_option(struct hf_cli *cli, int id, char *arg, struct hf_atomic_options *o,
 			  int64_t *timeout);

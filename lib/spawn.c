@@ -234,6 +234,7 @@ static void reap(struct hf_child *child)
 static void handle(struct hf_child *child, const struct event *e)
 {
 	bool sent = e->code <= 0 && e->from != getpid(); /* SI_USER, SI_QUEUE, SI_TKILL */
+	bool our_write = e->signo == SIGXFSZ && !sent;
 
 	if (e->signo == SIGCHLD) {
 		if (is_running(child))
@@ -246,7 +247,7 @@ static void handle(struct hf_child *child, const struct event *e)
 
 		if (!ignored && asks_to_end(e->signo))
 			child->asked = e->signo;
-		if (!ignored && (sent || !is_terminal(e->signo))) {
+		if (!ignored && !our_write && (sent || !is_terminal(e->signo))) {
 			if (e->code == SI_QUEUE)
 				sigqueue(child->pid, e->signo, e->value);
 			else

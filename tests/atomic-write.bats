@@ -623,6 +623,19 @@ killed() {
 	[ "$output" = '0 5000000004 end f' ]
 }
 
+@test "a limit to the size of files is an error, not a death, and commands have the signal" {
+	local tool
+	for tool in 'write f' 'write f cat' 'append f' 'update f cat big'; do
+		head -c 5000 /dev/zero >big
+		run --separate-stderr bash -c "ulimit -f 1; atomic-$tool <big"
+		[ "$status" = 74 ]
+		[[ $stderr == *'File too large'* ]]
+		[ "$(cat f)" = old ]
+	done
+	run bash -c 'ulimit -f 1; atomic-write f sh -c "head -c 5000 /dev/zero >g"'
+	[ "$status" = 153 ]
+}
+
 @test "as the tool is built, under sanitizers" {
 	PATH=$HF_ASAN_BIN:$PATH
 	echo one | atomic-write -b --mode=g+w --validate 'cat "$1" >/dev/null' f
