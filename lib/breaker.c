@@ -197,7 +197,8 @@ enum hf_status hf_break(const char *path, const struct hf_break_options *options
 		snprintf(clean, sizeof(clean), "%.*s", (int)size, path);
 		path = clean;
 	}
-	status = hf_target_open(&target, path, HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC, err);
+	status = hf_target_open(
+		&target, path, HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME, err);
 	if (status != HF_OK)
 		return status;
 	status = HF_NO;

@@ -13,6 +13,8 @@
 #include "sys.h"
 #include "waitfor.h"
 
+#define TARGET_FLAGS (HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME)
+
 enum {
 	QUEUE = 8,	   /* locks kept for those behind us: more of them only cost a wake-up */
 	MOST_LOOKS = 1000, /* of one who does not wait */
@@ -54,8 +56,7 @@ static enum hf_status open_dot(struct hf_lock *lock, struct hf_err *err)
 	if (!dot)
 		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
 	dot->new.fd = -1;
-	status = hf_target_open(&dot->target, lock->path, HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC,
-				err);
+	status = hf_target_open(&dot->target, lock->path, TARGET_FLAGS, err);
 	if (status == HF_OK && sys_fstat(dot->target.dir, &lock->st) < 0) {
 		status = hf_fail_errno(err, "cannot lock '%s'", lock->path);
 		hf_target_close(&dot->target);
@@ -311,8 +312,7 @@ static enum hf_status wait_dot(struct hf_lock *lock, const struct hf_wait *wait,
 			       struct hf_err *err)
 {
 	struct dot dot = {.new.fd = -1};
-	enum hf_status status = hf_target_open(&dot.target, lock->path,
-					       HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC, err);
+	enum hf_status status = hf_target_open(&dot.target, lock->path, TARGET_FLAGS, err);
 
 	if (status != HF_OK)
 		return status;

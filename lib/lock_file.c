@@ -84,7 +84,8 @@ enum hf_status hf_lock_file_remove(const char *path, struct hf_err *err)
 {
 	struct hf_target target;
 	struct stat st;
-	enum hf_status status = hf_target_open(&target, path, HF_TARGET_NO_SYNC, err);
+	enum hf_status status =
+		hf_target_open(&target, path, HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME, err);
 	int fd;
 
 	if (status != HF_OK)

@@ -8,6 +8,8 @@
 
 #include "sys.h"
 
+#define SIDE_PREFIX ".holdfast."
+
 enum { MOST_LINKS = 40 }; /* as the kernel's MAXSYMLINKS */
 
 /* Open `path`, relative to dir, as a directory that can be synced where that is possible. */
@@ -72,6 +74,10 @@ static enum hf_status enter(struct hf_target *target, int from, char *path, unsi
 			return hf_fail(err, HF_DATA, "an empty path names no file");
 		return hf_fail(err, HF_DATA, "'%s' names a directory, not a file", target->path);
 	}
+	if (!(flags & HF_TARGET_ANY_NAME) && strncmp(name, SIDE_PREFIX, strlen(SIDE_PREFIX)) == 0)
+		return hf_fail(err, HF_DATA,
+			       "'%s' is a name that holdfast keeps for itself beside a file",
+			       target->path);
 	if (strlen(name) > NAME_MAX) {
 		errno = ENAMETOOLONG;
 		return hf_fail_errno(err, "cannot use '%s'", target->path);
@@ -178,7 +184,7 @@ static uint64_t fnv1a(const char *s)
 
 char *hf_target_side(const struct hf_target *target, const char *what, char out[NAME_MAX + 1])
 {
-	static const char prefix[] = ".holdfast.";
+	static const char prefix[] = SIDE_PREFIX;
 	size_t room = NAME_MAX - (sizeof(prefix) - 1) - 1 - strlen(what),
 	       len = strlen(target->name);
 	char mark[18] = "";

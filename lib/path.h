@@ -16,11 +16,13 @@
  * followed only if it belongs to us or to the directory's owner.
  *
  * Side files: what a crash must find again lies beside the target under a name derived from it,
- * ".holdfast.NAME.WHAT"; a NAME too long for that is cut and marked with a hash.
+ * ".holdfast.NAME.WHAT"; a NAME too long for that is cut and marked with a hash. Such a name is no
+ * target itself: the next run on NAME would remove the file, or take it for its own.
  *
  * Errors: HF_CANTCREAT no such directory, or a loop; HF_NOPERM; HF_DATA for a path that cannot name
- * a file ("", "dir/", ".", ".."). Nothing is created except by HF_TARGET_PARENTS, whose directories
- * are synced into their parents, deepest last. Thread-safe; not async-signal-safe.
+ * a file ("", "dir/", ".", "..") or names a side file. Nothing is created except by
+ * HF_TARGET_PARENTS, whose directories are synced into their parents, deepest last. Thread-safe;
+ * not async-signal-safe.
  */
 
 #include <limits.h>
@@ -33,6 +35,7 @@ enum hf_target_flags {
 	HF_TARGET_NO_FOLLOW = 1, /* the last component is the target even if it is a link */
 	HF_TARGET_PARENTS = 2,	 /* create missing directories, 0777 & ~umask */
 	HF_TARGET_NO_SYNC = 4,	 /* the directory need not be readable, and cannot be synced then */
+	HF_TARGET_ANY_NAME = 8,	 /* nothing is put beside it (a lock): side files' names too */
 };
 
 struct hf_target {

@@ -636,6 +636,23 @@ killed() {
 	[ "$status" = 153 ]
 }
 
+@test "the names of side files are no FILEs" {
+	local tool
+	for tool in 'write .holdfast.f.tmp echo' 'append -t x .holdfast.f.spool' \
+		'update --init=x .holdfast.f.batch cat'; do
+		# shellcheck disable=SC2086 # words
+		run --separate-stderr atomic-$tool
+		[ "$status" = 65 ]
+		[[ $stderr == *'is a name that holdfast keeps for itself beside a file' ]]
+	done
+	ln -s .holdfast.f.bak link
+	run -65 atomic-write link echo new
+	run -65 atomic-write --symlink f .holdfast.g.tmp
+	no_litter
+	[ "$(cat f)" = old ]
+	run -0 lock-run .holdfast.f.lock true
+}
+
 @test "as the tool is built, under sanitizers" {
 	PATH=$HF_ASAN_BIN:$PATH
 	echo one | atomic-write -b --mode=g+w --validate 'cat "$1" >/dev/null' f

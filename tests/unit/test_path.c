@@ -152,6 +152,21 @@ static void missing_directories_are_made_when_asked(void **state)
 	assert_target("new/newer/newest", "f");
 }
 
+static void side_names_are_no_targets_but_may_be_locks(void **state)
+{
+	(void)state;
+	assert_status(HF_DATA, open_target(".holdfast.f.tmp", 0), &err);
+	assert_string_equal(err.message, "'.holdfast.f.tmp' is a name that holdfast keeps for "
+					 "itself beside a file");
+	assert_status(HF_DATA, open_target("./.holdfast.x", HF_TARGET_NO_FOLLOW), &err);
+	assert_int_equal(symlink(".holdfast.f.bak", "to-side"), 0);
+	assert_status(HF_DATA, open_target("to-side", 0), &err);
+	assert_status(HF_OK, open_target(".holdfast.f.tmp", HF_TARGET_ANY_NAME), &err);
+	assert_target(".", ".holdfast.f.tmp");
+	assert_status(HF_OK, open_target(".holdfast-quarantine", 0), &err);
+	assert_target(".", ".holdfast-quarantine");
+}
+
 static void side_names_stay_names(void **state)
 {
 	char side[NAME_MAX + 1], other[NAME_MAX + 1];
@@ -177,6 +192,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_loop_of_links_is_noticed),
 	cmocka_unit_test(others_links_in_sticky_directories_are_not_followed),
 	cmocka_unit_test(missing_directories_are_made_when_asked),
+	cmocka_unit_test(side_names_are_no_targets_but_may_be_locks),
 	cmocka_unit_test(side_names_stay_names),
 };
 
