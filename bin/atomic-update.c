@@ -14,6 +14,7 @@
 #include "sys.h"
 
 enum { OPT_INIT = HF_OPT_OWN };
+enum { MOST_TURNS = 10 }; /* on a file that is replaced while COMMAND runs, by itself perhaps */
 
 static const struct hf_opt options[] = {
 	{OPT_INIT, "init", "TEXT", "where FILE is absent, COMMAND reads TEXT and a newline"},
@@ -131,17 +132,26 @@ static enum hf_status update(struct work *w, struct hf_atomic *a, struct hf_err 
 	return status;
 }
 
+static enum hf_status replaced_each_time(const struct work *w, struct hf_err *err)
+{
+	hf_fail(err, HF_BUSY, "'%s' is replaced each time by somebody without its lock", w->path);
+	hf_advise(err, "COMMAND must write to its standard output and leave '%s' alone", w->path);
+	return HF_BUSY;
+}
+
 /* Again, if somebody creates the file, or replaces it without locking it, while COMMAND runs. */
 static enum hf_status update_and_print(struct work *w, struct hf_atomic *a, struct hf_err *err)
 {
 	enum hf_status status = w->print ? hf_atomic_cli_check_print(err) : HF_OK, printed;
+	int replaced = 0;
 
 	while (status == HF_OK) {
 		status = update(w, a, err);
 		if (status != HF_BUSY || err->errnum != EEXIST)
 			break;
+		replaced += a->present;
 		hf_atomic_end(a);
-		status = HF_OK;
+		status = replaced < MOST_TURNS ? HF_OK : replaced_each_time(w, err);
 	}
 	if (status == HF_OK && cli.verbose)
 		hf_cli_notice(&cli, a->replaced ? "'%s' is replaced" : "'%s' is the same already",

@@ -281,6 +281,18 @@ add() {
 	no_litter
 }
 
+@test "a command that replaces FILE itself does not go round for ever" {
+	echo 1 >turns
+	run -75 --separate-stderr timeout 20 atomic-update n sh -c \
+		'echo >>turns; echo 5 >m; mv m n; cat n'
+	[[ ${stderr_lines[0]} == *"'n' is replaced each time by somebody without its lock" ]]
+	[[ ${stderr_lines[1]} == '  '*'standard output'* ]]
+	[ "$(wc -l <turns)" = 11 ]
+	[ "$(cat n)" = 5 ]
+	run -9 timeout 20 atomic-update -E 9 n sh -c 'cp n m; mv m n; cat n'
+	no_litter
+}
+
 @test "under sanitizers" {
 	PATH=$HF_ASAN_BIN:$PATH
 	add n
