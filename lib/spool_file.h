@@ -56,7 +56,8 @@
  *
  * The spool has the target's read and write permission bits and ACL: whoever could write the target
  * could also write here, and no one else. One that cannot be opened is not used: its owner waits
- * his turn alone. Thread-safe for different spools; not async-signal-safe. Signals: dying is giving up.
+ * his turn alone. Thread-safe for different spools; not async-signal-safe. Signals: dying is giving
+ * up.
  */
 
 #include <stdbool.h>
