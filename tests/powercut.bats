@@ -18,21 +18,24 @@ setup() {
 	update=$HF_FAULT_BIN/atomic-update
 }
 
-cut_everywhere() {
-	local cut
+# Run a rig under all of them, at once; all succeed.
+under_every_cut() {
+	local cut pid pids=() failed=0
 	for cut in "${cuts[@]}"; do
-		rig powercut -f "${cut% *}" -c "${cut#* }" "$@"
+		"$HF_RIG/$1" -f "${cut% *}" -c "${cut#* }" "${@:2}" >"said.${cut/ /.}" 2>&1 3>&- &
+		pids+=($!)
 	done
+	for pid in "${pids[@]}"; do wait "$pid" || failed=1; done
+	cat said.*
+	[ "$failed" = 0 ]
 }
 
 # Leave out each sync in turn; what is seen of that goes to the file "mutations".
 leave_out() {
-	local cut
-	: >mutations
-	for cut in "${cuts[@]}"; do
-		rig powercut -m -f "${cut% *}" -c "${cut#* }" "$@"
-		echo "$output" >>mutations
-	done
+	under_every_cut powercut -m "$@" >mutations || {
+		cat mutations
+		return 1
+	}
 	echo "seen, of $*:"
 	grep SEEN mutations
 }
@@ -43,23 +46,23 @@ seen() {
 }
 
 @test "atomic-write: a file is replaced, and created" {
-	cut_everywhere "${replaced[@]}" "$write" f
-	cut_everywhere "${created[@]}" "$write" f
+	under_every_cut powercut "${replaced[@]}" "$write" f
+	under_every_cut powercut "${created[@]}" "$write" f
 }
 
 @test "atomic-write: through a symbolic link, with a backup" {
-	cut_everywhere -l -b '~' "${replaced[@]}" "$write" -b f
+	under_every_cut powercut -l -b '~' "${replaced[@]}" "$write" -b f
 }
 
 @test "atomic-write: --symlink, --parents" {
-	cut_everywhere -o old -n new "$write" --symlink "$here/new" f
-	cut_everywhere -p a/b/f "${created[@]}" "$write" --parents a/b/f
+	under_every_cut powercut -o old -n new "$write" --symlink "$here/new" f
+	under_every_cut powercut -p a/b/f "${created[@]}" "$write" --parents a/b/f
 }
 
 @test "atomic-write: where there are no unnamed files" {
 	local rule
 	rule=$(rig_named_rule old "$write" f)
-	cut_everywhere -B "$rule" "${replaced[@]}" "$write" f
+	under_every_cut powercut -B "$rule" "${replaced[@]}" "$write" f
 }
 
 @test "atomic-write: btrfs commits in between" {
@@ -72,40 +75,37 @@ seen() {
 }
 
 @test "atomic-append: to a file, and to a new one" {
-	cut_everywhere "${appended[@]}" "$append" f
-	cut_everywhere -k append "${created[@]}" "$append" f
+	under_every_cut powercut "${appended[@]}" "$append" f
+	under_every_cut powercut -k append "${created[@]}" "$append" f
 }
 
 @test "atomic-append --in-place: to a file, and to a new one" {
-	cut_everywhere "${in_place[@]}" "$append" --in-place f
-	cut_everywhere -k in-place "${created[@]}" "$append" --in-place f
+	under_every_cut powercut "${in_place[@]}" "$append" --in-place f
+	under_every_cut powercut -k in-place "${created[@]}" "$append" --in-place f
 }
 
 @test "atomic-append --in-place: a part of the record is on the disk" {
 	seq 100000 160000 >large
-	cut_everywhere -w "${in_place[@]}" "$append" --in-place f
-	cut_everywhere -y -k in-place -o old -n large -i large "$append" --in-place f
+	under_every_cut powercut -w "${in_place[@]}" "$append" --in-place f
+	under_every_cut powercut -y -k in-place -o old -n large -i large "$append" --in-place f
 }
 
 @test "atomic-append --in-place: after a run that was killed halfway" {
 	seq 500000 -3 300000 >large
-	cut_everywhere -F large "${in_place[@]}" "$append" --in-place f
+	under_every_cut powercut -F large "${in_place[@]}" "$append" --in-place f
 }
 
 @test "atomic-append --each-line" {
-	cut_everywhere "${each_line[@]}" "$append" --each-line f
+	under_every_cut powercut "${each_line[@]}" "$append" --each-line f
 }
 
 @test "atomic-append: five together, the leader stopped or killed" {
-	for cut in "${cuts[@]}"; do
-		rig groupfault -f "${cut% *}" -c "${cut#* }" -t kill,stop "$append" f
-		rig groupfault -f "${cut% *}" -c "${cut#* }" -k in-place -t kill,stop \
-			"$append" --in-place f
-	done
+	under_every_cut groupfault -t kill,stop "$append" f
+	under_every_cut groupfault -k in-place -t kill,stop "$append" --in-place f
 }
 
 @test "atomic-update" {
-	cut_everywhere -k append -o old -n record "$update" f sh -c "cat; cat '$here/record'"
+	under_every_cut powercut -k append -o old -n record "$update" f sh -c "cat; cat '$here/record'"
 }
 
 @test "a sync left out of atomic-write or atomic-append is seen on every file system" {

@@ -18,7 +18,7 @@
  *
  * First an undisturbed round: together they must replace the file fewer times than they are.
  *
- * Works in the directory "groupfault" under the current one. Exits 1 if anything was wrong.
+ * Works in the directory "groupfault" (or "groupfault-FS-CUT") under the current one. Exits 1 if anything was wrong.
  */
 
 #include "group.h"
@@ -157,9 +157,11 @@ static void set_up(void)
 {
 	char here[PATH_MAX - 64];
 
-	if (!getcwd(here, sizeof(here) - 32))
+	if (!getcwd(here, sizeof(here) - 64))
 		rig_die("no current directory: %m");
 	strcat(here, "/groupfault");
+	if (fs)
+		snprintf(here + strlen(here), 32, "-%.8s-%.8s", fs, disk_cuts[cut]);
 	rig_remove(here);
 	if (mkdir(here, 0755) < 0)
 		rig_die("cannot make %s: %m", here);
