@@ -105,7 +105,8 @@ seen() {
 }
 
 @test "atomic-update" {
-	under_every_cut powercut -k append -o old -n record "$update" f sh -c "cat; cat '$here/record'"
+	under_every_cut powercut -k append -o old -n record "$update" f \
+		sh -c "cat; cat '$here/record'"
 }
 
 @test "a sync left out of atomic-write or atomic-append is seen on every file system" {

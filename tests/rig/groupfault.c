@@ -18,7 +18,8 @@
  *
  * First an undisturbed round: together they must replace the file fewer times than they are.
  *
- * Works in the directory "groupfault" (or "groupfault-FS-CUT") under the current one. Exits 1 if anything was wrong.
+ * Works in the directory "groupfault" (or "groupfault-FS-CUT") under the current one. Exits 1 if
+ * anything was wrong.
  */
 
 #include "group.h"
