@@ -25,6 +25,19 @@ await_judged() {
 	done
 }
 
+# It is left, and this is why; asked again while a process that just starts cannot be looked at.
+await_left() {
+	local end=$((SECONDS + 20)) why=$1
+	shift
+	run lock-break "$@"
+	until [[ $output == *"$why"* ]]; do
+		[[ $output == *'not every process'* ]]
+		((SECONDS < end))
+		run lock-break "$@"
+	done
+	[ "$status" = 75 ]
+}
+
 @test "a dead PID's file: the evidence, and into quarantine" {
 	dead_pid >locks/x
 	cp locks/x before
@@ -74,8 +87,7 @@ await_judged() {
 @test "no PID: age, when nobody has it and nobody works there" {
 	: >locks/x
 	printf 0 >locks/y
-	run -75 lock-break locks/x locks/y
-	[[ $output == *'within the limit of 5m'* ]]
+	await_left 'within the limit of 5m' locks/x locks/y
 	old locks/x
 	old locks/y
 	run -75 lock-break --stale-after 1h locks/x
@@ -84,14 +96,12 @@ await_judged() {
 	in_quarantine y
 	: >locks/z
 	touch -d '+1 hour' locks/z
-	run -75 lock-break --stale-after 0 locks/z
-	[[ $output == *'future'* ]]
+	await_left future --stale-after 0 locks/z
 	old locks/z
 	mkfifo up down
 	(cd locks && exec sh -c 'echo >../up; read x <../down') &
 	read -r _ <up
-	run -75 lock-break locks/z
-	[[ $output == *'works in its directory'* ]]
+	await_left 'works in its directory' locks/z
 	echo >down
 	wait
 	await_judged locks/z
