@@ -83,7 +83,7 @@ type_example() {
 		cd "$1"
 		local script
 		script=$(cat script)
-		mkdir work && cd work
+		mkdir desk && cd desk
 		export HOME=$PWD
 		if [ -n "$script" ]; then
 			cp ../example "$script" && chmod +x "$script"
@@ -167,7 +167,7 @@ type_example() {
 		'.\" given: echo 1 >g' '.\" then: grep -q 1 g' '.Bd -literal' 'true' '.Ed' >page
 	examples page
 	run ! type_example 1
-	[ "$(cat 1/work/f)" = 'a b' ]
+	[ "$(cat 1/desk/f)" = 'a b' ]
 	run ! type_example 2
 	type_example 3
 }
