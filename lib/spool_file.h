@@ -40,8 +40,8 @@
  * S1  A record is in the spool whole, or not at all: it is written under flock, and then the head
  *     is made to say that the spool ends behind it. What a writer that failed or died left behind
  *     that end is written over by the next.
- * S2  An owner gives up only by withdrawing under flock while the spool is OPEN. Afterwards the
- *     record is in a leader's hands, and only its end can be waited for.
+ * S2  An owner gives up only by withdrawing, under flock while the spool is OPEN, or as S6 says.
+ *     Afterwards the record is in a leader's hands, and only its end can be waited for.
  * S3  PREPARED is marked after the new file has its temporary name and before the rename. The
  *     rename takes the temporary name away, and nothing else does while the state is PREPARED: so a
  *     batch whose leader died is in the target exactly if the temporary name is gone. (Whoever
