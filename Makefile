@@ -32,6 +32,11 @@ CORE_ROOMS = wording err clock sys path fd proc copy attributes stage spawn wait
 	capture input spool_file spool batch settle append ident dot_record lookers evidence \
 	await lock dot_file lock_dot breaker lock_file lock_range lock_slots lockset
 
+# Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
+# the shared library.
+DB_ROOMS =
+REPO_ROOMS =
+
 # Rooms of the tools only.
 TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli
 
@@ -39,11 +44,16 @@ TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli
 PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input append lock \
 	lock_dot lock_file lock_range lock_slots lockset
 
-TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break
+# The core tools need no library. The others are linked with SQLite, or with SQLite and libgit2.
+CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break
+DB_TOOLS =
+REPO_TOOLS =
+TOOLS = $(CORE_TOOLS) $(DB_TOOLS) $(REPO_TOOLS)
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys spool_file batch ident lookers await dot_file breaker flock_cli lock_cli
-UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(TOOL_ROOMS))
+UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
+UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 
 RIGS = faultloop powercut groupfault
 RIG_ROOMS = rig judge disk group
@@ -59,11 +69,12 @@ EXAMPLES = lock-and-write
 
 # Debian packages, each with what shows that it is there: a command, a header or a path.
 BUILD_DEPS = gcc=gcc make=make pkg-config=pkg-config libc6-dev=stdio.h libbsd-dev=bsd/stdlib.h \
-	libmd-dev=md5.h musl-tools=musl-gcc linux-libc-dev=linux/fs.h
+	libmd-dev=md5.h musl-tools=musl-gcc linux-libc-dev=linux/fs.h \
+	libsqlite3-dev=sqlite3.h libgit2-dev=git2.h
 TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck=shellcheck \
 	mandoc=mandoc strace=strace util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 \
 	xfsprogs=mkfs.xfs btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git \
-	spin=spin procmail=lockfile liblockfile-bin=dotlockfile \
+	spin=spin procmail=lockfile liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux \
 	zsh=zsh fish=fish bash-completion=/usr/share/bash-completion/bash_completion
 BENCH_DEPS = util-linux=flock
 
@@ -114,6 +125,7 @@ MAKING = @mkdir -p $(@D); printf '  %-7s $@\n'
 # 3. What is built
 
 TOOL_FILES = $(TOOLS:%=$(BUILD)/bin/%)
+CORE_FILES = $(CORE_TOOLS:%=$(BUILD)/bin/%)
 UNIT_FILES = $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
 RIG_FILES = $(RIGS:%=$(BUILD)/rig/%)
 BENCH_FILES = $(BENCHES:%=$(BUILD)/bench/%)
@@ -122,12 +134,13 @@ LIBS = $(BUILD)/lib/libholdfast.a $(BUILD)/lib/libholdfast.so $(BUILD)/lib/holdf
 # Objects are in pic/, and once more in tool/ if the tools have their own C library.
 TOOL_DIR = $(BUILD)/$(if $(MUSL),tool,pic)
 LIB_OBJS = $(CORE_ROOMS:%=$(BUILD)/pic/lib/%.o)
-UNIT_OBJS = $(TOOL_ROOMS:%=$(BUILD)/pic/lib/%.o)
+UPPER_OBJS = $(UPPER_ROOMS:%=$(BUILD)/pic/lib/%.o)
+ALL_LIBS = $(BUILD)/lib/upper.a $(BUILD)/lib/libholdfast.a
 RIG_OBJS = $(RIG_ROOMS:%=$(BUILD)/pic/tests/rig/%.o)
 TOOL_OBJS = $(CORE_ROOMS:%=$(TOOL_DIR)/lib/%.o) $(TOOL_ROOMS:%=$(TOOL_DIR)/lib/%.o) \
 	$(if $(MUSL),$(TOOL_DIR)/lib/musl/glue.o)
 
-SOURCES = $(CORE_ROOMS:%=lib/%.c) $(TOOL_ROOMS:%=lib/%.c) $(TOOLS:%=bin/%.c) \
+SOURCES = $(CORE_ROOMS:%=lib/%.c) $(UPPER_ROOMS:%=lib/%.c) $(TOOLS:%=bin/%.c) \
 	$(UNIT_TESTS:%=tests/unit/test_%.c) $(RIG_ROOMS:%=tests/rig/%.c) $(RIGS:%=tests/rig/%.c) \
 	$(BENCHES:%=tests/bench/%.c)
 
@@ -158,14 +171,21 @@ $(BUILD)/tool/include:
 		done; \
 	done
 
-$(BUILD)/bin/%: override CC = $(TOOL_CC)
-$(BUILD)/bin/%: $(TOOL_DIR)/bin/%.o $(TOOL_OBJS)
+$(CORE_FILES): override CC = $(TOOL_CC)
+$(CORE_FILES): $(BUILD)/bin/%: $(TOOL_DIR)/bin/%.o $(TOOL_OBJS)
 	$(MAKING) LINK
 	$(Q)$(CC) $(STATIC) $(ALL_LDFLAGS) -o $@ $^ $(BSD_LIBS)
 
-$(BUILD)/unit/%: $(BUILD)/pic/tests/unit/%.o $(UNIT_OBJS) $(BUILD)/lib/libholdfast.a
+$(DB_TOOLS:%=$(BUILD)/bin/%): LIBRARIES = -lsqlite3
+$(REPO_TOOLS:%=$(BUILD)/bin/%): LIBRARIES = -lsqlite3 -lgit2
+UPPER_FILES = $(DB_TOOLS:%=$(BUILD)/bin/%) $(REPO_TOOLS:%=$(BUILD)/bin/%)
+$(UPPER_FILES): $(BUILD)/bin/%: $(BUILD)/pic/bin/%.o $(ALL_LIBS)
 	$(MAKING) LINK
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(BSD_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES) $(BSD_LIBS)
+
+$(BUILD)/unit/%: $(BUILD)/pic/tests/unit/%.o $(ALL_LIBS)
+	$(MAKING) LINK
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lsqlite3 -lgit2 $(BSD_LIBS)
 
 $(BUILD)/rig/%: $(BUILD)/pic/tests/rig/%.o $(RIG_OBJS)
 	$(MAKING) LINK
@@ -177,6 +197,11 @@ $(BUILD)/bench/%: $(BUILD)/pic/tests/bench/%.o
 	$(Q)$(CC) -static $(ALL_LDFLAGS) -o $@ $^
 
 $(BUILD)/lib/libholdfast.a: $(LIB_OBJS)
+	$(MAKING) AR
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# Rooms above the shared library: whoever is linked with it takes what it needs.
+$(BUILD)/lib/upper.a: $(UPPER_OBJS)
 	$(MAKING) AR
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
@@ -248,7 +273,7 @@ check:
 # Every header compiles on its own.
 headers:
 	$(SAY) CHECK headers
-	@for room in $(CORE_ROOMS) $(TOOL_ROOMS) $(PUBLIC_HEADERS); do \
+	@for room in $(CORE_ROOMS) $(UPPER_ROOMS) $(PUBLIC_HEADERS); do \
 		echo '#include "'$$room.h'"' | $(CC) $(ALL_CFLAGS) -fsyntax-only -xc - || exit 1; \
 	done
 

@@ -14,13 +14,13 @@ same() { diff <(sort -u <<<"$1") <(sort -u <<<"$2"); }
 setup() {
 	cd "$HF_TOP"
 	rooms=$(list CORE_ROOMS)
-	tool_rooms=$(list TOOL_ROOMS)
+	upper_rooms=$(list UPPER_ROOMS)
 	tools=$(list TOOLS)
 }
 
 @test "no file of lib, bin, tests or docs is left out of the Makefile" {
-	same "$(printf 'lib/%s.c\n' $rooms $tool_rooms)" "$(ls lib/*.c)"
-	same "$(printf 'lib/%s.h\n' $rooms $tool_rooms holdfast)" "$(ls lib/*.h)"
+	same "$(printf 'lib/%s.c\n' $rooms $upper_rooms)" "$(ls lib/*.c)"
+	same "$(printf 'lib/%s.h\n' $rooms $upper_rooms holdfast)" "$(ls lib/*.h)"
 	same "$(printf 'bin/%s.c\n' $tools)" "$(ls bin/*)"
 	same "$(printf 'tests/unit/test_%s.c\n' $(list UNIT_TESTS))" "$(ls tests/unit/*.c)"
 	same "$(printf 'tests/rig/%s.c\n' $(list RIG_ROOMS) $(list RIGS))" "$(ls tests/rig/*.c)"
@@ -35,7 +35,7 @@ setup() {
 
 @test "a room includes only rooms of lower floors" {
 	local below=' ' room bad=
-	for room in $rooms $tool_rooms; do
+	for room in $rooms $upper_rooms; do
 		for included in $(sed -n 's/^#include "\(.*\)\.h"$/\1/p' lib/"$room".[ch]); do
 			[[ $included = "$room" || $below = *" $included "* ]] ||
 				bad+="$room includes $included"$'\n'
@@ -69,12 +69,21 @@ setup() {
 	same "$symbols" "$(sed -n 's/^\t\(hf_.*\);$/\1/p' lib/holdfast.map)"
 }
 
-@test "the tools load no library" {
+@test "the core tools load no library, and only those that need it load SQLite or libgit2" {
 	local tool
-	for tool in $tools; do
+	for tool in $(list CORE_TOOLS); do
 		run ldd "$HF_BIN/$tool"
 		[[ $output == *'not a dynamic executable'* ]]
 	done
+	for tool in $(list DB_TOOLS); do
+		run ldd "$HF_BIN/$tool"
+		[[ $output == *libsqlite3* && $output != *libgit2* ]]
+	done
+}
+
+@test "one room includes sqlite3.h, and one git2.h" {
+	[ "$(grep -l '^#include <sqlite3' lib/*.[ch] bin/*.c | grep -vx lib/db.c)" = '' ]
+	[ "$(grep -l '^#include <git2' lib/*.[ch] bin/*.c | grep -vx lib/repo.c)" = '' ]
 }
 
 @test "shell scripts pass shellcheck" {
