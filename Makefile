@@ -27,7 +27,7 @@ MAKEFLAGS += --no-print-directory
 # 1. What there is. A new room, tool or test is one word here; `make check` finds what is forgotten.
 
 # The library, in floors: a room includes only rooms before it.
-CORE_ROOMS = wording err clock sys path fd proc copy attributes stage spawn waitfor circle \
+CORE_ROOMS = wording err clock sys path fd proc copy attributes stage spawn waitfor family circle \
 	lock_wait lock_target sqlite_live backup refuse claim publish validate atomic symlink \
 	capture input spool_file spool batch settle append ident dot_record lookers evidence \
 	await lock dot_file lock_dot breaker lock_file lock_range lock_slots lockset

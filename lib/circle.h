@@ -8,7 +8,7 @@
  *	lock-run a sh -c 'lock-run b …'		holds a, waits for b
  *	lock-run b sh -c 'lock-run a …'		holds b, waits for a
  *
- * A waiter keeps from being freed whatever it or its ancestors hold (waitfor.h). Following from a
+ * A waiter keeps from being freed whatever it or its ancestors hold (family.h). Following from a
  * waiter to the lock that it waits for, from there to the waiters that keep that lock, and so on,
  * one may come back to the first: then all of them stand still. flock(1) takes part in circles like
  * anybody else, but cannot give up; a waiter of this library is known by the name of its watching
@@ -24,7 +24,7 @@
  * ends after half a second at most. Never blocks. Thread-safe.
  */
 
-#include "waitfor.h"
+#include "family.h"
 
 #define HF_WATCH_NAME "holdfast-watch" /* at most 15 bytes, proc(5) */
 

@@ -13,6 +13,7 @@
 
 #include "circle.h"
 #include "clock.h"
+#include "family.h"
 #include "fd.h"
 #include "sys.h"
 #include "waitfor.h"

@@ -12,7 +12,7 @@
  *
  *	- after 25 ms looks whether the lock is held by a descriptor that the waiter inherited, or
  *	  by an ancestor that waits for it to end: then waiting can never end, and the wait fails
- *	  (HF_USAGE; waitfor.h says what is seen);
+ *	  (HF_USAGE; family.h says what is seen);
  *	- after 1 s says whom one waits for (wait->notice);
  *	- after 1 s, if the waiter or its ancestors hold other locks, looks for a circle of waiters
  *	  (circle.h), in which exactly one gives up (HF_BUSY). It looks again and again, each second

@@ -22,12 +22,6 @@
  * A file's device in both is that of its super block, which on btrfs is not stat's; the mount's
  * line in /proc/self/mountinfo has it.
  *
- * Family. A lock that keeps a process waiting can be its own family's: of a descriptor that it
- * inherited, or of an ancestor which waits for this process to end. Then the wait cannot end. That
- * an ancestor waits is seen in its wchan or syscall, proc(5): it is in wait4(2) or the like. One
- * that does something else (reads our output, sleeps) may give the lock back any time, and does not
- * count; one that cannot be looked at is taken to wait.
- *
  * Everything here is a snapshot: a lock that moves on while one looks is described as it was. Never
  * blocks. Thread-safe; not async-signal-safe.
  */
@@ -78,37 +72,5 @@ bool hf_lock_held_by(pid_t pid,
 
 /* A living process that holds a lock on fd's file, not this one; 0: none that may be seen. */
 pid_t hf_lock_holder(int fd);
-
-/*
- * What pid and its ancestors hold, from the youngest to the eldest. An ancestor that may not be
- * looked at is passed over, or if records is not NULL, counted for what it took itself (fd is -1
- * then). false: out of memory, or /proc is not there.
- */
-struct hf_lock_owner {
-	pid_t pid;
-	int fd;
-	struct hf_lock_record record;
-};
-struct hf_lock_family {
-	struct hf_lock_owner *at;
-	size_t count, room;
-	bool hidden; /* one was passed over */
-};
-bool hf_lock_family_read(struct hf_lock_family *family, pid_t pid,
-			 const struct hf_lock_records *records);
-void hf_lock_family_free(struct hf_lock_family *family);
-
-/* Does the family of this process keep such a lock in a way that cannot end? The eldest owner of
- * it, or NULL. */
-const struct hf_lock_owner *hf_lock_family_stands(const struct hf_lock_family *family,
-						  const struct hf_lock_id *id, bool exclusive);
-
-/*
- * The eldest in the family of this process that holds a lock on this file which one of this mode
- * has to wait for; NULL: none. What this process took itself does not count when it has several
- * threads (but the watching one), since another of them may give it back.
- */
-const struct hf_lock_owner *hf_lock_family_owner(const struct hf_lock_family *family,
-						 const struct hf_lock_id *id, bool exclusive);
 
 #endif

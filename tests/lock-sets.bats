@@ -157,6 +157,25 @@ increment='read n <count; echo $((n + 1)) >count'
 	run -75 lock-run -o l lock-run -n l true
 }
 
+@test "a lock of a shell that waits for another child meanwhile is waited for" {
+	exec 9>l
+	flock 9
+	lock-run -v -w 60 l touch ran 2>log 9>&- 3>&- &
+	# Both looks, at 25 ms and after a second, find this shell waiting for a child.
+	timeout 20 sh -c 'until grep -q "waiting for" log; do :; done'
+	flock -u 9
+	wait $!
+	[ -e ran ]
+	exec 9>&-
+}
+
+@test "in a pipeline, a lock of the shell around it is refused" {
+	exec 9>l
+	flock 9
+	run -64 timeout 20 bash -c 'set -o pipefail; lock-run l true 9>&- | cat; exit $?'
+	exec 9>&-
+}
+
 @test "a stale or forged environment makes nobody believe that he holds something" {
 	hold flock l
 	local forged

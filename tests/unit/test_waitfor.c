@@ -100,7 +100,6 @@ static void waiters_are_in_the_records(void **state)
 {
 	struct rival holder = rival_start(hold, (void *)"w"), waiter[3];
 	struct hf_lock_records records;
-	int found = 0;
 
 	(void)state;
 	assert_hears(&holder, 'h');
@@ -109,10 +108,14 @@ static void waiters_are_in_the_records(void **state)
 		assert_true(await_waiter(waiter[i].pid));
 	}
 	assert_true(hf_lock_records_read(&records));
-	for (size_t k = 0; k < records.count; k++)
-		for (int i = 0; i < 3; i++)
-			found += records.at[k].waits && records.at[k].pid == waiter[i].pid;
-	assert_int_equal(found, 3);
+	for (int i = 0; i < 3; i++) {
+		bool found = false;
+
+		/* perhaps twice: the kernel's list moves on while it is read */
+		for (size_t k = 0; k < records.count; k++)
+			found |= records.at[k].waits && records.at[k].pid == waiter[i].pid;
+		assert_true(found);
+	}
 	hf_lock_records_free(&records);
 	rival_tell(&holder, 'g');
 	assert_int_equal(rival_end(&holder), 0);
@@ -159,59 +162,12 @@ static void who_inherited_a_dead_ones_lock_is_found(void **state)
 	close(fd);
 }
 
-static int look_at_family(const struct rival *self, void *arg)
-{
-	int fd = open_lock(arg);
-	struct hf_lock_records records;
-	struct hf_lock_family family;
-	const struct hf_lock_owner *owner;
-	struct hf_lock_id id;
-
-	close_range((unsigned int)fd + 1, ~0U, 0);
-	(void)self;
-	if (!hf_lock_id_of(fd, &id) || !hf_lock_family_read(&family, getpid(), NULL))
-		return 99;
-	/* shared by the parent: in the way of an exclusive one only */
-	owner = hf_lock_family_owner(&family, &id, true);
-	if (!owner || owner->pid != getppid() || owner->record.exclusive ||
-	    hf_lock_family_owner(&family, &id, false))
-		return 98;
-	hf_lock_family_free(&family);
-
-	/* where nobody may be looked at, who took it is in the records */
-	if (!hf_lock_records_read(&records) || seteuid(65534) < 0 ||
-	    !hf_lock_family_read(&family, getpid(), &records))
-		return 97;
-	owner = hf_lock_family_owner(&family, &id, true);
-	if (!family.hidden || !owner || owner->pid != getppid() || owner->fd != -1)
-		return 96;
-	hf_lock_family_free(&family);
-	hf_lock_records_free(&records);
-	return 0;
-}
-
-static void what_the_family_holds_is_found(void **state)
-{
-	struct rival child;
-	int fd;
-
-	(void)state;
-	if (geteuid() != 0)
-		skip();
-	fd = open_high("f");
-	assert_int_equal(flock(fd, LOCK_SH), 0);
-	child = rival_start(look_at_family, (void *)"f");
-	assert_int_equal(rival_end(&child), 0);
-	close(fd);
-}
-
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(lines_of_the_kernel_are_parsed),
 	cmocka_unit_test(an_id_is_the_one_in_the_records),
 	cmocka_unit_test(waiters_are_in_the_records),
 	cmocka_unit_test(a_living_holder_is_named),
 	cmocka_unit_test(who_inherited_a_dead_ones_lock_is_found),
-	cmocka_unit_test(what_the_family_holds_is_found),
 };
 
 HF_TEST_MAIN(tests)
