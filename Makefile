@@ -34,7 +34,7 @@ CORE_ROOMS = wording err clock sys path fd proc copy attributes stage spawn wait
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
-DB_ROOMS =
+DB_ROOMS = db_code sql db
 REPO_ROOMS =
 
 # Rooms of the tools only.

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: ISC */
+#include "db.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "lock_file.h"
+#include "lockset.h"
+#include "sys.h"
+
+/* How soon the end of a foreign writer is seen. */
+enum { MOST_BACKOFF_MS = 20 };
+
+struct hf_db {
+	struct hf_sql *sql; /* NULL: a database that is still to be made */
+	char *path;
+	struct hf_db_options options;
+	struct hf_lockset *turn;
+	bool has_turn;
+	bool connected; /* the PRAGMAs are set */
+	bool found_log; /* there was a -wal with content before us */
+};
+
+/*
+ * The turnstile.
+ */
+
+static enum hf_status take_turn(struct hf_db *db, struct hf_err *err)
+{
+	enum hf_status status;
+
+	if (!db->turn) {
+		char *path = malloc(strlen(db->path) + sizeof("-turnstile"));
+
+		db->turn = hf_lockset_new();
+		if (!path)
+			return hf_fail(err, HF_OS, "cannot lock '%s': out of memory", db->path);
+		sprintf(path, "%s-turnstile", db->path);
+		if (!hf_lockset_add(db->turn, &hf_lock_file, path, HF_LOCK_EXCLUSIVE, err))
+			status = err ? err->status : HF_OS;
+		else
+			status = HF_OK;
+		free(path);
+		if (status != HF_OK)
+			return status;
+	}
+	status = hf_lockset_acquire(db->turn, &db->options.wait, err);
+	db->has_turn = status == HF_OK;
+	return status;
+}
+
+static void give_turn(struct hf_db *db)
+{
+	if (db->has_turn)
+		hf_lockset_release(db->turn);
+	db->has_turn = false;
+}
+
+/*
+ * Opening.
+ */
+
+/* Is there something to open? An empty file counts as absent where one may be made (D3). */
+static enum hf_status look_at(const char *path, bool create, bool *absent, struct hf_err *err)
+{
+	struct stat st;
+
+	*absent = false;
+	if (!*path || strcmp(path, ":memory:") == 0) {
+		hf_fail(err, HF_USAGE, "'%s' is no path of a database", path);
+		hf_advise(err, "a database in memory is nobody else's and needs no lock");
+		return HF_USAGE;
+	}
+	if (sys_fstatat(AT_FDCWD, path, &st, 0) < 0) {
+		*absent = create && errno == ENOENT;
+		if (*absent)
+			return HF_OK;
+		return errno == ENOENT ? hf_fail_errno_as(err, HF_NOINPUT, "cannot open '%s'", path)
+				       : hf_fail_errno(err, "cannot open '%s'", path);
+	}
+	if (!S_ISREG(st.st_mode))
+		return hf_fail(err, HF_DATA, "cannot open '%s': it is not a regular file", path);
+	*absent = create && st.st_size == 0;
+	return HF_OK;
+}
+
+static bool has_log(const char *path)
+{
+	char *log = malloc(strlen(path) + sizeof("-wal"));
+	struct stat st;
+	bool found = false;
+
+	if (log) {
+		sprintf(log, "%s-wal", path);
+		found = sys_fstatat(AT_FDCWD, log, &st, 0) == 0 && st.st_size > 0;
+	}
+	free(log);
+	return found;
+}
+
+static enum hf_status open_file(struct hf_db *db, struct hf_err *err)
+{
+	db->found_log = has_log(db->path);
+	return hf_sql_open(&db->sql, db->path, db->path, db->options.flags & HF_DB_CREATE, err);
+}
+
+enum hf_status hf_db_open(struct hf_db **result, const char *path,
+			  const struct hf_db_options *options, struct hf_err *err)
+{
+	enum hf_status status;
+	struct hf_db *db;
+	bool absent;
+
+	*result = NULL;
+	status = look_at(path, options->flags & HF_DB_CREATE, &absent, err);
+	if (status != HF_OK)
+		return status;
+	db = calloc(1, sizeof(*db));
+	if (db)
+		db->path = strdup(path);
+	if (!db || !db->path) {
+		free(db);
+		return hf_fail(err, HF_OS, "cannot open '%s': out of memory", path);
+	}
+	db->options = *options;
+	if (!absent)
+		status = open_file(db, err);
+	if (status == HF_OK)
+		*result = db;
+	else
+		hf_db_close(db);
+	return status;
+}
+
+void hf_db_close(struct hf_db *db)
+{
+	int saved = errno;
+
+	if (!db)
+		return;
+	hf_sql_close(db->sql);
+	hf_lockset_free(db->turn);
+	free(db->path);
+	free(db);
+	errno = saved;
+}
+
+void hf_db_wait(struct hf_db *db, const struct hf_wait *wait)
+{
+	db->options.wait = *wait;
+}
+
+/* The PRAGMAs, which read the schema: from here on the connection keeps the WAL alive. */
+static enum hf_status connect_to(struct hf_db *db, struct hf_err *err)
+{
+	static const char *const levels[] = {
+		[HF_SYNC_FULL] = "PRAGMA synchronous=FULL",
+		[HF_SYNC_DATA] = "PRAGMA synchronous=NORMAL",
+		[HF_SYNC_NONE] = "PRAGMA synchronous=OFF",
+	};
+	unsigned int flags = db->options.flags;
+	enum hf_status status;
+
+	if (db->connected)
+		return HF_OK;
+	status = hf_sql_run(db->sql,
+			    flags & HF_DB_NO_FOREIGN_KEYS ? "PRAGMA foreign_keys=OFF"
+							  : "PRAGMA foreign_keys=ON",
+			    "open", err);
+	if (status == HF_OK && flags & HF_DB_READ)
+		status = hf_sql_run(db->sql, "PRAGMA query_only=ON", "open", err);
+	if (status == HF_OK)
+		status = hf_sql_run(db->sql, levels[db->options.sync], "open", err);
+	if (status == HF_OK && flags & HF_DB_READ && db->found_log)
+		hf_sql_leave_log(db->sql);
+	db->connected = status == HF_OK;
+	return status;
+}
+
+/* Under the turnstile: a database that is to be made, or to be in WAL mode. */
+static enum hf_status make(struct hf_db *db, struct hf_err *err)
+{
+	bool to_wal = db->options.flags & HF_DB_WAL;
+	enum hf_status status;
+	bool absent;
+
+	if (!db->sql) {
+		status = look_at(db->path, true, &absent, err);
+		if (status == HF_OK)
+			status = open_file(db, err);
+		if (status != HF_OK)
+			return status;
+		to_wal = to_wal || absent;
+	}
+	if (to_wal) {
+		status = hf_sql_run(db->sql, "PRAGMA journal_mode=WAL", "turn to WAL mode", err);
+		if (status != HF_OK)
+			return status;
+		db->options.flags &= ~(unsigned int)HF_DB_WAL;
+	}
+	return connect_to(db, err);
+}
+
+/*
+ * Transactions.
+ */
+
+/* Is the failure one that ends by itself? Then wait a moment: false if the deadline has passed. */
+static bool again(struct hf_db *db, struct hf_backoff *backoff)
+{
+	if (!db->sql || hf_sql_class(db->sql) == HF_DB_NEVER)
+		return false;
+	return hf_backoff_sleep(backoff);
+}
+
+static enum hf_status begin_backoff(struct hf_db *db, struct hf_backoff *backoff,
+				    struct hf_err *err)
+{
+	enum hf_status status =
+		hf_backoff_init(backoff, db->options.backoff, db->options.wait.deadline, err);
+
+	if (backoff->cap > MOST_BACKOFF_MS * HF_MS && !db->options.backoff)
+		backoff->cap = MOST_BACKOFF_MS * HF_MS;
+	return status;
+}
+
+typedef enum hf_status work_function(void *context, struct hf_err *err);
+
+/* One try, under the turnstile. */
+static enum hf_status attempt(struct hf_db *db, work_function *work, void *context, bool begins,
+			      struct hf_err *err)
+{
+	enum hf_status status = make(db, err);
+
+	if (status == HF_OK && work)
+		status = work(context, err);
+	if (status == HF_OK && begins)
+		status = hf_sql_run(db->sql, "BEGIN IMMEDIATE", "write to", err);
+	return status;
+}
+
+/* Try until it is done, or the deadline. The turnstile is held afterwards if it begins. */
+static enum hf_status until_done(struct hf_db *db, work_function *work, void *context, bool begins,
+				 struct hf_err *err)
+{
+	struct hf_backoff backoff;
+	enum hf_status status = begin_backoff(db, &backoff, err);
+
+	if (status != HF_OK)
+		return status;
+	if (db->sql)
+		connect_to(db, NULL); /* if it is busy, then later, under the turnstile */
+	for (;;) {
+		status = take_turn(db, err);
+		if (status != HF_OK)
+			return status;
+		status = attempt(db, work, context, begins, err);
+		if (status == HF_OK && begins)
+			return HF_OK;
+		give_turn(db);
+		if (status != HF_BUSY || !again(db, &backoff))
+			return status;
+	}
+}
+
+enum hf_status hf_db_begin(struct hf_db *db, struct hf_err *err)
+{
+	return until_done(db, NULL, NULL, true, err);
+}
+
+enum hf_status hf_db_begin_with(struct hf_db *db, work_function *before, void *context,
+				struct hf_err *err)
+{
+	return until_done(db, before, context, true, err);
+}
+
+enum hf_status hf_db_alone(struct hf_db *db, work_function *work, void *context, struct hf_err *err)
+{
+	return until_done(db, work, context, false, err);
+}
+
+enum hf_status hf_db_begin_now(struct hf_db *db, struct hf_err *err)
+{
+	return attempt(db, NULL, NULL, true, err);
+}
+
+enum hf_status hf_db_begin_read(struct hf_db *db, struct hf_err *err)
+{
+	struct hf_backoff backoff;
+	enum hf_status status = begin_backoff(db, &backoff, err);
+
+	if (status != HF_OK)
+		return status;
+	do {
+		status = connect_to(db, err);
+		if (status == HF_OK)
+			status = hf_sql_run(db->sql, "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1",
+					    "read", err);
+		if (status == HF_OK)
+			return HF_OK;
+		hf_db_rollback(db);
+	} while (status == HF_BUSY && again(db, &backoff));
+	return status;
+}
+
+enum hf_status hf_db_commit(struct hf_db *db, struct hf_err *err)
+{
+	struct hf_backoff backoff;
+	enum hf_status status = begin_backoff(db, &backoff, err);
+
+	do {
+		status = hf_sql_run(db->sql, "COMMIT", "commit to", err);
+	} while (status == HF_BUSY && again(db, &backoff));
+	hf_db_rollback(db);
+	return status;
+}
+
+void hf_db_rollback(struct hf_db *db)
+{
+	if (hf_db_in_transaction(db))
+		hf_sql_run(db->sql, "ROLLBACK", "roll back", NULL);
+	give_turn(db);
+}
+
+bool hf_db_in_transaction(const struct hf_db *db)
+{
+	return db->sql && hf_sql_in_transaction(db->sql);
+}
+
+/*
+ * Statements.
+ */
+
+enum hf_status hf_db_prepare(struct hf_db *db, const char *sql, size_t size, struct hf_stmt **stmt,
+			     const char **rest, struct hf_err *err)
+{
+	return hf_sql_prepare(db->sql, sql, size, stmt, rest, err);
+}
+
+static enum hf_status prepare_with(struct hf_db *db, const char *sql,
+				   const struct hf_db_value *values, int count,
+				   struct hf_stmt **stmt, struct hf_err *err)
+{
+	enum hf_status status = hf_sql_prepare(db->sql, sql, strlen(sql), stmt, NULL, err);
+
+	for (int i = 0; i < count && status == HF_OK; i++)
+		status = hf_stmt_bind(*stmt, i + 1, &values[i], err);
+	return status;
+}
+
+enum hf_status hf_db_exec(struct hf_db *db, const char *sql, const struct hf_db_value *values,
+			  int count, int64_t *changes, struct hf_err *err)
+{
+	struct hf_stmt *stmt;
+	enum hf_status status = prepare_with(db, sql, values, count, &stmt, err);
+
+	while (status == HF_OK)
+		status = hf_stmt_step(stmt, err);
+	if (status == HF_NO && changes)
+		*changes = hf_sql_changes(db->sql);
+	hf_stmt_finalize(stmt);
+	return status == HF_NO ? HF_OK : status;
+}
+
+enum hf_status hf_db_int(struct hf_db *db, const char *sql, const struct hf_db_value *values,
+			 int count, int64_t *result, struct hf_err *err)
+{
+	struct hf_stmt *stmt;
+	enum hf_status status = prepare_with(db, sql, values, count, &stmt, err);
+
+	if (status == HF_OK)
+		status = hf_stmt_step(stmt, err);
+	if (status == HF_OK)
+		*result = hf_stmt_column(stmt, 0).i;
+	hf_stmt_finalize(stmt);
+	return status;
+}
+
+int64_t hf_db_last_rowid(const struct hf_db *db)
+{
+	return hf_sql_last_rowid(db->sql);
+}
+
+struct hf_sql *hf_db_sql(struct hf_db *db)
+{
+	return db->sql;
+}
+
+const char *hf_db_path(const struct hf_db *db)
+{
+	return db->path;
+}
