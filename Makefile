@@ -76,7 +76,7 @@ TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck
 	xfsprogs=mkfs.xfs btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git \
 	spin=spin procmail=lockfile liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux \
 	zsh=zsh fish=fish bash-completion=/usr/share/bash-completion/bash_completion
-BENCH_DEPS = util-linux=flock
+BENCH_DEPS = util-linux=flock procmail=lockfile liblockfile-bin=dotlockfile
 
 # ------------------------------------------------------------------------------------------------
 # 2. How it is compiled
