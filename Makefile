@@ -28,9 +28,11 @@ MAKEFLAGS += --no-print-directory
 
 # The library, in floors: a room includes only rooms before it.
 CORE_ROOMS = wording err clock sys path fd proc copy attributes stage spawn waitfor family circle \
-	lock_wait lock_target sqlite_live backup refuse claim publish validate atomic symlink \
+	lock_wait lock_target sqlite_locks sqlite_live backup refuse claim publish validate \
+	atomic symlink \
 	capture input spool_file spool batch settle append ident dot_record lookers evidence \
-	await lock dot_file lock_dot breaker lock_file lock_range lock_slots lockset
+	await lock dot_file lock_dot breaker lock_file lock_range lock_slots \
+	gitdir git_exclude turnstile lock_sqlite lockset
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
@@ -42,7 +44,7 @@ TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli
 
 # What a program that uses the library includes, by way of holdfast.h.
 PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input append lock \
-	lock_dot lock_file lock_range lock_slots lockset
+	lock_dot lock_file lock_range lock_slots lock_sqlite lockset
 
 # The core tools need no library. The others are linked with SQLite, or with SQLite and libgit2.
 CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break
@@ -51,7 +53,7 @@ REPO_TOOLS =
 TOOLS = $(CORE_TOOLS) $(DB_TOOLS) $(REPO_TOOLS)
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
-NO_UNIT_TEST = sys spool_file batch ident lookers await dot_file breaker flock_cli lock_cli
+NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite spool_file batch ident lookers await dot_file breaker flock_cli lock_cli
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 
@@ -59,7 +61,7 @@ RIGS = faultloop powercut groupfault
 RIG_ROOMS = rig judge disk group
 BENCHES = pair
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
-	lock-retry lock-dot lock-break model \
+	lock-retry lock-dot lock-break lock-sqlite model \
 	faults-write faults-append faults-update strace powercut man completion demo house install
 
 MAN1 = $(TOOLS)

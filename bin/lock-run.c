@@ -36,6 +36,7 @@ static const char *const synopsis[] = {
 	"[options] FD",
 	"[options] --file LOCK… COMMAND…",
 	"[options] --dotlock PATH… COMMAND…",
+	"[options] --sqlite DB… COMMAND…",
 	NULL,
 };
 

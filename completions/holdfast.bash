@@ -95,7 +95,7 @@ _holdfast_argument()
 		kind=$(tr '|' '\n' <<<"$kind" | grep -v '[A-Z]')
 		COMPREPLY=($(compgen -W "$kind" -- "$cur"))
 		;;
-	FILE | PATH | LOCK | SRC | TARGET) _filedir ;;
+	FILE | PATH | LOCK | SRC | TARGET | DB) _filedir ;;
 	DIR) _filedir -d ;;
 	COMMAND) COMPREPLY=($(compgen -c -- "$cur")) ;;
 	esac

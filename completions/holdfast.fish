@@ -114,7 +114,7 @@ function __holdfast_define -a tool
             case '*|*'
                 set -l choices (string split '|' -- (string trim -- $takes))
                 set -a names -xa (string match -rv '[A-Z]' -- $choices | string join ' ')
-            case FILE PATH LOCK SRC TARGET
+            case FILE PATH LOCK SRC TARGET DB
                 set -a names -rF
             case DIR
                 set -a names -xa '(__fish_complete_directories)'
@@ -126,7 +126,7 @@ function __holdfast_define -a tool
         complete -c $tool -n '__holdfast_at option' $names
     end
     complete -c $tool -f
-    for kind in FILE PATH LOCK SRC TARGET
+    for kind in FILE PATH LOCK SRC TARGET DB
         complete -c $tool -n "__holdfast_at $kind" -F
     end
     complete -c $tool -n '__holdfast_at COMMAND' -xa '(__holdfast_command)'

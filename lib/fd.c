@@ -83,6 +83,21 @@ enum hf_held hf_fd_inherited(const struct stat *inode, int *fd)
 	return best;
 }
 
+void hf_fd_inherited_each(bool (*each)(void *context, int fd), void *context)
+{
+	const char *s = getenv(HF_FD_ENV);
+	int fd;
+
+	while ((s = next_named(s, &fd))) {
+		enum hf_held held = hf_fd_held(fd);
+
+		/* nothing that is close-on-exec was inherited */
+		if ((held == HF_HELD_SHARED || held == HF_HELD_EXCLUSIVE) &&
+		    !(fcntl(fd, F_GETFD) & FD_CLOEXEC) && !each(context, fd))
+			return;
+	}
+}
+
 int hf_fd_high(int fd)
 {
 	static const int bases[] = {HF_FD_BASE, 10}; /* a shell's own redirections end at 9 */

@@ -42,6 +42,10 @@ enum hf_held hf_fd_held(int fd);
  * strongest is returned, its number in *fd. */
 enum hf_held hf_fd_inherited(const struct stat *inode, int *fd);
 
+/* Calls each() for every descriptor that the environment names and that proves to hold a flock(2)
+ * lock and to be inherited, until it returns false. */
+void hf_fd_inherited_each(bool (*each)(void *context, int fd), void *context);
+
 /* Move fd to HF_FD_BASE or above, close-on-exec; the old number is closed. Where the limit
  * (RLIMIT_NOFILE) has no room there, to 10 or above, or it stays where it is. -1 with errno, and
  * then fd is as it was. */

@@ -34,6 +34,7 @@
 #include "lock_file.h"
 #include "lock_range.h"
 #include "lock_slots.h"
+#include "lock_sqlite.h"
 #include "lock_wait.h"
 #include "lockset.h"
 #include "path.h"

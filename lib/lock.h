@@ -47,9 +47,15 @@
  * Inherited locks. A command that runs under a lock inherits the descriptor that holds it. What an
  * ancestor holds for us need not be taken, and could never be waited for: hf_lock_inherit() asks
  * fd.h's proof for it before anything is waited for. An exclusive lock satisfies everything, a
- * shared one a shared; exclusive wanted under an inherited shared lock is refused at once. A kind's
- * take then closes what it opened. After take, fd is what holds the lock, or -1 where an ancestor
- * holds it; release leaves that alone.
+ * shared one a shared; exclusive wanted under an inherited shared lock is refused at once. An
+ * ancestor that holds it has tried the foreign part, which is not tried again. A kind's take then
+ * closes what it opened. After take, fd is what holds the lock, or -1 where an ancestor holds it;
+ * release leaves that alone.
+ *
+ * Inversions. A database comes before a repository. One who has inherited a lock of rank 4, and would
+ * have to wait for one of rank 3, is refused at once (HF_USAGE): the one whom it would wait for may be
+ * waiting for the repository, in the right order. What is free it may have, and with HF_AT_ONCE it is
+ * busy as usual. Ranks 1 and 2 nest as scripts need; their circles are found (circle.h).
  *
  * A process that dies, however it dies, frees flock(2) locks unless a command that inherited them
  * still lives; foreign parts have their own recovery, which is their room's business. Signals end
@@ -68,10 +74,18 @@
 
 struct hf_lock;
 
+/* From here on locks nest in the order of ranks only (inversions, above). */
+enum { HF_RANK_STRICT = 3 };
+
 struct hf_lock_ops {
 	const char *name; /* of the kind, in messages */
 	int rank;
 	bool inherits; /* our own part is flock(2) on st's inode, which an ancestor may hold */
+
+	/* Kinds of one family (NULL: none) take the same inode, and may differ in the foreign part.
+	 * Where a set names one lock by several of them, the strictest stands for all. */
+	const char *family;
+	int strictness;
 
 	enum hf_status (*open)(struct hf_lock *lock, struct hf_err *err);
 	enum hf_status (*take)(struct hf_lock *lock, const struct hf_wait *wait,

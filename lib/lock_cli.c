@@ -9,6 +9,7 @@
 #include "lock_file.h"
 #include "lock_range.h"
 #include "lock_slots.h"
+#include "lock_sqlite.h"
 #include "sys.h"
 
 void hf_lock_cli_init(struct hf_lock_cli *locks, int argc)
@@ -35,6 +36,15 @@ static int64_t get_size(struct hf_cli *cli, struct hf_lock_cli *locks, const cha
 	return size;
 }
 
+static void add_kind(struct hf_cli *cli, struct hf_lock_cli *locks,
+		     const struct hf_lock_ops *ops, const char *arg)
+{
+	if (locks->next.slots)
+		hf_cli_usage(cli, "--slots is for lock files, not for %s", cli->seen);
+	locks->next.ops = ops;
+	hf_lock_cli_add(locks, arg);
+}
+
 bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, const char *arg)
 {
 	switch (id) {
@@ -49,10 +59,10 @@ bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, c
 		hf_lock_cli_add(locks, arg);
 		return true;
 	case HF_OPT_DOTLOCK:
-		if (locks->next.slots)
-			hf_cli_usage(cli, "--slots is for lock files, not for a dotlock");
-		locks->next.ops = &hf_lock_dot;
-		hf_lock_cli_add(locks, arg);
+		add_kind(cli, locks, &hf_lock_dot, arg);
+		return true;
+	case HF_OPT_SQLITE:
+		add_kind(cli, locks, &hf_lock_sqlite, arg);
 		return true;
 	case HF_OPT_SLOTS:
 		locks->next.slots = (int)hf_cli_number(cli, arg, 1, HF_SLOTS_MOST);
@@ -203,7 +213,9 @@ void hf_lock_cli_check_remove(struct hf_cli *cli, const struct hf_lock_cli *lock
 	if (hf_lock_cli_has_dotlock(locks))
 		hf_cli_usage(cli, "--remove is for lock files: a dotlock is removed anyway");
 	for (size_t i = 0; i < locks->count; i++)
-		if (stat(locks->wants[i].path, &st) == 0 && !S_ISREG(st.st_mode))
+		if (locks->wants[i].ops)
+			hf_cli_usage(cli, "--remove is for lock files, not for a turnstile");
+		else if (stat(locks->wants[i].path, &st) == 0 && !S_ISREG(st.st_mode))
 			hf_cli_usage(cli, "--remove: '%s' is not a regular file",
 				     locks->wants[i].path);
 }

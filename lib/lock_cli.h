@@ -30,6 +30,7 @@
 enum {
 	HF_OPT_FILE = 0x180,
 	HF_OPT_DOTLOCK,
+	HF_OPT_SQLITE,
 	HF_OPT_FCNTL,
 	HF_OPT_START,
 	HF_OPT_LENGTH,
@@ -43,6 +44,7 @@ enum {
 		{HF_OPT_FILE, "file", "LOCK", "lock this file or directory"},                      \
 		{HF_OPT_DOTLOCK, "dotlock", "PATH",                                                \
 		 "lock by making the file PATH, as dotlockfile(1) does"},                          \
+		{HF_OPT_SQLITE, "sqlite", "DB", "lock this SQLite database for writing"},          \
 		{HF_OPT_SLOTS, "slots", "N",                                                       \
 		 "of the next lock: at most N at once; $HOLDFAST_SLOT is 0 to N-1"},               \
 		{HF_OPT_FCNTL, "fcntl", NULL, "lock by fcntl(2) instead of flock(2)"},             \

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "path.h"
+#include "turnstile.h"
 
 /* A path that names another inode at every look is no lock. */
 enum { MOST_CHANGES = 1000 };
@@ -65,8 +66,13 @@ struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops 
 
 #define COMPARE(a, b) ((a) < (b) ? -1 : (a) > (b))
 
-/* The global order. The last two only bring names of one inode together, the exclusive one first:
- * that is the one which stands for them. */
+static uintptr_t family(const struct hf_lock *lock)
+{
+	return lock->ops->family ? (uintptr_t)lock->ops->family : (uintptr_t)lock->ops;
+}
+
+/* The global order. The last four only bring names of one inode together, the strictest and then
+ * the exclusive one first: that is the one which stands for them. */
 static int compare(const void *left, const void *right)
 {
 	const struct hf_lock *a = *(struct hf_lock *const *)left;
@@ -79,6 +85,10 @@ static int compare(const void *left, const void *right)
 		order = COMPARE(a->st.st_ino, b->st.st_ino);
 	if (!order)
 		order = COMPARE(a->start, b->start);
+	if (!order)
+		order = COMPARE(family(a), family(b));
+	if (!order)
+		order = COMPARE(b->ops->strictness, a->ops->strictness);
 	if (!order)
 		order = COMPARE((uintptr_t)a->ops, (uintptr_t)b->ops);
 	if (!order)
@@ -97,6 +107,12 @@ static enum hf_status merge(struct hf_lock *before, struct hf_lock *lock, struct
 	if (first->ops == lock->ops && first->start == lock->start &&
 	    first->length == lock->length && first->slots == lock->slots) {
 		lock->same_as = first;
+		return HF_OK;
+	}
+	if (first->ops->family && first->ops->family == lock->ops->family) {
+		lock->same_as = first;
+		if (lock->mode == HF_LOCK_EXCLUSIVE)
+			first->mode = HF_LOCK_EXCLUSIVE;
 		return HF_OK;
 	}
 	if (first->ops == lock->ops && lock->start > hf_lock_last(first->start, first->length))
@@ -134,6 +150,37 @@ static enum hf_status arrange(struct hf_lockset *set, struct hf_err *err)
 	return status;
 }
 
+/* Have we inherited what comes behind it in the order, and behind which it cannot be waited for? */
+static bool is_inverted(const struct hf_lock *lock)
+{
+	return lock->ops->rank >= HF_RANK_STRICT && lock->inherited < 0 &&
+	       hf_turnstile_inherited() > lock->ops->rank;
+}
+
+static enum hf_status refuse_inverted(const struct hf_lock *lock, struct hf_err *err)
+{
+	hf_fail(err, HF_USAGE,
+		"cannot wait for '%s': it is busy, and this command runs under the lock of a Git "
+		"repository, before which it is to be taken",
+		lock->path);
+	hf_advise(err, "take both by one lock-run (--sqlite DB --git DIR), or the database's "
+		       "outside");
+	return HF_USAGE;
+}
+
+static enum hf_status take_one(struct hf_lock *lock, const struct hf_wait *wait,
+			       struct hf_err *err)
+{
+	struct hf_wait at_once = *wait;
+	enum hf_status status;
+
+	if (hf_until(wait->deadline) == 0 || !is_inverted(lock))
+		return lock->ops->take(lock, wait, err);
+	at_once.deadline = HF_AT_ONCE;
+	status = lock->ops->take(lock, &at_once, err);
+	return status == HF_BUSY ? refuse_inverted(lock, err) : status;
+}
+
 /* L2. On anything but HF_OK, *stopped is the lock that was in the way. */
 static enum hf_status take(struct hf_lockset *set, const struct hf_wait *wait,
 			   struct hf_lock **stopped, struct hf_err *err)
@@ -145,7 +192,7 @@ static enum hf_status take(struct hf_lockset *set, const struct hf_wait *wait,
 		if (lock->same_as)
 			continue;
 		*stopped = lock;
-		status = lock->ops->take(lock, wait, err);
+		status = take_one(lock, wait, err);
 		if (status != HF_OK)
 			return status;
 		lock->state = lock->ops->try ? HF_LOCK_TAKEN : HF_LOCK_HELD;
@@ -189,6 +236,9 @@ enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *
 		}
 		if (status == HF_OK)
 			return HF_OK;
+		if (status == HF_BUSY && tried && hf_until(wait->deadline) > 0 &&
+		    is_inverted(stopped))
+			status = refuse_inverted(stopped, err);
 		hf_lockset_release(set);
 		if (status == HF_NO) {
 			if (++changes < MOST_CHANGES)

@@ -31,6 +31,8 @@
  * and L1 begins again. So nothing foreign is ever waited for while something is held, and what is
  * held in the end was all held at one instant.
  *
+ * In L2 and L3 nothing of rank 3 is waited for under an inherited lock of rank 4 (lock.h).
+ *
  * acquire is all or nothing: on any failure nothing is held, and the set may be tried again. A
  * process that dies frees what it held. Release closes; a child that was forked meanwhile, and a
  * command that inherited descriptors (hf_lockset_fds()), keeps the locks until it ends too.

@@ -7,12 +7,11 @@
 #include <string.h>
 
 #include "proc.h"
+#include "sqlite_locks.h"
 #include "sys.h"
 
 enum {
-	LEAST_SIZE = 512,	 /* the smallest page, and no database is smaller than a page */
-	LOCK_BYTES = 0x40000000, /* PENDING; RESERVED and SHARED follow */
-	LOCK_BYTE_COUNT = 512,
+	LEAST_SIZE = 512, /* the smallest page, and no database is smaller than a page */
 };
 
 static bool is_database(int fd)
@@ -31,16 +30,6 @@ static bool has_beside(const struct hf_target *target, const char *suffix)
 
 	snprintf(name, sizeof(name), "%s%s", target->name, suffix);
 	return sys_fstatat(target->dir, name, &st, 0) == 0 && st.st_size > 0;
-}
-
-static bool is_locked(int fd)
-{
-	struct flock lock = {.l_type = F_WRLCK,
-			     .l_whence = SEEK_SET,
-			     .l_start = LOCK_BYTES,
-			     .l_len = LOCK_BYTE_COUNT};
-
-	return sys_fcntl_lock(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 /* Is it among the descriptors of this /proc/PID/fd? */
@@ -94,7 +83,7 @@ bool hf_sqlite_live(const struct hf_target *target, int fd, const struct stat *s
 		snprintf(why, size, "its -wal file has content");
 	} else if (has_beside(target, "-journal")) {
 		snprintf(why, size, "its -journal file has content");
-	} else if (is_locked(fd)) {
+	} else if (hf_sqlite_is_locked(fd)) {
 		snprintf(why, size, "it is locked");
 	} else {
 		pid = opener(st);

@@ -7,9 +7,8 @@
  * an open connection, destroys it for good; it must be refused.
  *
  * A database is known by its first 16 bytes. It is live if beside it lies a write-ahead log or a
- * rollback journal with content, or if the kernel knows a lock on its lock bytes (PENDING,
- * RESERVED and SHARED, 1073741824 to +511: see SQLite's os_unix.c), or if a process has it open. A
- * process that we may not look at is not seen.
+ * rollback journal with content, or if the kernel knows a lock on its lock bytes (sqlite_locks.h),
+ * or if a process has it open. A process that we may not look at is not seen.
  *
  * The database is not opened through SQLite and nothing is locked: the lock is asked for
  * (F_OFD_GETLK), not tried. Closing a descriptor of a database drops a process's own POSIX locks

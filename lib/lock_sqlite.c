@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: ISC */
+#include "lock_sqlite.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "await.h"
+#include "path.h"
+#include "proc.h"
+#include "sqlite_locks.h"
+#include "sys.h"
+#include "turnstile.h"
+
+enum { LONGEST_PAUSE_MS = 20 };
+
+struct sqlite {
+	struct hf_target db, turnstile;
+	struct hf_sqlite_look look;
+};
+
+/* The database's directory and entry, and its stat; st_mode 0: it is absent. */
+static enum hf_status find(struct hf_target *db, const char *path, struct stat *st,
+			   struct hf_err *err)
+{
+	enum hf_status status;
+
+	if (strcmp(path, ":memory:") == 0)
+		return hf_fail(err, HF_USAGE, "cannot lock '%s': it is not a file", path);
+	status = hf_target_open(db, path, HF_TARGET_NO_SYNC, err);
+	if (status != HF_OK)
+		return status;
+	*st = (struct stat){0};
+	if (sys_fstatat(db->dir, db->name, st, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+		status = hf_fail_errno(err, "cannot look at database '%s'", path);
+	else if (st->st_mode && !S_ISREG(st->st_mode))
+		status = hf_fail(err, HF_DATA, "cannot lock database '%s': not a regular file",
+				 path);
+	if (status != HF_OK)
+		hf_target_close(db);
+	return status;
+}
+
+static enum hf_status open_turn(struct hf_lock *lock, struct hf_err *err)
+{
+	struct sqlite *s = calloc(1, sizeof(*s));
+	enum hf_status status;
+	struct stat st;
+	int n;
+
+	if (!s)
+		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
+	s->look = (struct hf_sqlite_look){-1, -1};
+	status = find(&s->db, lock->path, &st, err);
+	if (status != HF_OK) {
+		free(s);
+		return status;
+	}
+	s->turnstile = s->db;
+	n = snprintf(s->turnstile.name, sizeof(s->turnstile.name), "%s" HF_SQLITE_TURNSTILE,
+		     s->db.name);
+	if (n > NAME_MAX)
+		status = hf_fail(err, HF_USAGE, "cannot lock '%s': its name is too long for %s",
+				 lock->path, HF_SQLITE_TURNSTILE);
+	else
+		status = hf_turnstile_open(lock, &s->turnstile, &st, err);
+	if (status != HF_OK) {
+		hf_target_close(&s->db);
+		free(s);
+		return status;
+	}
+	lock->own = s;
+	return HF_OK;
+}
+
+static void release(struct hf_lock *lock)
+{
+	struct sqlite *s = lock->own;
+	int saved = errno;
+
+	hf_turnstile_release(lock);
+	hf_sqlite_look_close(&s->look);
+	hf_target_close(&s->db);
+	free(s);
+	lock->own = NULL;
+	errno = saved;
+}
+
+static enum hf_status open_sqlite(struct hf_lock *lock, struct hf_err *err)
+{
+	struct hf_sqlite_look look;
+	enum hf_status status;
+	struct sqlite *s;
+	struct stat st;
+	struct hf_target db;
+
+	/* first, since whoever may not read the database makes no turnstile for it */
+	status = find(&db, lock->path, &st, err);
+	if (status != HF_OK)
+		return status;
+	status = hf_sqlite_look_open(&look, &db, err);
+	hf_target_close(&db);
+	if (status == HF_OK)
+		status = open_turn(lock, err);
+	if (status != HF_OK) {
+		hf_sqlite_look_close(&look);
+		return status;
+	}
+	s = lock->own;
+	s->look = look;
+	return HF_OK;
+}
+
+static enum hf_status take(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
+{
+	struct sqlite *s = lock->own;
+
+	return hf_turnstile_take(lock, &s->turnstile, wait, err);
+}
+
+static enum hf_status busy(const char *path, const struct hf_sqlite_user *user, struct hf_err *err)
+{
+	char who[512];
+
+	hf_fail(err, HF_BUSY, "cannot lock '%s': held by %s, which %s", path,
+		hf_proc_describe(who, sizeof(who), user->pid), hf_sqlite_does(user->role));
+	if (user->pid)
+		hf_advise(err, "wait longer with -w, or see what PID %d does", (int)user->pid);
+	else
+		hf_advise(err, "wait longer with -w");
+	return HF_BUSY;
+}
+
+static enum hf_status try_sqlite(struct hf_lock *lock, struct hf_err *err)
+{
+	struct sqlite *s = lock->own;
+	struct hf_sqlite_user user;
+
+	/* an ancestor that holds it has asked */
+	if (lock->inherited >= 0 || !hf_sqlite_writer(&s->look, &s->db, &user))
+		return HF_OK;
+	return busy(lock->path, &user, err);
+}
+
+static void notify(const char *path, const struct hf_sqlite_user *user, const struct hf_wait *wait)
+{
+	char who[512], raw[1024], line[1024];
+
+	snprintf(raw, sizeof(raw), "waiting for '%s', held by %s, which %s", path,
+		 hf_proc_describe(who, sizeof(who), user->pid), hf_sqlite_does(user->role));
+	hf_escape(line, sizeof(line), raw);
+	wait->notice(wait->context, line);
+}
+
+/* W2. */
+static enum hf_status wait_for_writer(const char *path, const struct hf_target *db,
+				      struct hf_sqlite_look *look, const struct hf_wait *wait,
+				      struct hf_err *err)
+{
+	int64_t said = wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER;
+	char journal[NAME_MAX + 16];
+	struct hf_sqlite_user user;
+	struct hf_await await;
+	enum hf_status status;
+
+	snprintf(journal, sizeof(journal), "%s-journal", db->name);
+	status = hf_await_begin(&await, db->dir, journal, wait->deadline, err);
+	if (status != HF_OK)
+		return status;
+	if (await.backoff.cap > LONGEST_PAUSE_MS * HF_MS)
+		await.backoff.cap = LONGEST_PAUSE_MS * HF_MS;
+	while (hf_sqlite_writer(look, db, &user)) {
+		if (hf_until(said) == 0) {
+			notify(path, &user, wait);
+			said = HF_NEVER;
+		}
+		hf_await_process(&await, user.pid);
+		if (!hf_await_sleep(&await)) {
+			status = busy(path, &user, err);
+			break;
+		}
+	}
+	hf_await_end(&await);
+	return status;
+}
+
+static enum hf_status wait_sqlite(struct hf_lock *lock, const struct hf_wait *wait,
+				  struct hf_err *err)
+{
+	struct hf_sqlite_look look;
+	struct hf_target db;
+	struct stat st;
+	enum hf_status status = find(&db, lock->path, &st, err);
+
+	if (status != HF_OK)
+		return status;
+	status = hf_sqlite_look_open(&look, &db, err);
+	if (status == HF_OK)
+		status = wait_for_writer(lock->path, &db, &look, wait, err);
+	hf_sqlite_look_close(&look);
+	hf_target_close(&db);
+	return status;
+}
+
+static const char family[] = "sqlite";
+
+const struct hf_lock_ops hf_lock_sqlite = {
+	.name = "sqlite",
+	.rank = 3,
+	.inherits = true,
+	.family = family,
+	.strictness = 1,
+	.open = open_sqlite,
+	.take = take,
+	.try = try_sqlite,
+	.wait = wait_sqlite,
+	.release = release,
+};
+
+const struct hf_lock_ops hf_lock_sqlite_turn = {
+	.name = "sqlite",
+	.rank = 3,
+	.inherits = true,
+	.family = family,
+	.open = open_turn,
+	.take = take,
+	.release = release,
+};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_LOCK_SQLITE_H
+#define HF_LOCK_SQLITE_H
+
+/*
+ * The kind "sqlite": the right to write to a SQLite database.
+ *
+ *	our own		the turnstile DB-turnstile (turnstile.h), waited for in its queue
+ *	foreign		that no writer is at work who has not passed the turnstile, asked of the
+ *			kernel by SQLite's lock bytes (sqlite_locks.h)
+ *
+ * SQLite's own lock is not taken: the command uses sqlite3, or whatever else, as always, and gets
+ * it without waiting. Readers, and connections that are only open, are not in the way, nor is a
+ * checkpoint. The database itself is opened for reading at most, never through SQLite, and may be
+ * absent if its directory is there.
+ *
+ * hf_lock_sqlite_turn is the same lock without the foreign part, for those who take SQLite's lock
+ * themselves while they hold the set: by BEGIN IMMEDIATE without a busy timeout; when that is busy
+ * they give the set back and come again. They have the database open, and must not use
+ * hf_lock_sqlite: closing what that opens would drop their locks.
+ *
+ * The database is found as SQLite finds it: through symbolic links, to the end. So all spellings
+ * meet at one turnstile. (Hard links do not; SQLite itself would corrupt such a database.) Whether
+ * it is one is not asked: a lock does not need to know, and an encrypted one does not look like it.
+ *
+ *	W1  Nobody waits for a foreign writer while holding the turnstile (lock.h).
+ *	W2  A foreign writer's end is noticed by a look at the lock bytes: after a pause that grows
+ *	    to 20 ms, at the end of the writer's process, and when its rollback journal goes.
+ *	W3  When the foreign part was looked at the turnstile is held, so no one who keeps to it
+ *	    begins to write in between. A stranger can, at any time: the command has to expect
+ *	    SQLITE_BUSY from strangers, as always.
+ *	W4  Shared (-s): several that do not write, such as backups, exclude writers together.
+ *
+ * A crash frees it. What a writer of SQLite's leaves when it dies (a hot journal, a log) is
+ * recovered by the next connection, as always. Signals and threads as in lock_wait.h.
+ *
+ * Errors: HF_USAGE a name that is no file (":memory:"); HF_DATA not a regular file; HF_CANTCREAT no
+ * such directory; HF_NOPERM.
+ */
+
+#include "lock.h"
+
+extern const struct hf_lock_ops hf_lock_sqlite;
+extern const struct hf_lock_ops hf_lock_sqlite_turn;
+
+#endif

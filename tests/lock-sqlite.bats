@@ -1,0 +1,213 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# lock-run --sqlite: the turnstile, and strangers who write without it.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	mkfifo go at
+	sqlite3 db 'CREATE TABLE t (x)'
+}
+
+hear() { timeout 20 sh -c 'read -r line <at'; }
+
+bg() { "$@" >>log 2>&1 3>&- & }
+
+# Start "$@" with a command behind it that says when it runs, and ends when it is let go.
+hold() {
+	bg "$@" sh -c 'echo >at; read x <go'
+	holder=$!
+	hear
+}
+
+let_go() {
+	echo >go
+	wait "$holder"
+}
+
+# A Python program in a write transaction of $1, for as long.
+write_foreign() {
+	bg python3 -c '
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("BEGIN IMMEDIATE")
+db.execute("INSERT INTO t VALUES (0)")
+open("at", "w").write("\n")
+open("go").read()
+db.execute("COMMIT")' "$1"
+	holder=$!
+	hear
+}
+
+count() { sqlite3 "$1" 'SELECT count(*) FROM t'; }
+
+@test "the command writes in its turn, and nobody fails" {
+	local i pids=()
+	for ((i = 0; i < 20; i++)); do
+		bg lock-run -w 60 --sqlite db sqlite3 db "INSERT INTO t VALUES ($i)"
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i"; done
+	[ "$(count db)" = 20 ]
+	[ ! -s log ]
+	[ ! -s db-turnstile ]
+}
+
+@test "all names of a database are one lock" {
+	mkdir dir real
+	mv db real
+	ln -s ../real/db dir/link
+	ln -s real alias
+	hold lock-run --sqlite real/db
+	run -75 lock-run -n --sqlite dir/link true
+	[[ $output == *"'dir/link': held by PID "* ]]
+	run -75 lock-run -n --sqlite alias/../real/./db true
+	run -75 lock-run -n --sqlite alias/db true
+	let_go
+	lock-run -n --sqlite dir/link --sqlite alias/db --sqlite real/db true
+	[ "$(find . -name '*-turnstile')" = ./real/db-turnstile ]
+}
+
+@test "a database that is not there yet; a directory that is not there" {
+	lock-run --sqlite new.db sqlite3 new.db 'CREATE TABLE t (x)'
+	[ "$(count new.db)" = 0 ]
+	ln -s later.db dangling
+	lock-run --sqlite dangling sqlite3 dangling 'CREATE TABLE t (x)'
+	[ -e later.db-turnstile ]
+	run -73 lock-run --sqlite absent/db true
+	run -64 lock-run --sqlite :memory: true
+	run -65 lock-run --sqlite /dev/null true
+	mkdir dir
+	run -65 lock-run --sqlite dir true
+}
+
+@test "a foreign writer is waited out, with a journal and with a log" {
+	local mode
+	for mode in delete wal; do
+		sqlite3 db "PRAGMA journal_mode=$mode" >&2
+		write_foreign db
+		run -75 lock-run -n --sqlite db true
+		[[ ${lines[0]} == *"'db': held by PID $holder ("*python3*', which writes to it' ]]
+		run -75 lock-run -w 50ms --sqlite db true
+		bg lock-run --sqlite db sh -c 'sqlite3 db "INSERT INTO t VALUES (1)" && echo done'
+		let_go
+		wait $!
+	done
+	[ "$(count db)" = 4 ]
+	[ "$(grep -c done log)" = 2 ]
+}
+
+@test "nothing is held while a foreign writer is waited for" {
+	write_foreign db
+	bg lock-run --file f --sqlite db true
+	local waiter=$!
+	# the turnstile and the file are free whenever one comes
+	for _ in {1..20}; do flock -w 5 f true && flock -w 5 db-turnstile true; done
+	let_go
+	wait $waiter
+}
+
+@test "a writer that is killed is noticed" {
+	write_foreign db
+	bg lock-run -w 20 --sqlite db sqlite3 db 'INSERT INTO t VALUES (1)'
+	local waiter=$!
+	kill -9 "$holder"
+	wait "$waiter"
+	[ "$(count db)" = 1 ]
+}
+
+@test "readers and idle connections are not in the way" {
+	sqlite3 db 'PRAGMA journal_mode=wal' >&2
+	bg python3 -c '
+import sqlite3
+db = sqlite3.connect("db", isolation_level=None)
+db.execute("BEGIN")
+db.execute("SELECT * FROM t").fetchall()
+open("at", "w").write("\n")
+open("go").read()'
+	holder=$!
+	hear
+	lock-run -n --sqlite db sqlite3 db 'INSERT INTO t VALUES (1)'
+	let_go
+}
+
+@test "nested, it goes on; shared, several hold it and no writer" {
+	run -0 lock-run --sqlite db lock-run -n --sqlite ./db echo inner
+	[ "$output" = inner ]
+	run -75 lock-run -o --sqlite db lock-run -n --sqlite db true
+	hold lock-run -s --sqlite db
+	lock-run -n -s --sqlite db true
+	run -75 lock-run -n --sqlite db true
+	let_go
+}
+
+@test "a child that is left behind does not keep the turnstile" {
+	lock-run --sqlite db sh -c 'exec >&- 2>&- 3>&-; (echo >at; read x <go) & echo $! >pid'
+	hear
+	kill -0 "$(cat pid)"
+	lock-run -n --sqlite db true
+	echo >go
+}
+
+@test "a killed lock-run keeps it as long as its command lives" {
+	bg lock-run --sqlite db sh -c 'kill -9 $PPID; echo >at; read x <go'
+	hear
+	run -75 lock-run -n --sqlite db true
+	echo >go
+	lock-run -w 20 --sqlite db true
+}
+
+@test "a turnstile that is deleted under its holder is taken anew" {
+	hold lock-run --sqlite db
+	bg lock-run --sqlite db sh -c 'sqlite3 db "INSERT INTO t VALUES (1)"'
+	local waiter=$!
+	rm db-turnstile
+	lock-run -w 20 --sqlite db true
+	let_go
+	wait "$waiter"
+	[ "$(count db)" = 1 ]
+}
+
+@test "the turnstile is as its database is" {
+	chmod 660 db
+	umask 077
+	chgrp 1 db 2>/dev/null || skip 'needs root'
+	chown 2 db
+	lock-run --sqlite db true
+	[ "$(stat -c '%a %u %g' db-turnstile)" = '660 2 1' ]
+	chmod 755 db
+	rm db-turnstile
+	lock-run --sqlite db true
+	[ "$(stat -c '%a' db-turnstile)" = 644 ]
+}
+
+@test "what is no turnstile is refused, and left" {
+	ln -s elsewhere db-turnstile
+	run -65 lock-run --sqlite db true
+	[ ! -e elsewhere ]
+	rm db-turnstile
+	mkfifo db-turnstile
+	run -65 timeout 20 lock-run --sqlite db true
+}
+
+@test "in a worktree it is listed in info/exclude, once" {
+	git init -q repo
+	mkdir repo/data
+	sqlite3 repo/data/my.db 'CREATE TABLE t (x)'
+	lock-run --sqlite repo/data/my.db true
+	rm repo/data/my.db-turnstile
+	(cd repo/data && lock-run --sqlite my.db true)
+	[ "$(grep -c turnstile repo/.git/info/exclude)" = 1 ]
+	[ "$(git -C repo status --porcelain -uall)" = '?? data/my.db' ]
+	(cd repo && git add data && git -c user.name=x -c user.email=x@x commit -qm x)
+	[ "$(git -C repo ls-files)" = data/my.db ]
+}
+
+@test "usage" {
+	run -64 lock-run --sqlite db
+	run -64 lock-run --slots 2 --sqlite db true
+	run -64 lock-run --remove --sqlite db true
+	run -64 lock-run --sqlite '' true
+}
