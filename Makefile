@@ -53,7 +53,8 @@ REPO_TOOLS =
 TOOLS = $(CORE_TOOLS) $(DB_TOOLS) $(REPO_TOOLS)
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
-NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite spool_file batch ident lookers await dot_file breaker flock_cli lock_cli
+NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite spool_file batch ident lookers await dot_file \
+	breaker flock_cli lock_cli
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 

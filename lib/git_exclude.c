@@ -109,8 +109,9 @@ static bool add_line(struct hf_atomic *a, const char *line)
 
 void hf_git_exclude(int dir, const char *name)
 {
-	struct hf_atomic_options options = {
-		.wait = {.deadline = hf_deadline_in(HF_SECOND)}, .sync = HF_SYNC_DATA, .parents = true};
+	struct hf_atomic_options options = {.wait = {.deadline = hf_deadline_in(HF_SECOND)},
+					    .sync = HF_SYNC_DATA,
+					    .parents = true};
 	char link[40], path[PATH_MAX], line[PATH_MAX];
 	struct hf_gitdir git;
 	struct hf_atomic a;
@@ -126,7 +127,7 @@ void hf_git_exclude(int dir, const char *name)
 	    !make_line(line, sizeof(line), git.worktree, path, name) ||
 	    !hf_gitdir_join(path, git.common, "info/exclude"))
 		return;
-	/* lost to a file that came meanwhile: that one has a line of its own, or gets it next time */
+	/* a file that comes meanwhile wins: another one's line is as good */
 	if (hf_atomic_begin(&a, path, &options, NULL) == HF_OK) {
 		if (add_line(&a, line))
 			hf_atomic_commit(&a, NULL);

@@ -21,13 +21,13 @@
  *	    the name is looked at again; if it stands for another inode, the set starts again.
  *	N4  Where it lies in a Git worktree, it is listed in info/exclude (git_exclude.h), before it
  *	    is made: a kill leaves a line too many, never a turnstile that is about to be committed.
- *	N5  On release it is unlocked for every copy of the descriptor, other than a lock file, which
- *	    a background child keeps. `git gc --auto` inherits every descriptor, and works on for
- *	    minutes when the work that the lock was for is done.
+ *	N5  On release it is unlocked for every copy of the descriptor, other than a lock file,
+ *	    which a background child keeps. `git gc --auto` inherits every descriptor, and works on
+ *	    for minutes when the work that the lock was for is done.
  *
  * The lock is waited for as lock_wait.h says, in the kernel's queue. A holder's death frees it,
- * unless a command that inherited it lives. Nobody but the turnstile's users is blocked: what others
- * do without it is the business of the kinds, lock_sqlite.h and lock_git.h.
+ * unless a command that inherited it lives. Nobody but the turnstile's users is blocked: what
+ * others do without it is the business of the kinds, lock_sqlite.h and lock_git.h.
  *
  * Errors: HF_NOPERM and others: it cannot be made, or opened. Not thread-safe, as struct hf_lock.
  */

@@ -93,9 +93,12 @@ static bool does(pid_t pid, enum hf_sqlite_role role)
 
 static void with_a_journal(void **state)
 {
-	static const char *const steps[] = {
-		"DELETE", "BEGIN; SELECT * FROM t", "COMMIT; BEGIN IMMEDIATE", "COMMIT; BEGIN EXCLUSIVE",
-		"COMMIT", NULL};
+	static const char *const steps[] = {"DELETE",
+					    "BEGIN; SELECT * FROM t",
+					    "COMMIT; BEGIN IMMEDIATE",
+					    "COMMIT; BEGIN EXCLUSIVE",
+					    "COMMIT",
+					    NULL};
 	struct rival rival = rival_start(work, (void *)steps);
 
 	(void)state;
@@ -119,8 +122,10 @@ static void with_a_journal(void **state)
 
 static void with_a_log(void **state)
 {
-	static const char *const steps[] = {"WAL", "BEGIN; SELECT * FROM t",
-					    "COMMIT; BEGIN IMMEDIATE; INSERT INTO t VALUES (2)", "COMMIT",
+	static const char *const steps[] = {"WAL",
+					    "BEGIN; SELECT * FROM t",
+					    "COMMIT; BEGIN IMMEDIATE; INSERT INTO t VALUES (2)",
+					    "COMMIT",
 					    NULL};
 	struct rival rival = rival_start(work, (void *)steps);
 
