@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "lock_cli.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "flock_options.h"
 #include "lock_dot.h"
@@ -184,12 +188,27 @@ bool hf_lock_cli_has_dotlock(const struct hf_lock_cli *locks)
 	return has;
 }
 
+/* "descriptor 9, /path" in name, if it has a path. */
+static void name_descriptor(int fd, char *name, size_t size)
+{
+	int length = snprintf(name, size, "descriptor %d", fd);
+	char link[32];
+	ssize_t got;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	got = readlink(link, name + length + 2, size - (size_t)length - 3);
+	if (got <= 0 || name[length + 2] != '/')
+		return;
+	memcpy(name + length, ", ", 2);
+	name[length + 2 + got] = '\0';
+}
+
 enum hf_status hf_lock_cli_descriptor(const struct hf_lock_cli *locks, int fd, bool unlock,
 				      const struct hf_wait *wait, struct hf_err *err)
 {
 	enum hf_lock_mode mode = locks->next.mode;
 	int flags = fcntl(fd, F_GETFD);
-	char name[32];
+	char name[PATH_MAX + 32];
 
 	snprintf(name, sizeof(name), "descriptor %d", fd);
 	/* what we inherited is not close-on-exec: this one stands in for a closed one (cli.h) */
@@ -201,6 +220,7 @@ enum hf_status hf_lock_cli_descriptor(const struct hf_lock_cli *locks, int fd, b
 		return hf_fail_errno(err, "cannot unlock %s", name);
 	if (unlock)
 		return HF_OK;
+	name_descriptor(fd, name, sizeof(name));
 	if (locks->range)
 		return hf_range_wait(fd, mode, locks->start, locks->length, name, wait, err);
 	return hf_lock_wait(fd, mode, name, wait, err);

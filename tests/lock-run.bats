@@ -147,7 +147,7 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 	[ -z "$output" ]
 	exec 9>l
 	run -75 lock-run -n 9
-	[[ ${lines[0]} == "lock-run: cannot lock 'descriptor 9': held by "* ]]
+	[[ ${lines[0]} == "lock-run: cannot lock 'descriptor 9, $PWD/l': held by "* ]]
 	run -4 lock-run -w 20ms -E 4 9
 	let_go
 }
