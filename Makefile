@@ -52,6 +52,9 @@ DB_TOOLS =
 REPO_TOOLS =
 TOOLS = $(CORE_TOOLS) $(DB_TOOLS) $(REPO_TOOLS)
 
+# The library for shells.
+SHELL_LIBS = holdfast.sh
+
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite spool_file batch ident lookers await dot_file \
 	breaker flock_cli lock_cli
@@ -63,11 +66,12 @@ RIG_ROOMS = rig judge disk group
 BENCHES = pair
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
 	lock-retry lock-dot lock-break lock-sqlite model \
+	shell \
 	faults-write faults-append faults-update strace powercut man completion demo house install
 
 MAN1 = $(TOOLS)
-MAN7 = holdfast
-DOCS = architecture messages from-flock-and-sponge stale-locks
+MAN7 = holdfast $(SHELL_LIBS)
+DOCS = architecture messages from-flock-and-sponge from-concurrency-sh stale-locks
 EXAMPLES = lock-and-write
 
 # Debian packages, each with what shows that it is there: a command, a header or a path.
@@ -78,7 +82,8 @@ TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck
 	mandoc=mandoc strace=strace util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 \
 	xfsprogs=mkfs.xfs btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git \
 	spin=spin procmail=lockfile liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux \
-	zsh=zsh fish=fish bash-completion=/usr/share/bash-completion/bash_completion
+	dash=dash mksh=mksh ksh93u+m=ksh93 busybox=busybox zsh=zsh fish=fish \
+	bash-completion=/usr/share/bash-completion/bash_completion
 BENCH_DEPS = util-linux=flock procmail=lockfile liblockfile-bin=dotlockfile
 
 # ------------------------------------------------------------------------------------------------
@@ -129,6 +134,7 @@ MAKING = @mkdir -p $(@D); printf '  %-7s $@\n'
 
 TOOL_FILES = $(TOOLS:%=$(BUILD)/bin/%)
 CORE_FILES = $(CORE_TOOLS:%=$(BUILD)/bin/%)
+SCRIPT_FILES = $(SHELL_LIBS:%=$(BUILD)/bin/%)
 UNIT_FILES = $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
 RIG_FILES = $(RIGS:%=$(BUILD)/rig/%)
 BENCH_FILES = $(BENCHES:%=$(BUILD)/bench/%)
@@ -147,9 +153,10 @@ SOURCES = $(CORE_ROOMS:%=lib/%.c) $(UPPER_ROOMS:%=lib/%.c) $(TOOLS:%=bin/%.c) \
 	$(UNIT_TESTS:%=tests/unit/test_%.c) $(RIG_ROOMS:%=tests/rig/%.c) $(RIGS:%=tests/rig/%.c) \
 	$(BENCHES:%=tests/bench/%.c)
 
-.PHONY: all tools libs unit rigs benches
-all: tools libs
+.PHONY: all tools scripts libs unit rigs benches
+all: tools scripts libs
 tools: $(TOOL_FILES)
+scripts: $(SCRIPT_FILES)
 libs: $(LIBS)
 unit: $(UNIT_FILES)
 rigs: $(RIG_FILES)
@@ -185,6 +192,11 @@ UPPER_FILES = $(DB_TOOLS:%=$(BUILD)/bin/%) $(REPO_TOOLS:%=$(BUILD)/bin/%)
 $(UPPER_FILES): $(BUILD)/bin/%: $(BUILD)/pic/bin/%.o $(ALL_LIBS)
 	$(MAKING) LINK
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES) $(BSD_LIBS)
+
+# Scripts learn where the tools are. ksh93 finds a library in PATH only if it is executable.
+$(SHELL_LIBS:%=$(BUILD)/bin/%): $(BUILD)/bin/%: lib/%
+	$(MAKING) GEN
+	$(Q)sed 's|@BINDIR@|$(abspath $(BUILD))/bin|' $< >$@ && chmod +x $@
 
 $(BUILD)/unit/%: $(BUILD)/pic/tests/unit/%.o $(ALL_LIBS)
 	$(MAKING) LINK
@@ -312,7 +324,7 @@ FISH_COMPLETIONS = $(PREFIX)/share/fish/vendor_completions.d
 NOTE = $(DESTDIR)$(DOCDIR)/directories
 INSTALL_DIRS = $(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR)/holdfast $(MANDIR)/man1 $(MANDIR)/man7 \
 	$(DOCDIR)/examples $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
-INSTALLED = $(TOOLS:%=$(BINDIR)/%) \
+INSTALLED = $(TOOLS:%=$(BINDIR)/%) $(SHELL_LIBS:%=$(BINDIR)/%) \
 	$(LIBDIR)/libholdfast.a $(LIBDIR)/libholdfast.so.0 $(LIBDIR)/libholdfast.so \
 	$(LIBDIR)/pkgconfig/holdfast.pc $(INCLUDEDIR)/holdfast.h \
 	$(PUBLIC_HEADERS:%=$(INCLUDEDIR)/holdfast/%.h) \
@@ -333,6 +345,10 @@ install: all
 	new=$$(for dir in $(INSTALL_DIRS); do made "$(DESTDIR)$$dir"; done) && \
 	echo "$$new" >>$(NOTE) && chmod 644 $(NOTE)
 	$(INSTALL) -m 755 $(TOOL_FILES) $(DESTDIR)$(BINDIR)/
+	for script in $(SHELL_LIBS); do \
+		sed 's|@BINDIR@|$(BINDIR)|' lib/$$script >$(DESTDIR)$(BINDIR)/$$script && \
+		chmod 755 $(DESTDIR)$(BINDIR)/$$script || exit 1; \
+	done
 	$(INSTALL) -m 644 $(BUILD)/lib/libholdfast.a $(DESTDIR)$(LIBDIR)/
 	$(INSTALL) -m 755 $(BUILD)/lib/libholdfast.so.0 $(DESTDIR)$(LIBDIR)/
 	ln -sf libholdfast.so.0 $(DESTDIR)$(LIBDIR)/libholdfast.so

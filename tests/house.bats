@@ -22,6 +22,7 @@ setup() {
 	same "$(printf 'lib/%s.c\n' $rooms $upper_rooms)" "$(ls lib/*.c)"
 	same "$(printf 'lib/%s.h\n' $rooms $upper_rooms holdfast)" "$(ls lib/*.h)"
 	same "$(printf 'bin/%s.c\n' $tools)" "$(ls bin/*)"
+	same "$(printf 'lib/%s\n' $(list SHELL_LIBS))" "$(ls lib/*.sh)"
 	same "$(printf 'tests/unit/test_%s.c\n' $(list UNIT_TESTS))" "$(ls tests/unit/*.c)"
 	same "$(printf 'tests/rig/%s.c\n' $(list RIG_ROOMS) $(list RIGS))" "$(ls tests/rig/*.c)"
 	same "$(printf 'tests/bench/%s.c\n' $(list BENCHES))" "$(ls tests/bench/*.c)"
@@ -88,7 +89,7 @@ setup() {
 
 @test "shell scripts pass shellcheck" {
 	local scripts
-	scripts=$(grep -rlE '^#!.*[/ ](ba|da|k)?sh$' .ci hooks tests completions |
+	scripts=$(grep -rlE '^#!.*[/ ](ba|da|k)?sh$' .ci hooks lib tests completions |
 		grep -v '\.bats$')
 	[ -n "$scripts" ]
 	shellcheck -x $scripts

@@ -55,6 +55,8 @@ statuses() {
 	printf '%s\n' 126 127
 }
 
+messages() { "$HF_TOP/tests/rig/messages.py" "$HF_TOP"/lib/*.{c,sh} "$HF_TOP"/bin/*.c; }
+
 # Write the examples of page $1 to ./N/example, with what is given before and what holds then: the
 # comments above a display,
 #	.\" given: COMMAND	run before
@@ -74,7 +76,7 @@ examples() {
 		print script > (dir "/script"); given = then = script = ""
 		next
 	}
-	display { gsub(/\\e/, "\\"); print > (dir "/example") }' "$1"
+	display { sub(/^\\&/, ""); gsub(/\\e/, "\\"); print > (dir "/example") }' "$1"
 }
 
 # Type example $1 in a directory of its own.
@@ -172,9 +174,9 @@ type_example() {
 	type_example 3
 }
 
-@test "every message of the library and the tools is in docs/messages.md" {
+@test "every message of the library, the tools and the scripts is in docs/messages.md" {
 	local all missing
-	all=$("$HF_TOP/tests/rig/messages.py" "$HF_TOP"/lib/*.c "$HF_TOP"/bin/*.c)
+	all=$(messages)
 	(($(wc -l <<<"$all") > 80))
 	grep -qxF "cannot lock '…'…: held by …" <<<"$all"
 	[ -s "$HF_TOP/docs/messages.md" ]
@@ -188,7 +190,7 @@ type_example() {
 @test "docs/messages.md has no message that nobody gives" {
 	# what is not a format in a call: texts of libc, and those put together
 	local all
-	all=$("$HF_TOP/tests/rig/messages.py" "$HF_TOP"/lib/*.c "$HF_TOP"/bin/*.c)
+	all=$(messages)
 	run -1 grep -vxF -e "$all" <(sed -n 's/^- `\(.*\)`$/\1/p' "$HF_TOP/docs/messages.md")
 	echo "$output"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""Print every message that the C files named can give, one a line, sorted.
+"""Print every message that the C files and shell scripts named can give, one a line, sorted.
 
 What is filled in when it is given stands as "…". Advice is left out, and what the system adds.
 """
@@ -20,6 +20,11 @@ FORMAT = {
 CALL = re.compile(r"\b(%s)\s*\(" % "|".join(FORMAT))
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|/\*.*?\*/|.', re.S)
 CONVERSION = re.compile(r"%[-+ #0]*(?:\*|\d+)?(?:\.(?:\*|\d+))?(?:hh|h|ll|l|j|z|t|L)?[a-zA-Z]")
+
+# The same in shell: fail STATUS "message", and without a status.
+SHELL_CALL = re.compile(
+    r"\b(?:_holdfast_(say|usage)|fail|warn|note)\s+(?:\d+\s+)?(\"(?:[^\"\\]|\\.)*\"|'[^']*')")
+EXPANSION = re.compile(r"\$(?:\w+|\{[^}]*\}|\([^)]*\))")
 
 
 def arguments(text):
@@ -64,11 +69,19 @@ def messages(text):
                 yield re.sub(r"\\(.)", r"\1", plain)
 
 
+def shell_messages(text):
+    for call in SHELL_CALL.finditer(text):
+        plain = EXPANSION.sub("…", call.group(2)[1:-1]).replace("\\", "")
+        if plain != "usage: …":
+            yield "usage: " + plain if call.group(1) == "usage" else plain
+
+
 def main():
     found = set()
     for name in sys.argv[1:]:
         with open(name, encoding="utf-8") as file:
-            found.update(messages(file.read()))
+            text = file.read()
+            found.update((messages if name.endswith(".c") else shell_messages)(text))
     print("\n".join(sorted(found - {"…"})))
 
 

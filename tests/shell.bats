@@ -1,0 +1,370 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# shellcheck disable=SC2016
+#
+# holdfast.sh: every function in every shell, plain and under set -eu and pipefail.
+
+bats_require_minimum_version 1.5.0
+
+shells=(dash bash mksh ksh93 'busybox ash' zsh)
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+}
+
+# Run the script on standard input in every shell, each in a directory of its own: once as it is,
+# once strictly. It sees `check COMMAND…` and `fails STATUS COMMAND…`.
+in_every_shell() {
+	local shell how dir
+	{
+		cat <<-'END'
+			check() { "$@" || { echo "not so: $*"; exit 99; }; }
+			fails() {
+				fails_with=$1
+				shift
+				"$@" && fails_got=0 || fails_got=$?
+				[ "$fails_got" = "$fails_with" ] ||
+					{ echo "$* gives $fails_got, not $fails_with"; exit 99; }
+			}
+			. holdfast.sh
+		END
+		cat
+		echo 'echo all done'
+	} >script
+	for shell in "${shells[@]}"; do
+		echo >plain
+		echo 'set -eu' >strict
+		! $shell -c 'set -o pipefail' 2>/dev/null || echo 'set -o pipefail' >>strict
+		for how in plain strict; do
+			dir=${shell// /-}-$how
+			mkdir "$dir"
+			cat "$how" script >"$dir/script"
+			(
+				cd "$dir" || return
+				exec timeout 60 $shell ./script </dev/null
+			) >"$dir.out" 2>&1 && [ "$(tail -n 1 "$dir.out")" = 'all done' ] || {
+				echo "$dir:"
+				cat "$dir.out"
+				return 1
+			}
+		done
+	done
+}
+
+@test "write_atomic: every text as it is, in every shell" {
+	in_every_shell <<-'END'
+		odd=$(printf 'a\n\n\\n "b" '\''c'\'' $x `y` \001\033\377 %%s * \t end')
+		for text in '' x "$odd" -n -e '-' '\c' '%s%n' '--help' ' two  blanks ' '!x!'; do
+			write_atomic f "$text"
+			printf %s "$text" >g 2>&- || /usr/bin/printf %s "$text" >g
+			check cmp f g
+		done
+		write_atomic -x/-y 'made'
+		check test "$(cat ./-x/-y)" = made
+		write_atomic "$PWD/odd 'name'
+		of \$file" z
+		check test -f "odd 'name'
+		of \$file"
+		write_atomic f "no newline behind"
+		check test "$(wc -c <f)" -eq 17
+	END
+}
+
+@test "write_atomic: a megabyte, mode and symbolic link kept" {
+	in_every_shell <<-'END'
+		x=0123456789abcdef
+		x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x
+		x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x; x=$x$x
+		check test ${#x} -ge 1048576
+		: >real
+		chmod 640 real
+		ln -s real link
+		write_atomic link "$x"
+		check test "$(wc -c <real)" -eq ${#x}
+		check test -L link
+		check test "$(stat -c %a real)" = 640
+		append_atomic link "$x"
+		check test "$(wc -c <real)" -eq $((${#x} * 2))
+	END
+}
+
+@test "what cannot be written is 1, and the old content stays" {
+	in_every_shell <<-'END'
+		mkdir d
+		fails 1 write_atomic d text
+		fails 1 write_atomic '' text
+		fails 1 append_atomic no/such text
+		fails 64 write_atomic f
+		fails 64 write_atomic f two words
+		fails 64 append_atomic f
+		check test ! -e f
+	END
+}
+
+@test "append_atomic: text as it is, from a crowd" {
+	in_every_shell <<-'END'
+		append_atomic f 'a
+		'
+		append_atomic f '-n \c "
+		'
+		append_atomic f ''
+		check test "$(cat f)" = 'a
+		-n \c "'
+		for i in 1 2 3 4 5 6 7 8; do
+			append_atomic g "line $i
+		" &
+		done
+		wait
+		check test "$(sort -u g | grep -c line)" = 8
+		check test "$(wc -l <g)" -eq 8
+	END
+}
+
+@test "escape_sql" {
+	in_every_shell <<-'END'
+		check test "$(escape_sql "it's 'so'")" = "it''s ''so''"
+		check test "$(escape_sql "''")" = "''''"
+		check test "$(escape_sql '-n \c \\')" = '-n \c \\'
+		check test "$(escape_sql '')" = ''
+		x="'23456789'"
+		x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x
+		y=$(escape_sql "$x
+		end")
+		check test ${#y} -eq $((4096 * 12 + 4))
+	END
+}
+
+@test "acquire_git_lock, release_git_lock: two at once, and only one's own" {
+	in_every_shell <<-'END'
+		mkdir .git
+		free() { lock-run -q -n "$1" true; }
+		acquire_git_lock .git/lock 5
+		acquire_git_lock "$PWD/other"
+		fails 75 free .git/lock
+		fails 75 free other
+		check test ! -s .git/lock
+		acquire_git_lock ./.git/../.git/lock
+		release_git_lock third
+		release_git_lock .git/lock
+		check free .git/lock
+		fails 75 free other
+		release_git_lock .git/lock
+		(release_git_lock other)
+		fails 75 free other
+		x=$(release_git_lock other)
+		fails 75 free other
+		release_git_lock other
+		check free other
+		# again and again, and many at once
+		for i in 1 2 3 4 5 6 7 8 9 10; do
+			acquire_git_lock .git/lock
+			release_git_lock .git/lock
+		done
+		for i in 1 2 3 4; do acquire_git_lock lock$i; done
+		for i in 1 2 3 4; do fails 75 free lock$i; done
+		for i in 4 1 3 2; do release_git_lock lock$i; done
+		for i in 1 2 3 4; do check free lock$i; done
+	END
+}
+
+@test "acquire_git_lock gives up in time, with 1, and says who holds it" {
+	coproc flock held sh -c 'echo held; read -r end' 3>&-
+	read -r -u "${COPROC[0]}"
+	in_every_shell <<-'END'
+		fails 1 acquire_git_lock ../held 0
+		fails 1 acquire_git_lock ../held 0.05
+		HOLDFAST_TIMEOUT=50ms
+		fails 75 with_lock ../held echo WRONG
+		fails 1 acquire_git_lock ../held nonsense
+		fails 1 acquire_git_lock no/such/lock
+		mkfifo fifo
+		fails 1 acquire_git_lock fifo
+		fails 64 acquire_git_lock
+		acquire_git_lock .
+		release_git_lock .
+		check test ! -e no
+	END
+	grep -q "held by PID .*flock held" dash-plain.out
+	! grep -r WRONG ./*.out
+	kill "$COPROC_PID"
+}
+
+@test "what the shell has left in the background does not keep the lock" {
+	in_every_shell <<-'END'
+		mkfifo end
+		acquire_git_lock lock
+		sh -c 'read -r x <end' &
+		release_git_lock lock
+		check lock-run -n lock true
+		with_lock lock sh -c 'sh -c "read -r x <end" & :'
+		check lock-run -n lock true
+		background() { sh -c 'read -r x <end' & }
+		with_lock lock background
+		check lock-run -n lock true
+		exec 3>end
+		sleep 0 3>&-
+		printf '1\n2\n3\n' >&3
+		exec 3>&-
+		wait
+	END
+}
+
+@test "a killed shell holds nothing" {
+	local shell
+	for shell in "${shells[@]}"; do
+		run $shell -c '. holdfast.sh; acquire_git_lock lock && lock-run -q -n lock true
+			echo $?; kill -KILL $$'
+		[ "$output" = 75 ]
+		lock-run -n lock true
+	done
+}
+
+@test "with_lock: commands, functions, their status, variables and failures" {
+	local shell
+	in_every_shell <<-'END'
+		one() { fails 75 lock-run -q -n lock true; count=$((count + $#)); cd /; }
+		count=0 here=$PWD
+		with_lock lock one 'a b' ''
+		check test "$count" = 2
+		check test "$PWD" = /
+		cd "$here"
+		check lock-run -n lock true
+		fails 7 with_lock lock sh -c 'exit 7'
+		check lock-run -n lock true
+		check test "$(with_lock lock printf '<%s>' 'a  b' '*')" = '<a  b><*>'
+		# nested: the same lock is had once, another one is another
+		inner() {
+			with_lock lock true
+			fails 75 lock-run -q -n lock true
+			with_lock more true
+		}
+		with_lock lock inner
+		check lock-run -n lock true
+		check lock-run -n more true
+		fails 64 with_lock lock
+	END
+	# under set -e a command that fails ends the shell, be it in the middle of a function
+	for shell in "${shells[@]}"; do
+		run -1 $shell -ec '. holdfast.sh; middle() { false; echo WRONG; }
+			with_lock lock middle; echo WRONG'
+		[ "$output" = '' ]
+		lock-run -n lock true
+	done
+}
+
+@test "a file that is replaced or removed while one waits or holds" {
+	in_every_shell <<-'END'
+		acquire_git_lock lock
+		rm lock
+		release_git_lock lock
+		acquire_git_lock lock
+		mv lock gone
+		acquire_git_lock other
+		: >lock
+		release_git_lock lock
+		release_git_lock other
+		check lock-run -n lock true
+		check lock-run -n other true
+		# our descriptor is overwritten: what stands there now is the script's
+		acquire_git_lock lock
+		exec 7>mine
+		release_git_lock lock
+		echo text >&7
+		check test "$(cat mine)" = text
+		check lock-run -n lock true
+	END
+}
+
+@test "a log function of the script's is used, and no program of that name" {
+	mkdir bin
+	printf '#!/bin/sh\necho WRONG\n' >bin/log
+	chmod +x bin/log
+	export PATH=$PWD/bin:$PATH
+	in_every_shell <<-'END'
+		write_atomic f x
+		log() { append_atomic log "$1 $2
+		"; return 1; }
+		write_atomic f x
+		acquire_git_lock lock
+		release_git_lock lock
+		release_git_lock lock
+		mkdir d
+		fails 1 write_atomic d x 2>/dev/null
+		check test "$(cat log)" = 'DEBUG Atomic write successful: f
+		DEBUG Acquired git lock (flock): lock
+		DEBUG Released git lock (flock): lock
+		WARN This shell has no git lock to release: lock
+		ERROR Failed to write atomically: d'
+	END
+	! grep WRONG ./*.out
+}
+
+@test "detect_stale_lock, clean_stale_lock: files and directories, never a live one" {
+	in_every_shell <<-'END'
+		dead=$(sh -c 'echo $$')
+		echo "$dead" >file
+		mkdir dir live
+		echo "$dead" >dir/pid
+		echo $$ >live/pid
+		echo $$ >livefile
+		check detect_stale_lock file
+		check detect_stale_lock dir 60
+		check test -e file
+		fails 1 detect_stale_lock live 0
+		fails 1 detect_stale_lock livefile 0
+		fails 1 detect_stale_lock absent
+		fails 1 clean_stale_lock live
+		fails 1 clean_stale_lock livefile
+		fails 1 clean_stale_lock absent
+		check clean_stale_lock file
+		check clean_stale_lock dir
+		fails 1 clean_stale_lock dir
+		check test ! -e file
+		check test ! -e dir
+		check test -e live
+		check test -e livefile
+		: >'"state":"stale"'
+		fails 1 detect_stale_lock '"state":"stale"' 1h
+	END
+}
+
+@test "old helpers: validate_severity, validate_confidence" {
+	in_every_shell <<-'END'
+		for x in 1:1 5:5 low:2 medium:3 high:4 critical:5 6:3 '':3 '1;2':3; do
+			check test "$(validate_severity "${x%:*}")" = "${x#*:}"
+		done
+		for x in 0:0 1:1 0.25:0.25 1.0:1.0 1.00:1.00 1.5:0.7 low:0.3 medium:0.6 high:0.85 \
+			'':0.7 .:0.7 .5:0.7 0..1:0.7 0.:0.7 -1:0.7 '0);':0.7 10:0.7; do
+			check test "$(validate_confidence "${x%:*}")" = "${x#*:}"
+		done
+	END
+}
+
+@test "a lock that the script's own parent holds is refused, and not waited for" {
+	local shell
+	for shell in "${shells[@]}"; do
+		SECONDS=0
+		run -1 $shell -c '. holdfast.sh
+			acquire_git_lock lock
+			'"$shell"' -c ". holdfast.sh; acquire_git_lock lock 60"
+			exit $?'
+		[[ $output == *"ancestor"* ]]
+		((SECONDS < 30))
+	done
+}
+
+@test "bash hands the functions on to the bash scripts that it starts" {
+	run -0 bash -c '. holdfast.sh; PATH=/usr/bin:/bin bash -euc "
+		acquire_git_lock lock; write_atomic f x; release_git_lock lock"'
+	[ "$(cat f)" = x ]
+}
+
+@test "the tools are found where the library is, when PATH does not lead to them" {
+	local shell
+	for shell in "${shells[@]}"; do
+		run -0 env PATH=/usr/bin:/bin $shell -euc ". '$HF_BIN/holdfast.sh'
+			write_atomic f '$shell'"
+		[ "$(cat f)" = "$shell" ]
+	done
+}
