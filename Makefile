@@ -37,7 +37,7 @@ CORE_ROOMS = wording err clock sys path fd proc copy attributes stage spawn wait
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
 DB_ROOMS = db_code sql db
-REPO_ROOMS =
+REPO_ROOMS = repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2 repo
 
 # Rooms of the tools only.
 TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli
@@ -57,7 +57,8 @@ SHELL_LIBS = holdfast.sh
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite spool_file batch ident lookers await dot_file \
-	breaker flock_cli lock_cli
+	breaker flock_cli lock_cli \
+	repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 

@@ -91,6 +91,8 @@ static enum hf_status stage(const struct hf_target *target, struct hf_dot_new *n
 		return status;
 	}
 	hf_dot_record_make(&new->record);
+	if (new->purpose)
+		snprintf(new->record.purpose, sizeof(new->record.purpose), "%s", new->purpose);
 	if (new->record.owner.boot[0]) {
 		int n = snprintf(mark, sizeof(mark), "%s %s", new->record.owner.boot,
 				 new->record.owner.host);

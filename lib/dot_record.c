@@ -53,6 +53,8 @@ size_t hf_dot_record_format(const struct hf_dot_record *record, char out[HF_DOT_
 	end = put_number(end, "start", record->owner.start);
 	end = put_number(end, "taken", (uint64_t)record->taken);
 	end = put_text(end, "nonce", record->nonce);
+	if (record->purpose[0])
+		end = put_text(end, "for", record->purpose);
 	return (size_t)(end - out);
 }
 
@@ -159,6 +161,8 @@ static const char *read_ours(char *text, struct hf_dot_record *record)
 		for (size_t i = 0; i < count; i++)
 			if (known < count || strcmp(line, keys[i]) == 0)
 				return "its lines are not those of a record";
+		if (strcmp(line, "for") == 0)
+			snprintf(record->purpose, sizeof(record->purpose), "%s", value);
 	}
 	return known < count ? "it is cut off" : NULL;
 }

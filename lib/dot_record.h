@@ -14,10 +14,12 @@
  *	start 123456
  *	taken 1700000000
  *	nonce 0123456789abcdef0123456789abcdef
+ *	for record 5f3a
  *
  * The PID stands alone on the first line, where dotlockfile(1) and everything that reads PID files
  * look for it. What is not known to its writer is written as "-". The nonce tells two records of
- * one process apart: inode numbers and times are used again.
+ * one process apart: inode numbers and times are used again. The last line is there if the owner
+ * has said what the lock is for.
  *
  * Read as bytes that anybody may have written:
  *
@@ -41,7 +43,12 @@
 
 #define HF_DOT_XATTR "user.holdfast.dotlock" /* "BOOT HOST": dot_file.h says why */
 
-enum { HF_DOT_RECORD_MOST = 4096, HF_PID_MOST = 4194304, HF_NONCE_SIZE = 33 };
+enum {
+	HF_DOT_RECORD_MOST = 4096,
+	HF_PID_MOST = 4194304,
+	HF_NONCE_SIZE = 33,
+	HF_PURPOSE_SIZE = 128,
+};
 
 enum hf_dot_form {
 	HF_DOT_TORN,	/* owner.boot and owner.host are known (HF_DOT_XATTR), nothing else */
@@ -57,6 +64,7 @@ struct hf_dot_record {
 	struct hf_ident owner;
 	int64_t taken; /* wall clock, seconds; for telling, not for judging */
 	char nonce[HF_NONCE_SIZE];
+	char purpose[HF_PURPOSE_SIZE]; /* OURS: what it is for; "" : nothing is said */
 };
 
 /* A record of this process, taken now, with a fresh nonce. */

@@ -50,6 +50,7 @@
 	X(int, ftruncate, (int fd, off_t size), (fd, size))                                        \
 	X(int, fsync, (int fd), (fd))                                                              \
 	X(int, fdatasync, (int fd), (fd))                                                          \
+	X(int, syncfs, (int fd), (fd))                                                             \
 	X(int, fstat, (int fd, struct stat *st), (fd, st))                                         \
 	X(int, fstatat, (int dir, const char *path, struct stat *st, int flags),                   \
 	  (dir, path, st, flags))                                                                  \

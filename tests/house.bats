@@ -84,7 +84,7 @@ setup() {
 
 @test "one room includes sqlite3.h, and one git2.h" {
 	[ "$(grep -l '^#include <sqlite3' lib/*.[ch] bin/*.c | grep -vx lib/sql.c)" = '' ]
-	[ "$(grep -l '^#include <git2' lib/*.[ch] bin/*.c | grep -vx lib/repo.c)" = '' ]
+	[ "$(grep -l '^#include <git2' lib/*.[ch] bin/*.c | grep -vx lib/repo_git2.c)" = '' ]
 }
 
 @test "shell scripts pass shellcheck" {

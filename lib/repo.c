@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: ISC */
+#include "repo.h"
+
+#include <bsd/stdlib.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "repo_git2.h"
+#include "repo_lock.h"
+#include "repo_path.h"
+#include "stage.h"
+#include "sys.h"
+
+#define OURS "holdfast"
+
+enum hf_status hf_repo_open(struct hf_repo **out, const char *dir, struct hf_err *err)
+{
+	struct hf_repo *repo = calloc(1, sizeof(*repo));
+	enum hf_status status;
+
+	*out = NULL;
+	if (!repo)
+		return hf_fail_errno(err, "cannot open a repository");
+	repo->git = repo->common = repo->objects = repo->lock = -1;
+	status = hf_repo_git2_open(repo, dir, err);
+	if (status == HF_OK)
+		*out = repo;
+	else
+		hf_repo_close(repo);
+	return status;
+}
+
+void hf_repo_close(struct hf_repo *repo)
+{
+	if (!repo)
+		return;
+	hf_index_unlock(repo);
+	if (repo->ops)
+		repo->ops->close(repo);
+	hf_repo_base_close(repo);
+	free(repo);
+}
+
+const char *hf_repo_workdir(const struct hf_repo *repo)
+{
+	return repo->workdir;
+}
+
+const char *hf_repo_gitdir(const struct hf_repo *repo)
+{
+	return repo->gitdir;
+}
+
+const char *hf_repo_commondir(const struct hf_repo *repo)
+{
+	return repo->commondir;
+}
+
+/* ---- identity ------------------------------------------------------------------------------- */
+
+/* HF_NO: there is none, or half of one. */
+static enum hf_status read_id(struct hf_repo *repo, const struct hf_target *target,
+			      struct hf_err *err)
+{
+	char id[HF_OID_SIZE] = "";
+	int fd = sys_openat(target->dir, target->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	ssize_t n;
+
+	if (fd < 0)
+		return errno == ENOENT ? HF_NO
+				       : hf_fail_errno(err, "cannot read '%s'", target->path);
+	n = sys_pread(fd, id, sizeof(id) - 1, 0);
+	sys_close(fd);
+	if (n < 0)
+		return hf_fail_errno(err, "cannot read '%s'", target->path);
+	id[strcspn(id, "\n")] = '\0';
+	if (strlen(id) < 16 || strspn(id, "0123456789abcdef") != strlen(id))
+		return hf_fail(err, HF_DATA, "'%s' holds no repository identity", target->path);
+	strcpy(repo->id, id);
+	return HF_OK;
+}
+
+/* HF_NO: somebody else was quicker. */
+static enum hf_status make_id(const struct hf_target *target, struct hf_err *err)
+{
+	char name[NAME_MAX + 1], id[HF_OID_SIZE];
+	enum hf_status status;
+	int fd, len = 0;
+
+	for (int i = 0; i < 4; i++)
+		len += snprintf(id + len, sizeof(id) - (size_t)len, "%08" PRIx32, arc4random());
+	id[len++] = '\n';
+	status = hf_stage_open(target, 0666, &fd, name, err);
+	if (status != HF_OK)
+		return status;
+	if (sys_pwrite(fd, id, (size_t)len, 0) != len || sys_fsync(fd) < 0)
+		status = hf_fail_errno(err, "cannot write '%s'", target->path);
+	if (status == HF_OK)
+		status = hf_stage_link(target, fd, target->name, err);
+	if (status == HF_OK && (sys_fsync(fd) < 0 || sys_fsync(target->dir) < 0))
+		status = hf_fail_errno(err, "cannot sync '%s'", target->path);
+	if (name[0])
+		sys_unlinkat(target->dir, name, 0);
+	sys_close(fd);
+	return status;
+}
+
+enum hf_status hf_repo_id(struct hf_repo *repo, const char **id, struct hf_err *err)
+{
+	struct hf_target target;
+	enum hf_status status = HF_NO;
+	char *path;
+
+	*id = repo->id;
+	if (repo->id[0])
+		return HF_OK;
+	if (asprintf(&path, "%s/" OURS "/id", repo->commondir) < 0)
+		return hf_fail_errno(err, "cannot read the identity of a repository");
+	status = hf_target_open(&target, path, HF_TARGET_NO_FOLLOW | HF_TARGET_PARENTS, err);
+	if (status == HF_OK) {
+		status = read_id(repo, &target, err);
+		if (status == HF_NO) {
+			status = make_id(&target, err);
+			if (status == HF_OK || status == HF_NO)
+				status = read_id(repo, &target, err);
+		}
+		hf_target_close(&target);
+	}
+	free(path);
+	return status;
+}
+
+/* ---- what can be done ----------------------------------------------------------------------- */
+
+enum hf_status hf_repo_ready(struct hf_repo *repo, struct hf_repo_who *author,
+			     struct hf_repo_who *committer, struct hf_err *err)
+{
+	static const struct {
+		const char *name, *what;
+	} states[] = {
+		{"MERGE_HEAD", "a merge"},	  {"rebase-merge", "a rebase"},
+		{"rebase-apply", "a rebase"},	  {"CHERRY_PICK_HEAD", "a cherry-pick"},
+		{"REVERT_HEAD", "a revert"},	  {"sequencer", "a cherry-pick or revert"},
+		{"BISECT_LOG", "a bisect"},
+	};
+	struct stat st;
+
+	if (!repo->workdir[0])
+		return hf_fail(err, HF_DATA, "'%s' is a bare repository: it has no files",
+			       repo->gitdir);
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		if (sys_fstatat(repo->git, states[i].name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		hf_fail(err, HF_DATA, "cannot commit to '%s': %s is under way there",
+			repo->workdir, states[i].what);
+		hf_advise(err, "finish it or abort it first: see 'git status'");
+		return HF_DATA;
+	}
+	return hf_repo_who(repo, author, committer, err);
+}
+
+enum hf_status hf_repo_mode(struct hf_repo *repo, const char *tree_path, const struct stat *st,
+			    unsigned int *mode, struct hf_err *err)
+{
+	char *value = NULL;
+	enum hf_status status;
+	bool below, trusted;
+
+	if (S_ISLNK(st->st_mode)) {
+		*mode = 0120000;
+		return HF_OK;
+	}
+	status = repo->ops->config(repo, "core.filemode", &value, err);
+	if (status != HF_OK && status != HF_NO)
+		return status;
+	trusted = status == HF_NO || strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0 ||
+		  strcasecmp(value, "yes") == 0 || strcasecmp(value, "on") == 0;
+	free(value);
+	*mode = st->st_mode & S_IXUSR ? 0100755 : 0100644;
+	if (trusted)
+		return HF_OK;
+	status = repo->ops->tracked(repo, tree_path, mode, &below, err);
+	if (status == HF_OK && *mode != 0100755)
+		*mode = 0100644;
+	return status;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+enum hf_status hf_repo_path(struct hf_repo *repo, const char *path, unsigned int flags,
+			    char **tree_path, struct hf_err *err)
+{
+	return hf_repo_path_find(repo, path, flags & HF_REPO_NO_FOLLOW, tree_path, err);
+}
+
+enum hf_status hf_repo_head(struct hf_repo *repo, char **ref, char tip[HF_OID_SIZE],
+			    struct hf_err *err)
+{
+	enum hf_status status = repo->ops->head(repo, ref, err);
+
+	if (status != HF_OK)
+		return status;
+	status = repo->ops->tip(repo, *ref, tip, err);
+	if (status == HF_OK)
+		return HF_OK;
+	free(*ref);
+	*ref = NULL;
+	return status;
+}
+
+enum hf_status hf_repo_tip(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
+			   struct hf_err *err)
+{
+	return repo->ops->tip(repo, ref, tip, err);
+}
+
+enum hf_status hf_repo_find(struct hf_repo *repo, const char *tip, const char *base,
+			    const char *trailer, char commit[HF_OID_SIZE], struct hf_err *err)
+{
+	enum hf_status status = HF_NO;
+
+	if (tip[0])
+		status = repo->ops->find(repo, tip, base, trailer, commit, err);
+	if (status == HF_OK && !hf_tip_is_durable(repo, tip))
+		status = hf_repo_sync_all(repo, err);
+	return status;
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,
+			    char oid[HF_OID_SIZE], struct hf_err *err)
+{
+	return repo->ops->blob(repo, tree_path, fd, oid, err);
+}
+
+enum hf_status hf_repo_lock(struct hf_repo *repo, const char *record, struct hf_err *err)
+{
+	return hf_index_lock(repo, record, err);
+}
+
+void hf_repo_unlock(struct hf_repo *repo)
+{
+	hf_index_unlock(repo);
+}
+
+enum hf_status hf_repo_index(struct hf_repo *repo, const struct hf_repo_change *changes,
+			     size_t count, struct hf_err *err)
+{
+	enum hf_status status;
+	struct stat st;
+
+	if (repo->lock < 0)
+		return hf_fail(err, HF_BUG, "the index of '%s' is not locked", hf_repo_name(repo));
+	status = hf_index_begin(repo, &st, err);
+	if (status == HF_OK)
+		status = repo->ops->index(repo, HF_NEW_INDEX, changes, count, err);
+	if (status == HF_OK)
+		return hf_index_commit(repo, &st, err);
+	hf_index_abort(repo);
+	return status;
+}
+
+enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
+			      const struct hf_repo_change *changes, size_t count,
+			      const char *message, const struct hf_repo_who *author,
+			      const struct hf_repo_who *committer, char commit[HF_OID_SIZE],
+			      struct hf_err *err)
+{
+	char tree[HF_OID_SIZE];
+	enum hf_status status = repo->ops->tree(repo, tip, changes, count, tree, err);
+
+	if (status != HF_OK)
+		return status;
+	return repo->ops->commit(repo, tree, tip, message, author, committer, commit, err);
+}
+
+enum hf_status hf_repo_move(struct hf_repo *repo, const char *ref, const char *tip,
+			    const char *commit, const char *reflog, const struct hf_repo_who *who,
+			    int64_t deadline, struct hf_err *err)
+{
+	struct hf_backoff backoff;
+	enum hf_status status = hf_backoff_init(&backoff, NULL, deadline, err);
+
+	if (status == HF_OK && tip[0] && !hf_tip_is_durable(repo, tip))
+		status = hf_repo_sync_all(repo, err);
+	if (status != HF_OK)
+		return status;
+	do
+		status = repo->ops->move(repo, ref, tip, commit, reflog, who, err);
+	while (status == HF_BUSY && hf_backoff_sleep(&backoff));
+	if (status == HF_OK)
+		status = hf_ref_sync(repo, ref, err);
+	if (status == HF_OK)
+		hf_tip_durable(repo, commit);
+	return status;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_REPO_BASE_H
+#define HF_REPO_BASE_H
+
+/*
+ * What both back ends of a repository stand on: its directories, what is to be changed, and the
+ * table of what a back end can do (repo.h has the protocol and the rules R1 to R9).
+ *
+ * A repository is three directories: the worktree, the Git directory of that worktree (HEAD, index,
+ * what is under way), and the common directory (objects, branches, configuration). The last two are
+ * one, unless the worktree is a linked one.
+ *
+ * What Git's programs and libgit2 leave to the cache is synced here: both sync nothing of what they
+ * find already written. Nothing here waits. Thread-safe for different repositories.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "err.h"
+
+enum { HF_OID_SIZE = 65 }; /* hexadecimal, SHA-1 or SHA-256 */
+
+/* One path in a commit. */
+struct hf_repo_change {
+	const char *path; /* in the tree, as hf_repo_path() gives it */
+	bool remove;
+	unsigned int mode;     /* 0100644, 0100755, 0120000: hf_repo_mode() */
+	char oid[HF_OID_SIZE]; /* of the blob: hf_repo_blob() */
+	const struct stat *st; /* of the file in the worktree that has this content, by lstat(2);
+				* NULL: not known, and the next Git looks at the file */
+};
+
+struct hf_repo_who {
+	char *name, *email;
+	int64_t time; /* seconds */
+	int offset;   /* minutes east of Greenwich */
+};
+
+struct hf_repo;
+
+/* A back end. Each takes the open repository; open has made its own part, close releases it. */
+struct hf_repo_ops {
+	const char *name;
+	void (*close)(struct hf_repo *repo);
+
+	/* *value is to be freed. HF_NO: it is not set. */
+	enum hf_status (*config)(struct hf_repo *repo, const char *key, char **value,
+				 struct hf_err *err);
+
+	/* What path is in the index: its mode, or 0; *below: there are entries below it. */
+	enum hf_status (*tracked)(struct hf_repo *repo, const char *path, unsigned int *mode,
+				  bool *below, struct hf_err *err);
+	/* HF_NO: it is not ignored. */
+	enum hf_status (*ignored)(struct hf_repo *repo, const char *path, struct hf_err *err);
+
+	enum hf_status (*head)(struct hf_repo *repo, char **ref, struct hf_err *err);
+	enum hf_status (*tip)(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
+			      struct hf_err *err);
+	enum hf_status (*blob)(struct hf_repo *repo, const char *path, int fd,
+			       char oid[HF_OID_SIZE], struct hf_err *err);
+	/* Change the index file `name` in the Git directory; it is not synced. */
+	enum hf_status (*index)(struct hf_repo *repo, const char *name,
+				const struct hf_repo_change *changes, size_t count,
+				struct hf_err *err);
+	enum hf_status (*tree)(struct hf_repo *repo, const char *tip,
+			       const struct hf_repo_change *changes, size_t count,
+			       char oid[HF_OID_SIZE], struct hf_err *err);
+	enum hf_status (*commit)(struct hf_repo *repo, const char *tree, const char *tip,
+				 const char *message, const struct hf_repo_who *author,
+				 const struct hf_repo_who *committer, char oid[HF_OID_SIZE],
+				 struct hf_err *err);
+	/* HF_BUSY: the ref is locked by somebody. HF_NO: it is not at tip. */
+	enum hf_status (*move)(struct hf_repo *repo, const char *ref, const char *tip,
+			       const char *commit, const char *reflog,
+			       const struct hf_repo_who *who, struct hf_err *err);
+	enum hf_status (*find)(struct hf_repo *repo, const char *tip, const char *base,
+			       const char *trailer, char commit[HF_OID_SIZE], struct hf_err *err);
+};
+
+struct hf_repo {
+	const struct hf_repo_ops *ops;
+	void *back;		  /* the back end's own */
+	char *workdir;		  /* absolute, without a slash at its end; "" : it is bare */
+	char *gitdir, *commondir; /* likewise */
+	int git, common, objects; /* open directories */
+	char id[HF_OID_SIZE];	  /* once it was asked for */
+	int lock;		  /* index.lock, when it is ours; or -1 */
+	char *lock_path;
+};
+
+/* Set the directories, and open them. On failure, and to close them, hf_repo_base_close(). */
+enum hf_status hf_repo_base_open(struct hf_repo *repo, const char *workdir, const char *gitdir,
+				 const char *commondir, struct hf_err *err);
+void hf_repo_base_close(struct hf_repo *repo);
+
+/* The repository's name in messages: its worktree, or Git directory. */
+const char *hf_repo_name(const struct hf_repo *repo);
+
+/* R1. Make the loose object durable, and its name. HF_NO: it is not a loose object here. */
+enum hf_status hf_object_sync(struct hf_repo *repo, const char *oid, struct hf_err *err);
+
+/* R1. The ref's name is durable when its directories are. */
+enum hf_status hf_ref_sync(struct hf_repo *repo, const char *ref, struct hf_err *err);
+
+/* R4. Was this commit the last one that was made durable here? And: it was. */
+bool hf_tip_is_durable(struct hf_repo *repo, const char *commit);
+void hf_tip_durable(struct hf_repo *repo, const char *commit);
+
+/* R4. Everything that Git has written there. */
+enum hf_status hf_repo_sync_all(struct hf_repo *repo, struct hf_err *err);
+
+#endif

@@ -1,0 +1,605 @@
+/* SPDX-License-Identifier: ISC */
+#include "repo_git2.h"
+
+#include <errno.h>
+#include <git2.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "repo_message.h"
+#include "repo_tree.h"
+#include "sys.h"
+#include "wording.h"
+
+enum {
+	MOST_COMMITS = 10000,
+	PIECE = 64 * 1024,
+	SMALL = 1024 * 1024, /* a blob up to this is made in memory */
+};
+
+struct git2 {
+	git_repository *repo;
+	git_odb *odb;
+};
+
+static struct git2 *own(const struct hf_repo *repo)
+{
+	return repo->back;
+}
+
+/* libgit2's last word, with the status that it stands for. */
+static enum hf_status failed(int code, struct hf_err *err, const char *what, const char *on)
+{
+	static const int errnums[] = {ENOSPC, EDQUOT, EIO,    EFBIG,  EACCES,
+				      EPERM,  EROFS,  EMFILE, ENFILE, ENOMEM};
+	const git_error *last = git_error_last();
+	const char *why = last && last->message ? last->message : "libgit2 does not say why";
+	enum hf_status status = HF_DATA;
+
+	for (size_t i = 0; i < sizeof(errnums) / sizeof(errnums[0]); i++)
+		if (strstr(why, hf_strerror(errnums[i])))
+			status = hf_status_of(errnums[i]);
+	if (last && last->klass == GIT_ERROR_NOMEMORY)
+		status = HF_OS;
+	if (code == GIT_ELOCKED)
+		status = HF_BUSY;
+	return hf_fail(err, status, "libgit2 cannot %s '%s': %s", what, on, why);
+}
+
+/* ---- open and close ------------------------------------------------------------------------- */
+
+static void close_git2(struct hf_repo *repo)
+{
+	struct git2 *git = own(repo);
+	int saved = errno;
+
+	if (!git)
+		return;
+	git_odb_free(git->odb);
+	git_repository_free(git->repo);
+	free(git);
+	git_libgit2_shutdown();
+	repo->back = NULL;
+	errno = saved;
+}
+
+static enum hf_status refuse(int code, const char *dir, struct hf_err *err)
+{
+	const git_error *last = git_error_last();
+	const char *why = last && last->message ? last->message : "unknown";
+
+	if (code == GIT_ENOTFOUND)
+		return hf_fail(err, HF_NOINPUT, "'%s' is in no Git repository", dir);
+	if (code == GIT_EOWNER) {
+		hf_fail(err, HF_NOPERM, "cannot use the repository at '%s': another user owns it",
+			dir);
+		hf_advise(err, "if you trust it: git config --global --add safe.directory DIR");
+		return HF_NOPERM;
+	}
+	return hf_fail(err, HF_UNAVAILABLE, "cannot use the repository at '%s': %s", dir, why);
+}
+
+enum hf_status hf_repo_git2_open(struct hf_repo *repo, const char *dir, struct hf_err *err)
+{
+	unsigned int flags = dir ? 0 : GIT_REPOSITORY_OPEN_FROM_ENV;
+	const char *workdir;
+	struct git2 *git = calloc(1, sizeof(*git));
+	enum hf_status status;
+	int code;
+
+	if (!git)
+		return hf_fail_errno(err, "cannot open a repository");
+	git_libgit2_init();
+	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+	repo->back = git;
+	repo->ops = &hf_repo_git2;
+	code = git_repository_open_ext(&git->repo, dir ? dir : NULL, flags, NULL);
+	if (!code)
+		code = git_repository_odb(&git->odb, git->repo);
+	if (code)
+		return refuse(code, dir ? dir : ".", err);
+	workdir = git_repository_workdir(git->repo);
+	status = hf_repo_base_open(repo, workdir ? workdir : "", git_repository_path(git->repo),
+				   git_repository_commondir(git->repo), err);
+	return status;
+}
+
+static enum hf_status config(struct hf_repo *repo, const char *key, char **value,
+			     struct hf_err *err)
+{
+	git_config *all = NULL;
+	git_buf buf = GIT_BUF_INIT;
+	int code = git_repository_config_snapshot(&all, own(repo)->repo);
+
+	if (!code)
+		code = git_config_get_string_buf(&buf, all, key);
+	git_config_free(all);
+	if (code == GIT_ENOTFOUND)
+		return HF_NO;
+	if (code)
+		return failed(code, err, "read the configuration of", hf_repo_name(repo));
+	*value = strdup(buf.ptr);
+	git_buf_dispose(&buf);
+	return *value ? HF_OK : hf_fail_errno(err, "cannot read '%s'", key);
+}
+
+/* ---- paths ---------------------------------------------------------------------------------- */
+
+/* Are there entries below this path? */
+static bool has_below(git_index *index, const char *path)
+{
+	size_t len = strlen(path), at;
+	char *prefix = malloc(len + 2);
+	bool found = false;
+
+	if (!prefix)
+		return false;
+	strcpy(stpcpy(prefix, path), "/");
+	found = git_index_find_prefix(&at, index, prefix) == 0;
+	free(prefix);
+	return found;
+}
+
+static enum hf_status tracked(struct hf_repo *repo, const char *path, unsigned int *mode,
+			      bool *below, struct hf_err *err)
+{
+	const git_index_entry *entry;
+	git_index *index;
+	int code = git_repository_index(&index, own(repo)->repo);
+
+	if (code)
+		return failed(code, err, "read the index of", hf_repo_name(repo));
+	*mode = 0;
+	for (int stage = 0; stage < 4 && !*mode; stage++)
+		if ((entry = git_index_get_bypath(index, path, stage)))
+			*mode = entry->mode;
+	*below = has_below(index, path);
+	git_index_free(index);
+	return HF_OK;
+}
+
+static enum hf_status ignored(struct hf_repo *repo, const char *path, struct hf_err *err)
+{
+	int yes, code = git_ignore_path_is_ignored(&yes, own(repo)->repo, path);
+
+	if (code)
+		return failed(code, err, "read the ignore rules for", path);
+	return yes ? HF_OK : HF_NO;
+}
+
+/* ---- refs ----------------------------------------------------------------------------------- */
+
+static enum hf_status head(struct hf_repo *repo, char **ref, struct hf_err *err)
+{
+	git_reference *at = NULL;
+	int code = git_reference_lookup(&at, own(repo)->repo, "HEAD");
+	char *name = strdup("HEAD");
+
+	/* a branch can be a symbolic ref too */
+	while (!code && name && git_reference_type(at) == GIT_REFERENCE_SYMBOLIC) {
+		free(name);
+		name = strdup(git_reference_symbolic_target(at));
+		git_reference_free(at);
+		at = NULL;
+		if (name)
+			code = git_reference_lookup(&at, own(repo)->repo, name);
+	}
+	git_reference_free(at);
+	if (name && (!code || (code == GIT_ENOTFOUND && strcmp(name, "HEAD") != 0))) {
+		*ref = name;
+		return HF_OK;
+	}
+	free(name);
+	return code ? failed(code, err, "read HEAD of", hf_repo_name(repo))
+		    : hf_fail_errno(err, "cannot read HEAD of '%s'", hf_repo_name(repo));
+}
+
+/* 0, GIT_ENOTFOUND, or what failed. */
+static int find_tip(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE])
+{
+	git_commit *commit = NULL;
+	git_oid oid;
+	int code = git_reference_name_to_id(&oid, own(repo)->repo, ref);
+
+	tip[0] = '\0';
+	if (code)
+		return code;
+	code = git_commit_lookup(&commit, own(repo)->repo, &oid);
+	git_commit_free(commit);
+	if (code) /* also when it is not found: the ref leads to nothing */
+		return GIT_ERROR;
+	git_oid_tostr(tip, HF_OID_SIZE, &oid);
+	return 0;
+}
+
+static enum hf_status tip(struct hf_repo *repo, const char *ref, char oid[HF_OID_SIZE],
+			  struct hf_err *err)
+{
+	int code = find_tip(repo, ref, oid);
+
+	return code && code != GIT_ENOTFOUND ? failed(code, err, "read the commit of", ref) : HF_OK;
+}
+
+/* A ref that is locked here; HF_NO: it is not at `tip`. */
+static enum hf_status move_locked(struct hf_repo *repo, git_transaction *transaction,
+				  const char *ref, const char *was, const char *commit,
+				  const char *reflog, const git_signature *who, struct hf_err *err)
+{
+	char now[HF_OID_SIZE];
+	git_oid oid;
+	int code = find_tip(repo, ref, now);
+
+	if (code && code != GIT_ENOTFOUND)
+		return failed(code, err, "read the commit of", ref);
+	if (strcmp(now, was) != 0)
+		return hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
+	code = git_oid_fromstr(&oid, commit);
+	if (!code)
+		code = git_transaction_set_target(transaction, ref, &oid, who, reflog);
+	if (!code)
+		code = git_transaction_commit(transaction);
+	return code ? failed(code, err, "move", ref) : HF_OK;
+}
+
+static enum hf_status move(struct hf_repo *repo, const char *ref, const char *was,
+			   const char *commit, const char *reflog, const struct hf_repo_who *who,
+			   struct hf_err *err)
+{
+	git_transaction *transaction = NULL;
+	git_signature *signature = NULL;
+	enum hf_status status;
+	int code = git_signature_new(&signature, who->name, who->email, who->time, who->offset);
+
+	if (!code)
+		code = git_transaction_new(&transaction, own(repo)->repo);
+	if (!code)
+		code = git_transaction_lock_ref(transaction, ref);
+	status = code ? failed(code, err, "lock", ref)
+		      : move_locked(repo, transaction, ref, was, commit, reflog, signature, err);
+	git_transaction_free(transaction);
+	git_signature_free(signature);
+	return status;
+}
+
+/* ---- objects -------------------------------------------------------------------------------- */
+
+/* Is it a loose object, or has the directory in which it would be? */
+static bool is_loose(struct hf_repo *repo, const char *oid, bool *has_dir)
+{
+	char path[HF_OID_SIZE + 1], dir[3] = {oid[0], oid[1], '\0'};
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, oid + 2);
+	*has_dir = sys_fstatat(repo->objects, dir, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return *has_dir && sys_fstatat(repo->objects, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static enum hf_status put(struct hf_repo *repo, git_object_t type, const void *bytes, size_t size,
+			  char oid[HF_OID_SIZE], struct hf_err *err)
+{
+	bool there = false, has_dir = true;
+	enum hf_status status = HF_OK;
+	git_oid id;
+	int code = git_odb_hash(&id, bytes, size, type);
+
+	if (!code) {
+		git_oid_tostr(oid, HF_OID_SIZE, &id);
+		there = is_loose(repo, oid, &has_dir);
+		/* also if it is there: it gets a new date, and is not collected */
+		code = git_odb_write(&id, own(repo)->odb, bytes, size, type);
+	}
+	if (code)
+		return failed(code, err, "write an object of", hf_repo_name(repo));
+	if (there || !has_dir)
+		status = hf_object_sync(repo, oid, err);
+	return status == HF_NO ? HF_OK : status;
+}
+
+static enum hf_status put_tree(void *context, const void *bytes, size_t size,
+			       char oid[HF_OID_SIZE], struct hf_err *err)
+{
+	return put(context, GIT_OBJECT_TREE, bytes, size, oid, err);
+}
+
+static enum hf_status get_tree(void *context, const char *oid, void **bytes, size_t *size,
+			       struct hf_err *err)
+{
+	struct hf_repo *repo = context;
+	git_odb_object *object = NULL;
+	enum hf_status status = HF_OK;
+	git_oid id;
+	int code = git_oid_fromstr(&id, oid);
+
+	if (!code)
+		code = git_odb_read(&object, own(repo)->odb, &id);
+	if (!code && git_odb_object_type(object) != GIT_OBJECT_TREE) {
+		git_odb_object_free(object);
+		return hf_fail(err, HF_DATA, "object %s of '%s' is no tree", oid,
+			       hf_repo_name(repo));
+	}
+	if (code)
+		return failed(code, err, "read a tree of", hf_repo_name(repo));
+	*size = git_odb_object_size(object);
+	*bytes = malloc(*size + 1);
+	if (*bytes)
+		memcpy(*bytes, git_odb_object_data(object), *size);
+	else
+		status = hf_fail_errno(err, "cannot read a tree");
+	git_odb_object_free(object);
+	return status;
+}
+
+static enum hf_status tree(struct hf_repo *repo, const char *parent,
+			   const struct hf_repo_change *changes, size_t count,
+			   char oid[HF_OID_SIZE], struct hf_err *err)
+{
+	struct hf_tree_store store = {.get = get_tree, .put = put_tree, .context = repo};
+	char base[HF_OID_SIZE] = "";
+	git_commit *commit = NULL;
+	git_oid id;
+	int code = parent[0] ? git_oid_fromstr(&id, parent) : 0;
+
+	if (!code && parent[0])
+		code = git_commit_lookup(&commit, own(repo)->repo, &id);
+	if (code)
+		return failed(code, err, "read commit", parent);
+	if (commit)
+		git_oid_tostr(base, sizeof(base), git_commit_tree_id(commit));
+	git_commit_free(commit);
+	return hf_tree_change(&store, base, changes, count, oid, err);
+}
+
+static enum hf_status put_commit(struct hf_repo *repo, const char *tree_id, const char *parent,
+				 const char *message, const struct hf_repo_who *author,
+				 const struct hf_repo_who *committer, char oid[HF_OID_SIZE],
+				 struct hf_err *err)
+{
+	char *encoding = NULL, *text;
+	enum hf_status status = config(repo, "i18n.commitencoding", &encoding, err);
+
+	if (status != HF_OK && status != HF_NO)
+		return status;
+	text = hf_commit_text(tree_id, parent, encoding, message, author, committer);
+	status = text ? put(repo, GIT_OBJECT_COMMIT, text, strlen(text), oid, err)
+		      : hf_fail_errno(err, "cannot make a commit");
+	free(text);
+	free(encoding);
+	return status;
+}
+
+/* The next piece at `at`. HF_IO also for a file that is shorter than it was. */
+static enum hf_status read_piece(int fd, void *piece, size_t size, off_t at, struct hf_err *err)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = sys_pread(fd, (char *)piece + done, size - done, at + (off_t)done);
+
+		if (n == 0)
+			return hf_fail(err, HF_IO, "cannot read the new content: it was cut short");
+		if (n < 0 && errno != EINTR)
+			return hf_fail_errno(err, "cannot read the new content");
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return HF_OK;
+}
+
+static enum hf_status small_blob(struct hf_repo *repo, int fd, size_t size, char oid[HF_OID_SIZE],
+				 struct hf_err *err)
+{
+	char *bytes = malloc(size + 1);
+	enum hf_status status;
+
+	if (!bytes)
+		return hf_fail_errno(err, "cannot read the new content");
+	status = read_piece(fd, bytes, size, 0, err);
+	if (status == HF_OK)
+		status = put(repo, GIT_OBJECT_BLOB, bytes, size, oid, err);
+	free(bytes);
+	return status;
+}
+
+static enum hf_status stream_blob(struct hf_repo *repo, git_odb_stream *stream, int fd, off_t size,
+				  struct hf_err *err)
+{
+	char piece[PIECE];
+	enum hf_status status = HF_OK;
+	int code = 0;
+
+	for (off_t at = 0; at < size && status == HF_OK && !code; at += PIECE) {
+		size_t n = size - at < PIECE ? (size_t)(size - at) : PIECE;
+
+		status = read_piece(fd, piece, n, at, err);
+		if (status == HF_OK)
+			code = git_odb_stream_write(stream, piece, n);
+	}
+	return code ? failed(code, err, "write an object of", hf_repo_name(repo)) : status;
+}
+
+/* In constant memory. Whether it was there is known only at the end, so it is synced anyway. */
+static enum hf_status large_blob(struct hf_repo *repo, int fd, off_t size, char oid[HF_OID_SIZE],
+				 struct hf_err *err)
+{
+	git_odb_stream *stream = NULL;
+	enum hf_status status;
+	git_oid id;
+	int code = git_odb_open_wstream(&stream, own(repo)->odb, size, GIT_OBJECT_BLOB);
+
+	if (code)
+		return failed(code, err, "write an object of", hf_repo_name(repo));
+	status = stream_blob(repo, stream, fd, size, err);
+	if (status == HF_OK)
+		code = git_odb_stream_finalize_write(&id, stream);
+	if (code)
+		status = failed(code, err, "write an object of", hf_repo_name(repo));
+	git_odb_stream_free(stream);
+	if (status != HF_OK)
+		return status;
+	git_oid_tostr(oid, HF_OID_SIZE, &id);
+	status = hf_object_sync(repo, oid, err);
+	return status == HF_NO ? HF_OK : status;
+}
+
+static enum hf_status blob(struct hf_repo *repo, const char *path, int fd, char oid[HF_OID_SIZE],
+			   struct hf_err *err)
+{
+	struct stat st;
+
+	(void)path;
+	if (sys_fstat(fd, &st) < 0)
+		return hf_fail_errno(err, "cannot read the new content");
+	return st.st_size <= SMALL ? small_blob(repo, fd, (size_t)st.st_size, oid, err)
+				   : large_blob(repo, fd, st.st_size, oid, err);
+}
+
+/* ---- index ---------------------------------------------------------------------------------- */
+
+static void set_stat(git_index_entry *entry, const struct stat *st)
+{
+	entry->ctime.seconds = (int32_t)st->st_ctim.tv_sec;
+	entry->ctime.nanoseconds = (uint32_t)st->st_ctim.tv_nsec;
+	entry->mtime.seconds = (int32_t)st->st_mtim.tv_sec;
+	entry->mtime.nanoseconds = (uint32_t)st->st_mtim.tv_nsec;
+	entry->dev = (uint32_t)st->st_dev;
+	entry->ino = (uint32_t)st->st_ino;
+	entry->uid = st->st_uid;
+	entry->gid = st->st_gid;
+	entry->file_size = (uint32_t)st->st_size;
+}
+
+/* libgit2 would drop what is in the way; that may be what the user has staged. */
+static enum hf_status in_the_way(git_index *index, const char *path, struct hf_err *err)
+{
+	char *parent = strdup(path), *slash;
+	enum hf_status status = HF_OK;
+
+	if (!parent)
+		return hf_fail_errno(err, "cannot change the index");
+	if (has_below(index, path))
+		status = hf_fail(err, HF_DATA, "'%s' is a directory in the index", path);
+	while (status == HF_OK && (slash = strrchr(parent, '/'))) {
+		*slash = '\0';
+		if (git_index_get_bypath(index, parent, 0))
+			status = hf_fail(err, HF_DATA, "'%s' is a file in the index", parent);
+	}
+	free(parent);
+	return status;
+}
+
+static enum hf_status change_index(git_index *index, const struct hf_repo_change *change,
+				   struct hf_err *err)
+{
+	git_index_entry entry = {.mode = change->mode, .path = change->path};
+	enum hf_status status;
+	int code = 0;
+
+	if (!change->remove) {
+		status = in_the_way(index, change->path, err);
+		if (status != HF_OK)
+			return status;
+	}
+	for (int stage = change->remove ? 0 : 1; stage < 4; stage++) {
+		code = git_index_remove(index, change->path, stage);
+		if (code && code != GIT_ENOTFOUND)
+			return failed(code, err, "change in the index", change->path);
+	}
+	if (change->remove)
+		return HF_OK;
+	code = git_oid_fromstr(&entry.id, change->oid);
+	if (change->st)
+		set_stat(&entry, change->st);
+	if (!code)
+		code = git_index_add(index, &entry);
+	return code ? failed(code, err, "change in the index", change->path) : HF_OK;
+}
+
+static enum hf_status index_git2(struct hf_repo *repo, const char *name,
+				 const struct hf_repo_change *changes, size_t count,
+				 struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+	git_index *index = NULL;
+	char *path;
+	int code;
+
+	if (asprintf(&path, "%s/%s", repo->gitdir, name) < 0)
+		return hf_fail_errno(err, "cannot change the index");
+	/* opened by its path, it belongs to no repository, and nothing is looked at but this file;
+	 * it is synced later */
+	code = git_index_open(&index, path);
+	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 0);
+	for (size_t i = 0; !code && status == HF_OK && i < count; i++)
+		status = change_index(index, &changes[i], err);
+	if (!code && status == HF_OK)
+		code = git_index_write(index);
+	if (code)
+		status = failed(code, err, "change the index of", hf_repo_name(repo));
+	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+	git_index_free(index);
+	free(path);
+	return status;
+}
+
+/* ---- history -------------------------------------------------------------------------------- */
+
+static enum hf_status walk(struct hf_repo *repo, git_revwalk *revwalk, const char *trailer,
+			   char found[HF_OID_SIZE], struct hf_err *err)
+{
+	git_oid oid;
+	int code;
+
+	for (int i = 0; i < MOST_COMMITS; i++) {
+		git_commit *commit = NULL;
+		bool has;
+
+		code = git_revwalk_next(&oid, revwalk);
+		if (code == GIT_ITEROVER)
+			return HF_NO;
+		if (!code)
+			code = git_commit_lookup(&commit, own(repo)->repo, &oid);
+		if (code)
+			return failed(code, err, "read the history of", hf_repo_name(repo));
+		has = hf_message_has(git_commit_message(commit), trailer);
+		git_commit_free(commit);
+		if (has) {
+			git_oid_tostr(found, HF_OID_SIZE, &oid);
+			return HF_OK;
+		}
+	}
+	return HF_NO;
+}
+
+static enum hf_status find(struct hf_repo *repo, const char *from, const char *base,
+			   const char *trailer, char commit[HF_OID_SIZE], struct hf_err *err)
+{
+	git_revwalk *revwalk = NULL;
+	enum hf_status status;
+	git_oid oid;
+	int code = git_revwalk_new(&revwalk, own(repo)->repo);
+
+	if (!code)
+		code = git_oid_fromstr(&oid, from);
+	if (!code)
+		code = git_revwalk_push(revwalk, &oid);
+	/* what is not there any more hides nothing */
+	if (!code && base[0] && git_oid_fromstr(&oid, base) == 0)
+		(void)!git_revwalk_hide(revwalk, &oid);
+	status = code ? failed(code, err, "read the history of", hf_repo_name(repo))
+		      : walk(repo, revwalk, trailer, commit, err);
+	git_revwalk_free(revwalk);
+	return status;
+}
+
+const struct hf_repo_ops hf_repo_git2 = {
+	.name = "libgit2",
+	.close = close_git2,
+	.config = config,
+	.tracked = tracked,
+	.ignored = ignored,
+	.head = head,
+	.tip = tip,
+	.blob = blob,
+	.index = index_git2,
+	.tree = tree,
+	.commit = put_commit,
+	.move = move,
+	.find = find,
+};

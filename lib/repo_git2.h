@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_REPO_GIT2_H
+#define HF_REPO_GIT2_H
+
+/*
+ * A repository through libgit2: the only room that knows it.
+ *
+ * libgit2 hashes, packs and finds; the order of things, and what is durable when, is repo.h's. Its
+ * own syncing (GIT_OPT_ENABLE_FSYNC_GITDIR) does, for what it writes: an object before it has its
+ * name, and the name; a ref likewise, with its directory. It does not sync an object that it finds
+ * to be there, nor the directories above a new one: hf_object_sync() and hf_ref_sync() do.
+ *
+ * Objects are made here as bytes, not by libgit2's builders: so their names are known before they
+ * are written, and whether they were there.
+ *
+ * libgit2 keeps settings for the whole process, and reads the user's configuration once. Its errors
+ * are text; what the system said is found in it.
+ */
+
+#include "repo_base.h"
+
+extern const struct hf_repo_ops hf_repo_git2;
+
+/* dir as for hf_repo_open(). HF_UNAVAILABLE: it is a repository that libgit2 cannot serve; the
+ * message says why. */
+enum hf_status hf_repo_git2_open(struct hf_repo *repo, const char *dir, struct hf_err *err);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_REPO_LOCK_H
+#define HF_REPO_LOCK_H
+
+/*
+ * Git's index.lock, and the replacing of the index under it.
+ *
+ * index.lock is made by link(2) of a finished record that is locked by flock(2) (repo.h, R7), so
+ * that everybody sees at once whose it is: Git sees that it is there; others read its record, and
+ * ask the kernel whether its maker lives. Programs that are run under it inherit the descriptor:
+ * while one of them works, nobody takes the lock over.
+ *
+ * Git writes the new index into index.lock itself and renames that. Here the new index is another
+ * file, and index.lock stays what it is until it is removed:
+ *
+ *	link	index.holdfast: the index as it is, by another name
+ *	edit	a back end replaces that name by the new index
+ *	rename	index.holdfast over index, with the old one's mode and time (R6), and synced (R2)
+ *
+ * Never waits. A crash leaves index.lock for the next one to take over, and index.holdfast and
+ * index.holdfast.lock, which he removes.
+ */
+
+#include "repo_base.h"
+
+#define HF_NEW_INDEX "index.holdfast"
+
+/* HF_BUSY: somebody has it. */
+enum hf_status hf_index_lock(struct hf_repo *repo, const char *record, struct hf_err *err);
+
+/* If it still is ours, it goes. */
+void hf_index_unlock(struct hf_repo *repo);
+
+/* Link HF_NEW_INDEX; there is none if there is no index. *st is the old one's (st_ino 0: none). */
+enum hf_status hf_index_begin(struct hf_repo *repo, struct stat *st, struct hf_err *err);
+enum hf_status hf_index_commit(struct hf_repo *repo, const struct stat *st, struct hf_err *err);
+void hf_index_abort(struct hf_repo *repo);
+
+#endif
