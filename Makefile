@@ -68,7 +68,8 @@ BENCHES = pair
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
 	lock-retry lock-dot lock-break lock-sqlite model \
 	shell \
-	faults-write faults-append faults-update strace powercut man completion demo house install
+	faults-write faults-append faults-update faults-lock strace powercut man \
+	completion demo house install
 
 MAN1 = $(TOOLS)
 MAN7 = holdfast $(SHELL_LIBS)
