@@ -119,6 +119,7 @@ static enum hf_status fill(struct hf_lines *l, struct hf_err *err)
 
 enum hf_status hf_lines_next(struct hf_lines *l, struct hf_record *record, struct hf_err *err)
 {
+	int newline = l->nul ? '\0' : '\n';
 	char *last = NULL;
 
 	if (l->given) {
@@ -127,21 +128,21 @@ enum hf_status hf_lines_next(struct hf_lines *l, struct hf_record *record, struc
 		l->given = 0;
 	}
 	if (l->used)
-		last = memrchr(l->buffer, '\n', l->used);
+		last = memrchr(l->buffer, newline, l->used);
 	while (!l->end && (!last || (l->used < LINES_BATCH && readable_now(l->in)))) {
 		size_t before = l->used;
 		enum hf_status status = fill(l, err);
-		char *newline;
+		char *found;
 
 		if (status != HF_OK && status != HF_NO)
 			return status;
 		l->end = status == HF_NO;
-		newline = memrchr(l->buffer + before, '\n', l->used - before);
+		found = memrchr(l->buffer + before, newline, l->used - before);
 		/* the buffer may have moved */
-		last = newline ? newline : l->used ? memrchr(l->buffer, '\n', l->used) : NULL;
+		last = found ? found : l->used ? memrchr(l->buffer, newline, l->used) : NULL;
 	}
-	if (l->end && l->used && l->buffer[l->used - 1] != '\n') {
-		l->buffer[l->used] = '\n';
+	if (l->end && l->used && l->buffer[l->used - 1] != newline) {
+		l->buffer[l->used] = (char)newline;
 		last = l->buffer + l->used++;
 	}
 	if (!last)

@@ -42,6 +42,7 @@ void hf_record_free(struct hf_record *record);
 
 struct hf_lines {
 	int in;
+	bool nul; /* lines end in NUL, not in newline */
 	char *buffer;
 	size_t used, given, size; /* bytes held; of them handed out; allocated */
 	bool end;
