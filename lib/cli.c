@@ -128,6 +128,9 @@ int hf_cli_next(struct hf_cli *cli, char **arg)
 		}
 		options = (struct hf_options){.tool = cli->tool, .next = cli->argv + 1};
 	}
+	if (cli->again)
+		options.next = cli->operands + 1;
+	cli->again = false;
 	for (;;) {
 		id = hf_options_next(&options, shorts, longs);
 		if (id < 0)
@@ -161,6 +164,11 @@ int hf_cli_next(struct hf_cli *cli, char **arg)
 	cli->operands = options.next;
 	cli->operand_count = cli->argc - (int)(options.next - cli->argv);
 	return HF_CLI_END;
+}
+
+void hf_cli_again(struct hf_cli *cli)
+{
+	cli->again = true;
 }
 
 static void print_line(const struct hf_cli *cli, const char *format, va_list args)

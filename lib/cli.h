@@ -72,6 +72,7 @@ struct hf_cli {
 	char **operands;
 	bool quiet, verbose;
 	const char *seen; /* the option just returned, as "--name", for messages */
+	bool again;	  /* of hf_cli_again() */
 };
 
 /* Occupies closed standard descriptors (so that no lock or file ever lands on 0, 1 or 2; reading or
@@ -80,6 +81,10 @@ void hf_cli_start(struct hf_cli *cli, int argc, char **argv);
 
 /* The next option's id, with its argument in *arg; HF_CLI_END when the operands begin. */
 int hf_cli_next(struct hf_cli *cli, char **arg);
+
+/* At the end: the first operand is a verb, and options may follow it. Makes hf_cli_next() go on
+ * behind it. */
+void hf_cli_again(struct hf_cli *cli);
 
 /* Prints "tool: message" and exits 64. */
 _Noreturn void hf_cli_usage(struct hf_cli *cli, const char *format, ...)

@@ -172,9 +172,11 @@ cases() {
 
 @test "each of the files is for all tools" {
 	same() { [ "$(tr ' ' '\n' <<<"$1" | sort)" = "$(tr ' ' '\n' <<<"$2" | sort)" ]; }
-	same "$tools" "$(sed -n 's/.*complete -F _holdfast //p' "$completions/holdfast.bash")"
+	local joined=':a; /\\$/ { N; s/ *\\\n\s*/ /; ba }'
+	same "$tools" "$(sed "$joined" "$completions/holdfast.bash" |
+		sed -n 's/.*complete -F _holdfast //p')"
 	same "$tools" "$(sed -n '1s/#compdef //p' "$completions/_holdfast")"
-	same "$tools" "$(sed -n 's/^for tool in //p' "$completions/holdfast.fish")"
+	same "$tools" "$(sed "$joined" "$completions/holdfast.fish" | sed -n 's/^for tool in //p')"
 }
 
 @test "a tool that is not there is no error" {
