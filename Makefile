@@ -36,11 +36,11 @@ CORE_ROOMS = wording err clock sys path fd proc copy attributes stage spawn wait
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
-DB_ROOMS = db_code sql db
+DB_ROOMS = db_code sql db store store_watch once_lock once once_filter
 REPO_ROOMS = repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2 repo
 
 # Rooms of the tools only.
-TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli
+TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli store_cli
 
 # What a program that uses the library includes, by way of holdfast.h.
 PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input append lock \
@@ -48,7 +48,7 @@ PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input 
 
 # The core tools need no library. The others are linked with SQLite, or with SQLite and libgit2.
 CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break
-DB_TOOLS =
+DB_TOOLS = sqlite-once
 REPO_TOOLS =
 TOOLS = $(CORE_TOOLS) $(DB_TOOLS) $(REPO_TOOLS)
 
@@ -57,7 +57,7 @@ SHELL_LIBS = holdfast.sh
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite spool_file batch ident lookers await dot_file \
-	breaker flock_cli lock_cli \
+	breaker flock_cli lock_cli once_lock once_filter store_cli \
 	repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
@@ -67,6 +67,7 @@ RIG_ROOMS = rig judge disk group
 BENCHES = pair
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
 	lock-retry lock-dot lock-break lock-sqlite model \
+	sqlite-once \
 	shell \
 	faults-write faults-append faults-update faults-lock strace powercut man \
 	completion demo house install

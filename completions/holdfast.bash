@@ -16,7 +16,7 @@ _holdfast_help()
 {
 	local line names
 	local usage='^(Usage:|      ) [^ ]+ (\[options\] ?)?(.*)$'
-	local option='^  (-[A-Za-z])?[, ]*(--[a-z-]+)?( [^ ]+|\[=[^ ]+\])?($|  )'
+	local option='^  (-[A-Za-z0-9])?[, ]*(--[a-z-]+)?( [^ ]+|\[=[^ ]+\])?($|  )'
 
 	while IFS= read -r line; do
 		if [[ $line =~ $usage ]]; then
@@ -159,4 +159,5 @@ _holdfast()
 		fi
 		((i++))
 	done
-} && complete -F _holdfast atomic-write atomic-append atomic-update lock-run lock-retry lock-break
+} && complete -F _holdfast atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
+	sqlite-once

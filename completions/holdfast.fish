@@ -4,7 +4,7 @@
 
 # A line for each option of a tool: letter, long name, what it takes as the help has it, text.
 function __holdfast_options -a tool
-    set -l names '^  (?=-|    --)(?:-([A-Za-z])(?:, )?| *)(?:--([a-z-]+))?'
+    set -l names '^  (?=-|    --)(?:-([A-Za-z0-9])(?:, )?| *)(?:--([a-z-]+))?'
     $tool --help 2>/dev/null |
         string replace -rf $names'( [^ ]+|\[=[^ ]+\])?(?: {2,}(.*))?$' '$1'\t'$2'\t'$3'\t'$4'
 end
@@ -132,7 +132,8 @@ function __holdfast_define -a tool
     complete -c $tool -n '__holdfast_at COMMAND' -xa '(__holdfast_command)'
 end
 
-for tool in atomic-write atomic-append atomic-update lock-run lock-retry lock-break
+for tool in atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
+    sqlite-once
     if type -q $tool
         __holdfast_define $tool
     end

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: ISC */
+#include "once_lock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lock_range.h"
+#include "lockset.h"
+#include "path.h"
+#include "sys.h"
+#include "turnstile.h"
+
+/* FNV-1a, of which any 62 bits will do; the last byte of a file is 2^63 - 2. */
+static int64_t byte_of(const struct hf_bytes *key)
+{
+	const unsigned char *s = key->data;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < key->size; i++)
+		hash = (hash ^ s[i]) * UINT64_C(0x100000001b3);
+	return (int64_t)(hash >> 2);
+}
+
+static bool file_name(char *out, size_t size, const struct hf_store *store)
+{
+	return (size_t)snprintf(out, size, "%s-once", store->real) < size;
+}
+
+static bool is_locked(int fd, int64_t byte, int64_t length)
+{
+	struct flock range = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = length};
+
+	return sys_fcntl_lock(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
+}
+
+void hf_once_lock_look(struct hf_once_lock *lock, const struct hf_store *store)
+{
+	char name[PATH_MAX];
+
+	if (lock->probe >= 0)
+		sys_close(lock->probe);
+	lock->probe = -1;
+	if (file_name(name, sizeof(name), store))
+		lock->probe = sys_openat(AT_FDCWD, name,
+					 O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0);
+	lock->any = lock->probe >= 0 && is_locked(lock->probe, 0, 0);
+}
+
+bool hf_once_lock_is_foreign(const struct hf_once_lock *lock, const struct hf_bytes *key)
+{
+	int64_t byte;
+
+	if (!lock->any)
+		return false;
+	byte = byte_of(key);
+	if (!is_locked(lock->probe, byte, 1))
+		return false;
+	for (size_t i = 0; i < lock->count; i++)
+		if (lock->held[i] == byte)
+			return false;
+	return true;
+}
+
+/* A turnstile's file in all but the lock: whoever may use the database may use it, and Git does not
+ * see it. The kind opens what is there already. */
+static enum hf_status make_file(const struct hf_store *store, const char *name, struct hf_err *err)
+{
+	struct hf_lock file = {.path = store->path, .fd = -1};
+	struct hf_target at;
+	struct stat like;
+	enum hf_status status =
+		hf_target_open(&at, name, HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME, err);
+
+	if (status != HF_OK)
+		return status;
+	if (sys_fstatat(AT_FDCWD, store->real, &like, 0) < 0)
+		status = hf_fail_errno(err, "cannot look at database '%s'", store->path);
+	else
+		status = hf_turnstile_open(&file, &at, &like, err);
+	hf_lock_close(&file);
+	hf_target_close(&at);
+	return status;
+}
+
+static enum hf_status add(struct hf_once_lock *lock, const char *name, const struct hf_bytes *key,
+			  struct hf_err *err)
+{
+	struct hf_lock *one =
+		hf_lockset_add(lock->set, &hf_lock_range, name, HF_LOCK_EXCLUSIVE, err);
+
+	if (!one)
+		return HF_OS;
+	one->start = lock->held[lock->count++] = byte_of(key);
+	one->length = 1;
+	return HF_OK;
+}
+
+enum hf_status hf_once_lock_take(struct hf_once_lock *lock, const struct hf_store *store,
+				 const struct hf_bytes *keys, size_t count, bool running,
+				 const struct hf_wait *wait, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+	const struct hf_bytes *last = NULL;
+	char name[PATH_MAX], key[96];
+
+	hf_once_lock_release(lock);
+	if (!file_name(name, sizeof(name), store)) {
+		errno = ENAMETOOLONG;
+		return hf_fail_errno(err, "cannot mark in '%s'", store->path);
+	}
+	if (running)
+		hf_once_lock_look(lock, store);
+	else
+		status = make_file(store, name, err);
+	lock->set = hf_lockset_new();
+	lock->held = calloc(count + 1, sizeof(*lock->held));
+	if (status == HF_OK && !lock->held)
+		status = hf_fail_errno(err, "cannot mark in '%s'", store->path);
+	for (size_t i = 0; i < count && status == HF_OK; i++) {
+		if (running && !hf_once_lock_is_foreign(lock, &keys[i]))
+			continue;
+		last = &keys[i];
+		status = add(lock, name, last, err);
+	}
+	if (status == HF_OK)
+		status = hf_lockset_acquire(lock->set, wait, err);
+	if (status == HF_BUSY && last) {
+		hf_fail(err, HF_BUSY, "cannot mark '%s'%s in '%s': its command is running",
+			hf_store_name(key, last), lock->count > 1 ? " and others" : "",
+			store->path);
+		hf_advise(err, "wait longer with -w: it is decided when the command ends");
+	}
+	if (status != HF_OK)
+		hf_once_lock_release(lock);
+	return status;
+}
+
+void hf_once_lock_release(struct hf_once_lock *lock)
+{
+	int saved = errno;
+
+	hf_lockset_free(lock->set);
+	free(lock->held);
+	if (lock->probe >= 0)
+		sys_close(lock->probe);
+	*lock = (struct hf_once_lock){.probe = -1};
+	errno = saved;
+}

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: ISC
+# shellcheck shell=bash disable=SC2034,SC2154
+#
+# For bats files about stores: races, a clock that is set, a foreign writer. `load rig/stores`, then
+# in setup: stores_setup, in teardown: stores_teardown.
+
+stores_setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	}
+
+# Every database is sound after every test.
+stores_teardown() {
+	local db
+
+	foreign_writer_ends
+	for db in "$BATS_TEST_TMPDIR"/*.db; do
+		[ -e "$db" ] || continue
+		[ "$(sqlite3 "$db" 'PRAGMA integrity_check')" = ok ] || return
+	done
+}
+
+# at MICROSECONDS TOOL...: by a clock that stands there.
+at() {
+	HOLDFAST_FAULT_CLOCK=$1 "$HF_FAULT_BIN/$2" "${@:3}"
+}
+
+# race N COMMAND...: N of it, from one barrier; their exit statuses, one a line, are in ./statuses.
+# With different ones: race_begin; racer COMMAND... (any number); race_end.
+race() {
+	local i
+
+	race_begin
+	for ((i = 0; i < $1; i++)); do racer "${@:2}"; done
+	race_end
+}
+
+race_begin() {
+	rm -f start statuses
+	mkfifo start
+	: >statuses
+	racers=()
+}
+
+# It stands at the barrier as long as nobody opens the other end.
+racer() {
+	{
+		: <start
+		status=0
+		"$@" || status=$?
+		echo "$status" >>statuses
+	} &
+	racers+=($!)
+}
+
+race_end() {
+	exec 4>start
+	wait "${racers[@]}"
+	exec 4>&-
+}
+
+# ends_with STATUS PID: that child does, sooner or later.
+ends_with() {
+	local ended=0
+
+	wait "$2" || ended=$?
+	[ "$ended" = "$1" ]
+}
+
+# A transaction of another program's on DB, until foreign_writer_ends.
+foreign_writer() {
+	mkfifo writes ends
+	python3 - "$1" <<-'END' &
+		import sqlite3, sys
+		db = sqlite3.connect(sys.argv[1], isolation_level=None)
+		db.execute("BEGIN IMMEDIATE")
+		open("writes", "w").close()
+		open("ends").read()
+		db.execute("COMMIT")
+	END
+	writer=$!
+	: <writes
+}
+
+foreign_writer_ends() {
+	[ -n "${writer:-}" ] || return 0
+	: >ends
+	wait "$writer"
+	writer=
+	rm -f writes ends
+}
