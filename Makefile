@@ -27,12 +27,13 @@ MAKEFLAGS += --no-print-directory
 # 1. What there is. A new room, tool or test is one word here; `make check` finds what is forgotten.
 
 # The library, in floors: a room includes only rooms before it.
-CORE_ROOMS = wording err clock sys path fd proc copy attributes stage spawn waitfor family circle \
-	lock_wait lock_target sqlite_locks sqlite_live backup refuse claim publish validate \
-	atomic symlink \
-	capture input spool_file spool batch settle append ident dot_record lookers evidence \
+CORE_ROOMS = wording err clock sys path fd proc ident copy attributes stage spawn waitfor family \
+	circle keeper_wire keeper_ask lock_wait lock_target sqlite_locks sqlite_live backup \
+	refuse claim publish validate atomic symlink \
+	capture input spool_file spool batch settle append dot_record lookers evidence \
 	await lock dot_file lock_dot breaker lock_file lock_range lock_slots \
-	gitdir git_exclude turnstile lock_sqlite lockset
+	gitdir git_exclude turnstile lock_sqlite lockset \
+	keeper_serve keeper
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
@@ -47,7 +48,8 @@ PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input 
 	lock_dot lock_file lock_range lock_slots lock_sqlite lockset
 
 # The core tools need no library. The others are linked with SQLite, or with SQLite and libgit2.
-CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break
+CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
+	lock-acquire lock-renew lock-release
 DB_TOOLS = sqlite-once
 REPO_TOOLS =
 TOOLS = $(CORE_TOOLS) $(DB_TOOLS) $(REPO_TOOLS)
@@ -57,8 +59,8 @@ SHELL_LIBS = holdfast.sh
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite spool_file batch ident lookers await dot_file \
-	breaker flock_cli lock_cli once_lock once_filter store_cli \
-	repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2
+	breaker flock_cli lock_cli keeper_wire keeper_serve once_lock once_filter \
+	store_cli repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 
@@ -66,7 +68,7 @@ RIGS = faultloop powercut groupfault
 RIG_ROOMS = rig judge disk group
 BENCHES = pair
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
-	lock-retry lock-dot lock-break lock-sqlite model \
+	lock-retry lock-dot lock-break lock-keeper lock-sqlite model \
 	sqlite-once \
 	shell \
 	faults-write faults-append faults-update faults-lock strace powercut man \

@@ -160,4 +160,4 @@ _holdfast()
 		((i++))
 	done
 } && complete -F _holdfast atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
-	sqlite-once
+	lock-acquire lock-renew lock-release sqlite-once

@@ -133,7 +133,7 @@ function __holdfast_define -a tool
 end
 
 for tool in atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
-    sqlite-once
+    lock-acquire lock-renew lock-release sqlite-once
     if type -q $tool
         __holdfast_define $tool
     end

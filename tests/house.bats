@@ -100,7 +100,9 @@ setup() {
 	bad=$(for file in Makefile $(find lib bin tests completions -type f ! -name '*.pc.in'); do
 		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ISC' ||
 			echo "$file: no licence line"
-		expand "$file" | LC_ALL=C.UTF-8 grep -nE '.{101}|[[:blank:]]$' | sed "s|^|$file:|"
+		# zsh wants its list of tools on one line
+		expand "$file" | LC_ALL=C.UTF-8 grep -nE '.{101}|[[:blank:]]$' |
+			grep -v '^[0-9]*:#compdef ' | sed "s|^|$file:|"
 	done)
 	echo "$bad"
 	[ -z "$bad" ]
