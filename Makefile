@@ -13,6 +13,7 @@
 #	make deps	the packages that building and testing need
 #	make fault	the tools with the fault table of lib/sys.h, into build/fault/
 #	make asan	the same under sanitizers, and the unit tests, into build/asan/
+#	make fuzz	feed the parsers for FUZZ_SECONDS=60
 #	make clean
 #
 # CC, TOOL_CC, CFLAGS, CPPFLAGS, LDFLAGS, BUILD, WERROR and STATIC are the user's; V=1 shows the
@@ -67,11 +68,12 @@ UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 RIGS = faultloop powercut groupfault
 RIG_ROOMS = rig judge disk group
 BENCHES = pair
+FUZZERS = parsers
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
 	lock-retry lock-dot lock-break lock-keeper lock-sqlite model \
 	sqlite-once \
 	shell \
-	faults-write faults-append faults-update faults-lock strace powercut man \
+	faults-write faults-append faults-update faults-lock fuzz strace powercut man \
 	completion demo house install
 
 MAN1 = $(TOOLS)
@@ -84,10 +86,11 @@ BUILD_DEPS = gcc=gcc make=make pkg-config=pkg-config libc6-dev=stdio.h libbsd-de
 	libmd-dev=md5.h musl-tools=musl-gcc linux-libc-dev=linux/fs.h \
 	libsqlite3-dev=sqlite3.h libgit2-dev=git2.h
 TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck=shellcheck \
-	mandoc=mandoc strace=strace util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 \
-	xfsprogs=mkfs.xfs btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git \
-	spin=spin procmail=lockfile liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux \
-	dash=dash mksh=mksh ksh93u+m=ksh93 busybox=busybox zsh=zsh fish=fish \
+	mandoc=mandoc strace=strace libclang-rt-14-dev=/usr/share/doc/libclang-rt-14-dev \
+	util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 xfsprogs=mkfs.xfs \
+	btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git spin=spin procmail=lockfile \
+	liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux dash=dash mksh=mksh \
+	ksh93u+m=ksh93 busybox=busybox zsh=zsh fish=fish \
 	bash-completion=/usr/share/bash-completion/bash_completion
 BENCH_DEPS = util-linux=flock procmail=lockfile liblockfile-bin=dotlockfile
 
@@ -143,6 +146,7 @@ SCRIPT_FILES = $(SHELL_LIBS:%=$(BUILD)/bin/%)
 UNIT_FILES = $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
 RIG_FILES = $(RIGS:%=$(BUILD)/rig/%)
 BENCH_FILES = $(BENCHES:%=$(BUILD)/bench/%)
+FUZZ_FILES = $(FUZZERS:%=$(BUILD)/fuzz/%)
 LIBS = $(BUILD)/lib/libholdfast.a $(BUILD)/lib/libholdfast.so $(BUILD)/lib/holdfast.pc
 
 # Objects are in pic/, and once more in tool/ if the tools have their own C library.
@@ -156,7 +160,7 @@ TOOL_OBJS = $(CORE_ROOMS:%=$(TOOL_DIR)/lib/%.o) $(TOOL_ROOMS:%=$(TOOL_DIR)/lib/%
 
 SOURCES = $(CORE_ROOMS:%=lib/%.c) $(UPPER_ROOMS:%=lib/%.c) $(TOOLS:%=bin/%.c) \
 	$(UNIT_TESTS:%=tests/unit/test_%.c) $(RIG_ROOMS:%=tests/rig/%.c) $(RIGS:%=tests/rig/%.c) \
-	$(BENCHES:%=tests/bench/%.c)
+	$(BENCHES:%=tests/bench/%.c) $(FUZZERS:%=tests/fuzz/%.c)
 
 .PHONY: all tools scripts libs unit rigs benches
 all: tools scripts libs
@@ -166,6 +170,7 @@ libs: $(LIBS)
 unit: $(UNIT_FILES)
 rigs: $(RIG_FILES)
 benches: $(BENCH_FILES)
+fuzzers: $(FUZZ_FILES)
 
 # Tests write argument vectors of literals.
 $(BUILD)/pic/tests/%.o: WARNINGS += -Wno-write-strings
@@ -216,6 +221,10 @@ $(BUILD)/bench/%: $(BUILD)/pic/tests/bench/%.o
 	$(MAKING) LINK
 	$(Q)$(CC) -static $(ALL_LDFLAGS) -o $@ $^
 
+$(BUILD)/fuzz/%: $(BUILD)/pic/tests/fuzz/%.o $(ALL_LIBS)
+	$(MAKING) LINK
+	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ -lsqlite3 -lgit2 $(BSD_LIBS)
+
 $(BUILD)/lib/libholdfast.a: $(LIB_OBJS)
 	$(MAKING) AR
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -246,13 +255,25 @@ $(BUILD)/lib/holdfast.pc: lib/holdfast.pc.in lib/cli.h
 ASAN = -DHF_FAULTS -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 
-.PHONY: fault asan
+.PHONY: fault asan fuzz-build fuzz
 fault:
 	@$(MAKE) tools BUILD=$(BUILD)/fault VARIANT=-DHF_FAULTS
 
 asan:
 	@$(MAKE) tools unit BUILD=$(BUILD)/asan VARIANT='$(ASAN)' TOOL_CC='$(CC)' STATIC= WERROR= \
 		CFLAGS='-O1 -g'
+
+fuzz-build:
+	@$(MAKE) fuzzers BUILD=$(BUILD)/fuzz CC='$(CLANG)' WERROR= CFLAGS='-O1 -g' \
+		VARIANT='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+
+FUZZ_SECONDS = 60
+fuzz: fuzz-build
+	@mkdir -p $(BUILD)/fuzz/corpus
+	@for fuzzer in $(FUZZERS); do \
+		$(BUILD)/fuzz/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=6000 \
+			-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus || exit 1; \
+	done
 
 # ------------------------------------------------------------------------------------------------
 # 5. Setting up, checking, showing. Each step is a make of its own: what `deps` installs was not
@@ -286,7 +307,7 @@ deps:
 
 check:
 	@$(STEP) deps DEPS='$(BUILD_DEPS) $(TEST_DEPS)'
-	@$(STEP) all fault asan rigs headers clang-check
+	@$(STEP) all fault asan fuzz-build rigs headers clang-check
 	@BUILD=$(BUILD) tests/run \
 		$(UNIT_TESTS:%=$(BUILD)/asan/unit/test_%) $(BATS_TESTS:%=tests/%.bats)
 
