@@ -13,7 +13,6 @@
 #	make deps	the packages that building and testing need
 #	make fault	the tools with the fault table of lib/sys.h, into build/fault/
 #	make asan	the same under sanitizers, and the unit tests, into build/asan/
-#	make fuzz	feed the parsers for FUZZ_SECONDS=60
 #	make clean
 #
 # CC, TOOL_CC, CFLAGS, CPPFLAGS, LDFLAGS, BUILD, WERROR and STATIC are the user's; V=1 shows the
@@ -28,13 +27,12 @@ MAKEFLAGS += --no-print-directory
 # 1. What there is. A new room, tool or test is one word here; `make check` finds what is forgotten.
 
 # The library, in floors: a room includes only rooms before it.
-CORE_ROOMS = wording err clock sys path fd proc ident copy attributes stage spawn waitfor family \
-	circle keeper_wire keeper_ask lock_wait lock_target sqlite_locks sqlite_live backup \
-	refuse claim publish validate atomic symlink \
-	capture input spool_file spool batch settle append dot_record lookers evidence \
+CORE_ROOMS = wording err clock sys path fd proc copy attributes stage spawn waitfor family circle \
+	lock_wait lock_target sqlite_locks sqlite_live backup refuse claim publish validate \
+	atomic symlink \
+	capture input spool_file spool batch settle append ident dot_record lookers evidence \
 	await lock dot_file lock_dot breaker lock_file lock_range lock_slots \
-	gitdir git_exclude turnstile lock_sqlite lockset \
-	keeper_serve keeper
+	gitdir git_exclude turnstile lock_sqlite lockset
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
@@ -49,36 +47,36 @@ PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input 
 	lock_dot lock_file lock_range lock_slots lock_sqlite lockset
 
 # The core tools need no library. The others are linked with SQLite, or with SQLite and libgit2.
-CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
-	lock-acquire lock-renew lock-release
+CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break
 DB_TOOLS = sqlite-once
 REPO_TOOLS =
 TOOLS = $(CORE_TOOLS) $(DB_TOOLS) $(REPO_TOOLS)
 
-# The library for shells.
+# The library for shells, tools in shell, and what these have beside them.
 SHELL_LIBS = holdfast.sh
+SCRIPTS = holdfast-hooks
+HOOKS = pre-commit pre-push common.sh stub.sh
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite spool_file batch ident lookers await dot_file \
-	breaker flock_cli lock_cli keeper_wire keeper_serve once_lock once_filter \
-	store_cli repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2
+	breaker flock_cli lock_cli once_lock once_filter store_cli \
+	repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 
 RIGS = faultloop powercut groupfault
 RIG_ROOMS = rig judge disk group
 BENCHES = pair
-FUZZERS = parsers
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
-	lock-retry lock-dot lock-break lock-keeper lock-sqlite model \
+	lock-retry lock-dot lock-break lock-sqlite model \
 	sqlite-once \
-	shell \
-	faults-write faults-append faults-update faults-lock fuzz strace powercut man \
+	shell hooks \
+	faults-write faults-append faults-update faults-lock strace powercut man \
 	completion demo house install
 
-MAN1 = $(TOOLS)
+MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)
-DOCS = architecture messages from-flock-and-sponge from-concurrency-sh stale-locks
+DOCS = architecture messages from-flock-and-sponge from-concurrency-sh hooks stale-locks
 EXAMPLES = lock-and-write
 
 # Debian packages, each with what shows that it is there: a command, a header or a path.
@@ -86,11 +84,10 @@ BUILD_DEPS = gcc=gcc make=make pkg-config=pkg-config libc6-dev=stdio.h libbsd-de
 	libmd-dev=md5.h musl-tools=musl-gcc linux-libc-dev=linux/fs.h \
 	libsqlite3-dev=sqlite3.h libgit2-dev=git2.h
 TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck=shellcheck \
-	mandoc=mandoc strace=strace libclang-rt-14-dev=/usr/share/doc/libclang-rt-14-dev \
-	util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 xfsprogs=mkfs.xfs \
-	btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git spin=spin procmail=lockfile \
-	liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux dash=dash mksh=mksh \
-	ksh93u+m=ksh93 busybox=busybox zsh=zsh fish=fish \
+	mandoc=mandoc strace=strace util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 \
+	xfsprogs=mkfs.xfs btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git \
+	spin=spin procmail=lockfile liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux \
+	dash=dash mksh=mksh ksh93u+m=ksh93 busybox=busybox zsh=zsh fish=fish \
 	bash-completion=/usr/share/bash-completion/bash_completion
 BENCH_DEPS = util-linux=flock procmail=lockfile liblockfile-bin=dotlockfile
 
@@ -142,11 +139,11 @@ MAKING = @mkdir -p $(@D); printf '  %-7s $@\n'
 
 TOOL_FILES = $(TOOLS:%=$(BUILD)/bin/%)
 CORE_FILES = $(CORE_TOOLS:%=$(BUILD)/bin/%)
-SCRIPT_FILES = $(SHELL_LIBS:%=$(BUILD)/bin/%)
+SCRIPT_FILES = $(SHELL_LIBS:%=$(BUILD)/bin/%) $(SCRIPTS:%=$(BUILD)/bin/%) \
+	$(HOOKS:%=$(BUILD)/share/holdfast/hooks/%)
 UNIT_FILES = $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
 RIG_FILES = $(RIGS:%=$(BUILD)/rig/%)
 BENCH_FILES = $(BENCHES:%=$(BUILD)/bench/%)
-FUZZ_FILES = $(FUZZERS:%=$(BUILD)/fuzz/%)
 LIBS = $(BUILD)/lib/libholdfast.a $(BUILD)/lib/libholdfast.so $(BUILD)/lib/holdfast.pc
 
 # Objects are in pic/, and once more in tool/ if the tools have their own C library.
@@ -160,7 +157,7 @@ TOOL_OBJS = $(CORE_ROOMS:%=$(TOOL_DIR)/lib/%.o) $(TOOL_ROOMS:%=$(TOOL_DIR)/lib/%
 
 SOURCES = $(CORE_ROOMS:%=lib/%.c) $(UPPER_ROOMS:%=lib/%.c) $(TOOLS:%=bin/%.c) \
 	$(UNIT_TESTS:%=tests/unit/test_%.c) $(RIG_ROOMS:%=tests/rig/%.c) $(RIGS:%=tests/rig/%.c) \
-	$(BENCHES:%=tests/bench/%.c) $(FUZZERS:%=tests/fuzz/%.c)
+	$(BENCHES:%=tests/bench/%.c)
 
 .PHONY: all tools scripts libs unit rigs benches
 all: tools scripts libs
@@ -170,7 +167,6 @@ libs: $(LIBS)
 unit: $(UNIT_FILES)
 rigs: $(RIG_FILES)
 benches: $(BENCH_FILES)
-fuzzers: $(FUZZ_FILES)
 
 # Tests write argument vectors of literals.
 $(BUILD)/pic/tests/%.o: WARNINGS += -Wno-write-strings
@@ -203,10 +199,17 @@ $(UPPER_FILES): $(BUILD)/bin/%: $(BUILD)/pic/bin/%.o $(ALL_LIBS)
 	$(MAKING) LINK
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES) $(BSD_LIBS)
 
-# Scripts learn where the tools are. ksh93 finds a library in PATH only if it is executable.
-$(SHELL_LIBS:%=$(BUILD)/bin/%): $(BUILD)/bin/%: lib/%
+# Scripts learn where the tools are, and their version. ksh93 finds a library in PATH only if it is
+# executable.
+VERSION_SED = sed -n 's/^\#define HF_VERSION "\(.*\)"/\1/p' lib/cli.h
+SCRIPT_SED = sed "s|@BINDIR@|$1|; s|@VERSION@|$$($(VERSION_SED))|"
+
+$(SHELL_LIBS:%=$(BUILD)/bin/%): $(BUILD)/bin/%: lib/% lib/cli.h
+$(SCRIPTS:%=$(BUILD)/bin/%): $(BUILD)/bin/%: hooks/% lib/cli.h
+$(HOOKS:%=$(BUILD)/share/holdfast/hooks/%): $(BUILD)/share/holdfast/hooks/%: hooks/%
+$(SCRIPT_FILES):
 	$(MAKING) GEN
-	$(Q)sed 's|@BINDIR@|$(abspath $(BUILD))/bin|' $< >$@ && chmod +x $@
+	$(Q)$(call SCRIPT_SED,$(abspath $(BUILD))/bin) $< >$@ && chmod +x $@
 
 $(BUILD)/unit/%: $(BUILD)/pic/tests/unit/%.o $(ALL_LIBS)
 	$(MAKING) LINK
@@ -220,10 +223,6 @@ $(BUILD)/rig/%: $(BUILD)/pic/tests/rig/%.o $(RIG_OBJS)
 $(BUILD)/bench/%: $(BUILD)/pic/tests/bench/%.o
 	$(MAKING) LINK
 	$(Q)$(CC) -static $(ALL_LDFLAGS) -o $@ $^
-
-$(BUILD)/fuzz/%: $(BUILD)/pic/tests/fuzz/%.o $(ALL_LIBS)
-	$(MAKING) LINK
-	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ -lsqlite3 -lgit2 $(BSD_LIBS)
 
 $(BUILD)/lib/libholdfast.a: $(LIB_OBJS)
 	$(MAKING) AR
@@ -255,25 +254,13 @@ $(BUILD)/lib/holdfast.pc: lib/holdfast.pc.in lib/cli.h
 ASAN = -DHF_FAULTS -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 
-.PHONY: fault asan fuzz-build fuzz
+.PHONY: fault asan
 fault:
 	@$(MAKE) tools BUILD=$(BUILD)/fault VARIANT=-DHF_FAULTS
 
 asan:
 	@$(MAKE) tools unit BUILD=$(BUILD)/asan VARIANT='$(ASAN)' TOOL_CC='$(CC)' STATIC= WERROR= \
 		CFLAGS='-O1 -g'
-
-fuzz-build:
-	@$(MAKE) fuzzers BUILD=$(BUILD)/fuzz CC='$(CLANG)' WERROR= CFLAGS='-O1 -g' \
-		VARIANT='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
-
-FUZZ_SECONDS = 60
-fuzz: fuzz-build
-	@mkdir -p $(BUILD)/fuzz/corpus
-	@for fuzzer in $(FUZZERS); do \
-		$(BUILD)/fuzz/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=6000 \
-			-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus || exit 1; \
-	done
 
 # ------------------------------------------------------------------------------------------------
 # 5. Setting up, checking, showing. Each step is a make of its own: what `deps` installs was not
@@ -307,7 +294,7 @@ deps:
 
 check:
 	@$(STEP) deps DEPS='$(BUILD_DEPS) $(TEST_DEPS)'
-	@$(STEP) all fault asan fuzz-build rigs headers clang-check
+	@$(STEP) all fault asan rigs headers clang-check
 	@BUILD=$(BUILD) tests/run \
 		$(UNIT_TESTS:%=$(BUILD)/asan/unit/test_%) $(BATS_TESTS:%=tests/%.bats)
 
@@ -343,20 +330,22 @@ LIBDIR = $(PREFIX)/lib
 INCLUDEDIR = $(PREFIX)/include
 MANDIR = $(PREFIX)/share/man
 DOCDIR = $(PREFIX)/share/doc/holdfast
+HOOKSDIR = $(PREFIX)/share/holdfast/hooks
 BASH_COMPLETIONS = $(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
 FISH_COMPLETIONS = $(PREFIX)/share/fish/vendor_completions.d
 
 NOTE = $(DESTDIR)$(DOCDIR)/directories
 INSTALL_DIRS = $(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR)/holdfast $(MANDIR)/man1 $(MANDIR)/man7 \
-	$(DOCDIR)/examples $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
-INSTALLED = $(TOOLS:%=$(BINDIR)/%) $(SHELL_LIBS:%=$(BINDIR)/%) \
+	$(DOCDIR)/examples $(HOOKSDIR) $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
+INSTALLED = $(TOOLS:%=$(BINDIR)/%) $(SHELL_LIBS:%=$(BINDIR)/%) $(SCRIPTS:%=$(BINDIR)/%) \
+	$(HOOKS:%=$(HOOKSDIR)/%) \
 	$(LIBDIR)/libholdfast.a $(LIBDIR)/libholdfast.so.0 $(LIBDIR)/libholdfast.so \
 	$(LIBDIR)/pkgconfig/holdfast.pc $(INCLUDEDIR)/holdfast.h \
 	$(PUBLIC_HEADERS:%=$(INCLUDEDIR)/holdfast/%.h) \
 	$(MAN1:%=$(MANDIR)/man1/%.1) $(MAN7:%=$(MANDIR)/man7/%.7) \
-	$(BASH_COMPLETIONS)/holdfast $(TOOLS:%=$(BASH_COMPLETIONS)/%) \
-	$(FISH_COMPLETIONS)/holdfast.fish $(TOOLS:%=$(FISH_COMPLETIONS)/%.fish) \
+	$(BASH_COMPLETIONS)/holdfast $(MAN1:%=$(BASH_COMPLETIONS)/%) \
+	$(FISH_COMPLETIONS)/holdfast.fish $(MAN1:%=$(FISH_COMPLETIONS)/%.fish) \
 	$(ZSH_COMPLETIONS)/_holdfast \
 	$(DOCS:%=$(DOCDIR)/%.md) $(DOCDIR)/README.md $(DOCDIR)/LICENSE \
 	$(EXAMPLES:%=$(DOCDIR)/examples/%.c)
@@ -371,10 +360,12 @@ install: all
 	new=$$(for dir in $(INSTALL_DIRS); do made "$(DESTDIR)$$dir"; done) && \
 	echo "$$new" >>$(NOTE) && chmod 644 $(NOTE)
 	$(INSTALL) -m 755 $(TOOL_FILES) $(DESTDIR)$(BINDIR)/
-	for script in $(SHELL_LIBS); do \
-		sed 's|@BINDIR@|$(BINDIR)|' lib/$$script >$(DESTDIR)$(BINDIR)/$$script && \
-		chmod 755 $(DESTDIR)$(BINDIR)/$$script || exit 1; \
+	for script in $(SHELL_LIBS:%=lib/%) $(SCRIPTS:%=hooks/%); do \
+		installed=$(DESTDIR)$(BINDIR)/$${script##*/} && \
+		$(call SCRIPT_SED,$(BINDIR)) $$script >$$installed && \
+		chmod 755 $$installed || exit 1; \
 	done
+	$(INSTALL) -m 755 $(HOOKS:%=hooks/%) $(DESTDIR)$(HOOKSDIR)/
 	$(INSTALL) -m 644 $(BUILD)/lib/libholdfast.a $(DESTDIR)$(LIBDIR)/
 	$(INSTALL) -m 755 $(BUILD)/lib/libholdfast.so.0 $(DESTDIR)$(LIBDIR)/
 	ln -sf libholdfast.so.0 $(DESTDIR)$(LIBDIR)/libholdfast.so
@@ -388,7 +379,7 @@ install: all
 	$(INSTALL) -m 644 completions/holdfast.bash $(DESTDIR)$(BASH_COMPLETIONS)/holdfast
 	$(INSTALL) -m 644 completions/holdfast.fish $(DESTDIR)$(FISH_COMPLETIONS)/
 	$(INSTALL) -m 644 completions/_holdfast $(DESTDIR)$(ZSH_COMPLETIONS)/
-	for tool in $(TOOLS); do \
+	for tool in $(MAN1); do \
 		ln -sf holdfast $(DESTDIR)$(BASH_COMPLETIONS)/$$tool && \
 		ln -sf holdfast.fish $(DESTDIR)$(FISH_COMPLETIONS)/$$tool.fish || exit 1; \
 	done

@@ -73,6 +73,11 @@ _holdfast_operands()
 				[[ $given == *" $word "* ]] || continue 2
 				skip=${argument[$word]-}
 				((fit += 100))
+			elif [[ $word == *'|'* ]]; then
+				kinds+=("$word")
+				((fit += 1))
+			elif [[ $word =~ ^\[[A-Z]+\]$ ]]; then
+				kinds+=("${word:1:-1}")
 			elif [[ $word != \[* ]]; then
 				kinds+=("${word%%[!A-Z]*}")
 				((fit += 1))
@@ -160,4 +165,5 @@ _holdfast()
 		((i++))
 	done
 } && complete -F _holdfast atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
-	lock-acquire lock-renew lock-release sqlite-once
+	holdfast-hooks \
+	sqlite-once

@@ -29,6 +29,8 @@ function __holdfast_operands -a tool
                 set fit (math $fit + 100)
                 string match -qr "(^|\t)"(string trim -l -c - -- $word)"\t" -- $takers
                 and set skip yes
+            else if string match -qr '^\[[A-Z]+\]$' $word
+                set -a kinds (string trim -c '[]' $word)
             else if not string match -q '[*' $word
                 set fit (math $fit + 1)
                 set -a kinds (string replace -r '\W+$' '' $word)
@@ -91,6 +93,11 @@ function __holdfast_at
     contains -- $argv[1] (__holdfast_place)[1..2]
 end
 
+# The words that an operand like "this|that" can be.
+function __holdfast_choices
+    __holdfast_place | string match '*|*' | string split '|'
+end
+
 function __holdfast_command
     set -l place (__holdfast_place)
     set -l at (contains -i -- COMMAND $place)
@@ -129,11 +136,14 @@ function __holdfast_define -a tool
     for kind in FILE PATH LOCK SRC TARGET DB
         complete -c $tool -n "__holdfast_at $kind" -F
     end
+    complete -c $tool -n '__holdfast_at DIR' -xa '(__fish_complete_directories)'
+    complete -c $tool -xa '(__holdfast_choices)'
     complete -c $tool -n '__holdfast_at COMMAND' -xa '(__holdfast_command)'
 end
 
 for tool in atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
-    lock-acquire lock-renew lock-release sqlite-once
+    holdfast-hooks \
+    sqlite-once
     if type -q $tool
         __holdfast_define $tool
     end

@@ -22,7 +22,7 @@ setup_file() {
 setup() {
 	cd "$BATS_FILE_TMPDIR/files"
 	completions=$HF_TOP/completions
-	tools=$(make -s -C "$HF_TOP" BUILD="$HF_BUILD" print-TOOLS)
+	tools=$(make -s -C "$HF_TOP" BUILD="$HF_BUILD" print-MAN1)
 }
 
 # The words of the line as readline has them, with "=" between some; the function that
@@ -146,6 +146,11 @@ cases() {
 	gives 'lock-retry -w 5 --on=5 -- odd-command odd-' odd-argument
 	gives 'lock-run a lock-run --file=b odd-command odd-' odd-argument
 	gives 'lock-run a atomic-write --sy' --symlink --sync
+
+	# a word of several, and what may be left out
+	gives 'holdfast-hooks ' install status uninstall
+	gives 'holdfast-hooks --shared in' install
+	gives 'holdfast-hooks install odd-' odd-dir
 }
 
 @test "bash completes options, what they take, files, commands and what is theirs" {

@@ -26,13 +26,13 @@ setup() {
 	same "$(printf 'tests/unit/test_%s.c\n' $(list UNIT_TESTS))" "$(ls tests/unit/*.c)"
 	same "$(printf 'tests/rig/%s.c\n' $(list RIG_ROOMS) $(list RIGS))" "$(ls tests/rig/*.c)"
 	same "$(printf 'tests/bench/%s.c\n' $(list BENCHES))" "$(ls tests/bench/*.c)"
-	same "$(printf 'tests/fuzz/%s.c\n' $(list FUZZERS))" "$(ls tests/fuzz/*.c)"
 	same "$(printf 'tests/%s.bats\n' $(list BATS_TESTS))" "$(ls tests/*.bats)"
 	same "$(printf 'docs/man/%s\n' $(list MAN1 | sed 's/$/.1/') $(list MAN7 | sed 's/$/.7/'))" \
 		"$(ls docs/man/*)"
 	same "$(printf 'docs/%s.md\n' $(list DOCS))" "$(ls docs/*.md)"
 	same "$(printf 'docs/examples/%s.c\n' $(list EXAMPLES))" "$(ls docs/examples/*)"
-	same "$(printf '%s\n' $tools)" "$(list MAN1)"
+	same "$(printf 'hooks/%s\n' $(list SCRIPTS) $(list HOOKS))" "$(ls hooks/*)"
+	same "$(printf '%s\n' $tools $(list SCRIPTS))" "$(list MAN1)"
 }
 
 @test "a room includes only rooms of lower floors" {
@@ -90,20 +90,21 @@ setup() {
 
 @test "shell scripts pass shellcheck" {
 	local scripts
-	scripts=$(grep -rlE '^#!.*[/ ](ba|da|k)?sh$' .ci hooks lib tests completions |
-		grep -v '\.bats$')
+	scripts=$(grep -rlE '^#!.*[/ ](ba|da|k)?sh$|^# shellcheck shell=' \
+		.ci hooks lib tests completions | grep -v '\.bats$')
 	[ -n "$scripts" ]
 	shellcheck -x $scripts
 }
 
 @test "sources carry the licence, and lines fit 100 columns" {
 	local file bad
-	bad=$(for file in Makefile $(find lib bin tests completions -type f ! -name '*.pc.in'); do
+	local files
+	files=$(find lib bin hooks tests completions -type f ! -name '*.pc.in')
+	bad=$(for file in Makefile $files; do
 		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ISC' ||
 			echo "$file: no licence line"
-		# zsh wants its list of tools on one line
 		expand "$file" | LC_ALL=C.UTF-8 grep -nE '.{101}|[[:blank:]]$' |
-			grep -v '^[0-9]*:#compdef ' | sed "s|^|$file:|"
+			grep -v '^1:#compdef ' | sed "s|^|$file:|"
 	done)
 	echo "$bad"
 	[ -z "$bad" ]

@@ -15,7 +15,7 @@ setup_file() {
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
-	tools=$(hf_make print-TOOLS)
+	tools=$(hf_make print-MAN1)
 	examples=$(hf_make print-EXAMPLES)
 }
 
@@ -93,7 +93,8 @@ try_example() {
 	done
 }
 
-@test "neither the tools nor the library load libsqlite3 or libgit2" {
+@test "neither the core tools nor the library load libsqlite3 or libgit2" {
+	tools=$(hf_make print-CORE_TOOLS)
 	for file in $(printf "$PREFIX/bin/%s " $tools) "$PREFIX/lib/libholdfast.so.0"; do
 		[ -x "$file" ]
 		run ldd "$file"

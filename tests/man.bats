@@ -13,7 +13,7 @@ same() { diff <(sort -u <<<"$1") <(sort -u <<<"$2"); }
 
 setup() {
 	man=$HF_TOP/docs/man
-	tools=$(list TOOLS)
+	tools=$(list MAN1)
 	cd "$BATS_TEST_TMPDIR"
 }
 
@@ -55,7 +55,8 @@ statuses() {
 	printf '%s\n' 126 127
 }
 
-messages() { "$HF_TOP/tests/rig/messages.py" "$HF_TOP"/lib/*.{c,sh} "$HF_TOP"/bin/*.c; }
+messages() { "$HF_TOP/tests/rig/messages.py" "$HF_TOP"/lib/*.{c,sh} "$HF_TOP"/bin/*.c \
+	"$HF_TOP"/hooks/*; }
 
 # Write the examples of page $1 to ./N/example, with what is given before and what holds then: the
 # comments above a display,

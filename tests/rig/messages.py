@@ -23,7 +23,7 @@ CONVERSION = re.compile(r"%[-+ #0]*(?:\*|\d+)?(?:\.(?:\*|\d+))?(?:hh|h|ll|l|j|z|
 
 # The same in shell: fail STATUS "message", and without a status.
 SHELL_CALL = re.compile(
-    r"\b(?:_holdfast_(say|usage)|fail|warn|note)\s+(?:\d+\s+)?(\"(?:[^\"\\]|\\.)*\"|'[^']*')")
+    r"\b(?:_holdfast_(say|usage)|fail|warn|note|usage)\s+(?:\d+\s+)?(\"(?:[^\"\\]|\\.)*\"|'[^']*')")
 EXPANSION = re.compile(r"\$(?:\w+|\{[^}]*\}|\([^)]*\))")
 
 
