@@ -13,6 +13,7 @@
 #	make deps	the packages that building and testing need
 #	make fault	the tools with the fault table of lib/sys.h, into build/fault/
 #	make asan	the same under sanitizers, and the unit tests, into build/asan/
+#	make fuzz	feed the parsers for FUZZ_SECONDS=60
 #	make clean
 #
 # CC, TOOL_CC, CFLAGS, CPPFLAGS, LDFLAGS, BUILD, WERROR and STATIC are the user's; V=1 shows the
@@ -27,12 +28,13 @@ MAKEFLAGS += --no-print-directory
 # 1. What there is. A new room, tool or test is one word here; `make check` finds what is forgotten.
 
 # The library, in floors: a room includes only rooms before it.
-CORE_ROOMS = wording err clock sys path fd proc copy attributes stage spawn waitfor family circle \
-	lock_wait lock_target sqlite_locks sqlite_live backup refuse claim publish validate \
-	atomic symlink \
-	capture input spool_file spool batch settle append ident dot_record lookers evidence \
+CORE_ROOMS = wording err clock sys path fd proc ident copy attributes stage spawn waitfor family \
+	circle keeper_wire keeper_ask lock_wait lock_target sqlite_locks sqlite_live backup \
+	refuse claim publish validate atomic symlink \
+	capture input spool_file spool batch settle append dot_record lookers evidence \
 	await lock dot_file lock_dot breaker lock_file lock_range lock_slots \
-	gitdir git_exclude turnstile lock_sqlite lockset
+	gitdir git_exclude turnstile lock_sqlite lockset \
+	keeper_serve keeper
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
@@ -47,7 +49,8 @@ PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input 
 	lock_dot lock_file lock_range lock_slots lock_sqlite lockset
 
 # The core tools need no library. The others are linked with SQLite, or with SQLite and libgit2.
-CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break
+CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
+	lock-acquire lock-renew lock-release
 DB_TOOLS = sqlite-once
 REPO_TOOLS =
 TOOLS = $(CORE_TOOLS) $(DB_TOOLS) $(REPO_TOOLS)
@@ -59,19 +62,20 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite spool_file batch ident lookers await dot_file \
-	breaker flock_cli lock_cli once_lock once_filter store_cli \
-	repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2
+	breaker flock_cli lock_cli keeper_wire keeper_serve once_lock once_filter \
+	store_cli repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 
 RIGS = faultloop powercut groupfault
 RIG_ROOMS = rig judge disk group
 BENCHES = pair
+FUZZERS = parsers
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
-	lock-retry lock-dot lock-break lock-sqlite model \
+	lock-retry lock-dot lock-break lock-keeper lock-sqlite model \
 	sqlite-once \
 	shell hooks \
-	faults-write faults-append faults-update faults-lock strace powercut man \
+	faults-write faults-append faults-update faults-lock fuzz strace powercut man \
 	completion demo house install
 
 MAN1 = $(TOOLS) $(SCRIPTS)
@@ -84,10 +88,11 @@ BUILD_DEPS = gcc=gcc make=make pkg-config=pkg-config libc6-dev=stdio.h libbsd-de
 	libmd-dev=md5.h musl-tools=musl-gcc linux-libc-dev=linux/fs.h \
 	libsqlite3-dev=sqlite3.h libgit2-dev=git2.h
 TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck=shellcheck \
-	mandoc=mandoc strace=strace util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 \
-	xfsprogs=mkfs.xfs btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git \
-	spin=spin procmail=lockfile liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux \
-	dash=dash mksh=mksh ksh93u+m=ksh93 busybox=busybox zsh=zsh fish=fish \
+	mandoc=mandoc strace=strace libclang-rt-14-dev=/usr/share/doc/libclang-rt-14-dev \
+	util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 xfsprogs=mkfs.xfs \
+	btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git spin=spin procmail=lockfile \
+	liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux dash=dash mksh=mksh \
+	ksh93u+m=ksh93 busybox=busybox zsh=zsh fish=fish \
 	bash-completion=/usr/share/bash-completion/bash_completion
 BENCH_DEPS = util-linux=flock procmail=lockfile liblockfile-bin=dotlockfile
 
@@ -144,6 +149,7 @@ SCRIPT_FILES = $(SHELL_LIBS:%=$(BUILD)/bin/%) $(SCRIPTS:%=$(BUILD)/bin/%) \
 UNIT_FILES = $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
 RIG_FILES = $(RIGS:%=$(BUILD)/rig/%)
 BENCH_FILES = $(BENCHES:%=$(BUILD)/bench/%)
+FUZZ_FILES = $(FUZZERS:%=$(BUILD)/fuzz/%)
 LIBS = $(BUILD)/lib/libholdfast.a $(BUILD)/lib/libholdfast.so $(BUILD)/lib/holdfast.pc
 
 # Objects are in pic/, and once more in tool/ if the tools have their own C library.
@@ -157,7 +163,7 @@ TOOL_OBJS = $(CORE_ROOMS:%=$(TOOL_DIR)/lib/%.o) $(TOOL_ROOMS:%=$(TOOL_DIR)/lib/%
 
 SOURCES = $(CORE_ROOMS:%=lib/%.c) $(UPPER_ROOMS:%=lib/%.c) $(TOOLS:%=bin/%.c) \
 	$(UNIT_TESTS:%=tests/unit/test_%.c) $(RIG_ROOMS:%=tests/rig/%.c) $(RIGS:%=tests/rig/%.c) \
-	$(BENCHES:%=tests/bench/%.c)
+	$(BENCHES:%=tests/bench/%.c) $(FUZZERS:%=tests/fuzz/%.c)
 
 .PHONY: all tools scripts libs unit rigs benches
 all: tools scripts libs
@@ -167,6 +173,7 @@ libs: $(LIBS)
 unit: $(UNIT_FILES)
 rigs: $(RIG_FILES)
 benches: $(BENCH_FILES)
+fuzzers: $(FUZZ_FILES)
 
 # Tests write argument vectors of literals.
 $(BUILD)/pic/tests/%.o: WARNINGS += -Wno-write-strings
@@ -224,6 +231,10 @@ $(BUILD)/bench/%: $(BUILD)/pic/tests/bench/%.o
 	$(MAKING) LINK
 	$(Q)$(CC) -static $(ALL_LDFLAGS) -o $@ $^
 
+$(BUILD)/fuzz/%: $(BUILD)/pic/tests/fuzz/%.o $(ALL_LIBS)
+	$(MAKING) LINK
+	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ -lsqlite3 -lgit2 $(BSD_LIBS)
+
 $(BUILD)/lib/libholdfast.a: $(LIB_OBJS)
 	$(MAKING) AR
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -254,13 +265,25 @@ $(BUILD)/lib/holdfast.pc: lib/holdfast.pc.in lib/cli.h
 ASAN = -DHF_FAULTS -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 
-.PHONY: fault asan
+.PHONY: fault asan fuzz-build fuzz
 fault:
 	@$(MAKE) tools BUILD=$(BUILD)/fault VARIANT=-DHF_FAULTS
 
 asan:
 	@$(MAKE) tools unit BUILD=$(BUILD)/asan VARIANT='$(ASAN)' TOOL_CC='$(CC)' STATIC= WERROR= \
 		CFLAGS='-O1 -g'
+
+fuzz-build:
+	@$(MAKE) fuzzers BUILD=$(BUILD)/fuzz CC='$(CLANG)' WERROR= CFLAGS='-O1 -g' \
+		VARIANT='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
+
+FUZZ_SECONDS = 60
+fuzz: fuzz-build
+	@mkdir -p $(BUILD)/fuzz/corpus
+	@for fuzzer in $(FUZZERS); do \
+		$(BUILD)/fuzz/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=6000 \
+			-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus || exit 1; \
+	done
 
 # ------------------------------------------------------------------------------------------------
 # 5. Setting up, checking, showing. Each step is a make of its own: what `deps` installs was not
@@ -294,7 +317,7 @@ deps:
 
 check:
 	@$(STEP) deps DEPS='$(BUILD_DEPS) $(TEST_DEPS)'
-	@$(STEP) all fault asan rigs headers clang-check
+	@$(STEP) all fault asan fuzz-build rigs headers clang-check
 	@BUILD=$(BUILD) tests/run \
 		$(UNIT_TESTS:%=$(BUILD)/asan/unit/test_%) $(BATS_TESTS:%=tests/%.bats)
 

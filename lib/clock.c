@@ -3,10 +3,23 @@
 
 #include <bsd/stdlib.h>
 #include <ctype.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+static atomic_bool gave_up;
+
+void hf_give_up(void)
+{
+	atomic_store(&gave_up, true);
+}
+
+bool hf_has_given_up(void)
+{
+	return atomic_load(&gave_up);
+}
 
 int64_t hf_now(void)
 {
@@ -29,6 +42,8 @@ int64_t hf_until(int64_t deadline)
 {
 	int64_t now;
 
+	if (hf_has_given_up())
+		return 0;
 	if (deadline == HF_NEVER || deadline == HF_AT_ONCE)
 		return deadline;
 	now = hf_now();

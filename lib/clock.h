@@ -14,7 +14,13 @@
  * or by the second makes containers started together collide), never below 1 ms, and the last one
  * clipped to the deadline. See Brooker, "Exponential Backoff And Jitter" (AWS, 2015).
  *
- * Nothing here blocks except hf_backoff_sleep(). Thread-safe; hf_now() is async-signal-safe.
+ * A process that is told to end gives up: from then on every deadline has passed, and whoever waits
+ * finds that out as he finds out any deadline, and cleans up. A system call that blocks must be
+ * interrupted for it, again and again, until the wait has returned. (Of an instant that ends no
+ * wait, such as when to say something, hf_now() tells.)
+ *
+ * Nothing here blocks except hf_backoff_sleep(). Thread-safe; hf_now(), hf_give_up() and
+ * hf_has_given_up() are async-signal-safe.
  */
 
 #include <stdbool.h>
@@ -35,6 +41,10 @@ int64_t hf_deadline_in(int64_t duration);
 
 /* Nanoseconds until the deadline: 0 when it has passed, HF_NEVER when there is none. */
 int64_t hf_until(int64_t deadline);
+
+/* Every deadline of this process has passed, HF_NEVER too; there is no way back. */
+void hf_give_up(void);
+bool hf_has_given_up(void);
 
 /* Parse "10", "0.5", "250ms", "2m", "1h30m", "7d", "2w", "inf" (units ns us ms s m h d w; a number
  * without one is seconds; units in falling order). HF_USAGE for anything else, also a negative or

@@ -220,8 +220,7 @@ static bool has_other_child(pid_t pid, pid_t child)
 	return found;
 }
 
-/* Does this ancestor wait for the end of its child from which we descend? */
-static bool awaits_us(pid_t ancestor)
+bool hf_lock_awaits_us(pid_t ancestor)
 {
 	struct hf_proc proc = {.pid = getpid(), .parent = getppid()};
 
@@ -238,6 +237,6 @@ const struct hf_lock_owner *hf_lock_family_stands(const struct hf_lock_family *f
 
 	for (size_t i = 0; i < family->count && !stands; i++)
 		stands = owns(&family->at[i], id, exclusive) &&
-			 (family->at[i].pid == getpid() || awaits_us(family->at[i].pid));
+			 (family->at[i].pid == getpid() || hf_lock_awaits_us(family->at[i].pid));
 	return stands ? hf_lock_family_owner(family, id, exclusive) : NULL;
 }

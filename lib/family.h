@@ -49,4 +49,8 @@ const struct hf_lock_owner *hf_lock_family_stands(const struct hf_lock_family *f
 const struct hf_lock_owner *hf_lock_family_owner(const struct hf_lock_family *family,
 						 const struct hf_lock_id *id, bool exclusive);
 
+/* Does this ancestor wait for its child to end from which this process descends? Where it cannot be
+ * known: yes. */
+bool hf_lock_awaits_us(pid_t ancestor);
+
 #endif

@@ -40,6 +40,13 @@ enum hf_held hf_fd_held(int fd)
 	return read_locks(fd, &any);
 }
 
+bool hf_fd_locks(int fd)
+{
+	bool any;
+
+	return read_locks(fd, &any) == HF_HELD_UNKNOWN || any;
+}
+
 /* What fd holds, if it is this inode. */
 static enum hf_held held_on(int fd, const struct stat *inode)
 {
@@ -130,13 +137,10 @@ enum hf_status hf_fd_export(const int *fds, size_t count, struct hf_err *err)
 	char list[1024] = "";
 	size_t used = 0;
 	const char *s = getenv(HF_FD_ENV);
-	bool any;
 	int fd;
 
 	while ((s = next_named(s, &fd))) {
-		bool proved = read_locks(fd, &any) == HF_HELD_UNKNOWN || any;
-
-		if (proved && used < sizeof(list) - 16 && !is_named(list, fd))
+		if (hf_fd_locks(fd) && used < sizeof(list) - 16 && !is_named(list, fd))
 			used += (size_t)sprintf(list + used, "%s%d", used ? "," : "", fd);
 	}
 	for (size_t i = 0; i < count; i++) {

@@ -38,6 +38,9 @@ enum hf_held {
 /* Which flock(2) lock does this descriptor hold? */
 enum hf_held hf_fd_held(int fd);
 
+/* Does it hold any lock, flock(2)'s or a range of fcntl(2)'s? Where it cannot be known: yes. */
+bool hf_fd_locks(int fd);
+
 /* Among the descriptors that the environment names: one that holds a lock on this inode. The
  * strongest is returned, its number in *fd. */
 enum hf_held hf_fd_inherited(const struct stat *inode, int *fd);

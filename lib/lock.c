@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "fd.h"
+#include "keeper_ask.h"
 #include "path.h"
 #include "sys.h"
 
@@ -120,18 +121,12 @@ enum hf_status hf_lock_unproved(const struct hf_lock *lock, struct hf_err *err)
 	return HF_UNAVAILABLE;
 }
 
-enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err)
+/* fd is an ancestor's, and holds that of this lock: is it enough? HF_NO: it holds nothing. */
+static enum hf_status is_enough(const struct hf_lock *lock, enum hf_held held, struct hf_err *err)
 {
-	int fd = -1;
-	enum hf_held held = hf_fd_inherited(&lock->st, &fd);
-
-	lock->inherited = -1;
-	/* nothing that is close-on-exec was inherited: a stale number, used again by another set */
-	if (fd >= 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC))
-		held = HF_HELD_NONE;
 	switch (held) {
 	case HF_HELD_NONE:
-		return HF_OK;
+		return HF_NO;
 	case HF_HELD_SHARED:
 		if (lock->mode == HF_LOCK_SHARED)
 			break;
@@ -146,8 +141,70 @@ enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err)
 	case HF_HELD_UNKNOWN:
 		return hf_lock_unproved(lock, err);
 	}
-	lock->inherited = fd;
 	return HF_OK;
+}
+
+enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err)
+{
+	int fd = -1;
+	enum hf_held held = hf_fd_inherited(&lock->st, &fd);
+	enum hf_status status;
+
+	lock->inherited = -1;
+	/* nothing that is close-on-exec was inherited: a stale number, used again by another set */
+	if (fd >= 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC))
+		held = HF_HELD_NONE;
+	status = is_enough(lock, held, err);
+	if (status == HF_OK)
+		lock->inherited = fd;
+	return status == HF_NO ? HF_OK : status;
+}
+
+/* The kernel's word that fd holds flock(2) on the lock's inode. */
+static enum hf_held proof(const struct hf_lock *lock, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, &lock->st))
+		return HF_HELD_NONE;
+	return hf_fd_held(fd);
+}
+
+enum hf_status hf_lock_borrow(struct hf_lock *lock, struct hf_err *err)
+{
+	struct hf_keeper_loan loan;
+	enum hf_status status = HF_NO;
+
+	if (!hf_keeper_borrow(&lock->st, &loan))
+		return HF_NO;
+	for (int i = 0; i < loan.count; i++) {
+		int fd = loan.fds[i];
+
+		if (status == HF_NO)
+			status = is_enough(lock, proof(lock, fd), err);
+		if (status == HF_OK && lock->inherited < 0 && (fd = hf_fd_high(fd)) >= 0) {
+			lock->inherited = fd;
+			lock->borrowed = true;
+		} else {
+			sys_close(loan.fds[i]);
+		}
+	}
+	return status == HF_OK && lock->inherited < 0 ? HF_NO : status;
+}
+
+enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait *wait,
+			     struct hf_err *err)
+{
+	enum hf_status status;
+
+	if (sys_flock(fd, (lock->mode == HF_LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
+		return HF_OK;
+	if (errno == EWOULDBLOCK) {
+		status = hf_lock_borrow(lock, err);
+		if (status != HF_NO)
+			return status;
+	}
+	return hf_lock_wait(fd, lock->mode, lock->path, wait, err);
 }
 
 void hf_lock_close(struct hf_lock *lock)

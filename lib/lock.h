@@ -58,6 +58,13 @@
  * HF_AT_ONCE it is busy as usual. Ranks 1 and 2 nest as scripts need; their circles are found
  * (circle.h).
  *
+ * Borrowed locks. An ancestor can have its locks kept by a keeper (keeper.h), whose descriptors
+ * nobody inherits. Whoever finds the lock taken asks for it: hf_lock_flock() does that before it
+ * waits, and hf_lock_borrow() by itself. What is got is as if inherited, by the same rules, but for
+ * the descriptor, which the set hands on to the command and closes.
+ * A keeper says `lent` of a lock whose descriptor it gave away. Its release must not take the lock
+ * from whoever works under it: it closes fd, and does no more that ends the exclusion.
+ *
  * A process that dies, however it dies, frees flock(2) locks unless a command that inherited them
  * still lives; foreign parts have their own recovery, which is their room's business. Signals end
  * nothing here: a handler that runs during take costs the place in the queue.
@@ -114,6 +121,8 @@ struct hf_lock {
 	int fd;			 /* what holds the lock, from 64 up, close-on-exec; or -1 */
 	struct stat st;		 /* of what is open */
 	int inherited;		 /* the descriptor by which an ancestor holds it; or -1 */
+	bool borrowed;		 /* it was a keeper's: close-on-exec, and closed by the set */
+	bool lent;		 /* fd has been given away */
 	struct hf_lock *same_as; /* another name of that lock, which stands for both */
 	int slot;		 /* slots: the one that was taken */
 	void *own;		 /* what a kind needs besides: made by open, freed by release */
@@ -144,6 +153,15 @@ enum hf_status hf_lock_recheck(const struct hf_lock *lock);
 /* Set lock->inherited, if an ancestor holds it for us (see above). HF_USAGE: an ancestor holds it
  * shared, and exclusive is wanted. HF_UNAVAILABLE: it cannot be known, since /proc is not there. */
 enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err);
+
+/* Does an ancestor have it kept? Then lock->inherited is the keeper's descriptor, which holds
+ * flock(2) on st's inode. HF_NO: no, or not that is known. HF_USAGE: as above. */
+enum hf_status hf_lock_borrow(struct hf_lock *lock, struct hf_err *err);
+
+/* Lock fd (lock->fd, or of another file that lock->st describes) by flock(2): at once, or borrowed
+ * (lock->inherited tells: fd is not locked then), or waited for as lock_wait.h says. */
+enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait *wait,
+			     struct hf_err *err);
 
 /* HF_UNAVAILABLE, for a kind that has its own way to inherit. */
 enum hf_status hf_lock_unproved(const struct hf_lock *lock, struct hf_err *err);

@@ -171,16 +171,17 @@ static enum hf_status busy_foreign(const struct hf_lock *lock, const struct hf_e
 	return HF_BUSY;
 }
 
-static enum hf_status wait_in_queue(struct dot *dot, int fd, const struct hf_wait *wait,
+static enum hf_status wait_in_queue(struct hf_lock *lock, int fd, const struct hf_wait *wait,
 				    struct hf_err *err)
 {
+	struct dot *dot = lock->own;
 	struct hf_wait ours = {.deadline = wait->deadline,
 			       .notice = wait->notice ? notice : NULL,
 			       .context = dot};
 	enum hf_status status;
 
 	dot->wait = wait;
-	status = hf_lock_wait(fd, HF_LOCK_EXCLUSIVE, dot->target.path, &ours, err);
+	status = hf_lock_flock(lock, fd, &ours, err);
 	if (status == HF_BUSY && hf_until(wait->deadline) == 0)
 		return busy(&dot->target, wait, err);
 	return status;
@@ -199,7 +200,11 @@ static enum hf_status meet(struct hf_lock *lock, int fd, const struct hf_wait *w
 		return status;
 	}
 	forget(dot, &lock->st);
-	status = wait_in_queue(dot, fd, wait, err);
+	status = wait_in_queue(lock, fd, wait, err);
+	if (lock->inherited >= 0) {
+		sys_close(fd);
+		return status;
+	}
 	if (status == HF_OK && !hf_dot_names(&dot->target, fd)) {
 		keep(dot, fd);
 		return HF_NO;
@@ -294,7 +299,7 @@ static enum hf_status wait_foreign(struct hf_lock *lock, struct dot *dot,
 	if (status != HF_OK)
 		return status;
 	while ((status = looks_free(dot, err)) == HF_NO) {
-		if (hf_until(said) == 0) {
+		if (hf_now() >= said) {
 			notify(lock, dot, wait);
 			said = HF_NEVER;
 		}
@@ -321,12 +326,32 @@ static enum hf_status wait_dot(struct hf_lock *lock, const struct hf_wait *wait,
 	return status;
 }
 
+/* One that was lent: somebody may work under it still, and then PATH stays, to be found stale when
+ * he has ended. Whoever has it locked now sees that the owner lives, and leaves it (D2). */
+static void remove_lent(struct hf_lock *lock, const struct dot *dot)
+{
+	struct stat st;
+	int fd;
+
+	/* opened before ours is closed: no other file can have its number then */
+	if (hf_dot_look(&dot->target, &fd, &st, NULL) != HF_OK)
+		return;
+	if (hf_same_inode(&st, &lock->st)) {
+		hf_lock_close(lock);
+		if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0)
+			hf_dot_remove(&dot->target, fd);
+	}
+	sys_close(fd);
+}
+
 static void release_dot(struct hf_lock *lock)
 {
 	struct dot *dot = lock->own;
 	int saved = errno;
 
-	if (lock->fd >= 0)
+	if (lock->fd >= 0 && lock->lent)
+		remove_lent(lock, dot);
+	else if (lock->fd >= 0)
 		hf_dot_remove(&dot->target, lock->fd);
 	/* who has waited longer is behind these */
 	for (int i = 0; i < dot->queued; i++)

@@ -35,7 +35,11 @@ static enum hf_status take_file(struct hf_lock *lock, const struct hf_wait *wait
 		hf_lock_close(lock);
 		return HF_OK;
 	}
-	status = hf_lock_wait(lock->fd, lock->mode, lock->path, wait, &first);
+	status = hf_lock_flock(lock, lock->fd, wait, &first);
+	if (status == HF_OK && lock->inherited >= 0) {
+		hf_lock_close(lock);
+		return HF_OK;
+	}
 	if (status != HF_OK && lock->mode == HF_LOCK_EXCLUSIVE && S_ISREG(lock->st.st_mode) &&
 	    (first.errnum == EBADF || first.errnum == EIO)) {
 		status = reopen_for_writing(lock, NULL);

@@ -107,7 +107,7 @@ static void *watch(void *arg)
 		int64_t deadline = w->wait->deadline;
 
 		sleep_until(w, notice < deadline ? notice : deadline);
-		if (!w->left && notice != HF_NEVER && hf_until(notice) == 0) {
+		if (!w->left && hf_now() >= notice) {
 			notice = HF_NEVER;
 			pthread_mutex_unlock(&w->mutex);
 			notify(w);
@@ -164,7 +164,7 @@ static int wait_in_queue(int fd, enum hf_lock_mode mode, int64_t start, int64_t 
 		if (errnum != EINTR)
 			break;
 		errnum = ETIMEDOUT;
-		if (atomic_load(&w->over))
+		if (atomic_load(&w->over) || hf_has_given_up())
 			break;
 		errnum = 0;
 	}

@@ -129,7 +129,7 @@ static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *w
 			status = hf_fail_errno(err, "cannot lock a slot of '%s'", lock->path);
 			break;
 		}
-		if (hf_until(notice) == 0) {
+		if (hf_now() >= notice) {
 			notify(lock, wait);
 			notice = HF_NEVER;
 		}

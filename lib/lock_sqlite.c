@@ -170,7 +170,7 @@ static enum hf_status wait_for_writer(const char *path, const struct hf_target *
 	if (await.backoff.cap > LONGEST_PAUSE_MS * HF_MS)
 		await.backoff.cap = LONGEST_PAUSE_MS * HF_MS;
 	while (hf_sqlite_writer(look, db, &user)) {
-		if (hf_until(said) == 0) {
+		if (hf_now() >= said) {
 			notify(path, &user, wait);
 			said = HF_NEVER;
 		}

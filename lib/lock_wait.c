@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "family.h"
 #include "fd.h"
+#include "keeper_ask.h"
 #include "sys.h"
 #include "waitfor.h"
 
@@ -57,6 +58,7 @@ struct findings {
 	struct hf_lock_family family;
 	const struct hf_lock_owner *owner; /* in the family; it cannot end */
 	bool circle;			   /* and it is for us to give up */
+	struct hf_keeper_loan kept;	   /* for an ancestor that waits for us; or owner 0 */
 	bool blind;
 	pid_t holder;
 };
@@ -110,6 +112,17 @@ static void refuse_family(struct watch *w, const struct hf_lock_owner *owner)
 		  "before");
 }
 
+static void refuse_kept(struct watch *w, const struct hf_keeper_loan *kept)
+{
+	char keeper[300], owner[300];
+
+	hf_fail(&w->err, HF_USAGE,
+		"cannot lock '%s': it is held by %s, for this command's own ancestor, %s", w->path,
+		hf_circle_name(keeper, sizeof(keeper), kept->keeper),
+		hf_circle_name(owner, sizeof(owner), kept->owner));
+	hf_advise(&w->err, "lock another file here, or give the lock back before (lock-release)");
+}
+
 static void refuse_circle(struct watch *w, const struct findings *f)
 {
 	char text[900] = "";
@@ -144,6 +157,7 @@ static bool look(const struct watch *w, struct findings *f)
 {
 	bool exclusive = w->mode == HF_LOCK_EXCLUSIVE;
 	struct hf_lock_id id;
+	struct stat st;
 
 	*f = (struct findings){.holder = -1};
 	if (w->looks == 1 && w->wait.notice)
@@ -161,6 +175,9 @@ static bool look(const struct watch *w, struct findings *f)
 			hf_circle_find(w->fd, &f->records, &f->family, NULL, 0) == HF_CIRCLE_MINE;
 	}
 	f->owner = hf_lock_family_stands(&f->family, &id, exclusive);
+	if (!f->owner && fstat(w->fd, &st) == 0 && hf_keeper_find(&st, &f->kept) &&
+	    !hf_lock_awaits_us(f->kept.owner))
+		f->kept.owner = 0;
 	return w->looks == 0 || f->family.count > 0;
 }
 
@@ -171,6 +188,8 @@ static bool report(struct watch *w, const struct findings *f)
 
 	if (f->owner)
 		refuse_family(w, f->owner);
+	else if (f->kept.owner)
+		refuse_kept(w, &f->kept);
 	else if (f->circle)
 		refuse_circle(w, f);
 	else if (f->blind)
@@ -181,7 +200,7 @@ static bool report(struct watch *w, const struct findings *f)
 		hf_escape(line, sizeof(line), raw);
 		w->wait.notice(w->wait.context, line);
 	}
-	return f->owner || f->circle || f->blind;
+	return f->owner || f->kept.owner || f->circle || f->blind;
 }
 
 /* Sleep, with the mutex, until that instant or until the waiting thread has left. */
@@ -340,7 +359,7 @@ static enum hf_status block(struct watch *w)
 
 	do
 		result = sys_flock(w->fd, operation);
-	while (result < 0 && errno == EINTR && !atomic_load(&w->verdict));
+	while (result < 0 && errno == EINTR && !atomic_load(&w->verdict) && !hf_has_given_up());
 	if (result == 0)
 		return HF_OK;
 	return errno == EINTR ? HF_BUSY : HF_OS;

@@ -17,6 +17,7 @@
  *	- after 1 s, if the waiter or its ancestors hold other locks, looks for a circle of waiters
  *	  (circle.h), in which exactly one gives up (HF_BUSY). It looks again and again, each second
  *	  in the beginning, every ten in a long wait;
+ *	- the same where the lock is held by a keeper (keeper_ask.h) for such an ancestor;
  *	- at the deadline ends the wait (HF_BUSY), by HF_WAIT_SIGNAL to the waiting thread, again
  *	  and again until it has left the call.
  *
@@ -27,6 +28,8 @@
  *
  * Where /proc is not mounted nothing can be looked at: a wait for ever is then refused
  * (HF_UNAVAILABLE) if this process inherits locks (fd.h), any other goes on to its deadline.
+ *
+ * A process that gives up (clock.h) leaves the queue at the next signal with a handler.
  *
  * A holder that is killed frees the lock at once; a waiter that is killed leaves nothing behind.
  * The waiting thread's signals are as the caller has them: a handler that runs costs the place in

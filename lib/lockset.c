@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "path.h"
+#include "sys.h"
 #include "turnstile.h"
 
 /* A path that names another inode at every look is no lock. */
@@ -198,6 +199,8 @@ static enum hf_status take(struct hf_lockset *set, const struct hf_wait *wait,
 		lock->state = lock->ops->try ? HF_LOCK_TAKEN : HF_LOCK_HELD;
 		if (lock->fd >= 0)
 			set->fds[set->fd_count++] = lock->fd;
+		else if (lock->borrowed)
+			set->fds[set->fd_count++] = lock->inherited;
 	}
 	return HF_OK;
 }
@@ -260,6 +263,12 @@ size_t hf_lockset_fds(const struct hf_lockset *set, const int **fds)
 	return set->fd_count;
 }
 
+size_t hf_lockset_locks(const struct hf_lockset *set, struct hf_lock *const **locks)
+{
+	*locks = set->locks;
+	return set->count;
+}
+
 void hf_lockset_release(struct hf_lockset *set)
 {
 	int saved = errno;
@@ -269,8 +278,11 @@ void hf_lockset_release(struct hf_lockset *set)
 
 		if (lock->state != HF_LOCK_CLOSED)
 			lock->ops->release(lock);
+		if (lock->borrowed)
+			sys_close(lock->inherited);
 		lock->state = HF_LOCK_CLOSED;
 		lock->inherited = -1;
+		lock->borrowed = lock->lent = false;
 	}
 	set->fd_count = 0;
 	errno = saved;

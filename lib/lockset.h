@@ -58,8 +58,11 @@ enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *
 				  struct hf_err *err);
 
 /* The descriptors that hold the locks, for struct hf_command's keep and hf_fd_export(): those that
- * this set took, not what it inherited. Valid until release. */
+ * this set took or borrowed, not what it inherited. Valid until release. */
 size_t hf_lockset_fds(const struct hf_lockset *set, const int **fds);
+
+/* The locks themselves, in their order once they are held. Valid until the next add. */
+size_t hf_lockset_locks(const struct hf_lockset *set, struct hf_lock *const **locks);
 
 /* Give everything back, in reverse order. */
 void hf_lockset_release(struct hf_lockset *set);

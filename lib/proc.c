@@ -110,6 +110,8 @@ char *hf_proc_describe(char *out, size_t size, pid_t pid)
 	}
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
 	n = slurp(path, command, sizeof(command));
+	while (n > 1 && !command[n - 2]) /* a name put over the arguments */
+		n--;
 	for (ssize_t i = 0; i < n - 1; i++)
 		if (command[i] == '\0')
 			command[i] = ' ';

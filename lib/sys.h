@@ -33,7 +33,9 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/types.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -82,7 +84,20 @@
 	  (fd, at, n, flags))                                                                      \
 	X(int, flock, (int fd, int operation), (fd, operation))                                    \
 	X(int, ioctl_int, (int fd, unsigned long request, int arg), (fd, request, arg))            \
-	X(int, fcntl_lock, (int fd, int command, struct flock *lock), (fd, command, lock))
+	X(int, fcntl_lock, (int fd, int command, struct flock *lock), (fd, command, lock))         \
+	X(pid_t, fork, (void), ())                                                                 \
+	X(pid_t, setsid, (void), ())                                                               \
+	X(int, socket, (int domain, int type, int protocol), (domain, type, protocol))             \
+	X(int, bind, (int fd, const struct sockaddr *name, socklen_t n), (fd, name, n))            \
+	X(int, listen, (int fd, int backlog), (fd, backlog))                                       \
+	X(int, connect, (int fd, const struct sockaddr *name, socklen_t n), (fd, name, n))         \
+	X(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags),                     \
+	  (fd, message, flags))                                                                    \
+	X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))     \
+	X(int, timerfd_create, (int clock, int flags), (clock, flags))                             \
+	X(int, timerfd_settime,                                                                    \
+	  (int fd, int flags, const struct itimerspec *new, struct itimerspec *old),               \
+	  (fd, flags, new, old))
 
 /* Variadic calls with the one shape of argument that is used here. */
 static inline int ioctl_int(int fd, unsigned long request, int arg)

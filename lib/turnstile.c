@@ -146,8 +146,10 @@ enum hf_status hf_turnstile_take(struct hf_lock *lock, const struct hf_target *a
 		hf_lock_close(lock);
 		return HF_OK;
 	}
-	status = hf_lock_wait(lock->fd, lock->mode, lock->path, wait, err);
-	if (status != HF_OK)
+	status = hf_lock_flock(lock, lock->fd, wait, err);
+	if (lock->inherited >= 0)
+		hf_lock_close(lock);
+	if (status != HF_OK || lock->inherited >= 0)
 		return status;
 	if (sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    !hf_same_inode(&st, &lock->st))
@@ -159,7 +161,7 @@ void hf_turnstile_release(struct hf_lock *lock)
 {
 	int saved = errno;
 
-	if (lock->fd >= 0)
+	if (lock->fd >= 0 && !lock->lent)
 		(void)!sys_flock(lock->fd, LOCK_UN);
 	hf_lock_close(lock);
 	errno = saved;

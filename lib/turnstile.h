@@ -23,7 +23,8 @@
  *	    is made: a kill leaves a line too many, never a turnstile that is about to be committed.
  *	N5  On release it is unlocked for every copy of the descriptor, other than a lock file,
  *	    which a background child keeps. `git gc --auto` inherits every descriptor, and works on
- *	    for minutes when the work that the lock was for is done.
+ *	    for minutes when the work that the lock was for is done. What a keeper lent is only
+ *	    closed (lock.h).
  *
  * The lock is waited for as lock_wait.h says, in the kernel's queue. A holder's death frees it,
  * unless a command that inherited it lives. Nobody but the turnstile's users is blocked: what

@@ -26,6 +26,7 @@ setup() {
 	same "$(printf 'tests/unit/test_%s.c\n' $(list UNIT_TESTS))" "$(ls tests/unit/*.c)"
 	same "$(printf 'tests/rig/%s.c\n' $(list RIG_ROOMS) $(list RIGS))" "$(ls tests/rig/*.c)"
 	same "$(printf 'tests/bench/%s.c\n' $(list BENCHES))" "$(ls tests/bench/*.c)"
+	same "$(printf 'tests/fuzz/%s.c\n' $(list FUZZERS))" "$(ls tests/fuzz/*.c)"
 	same "$(printf 'tests/%s.bats\n' $(list BATS_TESTS))" "$(ls tests/*.bats)"
 	same "$(printf 'docs/man/%s\n' $(list MAN1 | sed 's/$/.1/') $(list MAN7 | sed 's/$/.7/'))" \
 		"$(ls docs/man/*)"
@@ -103,8 +104,9 @@ setup() {
 	bad=$(for file in Makefile $files; do
 		head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ISC' ||
 			echo "$file: no licence line"
+		# zsh wants its list of tools on one line
 		expand "$file" | LC_ALL=C.UTF-8 grep -nE '.{101}|[[:blank:]]$' |
-			grep -v '^1:#compdef ' | sed "s|^|$file:|"
+			grep -v '^[0-9]*:#compdef ' | sed "s|^|$file:|"
 	done)
 	echo "$bad"
 	[ -z "$bad" ]

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+/* lock-acquire: take locks that are kept after this command has ended. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "clock.h"
+#include "keeper.h"
+#include "lock_cli.h"
+
+#define DEFAULT_WAIT (10 * HF_SECOND)
+
+enum { OPT_OWNER = HF_OPT_OWN, OPT_TTL };
+
+static const struct hf_opt options[] = {
+	{OPT_OWNER, "owner", "PID|none", "give the locks back when this process ends ($$)"},
+	{OPT_TTL, "ttl", "DURATION", "give them back after DURATION, unless they are renewed"},
+	HF_ROWS_LOCKS,
+	HF_ROWS_WAIT("10s"),
+	HF_ROW_CONFLICT,
+	HF_ROWS_END,
+};
+
+static const char *const synopsis[] = {
+	"[options] --owner PID|none LOCK…",
+	"[options] --owner PID|none --file LOCK…",
+	"[options] --owner PID|none --dotlock PATH…",
+	NULL,
+};
+
+static struct hf_cli cli = {
+	.tool = "lock-acquire",
+	.synopsis = synopsis,
+	.summary = "Take locks, leave a keeper behind that holds them, and print a handle for\n"
+		   "lock-release.",
+	.options = options,
+	.footer = "A script is its own locks' owner: h=$(lock-acquire --owner $$ LOCK) || exit",
+};
+
+/* What the command line says. */
+struct work {
+	struct hf_lock_cli locks;
+	pid_t owner; /* -1: nothing was said of it */
+	int64_t ttl, timeout;
+	int conflict;
+};
+
+static pid_t get_owner(const char *arg)
+{
+	if (strcmp(arg, "none") == 0)
+		return 0;
+	return (pid_t)hf_cli_number(&cli, arg, 1, 4194304);
+}
+
+static void check(struct work *w)
+{
+	if (w->locks.count && cli.operand_count)
+		hf_cli_usage(&cli, "a LOCK besides those that options name");
+	for (int i = 0; i < cli.operand_count; i++)
+		hf_lock_cli_add(&w->locks, cli.operands[i]);
+	if (!w->locks.count)
+		hf_cli_usage(&cli, "no lock named");
+	hf_lock_cli_check(&cli, &w->locks);
+	if (w->owner < 0)
+		hf_cli_usage(&cli, "no --owner: whose end gives the locks back? (--owner $$)");
+	if (w->ttl == 0)
+		hf_cli_usage(&cli, "--ttl: a time to live of 0 is none");
+	if (w->owner == 0 && w->ttl == HF_NEVER)
+		hf_cli_usage(&cli, "--owner none needs a --ttl: nobody else would end it");
+}
+
+static void parse(struct work *w, int argc, char **argv)
+{
+	char *arg;
+	int id;
+
+	hf_cli_start(&cli, argc, argv);
+	hf_lock_cli_init(&w->locks, argc);
+	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
+		switch (id) {
+		case OPT_OWNER:
+			w->owner = get_owner(arg);
+			break;
+		case OPT_TTL:
+			w->ttl = hf_cli_duration(&cli, arg);
+			break;
+		case 'w':
+			w->timeout = hf_cli_duration(&cli, arg);
+			break;
+		case 'n':
+			w->timeout = 0;
+			break;
+		case 'E':
+			w->conflict = (int)hf_cli_number(&cli, arg, 0, 255);
+			break;
+		default:
+			hf_lock_cli_option(&cli, &w->locks, id, arg);
+		}
+	}
+	check(w);
+}
+
+/* One second into a wait. */
+static void notice(void *context, const char *line)
+{
+	(void)context;
+	hf_cli_notice(&cli, "%s", line);
+}
+
+static enum hf_status acquire(void *context, struct hf_lockset *set, const struct hf_wait *wait,
+			      struct hf_err *err)
+{
+	struct work *w = context;
+
+	return hf_lock_cli_acquire(&w->locks, set, wait, err);
+}
+
+/* A handle that nobody reads would leave the locks to nobody. */
+static int hand_out(struct hf_kept *kept, struct hf_err *err)
+{
+	char handle[HF_HANDLE_SIZE];
+	int status;
+
+	printf("%s\n", hf_handle_format(handle, &kept->handle));
+	status = hf_cli_finish(&cli, HF_OK);
+	if (status != HF_OK) {
+		hf_keeper_abandon(kept);
+		return status;
+	}
+	if (hf_keeper_leave(kept, err) != HF_OK)
+		return (int)hf_cli_report(&cli, err);
+	return HF_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct work w = {.owner = -1, .ttl = HF_NEVER, .timeout = -1, .conflict = HF_BUSY};
+	struct hf_keeper_plan plan = {.argv = argv, .acquire = acquire, .context = &w};
+	enum hf_status status;
+	struct hf_kept kept;
+	struct hf_err err;
+
+	parse(&w, argc, argv);
+	plan.owner = w.owner;
+	plan.ttl = w.ttl;
+	plan.wait.deadline = hf_cli_deadline(&cli, w.timeout, DEFAULT_WAIT);
+	plan.wait.notice = hf_cli_notices(&cli) ? notice : NULL;
+	status = hf_keeper_start(&plan, &kept, &err);
+	if (status == HF_OK)
+		return hand_out(&kept, &err);
+	if (status != HF_BUSY || !cli.quiet)
+		hf_cli_report(&cli, &err);
+	return status == HF_BUSY ? w.conflict : (int)status;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/* lock-release: give back what lock-acquire took. */
+
+#include "cli.h"
+#include "keeper_ask.h"
+
+static const struct hf_opt options[] = {
+	HF_ROWS_END,
+};
+
+static const char *const synopsis[] = {"[options] HANDLE…", NULL};
+
+static struct hf_cli cli = {
+	.tool = "lock-release",
+	.synopsis = synopsis,
+	.summary = "Give back the locks of each HANDLE, which lock-acquire has printed.",
+	.options = options,
+	.footer = "It returns when they are free.",
+};
+
+int main(int argc, char **argv)
+{
+	struct hf_handle handle;
+	int status = HF_OK;
+	struct hf_err err;
+	char *arg;
+
+	hf_cli_start(&cli, argc, argv);
+	hf_cli_next(&cli, &arg);
+	if (cli.operand_count == 0)
+		hf_cli_usage(&cli, "no HANDLE");
+	for (int i = 0; i < cli.operand_count; i++) {
+		enum hf_status one = hf_handle_parse(cli.operands[i], &handle, &err);
+
+		if (one == HF_OK)
+			one = hf_keeper_release(&handle, &err);
+		if (one == HF_OK)
+			continue;
+		hf_cli_report(&cli, &err);
+		/* a lost lock is the least of it */
+		if (status == HF_OK || status == HF_NO)
+			status = (int)one;
+	}
+	return hf_cli_finish(&cli, status);
+}

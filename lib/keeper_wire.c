@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: ISC */
+#include "keeper_wire.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sys.h"
+
+__attribute__((format(printf, 2, 3))) static socklen_t
+put_name(struct sockaddr_un *address, const char *format, ...)
+{
+	va_list args;
+	int n;
+
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	va_start(args, format);
+	n = vsnprintf(address->sun_path + 1, sizeof(address->sun_path) - 1, format, args);
+	va_end(args);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+}
+
+socklen_t hf_keeper_name(struct sockaddr_un *address, uint64_t pidns, pid_t pid, uint64_t start)
+{
+	return put_name(address, "holdfast/keeper/%llu/%d/%llu", (unsigned long long)pidns,
+			(int)pid, (unsigned long long)start);
+}
+
+socklen_t hf_keeper_lock_name(struct sockaddr_un *address, dev_t device, ino_t inode, int k)
+{
+	return put_name(address, "holdfast/lock/%llx/%llu/%d", (unsigned long long)device,
+			(unsigned long long)inode, k);
+}
+
+uint64_t hf_keeper_pidns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
+}
+
+/* Room for the descriptors of one message. */
+union control {
+	struct cmsghdr header;
+	char room[CMSG_SPACE(sizeof(int) * HF_KEEPER_LENT_MOST)];
+};
+
+bool hf_keeper_send(int socket, const void *message, size_t size, const int *fds, int count)
+{
+	struct iovec part = {.iov_base = (void *)(uintptr_t)message, .iov_len = size};
+	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
+	union control control = {.room = ""};
+	size_t used = sizeof(int) * (size_t)count;
+
+	if (count) {
+		header.msg_control = &control;
+		header.msg_controllen = CMSG_SPACE(used);
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(used);
+		memcpy(CMSG_DATA(&control.header), fds, used);
+	}
+	return sys_sendmsg(socket, &header, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+ssize_t hf_keeper_receive(int socket, void *message, size_t size, int *fds, int *count)
+{
+	struct iovec part = {.iov_base = message, .iov_len = size};
+	union control control;
+	struct msghdr header = {.msg_iov = &part,
+				.msg_iovlen = 1,
+				.msg_control = fds ? &control : NULL,
+				.msg_controllen = fds ? sizeof(control) : 0};
+	struct cmsghdr *c;
+	ssize_t n;
+
+	if (fds)
+		*count = 0;
+	do
+		n = sys_recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 || !fds)
+		return n;
+	c = CMSG_FIRSTHDR(&header);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+		*count = (int)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+		memcpy(fds, CMSG_DATA(c), sizeof(int) * (size_t)*count);
+	}
+	return n;
+}
+
+bool hf_keeper_peer(int socket, struct ucred *peer)
+{
+	socklen_t size = sizeof(*peer);
+
+	return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, peer, &size) == 0;
+}

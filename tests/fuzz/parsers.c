@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Fuzzing (libFuzzer) of what reads bytes that anybody may have written: the first byte chooses the
+ * parser, the rest is its input. Beside what the sanitizers see, the promises of the headers are
+ * checked: what was understood is within its limits, and what is shown is printable.
+ *
+ *	make fuzz [FUZZ_SECONDS=60]
+ */
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "claim.h"
+#include "clock.h"
+#include "dot_record.h"
+#include "err.h"
+#include "flock_options.h"
+#include "waitfor.h"
+
+#define require(condition)                                                                         \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			abort();                                                                   \
+	} while (0)
+
+static void dot_record(const char *text, size_t size)
+{
+	struct hf_dot_record record, again;
+	char out[HF_DOT_RECORD_MOST];
+	size_t n;
+
+	hf_dot_record_parse(text, size, &record);
+	if (record.form == HF_DOT_FOREIGN || record.form == HF_DOT_NO_PID) {
+		require(record.why);
+		return;
+	}
+	require(record.owner.pid >= 1 && record.owner.pid <= HF_PID_MOST);
+	if (record.form != HF_DOT_OURS)
+		return;
+	n = hf_dot_record_format(&record, out);
+	hf_dot_record_parse(out, n, &again);
+	require(again.form == HF_DOT_OURS && again.owner.pid == record.owner.pid &&
+		again.owner.start == record.owner.start &&
+		strcmp(again.nonce, record.nonce) == 0);
+}
+
+static void lock_line(const char *text, size_t size)
+{
+	struct hf_lock_record record;
+
+	(void)size;
+	if (hf_lock_parse(text, &record))
+		require(strstr(text, "FLOCK"));
+}
+
+static void duration(const char *text, size_t size)
+{
+	struct hf_err err;
+	int64_t ns = -1;
+	char out[64];
+
+	(void)size;
+	if (hf_parse_duration(text, &ns, &err) != HF_OK)
+		return;
+	require(ns >= 0);
+	hf_format_duration(out, sizeof(out), ns);
+}
+
+static void escape(const char *text, size_t size)
+{
+	char out[128];
+
+	(void)size;
+	hf_escape(out, sizeof(out), text);
+	require(memchr(out, '\0', sizeof(out)));
+	for (const char *s = out; *s; s++)
+		require((unsigned char)*s >= 0x20 && *s != 0x7f);
+}
+
+static void lock_size(const char *text, size_t size)
+{
+	int64_t bytes;
+
+	(void)size;
+	hf_flock_size(text, &bytes);
+}
+
+static void if_match(const char *text, size_t size)
+{
+	struct hf_claim_rules rules = {.if_match = text};
+	struct hf_err err;
+
+	(void)size;
+	if (hf_claim_check(&rules, &err) == HF_OK)
+		require(strlen(text) == 64 || strcmp(text, "absent") == 0);
+}
+
+static void (*const parsers[])(const char *text, size_t size) = {
+	dot_record, lock_line, duration, escape, lock_size, if_match,
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text;
+
+	if (size == 0)
+		return 0;
+	text = malloc(size);
+	if (!text)
+		return 0;
+	memcpy(text, data + 1, size - 1);
+	text[size - 1] = '\0';
+	parsers[data[0] % (sizeof(parsers) / sizeof(parsers[0]))](text, size - 1);
+	free(text);
+	return 0;
+}

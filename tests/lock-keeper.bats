@@ -1,0 +1,395 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# shellcheck disable=SC2016
+#
+# lock-acquire, lock-renew, lock-release: locks that are kept between the steps of a script.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	mkfifo go at
+}
+
+# Somebody writes a line into the FIFO `at`, sooner or later.
+hear() { timeout 20 sh -c 'read -r line <at'; }
+
+# In the background, out of bats's way: it would wait for whoever has its descriptors.
+bg() { "$@" >>log 2>&1 3>&- & }
+
+# Until "$@" succeeds: for what tells nobody when it happens.
+await() {
+	local end=$((SECONDS + 20))
+	until "$@"; do
+		((SECONDS < end)) || return 1
+	done
+}
+
+# Process $1 waits for a lock, in the kernel's records.
+waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
+
+# lock-acquire $1 has a keeper, whose PID is in a file then.
+starts_keeper() { tr -d ' ' <"/proc/$1/task/$1/children" >keeper && [ -s keeper ]; }
+
+# The keeper of handle $1.
+keeper_of() { echo "$1" | cut -d - -f 2; }
+
+# A script in file $1, of the lines of standard input.
+script() {
+	{ echo '#!/bin/bash'; cat; } >"$1"
+	chmod +x "$1"
+}
+
+# A script that owns a keeper with the options "$@", says so, and waits until it is let go.
+own() {
+	script owner <<-END
+		h=\$(lock-acquire --owner \$\$ $*) || exit
+		echo \$h >handle
+		echo >at
+		read x <go
+	END
+	bg ./owner
+	owner=$!
+	hear
+	handle=$(cat handle)
+}
+
+@test "held from one step to another, and given back" {
+	h=$(lock-acquire --owner $$ L)
+	[[ $h =~ ^k1-[0-9]+-[0-9]+-[0-9]+-[0-9a-f]{16}$ ]]
+	run -1 flock -n L true
+	lock-release "$h"
+	flock -n L true
+}
+
+@test "dash, and every other way to say it" {
+	run -0 dash -c 'h=$(lock-acquire --owner $$ L) || exit
+		flock -n L true && echo free
+		lock-release $h && flock -n L echo free again'
+	[ "$output" = 'free again' ]
+	run -0 sh -c 'f() { lock-acquire --owner $$ L 2>&1; }
+		h=$(f); flock -n L true || echo held; lock-release "$h"'
+	[ "$output" = held ]
+	run -0 sh -c 'h=$(timeout 5 lock-acquire --owner $$ L); flock -n L true || echo held'
+	[ "$output" = held ]
+	flock -w 20 L true
+}
+
+@test "all or none of a set, in one order; shared ones too" {
+	own -s --file a -x --file b --dotlock d
+	run -1 flock -n a true
+	flock -sn a true
+	run -1 flock -sn b true
+	[ "$(head -n 1 d)" = "$(keeper_of "$handle")" ]
+	run -75 lock-acquire --owner none --ttl 1m -n --file c --dotlock d
+	[[ $output == *"cannot lock 'd'"* ]]
+	flock -n c true
+	lock-release "$handle"
+	[ ! -e d ]
+	flock -n a flock -n b true
+	echo >go
+}
+
+@test "busy: 75, or what -E says, with the holder and its owner's name" {
+	own L
+	run -75 --separate-stderr lock-acquire --owner $$ -w 30ms L
+	[ "$output" = '' ]
+	local holder="PID $(keeper_of "$handle") (lock-acquire, for PID $owner (owner))"
+	[[ $stderr == "lock-acquire: cannot lock 'L' within "*": held by $holder, running "* ]]
+	run -3 lock-acquire --owner $$ -n -E 3 L
+	run -75 lock-acquire -q --owner $$ -n L
+	[ "$output" = '' ]
+	run -75 lock-run -n L true
+	[[ $output == *"for PID $owner (owner)"* ]]
+	echo >go
+	wait $owner
+	flock -w 20 L true
+}
+
+@test "the owner is killed: the lock is free, a dotlock gone" {
+	own --file L --dotlock D
+	kill -KILL "$owner"
+	flock -w 20 L true
+	await test ! -e D
+	run -1 lock-release "$handle"
+	[[ $output == 'lock-release: the lock was lost before: its keeper, PID '* ]]
+	run -1 lock-renew "$handle"
+}
+
+@test "the keeper is killed: release says that the lock was lost" {
+	own L
+	kill -KILL "$(keeper_of "$handle")"
+	flock -w 20 L true
+	run -1 lock-release "$handle"
+	[[ $output == *'was lost before'* ]]
+	echo >go
+}
+
+@test "TERM, HUP and INT do not end a keeper" {
+	own L
+	kill -TERM "$(keeper_of "$handle")"
+	kill -HUP "$(keeper_of "$handle")"
+	kill -INT "$(keeper_of "$handle")"
+	run -1 flock -n L true
+	lock-release "$handle"
+	echo >go
+}
+
+@test "a time to live: over, renewed, changed" {
+	h=$(lock-acquire --owner none --ttl 20ms L)
+	flock -w 20 L true
+	run -1 lock-release "$h"
+	h=$(lock-acquire --owner none --ttl 1h L)
+	lock-renew "$h"
+	lock-renew --ttl 2h "$h"
+	run -64 lock-renew --ttl inf "$h"
+	run -1 flock -n L true
+	lock-renew --ttl 10ms "$h"
+	flock -w 20 L true
+	run -1 lock-renew "$h"
+	h=$(lock-acquire --owner $$ L)
+	run -64 lock-renew "$h"
+	[[ $output == *'has no time to live'* ]]
+	lock-renew --ttl 1h "$h"
+	lock-renew --ttl inf "$h"
+	lock-release "$h"
+}
+
+@test "a dotlock that somebody removed was lost" {
+	h=$(lock-acquire --owner $$ --dotlock D)
+	rm D
+	run -1 lock-release "$h"
+	[[ $output == "lock-release: dotlock 'D' was lost"* ]]
+}
+
+@test "usage" {
+	run -64 lock-acquire L
+	[[ $output == *'--owner $$'* ]]
+	run -64 lock-acquire --owner $$
+	run -64 lock-acquire --owner none L
+	run -64 lock-acquire --owner none --ttl inf L
+	run -64 lock-acquire --owner $$ --ttl 0 L
+	run -64 lock-acquire --owner 0 L
+	run -64 lock-acquire --owner -1 L
+	run -64 lock-acquire --owner '' L
+	run -64 lock-acquire --owner 99999999999 L
+	run -64 lock-acquire --owner $$ --file L M
+	run -64 lock-acquire --owner $$ --slots 2
+	run -64 lock-acquire --owner $$ ''
+	[ ! -e L ] && [ ! -e M ]
+	run -64 lock-release
+	run -64 lock-renew
+	run -64 lock-renew --ttl 0 x
+	run -64 lock-renew a b
+}
+
+@test "an owner that is dead, or no ancestor" {
+	sleep 60 3>&- &
+	run -64 lock-acquire --owner $! L
+	[[ $output == *'no ancestor'* ]]
+	kill $!
+	wait $! || :
+	run -64 lock-acquire --owner $! L
+	[[ $output == *'no such process'* ]]
+	[ ! -e L ]
+}
+
+@test "a handle that is nonsense, of another boot, or forged" {
+	local handle
+	for handle in '' x 4711 k1 k1-1-1-1-1 'k1-4711-1-1-9f86d081884c7d65 ' \
+		"$(printf %9999s k)"; do
+		run -64 lock-release "$handle"
+		run -64 lock-renew "$handle"
+	done
+	h=$(lock-acquire --owner $$ L)
+	# another start time: a keeper that is gone, whose PID is used again
+	run -1 lock-release "$(awk -F - -v OFS=- '{ $3 = 1; print }' <<<"$h")"
+	run -64 lock-release "${h%????}0000"
+	[[ $output == *'did not give this handle'* ]]
+	run -77 lock-release "$(awk -F - -v OFS=- '{ $4 = 1; print }' <<<"$h")"
+	run -1 flock -n L true
+	# several: all are tried
+	run -64 lock-release nonsense "$h"
+	flock -n L true
+}
+
+@test "another user's keeper: 77; root may" {
+	chmod 777 .
+	chmod 755 ..
+	local nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
+	h=$(lock-acquire --owner $$ L)
+	run -77 $nobody "$HF_BIN/lock-release" "$h"
+	[[ $output == *"is another user's (user 0)"* ]]
+	run -77 $nobody "$HF_BIN/lock-renew" --ttl 1 "$h"
+	lock-release "$h"
+	h=$($nobody "$HF_BIN/lock-acquire" --owner none --ttl 1m M)
+	lock-release "$h"
+	# and lends nothing to another
+	h=$(lock-acquire --owner $$ L)
+	run -75 timeout 10 $nobody "$HF_BIN/lock-run" -n L true
+	lock-release "$h"
+}
+
+@test "the keeper has no terminal, pipe, directory or descriptor of the caller's" {
+	exec 8<>at
+	h=$(lock-acquire --owner $$ --file L --dotlock D)
+	exec 8>&-
+	local pid
+	pid=$(keeper_of "$h")
+	[ "$(readlink "/proc/$pid/cwd")" = / ]
+	run -0 sh -c "for f in /proc/$pid/fd/*; do readlink \$f; done |
+		grep -v -e '^socket:' -e '^anon_inode:' -e '^/dev/null$' | sort -u"
+	[ "${#lines[@]}" = 3 ]
+	[[ $output == *"$PWD"$'\n'* ]] # of the dotlock, to remove it
+	[[ $output == *"$PWD/L"* ]]
+	[ "$(ps -o sid= -p "$pid" | tr -d ' ')" = "$pid" ]
+	[ "$(ps -o tty= -p "$pid" | tr -d ' ')" = '?' ]
+	lock-release "$h"
+}
+
+@test "who stands before a kept lock waits, and gets it when it is given back" {
+	own L
+	bg lock-run L touch done
+	local waiter=$!
+	await waits $waiter
+	[ ! -e done ]
+	lock-release "$handle"
+	wait $waiter
+	[ -e done ]
+	echo >go
+}
+
+@test "killed or interrupted while it waits: nobody is left, and no dotlock" {
+	bg flock L sh -c 'echo >at; read x <go'
+	hear
+	local signal keeper
+	for signal in KILL INT TERM; do
+		bg env --default-signal=INT lock-acquire --owner $$ -w 1m --dotlock D --file L
+		local starter=$!
+		await starts_keeper $starter
+		keeper=$(cat keeper)
+		await waits "$keeper"
+		kill -$signal $starter
+		wait $starter || :
+		await test ! -e "/proc/$keeper"
+		[ ! -e D ]
+	done
+	echo >go
+}
+
+@test "the same while another program has the dotlock, and the file lock is given back" {
+	lockfile D
+	bg lock-acquire --owner $$ -w 1m --dotlock D --dotlock C
+	local starter=$! keeper
+	await starts_keeper $starter
+	keeper=$(cat keeper)
+	await sh -c "readlink /proc/$keeper/fd/* | grep -q inotify"
+	kill -TERM "$keeper"
+	wait $starter || status=$?
+	[ "$status" = 75 ]
+	[ ! -e C ]
+	[ ! -e "/proc/$keeper" ]
+	rm -f D
+}
+
+@test "the handle cannot be printed: nothing is held" {
+	run -74 sh -c 'lock-acquire --owner $$ L >/dev/full'
+	flock -n L true
+	run -74 sh -c 'lock-acquire --owner $$ --dotlock D >&-'
+	[ ! -e D ]
+}
+
+@test "a nested lock-run borrows the lock, at once, and so does what it runs" {
+	own L
+	script inside <<-'END'
+		h=$(lock-acquire --owner $$ --file L --dotlock D) || exit
+		lock-run -n --dotlock D --file L lock-run -n L lock-run -n --dotlock D echo one
+		lock-run -sn L sh -c 'flock -n L true || echo two'
+		h2=$(lock-acquire --owner $$ -n L) && lock-release $h
+		flock -n L true || echo three
+		lock-release $h2
+		flock -n L echo four
+	END
+	lock-release "$handle"
+	run -0 timeout 20 ./inside
+	[ "$output" = $'one\ntwo\nthree\nfour' ]
+	[ ! -e D ]
+	# a stranger does not
+	own L
+	run -75 lock-run -n L true
+	echo >go
+}
+
+@test "exclusive wanted under a shared one is refused at once" {
+	run -64 timeout 10 bash -c 'h=$(lock-acquire --owner $$ -s L); lock-run L true'
+	[[ $output == *'already held shared'* ]]
+	run -0 timeout 10 bash -c 'h=$(lock-acquire --owner $$ -s L); lock-run -s L echo fine'
+	[ "$output" = fine ]
+}
+
+@test "an atomic tool on a file that is kept for its ancestor refuses" {
+	echo old >f
+	run -64 timeout 10 bash -c 'h=$(lock-acquire --owner $$ f)
+		echo new | atomic-write f; exit $?'
+	[[ $output == *"held by PID "*" (lock-acquire, for PID "*"for this command's own ancest"* ]]
+	[[ $output == *"lock 'f.lock' instead"* ]]
+	[ "$(cat f)" = old ]
+}
+
+@test "work under a borrowed lock stays excluded when the owner dies in the middle of it" {
+	local kind
+	for kind in --file --dotlock; do
+		script owner <<-END
+			h=\$(lock-acquire --owner \$\$ $kind L) || exit
+			lock-run $kind L sh -c 'echo >at; read x <go; touch done'
+		END
+		bg ./owner
+		owner=$!
+		hear
+		kill -KILL $owner
+		wait $owner || :
+		run -75 lock-run -w 50ms $kind L true
+		[ ! -e done ]
+		echo >go
+		run -0 lock-run -w 20 $kind L test -e done
+		rm -f L done
+	done
+}
+
+@test "what is inherited already can be kept, and given back, and is held in between" {
+	run -0 lock-run L bash -c 'h=$(lock-acquire --owner $$ L) && lock-release $h
+		flock -n L true || echo held'
+	[ "$output" = held ]
+	run -137 lock-run L bash -c 'h=$(lock-acquire --owner $$ L); kill -KILL $PPID
+		flock -n L true || echo held; lock-release $h; exec 64>&-; flock -n L echo free'
+	[[ $output == held$'\n'free ]]
+}
+
+@test "slots and ranges are kept" {
+	h=$(lock-acquire --owner $$ --slots 1 L)
+	run -75 lock-run -n --slots 1 L true
+	lock-release "$h"
+	lock-run -n --slots 1 L true
+	h=$(lock-acquire --owner $$ --fcntl --start 5 --length 5 L)
+	run -75 lock-acquire --owner $$ -n --fcntl --start 9 L
+	lock-run -n --fcntl --start 10 L true
+	lock-release "$h"
+}
+
+@test "in a PID namespace, as its first process" {
+	run -0 unshare -p -f --mount-proc bash -c '
+		h=$(lock-acquire --owner $$ L); flock -n L true || echo held
+		lock-run -n L echo nested; lock-release $h; flock -n L echo free'
+	[ "$output" = $'held\nnested\nfree' ]
+	own L
+	run -77 unshare -p -f --mount-proc lock-release "$handle"
+	echo >go
+}
+
+@test "without /proc" {
+	run -0 unshare -m sh -c 'mount -t tmpfs none /proc
+		h=$(lock-acquire --owner none --ttl 1m L); flock -n L true || echo held
+		lock-release $h; flock -n L echo free'
+	[ "$output" = $'held\nfree' ]
+}
