@@ -47,18 +47,26 @@ enum hf_status hf_status_of(int errnum)
 	}
 }
 
-/* Length of the valid UTF-8 sequence at s, or 0. */
-static size_t utf8_len(const unsigned char *s)
+size_t hf_utf8_length(const char *text)
 {
-	size_t n = s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
+	const unsigned char *s = (const unsigned char *)text;
+	size_t n = s[0] < 0x80   ? 1
+		   : s[0] < 0xc2 ? 0
+		   : s[0] < 0xe0 ? 2
+		   : s[0] < 0xf0 ? 3
+		   : s[0] < 0xf5 ? 4
+				 : 0;
 
-	if (s[0] >= 0xf5)
-		return 0;
 	for (size_t i = 1; i < n; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-	/* C1 controls are a terminal's escape sequences too */
-	return n == 2 && s[0] == 0xc2 && s[1] < 0xa0 ? 0 : n;
+	/* C1 controls are a terminal's escape sequences too; then what is too long, surrogates,
+	 * and what lies behind U+10FFFF */
+	if ((s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xe0 && s[1] < 0xa0) ||
+	    (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+	    (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
 }
 
 void hf_escape(char *out, size_t size, const char *text)
@@ -68,7 +76,8 @@ void hf_escape(char *out, size_t size, const char *text)
 
 	while (*s) {
 		char piece[8];
-		size_t n = *s >= 0x80 ? utf8_len(s) : *s >= 0x20 && *s != 0x7f;
+		size_t length = hf_utf8_length((const char *)s);
+		size_t n = *s < 0x20 || *s == 0x7f ? 0 : length;
 
 		if (n) {
 			memcpy(piece, s, n);
@@ -81,7 +90,7 @@ void hf_escape(char *out, size_t size, const char *text)
 			break;
 		memcpy(out, piece, n);
 		out += n;
-		s += *s >= 0x80 && utf8_len(s) ? n : 1;
+		s += length ? length : 1;
 	}
 	*out = '\0';
 }

@@ -70,4 +70,7 @@ enum hf_status hf_status_of(int errnum);
  * \t or \xHH, so that one message stays one line whatever a file is called. */
 void hf_escape(char *out, size_t size, const char *text);
 
+/* How many bytes the character at text has; 0 where none begins: invalid UTF-8, or a C1 control. */
+size_t hf_utf8_length(const char *text);
+
 #endif

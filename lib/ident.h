@@ -26,6 +26,9 @@
 
 enum { HF_BOOT_SIZE = 37 };
 
+/* pidns of the first PID namespace, which sees all: include/uapi/linux/nsfs.h. */
+#define HF_FIRST_PIDNS 0xeffffffcU
+
 struct hf_ident {
 	pid_t pid;
 	char host[HOST_NAME_MAX + 1];

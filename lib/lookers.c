@@ -13,13 +13,11 @@
 
 #include "clock.h"
 #include "err.h"
+#include "ident.h"
 #include "path.h"
 #include "proc.h"
 
 enum { SEARCH_MS = 500 };
-
-/* The inode of the first PID namespace, which sees all: include/uapi/linux/nsfs.h. */
-#define FIRST_PIDNS 0xeffffffcU
 
 struct search {
 	struct stat file, place, pidns;
@@ -169,7 +167,7 @@ void hf_lookers_find(int fd, int place, pid_t inner, struct hf_lookers *lookers)
 	s.has_pidns = stat("/proc/self/ns/pid", &s.pidns) == 0;
 	if (fstat(fd, &s.file) < 0 || !hf_proc_mounted() || !(proc = opendir("/proc")))
 		return;
-	lookers->hidden = !s.has_pidns || s.pidns.st_ino != FIRST_PIDNS ||
+	lookers->hidden = !s.has_pidns || s.pidns.st_ino != HF_FIRST_PIDNS ||
 			  access("/proc/1", F_OK) < 0;
 	while (!lookers->writer && (entry = readdir(proc))) {
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||

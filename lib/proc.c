@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,49 +82,68 @@ bool hf_proc_is_ancestor(pid_t pid)
 	return pid > 0 && hf_proc_descends(getpid(), pid);
 }
 
-/* Wall-clock time at which a process started: boot time plus its ticks. 0 if unknown. */
-static time_t started_at(const struct hf_proc *proc)
+int64_t hf_proc_since(const struct hf_proc *proc)
 {
 	struct timespec now, up;
 
 	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || clock_gettime(CLOCK_BOOTTIME, &up) < 0)
 		return 0;
-	return now.tv_sec - up.tv_sec + (time_t)(proc->start / (uint64_t)sysconf(_SC_CLK_TCK));
+	return now.tv_sec - up.tv_sec +
+	       (int64_t)(proc->start / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+char *hf_proc_time(char *out, size_t size, int64_t since)
+{
+	time_t start = (time_t)since, now = time(NULL);
+	struct tm then, today;
+	bool same;
+
+	out[0] = '\0';
+	if (!start || !localtime_r(&start, &then) || !localtime_r(&now, &today))
+		return out;
+	same = then.tm_yday == today.tm_yday && then.tm_year == today.tm_year;
+	if (!strftime(out, size, same ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &then))
+		out[0] = '\0';
+	return out;
+}
+
+char *hf_proc_command(char *out, size_t size, const struct hf_proc *proc)
+{
+	char path[32];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)proc->pid);
+	n = slurp(path, out, size);
+	while (n > 1 && !out[n - 2]) /* a name put over the arguments */
+		n--;
+	for (ssize_t i = 0; i < n - 1; i++)
+		if (out[i] == '\0')
+			out[i] = ' ';
+	if (n <= 0)
+		snprintf(out, size, "%s", proc->name);
+	return out;
 }
 
 char *hf_proc_describe(char *out, size_t size, pid_t pid)
 {
 	struct hf_proc proc;
-	char path[32], command[200], since[32] = "";
-	time_t start, now = time(NULL);
-	struct tm then, today;
-	ssize_t n;
+	char command[200], since[32];
 
 	if (pid <= 0) {
 		snprintf(out, size, "a process that you may not see");
 		return out;
 	}
 	if (!hf_proc_read(pid, &proc)) {
-		snprintf(out, size, errno == ENOENT || errno == ESRCH ? "PID %d (gone)"
-					: "PID %d (a process that you may not see)", pid);
+		/* hidepid hides a living process's directory as if it were not there */
+		bool gone = (errno == ENOENT || errno == ESRCH) && kill(pid, 0) < 0 &&
+			    errno == ESRCH;
+
+		snprintf(out, size,
+			 gone ? "PID %d (gone)" : "PID %d (a process that you may not see)", pid);
 		return out;
 	}
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-	n = slurp(path, command, sizeof(command));
-	while (n > 1 && !command[n - 2]) /* a name put over the arguments */
-		n--;
-	for (ssize_t i = 0; i < n - 1; i++)
-		if (command[i] == '\0')
-			command[i] = ' ';
-	if (n <= 0)
-		snprintf(command, sizeof(command), "%s", proc.name);
-	start = started_at(&proc);
-	if (start && localtime_r(&start, &then) && localtime_r(&now, &today))
-		strftime(since, sizeof(since),
-			 then.tm_yday == today.tm_yday && then.tm_year == today.tm_year
-				 ? "%H:%M:%S"
-				 : "%Y-%m-%d %H:%M:%S",
-			 &then);
+	hf_proc_command(command, sizeof(command), &proc);
+	hf_proc_time(since, sizeof(since), hf_proc_since(&proc));
 	snprintf(out, size, "PID %d (%s)%s%s", pid, command, since[0] ? ", running since " : "",
 		 since);
 	return out;

@@ -14,6 +14,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -35,6 +36,16 @@ bool hf_proc_is_ancestor(pid_t pid);
 
 /* Is `ancestor` an ancestor of pid, or pid itself? */
 bool hf_proc_descends(pid_t pid, pid_t ancestor);
+
+/* Its command, as much of it as fits; the short name in place of one that is empty or may not be
+ * read. Bytes as they are: hf_escape() before it is shown. Returns out. */
+char *hf_proc_command(char *out, size_t size, const struct hf_proc *proc);
+
+/* The wall clock's second at which it started; 0: not known. */
+int64_t hf_proc_since(const struct hf_proc *proc);
+
+/* "10:42:03", with the date before it when it is not today; "" for 0. Returns out. */
+char *hf_proc_time(char *out, size_t size, int64_t since);
 
 /* "PID 4711 (rsync -a /a /b), running since 10:42:03" into out; "PID 4711 (gone)", or "a process
  * that you may not see" where it is so. The date stands before the time when it is not today.

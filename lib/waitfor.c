@@ -17,9 +17,25 @@ enum {
 	SEARCH_MS = 500,
 };
 
-bool hf_lock_parse(const char *line, struct hf_lock_record *record)
+/* "0", or "EOF". Numbers that the kernel cannot have written are refused. */
+static bool parse_byte(const char *text, int64_t *byte)
 {
-	char type[8], kind[16], mode[8];
+	char *end;
+
+	if (strcmp(text, "EOF") == 0) {
+		*byte = INT64_MAX;
+		return true;
+	}
+	errno = 0;
+	*byte = strtoll(text, &end, 10);
+	return end != text && !*end && !errno && *byte >= 0;
+}
+
+bool hf_lock_parse_any(const char *line, struct hf_lock_record *record)
+{
+	static const char *const types[] = {
+		[HF_LOCK_FLOCK] = "FLOCK", [HF_LOCK_POSIX] = "POSIX", [HF_LOCK_OFD] = "OFDLCK"};
+	char type[8], kind[16], mode[8], start[24], last[24];
 	const char *s = line;
 	int pid;
 
@@ -31,13 +47,23 @@ bool hf_lock_parse(const char *line, struct hf_lock_record *record)
 	*record = (struct hf_lock_record){.waits = strncmp(s, "->", 2) == 0};
 	if (record->waits)
 		s += 2;
-	if (sscanf(s, " %7s %15s %7s %d %x:%x:%llu ", type, kind, mode, &pid, &record->id.major,
-		   &record->id.minor, &record->id.inode) != 7 ||
-	    strcmp(type, "FLOCK") != 0)
+	if (sscanf(s, " %7s %15s %7s %d %x:%x:%llu %23s %23s", type, kind, mode, &pid,
+		   &record->id.major, &record->id.minor, &record->id.inode, start, last) != 9 ||
+	    !parse_byte(start, &record->start) || !parse_byte(last, &record->last))
 		return false;
 	record->pid = pid;
 	record->exclusive = strcmp(mode, "READ") != 0;
-	return true;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		record->type = (enum hf_lock_type)i;
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool hf_lock_parse(const char *line, struct hf_lock_record *record)
+{
+	return hf_lock_parse_any(line, record) && record->type == HF_LOCK_FLOCK;
 }
 
 /* The device of a mount's super block. */
@@ -84,7 +110,8 @@ bool hf_lock_id_of(int fd, struct hf_lock_id *id)
 	return true;
 }
 
-bool hf_lock_records_read(struct hf_lock_records *records)
+static bool read_records(bool (*parse)(const char *line, struct hf_lock_record *record),
+			 struct hf_lock_records *records)
 {
 	FILE *f = fopen("/proc/locks", "re");
 	char *line = NULL;
@@ -95,7 +122,7 @@ bool hf_lock_records_read(struct hf_lock_records *records)
 	while (ok && getline(&line, &size, f) > 0) {
 		struct hf_lock_record record;
 
-		if (!hf_lock_parse(line, &record))
+		if (!parse(line, &record))
 			continue;
 		if (records->count == room) {
 			size_t more = room ? 2 * room : 64;
@@ -117,6 +144,16 @@ bool hf_lock_records_read(struct hf_lock_records *records)
 	return ok;
 }
 
+bool hf_lock_records_read_any(struct hf_lock_records *records)
+{
+	return read_records(hf_lock_parse_any, records);
+}
+
+bool hf_lock_records_read(struct hf_lock_records *records)
+{
+	return read_records(hf_lock_parse, records);
+}
+
 void hf_lock_records_free(struct hf_lock_records *records)
 {
 	int saved = errno;
@@ -126,9 +163,7 @@ void hf_lock_records_free(struct hf_lock_records *records)
 	errno = saved;
 }
 
-bool hf_lock_held_by(pid_t pid,
-		     bool (*each)(void *context, int fd, const struct hf_lock_record *record),
-		     void *context)
+bool hf_lock_held_by_any(pid_t pid, hf_lock_each *each, void *context)
 {
 	char path[NAME_MAX + 32], line[256];
 	struct hf_lock_record record;
@@ -148,7 +183,7 @@ bool hf_lock_held_by(pid_t pid,
 		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", pid, entry->d_name);
 		f = fopen(path, "re");
 		while (f && go_on && fgets(line, sizeof(line), f)) {
-			if (strncmp(line, "lock:\t", 6) == 0 && hf_lock_parse(line + 6, &record))
+			if (strncmp(line, "lock:\t", 6) == 0 && hf_lock_parse_any(line + 6, &record))
 				go_on = each(context, atoi(entry->d_name), &record);
 		}
 		if (f)
@@ -156,6 +191,23 @@ bool hf_lock_held_by(pid_t pid,
 	}
 	closedir(dir);
 	return true;
+}
+
+struct only_flock {
+	hf_lock_each *each;
+	void *context;
+};
+
+static bool only_flock(void *context, int fd, const struct hf_lock_record *record)
+{
+	const struct only_flock *only = context;
+
+	return record->type != HF_LOCK_FLOCK || only->each(only->context, fd, record);
+}
+
+bool hf_lock_held_by(pid_t pid, hf_lock_each *each, void *context)
+{
+	return hf_lock_held_by_any(pid, only_flock, &(struct only_flock){each, context});
 }
 
 struct sought {

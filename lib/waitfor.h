@@ -3,8 +3,8 @@
 #define HF_WAITFOR_H
 
 /*
- * Who holds a flock(2) lock, and who waits for one: the kernel's own records, read to judge and to
- * tell, never to decide whether a lock is free.
+ * Who holds a lock, and who waits for one: the kernel's own records, read to judge and to tell,
+ * never to decide whether a lock is free.
  *
  *	/proc/locks		1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF
  *				1: -> FLOCK  ADVISORY  WRITE 4712 fe:00:1234 0 EOF
@@ -28,6 +28,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "proc.h"
@@ -38,14 +39,24 @@ struct hf_lock_id {
 	unsigned long long inode;
 };
 
+enum hf_lock_type {
+	HF_LOCK_FLOCK, /* flock(2) */
+	HF_LOCK_POSIX, /* fcntl(2), of a process */
+	HF_LOCK_OFD,   /* fcntl(2), of a description, as flock(2)'s are */
+};
+
 struct hf_lock_record {
 	struct hf_lock_id id;
+	enum hf_lock_type type;
 	pid_t pid; /* who took it, or waits for it; <= 0: not to be seen from here */
 	bool waits;
 	bool exclusive;
+	int64_t start, last; /* bytes; INT64_MAX: to the end, however far it grows */
 };
 
-/* One line of /proc/locks, or what stands behind "lock:" in fdinfo. false: not about flock(2). */
+/* One line of /proc/locks, or what stands behind "lock:" in fdinfo. false: not about such a lock
+ * (a lease, a line that is not understood). The second: not about flock(2). */
+bool hf_lock_parse_any(const char *line, struct hf_lock_record *record);
 bool hf_lock_parse(const char *line, struct hf_lock_record *record);
 
 /* How the records name fd's file. false: /proc does not tell. */
@@ -56,19 +67,21 @@ static inline bool hf_lock_id_equal(const struct hf_lock_id *a, const struct hf_
 	return a->inode == b->inode && a->major == b->major && a->minor == b->minor;
 }
 
-/* All of /proc/locks that is about flock(2). false, with errno: it cannot be read. */
+/* All of /proc/locks, or what of it is about flock(2). false, with errno: it cannot be read. */
 struct hf_lock_records {
 	struct hf_lock_record *at;
 	size_t count;
 };
+bool hf_lock_records_read_any(struct hf_lock_records *records);
 bool hf_lock_records_read(struct hf_lock_records *records);
 void hf_lock_records_free(struct hf_lock_records *records);
 
 /* Calls each() for every lock that a descriptor of pid holds, until it returns false. false: the
- * descriptors may not be looked at, or there is no such process. */
-bool hf_lock_held_by(pid_t pid,
-		     bool (*each)(void *context, int fd, const struct hf_lock_record *record),
-		     void *context);
+ * descriptors may not be looked at, or there is no such process (errno). The second: for flock(2)
+ * only. */
+typedef bool hf_lock_each(void *context, int fd, const struct hf_lock_record *record);
+bool hf_lock_held_by_any(pid_t pid, hf_lock_each *each, void *context);
+bool hf_lock_held_by(pid_t pid, hf_lock_each *each, void *context);
 
 /* A living process that holds a lock on fd's file, not this one; 0: none that may be seen. */
 pid_t hf_lock_holder(int fd);

@@ -14,37 +14,50 @@ static void lines_of_the_kernel_are_parsed(void **state)
 		struct hf_lock_record record;
 	} good[] = {
 		{"1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF\n",
-		 {{0xfe, 0, 1234}, 4711, false, true}},
+		 {{0xfe, 0, 1234}, HF_LOCK_FLOCK, 4711, false, true, 0, INT64_MAX}},
 		{"12: FLOCK  ADVISORY  READ  0 00:2b:18446744073709551615 0 EOF\n",
-		 {{0, 0x2b, 18446744073709551615ULL}, 0, false, false}},
+		 {{0, 0x2b, 18446744073709551615ULL}, HF_LOCK_FLOCK, 0, false, false, 0, INT64_MAX}},
 		{"3: -> FLOCK  ADVISORY  WRITE 4712 fe:00:1234 0 EOF\n",
-		 {{0xfe, 0, 1234}, 4712, true, true}},
+		 {{0xfe, 0, 1234}, HF_LOCK_FLOCK, 4712, true, true, 0, INT64_MAX}},
 		{"3:      -> FLOCK  ADVISORY  READ  9 103:1ff:7 0 EOF\n",
-		 {{0x103, 0x1ff, 7}, 9, true, false}},
+		 {{0x103, 0x1ff, 7}, HF_LOCK_FLOCK, 9, true, false, 0, INT64_MAX}},
+		{"1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 10 14\n",
+		 {{0xfe, 0, 1234}, HF_LOCK_POSIX, 4711, false, true, 10, 14}},
+		{"1: OFDLCK ADVISORY  READ -1 fe:00:1234 1073741826 9223372036854775807\n",
+		 {{0xfe, 0, 1234}, HF_LOCK_OFD, -1, false, false, 1073741826, INT64_MAX}},
 	};
 	static const char *const other[] = {
 		"",
 		"\n",
 		"1:",
 		"FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF",
-		"1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF",
-		"1: OFDLCK ADVISORY  WRITE -1 fe:00:1234 0 EOF",
 		"1: LEASE  ACTIVE    READ  4711 fe:00:1234 0 EOF",
 		"1: FLOCK  ADVISORY  WRITE 4711 <none>:0 0 EOF",
 		"1: FLOCK  ADVISORY  WRITE",
+		"1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234",
+		"1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0",
+		"1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 -1 EOF",
+		"1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 99999999999999999999",
+		"1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 12x",
+		"1: POSIXPOSIXPOSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF",
 	};
 	struct hf_lock_record r;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		assert_true(hf_lock_parse(good[i].line, &r));
-		assert_true(hf_lock_id_equal(&r.id, &good[i].record.id));
-		assert_int_equal(r.pid, good[i].record.pid);
-		assert_int_equal(r.waits, good[i].record.waits);
-		assert_int_equal(r.exclusive, good[i].record.exclusive);
+		const struct hf_lock_record *wanted = &good[i].record;
+
+		assert_true(hf_lock_parse_any(good[i].line, &r));
+		assert_true(hf_lock_id_equal(&r.id, &wanted->id));
+		assert_int_equal(r.type, wanted->type);
+		assert_int_equal(r.pid, wanted->pid);
+		assert_int_equal(r.waits, wanted->waits);
+		assert_int_equal(r.exclusive, wanted->exclusive);
+		assert_true(r.start == wanted->start && r.last == wanted->last);
+		assert_int_equal(hf_lock_parse(good[i].line, &r), r.type == HF_LOCK_FLOCK);
 	}
 	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
-		assert_false(hf_lock_parse(other[i], &r));
+		assert_false(hf_lock_parse_any(other[i], &r));
 }
 
 struct own {
