@@ -28,10 +28,12 @@ MAKEFLAGS += --no-print-directory
 # 1. What there is. A new room, tool or test is one word here; `make check` finds what is forgotten.
 
 # The library, in floors: a room includes only rooms before it.
-CORE_ROOMS = wording err clock sys path fd proc ident copy attributes stage spawn waitfor family \
+CORE_ROOMS = wording err clock sys path fd proc ident copy attributes stage spawn waitfor \
+	lock_table family \
 	circle keeper_wire keeper_ask lock_wait lock_target sqlite_locks sqlite_live backup \
 	refuse claim publish validate atomic symlink \
 	capture input spool_file spool batch settle append dot_record lookers evidence \
+	inspect inspect_file \
 	await lock dot_file lock_dot breaker lock_file lock_range lock_slots \
 	gitdir git_exclude turnstile lock_sqlite lockset \
 	keeper_serve keeper
@@ -42,7 +44,8 @@ DB_ROOMS = db_code sql db store store_watch once_lock once once_filter
 REPO_ROOMS = repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2 repo
 
 # Rooms of the tools only.
-TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli store_cli
+TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli store_cli \
+	json watch inspect_cli
 
 # What a program that uses the library includes, by way of holdfast.h.
 PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input append lock \
@@ -50,7 +53,7 @@ PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input 
 
 # The core tools need no library. The others are linked with SQLite, or with SQLite and libgit2.
 CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
-	lock-acquire lock-renew lock-release
+	lock-acquire lock-renew lock-release lock-status
 DB_TOOLS = sqlite-once
 REPO_TOOLS =
 TOOLS = $(CORE_TOOLS) $(DB_TOOLS) $(REPO_TOOLS)
@@ -63,7 +66,8 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite spool_file batch ident lookers await dot_file \
 	breaker flock_cli lock_cli keeper_wire keeper_serve once_lock once_filter \
-	store_cli repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2
+	store_cli repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2 \
+	inspect watch inspect_cli
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 
@@ -72,7 +76,7 @@ RIG_ROOMS = rig judge disk group
 BENCHES = pair
 FUZZERS = parsers
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
-	lock-retry lock-dot lock-break lock-keeper lock-sqlite model \
+	lock-retry lock-dot lock-break lock-status lock-keeper lock-sqlite model \
 	sqlite-once \
 	shell hooks \
 	faults-write faults-append faults-update faults-lock fuzz strace powercut man \

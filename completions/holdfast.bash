@@ -165,4 +165,4 @@ _holdfast()
 		((i++))
 	done
 } && complete -F _holdfast atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
-	lock-acquire lock-renew lock-release holdfast-hooks sqlite-once
+	lock-acquire lock-renew lock-release lock-status holdfast-hooks sqlite-once

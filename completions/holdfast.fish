@@ -142,7 +142,7 @@ function __holdfast_define -a tool
 end
 
 for tool in atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
-    lock-acquire lock-renew lock-release holdfast-hooks sqlite-once
+    lock-acquire lock-renew lock-release lock-status holdfast-hooks sqlite-once
     if type -q $tool
         __holdfast_define $tool
     end

@@ -253,16 +253,21 @@ char **hf_cli_command(struct hf_cli *cli, char **words)
 	return words[0] ? words : NULL;
 }
 
-enum hf_status hf_cli_report(const struct hf_cli *cli, const struct hf_err *err)
+enum hf_status hf_cli_report_to(FILE *out, const struct hf_cli *cli, const struct hf_err *err)
 {
-	fprintf(stderr, "%s: %s\n", cli->tool, err->message);
+	fprintf(out, "%s: %s\n", cli->tool, err->message);
 	for (const char *line = err->advice; *line;) {
 		int len = (int)strcspn(line, "\n");
 
-		fprintf(stderr, "  %.*s\n", len, line);
+		fprintf(out, "  %.*s\n", len, line);
 		line += len + (line[len] == '\n');
 	}
 	return err->status;
+}
+
+enum hf_status hf_cli_report(const struct hf_cli *cli, const struct hf_err *err)
+{
+	return hf_cli_report_to(stderr, cli, err);
 }
 
 bool hf_cli_notices(const struct hf_cli *cli)

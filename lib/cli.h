@@ -110,6 +110,9 @@ char **hf_cli_shell(const char *string);
  * an error. */
 enum hf_status hf_cli_report(const struct hf_cli *cli, const struct hf_err *err);
 
+/* The same, on another stream than standard error. */
+enum hf_status hf_cli_report_to(FILE *out, const struct hf_cli *cli, const struct hf_err *err);
+
 /* Is a word in between wanted? With -v, or on a terminal without -q. */
 bool hf_cli_notices(const struct hf_cli *cli);
 

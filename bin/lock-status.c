@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC */
+/* lock-status: who holds what, since when, and may it be removed? */
+
+#include "cli.h"
+#include "clock.h"
+#include "inspect_cli.h"
+#include "inspect_file.h"
+#include "watch.h"
+
+enum { OPT_JSON = HF_OPT_OWN, OPT_MINE, OPT_WATCH };
+
+static const struct hf_opt options[] = {
+	{OPT_MINE, "mine", NULL, "only what this command runs under; 1 if that is nothing"},
+	{OPT_WATCH, "watch", "[INTERVAL]", "show it again and again, each 2s if not given"},
+	{OPT_JSON, "json", NULL, "show it as JSON, one object a line"},
+	HF_ROWS_END,
+};
+
+static const char *const synopsis[] = {"[options] [PATH…]", NULL};
+
+static struct hf_cli cli = {
+	.tool = "lock-status",
+	.synopsis = synopsis,
+	.summary = "Show who holds a lock, since when, who waits for it, and whether it is stale;\n"
+		   "with no PATH, every lock that can be seen. Nothing is locked to look.",
+	.options = options,
+	.footer = "-v shows each holder and waiter. With -q the exit status tells: 0 all are free, "
+		  "1 one is\nheld, stale or not to be judged.",
+};
+
+struct work {
+	bool json, mine, watch;
+	int64_t interval;
+};
+
+/* The status of all: the first failure, of which errors has a line. What can be looked at is shown
+ * all the same. */
+static enum hf_status look(struct hf_inspect *list, FILE *errors)
+{
+	struct hf_err err;
+	enum hf_status status = hf_inspect_start(list, &err), all = status;
+
+	if (status == HF_OK && cli.operand_count == 0)
+		all = status = hf_inspect_all(list, &err);
+	if (status != HF_OK)
+		hf_cli_report_to(errors, &cli, &err);
+	for (int i = 0; status == HF_OK && i < cli.operand_count; i++) {
+		enum hf_status one = hf_inspect_path(list, cli.operands[i], &err);
+
+		if (one == HF_OK)
+			continue;
+		hf_cli_report_to(errors, &cli, &err);
+		all = all == HF_OK ? one : all;
+	}
+	return all;
+}
+
+static void show(const struct work *w, const struct hf_inspect *list, FILE *out, size_t width)
+{
+	enum hf_inspect_detail detail = cli.verbose	     ? HF_INSPECT_EVERY
+					: cli.operand_count ? HF_INSPECT_REASONS
+							    : HF_INSPECT_LINES;
+
+	if (w->json)
+		hf_inspect_json(out, list, w->mine);
+	else
+		hf_inspect_table(out, list, detail, width, w->mine);
+}
+
+/* An error is a part of the picture: it may be over at the next. */
+static enum hf_status draw(void *context, FILE *out, size_t width, struct hf_err *err)
+{
+	struct hf_inspect list;
+
+	(void)err;
+	look(&list, out);
+	show(context, &list, out, width);
+	hf_inspect_free(&list);
+	return HF_OK;
+}
+
+/* What -q and --mine ask. Under all that is named, or under anything. */
+static enum hf_status answer(const struct work *w, const struct hf_inspect *list)
+{
+	size_t mine = 0, taken = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		mine += list->rows[i].mine;
+		taken += list->rows[i].state != HF_INSPECT_FREE;
+	}
+	if (w->mine)
+		return mine && (!cli.operand_count || mine == list->count) ? HF_OK : HF_NO;
+	return cli.quiet && taken ? HF_NO : HF_OK;
+}
+
+static void parse(struct work *w, int argc, char **argv)
+{
+	char *arg;
+	int id;
+
+	hf_cli_start(&cli, argc, argv);
+	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
+		if (id == OPT_JSON)
+			w->json = true;
+		else if (id == OPT_MINE)
+			w->mine = true;
+		else if (id == OPT_WATCH)
+			w->watch = true;
+		if (id == OPT_WATCH && arg)
+			w->interval = hf_cli_duration(&cli, arg);
+	}
+	if (w->watch && cli.quiet)
+		hf_cli_usage(&cli, "--watch and --quiet exclude each other");
+}
+
+int main(int argc, char **argv)
+{
+	struct work w = {.interval = 2 * HF_SECOND};
+	struct hf_inspect list;
+	struct hf_err err;
+	enum hf_status status;
+
+	parse(&w, argc, argv);
+	if (w.watch) {
+		hf_watch("lock-status", w.interval, draw, &w, &err);
+		return (int)hf_cli_report(&cli, &err);
+	}
+	status = look(&list, stderr);
+	if (list.count && !cli.quiet)
+		show(&w, &list, stdout, hf_watch_width());
+	if (status == HF_OK)
+		status = answer(&w, &list);
+	hf_inspect_free(&list);
+	return hf_cli_finish(&cli, status);
+}

@@ -1,0 +1,284 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# shellcheck disable=SC2016
+#
+# lock-status: every kind of lock, who holds it and why; without a lock being taken to look.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	mkfifo up down
+}
+
+dead_pid() { (exec sh -c 'echo $$'); }
+
+# hold COMMAND...: it runs in the background, says on `up` when it holds, and ends at `down`.
+hold() {
+	"$@" sh -c 'echo >up; read -r _ <down' 3>&- &
+	holder=$!
+	read -r _ <up
+}
+
+# flock(1) takes the lock, on a descriptor of the shell's, and ends.
+hold_by_heir() {
+	{ flock 9 && sh -c 'echo >up; read -r _ <down' & } 9>>"$1" 3>&-
+	holder=$!
+	read -r _ <up
+}
+
+let_go() {
+	echo >down
+	wait "$holder"
+}
+
+# It becomes true, within twenty seconds.
+await() {
+	local end=$((SECONDS + 20))
+	until "$@"; do ((SECONDS < end)); done
+}
+
+# state PATH: "kind state", one a line.
+state() { lock-status --json "$@" | jq -r '"\(.kind) \(.state)"'; }
+
+@test "a lock file: free, held, its holders and its waiter" {
+	run -0 lock-status L
+	[[ ${lines[0]} == KIND*STATE*PID*SINCE*WAIT*COMMAND*PATH ]]
+	[[ ${lines[1]} == absent*free*L ]]
+	hold lock-run L
+	run -0 lock-status L
+	[[ ${lines[1]} =~ ^flock\ +held\ +"$holder"\ \+1\ .*\ 0\ \ lock-run\ L\ sh.*L$ ]]
+	[[ ${lines[2]} == *'locked by flock(2)'* ]]
+	lock-run L true 3>&- &
+	local waiter=$!
+	waited_for() { lock-status --json L | jq -e '.waiters | length == 1'; }
+	await waited_for
+	run -0 lock-status -v L
+	[[ ${lines[1]} == *" $holder "*' 1  lock-run L sh'* ]]
+	[[ ${lines[2]} == *'sh -c echo >up'* ]]
+	[[ ${lines[3]} == *waits*" $waiter "*'lock-run L true'* ]]
+	lock-status --json L | jq -e --argjson p "$holder" '
+		.kind == "flock" and .path == "L" and (.mine | not) and
+		.holders[0].pid == $p and .holders[0].via == "taken" and .holders[0].fd >= 64 and
+		.holders[1].via == "inherited" and .holders[0].mode == "exclusive" and
+		(.holders[0].since | fromdate) <= now and
+		(.waiters[0].command | startswith("lock-run L true")) and
+		(.reasons | length) > 0 and (.verdict | startswith("held"))'
+	let_go
+	wait
+	[ "$(state L)" = 'file free' ]
+}
+
+@test "a looker disturbs nobody: lock-run -n succeeds all the while" {
+	lock-status --watch=10ms L >seen 3>&- &
+	local looker=$! i
+	await test -s seen
+	for i in {1..200}; do lock-run -n L true; done
+	kill "$looker"
+	wait "$looker" || [ $? = 143 ]
+}
+
+@test "the taker is dead: its child holds the lock, and is named" {
+	hold_by_heir L
+	run -0 lock-status --json L
+	jq -e '.state == "held" and ([.holders[].via] | unique) == ["inherited"] and
+		any(.holders[]; .command | startswith("sh -c echo >up")) and
+		any(.reasons[]; test("PID [0-9]+ took it and is dead"))' <<<"$output"
+	run -0 lock-status -v L
+	[[ $output == *'sh -c echo >up'* ]]
+	run -0 lock-status
+	[[ $output == *"$PWD/L"* ]]
+	let_go
+}
+
+@test "fcntl locks of both types, with their ranges and modes" {
+	: >F
+	python3 -c '
+import fcntl, os, struct
+f = open("F", "r+"); fcntl.lockf(f, fcntl.LOCK_EX, 5, 10)
+g = open("G", "w+"); fcntl.fcntl(g, 37, struct.pack("hhqqi", fcntl.F_RDLCK, 0, 7, 0, 0))
+open("up", "w").close(); open("down").read()' 3>&- &
+	cat up
+	lock-status --json F | jq -e --argjson p $! '.kind == "posix" and .state == "held" and
+		.holders == [.holders[0]] and .holders[0].pid == $p and
+		.holders[0].start == 10 and .holders[0].last == 14'
+	lock-status --json G | jq -e --argjson p $! '.kind == "ofd" and .holders[0].pid == $p and
+		.holders[0].start == 7 and .holders[0].last == null and
+		.holders[0].mode == "shared"'
+	: >down
+	wait
+}
+
+@test "dotlocks, PID files and lock directories, judged" {
+	hold lock-run --dotlock D
+	lock-status --json D | jq -e --argjson p "$holder" '.kind == "dotlock" and
+		.state == "held" and .holders[0].pid == $p and (.taken | fromdate) <= now'
+	cp D torn
+	let_go
+	[ "$(state D)" = 'absent free' ]
+	[ "$(state torn)" = 'dotlock stale' ]
+	dotlockfile -p -l dot
+	[ "$(state dot)" = 'pidfile held' ]
+	lockfile -r 0 procmail
+	[ "$(state procmail)" = 'dotlock unknown' ]
+	dead_pid >dead
+	run -0 lock-status dead
+	[[ ${lines[1]} == pidfile*stale* ]]
+	[[ ${lines[2]} == *'is dead' ]]
+	[[ ${lines[3]} == *'lock-break moves it aside' ]]
+	mkdir dir dir2
+	echo $$ >dir/pid
+	lock-status --json dir | jq -e --argjson p $$ '.kind == "directory" and
+		.state == "held" and .holders[0].pid == $p and .holders[0].via == "evidence"'
+	[ "$(state dir2)" = 'directory unknown' ]
+	echo '0 boot' >nonsense
+	[ "$(state nonsense)" = 'file free' ]
+}
+
+@test "a record of another PID namespace, and of another host, is said to be so" {
+	unshare -p -f --mount-proc sh -c 'lock-run --dotlock N sh -c "cp N copy"'
+	run -0 lock-status --json copy
+	jq -e '.state == "unknown" and any(.reasons[]; contains("another PID namespace"))' \
+		<<<"$output"
+	sed 's/^host .*/host elsewhere/; s/^boot .*/boot 00000000-0000-0000-0000-000000000000/' \
+		copy >far
+	run -0 lock-status --json far
+	jq -e '.state == "unknown" and any(.reasons[]; contains("elsewhere"))' <<<"$output"
+}
+
+@test "-q and --mine answer by the exit status" {
+	run -0 lock-status -q L
+	dead_pid >dead
+	run -1 lock-status -q L dead
+	run -1 lock-status -q --mine
+	run -1 lock-status -q --mine L
+	run -0 lock-run L lock-status -q --mine L
+	run -0 lock-run L lock-status -q --mine
+	run -1 lock-run L lock-status -q --mine L dead
+	run -0 lock-run -o L lock-status -q --mine L
+	run -0 lock-run -F L lock-status -q --mine L
+	run -0 lock-run --dotlock D lock-status -q --mine D
+	run -1 lock-run L lock-status -q L
+	[ "$output" = '' ]
+	hold lock-run L
+	run -1 lock-status --mine L
+	[ "${#lines[@]}" = 1 ]
+	run -1 lock-status -q L
+	let_go
+	run -0 lock-run L lock-status --mine
+	[[ ${lines[1]} == *'held*'*"$PWD/L" ]]
+}
+
+@test "everything: a row for each lock of each kind, in JSON that jq takes" {
+	hold lock-run --file A --file B --dotlock C
+	lock-status --json | jq -es --arg d "$PWD" 'map(select(.path // "" | startswith($d))) |
+		map("\(.kind) \(.path[($d | length) + 1:])") == ["flock A", "flock B", "dotlock C"]'
+	rm A
+	lock-status --json | jq -es --arg p "$PWD/A" 'any(.path == $p and .deleted)'
+	let_go
+}
+
+@test "hostile names and commands" {
+	local name=$'x"\\\n\e[31m\xff'
+	hold lock-run "$name"
+	lock-status --json "$name" | jq -e --arg p $'x"\\\n\e[31m' '.path | startswith($p)'
+	run -0 lock-status "$name"
+	[[ $output != *$'\e'* ]]
+	[ "${#lines[@]}" = 3 ]
+	let_go
+}
+
+@test "an ordinary user is told what he may know" {
+	chmod 755 . ..
+	: >L
+	hold lock-run L
+	local nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
+	$nobody "$HF_BIN/lock-status" --json L | jq -e --argjson p "$holder" '.state == "held" and
+		.holders[0].pid == $p and .holders[0].via == "reported"'
+	run -1 $nobody "$HF_BIN/lock-status" -q L
+	let_go
+	# the taker is dead, and who inherited it may not be seen
+	hold_by_heir L
+	run -0 $nobody "$HF_BIN/lock-status" L
+	[[ ${lines[1]} =~ held\ +\?.*\(unseen\) ]]
+	[[ $output == *'a process that you may not see'* ]]
+	let_go
+	mkdir -m 700 closed
+	run -77 $nobody "$HF_BIN/lock-status" closed/x L
+	[[ $output == *"cannot look at 'closed/x'"* && $output == *file*free* ]]
+	echo 1 >secret
+	chmod 600 secret
+	run -1 $nobody "$HF_BIN/lock-status" -q secret
+}
+
+@test "/proc mounted with hidepid" {
+	chmod 755 . ..
+	: >L
+	hold lock-run L
+	run -0 unshare -m sh -c '
+		mount -t proc -o hidepid=2 proc /proc || exit
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups "$1" --json L' - \
+		"$HF_BIN/lock-status"
+	jq -e --argjson p "$holder" '.state == "held" and .holders[0].pid == $p and
+		.holders[0].command == null and .holders[0].via == "reported"' <<<"$output"
+	let_go
+}
+
+@test "without /proc nothing can be told" {
+	run -69 unshare -m sh -c 'mount -t tmpfs none /proc && lock-status L'
+	[[ $output == *'/proc is not mounted'* ]]
+}
+
+@test "a PID namespace: what is outside is not to be seen, and that is said" {
+	hold lock-run L
+	run -0 unshare -p -f --mount-proc lock-status L
+	[[ $output == *free*'outside of this PID namespace'* ]]
+	run -0 unshare -p -f --mount-proc lock-run M lock-status M
+	[[ $output == *'held*'* ]]
+	let_go
+}
+
+@test "--watch on a terminal of 80 x 24: in place, cut, resized, left cleanly" {
+	local i
+	for i in {1..30}; do
+		echo $$ >"a-file-with-a-long-name-so-that-the-line-is-far-too-long-for-the-window-$i"
+	done
+	echo 'set -g status off' >conf
+	tmux -S tmux -f conf new-session -d -x 80 -y 24 \
+		'trap : INT; echo before; lock-status --watch=20ms a-file* 2>errors; echo "left $?"; read x'
+	screen() { tmux -S tmux capture-pane -p; }
+	shows() { screen | grep -q "$1" && [ "$(screen | wc -l)" = "$2" ]; }
+	await shows 'more lines' 24
+	[[ $(screen | head -1) == *'lock-status' ]]
+	[[ $(screen | sed -n 2p) == KIND*PATH ]]
+	[ "$(screen | grep -c '^pidfile  held')" = 11 ]
+	! screen | grep -q before
+	[ "$(tmux -S tmux display -p '#{cursor_flag} #{alternate_on}')" = '0 1' ]
+	tmux -S tmux resize-window -x 60 -y 10
+	await shows 'more lines' 10
+	tmux -S tmux send-keys C-c
+	await shows 'left 130' 10
+	screen | grep -q before
+	[ "$(tmux -S tmux display -p '#{cursor_flag} #{alternate_on}')" = '1 0' ]
+	[ ! -s errors ]
+	tmux -S tmux kill-server
+}
+
+@test "--watch elsewhere: blocks, until nobody reads" {
+	run -0 bash -c 'lock-status --watch=10ms L | head -8; [ "${PIPESTATUS[0]}" = 141 ]'
+	[[ ${lines[0]} == *'  lock-status' ]]
+	[ "$(grep -c ^absent <<<"$output")" = 2 ]
+	run -0 bash -c 'lock-status --json --watch=10ms L | head -5 | grep -c "\"absent\""'
+	run -74 bash -c 'lock-status --watch=10ms L >/dev/full'
+}
+
+@test "usage, and paths that are none" {
+	run -64 lock-status --watch=x L
+	run -64 lock-status --watch -q L
+	run -64 lock-status --no-such
+	run -73 lock-status ''
+	run -73 lock-status no/such L
+	[[ $output == *"cannot look at 'no/such'"* && $output == *absent*free*L* ]]
+	run -74 bash -c 'lock-status L >/dev/full'
+}
