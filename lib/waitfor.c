@@ -183,7 +183,8 @@ bool hf_lock_held_by_any(pid_t pid, hf_lock_each *each, void *context)
 		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", pid, entry->d_name);
 		f = fopen(path, "re");
 		while (f && go_on && fgets(line, sizeof(line), f)) {
-			if (strncmp(line, "lock:\t", 6) == 0 && hf_lock_parse_any(line + 6, &record))
+			if (strncmp(line, "lock:\t", 6) == 0 &&
+			    hf_lock_parse_any(line + 6, &record))
 				go_on = each(context, atoi(entry->d_name), &record);
 		}
 		if (f)

@@ -242,11 +242,12 @@ open("up", "w").close(); open("down").read()' 3>&- &
 @test "--watch on a terminal of 80 x 24: in place, cut, resized, left cleanly" {
 	local i
 	for i in {1..30}; do
-		echo $$ >"a-file-with-a-long-name-so-that-the-line-is-far-too-long-for-the-window-$i"
+		echo $$ >"a-file-whose-name-is-so-long-that-no-window-is-wide-enough-$i"
 	done
 	echo 'set -g status off' >conf
 	tmux -S tmux -f conf new-session -d -x 80 -y 24 \
-		'trap : INT; echo before; lock-status --watch=20ms a-file* 2>errors; echo "left $?"; read x'
+		'trap : INT; echo before; lock-status --watch=20ms a-file* 2>errors
+		echo "left $?"; read x'
 	screen() { tmux -S tmux capture-pane -p; }
 	shows() { screen | grep -q "$1" && [ "$(screen | wc -l)" = "$2" ]; }
 	await shows 'more lines' 24

@@ -185,7 +185,8 @@ static int look_as_nobody(const struct rival *self, void *arg)
 	(void)arg;
 	if (setgid(65534) < 0 || setuid(65534) < 0)
 		return 99;
-	if (hf_inspect_start(&list, &err) != HF_OK || hf_inspect_path(&list, "secret", &err) != HF_OK)
+	if (hf_inspect_start(&list, &err) != HF_OK ||
+	    hf_inspect_path(&list, "secret", &err) != HF_OK)
 		return 98;
 	if (list.count != 1 || list.rows[0].state != HF_INSPECT_UNKNOWN)
 		return 97;

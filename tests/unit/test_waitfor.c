@@ -16,7 +16,7 @@ static void lines_of_the_kernel_are_parsed(void **state)
 		{"1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF\n",
 		 {{0xfe, 0, 1234}, HF_LOCK_FLOCK, 4711, false, true, 0, INT64_MAX}},
 		{"12: FLOCK  ADVISORY  READ  0 00:2b:18446744073709551615 0 EOF\n",
-		 {{0, 0x2b, 18446744073709551615ULL}, HF_LOCK_FLOCK, 0, false, false, 0, INT64_MAX}},
+		 {{0, 0x2b, UINT64_MAX}, HF_LOCK_FLOCK, 0, false, false, 0, INT64_MAX}},
 		{"3: -> FLOCK  ADVISORY  WRITE 4712 fe:00:1234 0 EOF\n",
 		 {{0xfe, 0, 1234}, HF_LOCK_FLOCK, 4712, true, true, 0, INT64_MAX}},
 		{"3:      -> FLOCK  ADVISORY  READ  9 103:1ff:7 0 EOF\n",
