@@ -41,7 +41,8 @@ CORE_ROOMS = wording err clock sys path fd proc ident copy attributes stage spaw
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
 DB_ROOMS = db_code sql db store store_watch once_lock once once_filter
-REPO_ROOMS = repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2 repo
+REPO_ROOMS = repo_message repo_base repo_tree repo_lock repo_who repo_path git_run git_store \
+	repo_plumbing repo_git2 repo
 
 # Rooms of the tools only.
 TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli store_cli \
@@ -67,6 +68,7 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite spool_file batch ident lookers await dot_file \
 	breaker flock_cli lock_cli keeper_wire keeper_serve once_lock once_filter \
 	store_cli repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2 \
+	git_run git_store repo_plumbing \
 	inspect watch inspect_cli
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))

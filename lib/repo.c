@@ -11,21 +11,52 @@
 #include "repo_git2.h"
 #include "repo_lock.h"
 #include "repo_path.h"
+#include "repo_plumbing.h"
 #include "stage.h"
 #include "sys.h"
 
 #define OURS "holdfast"
 
+static void close_back(struct hf_repo *repo)
+{
+	if (repo->ops)
+		repo->ops->close(repo);
+	hf_repo_base_close(repo);
+	repo->ops = NULL;
+}
+
+/* R9. */
+static enum hf_status open_with(struct hf_repo *repo, const struct hf_gitdir *found,
+				bool by_environment, struct hf_err *err)
+{
+	enum hf_status status = hf_repo_git2_open(repo, found, by_environment, err);
+	struct hf_err ours;
+
+	if (status != HF_UNAVAILABLE)
+		return status;
+	close_back(repo);
+	status = hf_repo_plumbing_open(repo, found, &ours);
+	/* without git, what libgit2 said is the reason */
+	if (status == HF_UNAVAILABLE && repo->no_git)
+		hf_advise(err, "where git is in PATH, it is done by that");
+	else if (status != HF_OK)
+		*err = ours;
+	return status;
+}
+
 enum hf_status hf_repo_open(struct hf_repo **out, const char *dir, struct hf_err *err)
 {
 	struct hf_repo *repo = calloc(1, sizeof(*repo));
+	struct hf_gitdir found;
 	enum hf_status status;
 
 	*out = NULL;
 	if (!repo)
 		return hf_fail_errno(err, "cannot open a repository");
 	repo->git = repo->common = repo->objects = repo->lock = -1;
-	status = hf_repo_git2_open(repo, dir, err);
+	status = hf_gitdir_find(&found, dir, err);
+	if (status == HF_OK)
+		status = open_with(repo, &found, !dir, err);
 	if (status == HF_OK)
 		*out = repo;
 	else
@@ -38,9 +69,7 @@ void hf_repo_close(struct hf_repo *repo)
 	if (!repo)
 		return;
 	hf_index_unlock(repo);
-	if (repo->ops)
-		repo->ops->close(repo);
-	hf_repo_base_close(repo);
+	close_back(repo);
 	free(repo);
 }
 
@@ -165,23 +194,16 @@ enum hf_status hf_repo_ready(struct hf_repo *repo, struct hf_repo_who *author,
 enum hf_status hf_repo_mode(struct hf_repo *repo, const char *tree_path, const struct stat *st,
 			    unsigned int *mode, struct hf_err *err)
 {
-	char *value = NULL;
 	enum hf_status status;
-	bool below, trusted;
+	bool below;
 
-	if (S_ISLNK(st->st_mode)) {
-		*mode = 0120000;
+	*mode = S_ISLNK(st->st_mode) ? 0120000 : st->st_mode & S_IXUSR ? 0100755 : 0100644;
+	if (S_ISLNK(st->st_mode))
 		return HF_OK;
-	}
-	status = repo->ops->config(repo, "core.filemode", &value, err);
-	if (status != HF_OK && status != HF_NO)
+	status = hf_repo_is_set(repo, "core.filemode", err);
+	if (status != HF_NO)
 		return status;
-	trusted = status == HF_NO || strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0 ||
-		  strcasecmp(value, "yes") == 0 || strcasecmp(value, "on") == 0;
-	free(value);
-	*mode = st->st_mode & S_IXUSR ? 0100755 : 0100644;
-	if (trusted)
-		return HF_OK;
+	/* not trusted: as it was */
 	status = repo->ops->tracked(repo, tree_path, mode, &below, err);
 	if (status == HF_OK && *mode != 0100755)
 		*mode = 0100644;

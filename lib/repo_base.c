@@ -7,6 +7,7 @@
 
 #include "publish.h"
 #include "sys.h"
+#include "wording.h"
 
 #define OURS "holdfast"
 #define DURABLE OURS "/durable"
@@ -32,6 +33,7 @@ enum hf_status hf_repo_base_open(struct hf_repo *repo, const char *workdir, cons
 	enum hf_status status;
 
 	repo->git = repo->common = repo->objects = repo->lock = -1;
+	repo->oid_size = HF_SHA1;
 	repo->workdir = without_slash(workdir);
 	repo->gitdir = without_slash(gitdir);
 	repo->commondir = without_slash(commondir);
@@ -61,12 +63,48 @@ void hf_repo_base_close(struct hf_repo *repo)
 	free(repo->gitdir);
 	free(repo->commondir);
 	free(repo->lock_path);
+	repo->workdir = repo->gitdir = repo->commondir = repo->lock_path = NULL;
+	repo->git = repo->common = repo->objects = -1;
 	errno = saved;
 }
 
 const char *hf_repo_name(const struct hf_repo *repo)
 {
 	return repo->workdir[0] ? repo->workdir : repo->gitdir;
+}
+
+enum hf_status hf_repo_not_owned(const char *dir, struct hf_err *err)
+{
+	hf_fail(err, HF_NOPERM, "cannot use the repository at '%s': another user owns it", dir);
+	hf_advise(err, "if you trust it: git config --global --add safe.directory '%s'", dir);
+	return HF_NOPERM;
+}
+
+enum hf_status hf_status_in_words(const char *why)
+{
+	static const int errnums[] = {ENOSPC, EDQUOT, EIO,    EFBIG,  EACCES,
+				      EPERM,  EROFS,  EMFILE, ENFILE, ENOMEM};
+
+	for (size_t i = 0; i < sizeof(errnums) / sizeof(errnums[0]); i++)
+		if (strstr(why, hf_strerror(errnums[i])))
+			return hf_status_of(errnums[i]);
+	return HF_DATA;
+}
+
+enum hf_status hf_repo_is_set(struct hf_repo *repo, const char *key, struct hf_err *err)
+{
+	static const char *const yes[] = {"true", "yes", "on", "1", ""};
+	char *value = NULL;
+	enum hf_status status = repo->ops->config(repo, key, &value, err);
+
+	if (status != HF_OK)
+		return status;
+	status = HF_NO;
+	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+		if (strcasecmp(value, yes[i]) == 0)
+			status = HF_OK;
+	free(value);
+	return status;
 }
 
 /* fsync `path`; -1 with errno. */
@@ -83,13 +121,30 @@ static int sync_at(int dir, const char *path, int flags)
 	return r;
 }
 
+/* "OI/D…", in objects/. Of the directory, the first two bytes. */
+static void object_path(const char *oid, char path[HF_OID_SIZE + 1], char dir[3])
+{
+	snprintf(dir, 3, "%.2s", oid);
+	snprintf(path, HF_OID_SIZE + 1, "%s/%s", dir, oid + 2);
+}
+
+bool hf_object_is_loose(struct hf_repo *repo, const char *oid, bool *has_dir)
+{
+	char path[HF_OID_SIZE + 1], dir[3];
+	struct stat st;
+
+	object_path(oid, path, dir);
+	*has_dir = sys_fstatat(repo->objects, dir, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	return *has_dir && sys_fstatat(repo->objects, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 enum hf_status hf_object_sync(struct hf_repo *repo, const char *oid, struct hf_err *err)
 {
-	char path[HF_OID_SIZE + 1], fan[3] = {oid[0], oid[1], '\0'};
+	char path[HF_OID_SIZE + 1], dir[3];
 
-	snprintf(path, sizeof(path), "%s/%s", fan, oid + 2);
+	object_path(oid, path, dir);
 	if (sync_at(repo->objects, path, O_NOFOLLOW) == 0 &&
-	    sync_at(repo->objects, fan, O_DIRECTORY) == 0 && hf_publish_fsync(repo->objects) == 0)
+	    sync_at(repo->objects, dir, O_DIRECTORY) == 0 && hf_publish_fsync(repo->objects) == 0)
 		return HF_OK;
 	if (errno == ENOENT || errno == ENOTDIR)
 		return HF_NO;

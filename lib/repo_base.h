@@ -21,7 +21,11 @@
 
 #include "err.h"
 
-enum { HF_OID_SIZE = 65 }; /* hexadecimal, SHA-1 or SHA-256 */
+enum {
+	HF_SHA1 = 20,
+	HF_SHA256 = 32,
+	HF_OID_SIZE = 2 * HF_SHA256 + 1, /* an object's name, in hexadecimal */
+};
 
 /* One path in a commit. */
 struct hf_repo_change {
@@ -86,6 +90,9 @@ struct hf_repo {
 	char *workdir;		  /* absolute, without a slash at its end; "" : it is bare */
 	char *gitdir, *commondir; /* likewise */
 	int git, common, objects; /* open directories */
+	size_t oid_size;	  /* HF_SHA1 or HF_SHA256 */
+	bool by_place;		  /* Git is to find it by itself (git_run.h) */
+	bool no_git;		  /* git was looked for in PATH, and not found */
 	char id[HF_OID_SIZE];	  /* once it was asked for */
 	int lock;		  /* index.lock, when it is ours; or -1 */
 	char *lock_path;
@@ -98,6 +105,18 @@ void hf_repo_base_close(struct hf_repo *repo);
 
 /* The repository's name in messages: its worktree, or Git directory. */
 const char *hf_repo_name(const struct hf_repo *repo);
+
+/* HF_NOPERM: another user owns it. */
+enum hf_status hf_repo_not_owned(const char *dir, struct hf_err *err);
+
+/* What the system said, in the words of libgit2 or Git: the status of its error, or HF_DATA. */
+enum hf_status hf_status_in_words(const char *why);
+
+/* Is this setting true? HF_NO: it is not. */
+enum hf_status hf_repo_is_set(struct hf_repo *repo, const char *key, struct hf_err *err);
+
+/* R1. Is it a loose object? *has_dir: the directory is there in which it would be. */
+bool hf_object_is_loose(struct hf_repo *repo, const char *oid, bool *has_dir);
 
 /* R1. Make the loose object durable, and its name. HF_NO: it is not a loose object here. */
 enum hf_status hf_object_sync(struct hf_repo *repo, const char *oid, struct hf_err *err);

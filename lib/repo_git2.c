@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "git_store.h"
 #include "repo_message.h"
 #include "repo_tree.h"
 #include "sys.h"
-#include "wording.h"
 
 enum {
 	MOST_COMMITS = 10000,
@@ -20,6 +20,7 @@ enum {
 struct git2 {
 	git_repository *repo;
 	git_odb *odb;
+	git_config *config; /* as it was when it was opened */
 };
 
 static struct git2 *own(const struct hf_repo *repo)
@@ -30,15 +31,10 @@ static struct git2 *own(const struct hf_repo *repo)
 /* libgit2's last word, with the status that it stands for. */
 static enum hf_status failed(int code, struct hf_err *err, const char *what, const char *on)
 {
-	static const int errnums[] = {ENOSPC, EDQUOT, EIO,    EFBIG,  EACCES,
-				      EPERM,  EROFS,  EMFILE, ENFILE, ENOMEM};
 	const git_error *last = git_error_last();
 	const char *why = last && last->message ? last->message : "libgit2 does not say why";
-	enum hf_status status = HF_DATA;
+	enum hf_status status = hf_status_in_words(why);
 
-	for (size_t i = 0; i < sizeof(errnums) / sizeof(errnums[0]); i++)
-		if (strstr(why, hf_strerror(errnums[i])))
-			status = hf_status_of(errnums[i]);
 	if (last && last->klass == GIT_ERROR_NOMEMORY)
 		status = HF_OS;
 	if (code == GIT_ELOCKED)
@@ -55,6 +51,7 @@ static void close_git2(struct hf_repo *repo)
 
 	if (!git)
 		return;
+	git_config_free(git->config);
 	git_odb_free(git->odb);
 	git_repository_free(git->repo);
 	free(git);
@@ -66,61 +63,87 @@ static void close_git2(struct hf_repo *repo)
 static enum hf_status refuse(int code, const char *dir, struct hf_err *err)
 {
 	const git_error *last = git_error_last();
-	const char *why = last && last->message ? last->message : "unknown";
 
-	if (code == GIT_ENOTFOUND)
-		return hf_fail(err, HF_NOINPUT, "'%s' is in no Git repository", dir);
-	if (code == GIT_EOWNER) {
-		hf_fail(err, HF_NOPERM, "cannot use the repository at '%s': another user owns it",
-			dir);
-		hf_advise(err, "if you trust it: git config --global --add safe.directory DIR");
-		return HF_NOPERM;
-	}
-	return hf_fail(err, HF_UNAVAILABLE, "cannot use the repository at '%s': %s", dir, why);
+	if (code == GIT_EOWNER)
+		return hf_repo_not_owned(dir, err);
+	return hf_fail(err, HF_UNAVAILABLE, "cannot use the repository at '%s': %s", dir,
+		       last && last->message ? last->message : "libgit2 does not say why");
 }
 
-enum hf_status hf_repo_git2_open(struct hf_repo *repo, const char *dir, struct hf_err *err)
+/* Settings that libgit2 does not know, where Git heeds them in any repository. */
+static enum hf_status judge(struct hf_repo *repo, const char *dir, struct hf_err *err)
 {
-	unsigned int flags = dir ? 0 : GIT_REPOSITORY_OPEN_FROM_ENV;
-	const char *workdir;
+	static const char *const extensions[] = {"extensions.worktreeconfig",
+						 "extensions.partialclone"};
+	const char *value;
+	git_index *index = NULL;
+	int code = git_repository_index(&index, own(repo)->repo);
+
+	git_index_free(index);
+	if (code) /* it is damaged, or split, or sparse */
+		return refuse(code, dir, err);
+	for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++)
+		if (git_config_get_string(&value, own(repo)->config, extensions[i]) == 0 &&
+		    strcasecmp(value, "false") != 0)
+			return hf_fail(err, HF_UNAVAILABLE,
+				       "cannot use the repository at '%s': unsupported %s", dir,
+				       extensions[i]);
+	return HF_OK;
+}
+
+/* GIT_DIR without core.worktree means: here. */
+static int set_workdir(git_repository *repo, const struct hf_gitdir *found, bool by_environment)
+{
+	bool named = getenv("GIT_WORK_TREE"), placed = getenv("GIT_DIR");
+
+	if (!by_environment || !found->worktree[0] || (!named && !placed) ||
+	    (!named && git_repository_is_bare(repo)))
+		return 0;
+	return git_repository_set_workdir(repo, found->worktree, 0);
+}
+
+enum hf_status hf_repo_git2_open(struct hf_repo *repo, const struct hf_gitdir *found,
+				 bool by_environment, struct hf_err *err)
+{
+	const unsigned int flags = GIT_REPOSITORY_OPEN_NO_SEARCH | GIT_REPOSITORY_OPEN_NO_DOTGIT;
+	const char *dir = found->worktree[0] ? found->worktree : found->git, *workdir;
 	struct git2 *git = calloc(1, sizeof(*git));
 	enum hf_status status;
 	int code;
 
 	if (!git)
-		return hf_fail_errno(err, "cannot open a repository");
+		return hf_fail_errno(err, "cannot open repository '%s'", dir);
 	git_libgit2_init();
 	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
 	repo->back = git;
 	repo->ops = &hf_repo_git2;
-	code = git_repository_open_ext(&git->repo, dir ? dir : NULL, flags, NULL);
+	code = git_repository_open_ext(&git->repo, found->git, flags, NULL);
 	if (!code)
 		code = git_repository_odb(&git->odb, git->repo);
+	if (!code)
+		code = git_repository_config_snapshot(&git->config, git->repo);
+	if (!code)
+		code = set_workdir(git->repo, found, by_environment);
 	if (code)
-		return refuse(code, dir ? dir : ".", err);
+		return refuse(code, dir, err);
 	workdir = git_repository_workdir(git->repo);
-	status = hf_repo_base_open(repo, workdir ? workdir : "", git_repository_path(git->repo),
-				   git_repository_commondir(git->repo), err);
-	return status;
+	status = hf_repo_base_open(repo, workdir ? workdir : "", found->git, found->common, err);
+	return status == HF_OK ? judge(repo, dir, err) : status;
 }
 
 static enum hf_status config(struct hf_repo *repo, const char *key, char **value,
 			     struct hf_err *err)
 {
-	git_config *all = NULL;
-	git_buf buf = GIT_BUF_INIT;
-	int code = git_repository_config_snapshot(&all, own(repo)->repo);
+	const char *found;
+	int code = git_config_get_string(&found, own(repo)->config, key);
 
-	if (!code)
-		code = git_config_get_string_buf(&buf, all, key);
-	git_config_free(all);
 	if (code == GIT_ENOTFOUND)
 		return HF_NO;
 	if (code)
 		return failed(code, err, "read the configuration of", hf_repo_name(repo));
-	*value = strdup(buf.ptr);
-	git_buf_dispose(&buf);
-	return *value ? HF_OK : hf_fail_errno(err, "cannot read '%s'", key);
+	*value = strdup(found);
+	return *value ? HF_OK
+		      : hf_fail_errno(err, "cannot open repository '%s'", hf_repo_name(repo));
 }
 
 /* ---- paths ---------------------------------------------------------------------------------- */
@@ -263,17 +286,6 @@ static enum hf_status move(struct hf_repo *repo, const char *ref, const char *wa
 
 /* ---- objects -------------------------------------------------------------------------------- */
 
-/* Is it a loose object, or has the directory in which it would be? */
-static bool is_loose(struct hf_repo *repo, const char *oid, bool *has_dir)
-{
-	char path[HF_OID_SIZE + 1], dir[3] = {oid[0], oid[1], '\0'};
-	struct stat st;
-
-	snprintf(path, sizeof(path), "%s/%s", dir, oid + 2);
-	*has_dir = sys_fstatat(repo->objects, dir, &st, AT_SYMLINK_NOFOLLOW) == 0;
-	return *has_dir && sys_fstatat(repo->objects, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
 static enum hf_status put(struct hf_repo *repo, git_object_t type, const void *bytes, size_t size,
 			  char oid[HF_OID_SIZE], struct hf_err *err)
 {
@@ -284,7 +296,7 @@ static enum hf_status put(struct hf_repo *repo, git_object_t type, const void *b
 
 	if (!code) {
 		git_oid_tostr(oid, HF_OID_SIZE, &id);
-		there = is_loose(repo, oid, &has_dir);
+		there = hf_object_is_loose(repo, oid, &has_dir);
 		/* also if it is there: it gets a new date, and is not collected */
 		code = git_odb_write(&id, own(repo)->odb, bytes, size, type);
 	}
@@ -333,7 +345,8 @@ static enum hf_status tree(struct hf_repo *repo, const char *parent,
 			   const struct hf_repo_change *changes, size_t count,
 			   char oid[HF_OID_SIZE], struct hf_err *err)
 {
-	struct hf_tree_store store = {.get = get_tree, .put = put_tree, .context = repo};
+	struct hf_tree_store store = {
+		.get = get_tree, .put = put_tree, .context = repo, .oid_size = HF_SHA1};
 	char base[HF_OID_SIZE] = "";
 	git_commit *commit = NULL;
 	git_oid id;
@@ -355,8 +368,12 @@ static enum hf_status put_commit(struct hf_repo *repo, const char *tree_id, cons
 				 struct hf_err *err)
 {
 	char *encoding = NULL, *text;
-	enum hf_status status = config(repo, "i18n.commitencoding", &encoding, err);
+	enum hf_status status = hf_repo_is_set(repo, "commit.gpgsign", err);
 
+	if (status == HF_OK)
+		return hf_git_commit(repo, tree_id, parent, message, author, committer, oid, err);
+	if (status == HF_NO)
+		status = config(repo, "i18n.commitencoding", &encoding, err);
 	if (status != HF_OK && status != HF_NO)
 		return status;
 	text = hf_commit_text(tree_id, parent, encoding, message, author, committer);
@@ -438,14 +455,64 @@ static enum hf_status large_blob(struct hf_repo *repo, int fd, off_t size, char 
 	return status == HF_NO ? HF_OK : status;
 }
 
+/* What Git would do to the content of a path. */
+enum conversion { AS_IT_IS, LINE_ENDS, BY_GIT };
+
+static enum hf_status conversion_of(struct hf_repo *repo, const char *path,
+				    enum conversion *conversion, struct hf_err *err)
+{
+	enum { FILTER, ENCODING, IDENT, TEXT, EOL, CRLF, COUNT };
+	static const char *names[COUNT] = {
+		[FILTER] = "filter", [ENCODING] = "working-tree-encoding", [IDENT] = "ident",
+		[TEXT] = "text",     [EOL] = "eol",			    [CRLF] = "crlf"};
+	const char *values[COUNT], *autocrlf;
+	int code = git_attr_get_many(values, own(repo)->repo, GIT_ATTR_CHECK_FILE_THEN_INDEX, path,
+				     COUNT, names);
+
+	if (code)
+		return failed(code, err, "read the attributes of", path);
+	*conversion = git_config_get_string(&autocrlf, own(repo)->config, "core.autocrlf") == 0 &&
+				      strcasecmp(autocrlf, "false") != 0
+			      ? LINE_ENDS
+			      : AS_IT_IS;
+	for (int i = 0; i < COUNT; i++)
+		if (values[i] && !GIT_ATTR_IS_FALSE(values[i]))
+			*conversion = i <= IDENT || *conversion == BY_GIT ? BY_GIT : LINE_ENDS;
+	return HF_OK;
+}
+
+/* On the way into the repository, a line's end is changed only where there is a CR. */
+static enum hf_status has_cr(int fd, off_t size, bool *found, struct hf_err *err)
+{
+	char piece[PIECE];
+	enum hf_status status = HF_OK;
+
+	*found = false;
+	for (off_t at = 0; at < size && status == HF_OK && !*found; at += PIECE) {
+		size_t n = size - at < PIECE ? (size_t)(size - at) : PIECE;
+
+		status = read_piece(fd, piece, n, at, err);
+		*found = status == HF_OK && memchr(piece, '\r', n);
+	}
+	return status;
+}
+
 static enum hf_status blob(struct hf_repo *repo, const char *path, int fd, char oid[HF_OID_SIZE],
 			   struct hf_err *err)
 {
+	enum conversion conversion = AS_IT_IS;
+	enum hf_status status = conversion_of(repo, path, &conversion, err);
+	bool by_git = conversion == BY_GIT;
 	struct stat st;
 
-	(void)path;
-	if (sys_fstat(fd, &st) < 0)
+	if (status == HF_OK && sys_fstat(fd, &st) < 0)
 		return hf_fail_errno(err, "cannot read the new content");
+	if (status == HF_OK && conversion == LINE_ENDS)
+		status = has_cr(fd, st.st_size, &by_git, err);
+	if (status != HF_OK)
+		return status;
+	if (by_git)
+		return hf_git_blob(repo, path, fd, oid, err);
 	return st.st_size <= SMALL ? small_blob(repo, fd, (size_t)st.st_size, oid, err)
 				   : large_blob(repo, fd, st.st_size, oid, err);
 }

@@ -17,12 +17,14 @@
  * are text; what the system said is found in it.
  */
 
+#include "gitdir.h"
 #include "repo_base.h"
 
 extern const struct hf_repo_ops hf_repo_git2;
 
-/* dir as for hf_repo_open(). HF_UNAVAILABLE: it is a repository that libgit2 cannot serve; the
- * message says why. */
-enum hf_status hf_repo_git2_open(struct hf_repo *repo, const char *dir, struct hf_err *err);
+/* HF_UNAVAILABLE: it is a repository that libgit2 cannot serve; the message says why. HF_NOPERM:
+ * another user owns it. */
+enum hf_status hf_repo_git2_open(struct hf_repo *repo, const struct hf_gitdir *found,
+				 bool by_environment, struct hf_err *err);
 
 #endif

@@ -22,6 +22,7 @@ static enum hf_status resolve_dir(const char *path, char *dir, char real[PATH_MA
 				  struct hf_err *err)
 {
 	char rest[PATH_MAX] = "", longer[PATH_MAX];
+	struct stat st;
 
 	while (!realpath(*dir ? dir : ".", real)) {
 		char *slash, *name;
@@ -48,6 +49,10 @@ static enum hf_status resolve_dir(const char *path, char *dir, char real[PATH_MA
 	}
 	if (strlen(real) + strlen(rest) >= PATH_MAX)
 		return too_long(path, err);
+	if (stat(real, &st) < 0 || !S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return hf_fail_errno_as(err, HF_DATA, "cannot follow '%s'", path);
+	}
 	strcat(real, strcmp(real, "/") == 0 && *rest ? rest + 1 : rest);
 	return HF_OK;
 }

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIRECTORY = 040000, SUBMODULE = 0160000, BINARY = 20 };
+enum { DIRECTORY = 040000, SUBMODULE = 0160000, MOST_OID = HF_SHA256 };
 
 struct entry {
 	unsigned int mode; /* 0: it is gone */
 	const char *name;
 	size_t len;
-	unsigned char oid[BINARY];
+	unsigned char oid[MOST_OID];
 };
 
 struct tree {
@@ -33,33 +33,33 @@ static enum hf_status no_memory(struct hf_err *err)
 	return hf_fail_errno(err, "cannot make a tree");
 }
 
-static bool to_binary(const char *hex, unsigned char out[BINARY])
+static bool to_binary(const char *hex, size_t size, unsigned char out[MOST_OID])
 {
-	for (int i = 0; i < BINARY; i++)
+	for (size_t i = 0; i < size; i++)
 		if (sscanf(hex + 2 * i, "%2hhx", &out[i]) != 1)
 			return false;
 	return true;
 }
 
-static void to_hex(const unsigned char in[BINARY], char out[HF_OID_SIZE])
+static void to_hex(const unsigned char *in, size_t size, char out[HF_OID_SIZE])
 {
-	for (int i = 0; i < BINARY; i++)
+	for (size_t i = 0; i < size; i++)
 		sprintf(out + 2 * i, "%02x", in[i]);
 }
 
 /* "MODE NAME\0OID" at *at; false: it is none. */
-static bool parse_entry(const char **at, const char *end, struct entry *entry)
+static bool parse_entry(const char **at, const char *end, size_t oid_size, struct entry *entry)
 {
 	const char *name = memchr(*at, ' ', (size_t)(end - *at)), *nul;
 
 	nul = name ? memchr(name, '\0', (size_t)(end - name)) : NULL;
-	if (!nul || end - nul <= BINARY)
+	if (!nul || (size_t)(end - nul) <= oid_size)
 		return false;
 	entry->mode = (unsigned int)strtoul(*at, NULL, 8);
 	entry->name = name + 1;
 	entry->len = (size_t)(nul - name) - 1;
-	memcpy(entry->oid, nul + 1, BINARY);
-	*at = nul + 1 + BINARY;
+	memcpy(entry->oid, nul + 1, oid_size);
+	*at = nul + 1 + oid_size;
 	return entry->mode && entry->len;
 }
 
@@ -68,7 +68,7 @@ static enum hf_status read_tree(const struct hf_tree_store *store, const char *b
 				struct tree *tree, struct hf_err *err)
 {
 	/* the shortest entry: a mode of five digits, a blank, a name of one byte, a NUL */
-	const size_t shortest = BINARY + 8;
+	const size_t shortest = store->oid_size + 8;
 	enum hf_status status = HF_OK;
 	size_t size = 0;
 	const char *at, *end;
@@ -84,7 +84,7 @@ static enum hf_status read_tree(const struct hf_tree_store *store, const char *b
 	at = tree->bytes;
 	end = size ? at + size : at;
 	while (at < end)
-		if (!parse_entry(&at, end, &tree->entries[tree->count++]))
+		if (!parse_entry(&at, end, store->oid_size, &tree->entries[tree->count++]))
 			return hf_fail(err, HF_DATA, "tree %s is damaged", base);
 	return HF_OK;
 }
@@ -141,7 +141,7 @@ static enum hf_status write_tree(const struct hf_tree_store *store, struct tree 
 
 	qsort(tree->entries, tree->count, sizeof(*tree->entries), compare_entries);
 	for (size_t i = 0; i < tree->count; i++)
-		size += tree->entries[i].len + MODE_MOST + 2 + BINARY;
+		size += tree->entries[i].len + MODE_MOST + 2 + MOST_OID;
 	bytes = malloc(size + 1);
 	if (!bytes)
 		return no_memory(err);
@@ -152,7 +152,7 @@ static enum hf_status write_tree(const struct hf_tree_store *store, struct tree 
 		end += snprintf(end, MODE_MOST + 1, "%o ", entry->mode);
 		end = mempcpy(end, entry->name, entry->len);
 		*end++ = '\0';
-		end = mempcpy(end, entry->oid, BINARY);
+		end = mempcpy(end, entry->oid, store->oid_size);
 	}
 	status = store->put(store->context, bytes, (size_t)(end - bytes), oid, err);
 	free(bytes);
@@ -160,8 +160,9 @@ static enum hf_status write_tree(const struct hf_tree_store *store, struct tree 
 }
 
 /* One path, named in this very tree. */
-static enum hf_status change_leaf(struct tree *tree, const struct hf_repo_change *change,
-				  const char *name, struct hf_err *err)
+static enum hf_status change_leaf(struct tree *tree, size_t oid_size,
+				  const struct hf_repo_change *change, const char *name,
+				  struct hf_err *err)
 {
 	struct entry *entry = find(tree, name, strlen(name));
 
@@ -176,7 +177,7 @@ static enum hf_status change_leaf(struct tree *tree, const struct hf_repo_change
 	if (!entry)
 		entry = add(tree, name, strlen(name));
 	entry->mode = change->mode;
-	return to_binary(change->oid, entry->oid)
+	return to_binary(change->oid, oid_size, entry->oid)
 		       ? HF_OK
 		       : hf_fail(err, HF_BUG, "'%s' is no object", change->oid);
 }
@@ -210,7 +211,7 @@ static enum hf_status change_below(const struct hf_tree_store *store, struct tre
 			       (int)(part->skip - 1), part->changes[0]->path);
 	}
 	if (entry)
-		to_hex(entry->oid, base);
+		to_hex(entry->oid, store->oid_size, base);
 	status = change_tree(store, base, part, oid, err);
 	if (status != HF_OK)
 		return status;
@@ -222,7 +223,7 @@ static enum hf_status change_below(const struct hf_tree_store *store, struct tre
 	if (!entry)
 		entry = add(tree, name, len);
 	entry->mode = DIRECTORY;
-	to_binary(oid, entry->oid);
+	to_binary(oid, store->oid_size, entry->oid);
 	return HF_OK;
 }
 
@@ -261,7 +262,7 @@ static enum hf_status change_entries(const struct hf_tree_store *store, struct t
 			status = hf_fail(err, HF_DATA, "'%s' is named twice",
 					 part.changes[0]->path);
 		else
-			status = change_leaf(tree, part.changes[0], name, err);
+			status = change_leaf(tree, store->oid_size, part.changes[0], name, err);
 		part.changes += n;
 		part.count -= n;
 	}

@@ -5,10 +5,10 @@
 /*
  * Trees and commits as bytes: a tree with some paths changed, and a commit's text.
  *
- * A tree is a sorted list of "MODE NAME\0OID", the OID as 20 bytes; directories sort as if their
- * name ended in '/'. Only the trees on the way to a changed path are made anew. A directory that
- * becomes empty goes, as in Git. A path below a file, and one that is a directory, are refused
- * (HF_DATA): putting one in the other's place would remove what nobody asked to remove.
+ * A tree is a sorted list of "MODE NAME\0OID", the OID as 20 bytes (SHA-256: 32); directories sort
+ * as if their name ended in '/'. Only the trees on the way to a changed path are made anew. A
+ * directory that becomes empty goes, as in Git. A path below a file, and one that is a directory,
+ * are refused (HF_DATA): putting one in the other's place would remove what nobody asked to remove.
  *
  * Where objects come from and go to is the caller's. Thread-safe.
  */
@@ -22,6 +22,7 @@ struct hf_tree_store {
 	enum hf_status (*put)(void *context, const void *bytes, size_t size, char oid[HF_OID_SIZE],
 			      struct hf_err *err);
 	void *context;
+	size_t oid_size; /* HF_SHA1 or HF_SHA256 */
 };
 
 /* The tree base ("" : an empty one) with the changes, in any order. */
