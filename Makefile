@@ -29,13 +29,13 @@ MAKEFLAGS += --no-print-directory
 
 # The library, in floors: a room includes only rooms before it.
 CORE_ROOMS = wording err clock sys path fd proc ident copy attributes stage spawn waitfor \
-	lock_table family \
-	circle keeper_wire keeper_ask lock_wait lock_target sqlite_locks sqlite_live backup \
+	lock_table family circle keeper_wire keeper_ask lock_wait lock_target sqlite_locks sqlite_live backup \
 	refuse claim publish validate atomic symlink \
 	capture input spool_file spool batch settle append dot_record lookers evidence \
 	inspect inspect_file \
 	await lock dot_file lock_dot breaker lock_file lock_range lock_slots \
-	gitdir git_exclude turnstile lock_sqlite lockset \
+	gitdir git_exclude turnstile lock_sqlite \
+	git_owners git_evidence git_locks lock_git lockset \
 	keeper_serve keeper
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
@@ -50,7 +50,8 @@ TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli stor
 
 # What a program that uses the library includes, by way of holdfast.h.
 PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input append lock \
-	lock_dot lock_file lock_range lock_slots lock_sqlite lockset
+	lock_dot lock_file lock_range lock_slots lock_sqlite lock_git \
+	lockset
 
 # The core tools need no library. The others are linked with SQLite, or with SQLite and libgit2.
 CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
@@ -65,7 +66,8 @@ SCRIPTS = holdfast-hooks
 HOOKS = pre-commit pre-push common.sh stub.sh
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
-NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite spool_file batch ident lookers await dot_file \
+NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite git_owners git_locks lock_git spool_file \
+	batch ident lookers await dot_file \
 	breaker flock_cli lock_cli keeper_wire keeper_serve once_lock once_filter \
 	store_cli repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2 \
 	git_run git_store repo_plumbing \
@@ -78,7 +80,7 @@ RIG_ROOMS = rig judge disk group
 BENCHES = pair
 FUZZERS = parsers
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
-	lock-retry lock-dot lock-break lock-status lock-keeper lock-sqlite model \
+	lock-retry lock-dot lock-break lock-status lock-keeper lock-sqlite lock-git model \
 	sqlite-once \
 	shell hooks \
 	faults-write faults-append faults-update faults-lock fuzz strace powercut man \

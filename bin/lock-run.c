@@ -36,7 +36,7 @@ static const char *const synopsis[] = {
 	"[options] FD",
 	"[options] --file LOCK… COMMAND…",
 	"[options] --dotlock PATH… COMMAND…",
-	"[options] --sqlite DB… COMMAND…",
+	"[options] --sqlite DB… --git DIR… COMMAND…",
 	NULL,
 };
 
@@ -100,6 +100,8 @@ static void check(const struct work *w)
 		hf_cli_usage(&cli, "--no-fork with --remove: nobody would be left to remove it");
 	if (w->no_fork && hf_lock_cli_has_dotlock(locks))
 		hf_cli_usage(&cli, "--no-fork with --dotlock: nobody would be left to remove it");
+	if (w->no_fork && hf_lock_cli_has_frozen(locks))
+		hf_cli_usage(&cli, "--no-fork with a frozen lock: nobody would be left to thaw it");
 	if (w->remove)
 		hf_lock_cli_check_remove(&cli, locks);
 }

@@ -51,26 +51,29 @@ static int open_lock(const struct hf_target *target, struct hf_broken *b, enum h
 	return -1;
 }
 
-/* The quarantine, for us alone. -1: *status and err say why. */
-static int open_quarantine(const struct hf_target *target, enum hf_status *status,
-			   struct hf_err *err)
+/* The quarantine; one of mode 0700 is for us alone. -1: *status and err say why. */
+static int open_quarantine(const struct hf_target *target, const struct hf_break_how *how,
+			   enum hf_status *status, struct hf_err *err)
 {
+	bool made = sys_mkdirat(how->base, how->quarantine, 0700) == 0;
 	struct stat st;
 	int fd;
 
-	if (sys_mkdirat(target->dir, HF_QUARANTINE, 0700) < 0 && errno != EEXIST) {
-		*status = hf_fail_errno(err, "cannot make %s beside '%s'", HF_QUARANTINE,
+	if (!made && errno != EEXIST) {
+		*status = hf_fail_errno(err, "cannot make %s beside '%s'", how->quarantine,
 					target->path);
 		return -1;
 	}
-	fd = sys_openat(target->dir, HF_QUARANTINE, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-			0);
-	if (fd >= 0 && sys_fstat(fd, &st) == 0 && st.st_uid == geteuid())
+	fd = sys_openat(how->base, how->quarantine,
+			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd >= 0 && made && how->mode != 0700)
+		sys_fchmod(fd, how->mode);
+	if (fd >= 0 && sys_fstat(fd, &st) == 0 && (how->mode != 0700 || st.st_uid == geteuid()))
 		return fd;
 	if (fd >= 0)
 		sys_close(fd);
 	hf_fail(err, HF_NOPERM, "cannot move '%s' to %s: that is not a directory of yours",
-		target->path, HF_QUARANTINE);
+		target->path, how->quarantine);
 	hf_advise(err, "somebody else has made it; remove it, or have its owner break the lock");
 	*status = HF_NOPERM;
 	return -1;
@@ -100,12 +103,12 @@ static void make_name(const char *name, char out[NAME_MAX + 1])
 }
 
 /* B3. HF_NO: it was not there any more. */
-static enum hf_status move_aside(const struct hf_target *target, int fd, struct hf_broken *b,
-				 struct hf_err *err)
+static enum hf_status move_aside(const struct hf_target *target, const struct hf_break_how *how,
+				 int fd, struct hf_broken *b, struct hf_err *err)
 {
 	char name[NAME_MAX + 1];
 	enum hf_status status;
-	int quarantine = open_quarantine(target, &status, err);
+	int quarantine = open_quarantine(target, how, &status, err);
 
 	if (quarantine < 0)
 		return status;
@@ -123,7 +126,7 @@ static enum hf_status move_aside(const struct hf_target *target, int fd, struct 
 	}
 	sys_close(quarantine);
 	if (status == HF_OK)
-		snprintf(b->moved, sizeof(b->moved), "%s/%s", HF_QUARANTINE, name);
+		snprintf(b->moved, sizeof(b->moved), "%s/%s", how->quarantine, name);
 	return status;
 }
 
@@ -135,8 +138,9 @@ static enum hf_break_end end_of(enum hf_verdict verdict)
 }
 
 /* B2. HF_NO: it has changed; look again. */
-static enum hf_status break_stale(const struct hf_target *target, struct hf_evidence_of *of,
-				  struct hf_broken *b, struct hf_err *err)
+static enum hf_status break_stale(const struct hf_target *target, const struct hf_break_how *how,
+				  struct hf_evidence_of *of, struct hf_broken *b,
+				  struct hf_err *err)
 {
 	enum hf_status status;
 
@@ -150,17 +154,17 @@ static enum hf_status break_stale(const struct hf_target *target, struct hf_evid
 	if (!names(target->dir, target->name, of->fd))
 		return HF_NO;
 	of->locked = true;
-	hf_evidence_judge(of, &b->evidence);
+	how->judge(how->context, of, &b->evidence);
 	b->end = end_of(b->evidence.verdict);
 	if (b->end != HF_BREAK_STALE)
 		return HF_OK;
-	status = move_aside(target, of->fd, b, err);
+	status = move_aside(target, how, of->fd, b, err);
 	if (status == HF_OK)
 		b->end = HF_BREAK_MOVED;
 	return status;
 }
 
-static enum hf_status break_once(const struct hf_target *target,
+static enum hf_status break_once(const struct hf_target *target, const struct hf_break_how *how,
 				 const struct hf_break_options *options, struct hf_broken *b,
 				 struct hf_err *err)
 {
@@ -172,18 +176,42 @@ static enum hf_status break_once(const struct hf_target *target,
 	of.fd = open_lock(target, b, &status, err);
 	if (of.fd < 0)
 		return status;
-	hf_evidence_judge(&of, &b->evidence);
+	how->judge(how->context, &of, &b->evidence);
 	b->end = end_of(b->evidence.verdict);
 	if (b->end == HF_BREAK_STALE && !options->dry_run)
-		status = break_stale(target, &of, b, err);
+		status = break_stale(target, how, &of, b, err);
 	sys_close(of.fd);
 	return status;
+}
+
+enum hf_status hf_break_at(const struct hf_target *target, const struct hf_break_how *how,
+			   const struct hf_break_options *options, struct hf_broken *b,
+			   struct hf_err *err)
+{
+	enum { MOST_TRIES = 100 };
+	enum hf_status status = HF_NO;
+
+	*b = (struct hf_broken){.end = HF_BREAK_ABSENT};
+	for (int tries = 0; status == HF_NO && tries < MOST_TRIES; tries++)
+		status = break_once(target, how, options, b, err);
+	if (status == HF_NO)
+		status = hf_fail(err, HF_BUSY, "cannot break '%s': it changes all the time",
+				 target->path);
+	return status;
+}
+
+static void judge_plainly(const void *context, const struct hf_evidence_of *of,
+			  struct hf_evidence *e)
+{
+	(void)context;
+	hf_evidence_judge(of, e);
 }
 
 enum hf_status hf_break(const char *path, const struct hf_break_options *options,
 			struct hf_broken *b, struct hf_err *err)
 {
-	enum { MOST_TRIES = 100 };
+	struct hf_break_how how = {
+		.judge = judge_plainly, .quarantine = HF_QUARANTINE, .mode = 0700};
 	char clean[PATH_MAX];
 	struct hf_target target;
 	enum hf_status status;
@@ -201,11 +229,8 @@ enum hf_status hf_break(const char *path, const struct hf_break_options *options
 		&target, path, HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME, err);
 	if (status != HF_OK)
 		return status;
-	status = HF_NO;
-	for (int tries = 0; status == HF_NO && tries < MOST_TRIES; tries++)
-		status = break_once(&target, options, b, err);
-	if (status == HF_NO)
-		status = hf_fail(err, HF_BUSY, "cannot break '%s': it changes all the time", path);
+	how.base = target.dir;
+	status = hf_break_at(&target, &how, options, b, err);
 	hf_target_close(&target);
 	return status;
 }

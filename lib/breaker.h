@@ -15,6 +15,9 @@
  *	    directory, mode 0700, by a rename that replaces nothing. If something else came out,
  *	    since somebody does not follow the rule, it is put back, unless the path is taken.
  *
+ * Locks that are judged by other rules, and whose quarantine is elsewhere (git_locks.h), are broken
+ * by the same steps.
+ *
  * A symbolic link cannot be judged: it is not followed. Neither can what may not be read, and what
  * is no file or directory. A quarantine that is another user's, or a link, is refused
  * (HF_NOPERM): in a sticky directory anybody could have made it.
@@ -27,6 +30,7 @@
 
 #include "err.h"
 #include "evidence.h"
+#include "path.h"
 
 #define HF_QUARANTINE ".holdfast-quarantine"
 
@@ -46,11 +50,27 @@ enum hf_break_end {
 struct hf_broken {
 	enum hf_break_end end;
 	struct hf_evidence evidence;
-	char moved[NAME_MAX + sizeof(HF_QUARANTINE) + 2]; /* where to, in the lock's directory */
+	char moved[NAME_MAX + 64]; /* where to, in the lock's directory, or in how->base */
+};
+
+/* For another room's locks. The quarantine is a directory in `base`, of mode `mode`; what is 0700
+ * must be one's own. */
+struct hf_break_how {
+	void (*judge)(const void *context, const struct hf_evidence_of *of,
+		      struct hf_evidence *evidence);
+	const void *context;
+	int base;
+	const char *quarantine;
+	mode_t mode;
 };
 
 /* HF_OK: broken says what became of it. Anything else: nothing was done. */
 enum hf_status hf_break(const char *path, const struct hf_break_options *options,
 			struct hf_broken *broken, struct hf_err *err);
+
+/* The same of the entry target->name, by how->judge. */
+enum hf_status hf_break_at(const struct hf_target *target, const struct hf_break_how *how,
+			   const struct hf_break_options *options, struct hf_broken *broken,
+			   struct hf_err *err);
 
 #endif

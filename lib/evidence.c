@@ -17,13 +17,14 @@
 #include "sys.h"
 #include "waitfor.h"
 
+#define say(...) hf_evidence_say(__VA_ARGS__)
+
 enum {
 	CLOCK_SLACK = 10, /* seconds by which two readings of one unset clock may differ */
 	START_SLACK = 60, /* and a file's writer may seem younger than the file */
 };
 
-__attribute__((format(printf, 2, 3))) static void say(struct hf_evidence *e, const char *format,
-						       ...)
+void hf_evidence_say(struct hf_evidence *e, const char *format, ...)
 {
 	char raw[sizeof(e->reason[0])];
 	va_list args;
@@ -100,7 +101,7 @@ static bool stale(struct hf_evidence *e)
 }
 
 /* E1. */
-static bool by_flock(const struct hf_evidence_of *of, struct hf_evidence *e)
+bool hf_evidence_by_flock(const struct hf_evidence_of *of, struct hf_evidence *e)
 {
 	char who[512];
 	struct hf_lock_records records;
@@ -182,16 +183,12 @@ static bool clock_is_steady(void)
 	return apart >= -CLOCK_SLACK && apart <= CLOCK_SLACK;
 }
 
-/* A zombie holds nothing, unless only its first thread has ended. */
-static bool is_zombie(const struct hf_proc *proc)
+bool hf_evidence_is_later(const struct hf_proc *proc, const struct stat *st)
 {
-	char path[32];
-	struct stat st;
+	uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK);
 
-	if (proc->state != 'Z' && proc->state != 'X')
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)proc->pid);
-	return stat(path, &st) < 0 || st.st_nlink <= 2 + 1;
+	return boot_time() + (int64_t)(proc->start / ticks) > st->st_mtime + START_SLACK &&
+	       clock_is_steady();
 }
 
 /* Is the living process another one than the record's owner? Says why. */
@@ -216,8 +213,7 @@ static bool is_another(const struct hf_proc *proc, const struct hf_ident *self,
 		    (unsigned long long)proc->start);
 		return true;
 	}
-	if (boot_time() + (int64_t)(proc->start / ticks) <= st->st_mtime + START_SLACK ||
-	    !clock_is_steady())
+	if (!hf_evidence_is_later(proc, st))
 		return false;
 	say(e, "PID %d is used again: this process started after the file was written",
 	    (int)proc->pid);
@@ -240,7 +236,7 @@ static bool is_dead(const struct hf_ident *self, const struct stat *st, struct h
 		say(e, "PID %d lives, and may not be looked at", (int)pid);
 		return false;
 	}
-	if (is_zombie(&proc)) {
+	if (hf_proc_is_zombie(&proc)) {
 		say(e, "PID %d is dead, a zombie", (int)pid);
 		return true;
 	}
@@ -251,8 +247,8 @@ static bool is_dead(const struct hf_ident *self, const struct stat *st, struct h
 }
 
 /* E5, E6. */
-static bool by_lookers(const struct hf_evidence_of *of, pid_t inner, bool place,
-		       struct hf_evidence *e)
+bool hf_evidence_by_lookers(const struct hf_evidence_of *of, pid_t inner, bool place,
+			    struct hf_evidence *e)
 {
 	struct hf_lookers lookers;
 	char who[512];
@@ -280,7 +276,8 @@ static bool by_lookers(const struct hf_evidence_of *of, pid_t inner, bool place,
 }
 
 /* E7. */
-static bool by_age(const struct hf_evidence_of *of, const struct stat *st, struct hf_evidence *e)
+bool hf_evidence_by_age(const struct hf_evidence_of *of, const struct stat *st,
+			struct hf_evidence *e)
 {
 	struct timespec now;
 	int64_t age;
@@ -320,7 +317,7 @@ void hf_evidence_judge(const struct hf_evidence_of *of, struct hf_evidence *e)
 	}
 	hf_ident_self(&self);
 	read_record(of->fd, &st, &e->record);
-	if (by_flock(of, e))
+	if (hf_evidence_by_flock(of, e))
 		return;
 	if (e->record.form == HF_DOT_OURS || e->record.form == HF_DOT_PLAIN ||
 	    e->record.form == HF_DOT_TORN) {
@@ -331,7 +328,7 @@ void hf_evidence_judge(const struct hf_evidence_of *of, struct hf_evidence *e)
 			return;
 		}
 		if (!lost && e->record.form == HF_DOT_PLAIN &&
-		    by_lookers(of, e->record.owner.pid, false, e))
+		    hf_evidence_by_lookers(of, e->record.owner.pid, false, e))
 			return;
 		if (!lost) {
 			stale(e);
@@ -341,6 +338,6 @@ void hf_evidence_judge(const struct hf_evidence_of *of, struct hf_evidence *e)
 		say(e, "its owner is not known: %s", e->record.why);
 	}
 	if (of->stale_after != HF_NEVER && (e->record.form == HF_DOT_NO_PID || of->alone) &&
-	    !by_lookers(of, 0, true, e))
-		by_age(of, &st, e);
+	    !hf_evidence_by_lookers(of, 0, true, e))
+		hf_evidence_by_age(of, &st, e);
 }

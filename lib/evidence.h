@@ -47,9 +47,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "dot_record.h"
+#include "proc.h"
 
 enum hf_verdict { HF_VERDICT_HELD, HF_VERDICT_STALE, HF_VERDICT_UNKNOWN };
 
@@ -73,6 +75,27 @@ struct hf_evidence {
 };
 
 void hf_evidence_judge(const struct hf_evidence_of *of, struct hf_evidence *evidence);
+
+/*
+ * The steps, for a room that judges locks of another kind (git_evidence.h). Those that return true
+ * have decided.
+ */
+void hf_evidence_say(struct hf_evidence *evidence, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* E1. */
+bool hf_evidence_by_flock(const struct hf_evidence_of *of, struct hf_evidence *evidence);
+
+/* E5; E6 if `place`; and is there a PID `inner` (0: not asked) in a namespace below? */
+bool hf_evidence_by_lookers(const struct hf_evidence_of *of, pid_t inner, bool place,
+			    struct hf_evidence *evidence);
+
+/* E7. */
+bool hf_evidence_by_age(const struct hf_evidence_of *of, const struct stat *st,
+			struct hf_evidence *evidence);
+
+/* Did this process start after the file was last written, beyond doubt (E4)? */
+bool hf_evidence_is_later(const struct hf_proc *proc, const struct stat *st);
 
 /* "held", "stale", "not to be judged" */
 const char *hf_verdict_name(enum hf_verdict verdict);

@@ -32,6 +32,7 @@
 #include "lock.h"
 #include "lock_dot.h"
 #include "lock_file.h"
+#include "lock_git.h"
 #include "lock_range.h"
 #include "lock_slots.h"
 #include "lock_sqlite.h"

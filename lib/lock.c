@@ -207,6 +207,16 @@ enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait 
 	return hf_lock_wait(fd, lock->mode, lock->path, wait, err);
 }
 
+/* 62 bits of the name: within its directory, they are what a range's start is within a file. */
+int64_t hf_lock_identity(const char *name)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+	return (int64_t)(h >> 2);
+}
+
 void hf_lock_close(struct hf_lock *lock)
 {
 	int saved = errno;

@@ -22,7 +22,8 @@
  *
  * The order is that of the rank, and within a rank that of the canonical identity: device, inode,
  * and the start of a range. Never that of the spelling; two names of one inode are one lock, and
- * the exclusive one of them counts.
+ * the exclusive one of them counts. Two worktrees of one repository have one turnstile, and each
+ * its own foreign part: then one lock takes the turnstile, and the other stands beside it.
  *
  *	rank 1	file, range, slots	flock(2), or fcntl(2) ranges, on a file or directory
  *	rank 2	dotlock			a record's existence, and flock on it
@@ -119,14 +120,24 @@ struct hf_lock {
 	/* The set's and the kind's. */
 	enum hf_lock_state state;
 	int fd;			 /* what holds the lock, from 64 up, close-on-exec; or -1 */
+	int second;		 /* and what holds its foreign part, where that is taken; or -1 */
 	struct stat st;		 /* of what is open */
 	int inherited;		 /* the descriptor by which an ancestor holds it; or -1 */
 	bool borrowed;		 /* it was a keeper's: close-on-exec, and closed by the set */
 	bool lent;		 /* fd has been given away */
 	struct hf_lock *same_as; /* another name of that lock, which stands for both */
+	struct hf_lock *beside;	 /* that one takes our own part; the foreign part is another */
 	int slot;		 /* slots: the one that was taken */
 	void *own;		 /* what a kind needs besides: made by open, freed by release */
+	struct {
+		ino_t inode;
+		struct timespec changed;
+		uint64_t ticks;
+	} seen; /* git: the index.lock in the way, and since when; stays when it is released */
 };
+
+/* A name, or a path, as one number: for what start is then. */
+int64_t hf_lock_identity(const char *name);
 
 /* The last byte of a range. */
 static inline int64_t hf_lock_last(int64_t start, int64_t length)

@@ -11,6 +11,7 @@
 #include "flock_options.h"
 #include "lock_dot.h"
 #include "lock_file.h"
+#include "lock_git.h"
 #include "lock_range.h"
 #include "lock_slots.h"
 #include "lock_sqlite.h"
@@ -67,6 +68,12 @@ bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, c
 		return true;
 	case HF_OPT_SQLITE:
 		add_kind(cli, locks, &hf_lock_sqlite, arg);
+		return true;
+	case HF_OPT_GIT:
+		add_kind(cli, locks, &hf_lock_git, arg);
+		return true;
+	case HF_OPT_GIT_FREEZE:
+		add_kind(cli, locks, &hf_lock_git_freeze, arg);
 		return true;
 	case HF_OPT_SLOTS:
 		locks->next.slots = (int)hf_cli_number(cli, arg, 1, HF_SLOTS_MOST);
@@ -201,6 +208,15 @@ static void name_descriptor(int fd, char *name, size_t size)
 		return;
 	memcpy(name + length, ", ", 2);
 	name[length + 2 + got] = '\0';
+}
+
+bool hf_lock_cli_has_frozen(const struct hf_lock_cli *locks)
+{
+	bool has = false;
+
+	for (size_t i = 0; i < locks->count; i++)
+		has |= locks->wants[i].ops == &hf_lock_git_freeze;
+	return has;
 }
 
 enum hf_status hf_lock_cli_descriptor(const struct hf_lock_cli *locks, int fd, bool unlock,

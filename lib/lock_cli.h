@@ -31,6 +31,8 @@ enum {
 	HF_OPT_FILE = 0x180,
 	HF_OPT_DOTLOCK,
 	HF_OPT_SQLITE,
+	HF_OPT_GIT,
+	HF_OPT_GIT_FREEZE,
 	HF_OPT_FCNTL,
 	HF_OPT_START,
 	HF_OPT_LENGTH,
@@ -45,6 +47,9 @@ enum {
 		{HF_OPT_DOTLOCK, "dotlock", "PATH",                                                \
 		 "lock by making the file PATH, as dotlockfile(1) does"},                          \
 		{HF_OPT_SQLITE, "sqlite", "DB", "lock this SQLite database for writing"},          \
+		{HF_OPT_GIT, "git", "DIR", "lock the Git repository that DIR is in"},              \
+		{HF_OPT_GIT_FREEZE, "git-freeze", "DIR",                                           \
+		 "the same, and take its index.lock: no Git changes the index"},                   \
 		{HF_OPT_SLOTS, "slots", "N",                                                       \
 		 "of the next lock: at most N at once; $HOLDFAST_SLOT is 0 to N-1"},               \
 		{HF_OPT_FCNTL, "fcntl", NULL, "lock by fcntl(2) instead of flock(2)"},             \
@@ -85,6 +90,9 @@ void hf_lock_cli_check(struct hf_cli *cli, const struct hf_lock_cli *locks);
 
 /* Is there a dotlock among them? */
 bool hf_lock_cli_has_dotlock(const struct hf_lock_cli *locks);
+
+/* Is there one that is to be frozen? */
+bool hf_lock_cli_has_frozen(const struct hf_lock_cli *locks);
 
 /* Add them all to the set, and acquire it. */
 enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset *set,

@@ -31,16 +31,6 @@ struct dot {
 	bool noticed;
 };
 
-/* 62 bits of the name: within its directory, they are what a range's start is within a file. */
-static int64_t identity(const char *name)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (; *name; name++)
-		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return (int64_t)(h >> 2);
-}
-
 static enum hf_status open_dot(struct hf_lock *lock, struct hf_err *err)
 {
 	enum hf_status status;
@@ -65,7 +55,7 @@ static enum hf_status open_dot(struct hf_lock *lock, struct hf_err *err)
 		free(dot);
 		return status;
 	}
-	lock->start = identity(dot->target.name);
+	lock->start = hf_lock_identity(dot->target.name);
 	lock->length = 1;
 	lock->own = dot;
 	hf_dot_reap(&dot->target);

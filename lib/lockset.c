@@ -16,7 +16,7 @@ enum { MOST_CHANGES = 1000 };
 struct hf_lockset {
 	struct hf_lock **locks; /* in the order of lock.h, once they are arranged */
 	size_t count, room;
-	int *fds; /* as many as locks */
+	int *fds; /* twice as many as locks */
 	size_t fd_count;
 };
 
@@ -34,7 +34,7 @@ static bool grow(struct hf_lockset *set)
 	if (!locks)
 		return false;
 	set->locks = locks;
-	fds = realloc(set->fds, room * sizeof(*fds));
+	fds = realloc(set->fds, 2 * room * sizeof(*fds));
 	if (!fds)
 		return false;
 	set->fds = fds;
@@ -59,7 +59,12 @@ struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops 
 		hf_fail(err, HF_OS, "cannot lock '%s': out of memory", path);
 		return NULL;
 	}
-	*lock = (struct hf_lock){.ops = ops, .mode = mode, .fd = -1, .inherited = -1, .slot = -1};
+	*lock = (struct hf_lock){.ops = ops,
+				 .mode = mode,
+				 .fd = -1,
+				 .second = -1,
+				 .inherited = -1,
+				 .slot = -1};
 	lock->path = memcpy(lock + 1, path, size);
 	set->locks[set->count++] = lock;
 	return lock;
@@ -102,6 +107,7 @@ static int compare(const void *left, const void *right)
 static enum hf_status merge(struct hf_lock *before, struct hf_lock *lock, struct hf_err *err)
 {
 	struct hf_lock *first = before->same_as ? before->same_as : before;
+	struct hf_lock *taker = first->beside ? first->beside : first;
 
 	if (first->ops->rank != lock->ops->rank || !hf_same_inode(&first->st, &lock->st))
 		return HF_OK;
@@ -111,9 +117,12 @@ static enum hf_status merge(struct hf_lock *before, struct hf_lock *lock, struct
 		return HF_OK;
 	}
 	if (first->ops->family && first->ops->family == lock->ops->family) {
-		lock->same_as = first;
+		if (first->start == lock->start)
+			lock->same_as = first;
+		else
+			lock->beside = taker;
 		if (lock->mode == HF_LOCK_EXCLUSIVE)
-			first->mode = HF_LOCK_EXCLUSIVE;
+			taker->mode = HF_LOCK_EXCLUSIVE;
 		return HF_OK;
 	}
 	if (first->ops == lock->ops && lock->start > hf_lock_last(first->start, first->length))
@@ -132,7 +141,7 @@ static enum hf_status arrange(struct hf_lockset *set, struct hf_err *err)
 	for (size_t i = 0; i < set->count && status == HF_OK; i++) {
 		struct hf_lock *lock = set->locks[i];
 
-		lock->same_as = NULL;
+		lock->same_as = lock->beside = NULL;
 		if (lock->state != HF_LOCK_CLOSED)
 			continue;
 		status = lock->ops->open(lock, err);
@@ -146,7 +155,8 @@ static enum hf_status arrange(struct hf_lockset *set, struct hf_err *err)
 	for (size_t i = 1; i < set->count && status == HF_OK; i++)
 		status = merge(set->locks[i - 1], set->locks[i], err);
 	for (size_t i = 0; i < set->count && status == HF_OK; i++)
-		if (set->locks[i]->ops->inherits && !set->locks[i]->same_as)
+		if (set->locks[i]->ops->inherits && !set->locks[i]->same_as &&
+		    !set->locks[i]->beside)
 			status = hf_lock_inherit(set->locks[i], err);
 	return status;
 }
@@ -175,6 +185,10 @@ static enum hf_status take_one(struct hf_lock *lock, const struct hf_wait *wait,
 	struct hf_wait at_once = *wait;
 	enum hf_status status;
 
+	if (lock->beside) {
+		hf_lock_close(lock);
+		return HF_OK;
+	}
 	if (hf_until(wait->deadline) == 0 || !is_inverted(lock))
 		return lock->ops->take(lock, wait, err);
 	at_once.deadline = HF_AT_ONCE;
@@ -219,6 +233,8 @@ static enum hf_status try(struct hf_lockset *set, struct hf_lock **stopped, stru
 		if (status != HF_OK)
 			return status;
 		lock->state = HF_LOCK_HELD;
+		if (lock->second >= 0)
+			set->fds[set->fd_count++] = lock->second;
 	}
 	return HF_OK;
 }

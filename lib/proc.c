@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,6 +62,17 @@ bool hf_proc_read(pid_t pid, struct hf_proc *proc)
 	proc->start = start;
 	snprintf(proc->name, sizeof(proc->name), "%.*s", (int)(close - open - 1), open + 1);
 	return true;
+}
+
+bool hf_proc_is_zombie(const struct hf_proc *proc)
+{
+	char path[32];
+	struct stat st;
+
+	if (proc->state != 'Z' && proc->state != 'X')
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)proc->pid);
+	return stat(path, &st) < 0 || st.st_nlink <= 2 + 1;
 }
 
 bool hf_proc_descends(pid_t pid, pid_t ancestor)

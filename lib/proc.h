@@ -31,6 +31,9 @@ bool hf_proc_mounted(void);
 /* false: no such process, or it may not be seen (errno tells). */
 bool hf_proc_read(pid_t pid, struct hf_proc *proc);
 
+/* Has it ended, and waits only for its parent to be told? Not if only its first thread has. */
+bool hf_proc_is_zombie(const struct hf_proc *proc);
+
 /* Is pid this process, or one of its ancestors? false where it cannot be known. */
 bool hf_proc_is_ancestor(pid_t pid);
 

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: ISC */
+#include "git_locks.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "git_evidence.h"
+#include "sys.h"
+
+#define OWN "holdfast"
+#define QUARANTINE "quarantine"
+#define SUFFIX ".lock"
+
+enum { MOST_DEPTH = 64 };
+
+int hf_git_own_dir(const struct hf_gitdir *git, struct stat *common, enum hf_status *status,
+		   struct hf_err *err)
+{
+	int dir = sys_openat(AT_FDCWD, git->common, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	int fd = -1;
+	bool made;
+
+	if (dir < 0 || sys_fstat(dir, common) < 0)
+		goto failed;
+	made = sys_mkdirat(dir, OWN, 0700) == 0;
+	fd = sys_openat(dir, OWN, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0)
+		goto failed;
+	if (made) {
+		/* a group that cannot be kept is no reason to do nothing */
+		if (sys_fchown(fd, common->st_uid, common->st_gid) < 0)
+			(void)!sys_fchown(fd, (uid_t)-1, common->st_gid);
+		sys_fchmod(fd, common->st_mode & 07777);
+	}
+	sys_close(dir);
+	return fd;
+failed:
+	*status = hf_fail_errno(err, "cannot make '%s/" OWN "'", git->common);
+	if (dir >= 0)
+		sys_close(dir);
+	return -1;
+}
+
+struct judged {
+	const struct hf_gitdir *git;
+	const struct hf_target *target;
+	bool index;
+	uint64_t seen;
+};
+
+static void judge(const void *context, const struct hf_evidence_of *of, struct hf_evidence *e)
+{
+	const struct judged *j = context;
+	struct hf_git_evidence_of git = {.git = j->git,
+					 .dir = j->target->dir,
+					 .name = j->target->name,
+					 .index = j->index,
+					 .seen = j->seen};
+
+	hf_git_evidence_judge(of, &git, e);
+}
+
+/* The lock's directory and name, and the worktree that it is of. theirs is made: a linked
+ * worktree's directory is a repository's own. */
+static enum hf_status open_lock(const struct hf_gitdir *git, const char *path,
+				struct hf_target *target, struct hf_gitdir **theirs, bool *index,
+				struct hf_err *err)
+{
+	enum hf_status status = hf_target_open(
+		target, path, HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME, err);
+	char dir[PATH_MAX];
+
+	if (status != HF_OK)
+		return status;
+	*index = strcmp(target->name, "index" SUFFIX) == 0 ||
+		 strncmp(target->name, "next-index-", 11) == 0;
+	*theirs = malloc(sizeof(**theirs));
+	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
+	if (!*theirs) {
+		status = hf_fail(err, HF_OS, "cannot judge '%s': out of memory", path);
+		hf_target_close(target);
+	} else if (!*index || hf_gitdir_find(*theirs, dir, NULL) != HF_OK) {
+		**theirs = *git;
+	}
+	return status;
+}
+
+enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path, uint64_t seen,
+				 const struct hf_break_options *options, struct hf_broken *broken,
+				 struct hf_err *err)
+{
+	struct judged judged = {.seen = seen};
+	struct hf_break_how how = {.judge = judge, .context = &judged, .quarantine = QUARANTINE};
+	struct hf_gitdir *theirs;
+	struct hf_target target;
+	struct stat common;
+	enum hf_status status = open_lock(git, path, &target, &theirs, &judged.index, err);
+	char moved[sizeof(broken->moved)];
+
+	if (status != HF_OK)
+		return status;
+	judged.git = theirs;
+	judged.target = &target;
+	how.base = hf_git_own_dir(git, &common, &status, err);
+	if (how.base >= 0) {
+		how.mode = common.st_mode & 07777;
+		status = hf_break_at(&target, &how, options, broken, err);
+		sys_close(how.base);
+	}
+	if (status == HF_OK && broken->moved[0]) {
+		strcpy(moved, broken->moved);
+		snprintf(broken->moved, sizeof(broken->moved), OWN "/%s", moved);
+	}
+	free(theirs);
+	hf_target_close(&target);
+	return status;
+}
+
+struct walk {
+	const struct hf_gitdir *git;
+	const struct hf_break_options *options;
+	bool (*each)(void *context, const struct hf_git_lock *lock);
+	void *context;
+	enum hf_status status;
+	struct hf_err *err;
+	struct hf_git_lock lock;
+};
+
+/* Is this directory, below the common one, to be gone through? */
+static bool is_gone_through(const char *below)
+{
+	static const char *const not[] = {"modules", OWN, "hooks", "lfs", "annex"};
+
+	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
+		if (strcmp(below, not[i]) == 0)
+			return false;
+	/* objects/ab */
+	return strncmp(below, "objects/", 8) != 0 || strlen(below) != 10 ||
+	       !isxdigit((unsigned char)below[8]) || !isxdigit((unsigned char)below[9]);
+}
+
+/* Judge the lock `below`. false: each() has had enough. */
+static bool meet(struct walk *w, const char *below)
+{
+	struct hf_broken broken;
+	struct hf_break_options options = *w->options;
+	struct judged judged = {0};
+	struct hf_break_how how = {.judge = judge, .context = &judged, .base = -1};
+	struct hf_gitdir *theirs;
+	struct hf_target target;
+	bool go_on = true;
+
+	options.dry_run = true;
+	snprintf(w->lock.what, PATH_MAX, "%.*s", (int)(strlen(below) - strlen(SUFFIX)), below);
+	if (!hf_gitdir_join(w->lock.path, w->git->common, below) ||
+	    open_lock(w->git, w->lock.path, &target, &theirs, &judged.index, NULL) != HF_OK)
+		return true;
+	judged.git = theirs;
+	judged.target = &target;
+	/* one that has gone meanwhile is none */
+	if (hf_break_at(&target, &how, &options, &broken, NULL) == HF_OK &&
+	    broken.end != HF_BREAK_ABSENT) {
+		w->lock.evidence = broken.evidence;
+		go_on = w->each(w->context, &w->lock);
+	}
+	free(theirs);
+	hf_target_close(&target);
+	return go_on;
+}
+
+static bool ends_in_suffix(const char *name)
+{
+	size_t size = strlen(name), n = strlen(SUFFIX);
+
+	return size > n && strcmp(name + size - n, SUFFIX) == 0 &&
+	       (size < n + 4 || strcmp(name + size - n - 4, "~pid" SUFFIX) != 0);
+}
+
+/* false: each() has had enough. */
+static bool walk(struct walk *w, const char *below, int depth)
+{
+	char path[PATH_MAX], next[PATH_MAX];
+	struct dirent *entry;
+	bool go_on = true;
+	struct stat st;
+	DIR *dir;
+
+	if (!hf_gitdir_join(path, w->git->common, below) || !(dir = opendir(path))) {
+		if (errno != ENOENT && w->status == HF_OK)
+			w->status = hf_fail_errno(w->err, "cannot read '%s/%s'", w->git->common,
+						  below);
+		return true;
+	}
+	while (go_on && (entry = readdir(dir))) {
+		const char *name = entry->d_name;
+
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+			continue;
+		if (below[0] ? !hf_gitdir_join(next, below, name)
+			     : snprintf(next, sizeof(next), "%s", name) >= (int)sizeof(next))
+			continue;
+		if (ends_in_suffix(name))
+			go_on = meet(w, next);
+		else if (depth < MOST_DEPTH && is_gone_through(next) &&
+			 fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			 S_ISDIR(st.st_mode))
+			go_on = walk(w, next, depth + 1);
+	}
+	closedir(dir);
+	return go_on;
+}
+
+enum hf_status hf_git_locks_each(const struct hf_gitdir *git,
+				 const struct hf_break_options *options,
+				 bool (*each)(void *context, const struct hf_git_lock *lock),
+				 void *context, struct hf_err *err)
+{
+	struct walk *w = malloc(sizeof(*w));
+	enum hf_status status;
+
+	if (!w)
+		return hf_fail_errno(err, "cannot look through '%s'", git->common);
+	*w = (struct walk){.git = git,
+			   .options = options,
+			   .each = each,
+			   .context = context,
+			   .status = HF_OK,
+			   .err = err};
+	walk(w, "", 0);
+	status = w->status;
+	free(w);
+	return status;
+}

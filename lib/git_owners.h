@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_GIT_OWNERS_H
+#define HF_GIT_OWNERS_H
+
+/*
+ * Who could have made this lock of a Git repository, and live?
+ *
+ * Git writes no PID into its locks, and during a commit's hooks nobody has index.lock open. What is
+ * left is to look at every process that could be its maker:
+ *
+ *	U1  A Git: its name is git, git-… or git.…; or a program that is known to make Git's locks
+ *	    without keeping them open (java, for JGit; jgit; jj; gix, ein, gitui). Others that write
+ *	    repositories, by libgit2 or Dulwich, keep a lock open as long as they have it, and are
+ *	    seen by that.
+ *	U2  One of its user ids is the file's owner: who makes a file owns it.
+ *	U3  It started before the lock was made: not after this very file was first seen (`seen`,
+ *	    by the clock that start times are of), and not a minute after the file was last written,
+ *	    if the clock has not been set.
+ *	U4  It works here. A Git goes to the top of its worktree before it locks anything. So one
+ *	    whose working directory is in another repository is not its maker; nor, if the lock is
+ *	    an index's, in another worktree. Unless its environment (GIT_DIR and the like) or its
+ *	    arguments (--git-dir) lead here, or lead to where it cannot be told; and unless it is in
+ *	    another mount namespace, whose paths mean something else.
+ *	    A Git that works in no repository is counted: its worktree may be configured. Not
+ *	    counted are a clone, which keeps its index.lock open, and daemons that lock nothing.
+ *
+ * A program of U1's second half counts only if its working directory is here, or an argument names
+ * the worktree or the repository: a Java server that has nothing to do with it would else be in the
+ * way for ever.
+ *
+ * A paused process (SIGSTOP) is as alive as any. A zombie is dead.
+ *
+ * A snapshot, of half a second at most. Nothing is changed or waited for. Thread-safe.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "gitdir.h"
+
+struct hf_git_owners_of {
+	const struct hf_gitdir *git;
+	bool index;	 /* the lock is that of git->git's index */
+	struct stat st;	 /* of the lock */
+	uint64_t seen;	 /* ticks since boot; 0: not known */
+};
+
+struct hf_git_owners {
+	pid_t other;	/* one that could be, and is no ancestor of this process; 0: none */
+	pid_t ancestor; /* one that could be, and is */
+	pid_t unseen;	/* one that may not be looked at */
+	bool hurried;	/* time was over before all were looked at */
+};
+
+void hf_git_owners_find(const struct hf_git_owners_of *of, struct hf_git_owners *owners);
+
+/* Is this a Git, by its name? */
+bool hf_git_is_name(const char *name);
+
+/* Now, as start times are counted: ticks since boot. */
+uint64_t hf_git_ticks(void);
+
+#endif

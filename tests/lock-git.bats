@@ -1,0 +1,361 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# lock-run --git: the turnstile, Gits that run without it, and what dead ones leave.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	mkfifo go at
+	export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x@x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x@x
+	git init -q repo
+	echo 1 >repo/file
+	git -C repo add file
+	git -C repo commit -qm first
+}
+
+hear() { timeout 20 sh -c 'read -r line <at'; }
+
+bg() { "$@" >>log 2>&1 3>&- & }
+
+# Start "$@" with a command behind it that says when it runs, and ends when it is let go.
+hold() {
+	bg "$@" sh -c 'echo >at; read x <go'
+	holder=$!
+	hear
+}
+
+let_go() {
+	echo >go
+	wait "$holder"
+}
+
+# A hook of repository $1 that says when it runs, and ends when it is let go.
+slow_hook() {
+	printf '#!/bin/sh\necho >%s/at; read x <%s/go\n' "$BATS_TEST_TMPDIR" "$BATS_TEST_TMPDIR" \
+		>"$1/.git/hooks/pre-commit"
+	chmod +x "$1/.git/hooks/pre-commit"
+}
+
+# A `git commit -a` that is in its hook, with its PID in holder.
+commit_slowly() {
+	slow_hook repo
+	echo "$RANDOM" >>repo/file
+	bg git -C repo commit -qam slow
+	holder=$!
+	hear
+	[ -e repo/.git/index.lock ]
+}
+
+# What a git add leaves that is killed while it has index.lock: it waits for a FIFO's content.
+kill_add() {
+	local pid
+	git -C repo config filter.slow.clean "echo >$PWD/at; cat"
+	echo 'slow* filter=slow' >repo/.git/info/attributes
+	mkfifo feed
+	echo x >repo/slow
+	git -C repo config filter.slow.clean "echo >$PWD/at; cat $PWD/feed"
+	bg git -C repo add slow
+	pid=$!
+	hear
+	kill -9 "$pid"
+	wait "$pid" || :
+	[ -e repo/.git/index.lock ]
+	# the filter is no Git, and may live on
+	exec 9<>feed 9>&-
+}
+
+count() { git -C "$1" rev-list --count HEAD; }
+
+in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
+
+# Milliseconds that the command takes.
+took() {
+	local start=${EPOCHREALTIME/./}
+	"$@" >&2
+	echo $(((${EPOCHREALTIME/./} - start) / 1000))
+}
+
+@test "twenty commit in their turns, and none fails" {
+	local i pids=()
+	for ((i = 0; i < 20; i++)); do
+		bg lock-run -w 60 --git repo sh -c "echo $i >repo/$i && git -C repo add $i &&
+			git -C repo commit -qm $i"
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i"; done
+	[ "$(count repo)" = 21 ]
+	[ ! -s log ]
+	git -C repo fsck
+	[ -z "$(git -C repo status --porcelain)" ]
+}
+
+@test "all names of a repository are one lock; worktrees share it" {
+	git -C repo worktree add -q ../linked
+	mkdir repo/dir
+	ln -s repo/dir alias
+	hold lock-run --git repo
+	local name
+	for name in repo/dir repo/.git alias linked repo/.git/worktrees/linked; do
+		run -75 lock-run -n --git "$name" true
+		[[ $output == *"cannot lock '$name': held by PID "* ]]
+	done
+	let_go
+	lock-run -n --git linked --git repo --git alias --git linked true
+	[ -e repo/.git/holdfast/turnstile ]
+	[ -z "$(git -C repo status --porcelain -uall)" ]
+}
+
+@test "each worktree's own index.lock counts" {
+	git -C repo worktree add -q ../linked
+	bg sh -c 'exec 9>repo/.git/index.lock; echo >at; read x <go'
+	holder=$!
+	hear
+	lock-run -n --git linked true
+	run -75 lock-run -n --git repo true
+	run -75 lock-run -n --git linked --git repo true
+	[[ $output == *"cannot lock 'repo': index.lock is held: it is open for writing"* ]]
+	let_go
+	lock-run -n --git linked --git repo true
+	in_quarantine index.lock
+}
+
+@test "bare, a submodule, SHA-256, an extension that nobody knows" {
+	git clone -q --bare repo bare
+	lock-run -n --git bare true
+	[ -e bare/holdfast/turnstile ]
+	git -C repo -c protocol.file.allow=always submodule --quiet add "$PWD/bare" sub
+	lock-run -n --git repo/sub true
+	[ -e repo/.git/modules/sub/holdfast/turnstile ]
+	git init -q --object-format=sha256 new
+	git -C new config core.repositoryFormatVersion 1
+	git -C new config extensions.neverHeardOf true
+	lock-run -n --git new true
+}
+
+@test "what is no repository" {
+	mkdir none
+	run -66 lock-run --git none true
+	run -66 lock-run --git absent true
+	run -66 lock-run --git go true
+	echo 'gitdir: nowhere' >none/.git
+	run -66 lock-run --git none true
+	run -64 lock-run --git '' true
+}
+
+@test "a git commit -a whose hook sleeps is waited for, paused or not" {
+	commit_slowly
+	run -75 lock-run -n --git repo true
+	[[ ${lines[0]} == *"index.lock is held: PID $holder (git "*'could have made it, lives' ]]
+	kill -STOP "$holder"
+	run -75 lock-run -w 300ms --git repo true
+	run -75 lock-break repo/.git/index.lock
+	kill -CONT "$holder"
+	bg lock-run -w 60 --git repo git -C repo log -1 --format=after-%s
+	local waiter=$!
+	let_go
+	wait "$waiter"
+	grep -x after-slow log
+	[ ! -e repo/.git/holdfast/quarantine ]
+}
+
+@test "nothing is held while a foreign index.lock is waited for" {
+	sqlite3 db 'CREATE TABLE t (x)'
+	commit_slowly
+	bg lock-run -w 60 --file f --sqlite db --git repo true
+	local waiter=$!
+	for _ in {1..20}; do
+		flock -w 5 f true && flock -w 5 db-turnstile true &&
+			flock -w 5 repo/.git/holdfast/turnstile true
+	done
+	let_go
+	wait "$waiter"
+}
+
+@test "what a killed git add left is moved aside, at once" {
+	kill_add
+	local ms
+	ms=$(took lock-run -w 20 --git repo git -C repo status)
+	[ "$ms" -lt 1000 ]
+	[ ! -e repo/.git/index.lock ]
+	in_quarantine index.lock
+	git -C repo fsck
+}
+
+@test "a killed git commit in its hook frees a waiter" {
+	commit_slowly
+	bg lock-run -w 20 --git repo git -C repo status
+	local waiter=$!
+	kill -9 "$holder"
+	wait "$waiter"
+	in_quarantine index.lock
+	echo >go
+}
+
+@test "Gits that started later, or work elsewhere, do not keep a dead one's lock alive" {
+	git init -q other
+	slow_hook other
+	touch other/a
+	git -C other add a
+	bg git -C other commit -qm a
+	holder=$!
+	hear
+	touch repo/.git/index.lock
+	lock-run -n --git repo true
+	in_quarantine index.lock
+	let_go
+}
+
+@test "its holder lives, but may not be looked at" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	local dir user
+	dir=$(mktemp -d /tmp/holdfast-git.XXXXXX)
+	cp -R repo "$dir"
+	cp "$(command -v lock-run)" "$dir"
+	touch "$dir/repo/.git/index.lock"
+	chown -R 65534 "$dir"
+	chown 1 "$dir/repo/.git/index.lock"
+	chmod -R a+rX "$dir"
+	bg sh -c "exec setpriv --reuid=1 --clear-groups git -C $dir hash-object --stdin <go"
+	local git=$!
+	exec 9>go
+	until [ "$(cat /proc/$git/comm)" = git ]; do :; done
+	cd "$dir"
+	user='setpriv --reuid=65534 --clear-groups'
+	run -75 $user ./lock-run -n --git repo true
+	[[ $output == *"PID $git could have made it, and may not be looked at"* ]]
+	[ -e repo/.git/index.lock ]
+	exec 9>&-
+	wait "$git"
+	cd / && rm -r "$dir"
+}
+
+@test "from another PID namespace nothing is proved" {
+	unshare -p -f --mount-proc true 2>/dev/null || skip 'no PID namespaces here'
+	commit_slowly
+	run -75 unshare -p -f --mount-proc lock-run -n --git repo true
+	let_go
+	touch repo/.git/index.lock
+	run -75 unshare -p -f --mount-proc lock-run -n --git repo true
+	[[ $output == *'not every process may be looked at from here'* ]]
+	lock-run -n --git repo true
+}
+
+@test "in a hook that runs under index.lock it is refused, not waited for" {
+	printf '#!/bin/sh\nlock-run --git . true\n' >repo/.git/hooks/pre-commit
+	chmod +x repo/.git/hooks/pre-commit
+	echo 2 >repo/file
+	run timeout 20 git -C repo commit -qam second
+	[ "$status" = 1 ]
+	[[ $output == *"index.lock is held by this command's own ancestor, PID "* ]]
+	# where the lock is around the commit, the hook goes on under it
+	lock-run --git repo git -C repo commit -qam second
+	[ "$(count repo)" = 2 ]
+}
+
+@test "GIT_DIR of a hook does not mislead" {
+	git init -q other
+	GIT_DIR=$PWD/other/.git lock-run --git repo true
+	[ -e repo/.git/holdfast/turnstile ]
+	[ ! -e other/.git/holdfast ]
+}
+
+@test "frozen: no Git changes the index, and nothing is left" {
+	run -0 lock-run --git-freeze repo sh -c '
+		echo 2 >repo/new; git -C repo add new || echo refused
+		git -C repo status --porcelain'
+	[[ $output == *refused*'?? new'* ]]
+	[ ! -e repo/.git/index.lock ]
+	git -C repo add new
+	hold lock-run --git-freeze repo
+	run -75 lock-run -n --git repo true
+	run -75 lock-run -n --git-freeze repo true
+	let_go
+	run -0 lock-run --git-freeze repo --git repo lock-run -n --git-freeze repo echo nested
+	[ "$output" = nested ]
+	run -64 lock-run -s --git-freeze repo true
+	run -64 lock-run -F --git-freeze repo true
+}
+
+@test "a killed lock-run does not thaw a command that works, and its record is no obstacle then" {
+	bg lock-run --git-freeze repo sh -c 'kill -9 $PPID; echo >at; read x <go'
+	hear
+	run -75 lock-run -n --git repo true
+	run -1 flock -n repo/.git/index.lock true
+	echo >go
+	lock-run -w 20 --git repo git -C repo status
+	in_quarantine index.lock
+}
+
+@test "a database before a repository: the other way round is refused where it would wait" {
+	sqlite3 db 'CREATE TABLE t (x)'
+	lock-run --git repo lock-run --sqlite db true
+	hold lock-run --sqlite db
+	run -64 timeout 20 lock-run --git repo lock-run --sqlite db true
+	[[ $output == *"cannot wait for 'db'"* ]]
+	run -64 timeout 20 lock-run --git-freeze repo lock-run --sqlite db true
+	run -75 lock-run --git repo lock-run -n --sqlite db true
+	let_go
+	# behind the turnstile too
+	bg python3 -c '
+import sqlite3
+db = sqlite3.connect("db", isolation_level=None)
+db.execute("BEGIN IMMEDIATE")
+open("at", "w").write("\n")
+open("go").read()'
+	holder=$!
+	hear
+	run -64 timeout 20 lock-run --git repo lock-run --sqlite db true
+	let_go
+}
+
+@test "two loops that name the locks in opposite order never stand still" {
+	sqlite3 db 'CREATE TABLE t (x)'
+	loop() {
+		local i
+		for ((i = 0; i < 300; i++)); do timeout 60 lock-run "$@" true || return; done
+	}
+	bg loop --sqlite db --git repo --file f
+	local first=$!
+	bg loop --file f --git repo --sqlite db
+	local second=$!
+	wait "$first"
+	wait "$second"
+}
+
+@test "recorders, beside a git commit -a whose hook waits for the database" {
+	sqlite3 db 'CREATE TABLE t (x)'
+	cat >repo/.git/hooks/pre-commit <<-'END'
+		#!/bin/sh
+		[ -n "$FOREIGN" ] || exit 0
+		lock-run -w 60 --sqlite ../db sqlite3 ../db 'INSERT INTO t VALUES (0)'
+	END
+	chmod +x repo/.git/hooks/pre-commit
+	local i pids=()
+	for ((i = 1; i <= 20; i++)); do
+		# 128: a stranger has come meanwhile; so the locks are given back, and taken anew
+		bg lock-retry --on 128 -w 60 lock-run -w 60 --git repo --sqlite db sh -c "
+			echo $i >repo/$i && git -C repo add $i &&
+			git -C repo commit -q --allow-empty -m $i &&
+			sqlite3 db 'INSERT INTO t VALUES ($i)'"
+		pids+=($!)
+		((i % 5)) || bg foreign "$i" && pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i"; done
+	[ "$(sqlite3 db 'SELECT count(*) FROM t WHERE x > 0')" = 20 ]
+	[ "$(git -C repo log --format=%s | grep -c '^[0-9]')" = 20 ]
+	git -C repo fsck
+}
+
+# A stranger's commit, which Git may refuse: others commit meanwhile.
+foreign() {
+	echo "$1" >>repo/file
+	FOREIGN=1 timeout 60 git -C repo commit -qam foreign || [ $? != 124 ]
+}
+
+@test "usage" {
+	run -64 lock-run --git repo
+	run -64 lock-run --slots 2 --git repo true
+	run -64 lock-run --remove --git repo true
+}
