@@ -29,8 +29,8 @@ MAKEFLAGS += --no-print-directory
 
 # The library, in floors: a room includes only rooms before it.
 CORE_ROOMS = wording err clock sys path fd proc ident copy attributes stage spawn waitfor \
-	lock_table family circle keeper_wire keeper_ask lock_wait lock_target sqlite_locks sqlite_live backup \
-	refuse claim publish validate atomic symlink \
+	lock_table family circle keeper_wire keeper_ask lock_wait lock_target sqlite_locks \
+	sqlite_live backup refuse claim publish validate atomic symlink \
 	capture input spool_file spool batch settle append dot_record lookers evidence \
 	inspect inspect_file \
 	await lock dot_file lock_dot breaker lock_file lock_range lock_slots \
