@@ -42,11 +42,12 @@ CORE_ROOMS = wording err clock sys path fd proc ident copy attributes stage spaw
 # the shared library.
 DB_ROOMS = db_code sql db store store_watch once_lock once once_filter
 REPO_ROOMS = repo_message repo_base repo_tree repo_lock repo_who repo_path git_run git_store \
-	repo_plumbing repo_git2 repo
+	repo_plumbing repo_git2 repo \
+	intent record_file record_hold record_git redo recover record
 
 # Rooms of the tools only.
 TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli store_cli \
-	json watch inspect_cli
+	json watch inspect_cli record_cli
 
 # What a program that uses the library includes, by way of holdfast.h.
 PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input append lock \
@@ -57,7 +58,7 @@ PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input 
 CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
 	lock-acquire lock-renew lock-release lock-status
 DB_TOOLS = sqlite-once
-REPO_TOOLS =
+REPO_TOOLS = atomic-record
 TOOLS = $(CORE_TOOLS) $(DB_TOOLS) $(REPO_TOOLS)
 
 # The library for shells, tools in shell, and what these have beside them.
@@ -71,7 +72,8 @@ NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite git_owners git_locks lock_g
 	breaker flock_cli lock_cli keeper_wire keeper_serve once_lock once_filter \
 	store_cli repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2 \
 	git_run git_store repo_plumbing \
-	inspect watch inspect_cli
+	inspect watch inspect_cli \
+	record_file record_hold record_git redo recover record record_cli
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 
@@ -84,7 +86,7 @@ BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-si
 	sqlite-once \
 	shell hooks \
 	faults-write faults-append faults-update faults-lock fuzz strace powercut man \
-	completion demo house install
+	completion demo house install atomic-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)

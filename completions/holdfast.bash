@@ -101,6 +101,10 @@ _holdfast_argument()
 		COMPREPLY=($(compgen -W "$kind" -- "$cur"))
 		;;
 	FILE | PATH | LOCK | SRC | TARGET | DB) _filedir ;;
+	PATH=SRC)
+		cur=${cur##*=}
+		_filedir
+		;;
 	DIR) _filedir -d ;;
 	COMMAND) COMPREPLY=($(compgen -c -- "$cur")) ;;
 	esac
@@ -165,4 +169,4 @@ _holdfast()
 		((i++))
 	done
 } && complete -F _holdfast atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
-	lock-acquire lock-renew lock-release lock-status holdfast-hooks sqlite-once
+	lock-acquire lock-renew lock-release lock-status holdfast-hooks sqlite-once atomic-record

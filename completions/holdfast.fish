@@ -121,7 +121,7 @@ function __holdfast_define -a tool
             case '*|*'
                 set -l choices (string split '|' -- (string trim -- $takes))
                 set -a names -xa (string match -rv '[A-Z]' -- $choices | string join ' ')
-            case FILE PATH LOCK SRC TARGET DB
+            case FILE PATH LOCK SRC TARGET DB PATH=SRC
                 set -a names -rF
             case DIR
                 set -a names -xa '(__fish_complete_directories)'
@@ -142,7 +142,7 @@ function __holdfast_define -a tool
 end
 
 for tool in atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
-    lock-acquire lock-renew lock-release lock-status holdfast-hooks sqlite-once
+    lock-acquire lock-renew lock-release lock-status holdfast-hooks sqlite-once atomic-record
     if type -q $tool
         __holdfast_define $tool
     end

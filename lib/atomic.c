@@ -329,7 +329,7 @@ static enum hf_status create(struct hf_atomic *a, bool *again, struct hf_err *er
 
 static enum hf_status commit(struct hf_atomic *a, struct hf_err *err)
 {
-	enum hf_status status = check_result(a, err);
+	enum hf_status status = a->prepared ? HF_OK : check_result(a, err);
 	bool again = status == HF_OK, same = false;
 
 	while (again) {
@@ -338,7 +338,7 @@ static enum hf_status commit(struct hf_atomic *a, struct hf_err *err)
 			status = take_target(a, err);
 		if (status == HF_OK)
 			status = compare(a, &same, err);
-		if (status == HF_OK && !same)
+		if (status == HF_OK && !same && !a->prepared)
 			status = finish_file(a, err);
 		if (status == HF_OK && !same)
 			status = a->present ? replace(a, err) : create(a, &again, err);
@@ -346,6 +346,19 @@ static enum hf_status commit(struct hf_atomic *a, struct hf_err *err)
 	a->replaced = status == HF_OK && !same;
 	if (status == HF_OK && a->options->sync == HF_SYNC_FULL)
 		status = hf_publish_sync(&a->target, err);
+	return status;
+}
+
+enum hf_status hf_atomic_prepare(struct hf_atomic *a, struct hf_err *err)
+{
+	enum hf_status status = check_result(a, err);
+
+	if (status == HF_OK)
+		status = finish_file(a, err);
+	if (status == HF_OK)
+		a->prepared = true;
+	else
+		hf_atomic_end(a);
 	return status;
 }
 

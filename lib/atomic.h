@@ -101,6 +101,7 @@ struct hf_atomic {
 	bool early;	  /* the target was found, or found absent, before the content was made */
 	bool made_absent; /* created for an absent target: mode 0666 & ~umask, default ACL */
 	bool syncs_late;  /* the sync of A1 is due when it has its temporary name */
+	bool prepared;	  /* checked, with its attributes, and synced, before the commit */
 	bool replaced;	  /* after a commit: false when skip_same left it alone */
 	int validator;	  /* wait status of a validator that refused, or 0 */
 	char temporary[NAME_MAX + 1]; /* the name it has in the directory, or "" */
@@ -120,6 +121,12 @@ enum hf_status hf_atomic_begin_at(struct hf_atomic *a, const struct hf_target *t
 /* Take the target's lock now instead of at the commit (for read, change, replace). HF_NOINPUT: the
  * target is absent, and nothing is locked. a->old and a->st then describe it. */
 enum hf_status hf_atomic_lock(struct hf_atomic *a, struct hf_err *err);
+
+/* Do now, of the commit, all that needs space or may be refused: the checks, the attributes, and
+ * the sync of the content. The commit then only gives the new file its name. For a target that is
+ * locked, or found absent, already (hf_atomic_lock(), hf_atomic_begin_at()); on failure the
+ * transaction is over. */
+enum hf_status hf_atomic_prepare(struct hf_atomic *a, struct hf_err *err);
 
 /* Put the new file in place. Where hf_atomic_lock() or hf_atomic_begin_at() found the target absent
  * and it is there now, or what they found has been replaced by somebody who does not lock it:

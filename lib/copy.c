@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <poll.h>
 #include <sha2.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "sys.h"
@@ -98,6 +99,41 @@ enum hf_status hf_read_full(int fd, void *data, size_t size, size_t *got, const 
 			*got += (size_t)n;
 	}
 	return HF_OK;
+}
+
+enum hf_status hf_read_all(int in, size_t most, void **data, size_t *size, const char *from,
+			   struct hf_err *err)
+{
+	size_t room = PIECE, got = 0;
+	enum hf_status status = HF_OK;
+	struct stat st;
+
+	*data = NULL;
+	*size = 0;
+	if (sys_fstat(in, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < (off_t)most)
+		room += (size_t)st.st_size;
+	for (;; room *= 2) {
+		char *grown = realloc(*data, room + 1);
+
+		if (grown)
+			*data = grown;
+		status = grown ? hf_read_full(in, grown + *size, room - *size, &got, from, err)
+			       : read_failed(from, err);
+		if (status != HF_OK)
+			break;
+		*size += got;
+		if (*size > most) {
+			status = hf_fail(err, HF_DATA, "%s%s%s is too large: more than %zu bytes",
+					 from ? "'" : "", from ? from : "standard input",
+					 from ? "'" : "", most);
+			break;
+		}
+		if (*size < room)
+			return HF_OK;
+	}
+	free(*data);
+	*data = NULL;
+	return status;
 }
 
 /* The same from a place, without moving the offset. */

@@ -34,6 +34,11 @@ enum hf_status hf_pwrite_all(int fd, const void *data, size_t size, int64_t at, 
 enum hf_status hf_read_full(int fd, void *data, size_t size, size_t *got, const char *from,
 			    struct hf_err *err);
 
+/* From in's offset to its end, into memory that is to be freed; one byte more is allocated. HF_DATA:
+ * there are more than `most` bytes. */
+enum hf_status hf_read_all(int in, size_t most, void **data, size_t *size, const char *from,
+			   struct hf_err *err);
+
 /* The whole of the regular file `in`, from its start, to the empty file `out`; *size (may be NULL)
  * is its length. Leaves out's offset at the end, and in's where it was. */
 enum hf_status hf_copy_file(int in, int out, int64_t *size, const char *from, const char *to,

@@ -300,6 +300,12 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 	return repo->ops->commit(repo, tree, tip, message, author, committer, commit, err);
 }
 
+enum hf_status hf_repo_entry(struct hf_repo *repo, const char *commit,
+			     struct hf_repo_change *change, struct hf_err *err)
+{
+	return repo->ops->entry(repo, commit, change, err);
+}
+
 enum hf_status hf_repo_move(struct hf_repo *repo, const char *ref, const char *tip,
 			    const char *commit, const char *reflog, const struct hf_repo_who *who,
 			    int64_t deadline, struct hf_err *err)

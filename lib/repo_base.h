@@ -76,6 +76,9 @@ struct hf_repo_ops {
 				 const char *message, const struct hf_repo_who *author,
 				 const struct hf_repo_who *committer, char oid[HF_OID_SIZE],
 				 struct hf_err *err);
+	/* What change->path is in the tree of this commit: mode and oid, or remove. */
+	enum hf_status (*entry)(struct hf_repo *repo, const char *commit,
+				struct hf_repo_change *change, struct hf_err *err);
 	/* HF_BUSY: the ref is locked by somebody. HF_NO: it is not at tip. */
 	enum hf_status (*move)(struct hf_repo *repo, const char *ref, const char *tip,
 			       const char *commit, const char *reflog,

@@ -362,6 +362,32 @@ static enum hf_status tree(struct hf_repo *repo, const char *parent,
 	return hf_tree_change(&store, base, changes, count, oid, err);
 }
 
+static enum hf_status entry(struct hf_repo *repo, const char *commit,
+			    struct hf_repo_change *change, struct hf_err *err)
+{
+	git_commit *object = NULL;
+	git_tree *of = NULL;
+	git_tree_entry *found = NULL;
+	git_oid id;
+	int code = git_oid_fromstr(&id, commit);
+
+	if (!code)
+		code = git_commit_lookup(&object, own(repo)->repo, &id);
+	if (!code)
+		code = git_commit_tree(&of, object);
+	if (!code)
+		code = git_tree_entry_bypath(&found, of, change->path);
+	change->remove = code == GIT_ENOTFOUND && of;
+	if (!code) {
+		change->mode = (unsigned int)git_tree_entry_filemode(found);
+		git_oid_tostr(change->oid, sizeof(change->oid), git_tree_entry_id(found));
+	}
+	git_tree_entry_free(found);
+	git_tree_free(of);
+	git_commit_free(object);
+	return code && !change->remove ? failed(code, err, "read commit", commit) : HF_OK;
+}
+
 static enum hf_status put_commit(struct hf_repo *repo, const char *tree_id, const char *parent,
 				 const char *message, const struct hf_repo_who *author,
 				 const struct hf_repo_who *committer, char oid[HF_OID_SIZE],
@@ -666,6 +692,7 @@ const struct hf_repo_ops hf_repo_git2 = {
 	.blob = blob,
 	.index = index_git2,
 	.tree = tree,
+	.entry = entry,
 	.commit = put_commit,
 	.move = move,
 	.find = find,

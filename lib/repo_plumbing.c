@@ -297,6 +297,24 @@ static enum hf_status search(const struct hf_git_out *out, const char *trailer,
 	return HF_NO;
 }
 
+/* "MODE TYPE OID\tPATH", or nothing. */
+static enum hf_status entry(struct hf_repo *repo, const char *commit,
+			    struct hf_repo_change *change, struct hf_err *err)
+{
+	struct hf_git_out out;
+	enum hf_status status =
+		hf_git_ask(repo, &out, err, "ls-tree", "-z", "--full-tree", commit, change->path);
+
+	if (status == HF_OK && out.status)
+		status = hf_git_failed(&out, "read commit", commit, err);
+	change->remove = status == HF_OK && !out.size;
+	if (status == HF_OK && out.size &&
+	    sscanf(out.text, "%o %*s %64[0-9a-f]", &change->mode, change->oid) != 2)
+		status = hf_fail(err, HF_DATA, "git cannot read commit '%s': %s", commit, out.text);
+	hf_git_free(&out);
+	return status;
+}
+
 static enum hf_status find(struct hf_repo *repo, const char *from, const char *base,
 			   const char *trailer, char found[HF_OID_SIZE], struct hf_err *err)
 {
@@ -334,6 +352,7 @@ const struct hf_repo_ops hf_repo_plumbing = {
 	.blob = hf_git_blob,
 	.index = change_index,
 	.tree = hf_git_tree,
+	.entry = entry,
 	.commit = hf_git_commit,
 	.move = move,
 	.find = find,

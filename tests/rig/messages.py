@@ -15,6 +15,7 @@ FORMAT = {
     "hf_fail_errno_as": 2,
     "hf_cli_usage": 1,
     "hf_cli_notice": 1,
+    "hf_hold_say": 1,
     "snprintf": 2,  # where it is the notice of a wait
 }
 CALL = re.compile(r"\b(%s)\s*\(" % "|".join(FORMAT))

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC */
+/* atomic-record: files, SQL and a Git commit as one step. */
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "atomic_cli.h"
+#include "cli.h"
+#include "record.h"
+#include "record_cli.h"
+
+enum { OPT_RECOVER = HF_OPT_OWN, OPT_DRY_RUN, OPT_JSON };
+
+static const struct hf_opt options[] = {
+	HF_ROWS_RECORD,
+	HF_ROWS_WAIT("10s"),
+	HF_ROW_CONFLICT,
+	{HF_OPT_BACKOFF, "backoff", "BASE,CAP", "pauses where the kernel cannot tell (1ms,20ms)"},
+	{OPT_RECOVER, "recover", NULL, "finish what a killed run left unfinished, and no more"},
+	{OPT_DRY_RUN, "dry-run", NULL, "with --recover: list it; exit with 1 if there is any"},
+	{OPT_JSON, "json", NULL, "print as JSON"},
+	HF_ROWS_END,
+};
+
+static const char *const synopsis[] = {
+	"[options] --sqlite DB [--git DIR -m MESSAGE] [--write PATH=SRC]… [--sql SQL]…",
+	"--recover [--dry-run] --sqlite DB [--git DIR]",
+	NULL,
+};
+
+static struct hf_cli cli = {
+	.tool = "atomic-record",
+	.synopsis = synopsis,
+	.summary = "Write files, run SQL and make a Git commit, as one step: all of it or none.",
+	.options = options,
+	.footer = "In PATH=SRC the last '=' divides; SRC is a file, or - for standard input.\n"
+		  "Prints the last inserted rowid, and the commit.",
+};
+
+static int64_t timeout = -1;
+static int conflict = -1;
+static bool json;
+
+static int finish(enum hf_status status, struct hf_err *err)
+{
+	return hf_atomic_cli_finish(&cli, status, err, conflict, NULL);
+}
+
+static int do_list(struct hf_record_request *request)
+{
+	struct hf_record_shown shown = {.json = json, .quiet = cli.quiet};
+	struct hf_err err;
+	size_t count;
+	enum hf_status status =
+		hf_record_list(request, hf_record_cli_show, &shown, &count, &err);
+
+	if (status == HF_OK && count)
+		return hf_cli_finish(&cli, HF_NO);
+	return finish(status, &err);
+}
+
+static int do_recover(struct hf_record_request *request)
+{
+	size_t finished, left;
+	struct hf_err err;
+	enum hf_status status = hf_record_recover(request, &finished, &left, &err);
+
+	if (status == HF_OK && left)
+		return hf_cli_finish(&cli, HF_NO);
+	return finish(status, &err);
+}
+
+static int do_record(struct hf_record_cli *record)
+{
+	struct hf_record_result result;
+	struct hf_err err;
+	enum hf_status status = hf_record_cli_read(record, &err);
+
+	/* how long the sources take is no part of the wait */
+	hf_record_cli_wait(&cli, timeout, record);
+	if (status == HF_OK)
+		status = hf_record(&record->request, &result, &err);
+	if (status == HF_OK || (status == HF_UNCERTAIN && result.recorded))
+		hf_record_cli_result(&result, json, cli.quiet);
+	return finish(status, &err);
+}
+
+int main(int argc, char **argv)
+{
+	bool recover = false, dry_run = false;
+	struct hf_record_cli record;
+	char *arg;
+	int id;
+
+	hf_atomic_cli_start(&cli, argc, argv);
+	hf_record_cli_init(&record, &cli, argc);
+	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
+		if (id == 'w')
+			timeout = hf_cli_duration(&cli, arg);
+		else if (id == 'n')
+			timeout = 0;
+		else if (id == 'E')
+			conflict = (int)hf_cli_number(&cli, arg, 0, 255);
+		else if (id == OPT_RECOVER)
+			recover = true;
+		else if (id == OPT_DRY_RUN)
+			dry_run = true;
+		else if (id == OPT_JSON)
+			json = true;
+		else
+			hf_record_cli_option(&cli, &record, id, arg);
+	}
+	if (cli.operand_count)
+		hf_cli_usage(&cli, "'%s' is one too many: everything is named by an option",
+			     cli.operands[0]);
+	if (dry_run && !recover)
+		hf_cli_usage(&cli, "--dry-run goes with --recover");
+	hf_record_cli_check(&cli, &record, recover);
+	hf_record_cli_wait(&cli, timeout, &record);
+	if (dry_run)
+		return do_list(&record.request);
+	if (recover)
+		return do_recover(&record.request);
+	return do_record(&record);
+}

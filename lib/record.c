@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: ISC */
+#include "record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "recover.h"
+#include "redo.h"
+
+struct record {
+	const struct hf_record_request *request;
+	struct hf_record_result *result;
+	struct hf_hold hold;
+	struct hf_recovery recovery;
+	struct hf_intent intent;
+	struct hf_repo *repo; /* the hold's; NULL: none */
+	struct hf_record_file *files;
+	struct hf_redo redo;
+};
+
+/* ---- ask: what can be refused before anything is taken --------------------------------------- */
+
+static enum hf_status no_memory(struct hf_err *err)
+{
+	return hf_fail(err, HF_OS, "cannot record: out of memory");
+}
+
+static enum hf_status open_repo(struct record *r, struct hf_err *err)
+{
+	const struct hf_record_request *request = r->request;
+	struct hf_intent *intent = &r->intent;
+	struct hf_repo *repo;
+	const char *id;
+	enum hf_status status = hf_repo_open(&repo, request->repository, err);
+
+	if (status == HF_OK)
+		status = hf_hold_add_repo(&r->hold, repo, true, err);
+	if (status != HF_OK)
+		return status;
+	r->repo = repo;
+	status = hf_repo_ready(repo, &intent->author, &intent->committer, err);
+	if (status == HF_OK)
+		status = hf_record_git_message(request->message, intent->id, &intent->message, err);
+	if (status == HF_OK)
+		status = hf_repo_id(repo, &id, err);
+	if (status != HF_OK)
+		return status;
+	intent->repository = strdup(id);
+	intent->gitdir = strdup(hf_repo_gitdir(repo));
+	return intent->repository && intent->gitdir ? HF_OK : no_memory(err);
+}
+
+/* The plan's path: in the tree, or absolute. */
+static enum hf_status place_file(struct record *r, struct hf_record_file *f, struct hf_err *err)
+{
+	char *real = NULL;
+	enum hf_status status = hf_record_file_real(f, &real, err);
+
+	if (status != HF_OK || !r->repo) {
+		f->plan->path = real;
+		return status;
+	}
+	status = hf_repo_path(r->repo, real, 0, &f->plan->path, err);
+	free(real);
+	return status;
+}
+
+static enum hf_status ask_file(struct record *r, size_t i, struct hf_err *err)
+{
+	const struct hf_record_want *want = &r->request->files[i];
+	struct hf_record_file *f = &r->files[i];
+	enum hf_status status;
+
+	f->plan->op = want->op;
+	f->plan->content = want->content;
+	f->plan->size = want->size;
+	f->if_match = want->if_match;
+	status = hf_record_file_open(f, &r->hold.place, r->request->parents, err);
+	if (status == HF_OK)
+		status = place_file(r, f, err);
+	for (size_t k = 0; k < i && status == HF_OK; k++) {
+		if (hf_record_file_same(f, &r->files[k])) {
+			status = hf_fail(err, HF_USAGE, "'%s' is named twice", f->path);
+			hf_advise(err, "put together what is to become of it");
+		}
+	}
+	return status == HF_OK ? hf_hold_want_file(&r->hold, f, err) : status;
+}
+
+static enum hf_status ask(struct record *r, struct hf_err *err)
+{
+	const struct hf_record_request *request = r->request;
+	size_t count = request->file_count;
+	enum hf_status status = HF_OK;
+
+	hf_intent_name(r->intent.id);
+	memcpy(r->result->id, r->intent.id, sizeof(r->result->id));
+	r->intent.uid = geteuid();
+	r->intent.created = time(NULL);
+	r->hold.word = r->intent.id;
+	r->files = calloc(count + 1, sizeof(*r->files));
+	r->intent.files = calloc(count + 1, sizeof(*r->intent.files));
+	if (!r->files || !r->intent.files)
+		return no_memory(err);
+	r->intent.file_count = count;
+	for (size_t i = 0; i < count; i++)
+		r->files[i] = (struct hf_record_file){.plan = &r->intent.files[i],
+						      .path = request->files[i].path,
+						      .fd = -1,
+						      .target.dir = -1};
+	status = hf_hold_init(&r->hold, err);
+	if (status == HF_OK && request->repository)
+		status = open_repo(r, err);
+	for (size_t i = 0; i < count && status == HF_OK; i++)
+		status = ask_file(r, i, err);
+	return status;
+}
+
+/* ---- lock, recover --------------------------------------------------------------------------- */
+
+/* Take everything, and finish what is unfinished, until there is a transaction with nothing in its
+ * way. */
+static enum hf_status enter(struct record *r, struct hf_err *err)
+{
+	for (;;) {
+		enum hf_status status = hf_hold_take(&r->hold, err);
+
+		if (status == HF_OK)
+			status = hf_recover(&r->recovery, err);
+		if (status == HF_NO)
+			continue;
+		if (status != HF_BUSY || hf_until(r->hold.wait.deadline) == 0)
+			return status;
+		hf_hold_give(&r->hold);
+		hf_backoff_sleep(&r->hold.pause);
+	}
+}
+
+/* ---- run, stage ------------------------------------------------------------------------------ */
+
+static enum hf_status run_sql(struct record *r, struct hf_err *err)
+{
+	const struct hf_record_request *request = r->request;
+	enum hf_status status = HF_OK;
+
+	if (request->sql)
+		status = request->sql(request->sql_context, r->hold.db, err);
+	r->result->rowid = hf_db_last_rowid(r->hold.db);
+	if (status == HF_OK && !hf_db_in_transaction(r->hold.db)) {
+		hf_fail(err, HF_DATA, "cannot record in '%s': the SQL has ended the transaction",
+			request->database);
+		hf_advise(err, "leave COMMIT and ROLLBACK out: all of it is one transaction");
+		status = HF_DATA;
+	}
+	return status;
+}
+
+static enum hf_status stage_file(struct record *r, struct hf_record_file *f, struct hf_err *err)
+{
+	char found[65];
+	enum hf_status status = hf_record_file_look(f, &r->hold.wait, found, err);
+
+	return status == HF_OK
+		       ? hf_record_file_stage(f, found, hf_redo_snapshot, &r->hold, err)
+		       : status;
+}
+
+static enum hf_status stage(struct record *r, struct hf_err *err)
+{
+	struct hf_intent *intent = &r->intent;
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < intent->file_count && status == HF_OK; i++)
+		status = stage_file(r, &r->files[i], err);
+	if (status != HF_OK || !r->repo)
+		return status;
+	status = hf_repo_head(r->repo, &intent->ref, intent->tip, err);
+	if (status == HF_OK)
+		status = hf_record_git_stage(&r->redo.git, r->repo, intent, r->files, intent->tip,
+					     err);
+	return status;
+}
+
+/* ---- COMMIT ---------------------------------------------------------------------------------- */
+
+/* R7. Write something and take it back, in one durable transaction. */
+static enum hf_status overwrite_log(struct record *r, struct hf_err *err)
+{
+	const struct hf_intent nothing = {.id = "00000000000000000000000000000000"};
+	enum hf_status status = hf_hold_begin(&r->hold, true, err);
+
+	if (status == HF_OK)
+		status = hf_intent_prepare(r->hold.db, err);
+	if (status == HF_OK)
+		status = hf_intent_insert(r->hold.db, &nothing, err);
+	if (status == HF_OK)
+		status = hf_intent_delete(r->hold.db, nothing.id, err);
+	return status == HF_OK ? hf_db_commit(r->hold.db, err) : status;
+}
+
+/* R7. The COMMIT has failed, for the reason in err: HF_OK if it is there all the same. */
+static enum hf_status resolve(struct record *r, enum hf_status reason, struct hf_err *err)
+{
+	struct hf_err own;
+	enum hf_status status;
+
+	hf_db_rollback(r->hold.db);
+	status = overwrite_log(r, &own);
+	if (status == HF_OK)
+		status = hf_intent_find(r->hold.db, r->intent.id, &own);
+	hf_db_rollback(r->hold.db);
+	if (status == HF_OK)
+		return HF_OK;
+	if (status == HF_NO)
+		return reason == HF_UNCERTAIN ? hf_fail(err, HF_IO,
+							"cannot record in '%s': I/O error at the "
+							"commit",
+							r->request->database)
+					      : reason;
+	hf_fail(err, HF_UNCERTAIN, "cannot commit to '%s', nor see what became of it: %s",
+		r->request->database, own.message);
+	hf_advise(err, "when the disk is well again, atomic-record --recover --dry-run --sqlite "
+		       "'%s' tells whether it is recorded",
+		  r->request->database);
+	return HF_UNCERTAIN;
+}
+
+static enum hf_status commit(struct record *r, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	if (r->intent.file_count) {
+		status = hf_intent_prepare(r->hold.db, err);
+		if (status == HF_OK)
+			status = hf_intent_insert(r->hold.db, &r->intent, err);
+	}
+	if (status != HF_OK)
+		return status;
+	status = hf_db_commit(r->hold.db, err);
+	if ((status == HF_UNCERTAIN || status == HF_IO) && r->intent.file_count)
+		status = resolve(r, status, err);
+	r->result->recorded = status == HF_OK;
+	return status;
+}
+
+/* ---- redo, forget ---------------------------------------------------------------------------- */
+
+static enum hf_status forget(struct record *r, struct hf_err *err)
+{
+	/* R4 */
+	enum hf_status status = hf_hold_begin(&r->hold, !r->repo, err);
+
+	if (status == HF_OK)
+		status = hf_intent_delete(r->hold.db, r->intent.id, err);
+	return status == HF_OK ? hf_db_commit(r->hold.db, err) : status;
+}
+
+static enum hf_status unfinished(const struct record *r, struct hf_err *err)
+{
+	const struct hf_record_request *request = r->request;
+	char why[sizeof(err->message)];
+
+	snprintf(why, sizeof(why), "%s", err->message);
+	hf_fail(err, HF_UNCERTAIN, "recorded, but not finished: %s", why);
+	hf_advise(err, "the next record in '%s' finishes it, or: atomic-record --recover --sqlite "
+		       "'%s'",
+		  request->database, request->database);
+	return HF_UNCERTAIN;
+}
+
+static enum hf_status finish(struct record *r, struct hf_err *err)
+{
+	struct hf_err own;
+	enum hf_status status;
+
+	if (!r->intent.file_count)
+		return HF_OK;
+	r->redo.hold = &r->hold;
+	r->redo.intent = &r->intent;
+	r->redo.files = r->files;
+	r->redo.repo = r->repo;
+	status = hf_redo(&r->redo, r->intent.tip, err);
+	if (status != HF_OK)
+		return unfinished(r, err);
+	memcpy(r->result->commit, r->redo.commit, sizeof(r->result->commit));
+	status = forget(r, &own);
+	/* With a commit the record is done, whoever clears it away. A database that is busy, or a
+	 * disk that is full, keeps the intent for the next one. */
+	if (status == HF_OK || r->repo)
+		return HF_OK;
+	if (err)
+		*err = own;
+	return unfinished(r, err);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static void begin(struct record *r, const struct hf_record_request *request,
+		  struct hf_record_result *result)
+{
+	*r = (struct record){.request = request, .result = result};
+	*result = (struct hf_record_result){0};
+	r->hold = (struct hf_hold){.database = request->database,
+				   .no_foreign_keys = request->no_foreign_keys,
+				   .create = true,
+				   .wait = request->wait,
+				   .backoff = request->backoff,
+				   .report = request->report,
+				   .report_context = request->report_context};
+	r->recovery = (struct hf_recovery){.hold = &r->hold};
+}
+
+static void end(struct record *r)
+{
+	hf_record_git_end(&r->redo.git);
+	for (size_t i = 0; i < r->intent.file_count; i++) {
+		hf_record_file_close(&r->files[i]);
+		free(r->intent.files[i].path);
+	}
+	hf_hold_end(&r->hold);
+	hf_recovery_end(&r->recovery);
+	free(r->files);
+	free(r->intent.files);
+	free(r->intent.repository);
+	free(r->intent.gitdir);
+	free(r->intent.ref);
+	free(r->intent.message);
+	hf_repo_who_free(&r->intent.author);
+	hf_repo_who_free(&r->intent.committer);
+}
+
+enum hf_status hf_record(const struct hf_record_request *request, struct hf_record_result *result,
+			 struct hf_err *err)
+{
+	struct record r;
+	struct hf_err own;
+	enum hf_status status;
+
+	if (!err)
+		err = &own;
+	begin(&r, request, result);
+	status = ask(&r, err);
+	if (status == HF_OK)
+		status = enter(&r, err);
+	if (status == HF_OK)
+		status = run_sql(&r, err);
+	if (status == HF_OK)
+		status = stage(&r, err);
+	if (status == HF_OK)
+		status = commit(&r, err);
+	if (status == HF_OK)
+		status = finish(&r, err);
+	end(&r);
+	return status;
+}
+
+enum hf_status hf_record_recover(const struct hf_record_request *request, size_t *finished,
+				 size_t *left, struct hf_err *err)
+{
+	struct hf_record_result result;
+	struct record r;
+	struct hf_repo *repo;
+	struct hf_err own;
+	enum hf_status status;
+
+	if (!err)
+		err = &own;
+	begin(&r, request, &result);
+	r.hold.create = false;
+	r.hold.word = "recovery";
+	r.recovery.others = !request->repository;
+	status = hf_hold_init(&r.hold, err);
+	if (status == HF_OK && request->repository) {
+		status = hf_repo_open(&repo, request->repository, err);
+		if (status == HF_OK)
+			status = hf_hold_add_repo(&r.hold, repo, false, err);
+	}
+	if (status == HF_OK)
+		status = enter(&r, err);
+	*finished = r.recovery.finished;
+	*left = r.recovery.left;
+	end(&r);
+	return status;
+}
+
+enum hf_status hf_record_list(const struct hf_record_request *request,
+			      void (*tell)(void *context, const struct hf_intent *intent),
+			      void *context, size_t *count, struct hf_err *err)
+{
+	const struct hf_db_options options = {
+		.flags = HF_DB_READ, .wait = request->wait, .backoff = request->backoff};
+	struct hf_intent *intents = NULL;
+	struct hf_db *db;
+	enum hf_status status = hf_db_open(&db, request->database, &options, err);
+
+	*count = 0;
+	if (status == HF_OK)
+		status = hf_db_begin_read(db, err);
+	if (status == HF_OK)
+		status = hf_intents_load(db, true, &intents, count, err);
+	for (size_t i = 0; i < *count && status == HF_OK; i++)
+		tell(context, &intents[i]);
+	hf_intents_free(intents, *count);
+	hf_db_close(db);
+	return status;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: ISC */
+#include "record_file.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "claim.h"
+#include "copy.h"
+#include "lock_target.h"
+#include "publish.h"
+#include "refuse.h"
+#include "settle.h"
+#include "sys.h"
+
+/* ---- the kind of lock ----------------------------------------------------------------------- */
+
+/* Identities of absent targets: no inode, and each a place of its own. */
+static int64_t place_of(const struct hf_lock *lock)
+{
+	return (int64_t)((uintptr_t)lock >> 4) + 1;
+}
+
+static enum hf_status open_lock(struct hf_lock *lock, struct hf_err *err)
+{
+	const struct hf_record_file *f = lock->own;
+	enum hf_status status = hf_target_open_old(&f->target, false, &lock->fd, &lock->st, err);
+
+	lock->start = 0;
+	lock->length = 1;
+	if (status != HF_NOINPUT)
+		return status;
+	lock->st = (struct stat){0};
+	lock->start = place_of(lock);
+	return HF_OK;
+}
+
+static enum hf_status take_lock(struct hf_lock *lock, const struct hf_wait *wait,
+				struct hf_err *err)
+{
+	const struct hf_record_file *f = lock->own;
+	struct stat st;
+	enum hf_status status;
+
+	if (lock->fd < 0) {
+		if (sys_fstatat(f->target.dir, f->target.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return HF_NO;
+		return errno == ENOENT ? HF_OK
+				       : hf_fail_errno(err, "cannot look at '%s'", f->path);
+	}
+	status = hf_target_wait(&f->target, lock->fd, wait, err);
+	return status == HF_OK ? hf_target_recheck(&f->target, lock->fd, &lock->st, err) : status;
+}
+
+static const struct hf_lock_ops lock_ops = {
+	.name = "target",
+	.rank = 1,
+	.open = open_lock,
+	.take = take_lock,
+	.release = hf_lock_close,
+};
+
+enum hf_status hf_record_file_add(struct hf_record_file *f, struct hf_lockset *set,
+				  struct hf_err *err)
+{
+	struct hf_err own;
+
+	f->lock = hf_lockset_add(set, &lock_ops, f->path, HF_LOCK_EXCLUSIVE, err ? err : &own);
+	if (!f->lock)
+		return err ? err->status : own.status;
+	f->lock->own = f;
+	return HF_OK;
+}
+
+/* ---- open ----------------------------------------------------------------------------------- */
+
+enum hf_status hf_record_database_find(struct hf_record_database *database, const char *path,
+				       struct hf_err *err)
+{
+	struct hf_target target;
+	enum hf_status status =
+		hf_target_open(&target, path, HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME, err);
+
+	if (status != HF_OK)
+		return status;
+	*database = (struct hf_record_database){0};
+	memcpy(database->name, target.name, sizeof(database->name));
+	if (sys_fstat(target.dir, &database->dir) < 0)
+		status = hf_fail_errno(err, "cannot look at '%s'", path);
+	else if (sys_fstatat(target.dir, target.name, &database->file, AT_SYMLINK_NOFOLLOW) < 0)
+		database->file.st_nlink = 0;
+	hf_target_close(&target);
+	return status;
+}
+
+/* Looked at by name, never opened: closing it would drop SQLite's locks on it. */
+static bool is_of_database(const struct hf_record_file *f, const struct hf_record_database *db)
+{
+	static const char *const tails[] = {"", "-wal", "-shm", "-journal", "-turnstile"};
+	size_t length = strlen(db->name);
+	struct stat dir, st;
+
+	if (sys_fstatat(f->target.dir, f->target.name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    db->file.st_nlink && hf_same_inode(&st, &db->file))
+		return true;
+	if (sys_fstat(f->target.dir, &dir) < 0 || !hf_same_inode(&dir, &db->dir) ||
+	    strncmp(f->target.name, db->name, length) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++)
+		if (strcmp(f->target.name + length, tails[i]) == 0)
+			return true;
+	return false;
+}
+
+enum hf_status hf_record_file_open(struct hf_record_file *f,
+				   const struct hf_record_database *database, bool parents,
+				   struct hf_err *err)
+{
+	enum hf_status status;
+
+	f->fd = f->atomic.fd = -1;
+	status = hf_target_open(&f->target, f->path, parents ? HF_TARGET_PARENTS : 0, err);
+	if (status != HF_OK) {
+		f->target.dir = -1;
+		return status;
+	}
+	if (!is_of_database(f, database))
+		return HF_OK;
+	hf_fail(err, HF_DATA, "refusing to replace '%s': it is the live database", f->path);
+	hf_advise(err, "that would corrupt it; give the snapshot another name");
+	return HF_DATA;
+}
+
+enum hf_status hf_record_file_real(const struct hf_record_file *f, char **real, struct hf_err *err)
+{
+	char link[32], dir[PATH_MAX];
+	ssize_t n;
+
+	*real = NULL;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", f->target.dir);
+	n = sys_readlinkat(AT_FDCWD, link, dir, sizeof(dir) - 1);
+	if (n < 0)
+		return hf_fail_errno(err, "cannot find the directory of '%s'", f->path);
+	dir[n] = '\0';
+	if (asprintf(real, "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, f->target.name) >= 0)
+		return HF_OK;
+	*real = NULL;
+	return hf_fail(err, HF_OS, "cannot record '%s': out of memory", f->path);
+}
+
+bool hf_record_file_same(const struct hf_record_file *a, const struct hf_record_file *b)
+{
+	struct stat one, other;
+
+	return strcmp(a->target.name, b->target.name) == 0 && sys_fstat(a->target.dir, &one) == 0 &&
+	       sys_fstat(b->target.dir, &other) == 0 && hf_same_inode(&one, &other);
+}
+
+/* ---- look ----------------------------------------------------------------------------------- */
+
+enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wait *wait,
+				   char found[65], struct hf_err *err)
+{
+	const struct hf_lock *lock = f->lock->same_as ? f->lock->same_as : f->lock;
+	const struct hf_claim_rules rules = {.if_match = f->if_match};
+	struct hf_claim claim = {.present = lock->fd >= 0, .fd = lock->fd, .st = lock->st};
+	enum hf_status status = HF_OK;
+
+	f->present = claim.present;
+	f->fd = claim.fd;
+	f->st = claim.st;
+	*found = '\0';
+	if (f->plan->op == HF_RECORD_APPEND)
+		status = hf_settle(&f->target, f->present ? &f->st : NULL, wait, err);
+	/* what was settled in place has another size by now */
+	if (status == HF_OK && f->present && sys_fstat(f->fd, &f->st) < 0)
+		status = hf_fail_errno(err, "cannot look at '%s'", f->path);
+	claim.st = f->st;
+	if (status == HF_OK)
+		status = hf_claim_judge(&claim, &f->target, &rules, err);
+	if (status == HF_OK && f->present)
+		status = hf_sha256(f->fd, found, f->path, err);
+	return status;
+}
+
+/* ---- stage ---------------------------------------------------------------------------------- */
+
+static enum hf_status write_content(struct hf_record_file *f,
+				    enum hf_status (*make)(void *, int, struct hf_err *),
+				    void *context, struct hf_err *err)
+{
+	const struct hf_intent_file *plan = f->plan;
+	enum hf_status status = HF_OK;
+
+	if (plan->op == HF_RECORD_SNAPSHOT)
+		return make(context, f->atomic.fd, err);
+	if (plan->op == HF_RECORD_APPEND && f->present)
+		status = hf_copy_file(f->fd, f->atomic.fd, NULL, f->path, f->path, err);
+	if (status == HF_OK)
+		status = hf_write_all(f->atomic.fd, plan->content, plan->size, f->path, err);
+	return status;
+}
+
+static enum hf_status stage(struct hf_record_file *f,
+			    enum hf_status (*make)(void *, int, struct hf_err *), void *context,
+			    struct hf_err *err)
+{
+	enum hf_status status;
+	struct stat st;
+
+	f->options = (struct hf_atomic_options){.sync = HF_SYNC_DATA, .allow_empty = true};
+	if (!f->present && f->mode[0])
+		f->options.mode = f->mode;
+	status = hf_atomic_begin_at(&f->atomic, &f->target, f->present ? f->fd : -1,
+				    f->present ? &f->st : NULL, &f->options, err);
+	if (status != HF_OK)
+		return status;
+	f->staged = true;
+	status = write_content(f, make, context, err);
+	if (status == HF_OK)
+		status = hf_atomic_prepare(&f->atomic, err);
+	if (status == HF_OK && sys_fstat(f->atomic.fd, &st) < 0)
+		status = hf_fail_errno(err, "cannot look at the new '%s'", f->path);
+	if (status == HF_OK)
+		status = hf_sha256(f->atomic.fd, f->plan->fresh, f->path, err);
+	if (status == HF_OK)
+		f->plan->mode = st.st_mode & 07777;
+	return status;
+}
+
+enum hf_status hf_record_file_stage(struct hf_record_file *f, const char found[65],
+				    enum hf_status (*make)(void *context, int fd,
+							   struct hf_err *err),
+				    void *context, struct hf_err *err)
+{
+	struct hf_intent_file *plan = f->plan;
+	enum hf_status status = HF_OK;
+
+	memcpy(plan->old, found, sizeof(plan->old));
+	plan->old_size = f->present ? f->st.st_size : 0;
+	plan->fresh[0] = '\0';
+	if (plan->op != HF_RECORD_REMOVE) {
+		status = stage(f, make, context, err);
+	} else if (!f->present) {
+		errno = ENOENT;
+		status = hf_fail_errno_as(err, HF_NOINPUT, "cannot remove '%s'", f->path);
+	}
+	if (status != HF_OK)
+		hf_record_file_unstage(f);
+	return status;
+}
+
+/* ---- apply ---------------------------------------------------------------------------------- */
+
+/* Under its lock, and after a look whether it is still what was locked. */
+static enum hf_status remove_file(const struct hf_record_file *f, struct hf_err *err)
+{
+	struct stat st;
+	enum hf_status status = hf_target_recheck(&f->target, f->fd, &st, err);
+
+	if (status == HF_NO) {
+		errno = EEXIST;
+		return hf_fail_errno_as(err, HF_BUSY, "'%s' was replaced meanwhile", f->path);
+	}
+	if (status == HF_OK && sys_unlinkat(f->target.dir, f->target.name, 0) < 0)
+		status = hf_fail_errno(err, "cannot remove '%s'", f->path);
+	return status;
+}
+
+enum hf_status hf_record_file_apply(struct hf_record_file *f, struct hf_err *err)
+{
+	enum hf_status status;
+
+	if (f->plan->op == HF_RECORD_REMOVE) {
+		status = remove_file(f, err);
+	} else {
+		status = hf_atomic_commit(&f->atomic, err);
+		if (status != HF_OK)
+			f->staged = false; /* it is over */
+	}
+	f->applied = status == HF_OK;
+	return status;
+}
+
+int hf_record_file_content(const struct hf_record_file *f)
+{
+	if (f->staged)
+		return f->atomic.fd;
+	return f->present ? f->fd : -1;
+}
+
+enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t count,
+				    struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < count && status == HF_OK; i++) {
+		struct stat dir, before;
+		bool again = false;
+
+		if (!files[i].applied)
+			continue;
+		if (sys_fstat(files[i].target.dir, &dir) < 0)
+			return hf_fail_errno(err, "cannot sync '%s'", files[i].path);
+		for (size_t k = 0; k < i && !again; k++)
+			again = files[k].applied &&
+				sys_fstat(files[k].target.dir, &before) == 0 &&
+				hf_same_inode(&dir, &before);
+		if (!again)
+			status = hf_publish_sync(&files[i].target, err);
+	}
+	return status;
+}
+
+void hf_record_file_unstage(struct hf_record_file *f)
+{
+	if (f->staged)
+		hf_atomic_end(&f->atomic);
+	f->staged = false;
+}
+
+void hf_record_file_close(struct hf_record_file *f)
+{
+	hf_record_file_unstage(f);
+	if (f->target.dir >= 0)
+		hf_target_close(&f->target);
+	f->target.dir = -1;
+	f->fd = -1;
+}

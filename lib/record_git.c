@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: ISC */
+#include "record_git.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "repo_message.h"
+#include "sys.h"
+
+/* Each time the tip has moved, somebody else got something done. */
+enum { MOST_MOVES = 1000 };
+
+static void trailer_of(char *out, size_t size, const char *id)
+{
+	snprintf(out, size, HF_RECORD_TRAILER ": %s", id);
+}
+
+enum hf_status hf_record_git_message(const char *text, const char *id, char **message,
+				     struct hf_err *err)
+{
+	char trailer[sizeof(HF_RECORD_TRAILER) + HF_RECORD_ID + 2];
+
+	trailer_of(trailer, sizeof(trailer), id);
+	return hf_message_make(text, trailer, message, err);
+}
+
+enum hf_status hf_record_git_find(struct hf_repo *repo, const struct hf_intent *intent,
+				  const char *tip, char commit[HF_OID_SIZE], struct hf_err *err)
+{
+	char trailer[sizeof(HF_RECORD_TRAILER) + HF_RECORD_ID + 2];
+
+	if (!*tip || strcmp(tip, intent->tip) == 0)
+		return HF_NO;
+	trailer_of(trailer, sizeof(trailer), intent->id);
+	return hf_repo_find(repo, tip, intent->tip, trailer, commit, err);
+}
+
+/* ---- stage ---------------------------------------------------------------------------------- */
+
+static enum hf_status stage_file(struct hf_record_git *g, size_t i, const struct hf_record_file *f,
+				 struct hf_err *err)
+{
+	const struct hf_intent_file *plan = &g->intent->files[i];
+	struct hf_repo_change *change = &g->changes[i];
+	int fd = hf_record_file_content(f);
+	enum hf_status status;
+	struct stat st;
+
+	change->path = plan->path;
+	change->remove = plan->op == HF_RECORD_REMOVE;
+	if (change->remove)
+		return HF_OK;
+	if (sys_fstat(fd, &st) < 0)
+		return hf_fail_errno(err, "cannot look at '%s'", f->path);
+	status = hf_repo_mode(g->repo, plan->path, &st, &change->mode, err);
+	if (status == HF_OK)
+		status = hf_repo_blob(g->repo, plan->path, fd, change->oid, err);
+	return status;
+}
+
+static enum hf_status make_commit(struct hf_record_git *g, const char *tip, struct hf_err *err)
+{
+	const struct hf_intent *intent = g->intent;
+
+	return hf_repo_commit(g->repo, tip, g->changes, intent->file_count, intent->message,
+			      &intent->author, &intent->committer, g->commit, err);
+}
+
+enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo,
+				   const struct hf_intent *intent,
+				   const struct hf_record_file *files, const char *tip,
+				   struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	*g = (struct hf_record_git){.repo = repo, .intent = intent};
+	g->changes = calloc(intent->file_count + 1, sizeof(*g->changes));
+	g->stats = calloc(intent->file_count + 1, sizeof(*g->stats));
+	if (!g->changes || !g->stats)
+		status = hf_fail(err, HF_OS, "cannot make a commit: out of memory");
+	for (size_t i = 0; i < intent->file_count && status == HF_OK; i++)
+		status = stage_file(g, i, &files[i], err);
+	if (status == HF_OK)
+		status = make_commit(g, tip, err);
+	if (status != HF_OK)
+		hf_record_git_end(g);
+	return status;
+}
+
+void hf_record_git_end(struct hf_record_git *g)
+{
+	free(g->changes);
+	free(g->stats);
+	g->changes = NULL;
+	g->stats = NULL;
+}
+
+/* ---- redo ----------------------------------------------------------------------------------- */
+
+/* Has somebody else committed this path since the tip that was seen, and otherwise than we do?
+ * *entry is then what the path is at the tip, ready to be put back. */
+static enum hf_status overtaken(const struct hf_record_git *g, const char *tip, size_t i,
+				struct hf_repo_change *entry, bool *is, struct hf_err *err)
+{
+	const struct hf_repo_change *ours = &g->changes[i];
+	struct hf_repo_change seen = {.path = ours->path};
+	enum hf_status status;
+
+	*is = false;
+	*entry = (struct hf_repo_change){.path = ours->path};
+	if (g->intent->files[i].op == HF_RECORD_APPEND ||
+	    g->intent->files[i].op == HF_RECORD_SNAPSHOT || !*tip)
+		return HF_OK;
+	status = hf_repo_entry(g->repo, tip, entry, err);
+	if (status != HF_OK)
+		return status;
+	/* a tip that was seen and is gone tells nothing: then what is there counts as his */
+	if (*g->intent->tip && hf_repo_entry(g->repo, g->intent->tip, &seen, NULL) != HF_OK)
+		seen.remove = true;
+	if (!*g->intent->tip)
+		seen.remove = true;
+	*is = (entry->remove != seen.remove || strcmp(entry->oid, seen.oid) != 0 ||
+	       entry->mode != seen.mode) &&
+	      (entry->remove != ours->remove || strcmp(entry->oid, ours->oid) != 0);
+	return HF_OK;
+}
+
+/* Upon the record's commit, what others have committed of its paths meanwhile. *kept of them stand
+ * in `kept`; result is the commit to move to. */
+static enum hf_status keep_theirs(struct hf_record_git *g, const char *tip,
+				  struct hf_repo_change *keep, size_t *kept, bool *is_kept,
+				  char result[HF_OID_SIZE], struct hf_err *err)
+{
+	const struct hf_intent *intent = g->intent;
+	enum hf_status status = HF_OK;
+	char *message = NULL;
+
+	*kept = 0;
+	memcpy(result, g->commit, HF_OID_SIZE);
+	for (size_t i = 0; i < intent->file_count && status == HF_OK; i++) {
+		status = overtaken(g, tip, i, &keep[*kept], &is_kept[i], err);
+		*kept += is_kept[i];
+	}
+	if (status != HF_OK || !*kept)
+		return status;
+	if (asprintf(&message, "Keep what was committed after record %.8s\n", intent->id) < 0)
+		return hf_fail(err, HF_OS, "cannot make a commit: out of memory");
+	status = hf_repo_commit(g->repo, g->commit, keep, *kept, message, &intent->author,
+				&intent->committer, result, err);
+	free(message);
+	return status;
+}
+
+/* The index has the files as they are in place. A path that somebody else has committed meanwhile
+ * is his in the index too. */
+static enum hf_status edit_index(struct hf_record_git *g, const struct hf_record_file *files,
+				 const bool *is_kept, struct hf_err *err)
+{
+	size_t count = g->intent->file_count, n = 0;
+	struct hf_repo_change *edits = calloc(count + 1, sizeof(*edits));
+	enum hf_status status = HF_OK;
+
+	if (!edits)
+		return hf_fail(err, HF_OS, "cannot edit the index: out of memory");
+	for (size_t i = 0; i < count; i++) {
+		struct hf_repo_change *edit = &edits[n];
+
+		if (is_kept && is_kept[i])
+			continue;
+		n++;
+		*edit = g->changes[i];
+		edit->st = NULL;
+		/* what it is now that it has its name: its ctime has changed */
+		if ((files[i].applied || files[i].found_done) && !edit->remove &&
+		    sys_fstat(hf_record_file_content(&files[i]), &g->stats[i]) == 0)
+			edit->st = &g->stats[i];
+	}
+	if (n)
+		status = hf_repo_index(g->repo, edits, n, err);
+	free(edits);
+	return status;
+}
+
+static enum hf_status redo(struct hf_record_git *g, const struct hf_record_file *files,
+			   struct hf_repo_change *keep, bool *is_kept, const char *tip,
+			   int64_t deadline, struct hf_err *err)
+{
+	const struct hf_intent *intent = g->intent;
+	char now[HF_OID_SIZE], target[HF_OID_SIZE], reflog[200];
+	enum hf_status status = HF_OK;
+	size_t kept = 0;
+
+	memcpy(now, tip, sizeof(now));
+	snprintf(reflog, sizeof(reflog), "commit%s: %.*s", *tip ? "" : " (initial)",
+		 (int)strcspn(intent->message, "\n"), intent->message);
+	for (int moves = 0; moves < MOST_MOVES; moves++) {
+		memcpy(target, g->commit, sizeof(target));
+		if (strcmp(now, intent->tip) != 0)
+			status = keep_theirs(g, now, keep, &kept, is_kept, target, err);
+		if (status == HF_OK)
+			status = edit_index(g, files, is_kept, err);
+		if (status == HF_OK)
+			status = hf_repo_move(g->repo, intent->ref, now, target, reflog,
+					      &intent->committer, deadline, err);
+		if (status != HF_NO)
+			return status;
+		status = hf_repo_tip(g->repo, intent->ref, now, err);
+		if (status == HF_OK)
+			status = make_commit(g, now, err);
+		if (status != HF_OK)
+			return status;
+	}
+	return hf_fail(err, HF_BUSY, "cannot move '%s': it is moved by others all the time",
+		       intent->ref);
+}
+
+enum hf_status hf_record_git_redo(struct hf_record_git *g, const struct hf_record_file *files,
+				  const char *tip, int64_t deadline, struct hf_err *err)
+{
+	size_t count = g->intent->file_count;
+	struct hf_repo_change *keep = calloc(count + 1, sizeof(*keep));
+	bool *is_kept = calloc(count + 1, sizeof(*is_kept));
+	enum hf_status status;
+
+	if (keep && is_kept)
+		status = redo(g, files, keep, is_kept, tip, deadline, err);
+	else
+		status = hf_fail(err, HF_OS, "cannot make a commit: out of memory");
+	free(keep);
+	free(is_kept);
+	return status;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_RECORD_GIT_H
+#define HF_RECORD_GIT_H
+
+/*
+ * The commit of a record: made before the record's COMMIT, led to after it (record.h).
+ *
+ *	stage	blobs of the files as they will be, and a commit upon the tip that was seen:
+ *		objects, which nothing leads to yet
+ *	redo	the index; then the ref. A tip that has moved is built upon
+ *	find	is it done?
+ *
+ * The commit bears the record's id as a trailer, and the author, the committer and the time that
+ * stand in the intent, so that redo makes the same commit again where nothing has changed.
+ *
+ * When a crash lies between, somebody else may have committed the same paths meanwhile. His commit
+ * came after the record, which was durable by then. So the history gets both, in that order: the
+ * record's commit, and upon it one that has those paths as he committed them. HEAD, the index and
+ * the worktree keep his version; no commit is lost or taken back. (For an append there is nothing to
+ * be put right: what is committed is the file with all that it has.)
+ *
+ * The caller holds the repository's turnstile and has index.lock. Blocks and errors are repo.h's.
+ */
+
+#include "record_file.h"
+#include "repo.h"
+
+#define HF_RECORD_TRAILER "Holdfast-Record"
+
+struct hf_record_git {
+	struct hf_repo *repo;
+	const struct hf_intent *intent; /* its files are paths in the tree, changes in order */
+	struct hf_repo_change *changes;
+	struct stat *stats; /* what changes point to */
+	char commit[HF_OID_SIZE];
+};
+
+/* The intent's message: the user's, cleaned up, with the trailer; to be freed. */
+enum hf_status hf_record_git_message(const char *text, const char *id, char **message,
+				     struct hf_err *err);
+
+/* Is there a commit of the record in the history of tip? *commit; HF_NO: none. */
+enum hf_status hf_record_git_find(struct hf_repo *repo, const struct hf_intent *intent,
+				  const char *tip, char commit[HF_OID_SIZE], struct hf_err *err);
+
+/* Blobs of the files, which are staged or in place, and the commit upon `tip`. To be ended. */
+enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo,
+				   const struct hf_intent *intent,
+				   const struct hf_record_file *files, const char *tip,
+				   struct hf_err *err);
+
+/* Index and ref. tip is the one that was staged upon. In g->commit stands the record's commit. */
+enum hf_status hf_record_git_redo(struct hf_record_git *g, const struct hf_record_file *files,
+				  const char *tip, int64_t deadline, struct hf_err *err);
+
+void hf_record_git_end(struct hf_record_git *g);
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: ISC */
+#include "recover.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "record_git.h"
+#include "redo.h"
+#include "sys.h"
+
+/* What an intent touches, kept while locks are given back and taken again. */
+struct hf_recovery_files {
+	char id[HF_RECORD_ID];
+	struct hf_record_file *files;
+	char **paths;
+	size_t count;
+	struct hf_repo *repo; /* where it is finished; NULL: it has none */
+};
+
+enum verdict { READY, LEFT, MORE };
+
+/* Said once, though it may be seen again and again. */
+static enum verdict leave(struct hf_recovery *r, const struct hf_intent *intent, const char *why)
+{
+	char(*told)[HF_RECORD_ID] =
+		reallocarray(r->told, r->told_count + 1, sizeof(*told));
+
+	for (size_t i = 0; i < r->told_count && told; i++)
+		if (strcmp(told[i], intent->id) == 0)
+			return LEFT;
+	if (told) {
+		r->told = told;
+		memcpy(told[r->told_count++], intent->id, HF_RECORD_ID);
+	}
+	hf_hold_say(r->hold, "record %.8s is left unfinished: %s", intent->id, why);
+	return LEFT;
+}
+
+/* ---- where it is finished ------------------------------------------------------------------- */
+
+/* Is the branch of the intent checked out here? A detached HEAD is no branch of another worktree. */
+static bool is_on_branch(struct hf_repo *repo, const struct hf_intent *intent)
+{
+	char tip[HF_OID_SIZE], *ref = NULL;
+	bool is = hf_repo_head(repo, &ref, tip, NULL) == HF_OK && strcmp(ref, intent->ref) == 0;
+
+	free(ref);
+	if (is && strcmp(intent->ref, "HEAD") == 0)
+		is = strcmp(hf_repo_gitdir(repo), intent->gitdir) == 0;
+	return is;
+}
+
+static bool is_of(struct hf_repo *repo, const struct hf_intent *intent)
+{
+	const char *id;
+
+	return hf_repo_id(repo, &id, NULL) == HF_OK && strcmp(id, intent->repository) == 0;
+}
+
+/* The worktree that the intent names, as one more of those that are held. */
+static enum hf_status open_its_own(struct hf_recovery *r, const struct hf_intent *intent,
+				   struct hf_err *err)
+{
+	struct hf_repo *repo;
+	enum hf_status status = hf_repo_open(&repo, intent->gitdir, err);
+
+	if (status != HF_OK)
+		return status;
+	if (!is_of(repo, intent)) {
+		hf_repo_close(repo);
+		return hf_fail(err, HF_NOINPUT, "'%s' is another repository by now",
+			       intent->gitdir);
+	}
+	return hf_hold_add_repo(r->hold, repo, false, err);
+}
+
+/* Among those that are held: the one with the branch checked out, or else any of that repository
+ * (*on_branch says which). */
+static struct hf_hold_repo *among_held(struct hf_hold *hold, const struct hf_intent *intent,
+				       bool *on_branch)
+{
+	struct hf_hold_repo *any = NULL;
+
+	*on_branch = false;
+	for (size_t i = 0; i < hold->repo_count; i++) {
+		struct hf_hold_repo *candidate = &hold->repos[i];
+
+		if (!is_of(candidate->repo, intent))
+			continue;
+		any = candidate;
+		*on_branch = is_on_branch(candidate->repo, intent);
+		if (*on_branch)
+			break;
+	}
+	return any;
+}
+
+static enum verdict find_repo(struct hf_recovery *r, const struct hf_intent *intent,
+			      struct hf_repo **repo)
+{
+	bool on_branch;
+	struct hf_hold_repo *held = among_held(r->hold, intent, &on_branch);
+	struct hf_err err;
+	char why[1500];
+
+	if (!held && !r->others) {
+		snprintf(why, sizeof(why), "it is of another repository, '%s'", intent->gitdir);
+		return leave(r, intent, why);
+	}
+	if (!on_branch) {
+		enum hf_status status = open_its_own(r, intent, &err);
+
+		if (status != HF_OK && !held)
+			return leave(r, intent, err.message);
+		held = among_held(r->hold, intent, &on_branch);
+	}
+	if (!on_branch) {
+		snprintf(why, sizeof(why), "'%s' is not checked out in '%s'", intent->ref,
+			 intent->gitdir);
+		return leave(r, intent, why);
+	}
+	if (hf_repo_ready(held->repo, NULL, NULL, &err) != HF_OK)
+		return leave(r, intent, err.message);
+	*repo = held->repo;
+	if (held->wanted)
+		return READY;
+	held->wanted = true;
+	return MORE;
+}
+
+/* V5. The database's owner, where nobody else may write to it, but for a group that is his own. */
+static bool may_replay(const struct hf_hold *hold, const struct hf_intent *intent)
+{
+	const struct stat *st = &hold->place.file;
+
+	return (int64_t)geteuid() == intent->uid && st->st_nlink && st->st_uid == geteuid() &&
+	       !(st->st_mode & 002) && (!(st->st_mode & 020) || st->st_gid == getegid());
+}
+
+/* ---- its files ------------------------------------------------------------------------------ */
+
+static enum hf_status path_of(const struct hf_intent_file *plan, struct hf_repo *repo, char **path,
+			      struct hf_err *err)
+{
+	int n = repo ? asprintf(path, "%s/%s", hf_repo_workdir(repo), plan->path)
+		     : asprintf(path, "%s", plan->path);
+
+	if (n >= 0)
+		return HF_OK;
+	*path = NULL;
+	return hf_fail(err, HF_OS, "cannot finish a record: out of memory");
+}
+
+/* V5. Is this still the path that the intent has, and one that may be committed? */
+static enum hf_status ask_again(const struct hf_record_file *f, struct hf_repo *repo,
+				struct hf_err *err)
+{
+	char *real = NULL, *tree_path = NULL;
+	enum hf_status status = hf_record_file_real(f, &real, err);
+
+	if (status == HF_OK)
+		status = hf_repo_path(repo, real, 0, &tree_path, err);
+	if (status == HF_OK && strcmp(tree_path, f->plan->path) != 0)
+		status = hf_fail(err, HF_DATA, "'%s' leads elsewhere by now", f->path);
+	free(real);
+	free(tree_path);
+	return status;
+}
+
+static enum hf_status open_file(struct hf_recovery *r, struct hf_recovery_files *known,
+				struct hf_intent_file *plan, struct hf_err *err)
+{
+	struct hf_record_file *f = &known->files[known->count];
+	char **path = &known->paths[known->count];
+	enum hf_status status = path_of(plan, known->repo, path, err);
+
+	if (status != HF_OK)
+		return status;
+	*f = (struct hf_record_file){.plan = plan, .path = *path};
+	known->count++;
+	status = hf_record_file_open(f, &r->hold->place, true, err);
+	if (status == HF_OK && known->repo)
+		status = ask_again(f, known->repo, err);
+	return status;
+}
+
+static struct hf_recovery_files *known_files(struct hf_recovery *r, const char *id)
+{
+	for (size_t i = 0; i < r->file_count; i++)
+		if (strcmp(r->files[i].id, id) == 0)
+			return &r->files[i];
+	return NULL;
+}
+
+/* A failure that another state of the disk would not have; the others end all. */
+static bool is_lasting(enum hf_status status)
+{
+	return status == HF_DATA || status == HF_CANTCREAT || status == HF_NOINPUT ||
+	       status == HF_USAGE;
+}
+
+static enum verdict open_files(struct hf_recovery *r, struct hf_intent *intent,
+			       struct hf_repo *repo, enum hf_status *status, struct hf_err *err)
+{
+	struct hf_recovery_files *all =
+		reallocarray(r->files, r->file_count + 1, sizeof(*all)), *known;
+
+	*status = all ? HF_OK : hf_fail(err, HF_OS, "cannot finish a record: out of memory");
+	if (!all)
+		return LEFT;
+	r->files = all;
+	known = &all[r->file_count++];
+	*known = (struct hf_recovery_files){.repo = repo};
+	memcpy(known->id, intent->id, sizeof(known->id));
+	known->files = calloc(intent->file_count + 1, sizeof(*known->files));
+	known->paths = calloc(intent->file_count + 1, sizeof(*known->paths));
+	if (!known->files || !known->paths)
+		*status = hf_fail(err, HF_OS, "cannot finish a record: out of memory");
+	for (size_t i = 0; i < intent->file_count && *status == HF_OK; i++)
+		*status = open_file(r, known, &intent->files[i], err);
+	for (size_t i = 0; i < known->count && *status == HF_OK; i++)
+		*status = hf_hold_want_file(r->hold, &known->files[i], err);
+	if (*status == HF_OK)
+		return MORE;
+	if (is_lasting(*status)) {
+		*status = HF_OK;
+		leave(r, intent, err->message);
+	}
+	return LEFT;
+}
+
+/* Everything that the intent needs: is it held? */
+static enum verdict prepare(struct hf_recovery *r, struct hf_intent *intent,
+			    enum hf_status *status, struct hf_err *err)
+{
+	struct hf_recovery_files *known;
+	struct hf_repo *repo = NULL;
+	enum verdict verdict = READY;
+
+	if (intent->version > HF_INTENT_VERSION)
+		return leave(r, intent, "it was made by a newer holdfast");
+	if (intent->repository)
+		verdict = find_repo(r, intent, &repo);
+	else if (!may_replay(r->hold, intent))
+		verdict = leave(r, intent,
+				"only its maker, who must own the database, can finish it");
+	if (verdict == LEFT)
+		return LEFT;
+	known = known_files(r, intent->id);
+	if (!known)
+		return open_files(r, intent, repo, status, err);
+	if (known->repo != repo || known->count != intent->file_count)
+		return leave(r, intent, "it has changed");
+	for (size_t i = 0; i < known->count; i++)
+		known->files[i].plan = &intent->files[i];
+	return verdict;
+}
+
+/* ---- all of them ---------------------------------------------------------------------------- */
+
+static enum hf_status finish(struct hf_recovery *r, struct hf_intent *intent, struct hf_err *err)
+{
+	struct hf_recovery_files *known = known_files(r, intent->id);
+	struct hf_redo redo = {
+		.hold = r->hold,
+		.intent = intent,
+		.files = known->files,
+		.repo = known->repo,
+	};
+	enum hf_status status = hf_redo_found(&redo, err);
+
+	for (size_t i = 0; i < known->count; i++)
+		hf_record_file_unstage(&known->files[i]);
+	if (status != HF_OK)
+		return status;
+	r->finished++;
+	if (redo.commit[0])
+		hf_hold_say(r->hold, "record %.8s is finished: commit %.12s", intent->id, redo.commit);
+	else
+		hf_hold_say(r->hold, "record %.8s is finished", intent->id);
+	return HF_OK;
+}
+
+static enum hf_status recover(struct hf_recovery *r, struct hf_intent *intents, size_t count,
+			      struct hf_err *err)
+{
+	enum verdict *verdicts = calloc(count, sizeof(*verdicts));
+	enum hf_status status = HF_OK;
+	bool more = false;
+
+	if (!verdicts)
+		return hf_fail(err, HF_OS, "cannot finish a record: out of memory");
+	for (size_t i = 0; i < count && status == HF_OK; i++) {
+		verdicts[i] = prepare(r, &intents[i], &status, err);
+		more = more || verdicts[i] == MORE;
+	}
+	if (status == HF_OK && more)
+		status = HF_NO;
+	for (size_t i = 0; i < count && status == HF_OK; i++) {
+		if (verdicts[i] == READY)
+			status = finish(r, &intents[i], err);
+		if (is_lasting(status)) {
+			verdicts[i] = leave(r, &intents[i], err->message);
+			status = HF_OK;
+		}
+		r->left += verdicts[i] != READY;
+	}
+	free(verdicts);
+	return status;
+}
+
+enum hf_status hf_recover(struct hf_recovery *r, struct hf_err *err)
+{
+	struct hf_intent *intents;
+	size_t count, before = r->finished;
+	struct hf_err own;
+	enum hf_status status;
+
+	if (!err)
+		err = &own;
+	r->left = 0;
+	status = hf_intents_load(r->hold->db, false, &intents, &count, err);
+	if (status != HF_OK)
+		return status;
+	if (count)
+		status = recover(r, intents, count, err);
+	hf_intents_free(intents, count);
+	if (status != HF_OK || r->finished == before)
+		return status;
+	/* files have other inodes by now, and the locks are on the old */
+	status = hf_db_commit(r->hold->db, err);
+	return status == HF_OK ? HF_NO : status;
+}
+
+void hf_recovery_end(struct hf_recovery *r)
+{
+	for (size_t i = 0; i < r->file_count; i++) {
+		for (size_t k = 0; k < r->files[i].count; k++) {
+			hf_record_file_close(&r->files[i].files[k]);
+			free(r->files[i].paths[k]);
+		}
+		free(r->files[i].files);
+		free(r->files[i].paths);
+	}
+	free(r->files);
+	free(r->told);
+	r->files = NULL;
+	r->told = NULL;
+	r->file_count = r->told_count = 0;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_RECOVER_H
+#define HF_RECOVER_H
+
+/*
+ * Recovery: what a recorder that died left unfinished is finished, forward, by whoever comes next.
+ *
+ * An intent (intent.h) was durable before anything else was changed, so all that it asks for will
+ * be done. What was done already is seen, not remembered:
+ *
+ *	the commit	a commit that bears the record's id, between the branch's tip and the tip
+ *			that was seen. If it is there, so is the rest (record.h, R3)
+ *	a file		by its content: that of before, or that which is to be
+ *	an append	what was there before, and behind it the record, if it was done. Whatever else
+ *			stands behind it, was appended by others before: the record comes after that
+ *
+ * V1  Nothing that somebody else has made since is overwritten. A file that is neither as before
+ *     nor as it is to be stays as it is. The recorded content is in the commit; without a
+ *     repository it is put beside, as NAME.record-ID. Both are reported, and the rest goes on.
+ * V2  What others have appended stays before the record. What others have committed of the same
+ *     paths stays in HEAD, upon the record's commit (record_git.h). What the user has staged
+ *     otherwise stays staged.
+ * V3  Nothing is guessed. A record is left, and reported, if its repository is another than the one
+ *     given, is not there, or in the middle of a merge; if the branch it was made on is not checked
+ *     out there, now; or if it was made by a newer holdfast. It is still there when that has
+ *     changed.
+ * V4  Recovery may die too. Where an append has to be told apart from a second one, because others
+ *     came before it, the intent is first brought up to date, durably.
+ * V5  An intent is not believed for standing in a database that anybody can write to. In a
+ *     repository it can change only what a commit there may change: each path is asked for again.
+ *     Without one, only the database's owner replays it, if nobody else may write to it, save the
+ *     owner's own group.
+ * V6  The database itself, its log and its turnstile are never replaced.
+ *
+ * The caller has taken the hold (record_hold.h), and a transaction has begun. If what is to be done
+ * needs more than is held, that is wanted, and HF_NO returned: take it again. So too when something
+ * was finished: it is committed, and files that are locked may have other inodes by now.
+ *
+ * Errors: what stands in the way, of a record that could be finished. Nothing is lost by it: the
+ * intent stays.
+ */
+
+#include "record_hold.h"
+
+struct hf_recovery {
+	struct hf_hold *hold;
+	bool others; /* records of other repositories too: found where the intent says */
+	size_t finished, left;
+
+	struct hf_recovery_files *files; /* of the intents that were seen, for their locks */
+	size_t file_count;
+	char (*told)[HF_RECORD_ID]; /* those whose leaving was reported */
+	size_t told_count;
+};
+
+/* HF_OK: none is left that can be finished, and nothing was done. HF_NO: give back, take, and ask
+ * again. */
+enum hf_status hf_recover(struct hf_recovery *r, struct hf_err *err);
+void hf_recovery_end(struct hf_recovery *r);
+
+#endif

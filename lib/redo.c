@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: ISC */
+#include "redo.h"
+
+#include <errno.h>
+#include <sha2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "copy.h"
+#include "sys.h"
+
+/* What has become of a file. */
+enum fate {
+	TO_DO,
+	IS_DONE,
+	STAYS, /* it is somebody else's by now: V1 */
+};
+
+/* ---- what the recorder itself does ---------------------------------------------------------- */
+
+static enum hf_status apply_files(struct hf_redo *redo, const enum fate *fates, struct hf_err *err)
+{
+	size_t count = redo->intent->file_count;
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < count && status == HF_OK; i++)
+		if (!fates || fates[i] == TO_DO)
+			status = hf_record_file_apply(&redo->files[i], err);
+	return status == HF_OK ? hf_record_files_sync(redo->files, count, err) : status;
+}
+
+static enum hf_status redo_git(struct hf_redo *redo, const char *tip, struct hf_err *err)
+{
+	enum hf_status status;
+
+	if (!redo->repo)
+		return HF_OK;
+	status = hf_record_git_redo(&redo->git, redo->files, tip, redo->hold->wait.deadline, err);
+	if (status == HF_OK)
+		memcpy(redo->commit, redo->git.commit, sizeof(redo->commit));
+	return status;
+}
+
+enum hf_status hf_redo(struct hf_redo *redo, const char *tip, struct hf_err *err)
+{
+	enum hf_status status = apply_files(redo, NULL, err);
+
+	return status == HF_OK ? redo_git(redo, tip, err) : status;
+}
+
+enum hf_status hf_redo_snapshot(void *hold, int fd, struct hf_err *err)
+{
+	(void)hold;
+	(void)fd;
+	return hf_fail(err, HF_UNAVAILABLE, "snapshots are not there yet");
+}
+
+/* ---- what has become of a file -------------------------------------------------------------- */
+
+static enum hf_status read_failed(const struct hf_record_file *f, struct hf_err *err)
+{
+	return hf_fail_errno(err, "cannot read '%s'", f->path);
+}
+
+/* Is the file, up to where it ended before, what it was? */
+static enum hf_status begins_as_before(const struct hf_record_file *f, bool *is, struct hf_err *err)
+{
+	const struct hf_intent_file *plan = f->plan;
+	char piece[64 * 1024], hex[65];
+	int64_t left = plan->old_size;
+	SHA2_CTX sha;
+
+	*is = !plan->old[0];
+	if (*is || f->st.st_size < plan->old_size)
+		return HF_OK;
+	SHA256Init(&sha);
+	while (left > 0) {
+		size_t most = left < (int64_t)sizeof(piece) ? (size_t)left : sizeof(piece);
+		ssize_t n = sys_pread(f->fd, piece, most, plan->old_size - left);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? read_failed(f, err) : HF_OK;
+		SHA256Update(&sha, (const uint8_t *)piece, (size_t)n);
+		left -= n;
+	}
+	*is = strcmp(SHA256End(&sha, hex), plan->old) == 0;
+	return HF_OK;
+}
+
+/* Is the record in the file: at this place, or (at < 0) anywhere? */
+static enum hf_status has_record(const struct hf_record_file *f, int64_t at, bool *has,
+				 struct hf_err *err)
+{
+	const struct hf_intent_file *plan = f->plan;
+	size_t size = (size_t)f->st.st_size;
+	char *bytes;
+
+	*has = false;
+	if (size < plan->size || (at >= 0 && at > (int64_t)(size - plan->size)) || !plan->size)
+		return HF_OK;
+	bytes = mmap(NULL, size, PROT_READ, MAP_SHARED, f->fd, 0);
+	if (bytes == MAP_FAILED)
+		return read_failed(f, err);
+	*has = at >= 0 ? memcmp(bytes + at, plan->content, plan->size) == 0
+		       : memmem(bytes, size, plan->content, plan->size) != NULL;
+	munmap(bytes, size);
+	return HF_OK;
+}
+
+/* *correct: the intent must say first what is there now. V4 */
+static enum hf_status judge_append(const struct hf_redo *redo, const struct hf_record_file *f,
+				   enum fate *fate, bool *correct, struct hf_err *err)
+{
+	const struct hf_intent_file *plan = f->plan;
+	bool as_before, has = false;
+	enum hf_status status;
+
+	*fate = TO_DO;
+	if (!f->present) {
+		*correct = plan->old[0];
+		if (*correct)
+			hf_hold_say(redo->hold, "'%s' was removed meanwhile; it is made anew", f->path);
+		return HF_OK;
+	}
+	status = begins_as_before(f, &as_before, err);
+	if (status == HF_OK)
+		status = has_record(f, as_before ? plan->old_size : -1, &has, err);
+	if (status != HF_OK)
+		return status;
+	if (has)
+		*fate = IS_DONE;
+	*correct = !has && !(as_before && plan->old[0] && f->st.st_size == plan->old_size);
+	if (!as_before)
+		hf_hold_say(redo->hold, "'%s' was rewritten meanwhile; it %s the record", f->path,
+		    has ? "has" : "gets");
+	return HF_OK;
+}
+
+static enum hf_status judge(const struct hf_redo *redo, struct hf_record_file *f,
+			    const char found[65], enum fate *fate, bool *correct,
+			    struct hf_err *err)
+{
+	const struct hf_intent_file *plan = f->plan;
+
+	*correct = false;
+	*fate = IS_DONE;
+	if (plan->op == HF_RECORD_APPEND)
+		return judge_append(redo, f, fate, correct, err);
+	if (strcmp(found, plan->fresh) == 0)
+		return HF_OK;
+	*fate = strcmp(found, plan->old) == 0 || plan->op == HF_RECORD_SNAPSHOT ? TO_DO : STAYS;
+	return HF_OK;
+}
+
+/* ---- what is staged ------------------------------------------------------------------------- */
+
+/* V1, without a repository. */
+static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_record_file *f,
+				 struct hf_err *err)
+{
+	const struct hf_atomic_options options = {
+		.wait = redo->hold->wait, .skip_same = true, .allow_empty = true};
+	struct hf_atomic atomic;
+	enum hf_status status;
+	char *path;
+
+	if (f->plan->op != HF_RECORD_WRITE) {
+		hf_hold_say(redo->hold, "'%s' was changed meanwhile, and stays", f->path);
+		return HF_OK;
+	}
+	if (asprintf(&path, "%s.record-%.8s", f->path, redo->intent->id) < 0)
+		return hf_fail(err, HF_OS, "cannot finish a record: out of memory");
+	status = hf_atomic_begin(&atomic, path, &options, err);
+	if (status == HF_OK) {
+		status = hf_write_all(atomic.fd, f->plan->content, f->plan->size, path, err);
+		if (status == HF_OK)
+			status = hf_atomic_commit(&atomic, err);
+		hf_atomic_end(&atomic);
+	}
+	if (status == HF_OK)
+		hf_hold_say(redo->hold, "'%s' was changed meanwhile, and stays; what was recorded is in '%s'",
+		    f->path, path);
+	free(path);
+	return status;
+}
+
+/* Look at one, and stage what is needed: to apply it, or for its blob. */
+static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum fate *fate, bool *correct,
+				  struct hf_err *err)
+{
+	struct hf_record_file *f = &redo->files[i];
+	struct hf_intent_file plan = *f->plan; /* what staging overwrites */
+	enum hf_status status;
+	char found[65];
+
+	snprintf(f->mode, sizeof(f->mode), "%04o", f->plan->mode & 07777);
+	status = hf_record_file_look(f, &redo->hold->wait, found, err);
+	if (status != HF_OK)
+		return status;
+	status = judge(redo, f, found, fate, correct, err);
+	if (status != HF_OK)
+		return status;
+	f->found_done = *fate == IS_DONE;
+	if (*fate == STAYS && !redo->repo)
+		return put_beside(redo, f, err);
+	if (*fate == STAYS)
+		hf_hold_say(redo->hold, "'%s' was changed meanwhile, and stays; what was recorded is committed",
+		    f->path);
+	if (*fate == IS_DONE || (*fate == STAYS && f->plan->op != HF_RECORD_WRITE))
+		return HF_OK;
+	status = hf_record_file_stage(f, found, hf_redo_snapshot, redo->hold, err);
+	if (status == HF_OK && !*correct)
+		*f->plan = plan;
+	return status;
+}
+
+/* V4. */
+static enum hf_status correct_intent(const struct hf_redo *redo, const bool *correct,
+				     struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+	bool any = false;
+
+	for (size_t i = 0; i < redo->intent->file_count && status == HF_OK; i++) {
+		any = any || correct[i];
+		if (correct[i])
+			status = hf_intent_correct(redo->hold->db, redo->intent, i, err);
+	}
+	if (status == HF_OK && any)
+		status = hf_db_commit(redo->hold->db, err);
+	if (status == HF_OK && any)
+		status = hf_hold_begin(redo->hold, true, err);
+	return status;
+}
+
+/* *tip is where the branch is, *done: the commit is there. */
+static enum hf_status look_for_commit(struct hf_redo *redo, char tip[HF_OID_SIZE], bool *done,
+				      struct hf_err *err)
+{
+	enum hf_status status;
+
+	*done = false;
+	if (!redo->repo)
+		return HF_OK;
+	status = hf_repo_tip(redo->repo, redo->intent->ref, tip, err);
+	if (status == HF_OK)
+		status = hf_record_git_find(redo->repo, redo->intent, tip, redo->commit, err);
+	*done = status == HF_OK;
+	return status == HF_NO ? HF_OK : status;
+}
+
+static enum hf_status finish(struct hf_redo *redo, enum fate *fates, bool *correct, const char *tip,
+			     struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < redo->intent->file_count && status == HF_OK; i++)
+		status = stage_found(redo, i, &fates[i], &correct[i], err);
+	if (status == HF_OK && redo->repo)
+		status = hf_record_git_stage(&redo->git, redo->repo, redo->intent, redo->files,
+					     tip, err);
+	if (status == HF_OK)
+		status = correct_intent(redo, correct, err);
+	if (status == HF_OK)
+		status = apply_files(redo, fates, err);
+	if (status == HF_OK)
+		status = redo_git(redo, tip, err);
+	hf_record_git_end(&redo->git);
+	return status;
+}
+
+enum hf_status hf_redo_found(struct hf_redo *redo, struct hf_err *err)
+{
+	size_t count = redo->intent->file_count;
+	enum fate *fates = calloc(count + 1, sizeof(*fates));
+	bool *correct = calloc(count + 1, sizeof(*correct)), done = false;
+	char tip[HF_OID_SIZE] = "";
+	enum hf_status status;
+
+	if (fates && correct)
+		status = look_for_commit(redo, tip, &done, err);
+	else
+		status = hf_fail(err, HF_OS, "cannot finish a record: out of memory");
+	if (status == HF_OK && !done)
+		status = finish(redo, fates, correct, tip, err);
+	free(fates);
+	free(correct);
+	return status == HF_OK ? hf_intent_delete(redo->hold->db, redo->intent->id, err) : status;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_REDO_H
+#define HF_REDO_H
+
+/*
+ * The steps behind the commit point: files, index, ref; and the intent goes.
+ *
+ * hf_redo() is for the recorder itself, which has all of it staged. hf_redo_found() is for who finds
+ * an intent: it asks of each file what has become of it (recover.h, V1 to V4), stages what is still
+ * to be done, and then does the same.
+ *
+ * The caller holds everything that is touched (record_hold.h). Neither ends the transaction that
+ * deletes the intent, and so neither makes that durable; hf_redo_found() may, before anything is
+ * changed, commit a correction of the intent and begin another one.
+ *
+ * A crash at any point leaves the intent. Errors: what could not be done; the rest is not tried.
+ */
+
+#include "record_git.h"
+#include "record_hold.h"
+
+struct hf_redo {
+	struct hf_hold *hold;
+	struct hf_intent *intent;
+	struct hf_record_file *files; /* as many as the intent has, in its order */
+	struct hf_repo *repo;	      /* NULL: no commit is made */
+	struct hf_record_git git;     /* staged; for hf_redo() */
+	char commit[HF_OID_SIZE]; /* the record's, when it is in the branch */
+};
+
+/* Files, index and ref. */
+enum hf_status hf_redo(struct hf_redo *redo, const char *tip, struct hf_err *err);
+
+/* All that is not done yet, and delete the intent. */
+enum hf_status hf_redo_found(struct hf_redo *redo, struct hf_err *err);
+
+/* An image of the database, without intents, for hf_record_file_stage(). hold is the context. */
+enum hf_status hf_redo_snapshot(void *hold, int fd, struct hf_err *err);
+
+#endif

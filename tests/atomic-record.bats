@@ -1,0 +1,483 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# shellcheck disable=SC2016
+#
+# atomic-record: files, rows and a commit, or nothing. The rules cited are those of lib/record.h.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+	git init -q -b main repo
+	cd repo
+	git config user.name N
+	git config user.email n@x
+	mkdir notes
+	echo first >ledger
+	echo other >notes/other
+	git add ledger notes/other
+	git commit -qm first
+	sqlite3 ../db 'PRAGMA journal_mode=WAL; CREATE TABLE t(n INTEGER PRIMARY KEY, name UNIQUE)' \
+		>/dev/null
+	db=$BATS_TEST_TMPDIR/db
+	echo "a note" >../note
+	echo "a line" >../line
+}
+
+rows() { sqlite3 "$db" 'SELECT count(*) FROM t'; }
+commits() { git rev-list --count HEAD; }
+intents() { sqlite3 "$db" 'SELECT count(*) FROM holdfast_intent'; }
+
+# A whole record of name $1, and further arguments.
+record() {
+	atomic-record --sqlite "$db" --git . -m "record $1" --write "notes/$1=../note" \
+		--append ledger=../line --sql "INSERT INTO t(name) VALUES ('$1')" "${@:2}"
+}
+
+# Nothing was done: as setup left it, but for what the user did.
+nothing_done() {
+	[ "$(rows)" = 0 ]
+	[ "$(commits)" = 1 ]
+	[ "$(cat ledger)" = first ]
+	[ ! -e notes/a ]
+	[ ! -e .git/index.lock ]
+	[ -z "$(find . -name '.holdfast.*')" ]
+	git fsck --strict --no-dangling
+}
+
+# What a run leaves that is killed at its first call named $1 after the COMMIT: the row and the intent
+# are there, and of the rest what came before.
+killed_at() {
+	local n
+
+	cp -r . ../before
+	cp "$db" ../db.before
+	for n in {1..20}; do
+		rm -rf "$BATS_TEST_TMPDIR/repo" "$db" "$db"-*
+		cp -r ../before "$BATS_TEST_TMPDIR/repo"
+		cp ../db.before "$db"
+		cd "$BATS_TEST_TMPDIR/repo"
+		HOLDFAST_FAULT="$1#$n:kill" run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
+			--git . -m 'record a' --write notes/a=../note --append ledger=../line \
+			--sql "INSERT INTO t(name) VALUES ('a')"
+		[ "$(rows)" = 0 ] || break
+	done
+	[ "$(rows)" = 1 ]
+	[ "$(intents)" = 1 ]
+}
+
+@test "a note, a line, a row and a commit" {
+	echo mine >mine
+	git add mine
+	run -0 record a
+	[[ $output =~ ^1\ [0-9a-f]{40}$ ]]
+	[ "${output#* }" = "$(git rev-parse HEAD)" ]
+	[ "$(cat notes/a)" = 'a note' ]
+	[ "$(cat ledger)" = $'first\na line' ]
+	[ "$(rows)" = 1 ]
+	[ "$(intents)" = 0 ]
+	[ "$(git log -1 --format=%s)" = 'record a' ]
+	[[ $(git log -1 --format='%(trailers:key=Holdfast-Record)') =~ ^Holdfast-Record:\ [0-9a-f]{32} ]]
+	[ "$(git show --name-only --format= HEAD)" = $'ledger\nnotes/a' ]
+	# R8
+	[ "$(git status --porcelain)" = 'A  mine' ]
+	git fsck --strict --no-dangling
+}
+
+@test "--json" {
+	run -0 record a --json
+	[ "$(jq -r .commit <<<"$output")" = "$(git rev-parse HEAD)" ]
+	[ "$(jq -r .rowid <<<"$output")" = 1 ]
+	[[ $(git log -1 --format=%B) == *"$(jq -r .id <<<"$output")"* ]]
+}
+
+@test "without a repository: files and rows" {
+	run -0 atomic-record --sqlite "$db" --write ../f=../note --append ../g=../line \
+		--sql "INSERT INTO t(name) VALUES ('a')"
+	[ "$output" = 1 ]
+	[ "$(cat ../f)" = 'a note' ]
+	[ "$(cat ../g)" = 'a line' ]
+	[ "$(rows)" = 1 ]
+	[ "$(intents)" = 0 ]
+}
+
+@test "without files: rows alone, and no table is made" {
+	run -0 atomic-record --sqlite "$db" --sql "INSERT INTO t(name) VALUES ('a'), ('b')"
+	[ "$output" = 2 ]
+	[ "$(rows)" = 2 ]
+	run ! intents
+}
+
+@test "without SQL; an absent database is made" {
+	run -0 atomic-record --sqlite ../new --git . -m m --write notes/a=../note
+	[[ $output =~ ^0\ [0-9a-f]{40}$ ]]
+	[ "$(sqlite3 ../new 'PRAGMA journal_mode')" = wal ]
+}
+
+@test "several statements, in the order given, in one transaction" {
+	echo "UPDATE t SET name = name || 'z';" >../script
+	atomic-record --sqlite "$db" --sql "INSERT INTO t(name) VALUES ('a')" --sql-file ../script \
+		--sql "UPDATE t SET name = name || 'y'"
+	[ "$(sqlite3 "$db" 'SELECT name FROM t')" = azy ]
+	echo "INSERT INTO t(name) VALUES ('b'); INSERT INTO t(name) VALUES ('c')" |
+		atomic-record --sqlite "$db" --sql-file -
+	[ "$(rows)" = 3 ]
+	# the third fails
+	run -65 atomic-record --sqlite "$db" --sql "DELETE FROM t; INSERT INTO t(name) VALUES ('d'); \
+		INSERT INTO absent VALUES (1)"
+	[[ $output == *'no such table'* ]]
+	[ "$(rows)" = 3 ]
+}
+
+@test "foreign keys are enforced, unless told otherwise" {
+	sqlite3 "$db" 'CREATE TABLE c(t REFERENCES t(n))'
+	run -65 record a --sql 'INSERT INTO c VALUES (99)'
+	nothing_done
+	record a --sql 'INSERT INTO c VALUES (99)' --no-foreign-keys
+}
+
+@test "standard input is a source, once" {
+	echo piped | atomic-record --sqlite "$db" --write f=-
+	[ "$(cat f)" = piped ]
+	run -64 atomic-record --sqlite "$db" --write f=- --sql-file - <../note
+	[[ $output == *'once only'* ]]
+}
+
+@test "the last = divides PATH from SRC" {
+	atomic-record --sqlite "$db" --write a=b=../note
+	[ "$(cat a=b)" = 'a note' ]
+	atomic-record --sqlite "$db" --write c=/dev/fd/4 4<../note
+	[ "$(cat c)" = 'a note' ]
+	run -64 atomic-record --sqlite "$db" --write nothing
+}
+
+@test "a file is removed" {
+	run -0 atomic-record --sqlite "$db" --git . -m gone --remove notes/other
+	[ ! -e notes/other ]
+	[ "$(git show --name-status --format= HEAD)" = $'D\tnotes/other' ]
+	[ -z "$(git status --porcelain)" ]
+	run -66 atomic-record --sqlite "$db" --git . -m gone --remove notes/other
+}
+
+@test "--if-match" {
+	run -1 atomic-record --sqlite "$db" --git . -m m --if-match absent --write ledger=../note
+	nothing_done
+	sum=$(sha256sum ledger)
+	run -0 atomic-record --sqlite "$db" --git . -m m --if-match "${sum%% *}" \
+		--write ledger=../note --if-match absent --write notes/a=../note
+	run -64 atomic-record --sqlite "$db" --write f=../note --if-match absent
+}
+
+@test "an empty source is refused, unless it is meant" {
+	: >../empty
+	run -65 atomic-record --sqlite "$db" --write f=../empty
+	[[ $output == *allow-empty* ]]
+	atomic-record --sqlite "$db" --allow-empty --write f=../empty
+	[ -e f ] && [ ! -s f ]
+}
+
+@test "modes: kept, and committed" {
+	chmod 750 ledger
+	git commit -qam x
+	record a
+	[ "$(stat -c %a ledger)" = 750 ]
+	[[ $(git ls-tree HEAD ledger) == 100755* ]]
+	[[ $(git ls-tree HEAD notes/a) == 100644* ]]
+	[ -z "$(git status --porcelain)" ]
+}
+
+@test "a symbolic link is followed, and what it leads to is committed" {
+	ln -s ledger link
+	atomic-record --sqlite "$db" --git . -m m --append link=../line
+	[ -L link ]
+	[ "$(git show --name-only --format= HEAD)" = ledger ]
+}
+
+@test "missing directories" {
+	run -73 atomic-record --sqlite "$db" --git . -m m --write a/b/c=../note
+	atomic-record --sqlite "$db" --git . -m m --parents --write a/b/c=../note
+	[ "$(git show HEAD:a/b/c)" = 'a note' ]
+}
+
+@test "refused before anything is done" {
+	local status
+	refused() {
+		status=$1
+		shift
+		run "-$status" atomic-record --sqlite "$db" --git . -m m \
+			--sql "INSERT INTO t(name) VALUES ('a')" "$@"
+		nothing_done
+	}
+	refused 65 --write /tmp/outside=../note
+	refused 65 --write .git/config=../note
+	refused 65 --write notes=../note
+	refused 64 --write f=../note --append ./f=../line
+	refused 66 --write f=../nothing
+	ln -s /tmp out
+	refused 65 --write out/f=../note
+	echo '*.o' >.git/info/exclude
+	refused 65 --write f.o=../note
+	ln ledger ../hard
+	refused 65 --append ledger=../line
+	rm ../hard
+	mkfifo fifo
+	refused 65 --write fifo=../note
+	refused 65 --write f=../note -m ' '
+	git checkout -q --detach
+	git update-ref --no-deref refs/heads/x HEAD
+	git checkout -q main
+	echo x >.git/MERGE_HEAD
+	git rev-parse HEAD >.git/MERGE_HEAD
+	refused 65 --write f=../note
+}
+
+@test "no identity: the message says what to do" {
+	git config --unset user.name
+	git config --unset user.email
+	HOME=/nonexistent GIT_AUTHOR_NAME='' run -65 record a
+	[[ $output == *'git config'*user.email* ]]
+	nothing_done
+}
+
+@test "called wrongly" {
+	run -64 atomic-record
+	run -64 atomic-record --sqlite "$db"
+	run -64 atomic-record --sqlite "$db" --git . --write f=../note
+	run -64 atomic-record --sqlite "$db" -m m --write f=../note
+	run -64 atomic-record --sqlite "$db" --git . -m m --sql 'SELECT 1'
+	run -64 atomic-record --sqlite "$db" --write f=../note operand
+	run -64 atomic-record --dry-run --sqlite "$db" --write f=../note
+	run -64 atomic-record --recover --sqlite "$db" --write f=../note
+	nothing_done
+}
+
+@test "the live database is not among the files" {
+	cp ../db live
+	run -65 atomic-record --sqlite live --git . -m m --write live=../note
+	[[ $output == *'live database'* ]]
+	run -65 atomic-record --sqlite live --git . -m m --write live-wal=../note
+}
+
+@test "not a database; a damaged one; a newer one's intents" {
+	echo nothing >../text
+	run -65 atomic-record --sqlite ../text --git . -m m --write notes/a=../note
+	[ ! -e notes/a ]
+	record x >/dev/null
+	sqlite3 "$db" "INSERT INTO holdfast_intent(id, version, created, uid)
+		VALUES ('0123456789abcdef0123456789abcdef', 99, 0, 0)"
+	run -0 record a
+	[[ $output == *'newer holdfast'* ]]
+	sqlite3 "$db" 'UPDATE holdfast_intent SET version = 1, uid = -5'
+	run -65 record b
+	[[ $output == *'cannot understand'* ]]
+}
+
+@test "a worktree, a detached HEAD, an unborn branch" {
+	git worktree add -q ../wt
+	cd ../wt
+	record a
+	[ "$(git log -1 --format=%s)" = 'record a' ]
+	[ "$(git -C ../repo log -1 --format=%s)" = first ]
+	[ -z "$(git status --porcelain)" ]
+	git checkout -q --detach
+	record b
+	[ "$(git log -1 --format=%s HEAD)" = 'record b' ]
+	[ "$(git log -1 --format=%s wt)" = 'record a' ]
+	git init -q -b trunk ../unborn
+	cd ../unborn
+	git config user.name N
+	git config user.email n@x
+	record c --parents
+	[ "$(git log --format=%s trunk)" = 'record c' ]
+}
+
+@test "20 recorders at once" {
+	local pids=() i
+	for i in {1..20}; do
+		record "n$i" -w 60s >/dev/null 3>&- &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i"; done
+	[ "$(rows)" = 20 ]
+	[ "$(commits)" = 21 ]
+	[ "$(ls notes | wc -l)" = 21 ]
+	[ "$(wc -l <ledger)" = 21 ]
+	[ -z "$(git status --porcelain)" ]
+	git fsck --strict --no-dangling
+	[ "$(sqlite3 "$db" 'PRAGMA integrity_check')" = ok ]
+}
+
+@test "an unfinished record is listed, and finished" {
+	killed_at renameat2
+	[ "$(cat ledger)" = first ]
+	run -1 --separate-stderr atomic-record --recover --dry-run --sqlite "$db"
+	[[ $output == *refs/heads/main* ]]
+	[[ $output == *notes/a* ]]
+	run -1 atomic-record --recover --dry-run --json --sqlite "$db"
+	[ "$(jq -r '.files[1]' <<<"$output")" = ledger ]
+	run -0 atomic-record --recover --sqlite "$db"
+	[[ $output == *'is finished: commit'* ]]
+	[ "$(cat ledger)" = $'first\na line' ]
+	[ "$(git log -1 --format=%s)" = 'record a' ]
+	[ -z "$(git status --porcelain)" ]
+	run -0 atomic-record --recover --dry-run --sqlite "$db"
+	[ -z "$output" ]
+}
+
+@test "the next record finishes it first" {
+	killed_at renameat2
+	run -0 --separate-stderr record b
+	[ "$(git log --format=%s)" = $'record b\nrecord a\nfirst' ]
+	[ "$(cat ledger)" = $'first\na line\na line' ]
+	[ "$(rows)" = 2 ]
+	[ -z "$(git status --porcelain)" ]
+}
+
+@test "a user's commit between crash and recovery loses nothing of either" {
+	killed_at renameat2
+	echo users >>notes/other
+	rm -f .git/index.lock
+	git commit -qam users
+	atomic-record --recover --sqlite "$db"
+	[ "$(git log --format=%s)" = $'record a\nusers\nfirst' ]
+	[ "$(git show HEAD:notes/other)" = $'other\nusers' ]
+	[ "$(git show HEAD:notes/a)" = 'a note' ]
+	[ -z "$(git status --porcelain)" ]
+}
+
+@test "V2: the user has committed the record's own path meanwhile" {
+	killed_at renameat2
+	echo theirs >notes/a
+	rm -f .git/index.lock
+	git add notes/a
+	git commit -qm users
+	run -0 atomic-record --recover --sqlite "$db"
+	[[ $output == *'was changed meanwhile, and stays'* ]]
+	[ "$(cat notes/a)" = theirs ]
+	[ "$(git show HEAD:notes/a)" = theirs ]
+	[ "$(git show HEAD~1:notes/a)" = 'a note' ]
+	[ "$(git log -1 --format=%s HEAD~1)" = 'record a' ]
+	[ "$(git log -1 --format=%s HEAD~2)" = users ]
+	[ -z "$(git status --porcelain)" ]
+}
+
+@test "V2: others have appended meanwhile, and appended and committed" {
+	killed_at linkat
+	[ ! -e notes/a ]
+	rm -f .git/index.lock
+	echo theirs >>ledger
+	git commit -qam users
+	atomic-record --recover --sqlite "$db"
+	[ "$(cat ledger)" = $'first\ntheirs\na line' ]
+	[ "$(git show HEAD:ledger)" = "$(cat ledger)" ]
+	[ -z "$(git status --porcelain)" ]
+}
+
+@test "V1: without a repository, what was changed meanwhile stays" {
+	echo old >f
+	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
+		--write f=../note --sql "INSERT INTO t(name) VALUES ('a')"
+	echo theirs >f
+	run -0 atomic-record --recover --sqlite "$db"
+	[ "$(cat f)" = theirs ]
+	[ "$(cat f.record-*)" = 'a note' ]
+	[ "$(intents)" = 0 ]
+}
+
+@test "V3: the branch is not checked out" {
+	killed_at linkat
+	rm -f .git/index.lock
+	git checkout -q -b elsewhere
+	run -1 atomic-record --recover --sqlite "$db"
+	[[ $output == *'refs/heads/main'*'is not checked out'* ]]
+	[ "$(git log --format=%s)" = first ]
+	[ ! -e notes/a ]
+	# others go on
+	record b
+	[ "$(git log -1 --format=%s)" = 'record b' ]
+	git checkout -q main
+	atomic-record --recover --sqlite "$db"
+	[ "$(git log --format=%s main)" = $'record a\nfirst' ]
+}
+
+@test "V3: another repository's is left alone, and reported" {
+	killed_at renameat2
+	git init -q -b main ../second
+	cd ../second
+	git config user.name N
+	git config user.email n@x
+	run -0 --separate-stderr record b --parents
+	[[ $stderr == *'of another repository'* ]]
+	[ "$(intents)" = 1 ]
+	run -1 atomic-record --recover --sqlite "$db" --git .
+	run -0 atomic-record --recover --sqlite "$db"
+	[ "$(git -C ../repo log -1 --format=%s)" = 'record a' ]
+}
+
+@test "V3: the repository is gone, and comes back elsewhere" {
+	killed_at renameat2
+	mv ../repo ../moved
+	cd ../moved
+	run -1 atomic-record --recover --sqlite "$db"
+	run -0 atomic-record --recover --sqlite "$db" --git .
+	[ "$(git log -1 --format=%s)" = 'record a' ]
+	[ -z "$(git status --porcelain)" ]
+}
+
+@test "V5: an intent in a database that others may write to is not believed" {
+	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
+		--write ledger=../note --sql "INSERT INTO t(name) VALUES ('a')"
+	chmod 666 "$db"
+	run -1 atomic-record --recover --sqlite "$db"
+	[[ $output == *'only its maker'* ]]
+	[ "$(cat ledger)" = first ]
+	chmod 600 "$db"
+	atomic-record --recover --sqlite "$db"
+	[ "$(cat ledger)" = 'a note' ]
+}
+
+@test "V6: an intent that names the database, or a path out of the repository, is left" {
+	killed_at renameat2
+	sqlite3 "$db" "UPDATE holdfast_intent_file SET path = '../db' WHERE number = 0"
+	run -1 atomic-record --recover --sqlite "$db"
+	sqlite3 "$db" "UPDATE holdfast_intent_file SET path = '.git/config' WHERE number = 0"
+	run -1 atomic-record --recover --sqlite "$db"
+	[ "$(sqlite3 "$db" 'PRAGMA integrity_check')" = ok ]
+	git fsck
+}
+
+@test "a database with a rollback journal" {
+	sqlite3 "$db" 'PRAGMA journal_mode=DELETE' >/dev/null
+	record a
+	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" \
+		--sqlite "$db" --git . -m 'record b' --append ledger=../line \
+		--sql "INSERT INTO t(name) VALUES ('b')"
+	atomic-record --recover --sqlite "$db"
+	[ "$(rows)" = 2 ]
+	[ "$(git log -1 --format=%s)" = 'record b' ]
+	[ "$(sqlite3 "$db" 'PRAGMA journal_mode')" = delete ]
+}
+
+@test "somebody has the database, or index.lock: 75, and nothing is done" {
+	mkfifo ../in ../out
+	sqlite3 "$db" <../in >../out 3>&- &
+	exec 8>../in 9<../out
+	echo "BEGIN IMMEDIATE; SELECT 'begun';" >&8
+	read -r line <&9
+	[ "$line" = begun ]
+	run -75 record a -n
+	run -75 record a -w 0.2
+	run -9 record a -w 0.1 -E 9
+	exec 8>&- 9<&-
+	wait
+	nothing_done
+	: >.git/index.lock
+	exec 7<.git/index.lock
+	run -75 record a -n
+	exec 7<&-
+	rm .git/index.lock
+	nothing_done
+	record a
+}

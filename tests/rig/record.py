@@ -1,0 +1,296 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""record.py [-j WAL|DELETE] [-s] [-e K/N] [-v] strace|table ACTION...
+
+Runs atomic-record again and again, disturbed at another place each time, lets the next one recover,
+and judges what is there (lib/record.h, R1 to R8):
+
+    strace      each system call that strace(1) sees, of an ordinary build
+    table       each call of the fault table (lib/sys.h), of the fault build
+    ACTION      kill, EIO, ENOSPC
+    -j MODE     the database's journal mode
+    -s          with a snapshot of the database
+    -e K/N      only every N-th place, from the K-th on: a sample
+    -v          tell of every run
+
+One record is a note, which is created; a line in a ledger, which is there; a file that is removed; a
+row; a commit. The user has something else staged. What must hold afterwards:
+
+    J1  note, line, removal, row and commit are all there, once each, or none of them is. In the
+        commit is what is in the worktree.
+    J2  Exit 0 and 76 mean there; any other exit status means not there. Only a death may mean
+        either.
+    J3  The repository, the database and the user's staging are sound, nothing is unfinished, and
+        there is no litter.
+    J4  The next record succeeds.
+
+Exits 1 if anything was wrong, or if the runs did not show both outcomes.
+"""
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+MOST_SHOWN = 8
+GIT = {
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_AUTHOR_DATE": "1700000000 +0000",
+    "GIT_COMMITTER_DATE": "1700000000 +0000",
+}
+ENV = dict(os.environ, **GIT)
+
+
+class Wrong(Exception):
+    """What must hold does not."""
+
+
+def run(*argv, cwd, ok=True):
+    done = subprocess.run(argv, cwd=cwd, env=ENV, capture_output=True, check=False)
+    if ok and done.returncode:
+        raise Wrong(f"{' '.join(argv)}: {done.returncode}: {done.stderr.decode()}{done.stdout.decode()}")
+    return done.stdout.decode(errors="replace")
+
+
+class Scene:
+    """A worktree with a database, and how a record is made and looked for in it."""
+
+    def __init__(self, here, journal, snapshot):
+        self.template, self.dir = f"{here}/template", f"{here}/work"
+        self.snapshot, self.journal = snapshot, journal
+        os.makedirs(f"{self.template}/notes")
+        os.makedirs(f"{here}/src")
+        self.src = f"{here}/src"
+        self.make()
+
+    def make(self):
+        at = self.template
+        run("git", "init", "-q", "-b", "main", ".", cwd=at)
+        run("git", "config", "user.name", "N", cwd=at)
+        run("git", "config", "user.email", "n@x", cwd=at)
+        for name, text in (("ledger", "first\n"), ("gone", "to go\n"), ("mine", "mine\n"),
+                           ("notes/other", "other\n")):
+            with open(f"{at}/{name}", "w", encoding="utf-8") as file:
+                file.write(text)
+        run("git", "add", "ledger", "gone", "notes/other", cwd=at)
+        run("git", "commit", "-qm", "first", cwd=at)
+        run("git", "add", "mine", cwd=at)
+        db = sqlite3.connect(f"{at}/db")
+        db.execute(f"PRAGMA journal_mode={self.journal}")
+        db.execute("CREATE TABLE t(n INTEGER PRIMARY KEY, name TEXT UNIQUE)")
+        db.commit()
+        db.close()
+        with open(f"{at}/.git/info/exclude", "a", encoding="utf-8") as file:
+            file.write("/db*\n")
+
+    def fresh(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+        shutil.copytree(self.template, self.dir, symlinks=True)
+
+    def command(self, tool, name, removes=True):
+        for part in ("note", "line"):
+            with open(f"{self.src}/{part}", "w", encoding="utf-8") as file:
+                file.write(f"{part} {name}\n")
+        argv = [tool, "--sqlite", "db", "--git", ".", "-m", f"record {name}",
+                "--write", f"notes/{name}={self.src}/note", "--append", f"ledger={self.src}/line",
+                "--sql", f"INSERT INTO t(name) VALUES ('{name}')"]
+        if removes:
+            argv += ["--remove", "gone"]
+        if self.snapshot:
+            argv += ["--snapshot", "image.db"]
+        return argv
+
+    def read(self, name):
+        try:
+            with open(f"{self.dir}/{name}", encoding="utf-8") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+    def count(self, name):
+        """How often the record is there; J1."""
+        db = sqlite3.connect(f"file:{self.dir}/db?mode=ro", uri=True)
+        rows = db.execute("SELECT count(*) FROM t WHERE name = ?", (name,)).fetchone()[0]
+        db.close()
+        note = self.read(f"notes/{name}")
+        lines = (self.read("ledger") or "").split("\n").count(f"line {name}")
+        log = run("git", "log", "--format=%H %s", cwd=self.dir).split("\n")
+        commits = [line.split()[0] for line in log if line.endswith(f" record {name}")]
+        there = (rows, note is not None, lines, len(commits))
+        if there not in ((0, False, 0, 0), (1, True, 1, 1)):
+            raise Wrong(f"{name}: row, note, lines, commits are {there}")
+        if note not in (None, f"note {name}\n"):
+            raise Wrong(f"{name}: the note is torn: {note!r}")
+        for commit in commits:
+            if run("git", "show", f"{commit}:notes/{name}", cwd=self.dir) != note:
+                raise Wrong(f"{name}: another note is committed")
+        return rows
+
+    def check_removal(self, there):
+        if (self.read("gone") is None) != bool(there):
+            raise Wrong("the file that is removed")
+        tracked = run("git", "ls-tree", "--name-only", "HEAD", cwd=self.dir).split("\n")
+        if ("gone" in tracked) == bool(there):
+            raise Wrong("the file that is removed is in the commit")
+
+    def check_image(self, name):
+        with open(f"{self.dir}/../image", "wb") as file:
+            file.write(subprocess.run(["git", "show", "HEAD:image.db"], cwd=self.dir, check=True,
+                                      capture_output=True).stdout)
+        db = sqlite3.connect(f"{self.dir}/../image")
+        names = [row[0] for row in db.execute("SELECT name FROM t")]
+        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema")]
+        if name not in names:
+            raise Wrong(f"the image lacks {name}")
+        if "holdfast_intent" in tables and db.execute(
+                "SELECT count(*) FROM holdfast_intent").fetchone()[0]:
+            raise Wrong("the image has an intent")
+        db.close()
+
+    def check_sound(self):
+        """J3."""
+        run("git", "fsck", "--strict", "--no-dangling", cwd=self.dir)
+        status = run("git", "status", "--porcelain", cwd=self.dir)
+        if status != "A  mine\n":
+            raise Wrong(f"git status says {status!r}")
+        db = sqlite3.connect(f"{self.dir}/db")
+        if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+            raise Wrong("integrity_check")
+        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema")]
+        for table in ("holdfast_intent", "holdfast_intent_file"):
+            if table in tables and db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]:
+                raise Wrong(f"{table} is not empty")
+        db.close()
+        for at, _, names in os.walk(self.dir):
+            for name in names:
+                if name.startswith(".holdfast") or name.endswith(".lock") or \
+                        name.startswith("index."):
+                    raise Wrong(f"litter: {at}/{name}")
+
+    def judge(self, tool, code, said):
+        """After a run that ended with code (negative: died)."""
+        recovered = subprocess.run([tool, "--recover", "--sqlite", "db"], cwd=self.dir, env=ENV,
+                                   capture_output=True, check=False)
+        if recovered.returncode:
+            raise Wrong(f"recovery: {recovered.returncode}: {recovered.stderr.decode()}")
+        there = self.count("a")
+        if code in (0, 76) and not there:
+            raise Wrong(f"it said {code}, and the record is not there: {said}")
+        if code >= 0 and code not in (0, 76) and there:
+            raise Wrong(f"it said {code}, and the record is there: {said}")
+        self.check_removal(there)
+        self.check_sound_later = there
+        run(*self.command(tool, "b", removes=False), cwd=self.dir)
+        if self.count("b") != 1 or self.count("a") != there:
+            raise Wrong("the next record")
+        self.check_removal(there)
+        if self.snapshot:
+            self.check_image("b")
+        self.check_sound()
+        return there
+
+
+class Loop:
+    def __init__(self, scene, tool, sample, verbose):
+        self.scene, self.tool, self.plain = scene, tool, shutil.which("atomic-record")
+        self.first, self.step = sample
+        self.verbose = verbose
+        self.runs = self.wrong = self.place = 0
+        self.outcomes = {}
+
+    def attempt(self, what, wrapper, env):
+        self.place += 1
+        if (self.place - self.first) % self.step:
+            return None
+        self.scene.fresh()
+        argv = wrapper + self.scene.command(self.tool, "a")
+        try:
+            done = subprocess.run(argv, cwd=self.scene.dir, env=dict(ENV, **env), timeout=60,
+                                  capture_output=True, check=False)
+            code, said = done.returncode, done.stderr.decode(errors="replace").strip()
+            there = self.scene.judge(self.plain, code, said)
+            key = ("died" if code < 0 else str(code), "there" if there else "not there")
+            self.outcomes[key] = self.outcomes.get(key, 0) + 1
+            complaint = None
+        except (Wrong, subprocess.TimeoutExpired, sqlite3.Error) as error:
+            complaint, code, said = str(error), "?", ""
+            self.wrong += 1
+        self.runs += 1
+        if self.verbose or (complaint and self.wrong <= MOST_SHOWN):
+            print(f"{what}: {code}{': WRONG: ' + complaint if complaint else ''} {said}",
+                  flush=True)
+        return code
+
+    def calls(self):
+        """Names and counts of the system calls of an undisturbed run."""
+        log = f"{self.scene.src}/log"
+        self.scene.fresh()
+        run("strace", "-f", "-qq", "-o", log, *self.scene.command(self.tool, "a"),
+            cwd=self.scene.dir)
+        counts = {}
+        with open(log, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                call = re.match(r"\d+ +([a-z0-9_]+)\(", line)
+                if call:
+                    counts[call.group(1)] = counts.get(call.group(1), 0) + 1
+        return counts
+
+    def strace(self, action):
+        for name, count in sorted(self.calls().items()):
+            if action != "kill" and name in ("execve", "exit_group"):
+                continue
+            how = "signal=KILL" if action == "kill" else f"error={action}"
+            for n in range(1, count + 1):
+                self.attempt(f"{action} at {name} {n}",
+                             ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={name}",
+                              "-e", f"inject={name}:{how}:when={n}"], {})
+
+    def table(self, action):
+        log = f"{self.scene.src}/log"
+        self.scene.fresh()
+        if os.path.exists(log):
+            os.unlink(log)
+        subprocess.run(self.scene.command(self.tool, "a"), cwd=self.scene.dir, check=True,
+                       env=dict(ENV, HOLDFAST_FAULT_LOG=log), capture_output=True)
+        with open(log, encoding="utf-8") as file:
+            count = len(file.readlines())
+        for n in range(1, count + 1):
+            self.attempt(f"{action} at call {n}", [], {"HOLDFAST_FAULT": f"{n}:{action}"})
+
+
+def main():
+    journal, snapshot, sample, verbose = "WAL", False, (1, 1), False
+    words = sys.argv[1:]
+    while words and words[0].startswith("-"):
+        option = words.pop(0)
+        if option == "-j":
+            journal = words.pop(0)
+        elif option == "-s":
+            snapshot = True
+        elif option == "-e":
+            sample = tuple(int(part) for part in words.pop(0).split("/"))
+        elif option == "-v":
+            verbose = True
+        else:
+            sys.exit(__doc__)
+    way, *actions = words
+    here = f"{os.getcwd()}/record-{way}-{journal}"
+    shutil.rmtree(here, ignore_errors=True)
+    os.mkdir(here)
+    tool = shutil.which("atomic-record") if way == "strace" else \
+        f"{os.environ['HF_FAULT_BIN']}/atomic-record"
+    loop = Loop(Scene(here, journal, snapshot), tool, sample, verbose)
+    for action in actions:
+        getattr(loop, way)(action)
+    seen = ", ".join(f"{how} {what}: {n}" for (how, what), n in sorted(loop.outcomes.items()))
+    print(f"{way} {journal} {' '.join(actions)}: {loop.runs} of {loop.place} places; {seen}; "
+          f"{loop.wrong} wrong")
+    if len({what for _, what in loop.outcomes}) < 2:
+        sys.exit("the loop shows nothing: not both outcomes")
+    shutil.rmtree(here)
+    sys.exit(loop.wrong != 0)
+
+
+main()
