@@ -123,9 +123,8 @@ enum hf_status hf_read_all(int in, size_t most, void **data, size_t *size, const
 			break;
 		*size += got;
 		if (*size > most) {
-			status = hf_fail(err, HF_DATA, "%s%s%s is too large: more than %zu bytes",
-					 from ? "'" : "", from ? from : "standard input",
-					 from ? "'" : "", most);
+			status = hf_fail(err, HF_DATA, "cannot take '%s': more than %zu bytes",
+					 from ? from : "-", most);
 			break;
 		}
 		if (*size < room)

@@ -49,9 +49,9 @@
  *
  * Where it dies, and what the next recorder finds:
  *
- *	before COMMIT		no intent: nothing was done. Unnamed files are gone with the process,
- *				SQLite rolls back, an index.lock that names its dead maker is taken
- *				over, Git's gc collects the objects.
+ *	before COMMIT		no intent: nothing was done. Unnamed files are gone with the
+ *				process, SQLite rolls back, an index.lock that names its dead maker
+ *				is taken over, Git's gc collects the objects
  *	COMMIT … files		the intent, and each file as it was before or as it is to be
  *	files … index		the files are all new, the index is old: it is edited as it then is
  *	index … ref		the record is staged. A user's commit may take it along; then the
@@ -113,8 +113,8 @@ struct hf_record_result {
 enum hf_status hf_record(const struct hf_record_request *request, struct hf_record_result *result,
 			 struct hf_err *err);
 
-/* Finish what is unfinished in request->database; with a repository, only what is of that one. HF_OK:
- * *finished of them were, and *left could not be, which was reported. */
+/* Finish what is unfinished in request->database; with a repository, only what is of that one.
+ * HF_OK: *finished of them were, and *left could not be, which was reported. */
 enum hf_status hf_record_recover(const struct hf_record_request *request, size_t *finished,
 				 size_t *left, struct hf_err *err);
 

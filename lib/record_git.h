@@ -16,8 +16,8 @@
  * When a crash lies between, somebody else may have committed the same paths meanwhile. His commit
  * came after the record, which was durable by then. So the history gets both, in that order: the
  * record's commit, and upon it one that has those paths as he committed them. HEAD, the index and
- * the worktree keep his version; no commit is lost or taken back. (For an append there is nothing to
- * be put right: what is committed is the file with all that it has.)
+ * the worktree keep his version; no commit is lost or taken back. (For an append there is nothing
+ * to be put right: what is committed is the file with all that it has.)
  *
  * The caller holds the repository's turnstile and has index.lock. Blocks and errors are repo.h's.
  */

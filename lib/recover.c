@@ -41,7 +41,7 @@ static enum verdict leave(struct hf_recovery *r, const struct hf_intent *intent,
 
 /* ---- where it is finished ------------------------------------------------------------------- */
 
-/* Is the branch of the intent checked out here? A detached HEAD is no branch of another worktree. */
+/* Is the branch of the intent checked out here? A detached HEAD is that of one worktree only. */
 static bool is_on_branch(struct hf_repo *repo, const struct hf_intent *intent)
 {
 	char tip[HF_OID_SIZE], *ref = NULL;
@@ -104,11 +104,10 @@ static enum verdict find_repo(struct hf_recovery *r, const struct hf_intent *int
 	bool on_branch;
 	struct hf_hold_repo *held = among_held(r->hold, intent, &on_branch);
 	struct hf_err err;
-	char why[1500];
 
 	if (!held && !r->others) {
-		snprintf(why, sizeof(why), "it is of another repository, '%s'", intent->gitdir);
-		return leave(r, intent, why);
+		hf_fail(&err, HF_NO, "it is of another repository, '%s'", intent->gitdir);
+		return leave(r, intent, err.message);
 	}
 	if (!on_branch) {
 		enum hf_status status = open_its_own(r, intent, &err);
@@ -118,9 +117,9 @@ static enum verdict find_repo(struct hf_recovery *r, const struct hf_intent *int
 		held = among_held(r->hold, intent, &on_branch);
 	}
 	if (!on_branch) {
-		snprintf(why, sizeof(why), "'%s' is not checked out in '%s'", intent->ref,
-			 intent->gitdir);
-		return leave(r, intent, why);
+		hf_fail(&err, HF_NO, "'%s' is not checked out in '%s'", intent->ref,
+			intent->gitdir);
+		return leave(r, intent, err.message);
 	}
 	if (hf_repo_ready(held->repo, NULL, NULL, &err) != HF_OK)
 		return leave(r, intent, err.message);
@@ -278,7 +277,8 @@ static enum hf_status finish(struct hf_recovery *r, struct hf_intent *intent, st
 		return status;
 	r->finished++;
 	if (redo.commit[0])
-		hf_hold_say(r->hold, "record %.8s is finished: commit %.12s", intent->id, redo.commit);
+		hf_hold_say(r->hold, "record %.8s is finished: commit %.12s", intent->id,
+			    redo.commit);
 	else
 		hf_hold_say(r->hold, "record %.8s is finished", intent->id);
 	return HF_OK;

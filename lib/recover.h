@@ -11,8 +11,8 @@
  *	the commit	a commit that bears the record's id, between the branch's tip and the tip
  *			that was seen. If it is there, so is the rest (record.h, R3)
  *	a file		by its content: that of before, or that which is to be
- *	an append	what was there before, and behind it the record, if it was done. Whatever else
- *			stands behind it, was appended by others before: the record comes after that
+ *	an append	what was there before, and behind it the record, if it was done. Whatever
+ *			else stands behind it was appended by others: the record comes after that
  *
  * V1  Nothing that somebody else has made since is overwritten. A file that is neither as before
  *     nor as it is to be stays as it is. The recorded content is in the commit; without a

@@ -54,7 +54,7 @@ enum hf_status hf_redo_snapshot(void *hold, int fd, struct hf_err *err)
 {
 	(void)hold;
 	(void)fd;
-	return hf_fail(err, HF_UNAVAILABLE, "snapshots are not there yet");
+	return hf_fail(err, HF_UNAVAILABLE, "no snapshot");
 }
 
 /* ---- what has become of a file -------------------------------------------------------------- */
@@ -123,7 +123,8 @@ static enum hf_status judge_append(const struct hf_redo *redo, const struct hf_r
 	if (!f->present) {
 		*correct = plan->old[0];
 		if (*correct)
-			hf_hold_say(redo->hold, "'%s' was removed meanwhile; it is made anew", f->path);
+			hf_hold_say(redo->hold, "'%s' was removed meanwhile; it is made anew",
+				    f->path);
 		return HF_OK;
 	}
 	status = begins_as_before(f, &as_before, err);
@@ -136,7 +137,7 @@ static enum hf_status judge_append(const struct hf_redo *redo, const struct hf_r
 	*correct = !has && !(as_before && plan->old[0] && f->st.st_size == plan->old_size);
 	if (!as_before)
 		hf_hold_say(redo->hold, "'%s' was rewritten meanwhile; it %s the record", f->path,
-		    has ? "has" : "gets");
+			    has ? "has" : "gets");
 	return HF_OK;
 }
 
@@ -182,8 +183,9 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 		hf_atomic_end(&atomic);
 	}
 	if (status == HF_OK)
-		hf_hold_say(redo->hold, "'%s' was changed meanwhile, and stays; what was recorded is in '%s'",
-		    f->path, path);
+		hf_hold_say(redo->hold,
+			    "'%s' was changed meanwhile, and stays; what was recorded is in '%s'",
+			    f->path, path);
 	free(path);
 	return status;
 }
@@ -208,8 +210,10 @@ static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum fate *fat
 	if (*fate == STAYS && !redo->repo)
 		return put_beside(redo, f, err);
 	if (*fate == STAYS)
-		hf_hold_say(redo->hold, "'%s' was changed meanwhile, and stays; what was recorded is committed",
-		    f->path);
+		hf_hold_say(
+			redo->hold,
+			"'%s' was changed meanwhile, and stays; what was recorded is committed",
+			f->path);
 	if (*fate == IS_DONE || (*fate == STAYS && f->plan->op != HF_RECORD_WRITE))
 		return HF_OK;
 	status = hf_record_file_stage(f, found, hf_redo_snapshot, redo->hold, err);

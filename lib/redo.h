@@ -5,9 +5,9 @@
 /*
  * The steps behind the commit point: files, index, ref; and the intent goes.
  *
- * hf_redo() is for the recorder itself, which has all of it staged. hf_redo_found() is for who finds
- * an intent: it asks of each file what has become of it (recover.h, V1 to V4), stages what is still
- * to be done, and then does the same.
+ * hf_redo() is for the recorder itself, which has all of it staged. hf_redo_found() is for who
+ * finds an intent: it asks of each file what has become of it (recover.h, V1 to V4), stages what is
+ * still to be done, and then does the same.
  *
  * The caller holds everything that is touched (record_hold.h). Neither ends the transaction that
  * deletes the intent, and so neither makes that durable; hf_redo_found() may, before anything is

@@ -122,8 +122,8 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 			      const struct hf_repo_who *committer, char commit[HF_OID_SIZE],
 			      struct hf_err *err);
 
-/* What change->path is in the tree of this commit: its mode and oid are filled in, or remove is set.
- * So it can be a change itself, which makes another tree alike. */
+/* What change->path is in the tree of this commit: its mode and oid are filled in, or remove is
+ * set. So it can be a change itself, which makes another tree alike. */
 enum hf_status hf_repo_entry(struct hf_repo *repo, const char *commit,
 			     struct hf_repo_change *change, struct hf_err *err);
 

@@ -310,7 +310,7 @@ static enum hf_status entry(struct hf_repo *repo, const char *commit,
 	change->remove = status == HF_OK && !out.size;
 	if (status == HF_OK && out.size &&
 	    sscanf(out.text, "%o %*s %64[0-9a-f]", &change->mode, change->oid) != 2)
-		status = hf_fail(err, HF_DATA, "git cannot read commit '%s': %s", commit, out.text);
+		status = hf_git_failed(&out, "read commit", commit, err);
 	hf_git_free(&out);
 	return status;
 }

@@ -19,8 +19,8 @@ setup() {
 	echo other >notes/other
 	git add ledger notes/other
 	git commit -qm first
-	sqlite3 ../db 'PRAGMA journal_mode=WAL; CREATE TABLE t(n INTEGER PRIMARY KEY, name UNIQUE)' \
-		>/dev/null
+	sqlite3 ../db 'PRAGMA journal_mode=WAL' >/dev/null
+	sqlite3 ../db 'CREATE TABLE t(n INTEGER PRIMARY KEY, name UNIQUE)'
 	db=$BATS_TEST_TMPDIR/db
 	echo "a note" >../note
 	echo "a line" >../line
@@ -47,8 +47,8 @@ nothing_done() {
 	git fsck --strict --no-dangling
 }
 
-# What a run leaves that is killed at its first call named $1 after the COMMIT: the row and the intent
-# are there, and of the rest what came before.
+# What a run leaves that is killed at its first call named $1 after the COMMIT: the row and the
+# intent are there, and of the rest what came before.
 killed_at() {
 	local n
 
@@ -79,7 +79,8 @@ killed_at() {
 	[ "$(rows)" = 1 ]
 	[ "$(intents)" = 0 ]
 	[ "$(git log -1 --format=%s)" = 'record a' ]
-	[[ $(git log -1 --format='%(trailers:key=Holdfast-Record)') =~ ^Holdfast-Record:\ [0-9a-f]{32} ]]
+	trailer=$(git log -1 --format='%(trailers:key=Holdfast-Record)')
+	[[ $trailer =~ ^Holdfast-Record:\ [0-9a-f]{32} ]]
 	[ "$(git show --name-only --format= HEAD)" = $'ledger\nnotes/a' ]
 	# R8
 	[ "$(git status --porcelain)" = 'A  mine' ]
@@ -125,8 +126,8 @@ killed_at() {
 		atomic-record --sqlite "$db" --sql-file -
 	[ "$(rows)" = 3 ]
 	# the third fails
-	run -65 atomic-record --sqlite "$db" --sql "DELETE FROM t; INSERT INTO t(name) VALUES ('d'); \
-		INSERT INTO absent VALUES (1)"
+	run -65 atomic-record --sqlite "$db" --sql "DELETE FROM t; INSERT INTO t(name) \
+		VALUES ('d'); INSERT INTO absent VALUES (1)"
 	[[ $output == *'no such table'* ]]
 	[ "$(rows)" = 3 ]
 }

@@ -13,8 +13,8 @@ and judges what is there (lib/record.h, R1 to R8):
     -e K/N      only every N-th place, from the K-th on: a sample
     -v          tell of every run
 
-One record is a note, which is created; a line in a ledger, which is there; a file that is removed; a
-row; a commit. The user has something else staged. What must hold afterwards:
+One record is a note, which is created; a line in a ledger, which is there; a file that is removed;
+a row; a commit. The user has something else staged. What must hold afterwards:
 
     J1  note, line, removal, row and commit are all there, once each, or none of them is. In the
         commit is what is in the worktree.
@@ -50,7 +50,8 @@ class Wrong(Exception):
 def run(*argv, cwd, ok=True):
     done = subprocess.run(argv, cwd=cwd, env=ENV, capture_output=True, check=False)
     if ok and done.returncode:
-        raise Wrong(f"{' '.join(argv)}: {done.returncode}: {done.stderr.decode()}{done.stdout.decode()}")
+        said = done.stderr.decode() + done.stdout.decode()
+        raise Wrong(f"{' '.join(argv)}: {done.returncode}: {said}")
     return done.stdout.decode(errors="replace")
 
 
