@@ -169,6 +169,8 @@ own() {
 	run -64 lock-acquire --owner $$
 	run -64 lock-acquire --owner none L
 	run -64 lock-acquire --owner none --ttl inf L
+	run -64 lock-acquire --owner $$ L --dotlock D
+	[[ ${lines[0]} == *"'--dotlock' stands behind a LOCK"* && ! -e L ]]
 	run -64 lock-acquire --owner $$ --ttl 0 L
 	run -64 lock-acquire --owner 0 L
 	run -64 lock-acquire --owner -1 L
