@@ -40,7 +40,8 @@ CORE_ROOMS = wording err clock sys path fd proc ident copy attributes stage spaw
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
-DB_ROOMS = db_code sql db store store_watch once_lock once once_filter
+DB_ROOMS = db_code sql_text sql db_writer db params outbox rows script \
+	store store_watch once_lock once once_filter
 REPO_ROOMS = repo_message repo_base repo_tree repo_lock repo_who repo_path git_run git_store \
 	repo_plumbing repo_git2 repo \
 	intent record_file record_hold record_git redo recover record
@@ -57,7 +58,7 @@ PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input 
 # The core tools need no library. The others are linked with SQLite, or with SQLite and libgit2.
 CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
 	lock-acquire lock-renew lock-release lock-status
-DB_TOOLS = sqlite-once
+DB_TOOLS = sqlite-run sqlite-once
 REPO_TOOLS = atomic-record
 TOOLS = $(CORE_TOOLS) $(DB_TOOLS) $(REPO_TOOLS)
 
@@ -69,8 +70,10 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite git_owners git_locks lock_git spool_file \
 	batch ident lookers await dot_file \
-	breaker flock_cli lock_cli keeper_wire keeper_serve once_lock once_filter \
-	store_cli repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2 \
+	breaker flock_cli lock_cli keeper_wire keeper_serve \
+	db_writer params script \
+	once_lock once_filter store_cli \
+	repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2 \
 	git_run git_store repo_plumbing \
 	inspect watch inspect_cli \
 	record_file record_hold record_git redo recover record record_cli
@@ -83,7 +86,7 @@ BENCHES = pair
 FUZZERS = parsers
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
 	lock-retry lock-dot lock-break lock-status lock-keeper lock-sqlite lock-git model \
-	sqlite-once \
+	sqlite-run sqlite-once \
 	shell hooks \
 	faults-write faults-append faults-update faults-lock fuzz strace powercut man \
 	completion demo house install atomic-record

@@ -2,16 +2,22 @@
 #include "db.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
-#include "lock_file.h"
+#include "db_writer.h"
+#include "lock_sqlite.h"
 #include "lockset.h"
 #include "sys.h"
+#include "turnstile.h"
 
 /* How soon the end of a foreign writer is seen. */
 enum { MOST_BACKOFF_MS = 20 };
+
+/* A database's, among locks (lock.h). */
+enum { RANK = 3 };
 
 struct hf_db {
 	struct hf_sql *sql; /* NULL: a database that is still to be made */
@@ -32,19 +38,10 @@ static enum hf_status take_turn(struct hf_db *db, struct hf_err *err)
 	enum hf_status status;
 
 	if (!db->turn) {
-		char *path = malloc(strlen(db->path) + sizeof("-turnstile"));
-
 		db->turn = hf_lockset_new();
-		if (!path)
-			return hf_fail(err, HF_OS, "cannot lock '%s': out of memory", db->path);
-		sprintf(path, "%s-turnstile", db->path);
-		if (!hf_lockset_add(db->turn, &hf_lock_file, path, HF_LOCK_EXCLUSIVE, err))
-			status = err ? err->status : HF_OS;
-		else
-			status = HF_OK;
-		free(path);
-		if (status != HF_OK)
-			return status;
+		if (!hf_lockset_add(db->turn, &hf_lock_sqlite_turn, db->path, HF_LOCK_EXCLUSIVE,
+				    err))
+			return HF_OS;
 	}
 	status = hf_lockset_acquire(db->turn, &db->options.wait, err);
 	db->has_turn = status == HF_OK;
@@ -207,112 +204,187 @@ static enum hf_status make(struct hf_db *db, struct hf_err *err)
  * Transactions.
  */
 
-/* Is the failure one that ends by itself? Then wait a moment: false if the deadline has passed. */
-static bool again(struct hf_db *db, struct hf_backoff *backoff)
-{
-	if (!db->sql || hf_sql_class(db->sql) == HF_DB_NEVER)
-		return false;
-	return hf_backoff_sleep(backoff);
-}
+/* What is waited for when SQLite is busy. */
+struct pause {
+	struct hf_db *db;
+	bool readers; /* are in the way, not a writer */
+	struct hf_backoff backoff;
+	int64_t notice_at;
+};
 
-static enum hf_status begin_backoff(struct hf_db *db, struct hf_backoff *backoff,
-				    struct hf_err *err)
+static enum hf_status pause_begin(struct pause *pause, struct hf_db *db, bool readers,
+				  struct hf_err *err)
 {
+	const struct hf_wait *wait = &db->options.wait;
 	enum hf_status status =
-		hf_backoff_init(backoff, db->options.backoff, db->options.wait.deadline, err);
+		hf_backoff_init(&pause->backoff, db->options.backoff, wait->deadline, err);
 
-	if (backoff->cap > MOST_BACKOFF_MS * HF_MS && !db->options.backoff)
-		backoff->cap = MOST_BACKOFF_MS * HF_MS;
+	if (!db->options.backoff && pause->backoff.cap > MOST_BACKOFF_MS * HF_MS)
+		pause->backoff.cap = MOST_BACKOFF_MS * HF_MS;
+	pause->db = db;
+	pause->readers = readers;
+	pause->notice_at = wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER;
 	return status;
 }
 
-typedef enum hf_status work_function(void *context, struct hf_err *err);
+static void notify(struct pause *pause)
+{
+	const struct hf_wait *wait = &pause->db->options.wait;
+	char who[600], raw[1024], line[1024];
 
-/* One try, under the turnstile. */
-static enum hf_status attempt(struct hf_db *db, work_function *work, void *context, bool begins,
-			      struct hf_err *err)
+	if (hf_until(pause->notice_at) > 0)
+		return;
+	pause->notice_at = HF_NEVER;
+	if (!hf_db_in_the_way(pause->db->path, pause->readers, who, sizeof(who)))
+		return;
+	snprintf(raw, sizeof(raw), "waiting for '%s', held by %s", pause->db->path, who);
+	hf_escape(line, sizeof(line), raw);
+	wait->notice(wait->context, line);
+}
+
+/* D4: the deadline has passed, and the message is SQLite's own. */
+static void name_holder(struct pause *pause, struct hf_err *err)
+{
+	char who[600], message[sizeof(err->message)];
+
+	if (!err)
+		return;
+	if (hf_db_in_the_way(pause->db->path, pause->readers, who, sizeof(who))) {
+		snprintf(message, sizeof(message), "%s", err->message);
+		hf_fail(err, HF_BUSY, "%s, namely %s", message, who);
+	}
+	hf_advise(err, "wait longer with -w, or see what that program does");
+}
+
+/* A call failed: is it to be made again? Then this has waited a moment. *status is what becomes of
+ * it if not. */
+static bool again(struct pause *pause, enum hf_status *status, struct hf_err *err)
+{
+	struct hf_db *db = pause->db;
+
+	if (*status != HF_BUSY || !db->sql || hf_sql_class(db->sql) == HF_DB_NEVER)
+		return false;
+	if (hf_until(db->options.wait.deadline) > 0 && hf_turnstile_inherited() > RANK) {
+		*status = hf_turnstile_refuse(db->path, err);
+		return false;
+	}
+	notify(pause);
+	if (hf_backoff_sleep(&pause->backoff))
+		return true;
+	name_holder(pause, err);
+	return false;
+}
+
+enum begins { NOTHING, TO_WRITE, TO_READ };
+
+/* One try, under the turnstile (a reader has none). */
+static enum hf_status attempt(struct hf_db *db, hf_db_work *before, void *context,
+			      enum begins begins, struct hf_err *err)
 {
 	enum hf_status status = make(db, err);
 
-	if (status == HF_OK && work)
-		status = work(context, err);
-	if (status == HF_OK && begins)
-		status = hf_sql_run(db->sql, "BEGIN IMMEDIATE", "write to", err);
-	return status;
+	if (status == HF_OK && before)
+		status = before(context, err);
+	if (status != HF_OK || begins == NOTHING)
+		return status;
+	if (begins == TO_WRITE)
+		return hf_sql_run(db->sql, "BEGIN IMMEDIATE", "write to", err);
+	/* a snapshot is taken by the first read, not by BEGIN */
+	return hf_sql_run(db->sql, "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1", "read", err);
 }
 
 /* Try until it is done, or the deadline. The turnstile is held afterwards if it begins. */
-static enum hf_status until_done(struct hf_db *db, work_function *work, void *context, bool begins,
-				 struct hf_err *err)
+static enum hf_status until_done(struct hf_db *db, hf_db_work *before, void *context,
+				 enum begins begins, struct hf_err *err)
 {
-	struct hf_backoff backoff;
-	enum hf_status status = begin_backoff(db, &backoff, err);
+	bool reads = db->options.flags & HF_DB_READ || begins == TO_READ;
+	struct pause pause;
+	enum hf_status status = pause_begin(&pause, db, false, err);
 
 	if (status != HF_OK)
 		return status;
-	if (db->sql)
+	if (db->sql && !reads)
 		connect_to(db, NULL); /* if it is busy, then later, under the turnstile */
 	for (;;) {
-		status = take_turn(db, err);
+		if (!reads)
+			status = take_turn(db, err);
 		if (status != HF_OK)
 			return status;
-		status = attempt(db, work, context, begins, err);
+		status = attempt(db, before, context, begins, err);
 		if (status == HF_OK && begins)
 			return HF_OK;
-		give_turn(db);
-		if (status != HF_BUSY || !again(db, &backoff))
+		hf_db_rollback(db);
+		if (!again(&pause, &status, err))
 			return status;
+		status = HF_OK;
 	}
+}
+
+static enum begins begin_as(const struct hf_db *db)
+{
+	return db->options.flags & HF_DB_READ ? TO_READ : TO_WRITE;
 }
 
 enum hf_status hf_db_begin(struct hf_db *db, struct hf_err *err)
 {
-	return until_done(db, NULL, NULL, true, err);
-}
-
-enum hf_status hf_db_begin_with(struct hf_db *db, work_function *before, void *context,
-				struct hf_err *err)
-{
-	return until_done(db, before, context, true, err);
-}
-
-enum hf_status hf_db_alone(struct hf_db *db, work_function *work, void *context, struct hf_err *err)
-{
-	return until_done(db, work, context, false, err);
-}
-
-enum hf_status hf_db_begin_now(struct hf_db *db, struct hf_err *err)
-{
-	return attempt(db, NULL, NULL, true, err);
+	return until_done(db, NULL, NULL, begin_as(db), err);
 }
 
 enum hf_status hf_db_begin_read(struct hf_db *db, struct hf_err *err)
 {
-	struct hf_backoff backoff;
-	enum hf_status status = begin_backoff(db, &backoff, err);
+	return until_done(db, NULL, NULL, TO_READ, err);
+}
 
-	if (status != HF_OK)
-		return status;
-	do {
-		status = connect_to(db, err);
+enum hf_status hf_db_alone(struct hf_db *db, hf_db_work *work, void *context, struct hf_err *err)
+{
+	return until_done(db, work, context, NOTHING, err);
+}
+
+enum hf_status hf_db_begin_now(struct hf_db *db, struct hf_err *err)
+{
+	return attempt(db, NULL, NULL, TO_WRITE, err);
+}
+
+/* As if nothing had been done with it: databases that were attached are so no more. */
+static enum hf_status renew(struct hf_db *db, struct hf_err *err)
+{
+	hf_sql_close(db->sql);
+	db->sql = NULL;
+	db->connected = false;
+	return open_file(db, err);
+}
+
+enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *body, void *context,
+			      struct hf_err *err)
+{
+	struct pause pause;
+	enum hf_status status = pause_begin(&pause, db, false, err);
+
+	while (status == HF_OK) {
+		status = until_done(db, before, context, begin_as(db), err);
+		if (status != HF_OK)
+			break;
+		status = body(context, err);
 		if (status == HF_OK)
-			status = hf_sql_run(db->sql, "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1",
-					    "read", err);
-		if (status == HF_OK)
-			return HF_OK;
+			return hf_db_commit(db, err);
 		hf_db_rollback(db);
-	} while (status == HF_BUSY && again(db, &backoff));
+		if (!again(&pause, &status, err))
+			break;
+		status = renew(db, err);
+	}
 	return status;
 }
 
 enum hf_status hf_db_commit(struct hf_db *db, struct hf_err *err)
 {
-	struct hf_backoff backoff;
-	enum hf_status status = begin_backoff(db, &backoff, err);
+	struct pause pause;
+	enum hf_status status = pause_begin(&pause, db, true, err);
 
-	do {
-		status = hf_sql_run(db->sql, "COMMIT", "commit to", err);
-	} while (status == HF_BUSY && again(db, &backoff));
+	if (status == HF_OK) {
+		do {
+			status = hf_sql_run(db->sql, "COMMIT", "commit to", err);
+		} while (again(&pause, &status, err));
+	}
 	hf_db_rollback(db);
 	return status;
 }

@@ -73,25 +73,25 @@ void hf_db_close(struct hf_db *db);
 /* A new deadline, for the transactions to come. */
 void hf_db_wait(struct hf_db *db, const struct hf_wait *wait);
 
-/* Turnstile and BEGIN IMMEDIATE. */
+/* Turnstile and BEGIN IMMEDIATE; a snapshot, where it was opened for reading. */
 enum hf_status hf_db_begin(struct hf_db *db, struct hf_err *err);
 
-/* The same, with something to do under the turnstile before BEGIN, outside of any transaction, as
- * PRAGMAs want it: before() is called at every try, so more than once where somebody foreign is in
- * the way. */
-enum hf_status hf_db_begin_with(struct hf_db *db,
-				enum hf_status (*before)(void *context, struct hf_err *err),
-				void *context, struct hf_err *err);
+typedef enum hf_status hf_db_work(void *context, struct hf_err *err);
+
+/* A whole transaction, from begin to commit. before (may be NULL) is called under the turnstile,
+ * outside of any transaction, as some PRAGMAs want it; body inside. Both are called once more, from
+ * the beginning, when somebody foreign was in the way: in body that can only be on an attached
+ * database. The connection is another one then, so statements are prepared in body. */
+enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *body, void *context,
+			      struct hf_err *err);
 
 /* Do something under the turnstile and outside of any transaction (VACUUM), and give it back. */
-enum hf_status hf_db_alone(struct hf_db *db,
-			   enum hf_status (*work)(void *context, struct hf_err *err), void *context,
-			   struct hf_err *err);
+enum hf_status hf_db_alone(struct hf_db *db, hf_db_work *work, void *context, struct hf_err *err);
 
 /* BEGIN IMMEDIATE alone, at once (HF_BUSY), for one who holds the turnstile in a set of his own. */
 enum hf_status hf_db_begin_now(struct hf_db *db, struct hf_err *err);
 
-/* A snapshot for reading, which is there when it returns. Ended by commit or rollback. */
+/* A snapshot for reading, by whatever connection: no turnstile. It is there when this returns. */
 enum hf_status hf_db_begin_read(struct hf_db *db, struct hf_err *err);
 
 /* COMMIT, and give the turnstile back. */

@@ -168,17 +168,6 @@ static bool is_inverted(const struct hf_lock *lock)
 	       hf_turnstile_inherited() > lock->ops->rank;
 }
 
-static enum hf_status refuse_inverted(const struct hf_lock *lock, struct hf_err *err)
-{
-	hf_fail(err, HF_USAGE,
-		"cannot wait for '%s': it is busy, and this command runs under the lock of a Git "
-		"repository, before which it is to be taken",
-		lock->path);
-	hf_advise(err, "take both by one lock-run (--sqlite DB --git DIR), or the database's "
-		       "outside");
-	return HF_USAGE;
-}
-
 static enum hf_status take_one(struct hf_lock *lock, const struct hf_wait *wait,
 			       struct hf_err *err)
 {
@@ -193,7 +182,7 @@ static enum hf_status take_one(struct hf_lock *lock, const struct hf_wait *wait,
 		return lock->ops->take(lock, wait, err);
 	at_once.deadline = HF_AT_ONCE;
 	status = lock->ops->take(lock, &at_once, err);
-	return status == HF_BUSY ? refuse_inverted(lock, err) : status;
+	return status == HF_BUSY ? hf_turnstile_refuse(lock->path, err) : status;
 }
 
 /* L2. On anything but HF_OK, *stopped is the lock that was in the way. */
@@ -257,7 +246,7 @@ enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *
 			return HF_OK;
 		if (status == HF_BUSY && tried && hf_until(wait->deadline) > 0 &&
 		    is_inverted(stopped))
-			status = refuse_inverted(stopped, err);
+			status = hf_turnstile_refuse(stopped->path, err);
 		hf_lockset_release(set);
 		if (status == HF_NO) {
 			if (++changes < MOST_CHANGES)

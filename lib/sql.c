@@ -8,18 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sql_text.h"
 #include "wording.h"
 
 struct hf_sql {
 	sqlite3 *handle;
 	const char *name;
-	int code;   /* of the last call that failed */
-	int offset; /* of that error in its SQL, or -1 */
+	int code;			 /* of the last call that failed */
+	const char *script, *script_end; /* or NULL */
 };
 
 struct hf_stmt {
 	sqlite3_stmt *raw;
 	struct hf_sql *sql;
+	const char *text;
 };
 
 /* Turn the result code of a failed call into a status, a message "cannot WHAT 'name': why", and
@@ -30,10 +32,8 @@ static enum hf_status fail(struct hf_sql *sql, int code, const char *what, struc
 	enum hf_status status;
 	int errnum = 0;
 
-	if (sql->handle && sqlite3_extended_errcode(sql->handle) == code) {
+	if (sql->handle && sqlite3_extended_errcode(sql->handle) == code)
 		errnum = sqlite3_system_errno(sql->handle);
-		sql->offset = sqlite3_error_offset(sql->handle);
-	}
 	sql->code = code;
 	means = hf_db_code(code);
 	status = means->status;
@@ -56,6 +56,21 @@ static enum hf_status fail(struct hf_sql *sql, int code, const char *what, struc
 	return status;
 }
 
+/* The same for a statement whose SQL stands at text, in a script perhaps. */
+static enum hf_status fail_at(struct hf_sql *sql, int code, const char *text, struct hf_err *err)
+{
+	int offset = sqlite3_error_offset(sql->handle);
+	size_t line, column;
+	char what[80];
+
+	if (!sql->script)
+		return fail(sql, code, "run SQL in", err);
+	text = offset < 0 ? hf_sql_skip(text, sql->script_end) : text + offset;
+	hf_sql_position(sql->script, text, &line, &column);
+	snprintf(what, sizeof(what), "run line %zu, column %zu of the SQL in", line, column);
+	return fail(sql, code, what, err);
+}
+
 enum hf_status hf_sql_open(struct hf_sql **result, const char *path, const char *name, bool create,
 			   struct hf_err *err)
 {
@@ -74,7 +89,6 @@ enum hf_status hf_sql_open(struct hf_sql **result, const char *path, const char 
 	/* "file:" begins a URI, ":memory:" is no file, and so on: a path does neither */
 	sprintf(plain, "%s%s", *path == '/' ? "" : "./", path);
 	sql->name = name;
-	sql->offset = -1;
 	code = sqlite3_open_v2(plain, &sql->handle, flags, NULL);
 	free(plain);
 	if (code != SQLITE_OK) {
@@ -102,9 +116,15 @@ void hf_sql_leave_log(struct hf_sql *sql)
 	sqlite3_db_config(sql->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 }
 
-void hf_sql_interrupt(struct hf_sql *sql)
+static int asked_to_stop(void *stop)
 {
-	sqlite3_interrupt(sql->handle);
+	return *(const volatile sig_atomic_t *)stop != 0;
+}
+
+void hf_sql_stop_by(struct hf_sql *sql, const volatile sig_atomic_t *stop)
+{
+	/* steps of its virtual machine: some 10 us */
+	sqlite3_progress_handler(sql->handle, stop ? 1000 : 0, asked_to_stop, (void *)stop);
 }
 
 enum hf_db_class hf_sql_class(const struct hf_sql *sql)
@@ -117,9 +137,10 @@ int hf_sql_code(const struct hf_sql *sql)
 	return sql->code;
 }
 
-int hf_sql_offset(const struct hf_sql *sql)
+void hf_sql_script(struct hf_sql *sql, const char *script, size_t size)
 {
-	return sql->offset;
+	sql->script = script;
+	sql->script_end = script ? script + size : NULL;
 }
 
 bool hf_sql_in_transaction(const struct hf_sql *sql)
@@ -160,7 +181,7 @@ enum hf_status hf_sql_prepare(struct hf_sql *sql, const char *text, size_t size,
 	}
 	code = sqlite3_prepare_v2(sql->handle, text, (int)size, &raw, &tail);
 	if (code != SQLITE_OK)
-		return fail(sql, code, "run SQL in", err);
+		return fail_at(sql, code, text, err);
 	if (rest)
 		*rest = tail;
 	if (!raw)
@@ -170,7 +191,7 @@ enum hf_status hf_sql_prepare(struct hf_sql *sql, const char *text, size_t size,
 		sqlite3_finalize(raw);
 		return fail(sql, SQLITE_NOMEM, "run SQL in", err);
 	}
-	*stmt = (struct hf_stmt){.raw = raw, .sql = sql};
+	*stmt = (struct hf_stmt){.raw = raw, .sql = sql, .text = text};
 	*result = stmt;
 	return HF_OK;
 }
@@ -180,6 +201,7 @@ enum hf_status hf_sql_run(struct hf_sql *sql, const char *text, const char *what
 {
 	int code = sqlite3_exec(sql->handle, text, NULL, NULL, NULL);
 
+	sql->code = code;
 	return code == SQLITE_OK ? HF_OK : fail(sql, code, what, err);
 }
 
@@ -208,7 +230,7 @@ enum hf_status hf_stmt_bind(struct hf_stmt *stmt, int index, const struct hf_db_
 		code = sqlite3_bind_blob64(stmt->raw, index, data, value->size, SQLITE_STATIC);
 		break;
 	}
-	return code == SQLITE_OK ? HF_OK : fail(stmt->sql, code, "run SQL in", err);
+	return code == SQLITE_OK ? HF_OK : fail_at(stmt->sql, code, stmt->text, err);
 }
 
 int hf_stmt_parameters(struct hf_stmt *stmt)
@@ -229,7 +251,7 @@ enum hf_status hf_stmt_step(struct hf_stmt *stmt, struct hf_err *err)
 		return HF_OK;
 	if (code == SQLITE_DONE)
 		return HF_NO;
-	return fail(stmt->sql, code, "run SQL in", err);
+	return fail_at(stmt->sql, code, stmt->text, err);
 }
 
 int hf_stmt_columns(struct hf_stmt *stmt)

@@ -18,10 +18,10 @@
  * ends by _exit() and leaves this connection alone.
  *
  * A process that dies leaves the database as its last COMMIT left it: SQLite rolls back when it is
- * opened next. One thread at a time; hf_sql_interrupt() alone may come from a signal handler or
- * another thread.
+ * opened next. One thread at a time.
  */
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -59,14 +59,17 @@ enum hf_status hf_sql_open(struct hf_sql **sql, const char *path, const char *na
 void hf_sql_close(struct hf_sql *sql);
 void hf_sql_leave_log(struct hf_sql *sql);
 
-/* Make the running statement end at its next step (HF_BUSY, "interrupted"). Async-signal-safe. */
-void hf_sql_interrupt(struct hf_sql *sql);
+/* From here on a statement looks at *stop now and then, and ends when it is not 0 (HF_BUSY,
+ * "interrupted"). A signal handler may set it. NULL: no more. */
+void hf_sql_stop_by(struct hf_sql *sql, const volatile sig_atomic_t *stop);
 
 /* What the last failed call was. */
 enum hf_db_class hf_sql_class(const struct hf_sql *sql);
 int hf_sql_code(const struct hf_sql *sql);
-/* Where in the SQL given to prepare, in bytes; -1: not known. */
-int hf_sql_offset(const struct hf_sql *sql);
+
+/* From here on, until NULL, what is prepared are pieces of this script: messages then tell the line
+ * and the column of what failed. It must live as long. */
+void hf_sql_script(struct hf_sql *sql, const char *script, size_t size);
 
 bool hf_sql_in_transaction(const struct hf_sql *sql);
 int64_t hf_sql_last_rowid(const struct hf_sql *sql);

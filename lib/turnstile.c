@@ -201,3 +201,14 @@ int hf_turnstile_inherited(void)
 	hf_fd_inherited_each(note_rank, &rank);
 	return rank;
 }
+
+enum hf_status hf_turnstile_refuse(const char *path, struct hf_err *err)
+{
+	hf_fail(err, HF_USAGE,
+		"cannot wait for '%s': it is busy, and this command runs under the lock of a Git "
+		"repository, before which it is to be taken",
+		path);
+	hf_advise(err, "take both by one lock-run (--sqlite DB --git DIR), or the database's "
+		       "outside");
+	return HF_USAGE;
+}

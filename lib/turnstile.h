@@ -55,4 +55,7 @@ void hf_turnstile_release(struct hf_lock *lock);
  * far as /proc proves it; 0: none. */
 int hf_turnstile_inherited(void);
 
+/* HF_USAGE: the wait for the database `path` under an inherited lock of a higher rank. */
+enum hf_status hf_turnstile_refuse(const char *path, struct hf_err *err);
+
 #endif

@@ -101,9 +101,10 @@ type_example() {
 }
 
 @test "mandoc finds nothing to say about the pages" {
-	run mandoc -Tlint "$man"/*.[17]
+	mandoc -Tlint "$man"/*.[17] >found 2>failed || :
+	cat failed >>found
 	# which other pages there are is the machine's affair, and tested below
-	output=$(grep -v -e 'outdated mandoc.db' -e 'referenced manual not found' <<<"$output" || :)
+	output=$(grep -v -e 'outdated mandoc.db' -e 'referenced manual not found' found || :)
 	echo "$output"
 	[ -z "$output" ]
 }
@@ -111,7 +112,7 @@ type_example() {
 @test "the pages refer to pages that are there" {
 	local name section
 	local foreign=' dotlockfile.1 lockfile.1 '
-	foreign+=' chmod.1 flock.1 sponge.1 timeout.1 fcntl.2 flock.2 rename.2 '
+	foreign+=' chmod.1 flock.1 sponge.1 timeout.1 fcntl.2 flock.2 rename.2 sqlite3.1 '
 	sed -n 's/^\.Xr \([^ ]*\) \([1-9]\).*/\1 \2/p' "$man"/*.[17] | sort -u >refs
 	[ -s refs ]
 	while read -r name section; do

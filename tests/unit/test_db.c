@@ -110,8 +110,8 @@ static void what_is_made_here_is_wal(void **state)
 	assert_status(HF_OK, open_as(&db, HF_DB_CREATE, HF_SECOND), &err);
 	assert_status(HF_OK, hf_db_begin(db, &err), &err);
 	hf_db_rollback(db);
-	assert_status(HF_OK, open_as(&other, 0, HF_SECOND), &err);
-	assert_status(HF_OK, hf_db_begin_read(other, &err), &err);
+	assert_status(HF_OK, open_as(&other, HF_DB_READ, HF_SECOND), &err);
+	assert_status(HF_OK, hf_db_begin(other, &err), &err);
 	assert_int_equal(number(other, "SELECT journal_mode = 'wal' FROM pragma_journal_mode"), 1);
 	hf_db_close(other);
 }
@@ -166,7 +166,7 @@ static void a_transaction_is_all_or_nothing(void **state)
 	assert_true(hf_db_in_transaction(db));
 	run(db, "INSERT INTO t VALUES (1)");
 	assert_status(HF_OK, open_as(&other, HF_DB_READ, HF_SECOND), &err);
-	assert_status(HF_OK, hf_db_begin_read(other, &err), &err);
+	assert_status(HF_OK, hf_db_begin(other, &err), &err);
 	assert_int_equal(number(other, "SELECT count(*) FROM t"), 0);
 	hf_db_rollback(db);
 	assert_status(HF_OK, hf_db_begin(db, &err), &err);
@@ -175,7 +175,7 @@ static void a_transaction_is_all_or_nothing(void **state)
 	assert_false(hf_db_in_transaction(db));
 	assert_int_equal(number(other, "SELECT count(*) FROM t"), 0); /* its snapshot */
 	hf_db_rollback(other);
-	assert_status(HF_OK, hf_db_begin_read(other, &err), &err);
+	assert_status(HF_OK, hf_db_begin(other, &err), &err);
 	assert_int_equal(number(other, "SELECT sum(a) FROM t"), 2);
 	hf_db_close(other);
 }
@@ -186,9 +186,9 @@ static void a_reader_cannot_write(void **state)
 
 	(void)state;
 	assert_status(HF_OK, open_as(&other, HF_DB_READ, HF_SECOND), &err);
-	assert_status(HF_OK, hf_db_begin_read(other, &err), &err);
-	assert_status(HF_NOPERM,
-		      hf_db_exec(other, "INSERT INTO t VALUES (1)", NULL, 0, NULL, &err), &err);
+	assert_status(HF_OK, hf_db_begin(other, &err), &err);
+	assert_status(HF_NOPERM, hf_db_exec(other, "INSERT INTO t VALUES (1)", NULL, 0, NULL, &err),
+		      &err);
 	hf_db_close(other);
 }
 
@@ -199,8 +199,8 @@ static void values_are_bound(void **state)
 
 	(void)state;
 	assert_status(HF_OK, hf_db_begin(db, &err), &err);
-	assert_status(HF_OK,
-		      hf_db_exec(db, "INSERT INTO t VALUES (?1)", values, 1, &changes, &err), &err);
+	assert_status(HF_OK, hf_db_exec(db, "INSERT INTO t VALUES (?1)", values, 1, &changes, &err),
+		      &err);
 	assert_int_equal(changes, 1);
 	assert_int_equal(hf_db_last_rowid(db), 1);
 	assert_status(HF_OK, hf_db_int(db, "SELECT rowid FROM t WHERE a = ?1", values, 1, &n, &err),
@@ -288,7 +288,7 @@ static void a_reader_leaves_the_log(void **state)
 	assert_true(before.st_size > 0);
 	hf_sql_leave_log(hf_db_sql(db));
 	assert_status(HF_OK, open_as(&other, HF_DB_READ, HF_SECOND), &err);
-	assert_status(HF_OK, hf_db_begin_read(other, &err), &err);
+	assert_status(HF_OK, hf_db_begin(other, &err), &err);
 	assert_int_equal(number(other, "SELECT count(*) FROM t"), 1);
 	hf_db_close(db);
 	hf_db_close(other);
@@ -309,6 +309,13 @@ static enum hf_status no_foreign_keys(void *context, struct hf_err *error)
 	return hf_sql_run(hf_db_sql(db), "PRAGMA foreign_keys=OFF", "open", error);
 }
 
+static enum hf_status insert(void *context, struct hf_err *error)
+{
+	(void)context;
+	assert_int_equal(number(db, "SELECT foreign_keys FROM pragma_foreign_keys"), 0);
+	return hf_db_exec(db, "INSERT INTO t VALUES (7)", NULL, 0, NULL, error);
+}
+
 static void some_things_want_no_transaction(void **state)
 {
 	int fd;
@@ -316,9 +323,10 @@ static void some_things_want_no_transaction(void **state)
 	(void)state;
 	assert_status(HF_OK, hf_db_alone(db, vacuum, NULL, &err), &err);
 	assert_false(hf_db_in_transaction(db));
-	assert_status(HF_OK, hf_db_begin_with(db, no_foreign_keys, NULL, &err), &err);
-	assert_int_equal(number(db, "SELECT foreign_keys FROM pragma_foreign_keys"), 0);
-	hf_db_rollback(db);
+	assert_status(HF_OK, hf_db_transact(db, no_foreign_keys, insert, NULL, &err), &err);
+	assert_int_equal(number(db, "SELECT a FROM t"), 7);
+	assert_status(HF_DATA, hf_db_transact(db, NULL, insert, NULL, &err), &err);
+	assert_false(hf_db_in_transaction(db));
 	fd = open("a.db-turnstile", O_RDONLY);
 	assert_true(fd >= 0);
 	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_SCRIPT_H
+#define HF_SCRIPT_H
+
+/*
+ * A user's SQL, run as one transaction.
+ *
+ * The script is in memory, so that it can be run again from its start when another program was in
+ * the way; its output is held back (outbox.h), so that a script that fails, or is run again, has
+ * printed nothing.
+ *
+ *	R1  All of it happens or nothing: one BEGIN IMMEDIATE, under the turnstile.
+ *	R2  It is run again only after a rollback, when nothing of it has been written out.
+ *	R3  Nothing is printed unless the transaction is committed.
+ *	R4  PRAGMA and VACUUM before the first other statement run before the transaction, under the
+ *	    turnstile all the same: most of them do nothing in a transaction, or are refused there.
+ *	    (Not those PRAGMAs that are a part of it: user_version, application_id …) They are not
+ *	    rolled back when the rest fails.
+ *	R5  A BEGIN that is the first statement and a COMMIT that is the last, as in a dump, are
+ *	    what happens anyway, and passed over. Elsewhere they, and ROLLBACK, are refused
+ *	    (HF_DATA): the script would be in two parts. SAVEPOINT, RELEASE and ROLLBACK TO are
+ *	    the script's.
+ *
+ * A message tells the line and column of what failed. While it runs HUP, INT and TERM end it: it is
+ * rolled back, and the caller is told, so that it can die of the signal. For single-threaded tools.
+ *
+ * Errors: HF_DATA the SQL is empty, or has a NUL byte; what the statements do; hf_params_bind()'s.
+ */
+
+#include "db.h"
+#include "params.h"
+#include "rows.h"
+
+struct hf_script {
+	const char *text;
+	size_t size;
+	struct hf_params *params;
+	struct hf_rows *rows; /* its outbox is emptied and filled */
+	int signal;	      /* after the run: what came meanwhile, or 0 */
+
+	struct hf_db *db;
+	const char *at;
+	bool begun, ended; /* by a statement of its own */
+};
+
+enum hf_status hf_script_run(struct hf_script *script, struct hf_db *db, struct hf_err *err);
+
+#endif
