@@ -169,4 +169,5 @@ _holdfast()
 		((i++))
 	done
 } && complete -F _holdfast atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
-	lock-acquire lock-renew lock-release lock-status holdfast-hooks sqlite-once atomic-record sqlite-run
+	lock-acquire lock-renew lock-release lock-status holdfast-hooks \
+	sqlite-run sqlite-once atomic-record

@@ -142,7 +142,8 @@ function __holdfast_define -a tool
 end
 
 for tool in atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
-    lock-acquire lock-renew lock-release lock-status holdfast-hooks sqlite-once atomic-record sqlite-run
+    lock-acquire lock-renew lock-release lock-status holdfast-hooks \
+    sqlite-run sqlite-once atomic-record
     if type -q $tool
         __holdfast_define $tool
     end
