@@ -41,14 +41,14 @@ CORE_ROOMS = wording err clock sys path fd proc ident copy attributes stage spaw
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
 DB_ROOMS = db_code sql_text sql db_writer db params outbox rows script \
-	store store_watch once_lock once once_filter
+	store store_watch once_lock once once_filter lease queue work
 REPO_ROOMS = repo_message repo_base repo_tree repo_lock repo_who repo_path git_run git_store \
 	repo_plumbing repo_git2 repo \
 	intent record_file record_hold record_git redo recover record
 
 # Rooms of the tools only.
-TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli store_cli \
-	json watch inspect_cli record_cli
+TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli json store_cli \
+	watch inspect_cli record_cli
 
 # What a program that uses the library includes, by way of holdfast.h.
 PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input append lock \
@@ -58,7 +58,7 @@ PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input 
 # The core tools need no library. The others are linked with SQLite, or with SQLite and libgit2.
 CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
 	lock-acquire lock-renew lock-release lock-status
-DB_TOOLS = sqlite-run sqlite-once
+DB_TOOLS = sqlite-run sqlite-once sqlite-lease sqlite-queue
 REPO_TOOLS = atomic-record
 TOOLS = $(CORE_TOOLS) $(DB_TOOLS) $(REPO_TOOLS)
 
@@ -86,14 +86,14 @@ BENCHES = pair
 FUZZERS = parsers
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
 	lock-retry lock-dot lock-break lock-status lock-keeper lock-sqlite lock-git model \
-	sqlite-run sqlite-once \
+	sqlite-run sqlite-once sqlite-lease sqlite-queue \
 	shell hooks \
 	faults-write faults-append faults-update faults-lock fuzz strace powercut man \
 	completion demo house install atomic-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)
-DOCS = architecture messages from-flock-and-sponge from-concurrency-sh hooks stale-locks
+DOCS = architecture messages from-flock-and-sponge from-concurrency-sh hooks stale-locks work-queue
 EXAMPLES = lock-and-write
 
 # Debian packages, each with what shows that it is there: a command, a header or a path.
@@ -101,6 +101,7 @@ BUILD_DEPS = gcc=gcc make=make pkg-config=pkg-config libc6-dev=stdio.h libbsd-de
 	libmd-dev=md5.h musl-tools=musl-gcc linux-libc-dev=linux/fs.h \
 	libsqlite3-dev=sqlite3.h libgit2-dev=git2.h
 TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck=shellcheck \
+	procps=pgrep \
 	mandoc=mandoc strace=strace libclang-rt-14-dev=/usr/share/doc/libclang-rt-14-dev \
 	util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 xfsprogs=mkfs.xfs \
 	btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git spin=spin procmail=lockfile \

@@ -233,13 +233,15 @@ int main(int argc, char **argv)
 			 .older_than = HF_NEVER,
 			 .conflict = HF_BUSY};
 	struct hf_store_options o;
+	struct hf_err err = {0};
 	struct hf_store store;
 	int wait_status = 0, result;
 	enum hf_status status;
-	struct hf_err err;
 
 	parse(&w, argc, argv);
-	o = hf_store_cli_options(&cli, &w.common, w.action == OPT_CHECK || w.action == OPT_COUNT);
+	o = hf_store_cli_options(&cli, &w.common);
+	o.read = w.action == OPT_CHECK || w.action == OPT_COUNT;
+	o.existing = w.action == OPT_FORGET || w.action == OPT_PURGE;
 	status = hf_store_open(&store, w.db, &o, &err);
 	if (status == HF_OK) {
 		status = act(&w, &store, &wait_status, &err);
@@ -247,6 +249,8 @@ int main(int argc, char **argv)
 	}
 	if (status == HF_OK && w.command)
 		hf_end_like(wait_status);
+	if (status == HF_NO) /* the exit status says it all */
+		err.message[0] = '\0';
 	result = hf_store_cli_finish(&cli, status, &err);
 	return result == HF_BUSY ? w.conflict : result;
 }

@@ -59,7 +59,19 @@ _holdfast_option()
 	[[ $wanted != \[* ]] || wanted=
 }
 
-# Set operands to those of the usage that asks for most of what is given, and for nothing else.
+# Set verbs to the words, a blank around each, that can be the first operand and say what is done.
+_holdfast_verbs()
+{
+	local usage
+
+	for usage in "${usages[@]}"; do
+		usage=${usage%% *}
+		[[ ! $usage =~ ^[a-z]+(\|[a-z]+)*$ ]] || verbs+="${usage//|/ } "
+	done
+}
+
+# Set operands to those of the usage that asks for most of what is given, and for nothing else; and
+# has the verb, if there is one.
 _holdfast_operands()
 {
 	local usage word skip fit best=-1 kinds
@@ -73,8 +85,14 @@ _holdfast_operands()
 				[[ $given == *" $word "* ]] || continue 2
 				skip=${argument[$word]-}
 				((fit += 100))
-			elif [[ $word == *'|'* ]]; then
-				kinds+=("$word")
+			elif [[ $word =~ ^[a-z]+(\|[a-z]+)*$ ]]; then
+				if [[ -z $verb ]]; then
+					word=${verbs# }
+					word=${word% }
+					kinds+=("${word// /|}|")
+				else
+					[[ "|$word|" == *"|$verb|"* ]] || continue 2
+				fi
 				((fit += 1))
 			elif [[ $word =~ ^\[[A-Z]+\]$ ]]; then
 				kinds+=("${word:1:-1}")
@@ -130,11 +148,16 @@ _holdfast()
 	_init_completion -s || return
 
 	local -A argument=()
-	local usages=() longs=() operands=() given='' wanted='' name i kind
+	local usages=() longs=() operands=() given='' wanted='' verbs=' ' verb='' name i kind
 	_holdfast_help "$1"
+	_holdfast_verbs
 
 	for ((i = 1; i < cword; i++)); do
-		[[ ${words[i]} == -?* ]] || break
+		if [[ ${words[i]} != -?* ]]; then
+			[[ -z $verb && $verbs == *" ${words[i]} "* ]] || break
+			verb=${words[i]}
+			continue
+		fi
 		if [[ ${words[i]} == -- ]]; then
 			((i++))
 			break
@@ -170,4 +193,4 @@ _holdfast()
 	done
 } && complete -F _holdfast atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
 	lock-acquire lock-renew lock-release lock-status holdfast-hooks \
-	sqlite-run sqlite-once atomic-record
+	sqlite-run sqlite-once sqlite-lease sqlite-queue atomic-record

@@ -9,12 +9,23 @@ function __holdfast_options -a tool
         string replace -rf $names'( [^ ]+|\[=[^ ]+\])?(?: {2,}(.*))?$' '$1'\t'$2'\t'$3'\t'$4'
 end
 
-# The operands of the usage that asks for most of the options $argv, and for no others.
-function __holdfast_operands -a tool
+# The words behind the tool's name and "[options]", a usage a line.
+function __holdfast_usages -a tool
+    $tool --help | string replace -rf '^(?:Usage:|      ) \S+ (?:\[options\] ?)?' ''
+end
+
+# The words that can be the first operand, and say what is done.
+function __holdfast_verbs -a tool
+    __holdfast_usages $tool | string match -rg '^([a-z]+(?:\|[a-z]+)*)(?: |$)' | string split '|'
+end
+
+# The operands of the usage that has the verb (or "", if there is none yet), and asks for most of
+# the options $argv, and for no others.
+function __holdfast_operands -a tool verb
     set -l takers (__holdfast_options $tool | string match -r '.*\t +.*')
     set -l best -1
     set -l operands
-    for usage in ($tool --help | string replace -rf '^(?:Usage:|      ) \S+ (?:\[options\] ?)?' '')
+    for usage in (__holdfast_usages $tool)
         set -l fit 0
         set -l kinds
         set -l skip no
@@ -29,6 +40,14 @@ function __holdfast_operands -a tool
                 set fit (math $fit + 100)
                 string match -qr "(^|\t)"(string trim -l -c - -- $word)"\t" -- $takers
                 and set skip yes
+            else if string match -qr '^[a-z]+(\|[a-z]+)*$' $word
+                if test -z "$verb"
+                    set -a kinds (string join '|' (__holdfast_verbs $tool))'|'
+                else if not contains -- $verb (string split '|' $word)
+                    set fit -1
+                    break
+                end
+                set fit (math $fit + 1)
             else if string match -qr '^\[[A-Z]+\]$' $word
                 set -a kinds (string trim -c '[]' $word)
             else if not string match -q '[*' $word
@@ -47,7 +66,7 @@ end
 # What the cursor stands on: "option", or the kind of operand. Of a COMMAND, its words follow.
 function __holdfast_place
     set -l tokens (commandline -opc)
-    set -l specs 'wait=+' # an alias that --help leaves out
+    set -l specs
     __holdfast_options $tokens[1] | while read -d \t -l letter long takes text
         set -l spec (string trim -c / -- $letter/$long)
         switch $takes
@@ -58,8 +77,20 @@ function __holdfast_place
         end
         set -a specs $spec
     end
+    string match -q -- '*wait=*' $specs
+    or set -a specs 'wait=+' # an alias that --help leaves out
     if not argparse -s $specs -- $tokens[2..] 2>/dev/null
         echo option # that lacks what it takes
+        return
+    end
+    set -l verb ''
+    test (count $argv) -gt 0
+    and contains -- $argv[1] (__holdfast_verbs $tokens[1])
+    and set verb $argv[1]
+    and set -e argv[1]
+    if test -n "$verb"
+        and not argparse -s $specs -- $argv 2>/dev/null
+        echo option
         return
     end
     test (count $argv) = 0
@@ -72,7 +103,7 @@ function __holdfast_place
         and set -a given -$name
         or set -a given --$name
     end
-    for kind in (__holdfast_operands $tokens[1] $given)
+    for kind in (__holdfast_operands $tokens[1] "$verb" $given)
         if test $kind = COMMAND
             test "$argv[1]" = --
             and set -e argv[1]
@@ -143,7 +174,7 @@ end
 
 for tool in atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
     lock-acquire lock-renew lock-release lock-status holdfast-hooks \
-    sqlite-run sqlite-once atomic-record
+    sqlite-run sqlite-once sqlite-lease sqlite-queue atomic-record
     if type -q $tool
         __holdfast_define $tool
     end

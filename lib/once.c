@@ -287,7 +287,7 @@ enum hf_status hf_once_purge(struct hf_store *store, int64_t older_than, int64_t
 			*removed += step;
 	}
 	free((void *)at.data);
-	return status;
+	return status == HF_NO ? HF_OK : status; /* there is none */
 }
 
 enum hf_status hf_once_claim(struct hf_once_claim *claim, struct hf_store *store,

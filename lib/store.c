@@ -46,7 +46,7 @@ enum hf_status hf_store_open(struct hf_store *store, const char *path,
 			     const struct hf_store_options *options, struct hf_err *err)
 {
 	struct hf_db_options db = {
-		.flags = options->read ? HF_DB_READ : HF_DB_CREATE,
+		.flags = options->read ? HF_DB_READ : options->existing ? 0 : HF_DB_CREATE,
 		.sync = HF_SYNC_FULL,
 		.wait = options->wait,
 		.backoff = options->backoff,
@@ -54,7 +54,8 @@ enum hf_status hf_store_open(struct hf_store *store, const char *path,
 	struct stat st;
 
 	*store = (struct hf_store){.path = path, .wait = options->wait};
-	if (options->read && sys_fstatat(AT_FDCWD, path, &st, 0) < 0 && errno == ENOENT)
+	if ((options->read || options->existing) &&
+	    sys_fstatat(AT_FDCWD, path, &st, 0) < 0 && errno == ENOENT)
 		return HF_OK;
 	return hf_db_open(&store->db, path, &db, err);
 }
@@ -129,8 +130,11 @@ static enum hf_status make_table(struct hf_store *store, const struct hf_store_t
 enum hf_status hf_store_begin(struct hf_store *store, const struct hf_store_table *const *tables,
 			      struct hf_err *err)
 {
-	enum hf_status status = hf_db_begin(store->db, err);
+	enum hf_status status;
 
+	if (!store->db)
+		return hf_fail(err, HF_NO, "there is no '%s'", store->path);
+	status = hf_db_begin(store->db, err);
 	if (status != HF_OK)
 		return status;
 	status = find_real(store, err);
@@ -195,6 +199,16 @@ int64_t hf_store_expiry(int64_t now, int64_t ttl)
 	if (ttl == HF_NEVER || __builtin_add_overflow(now, ttl / 1000 + (ttl % 1000 > 0), &at))
 		return HF_STORE_NEVER;
 	return at;
+}
+
+int64_t hf_store_instant(int64_t at, int64_t deadline)
+{
+	int64_t left = at == HF_STORE_NEVER ? HF_NEVER : at - hf_store_now(), instant;
+
+	if (left == HF_NEVER || __builtin_mul_overflow(left < 0 ? 0 : left, 1000, &left) ||
+	    __builtin_add_overflow(hf_now(), left, &instant))
+		return deadline;
+	return instant < deadline ? instant : deadline;
 }
 
 enum hf_status hf_store_token(struct hf_store *store, int64_t *token, struct hf_err *err)

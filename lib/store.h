@@ -70,11 +70,11 @@ extern const struct hf_store_table hf_store_tokens;
 
 struct hf_store_options {
 	bool read;	     /* nothing will be written */
+	bool existing;	     /* an absent database is not made: it is an empty store */
 	struct hf_wait wait; /* for every transaction, until hf_store_wait() */
 	const char *backoff; /* --backoff, or NULL */
 };
 
-/* An absent database is created, unless it is to be read. */
 enum hf_status hf_store_open(struct hf_store *store, const char *path,
 			     const struct hf_store_options *options, struct hf_err *err);
 void hf_store_close(struct hf_store *store);
@@ -83,7 +83,7 @@ void hf_store_close(struct hf_store *store);
 void hf_store_wait(struct hf_store *store, int64_t deadline);
 
 /* Begin a transaction that changes these tables (NULL-terminated), and make the absent ones.
- * On failure none is open. Commit and rollback are db.h's. */
+ * On failure none is open; HF_NO: the database is absent. Commit and rollback are db.h's. */
 enum hf_status hf_store_begin(struct hf_store *store, const struct hf_store_table *const *tables,
 			      struct hf_err *err);
 
@@ -99,6 +99,9 @@ int64_t hf_store_now(void);
 
 /* now + ttl (nanoseconds, > 0); HF_STORE_NEVER for HF_NEVER or what lies too far away. */
 int64_t hf_store_expiry(int64_t now, int64_t ttl);
+
+/* When will it be `at`, on hf_now()'s clock, if nobody sets the other? Not after the deadline. */
+int64_t hf_store_instant(int64_t at, int64_t deadline);
 
 /* The next fencing token, in a transaction with hf_store_tokens. */
 enum hf_status hf_store_token(struct hf_store *store, int64_t *token, struct hf_err *err);

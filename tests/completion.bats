@@ -134,6 +134,18 @@ cases() {
 	gives 'atomic-write --from x odd-file odd-'
 	gives 'atomic-update -c x odd-file odd-'
 
+	# verbs, and options before and behind them
+	gives 'sqlite-lease re' release renew
+	gives 'sqlite-lease --ttl 5 re' release renew
+	gives 'sqlite-queue r' release renew retry
+	gives 'sqlite-queue claim --qui' --quiet
+	gives 'sqlite-queue claim --queue x --wa' --wait
+	gives 'sqlite-queue --ttl 5 claim odd-' odd-dir odd-file
+	gives 'sqlite-queue claim --ttl 5 odd-' odd-dir odd-file
+	gives 'sqlite-queue claim odd-file odd-'
+	gives 'sqlite-queue work odd-file odd-c' odd-comma odd-command
+	gives 'sqlite-queue work -j 2 odd-file -- odd-command ' odd-argument
+
 	# a command, where one comes, and then what it would complete itself
 	gives 'lock-retry odd-c' odd-comma odd-command
 	gives 'lock-run odd-file odd-c' odd-comma odd-command

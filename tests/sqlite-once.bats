@@ -295,6 +295,7 @@ let_go() {
 @test "a filter passes on each line when it comes" {
 	mkfifo in out
 	sqlite-once --filter s.db <in >out &
+	filter=$!
 	exec 5>in 6<out
 	for word in one two three; do
 		printf '%s\n' again "$word" >&5
@@ -303,7 +304,9 @@ let_go() {
 		[ "$line" = $word ]
 		[ "$(sqlite-once --count s.db)" -gt 1 ]
 	done
-	exec 5>&- 6<&-
+	exec 5>&-
+	ends_with 0 "$filter"
+	exec 6<&-
 }
 
 @test "F1: ten filters of the same 20,000 lines pass each line once" {

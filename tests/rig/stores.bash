@@ -15,7 +15,7 @@ stores_teardown() {
 	foreign_writer_ends
 	for db in "$BATS_TEST_TMPDIR"/*.db; do
 		[ -e "$db" ] || continue
-		[ "$(sqlite3 "$db" 'PRAGMA integrity_check')" = ok ] || return
+		[ "$(sqlite3 -cmd '.timeout 10000' "$db" 'PRAGMA integrity_check')" = ok ] || return
 	done
 }
 
@@ -87,4 +87,14 @@ foreign_writer_ends() {
 	wait "$writer"
 	writer=
 	rm -f writes ends
+}
+
+# await_watcher PID: until that process sleeps in its wait for a change.
+await_watcher() {
+	local end=$((SECONDS + 20))
+
+	until readlink "/proc/$1/fd/"* 2>/dev/null | grep -q inotify &&
+		[ "$(cut -d ' ' -f 3 "/proc/$1/stat")" = S ]; do
+		((SECONDS < end)) || return 1
+	done
 }

@@ -1,0 +1,482 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# shellcheck disable=SC2016
+#
+# sqlite-queue: jobs, each of them one worker's at a time, until it is done.
+
+bats_require_minimum_version 1.5.0
+load rig/stores
+
+setup() {
+	stores_setup
+}
+
+teardown() {
+	stores_teardown
+}
+
+# claim [options] DB: sets id, token, attempt and payload.
+claim() {
+	sqlite-queue claim "$@" >claimed
+	read -r id token attempt <claimed
+	payload=$(tail -n +2 claimed)
+}
+
+@test "add prints the number; claim that, a token, the attempt and the payload; done removes it" {
+	[ "$(sqlite-queue add s.db 'one  job')" = 1 ]
+	claim s.db
+	[ "$id/$attempt/$payload" = '1/1/one  job' ]
+	run -1 sqlite-queue claim s.db
+	[ -z "$output" ]
+	run -0 sqlite-queue done --token "$token" s.db "$id"
+	[ -z "$(sqlite-queue list s.db)" ]
+	# a number is not used again
+	[ "$(sqlite-queue add s.db more)" = 2 ]
+}
+
+@test "Q2: priority, then age; P0 before P1" {
+	sqlite-queue add --priority 1 s.db p1-old
+	sqlite-queue add --priority 0 s.db p0-old
+	sqlite-queue add --priority 1 s.db p1-new
+	sqlite-queue add --priority -5 s.db first
+	sqlite-queue add s.db p0-new
+	run -0 sqlite-queue work s.db -- sh -c 'cat; echo'
+	[ "$output" = $'first\np0-old\np0-new\np1-old\np1-new' ]
+}
+
+@test "Q2: a released job keeps its age" {
+	sqlite-queue add s.db a b >/dev/null
+	claim s.db
+	sqlite-queue release --token "$token" s.db "$id"
+	claim s.db
+	[ "$payload/$attempt" = a/2 ]
+}
+
+@test "queues of one database are apart" {
+	sqlite-queue add --queue mail s.db m
+	sqlite-queue add s.db d
+	claim --queue mail s.db
+	[ "$payload" = m ]
+	run -1 sqlite-queue claim --queue mail s.db
+	run -1 sqlite-queue claim --queue none s.db
+	claim s.db
+	[ "$payload" = d ]
+	[ "$(sqlite-queue list --queue mail s.db | wc -l)" = 1 ]
+	[ "$(sqlite-queue list s.db | wc -l)" = 2 ]
+}
+
+@test "three workers at a barrier, three free jobs: all of them get one, none twice" {
+	seq 3 | sqlite-queue add --each-line s.db >/dev/null
+	race 3 sh -c 'sqlite-queue claim -w 60s --json s.db >>got'
+	[ "$(sort -u statuses)" = 0 ]
+	[ "$(jq .id got | sort -n)" = $'1\n2\n3' ]
+	[ "$(jq .token got | sort -u | wc -l)" = 3 ]
+}
+
+@test "fifty workers at a barrier, fifty free jobs: all of them get one, none twice" {
+	seq 50 | sqlite-queue add --each-line s.db >/dev/null
+	race 50 sh -c 'sqlite-queue claim -w 60s --json s.db >>got'
+	[ "$(sort -u statuses)" = 0 ]
+	[ "$(jq .id got | sort -n)" = "$(seq 50)" ]
+	[ "$(jq .token got | sort -u | wc -l)" = 50 ]
+}
+
+@test "10 x 20 jobs are added, and ten workers do each of them once" {
+	local i
+	race_begin
+	for i in {1..10}; do
+		racer sh -c "for n in \$(seq 20); do
+			sqlite-queue add -w 60s s.db $i.\$n || exit; done"
+	done
+	race_end
+	[ "$(sort -u statuses)" = 0 ]
+	[ "$(sqlite-queue list s.db | wc -l)" = 200 ]
+	race 10 sqlite-queue work -w 60s s.db -- sh -c 'echo "$HOLDFAST_JOB" >>did'
+	[ "$(sort -u statuses)" = 0 ]
+	[ "$(sort -n did)" = "$(seq 200)" ]
+	[ -z "$(sqlite-queue list s.db)" ]
+}
+
+@test "30 readers during writes see whole jobs, and leave nothing behind" {
+	local i
+	sqlite-queue add s.db first >/dev/null
+	race_begin
+	for i in {1..30}; do
+		racer sh -c 'sqlite-queue list --json s.db | jq -e .id >/dev/null'
+		racer sh -c 'sqlite-queue add -w 60s s.db job >/dev/null'
+	done
+	race_end
+	[ "$(sort -u statuses)" = 0 ]
+	[ "$(sqlite-queue list s.db | wc -l)" = 31 ]
+}
+
+@test "Q1, Q3: a claim that has run out is taken over with a larger token, the old one refused" {
+	local old
+	at 1000000000 sqlite-queue add s.db job
+	at 1000000000 sqlite-queue claim --ttl 10s s.db >claimed
+	read -r id old _ <claimed
+	run -1 at 1009999999 sqlite-queue claim s.db
+	run -0 at 1010000000 sqlite-queue claim --ttl 10s s.db
+	read -r id token attempt <<<"$output"
+	((token > old && attempt == 2))
+	local verb
+	for verb in renew done release; do
+		run -1 at 1010000001 sqlite-queue $verb --token "$old" s.db "$id"
+		[[ $output == *"it is claimed with token $token" ]]
+	done
+	run -0 at 1010000001 sqlite-queue done --token "$token" s.db "$id"
+	run -1 at 1010000001 sqlite-queue done --token "$token" s.db "$id"
+	[[ $output == *'there is no such job, or it is done' ]]
+}
+
+@test "Q4: whose time is over is refused, even if nobody has followed" {
+	at 1000000000 sqlite-queue add s.db job
+	at 1000000000 sqlite-queue claim --ttl 10s s.db >claimed
+	read -r id token _ <claimed
+	run -0 at 1009999999 sqlite-queue renew --ttl 10s --token "$token" s.db "$id"
+	local verb
+	for verb in renew done release; do
+		run -1 at 1019999999 sqlite-queue $verb --token "$token" s.db "$id"
+		[[ $output == *'its lease has run out' ]]
+	done
+	[[ $(at 1019999999 sqlite-queue list s.db) == *$'\texpired\t'* ]]
+}
+
+@test "Q4: somebody else's token, and none" {
+	sqlite-queue add s.db job
+	claim s.db
+	run -1 sqlite-queue done --token $((token + 1)) s.db "$id"
+	run -64 sqlite-queue done s.db "$id"
+	run -64 sqlite-queue done --token 0 s.db "$id"
+	run -1 sqlite-queue done --token "$token" s.db 99
+	sqlite-queue release --token "$token" s.db "$id"
+	run -1 sqlite-queue done --token "$token" s.db "$id"
+	[[ $output == *'nobody has claimed it' ]]
+}
+
+@test "Q5: after its last attempt a job is dead, until it is retried or purged" {
+	sqlite-queue add --max-attempts 2 s.db job
+	claim s.db
+	sqlite-queue release --token "$token" s.db "$id"
+	claim s.db
+	sqlite-queue release --token "$token" s.db "$id"
+	run -1 sqlite-queue claim s.db
+	[[ $(sqlite-queue list s.db) == $'1\tdead\t0\t2/2\t'* ]]
+	run -1 sqlite-queue done --token "$token" s.db "$id"
+	[[ $output == *'it is dead' ]]
+	run -0 sqlite-queue retry s.db 1
+	run -1 sqlite-queue retry s.db 1
+	claim s.db
+	[ "$attempt" = 1 ]
+	sqlite-queue release --token "$token" s.db "$id"
+	claim s.db
+	sqlite-queue release --token "$token" s.db "$id"
+	[ "$(sqlite-queue purge --older-than 1h s.db)" = 0 ]
+	[ "$(sqlite-queue purge --queue other s.db)" = 0 ]
+	[ "$(sqlite-queue purge s.db)" = 1 ]
+	[ -z "$(sqlite-queue list s.db)" ]
+}
+
+@test "Q5: a job whose workers die has so many attempts, too" {
+	at 1000000000 sqlite-queue add --max-attempts 2 s.db job
+	at 1000000000 sqlite-queue claim --ttl 1s s.db
+	at 1001000000 sqlite-queue claim --ttl 1s s.db
+	run -1 at 1002000000 sqlite-queue claim --ttl 1s s.db
+	[[ $(sqlite-queue list s.db) == *$'\tdead\t'* ]]
+}
+
+@test "a delayed job is not due before" {
+	at 1000000000 sqlite-queue add --delay 10s s.db job
+	run -1 at 1009999999 sqlite-queue claim s.db
+	[[ $(at 1009999999 sqlite-queue list s.db) == *$'\tdelayed\t'* ]]
+	run -0 at 1010000000 sqlite-queue claim s.db
+	read -r id token attempt <<<"$output"
+	at 1010000000 sqlite-queue release --delay 1s --token "$token" s.db "$id"
+	run -1 at 1010999999 sqlite-queue claim s.db
+	run -0 at 1011000000 sqlite-queue claim s.db
+}
+
+@test "payloads are bytes: from arguments, from standard input, each line" {
+	local bytes=$'two\nlines, "quotes", it\'s\n\n'
+	sqlite-queue add s.db "$bytes" -- >/dev/null
+	claim s.db
+	sqlite-queue claim s.db >/dev/null
+	tail -n +2 claimed | cmp - <(printf %s "$bytes")
+	head -c 1000000 /dev/urandom >blob
+	sqlite-queue add s.db <blob
+	sqlite-queue claim s.db >claimed
+	tail -n +2 claimed | cmp - blob
+	[ "$(printf 'a\n\nb' | sqlite-queue add --each-line s.db | wc -l)" = 2 ]
+	printf 'a\0b' | sqlite-queue add --priority -1 s.db >/dev/null
+	[ "$(sqlite-queue claim --json s.db | jq -r .payload_hex)" = 610062 ]
+	[ "$(sqlite-queue claim --json s.db | jq -r .payload)" = a ]
+}
+
+@test "an empty payload is refused, unless it is meant" {
+	run -65 sqlite-queue add s.db ''
+	[ "${lines[0]}" = 'sqlite-queue: an empty payload' ]
+	run -65 sqlite-queue add s.db </dev/null
+	run -65 sqlite-queue add s.db a ''
+	[ -z "$(sqlite-queue list s.db)" ]
+	run -0 sqlite-queue add --allow-empty s.db </dev/null
+	claim s.db
+	[ -z "$payload" ]
+}
+
+@test "claim --wait is woken by add, at once" {
+	local start
+	sqlite-queue claim --wait 60s s.db >claimed &
+	waiter=$!
+	await_watcher "$waiter"
+	start=${EPOCHREALTIME/./}
+	sqlite-queue add s.db job
+	ends_with 0 "$waiter"
+	((${EPOCHREALTIME/./} - start < 900000))
+	[[ $(tail -n +2 claimed) = job ]]
+}
+
+@test "claim --wait is woken by another program's INSERT" {
+	sqlite-queue add s.db job >/dev/null
+	sqlite-queue claim s.db >/dev/null
+	sqlite-queue claim --wait 60s s.db >claimed &
+	waiter=$!
+	await_watcher "$waiter"
+	local start=${EPOCHREALTIME/./}
+	sqlite3 -cmd '.timeout 10000' s.db "INSERT INTO holdfast_job
+		(queue, priority, state, due, added, attempts, most, payload)
+		VALUES(CAST('default' AS BLOB), 0, 0, 0, 0, 0, 0, CAST('theirs' AS BLOB))"
+	ends_with 0 "$waiter"
+	((${EPOCHREALTIME/./} - start < 900000))
+	[[ $(tail -n +2 claimed) = theirs ]]
+}
+
+@test "claim --wait is woken when a claim runs out, and when a job is due" {
+	local start=${EPOCHREALTIME/./} took
+	sqlite-queue add s.db job >/dev/null
+	sqlite-queue claim --ttl 300ms s.db >/dev/null
+	run -0 sqlite-queue claim --wait 60s --ttl 1h s.db
+	took=$((${EPOCHREALTIME/./} - start))
+	((took >= 300000 && took < 1200000))
+	start=${EPOCHREALTIME/./}
+	sqlite-queue add --delay 300ms s.db job >/dev/null
+	run -0 sqlite-queue claim --wait 60s s.db
+	took=$((${EPOCHREALTIME/./} - start))
+	((took >= 300000 && took < 1200000))
+}
+
+@test "claim --wait gives up in time" {
+	run -1 sqlite-queue claim --wait 100ms s.db
+	[ -z "$output" ]
+	run -0 sqlite-queue add s.db job
+	run -0 sqlite-queue claim --wait 100ms s.db
+}
+
+@test "of 20 who wait each gets one of 20 jobs that are added" {
+	local i
+	race_begin
+	for i in {1..20}; do
+		racer sh -c 'sqlite-queue claim --json -w 60s --wait 60s s.db >>got'
+	done
+	race_add() { for i in {1..20}; do sqlite-queue add -w 60s s.db "$i" >/dev/null; done; }
+	racer race_add
+	race_end
+	[ "$(sort -u statuses)" = 0 ]
+	[ "$(jq .id got | sort -n)" = "$(seq 20)" ]
+}
+
+@test "work: the payload is standard input, number and token are in the environment" {
+	sqlite-queue add s.db 'some text' >/dev/null
+	run -0 sqlite-queue work s.db -- sh -c \
+		'printf "%s %s %s" "$HOLDFAST_JOB" "$HOLDFAST_TOKEN" "$(cat)"'
+	[ "$output" = '1 1 some text' ]
+	run -0 sqlite-queue work -v -c 'cat' s.db
+	[ -z "$output" ]
+	sqlite-queue add s.db x >/dev/null
+	run -0 sqlite-queue work -v -c 'cat' s.db
+	[ "$output" = $'xsqlite-queue: job 2 is done' ]
+}
+
+@test "work: what fails goes back, with its attempts, and is dead after the last" {
+	sqlite-queue add --max-attempts 2 s.db bad >/dev/null
+	sqlite-queue add s.db good >/dev/null
+	run -1 sqlite-queue work s.db -- grep good
+	[ "${lines[0]}" = \
+		'sqlite-queue: job 1, attempt 1: the command exited with 1: it waits again' ]
+	[ "${lines[1]}" = 'sqlite-queue: job 1, attempt 2: the command exited with 1: it is dead' ]
+	[ "${lines[2]}" = good ]
+	[[ $(sqlite-queue list s.db) == $'1\tdead\t'* ]]
+	sqlite-queue add --max-attempts 1 s.db other >/dev/null
+	run -1 sqlite-queue work s.db -- sh -c 'kill -KILL $$'
+	[[ $output == *'the command died of signal 9 (Killed): it is dead' ]]
+}
+
+@test "work --delay keeps a job that has failed for later" {
+	sqlite-queue add s.db bad good >/dev/null
+	run -1 sqlite-queue work --delay 1h s.db -- grep good
+	[ "${#lines[@]}" = 2 ]
+	[[ $(sqlite-queue list s.db) == $'1\tdelayed\t0\t1/5\t'* ]]
+}
+
+@test "work: a command that is not there takes no attempt" {
+	sqlite-queue add s.db job >/dev/null
+	run -127 sqlite-queue work s.db -- no-such-command
+	[[ $(sqlite-queue list s.db) == $'1\twaiting\t0\t0/5\t'* ]]
+}
+
+# at_work [options]: a worker whose command waits for a line on ./go, and exits with what that says.
+at_work() {
+	mkfifo began go
+	sqlite-queue work "$@" s.db -- sh -c 'echo >began; read -r line <go; exit "$line"' &
+	worker=$!
+	read -r <began
+}
+
+@test "work: the lease is renewed while the command runs" {
+	sqlite-queue add s.db job >/dev/null
+	at_work --ttl 900ms
+	# twice as long as the claim would have lasted, and another one finds nothing
+	run -1 sqlite-queue claim --wait 1800ms s.db
+	echo 0 >go
+	ends_with 0 "$worker"
+	[ -z "$(sqlite-queue list s.db)" ]
+}
+
+@test "W2: a lease that was lost ends the command, and what it did is not taken for done" {
+	sqlite-queue add s.db job >/dev/null
+	mkfifo began
+	sqlite-queue work --ttl 500ms s.db -- sh -c 'echo >began; exec sleep 60' 2>said &
+	worker=$!
+	read -r <began
+	kill -STOP "$worker"
+	run -0 sqlite-queue claim --wait 60s --ttl 1h s.db
+	read -r id token attempt <<<"$output"
+	kill -CONT "$worker"
+	ends_with 1 "$worker"
+	local died='the command died of signal 15 (Terminated): its lease was lost'
+	[ "$(cat said)" = "sqlite-queue: job 1, attempt 1: $died" ]
+	run -0 sqlite-queue done --token "$token" s.db "$id"
+}
+
+@test "W3: a worker that is asked to end passes it on; the job waits again, and it was no attempt" {
+	sqlite-queue add s.db one two >/dev/null
+	at_work
+	kill -TERM "$worker"
+	ends_with 143 "$worker"
+	[[ $(sqlite-queue list s.db) == $'1\twaiting\t0\t0/5\t'*$'\n2\twaiting\t'* ]]
+}
+
+@test "W3: a command that heeds no signal is done, and then no other begins" {
+	sqlite-queue add s.db one two >/dev/null
+	mkfifo began go
+	sqlite-queue work s.db -- sh -c 'trap "" TERM; echo >began; read -r line <go' &
+	worker=$!
+	read -r <began
+	kill -TERM "$worker"
+	echo >go
+	ends_with 143 "$worker"
+	[[ $(sqlite-queue list s.db) == $'2\twaiting\t0\t0/5\t'* ]]
+}
+
+@test "W3: an idle worker ends at once" {
+	sqlite-queue work --wait inf s.db -- true &
+	worker=$!
+	await_watcher "$worker"
+	kill -TERM "$worker"
+	ends_with 143 "$worker"
+}
+
+@test "W4: the job of a killed worker is claimed until its lease runs out" {
+	sqlite-queue add s.db job >/dev/null
+	at_work --ttl 700ms
+	kill -KILL "$worker"
+	ends_with 137 "$worker"
+	run -1 sqlite-queue claim s.db
+	run -0 sqlite-queue claim --wait 60s s.db
+	[[ $output == '1 2 2'* ]]
+	echo 0 >go
+}
+
+@test "work --wait takes jobs as they come" {
+	mkfifo did
+	sqlite-queue work --wait inf s.db -- sh -c 'cat >did' &
+	worker=$!
+	local i
+	for i in 1 2 3; do
+		sqlite-queue add s.db "job $i" >/dev/null
+		[ "$(cat did)" = "job $i" ]
+	done
+	kill "$worker"
+	ends_with 143 "$worker"
+}
+
+@test "work -j: several at the same time" {
+	mkfifo a b
+	sqlite-queue add s.db a b >/dev/null
+	# each waits for the other
+	run -0 timeout 60 sqlite-queue work -j 2 s.db -- sh -c \
+		'read -r name
+		if [ "$name" = a ]; then echo >b; read -r _ <a; else read -r _ <b; echo >a; fi'
+	[ -z "$(sqlite-queue list s.db)" ]
+	sqlite-queue add --max-attempts 1 s.db bad >/dev/null
+	run -1 sqlite-queue work -j 3 s.db -- false
+}
+
+@test "work -j: a signal ends all of them" {
+	sqlite-queue work -j 3 --wait inf s.db -- true &
+	worker=$!
+	local pid
+	for pid in 1 2 3; do
+		until pid=$(pgrep -P "$worker" | sed -n "${pid}p") && [ -n "$pid" ]; do :; done
+		await_watcher "$pid"
+	done
+	kill -TERM "$worker"
+	ends_with 143 "$worker"
+	run -1 pgrep -P "$worker"
+}
+
+@test "what is called wrongly makes no database" {
+	run -64 sqlite-queue
+	run -64 sqlite-queue put s.db
+	run -64 sqlite-queue claim
+	run -64 sqlite-queue claim s.db x
+	run -64 sqlite-queue done --token 1 s.db
+	run -64 sqlite-queue done --token 1 s.db x
+	run -64 sqlite-queue work s.db
+	run -64 sqlite-queue claim --ttl 0 s.db
+	run -64 sqlite-queue add --queue '' s.db x
+	run -64 sqlite-queue add --each-line s.db x
+	run -64 sqlite-queue add -c true s.db x
+	[ ! -e s.db ]
+}
+
+@test "a database that is not there has no jobs, and is not made by who does not add" {
+	run -1 sqlite-queue claim none.db
+	run -0 sqlite-queue list none.db
+	[ "$(sqlite-queue purge none.db)" = 0 ]
+	run -1 sqlite-queue done --token 1 none.db 1
+	run -0 sqlite-queue work none.db -- true
+	[ ! -e none.db ]
+}
+
+@test "another program's database is refused, and a full disk adds nothing" {
+	sqlite3 geo.db 'PRAGMA application_id = 1196444487; CREATE TABLE t(a)'
+	run -65 sqlite-queue add geo.db job
+	sqlite3 same.db 'CREATE TABLE holdfast_job(a)'
+	run -65 sqlite-queue add same.db job
+	run -65 sqlite-queue list same.db
+	sqlite-queue add s.db job >/dev/null
+	run -74 bash -c \
+		'ulimit -f 200; trap "" XFSZ; head -c 1000000 /dev/zero | sqlite-queue add s.db'
+	[ "$(sqlite-queue list s.db | wc -l)" = 1 ]
+}
+
+@test "marks, leases, jobs and the user's own tables in one database" {
+	sqlite3 s.db 'CREATE TABLE mine(a); INSERT INTO mine VALUES(1)'
+	run -0 sqlite-once s.db key
+	run -0 sqlite-lease acquire s.db name
+	run -0 sqlite-queue add s.db job
+	[ "$(sqlite3 s.db 'SELECT a FROM mine')" = 1 ]
+	[ "$(sqlite3 s.db .dump | sqlite3 copy.db && sqlite-once --count copy.db)" = 1 ]
+	run -0 sqlite-queue claim copy.db
+}
