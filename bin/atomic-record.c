@@ -52,8 +52,7 @@ static int do_list(struct hf_record_request *request)
 	struct hf_record_shown shown = {.json = json, .quiet = cli.quiet};
 	struct hf_err err;
 	size_t count;
-	enum hf_status status =
-		hf_record_list(request, hf_record_cli_show, &shown, &count, &err);
+	enum hf_status status = hf_record_list(request, hf_record_cli_show, &shown, &count, &err);
 
 	if (status == HF_OK && count)
 		return hf_cli_finish(&cli, HF_NO);

@@ -103,11 +103,11 @@ enum hf_status hf_intent_insert(struct hf_db *db, const struct hf_intent *intent
 		HF_DB_INT_VALUE(c->time),
 		HF_DB_INT_VALUE(c->offset),
 	};
-	enum hf_status status = hf_db_exec(
-		db,
-		"INSERT INTO holdfast_intent (" HEAD_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
-		"?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
-		values, HEAD_COUNT, NULL, err);
+	enum hf_status status = hf_db_exec(db,
+					   "INSERT INTO holdfast_intent (" HEAD_COLUMNS
+					   ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
+					   "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+					   values, HEAD_COUNT, NULL, err);
 
 	for (size_t i = 0; i < intent->file_count && status == HF_OK; i++)
 		status = insert_file(db, intent->id, i, &intent->files[i], err);
@@ -349,8 +349,9 @@ enum hf_status hf_intent_correct(struct hf_db *db, const struct hf_intent *inten
 {
 	const struct hf_intent_file *f = &intent->files[number];
 	const struct hf_db_value values[] = {
-		text(intent->id), HF_DB_INT_VALUE((int64_t)number), hash(f->old),
-		HF_DB_INT_VALUE(f->old_size), hash(f->fresh),
+		text(intent->id), HF_DB_INT_VALUE((int64_t)number),
+		hash(f->old),	  HF_DB_INT_VALUE(f->old_size),
+		hash(f->fresh),
 	};
 
 	return hf_db_exec(db,

@@ -164,9 +164,8 @@ static enum hf_status stage_file(struct record *r, struct hf_record_file *f, str
 	char found[65];
 	enum hf_status status = hf_record_file_look(f, &r->hold.wait, found, err);
 
-	return status == HF_OK
-		       ? hf_record_file_stage(f, found, hf_redo_snapshot, &r->hold, err)
-		       : status;
+	return status == HF_OK ? hf_record_file_stage(f, found, hf_redo_snapshot, &r->hold, err)
+			       : status;
 }
 
 static enum hf_status stage(struct record *r, struct hf_err *err)
@@ -223,8 +222,9 @@ static enum hf_status resolve(struct record *r, enum hf_status reason, struct hf
 					      : reason;
 	hf_fail(err, HF_UNCERTAIN, "cannot commit to '%s', nor see what became of it: %s",
 		r->request->database, own.message);
-	hf_advise(err, "when the disk is well again, atomic-record --recover --dry-run --sqlite "
-		       "'%s' tells whether it is recorded",
+	hf_advise(err,
+		  "when the disk is well again, atomic-record --recover --dry-run --sqlite "
+		  "'%s' tells whether it is recorded",
 		  r->request->database);
 	return HF_UNCERTAIN;
 }
@@ -266,8 +266,9 @@ static enum hf_status unfinished(const struct record *r, struct hf_err *err)
 
 	snprintf(why, sizeof(why), "%s", err->message);
 	hf_fail(err, HF_UNCERTAIN, "recorded, but not finished: %s", why);
-	hf_advise(err, "the next record in '%s' finishes it, or: atomic-record --recover --sqlite "
-		       "'%s'",
+	hf_advise(err,
+		  "the next record in '%s' finishes it, or: atomic-record --recover --sqlite "
+		  "'%s'",
 		  request->database, request->database);
 	return HF_UNCERTAIN;
 }

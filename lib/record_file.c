@@ -45,8 +45,7 @@ static enum hf_status take_lock(struct hf_lock *lock, const struct hf_wait *wait
 	if (lock->fd < 0) {
 		if (sys_fstatat(f->target.dir, f->target.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			return HF_NO;
-		return errno == ENOENT ? HF_OK
-				       : hf_fail_errno(err, "cannot look at '%s'", f->path);
+		return errno == ENOENT ? HF_OK : hf_fail_errno(err, "cannot look at '%s'", f->path);
 	}
 	status = hf_target_wait(&f->target, lock->fd, wait, err);
 	return status == HF_OK ? hf_target_recheck(&f->target, lock->fd, &lock->st, err) : status;
@@ -303,8 +302,7 @@ enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t c
 		if (sys_fstat(files[i].target.dir, &dir) < 0)
 			return hf_fail_errno(err, "cannot sync '%s'", files[i].path);
 		for (size_t k = 0; k < i && !again; k++)
-			again = files[k].applied &&
-				sys_fstat(files[k].target.dir, &before) == 0 &&
+			again = files[k].applied && sys_fstat(files[k].target.dir, &before) == 0 &&
 				hf_same_inode(&dir, &before);
 		if (!again)
 			status = hf_publish_sync(&files[i].target, err);

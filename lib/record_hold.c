@@ -12,7 +12,7 @@
 
 /* The Git directory itself, until there is a kind for it. */
 #define hf_lock_git_turn hf_lock_file
-#define hf_lock_git	 hf_lock_file
+#define hf_lock_git hf_lock_file
 
 /* How soon a foreign lock's end is seen, where nothing else tells. */
 enum { MOST_PAUSE_MS = 20 };
@@ -125,8 +125,8 @@ static enum hf_status begin(struct hf_hold *hold, struct hf_err *err)
 enum hf_status hf_hold_begin(struct hf_hold *hold, bool durable, struct hf_err *err)
 {
 	/* Where there is a rollback journal, less than that could damage the database. */
-	const char *level = durable || !hold->logs ? "PRAGMA synchronous=EXTRA"
-						   : "PRAGMA synchronous=NORMAL";
+	const char *level =
+		durable || !hold->logs ? "PRAGMA synchronous=EXTRA" : "PRAGMA synchronous=NORMAL";
 	enum hf_status status = hf_sql_run(hf_db_sql(hold->db), level, "write to", err);
 
 	return status == HF_OK ? hf_db_begin_now(hold->db, err) : status;

@@ -25,8 +25,7 @@ enum verdict { READY, LEFT, MORE };
 /* Said once, though it may be seen again and again. */
 static enum verdict leave(struct hf_recovery *r, const struct hf_intent *intent, const char *why)
 {
-	char(*told)[HF_RECORD_ID] =
-		reallocarray(r->told, r->told_count + 1, sizeof(*told));
+	char(*told)[HF_RECORD_ID] = reallocarray(r->told, r->told_count + 1, sizeof(*told));
 
 	for (size_t i = 0; i < r->told_count && told; i++)
 		if (strcmp(told[i], intent->id) == 0)
@@ -204,8 +203,8 @@ static bool is_lasting(enum hf_status status)
 static enum verdict open_files(struct hf_recovery *r, struct hf_intent *intent,
 			       struct hf_repo *repo, enum hf_status *status, struct hf_err *err)
 {
-	struct hf_recovery_files *all =
-		reallocarray(r->files, r->file_count + 1, sizeof(*all)), *known;
+	struct hf_recovery_files *all = reallocarray(r->files, r->file_count + 1, sizeof(*all)),
+				 *known;
 
 	*status = all ? HF_OK : hf_fail(err, HF_OS, "cannot finish a record: out of memory");
 	if (!all)
@@ -232,8 +231,8 @@ static enum verdict open_files(struct hf_recovery *r, struct hf_intent *intent,
 }
 
 /* Everything that the intent needs: is it held? */
-static enum verdict prepare(struct hf_recovery *r, struct hf_intent *intent,
-			    enum hf_status *status, struct hf_err *err)
+static enum verdict prepare(struct hf_recovery *r, struct hf_intent *intent, enum hf_status *status,
+			    struct hf_err *err)
 {
 	struct hf_recovery_files *known;
 	struct hf_repo *repo = NULL;

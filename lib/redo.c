@@ -210,10 +210,9 @@ static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum fate *fat
 	if (*fate == STAYS && !redo->repo)
 		return put_beside(redo, f, err);
 	if (*fate == STAYS)
-		hf_hold_say(
-			redo->hold,
-			"'%s' was changed meanwhile, and stays; what was recorded is committed",
-			f->path);
+		hf_hold_say(redo->hold,
+			    "'%s' was changed meanwhile, and stays; what was recorded is committed",
+			    f->path);
 	if (*fate == IS_DONE || (*fate == STAYS && f->plan->op != HF_RECORD_WRITE))
 		return HF_OK;
 	status = hf_record_file_stage(f, found, hf_redo_snapshot, redo->hold, err);
@@ -265,8 +264,8 @@ static enum hf_status finish(struct hf_redo *redo, enum fate *fates, bool *corre
 	for (size_t i = 0; i < redo->intent->file_count && status == HF_OK; i++)
 		status = stage_found(redo, i, &fates[i], &correct[i], err);
 	if (status == HF_OK && redo->repo)
-		status = hf_record_git_stage(&redo->git, redo->repo, redo->intent, redo->files,
-					     tip, err);
+		status = hf_record_git_stage(&redo->git, redo->repo, redo->intent, redo->files, tip,
+					     err);
 	if (status == HF_OK)
 		status = correct_intent(redo, correct, err);
 	if (status == HF_OK)

@@ -32,10 +32,20 @@ static int tear_down(void **state)
 }
 
 static struct hf_intent_file files[] = {
-	{.op = HF_RECORD_WRITE, .path = "notes/a", .mode = 0644, .content = "a\0b", .size = 3,
+	{.op = HF_RECORD_WRITE,
+	 .path = "notes/a",
+	 .mode = 0644,
+	 .content = "a\0b",
+	 .size = 3,
 	 .fresh = "abc1"},
-	{.op = HF_RECORD_APPEND, .path = "ledger", .mode = 0600, .content = "", .size = 0,
-	 .old = "abc0", .old_size = 7, .fresh = "abc2"},
+	{.op = HF_RECORD_APPEND,
+	 .path = "ledger",
+	 .mode = 0600,
+	 .content = "",
+	 .size = 0,
+	 .old = "abc0",
+	 .old_size = 7,
+	 .fresh = "abc2"},
 	{.op = HF_RECORD_REMOVE, .path = "gone", .old = "abc3", .old_size = 9},
 };
 
@@ -207,8 +217,8 @@ static void ids_differ(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
-	TEST(no_table_is_no_intent),	   TEST(is_loaded_as_it_was),
+	TEST(no_table_is_no_intent),	      TEST(is_loaded_as_it_was),
 	TEST(is_found_corrected_and_deleted), TEST(what_has_no_form_is_refused),
-	TEST(a_newer_one_is_not_read),	   TEST(ids_differ),
+	TEST(a_newer_one_is_not_read),	      TEST(ids_differ),
 };
 HF_TEST_MAIN(tests)
