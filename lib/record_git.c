@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "git_locks.h"
 #include "repo_message.h"
 #include "sys.h"
 
@@ -181,6 +182,25 @@ static enum hf_status edit_index(struct hf_record_git *g, const struct hf_record
 	return status;
 }
 
+/* A recorder that was killed with the ref's lock has left it, and nobody else breaks it. What is not
+ * proved stale stays: Git itself holds it for a short time, and hf_repo_move() waits. */
+static void clear_ref_lock(const struct hf_record_git *g)
+{
+	const struct hf_break_options options = {.stale_after = INT64_MAX};
+	const char *ref = g->intent->ref;
+	const char *dir = strcmp(ref, "HEAD") == 0 ? hf_repo_gitdir(g->repo)
+						   : hf_repo_commondir(g->repo);
+	struct hf_broken broken;
+	struct hf_gitdir git;
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%s/%s.lock", dir, ref) < (int)sizeof(path) &&
+	    sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    hf_gitdir_find(&git, hf_repo_gitdir(g->repo), NULL) == HF_OK)
+		hf_git_lock_break(&git, path, 0, &options, &broken, NULL);
+}
+
 static enum hf_status redo(struct hf_record_git *g, const struct hf_record_file *files,
 			   struct hf_repo_change *keep, bool *is_kept, const char *tip,
 			   int64_t deadline, struct hf_err *err)
@@ -199,6 +219,8 @@ static enum hf_status redo(struct hf_record_git *g, const struct hf_record_file 
 			status = keep_theirs(g, now, keep, &kept, is_kept, target, err);
 		if (status == HF_OK)
 			status = edit_index(g, files, is_kept, err);
+		if (status == HF_OK)
+			clear_ref_lock(g);
 		if (status == HF_OK)
 			status = hf_repo_move(g->repo, intent->ref, now, target, reflog,
 					      &intent->committer, deadline, err);

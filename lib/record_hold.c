@@ -7,12 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lock_file.h"
+#include "lock_git.h"
 #include "lock_sqlite.h"
-
-/* The Git directory itself, until there is a kind for it. */
-#define hf_lock_git_turn hf_lock_file
-#define hf_lock_git hf_lock_file
 
 /* How soon a foreign lock's end is seen, where nothing else tells. */
 enum { MOST_PAUSE_MS = 20 };
