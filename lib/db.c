@@ -152,8 +152,10 @@ void hf_db_wait(struct hf_db *db, const struct hf_wait *wait)
 /* The PRAGMAs, which read the schema: from here on the connection keeps the WAL alive. */
 static enum hf_status connect_to(struct hf_db *db, struct hf_err *err)
 {
+	/* EXTRA is FULL, and where the journal is a rollback journal its end is made durable too: a
+	 * journal that comes back after a power cut would roll back what was committed */
 	static const char *const levels[] = {
-		[HF_SYNC_FULL] = "PRAGMA synchronous=FULL",
+		[HF_SYNC_FULL] = "PRAGMA synchronous=EXTRA",
 		[HF_SYNC_DATA] = "PRAGMA synchronous=NORMAL",
 		[HF_SYNC_NONE] = "PRAGMA synchronous=OFF",
 	};

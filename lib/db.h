@@ -56,7 +56,7 @@ enum hf_db_flags {
 
 struct hf_db_options {
 	unsigned int flags;
-	enum hf_sync sync;   /* synchronous = FULL, NORMAL, OFF */
+	enum hf_sync sync;   /* synchronous = EXTRA, NORMAL, OFF */
 	struct hf_wait wait; /* one deadline for everything that waits, and the notice */
 	const char *backoff; /* --backoff, or NULL */
 };
