@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "copy.h"
+#include "script.h"
 #include "sys.h"
 
 #define DEFAULT_WAIT (10 * HF_SECOND)
@@ -76,6 +77,7 @@ static void add_script(struct hf_record_cli *record, char *text, const char *fil
 void hf_record_cli_option(struct hf_cli *cli, struct hf_record_cli *record, int id, char *arg)
 {
 	struct hf_record_request *request = &record->request;
+	struct hf_err err;
 
 	switch (id) {
 	case HF_OPT_SQLITE_DB:
@@ -108,6 +110,12 @@ void hf_record_cli_option(struct hf_cli *cli, struct hf_record_cli *record, int 
 	case HF_OPT_SQL_FILE:
 		add_script(record, NULL, arg);
 		break;
+	case 'p':
+		if (hf_params_add(&record->params, arg, &err) != HF_OK) {
+			hf_cli_report(cli, &err);
+			exit(err.status);
+		}
+		break;
 	case HF_OPT_NO_FOREIGN_KEYS:
 		request->no_foreign_keys = true;
 		break;
@@ -137,6 +145,8 @@ void hf_record_cli_check(struct hf_cli *cli, const struct hf_record_cli *record,
 		hf_cli_usage(cli, "--if-match stands before the file that it is about");
 	if (!request->file_count && !record->script_count)
 		hf_cli_usage(cli, "nothing to record: give --write, --append, --remove or --sql");
+	if (record->params.count && !record->script_count)
+		hf_cli_usage(cli, "--param without SQL");
 	if (request->repository && !request->file_count)
 		hf_cli_usage(cli, "nothing to commit: --git goes with a file");
 	if (request->repository && !request->message)
@@ -213,22 +223,15 @@ static enum hf_status run_scripts(void *context, struct hf_db *db, struct hf_err
 	struct hf_record_cli *record = context;
 	enum hf_status status = HF_OK;
 
+	hf_params_again(&record->params);
 	for (size_t i = 0; i < record->script_count && status == HF_OK; i++) {
-		const struct hf_record_script *script = &record->scripts[i];
-		const char *at = script->text, *end = at + script->size;
+		struct hf_script script = {.text = record->scripts[i].text,
+					   .size = record->scripts[i].size,
+					   .params = &record->params};
 
-		while (at < end && status == HF_OK) {
-			struct hf_stmt *stmt;
-
-			status = hf_db_prepare(db, at, (size_t)(end - at), &stmt, &at, err);
-			while (status == HF_OK && stmt)
-				status = hf_stmt_step(stmt, err);
-			hf_stmt_finalize(stmt);
-			if (status == HF_NO)
-				status = HF_OK;
-		}
+		status = hf_script_run_inside(&script, db, err);
 	}
-	return status;
+	return status == HF_OK ? hf_params_check(&record->params, err) : status;
 }
 
 enum hf_status hf_record_cli_read(struct hf_record_cli *record, struct hf_err *err)

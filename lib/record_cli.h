@@ -17,6 +17,7 @@
  */
 
 #include "cli.h"
+#include "params.h"
 #include "record.h"
 
 enum {
@@ -45,6 +46,8 @@ enum {
 		 "of the file named next: only if it is so; else nothing, and exit with 1"},       \
 		{HF_OPT_SQL, "sql", "SQL", "statements to run"},                                   \
 		{HF_OPT_SQL_FILE, "sql-file", "FILE", "the same, from FILE"},                      \
+		{'p', "param", "NAME[:TYPE]=VALUE",                                                \
+		 "VALUE for the parameter :NAME; TYPE is int, real, blob, null, file, blobfile"},  \
 		{HF_OPT_NO_FOREIGN_KEYS, "no-foreign-keys", NULL, "do not enforce them"},          \
 		{HF_OPT_PARENTS, "parents", NULL, "make missing directories"},                     \
 	{                                                                                          \
@@ -60,6 +63,7 @@ struct hf_record_cli {
 	const char *if_match;		  /* of the next one */
 	struct hf_record_script *scripts;
 	size_t script_count;
+	struct hf_params params;
 	bool allow_empty, stdin_used;
 	struct hf_cli *cli;
 };

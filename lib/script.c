@@ -113,6 +113,11 @@ static enum hf_status run_statement(struct hf_script *script, struct hf_stmt *st
 
 	if (status != HF_OK)
 		return status;
+	if (!script->rows) {
+		while (status == HF_OK)
+			status = hf_stmt_step(stmt, err);
+		return status == HF_NO ? HF_OK : status;
+	}
 	hf_rows_begin(script->rows, stmt);
 	while ((status = hf_stmt_step(stmt, err)) == HF_OK) {
 		status = hf_rows_row(script->rows, stmt, err);
@@ -192,7 +197,7 @@ static enum hf_status check_control(struct hf_script *script, enum kind kind, bo
 	return HF_OK;
 }
 
-static enum hf_status run_rest(struct hf_script *script, struct hf_err *err)
+static enum hf_status run_statements(struct hf_script *script, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
@@ -208,6 +213,13 @@ static enum hf_status run_rest(struct hf_script *script, struct hf_err *err)
 		if (status == HF_OK)
 			status = run_next(script, kind != OTHER && kind != BEFORE, err);
 	}
+	return status;
+}
+
+static enum hf_status run_rest(struct hf_script *script, struct hf_err *err)
+{
+	enum hf_status status = run_statements(script, err);
+
 	if (status == HF_OK)
 		status = hf_params_check(script->params, err);
 	if (status == HF_OK)
@@ -273,5 +285,20 @@ enum hf_status hf_script_run(struct hf_script *script, struct hf_db *db, struct 
 		hf_sql_stop_by(hf_db_sql(db), NULL);
 		hf_sql_script(hf_db_sql(db), NULL, 0);
 	}
+	return status;
+}
+
+enum hf_status hf_script_run_inside(struct hf_script *script, struct hf_db *db, struct hf_err *err)
+{
+	enum hf_status status = check(script, hf_db_path(db), err);
+
+	if (status != HF_OK)
+		return status;
+	script->db = db;
+	script->at = script->text;
+	script->begun = script->ended = false;
+	hf_sql_script(hf_db_sql(db), script->text, script->size);
+	status = run_statements(script, err);
+	hf_sql_script(hf_db_sql(db), NULL, 0);
 	return status;
 }

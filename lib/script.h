@@ -45,4 +45,9 @@ struct hf_script {
 
 enum hf_status hf_script_run(struct hf_script *script, struct hf_db *db, struct hf_err *err);
 
+/* The same inside of a transaction that the caller has begun and will end: for one of several
+ * scripts, which share their params. What it selects is passed over, rows may be NULL. Signals are
+ * left alone, and whether every value was bound is left to the caller (hf_params_check()). */
+enum hf_status hf_script_run_inside(struct hf_script *script, struct hf_db *db, struct hf_err *err);
+
 #endif

@@ -132,6 +132,28 @@ killed_at() {
 	[ "$(rows)" = 3 ]
 }
 
+@test "values are bound, never pasted" {
+	atomic-record --sqlite "$db" --sql 'INSERT INTO t(name) VALUES (:a)' \
+		--sql 'INSERT INTO t(name) VALUES (@b)' -p "a=x'); DROP TABLE t; --" -p b:int=5
+	[ "$(sqlite3 "$db" "SELECT name FROM t WHERE typeof(name) = 'text'")" = \
+		"x'); DROP TABLE t; --" ]
+	[ "$(rows)" = 2 ]
+	run -64 atomic-record --sqlite "$db" --sql 'INSERT INTO t(name) VALUES (:a)'
+	run -64 atomic-record --sqlite "$db" --sql 'INSERT INTO t(name) VALUES (:a)' -p a=1 -p b=2
+	run -64 atomic-record --sqlite "$db" --sql 'SELECT 1' -p a:int=many
+	run -64 atomic-record --sqlite "$db" --write f=../note -p a=1
+	[ "$(rows)" = 2 ]
+}
+
+@test "the SQL neither begins nor ends a transaction" {
+	run -65 record a --sql 'COMMIT'
+	nothing_done
+	run -65 record a --sql 'ROLLBACK; SELECT 1'
+	nothing_done
+	record a --sql "SAVEPOINT s; DELETE FROM t; ROLLBACK TO s; RELEASE s"
+	[ "$(rows)" = 1 ]
+}
+
 @test "foreign keys are enforced, unless told otherwise" {
 	sqlite3 "$db" 'CREATE TABLE c(t REFERENCES t(n))'
 	run -65 record a --sql 'INSERT INTO c VALUES (99)'

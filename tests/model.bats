@@ -52,3 +52,32 @@ fails() {
 @test "dotlock: found, if the stale one is removed and then the new one linked" {
 	fails dotlock -DNO_FLOCK -DUNLINK
 }
+
+@test "record: row, file, index and commit agree, whatever happens; nothing of the user's is lost" {
+	holds record
+}
+
+@test "record: found, if the ref comes before the index" {
+	fails record -DREF_FIRST
+}
+
+@test "record: found, if the intent is deleted before the ref is moved" {
+	fails record -DFORGET_FIRST
+}
+
+@test "record: found, if the file comes before the COMMIT" {
+	fails record -DFILE_FIRST
+}
+
+@test "record: found, if the ref is moved without a look" {
+	fails record -DNO_SWAP
+}
+
+@test "record: found, if the file or the COMMIT is not synced" {
+	fails record -DNO_SYNC
+	fails record -DLAZY_COMMIT
+}
+
+@test "record: found, if two recover at a time" {
+	fails record -DNO_TURNSTILE
+}
