@@ -182,8 +182,8 @@ static enum hf_status edit_index(struct hf_record_git *g, const struct hf_record
 	return status;
 }
 
-/* A recorder that was killed with the ref's lock has left it, and nobody else breaks it. What is not
- * proved stale stays: Git itself holds it for a short time, and hf_repo_move() waits. */
+/* A recorder that was killed with the ref's lock has left it, and nobody else breaks it. What is
+ * not proved stale stays: Git itself holds it for a short time, and hf_repo_move() waits. */
 static void clear_ref_lock(const struct hf_record_git *g)
 {
 	const struct hf_break_options options = {.stale_after = INT64_MAX};

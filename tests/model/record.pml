@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A record (lib/record.h), its recovery (lib/recover.h), a user who commits, SIGKILL and a power cut.
+ * A record (lib/record.h), its recovery (lib/recover.h), a user who commits, SIGKILL, a power cut.
  *
  * Two recorders make a record each, and finish what they find unfinished. A record is a row, a file
  * and a commit that has the file. One recorder may be killed at any step, and the power may be cut
@@ -9,7 +9,8 @@
  * end a recorder comes whom nothing befalls.
  *
  * The branch is a number that grows with each commit (tip), the tree at its tip (note), and what is
- * in its history (made, users). Every atomic step is one that the kernel, SQLite or Git makes whole.
+ * in its history (made, users). Every atomic step is one that the kernel, SQLite or Git makes
+ * whole.
  *
  * Asserted:
  *	- in the end row, file, index and tip agree of each record, which has one commit, or none;
@@ -201,7 +202,8 @@ proctype user()
 	:: n < 2 ->
 		n++;
 		atomic {
-			ilock == NONE -> born = power; seen = tip; tree[0] = idx[0]; tree[1] = idx[1]
+			ilock == NONE -> born = power; seen = tip;
+			tree[0] = idx[0]; tree[1] = idx[1]
 		};
 		atomic {
 			if
