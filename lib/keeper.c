@@ -119,8 +119,27 @@ static void close_all_callers(bool locks_too)
 	}
 }
 
+/* Move the environment away from behind the arguments. What it says is wanted until the end. */
+static bool move_environment(void)
+{
+	size_t count = 0;
+	char **copy;
+
+	while (environ[count])
+		count++;
+	copy = calloc(count + 1, sizeof(*copy));
+	for (size_t i = 0; copy && i < count; i++) {
+		copy[i] = strdup(environ[i]);
+		if (!copy[i])
+			return false;
+	}
+	if (copy)
+		environ = copy;
+	return copy;
+}
+
 /* The arguments and the environment lie one behind the other, and cmdline shows what is there, up
- * to a NUL if there is none where the arguments ended. The environment is not read any more. */
+ * to a NUL if there is none where the arguments ended. */
 static void set_title(char **argv, pid_t owner)
 {
 	char title[128] = "lock-acquire, for no owner", *end = argv[0];
@@ -133,7 +152,8 @@ static void set_title(char **argv, pid_t owner)
 		end += strlen(*s) + 1;
 	for (char **s = environ; *s == end; s++)
 		end += strlen(*s) + 1;
-	environ = NULL;
+	if (!move_environment())
+		return;
 	if ((size_t)(end - argv[0]) < sizeof(title))
 		title[end - argv[0] - 1] = '\0';
 	memset(argv[0], 0, (size_t)(end - argv[0]));

@@ -161,7 +161,7 @@ enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err)
 }
 
 /* The kernel's word that fd holds flock(2) on the lock's inode. */
-static enum hf_held proof(const struct hf_lock *lock, int fd)
+static enum hf_held flock_proof(struct hf_lock *lock, int fd)
 {
 	struct stat st;
 
@@ -170,7 +170,9 @@ static enum hf_held proof(const struct hf_lock *lock, int fd)
 	return hf_fd_held(fd);
 }
 
-enum hf_status hf_lock_borrow(struct hf_lock *lock, struct hf_err *err)
+enum hf_status hf_lock_borrow(struct hf_lock *lock,
+			      enum hf_held (*proof)(struct hf_lock *lock, int fd),
+			      struct hf_err *err)
 {
 	struct hf_keeper_loan loan;
 	enum hf_status status = HF_NO;
@@ -181,7 +183,7 @@ enum hf_status hf_lock_borrow(struct hf_lock *lock, struct hf_err *err)
 		int fd = loan.fds[i];
 
 		if (status == HF_NO)
-			status = is_enough(lock, proof(lock, fd), err);
+			status = is_enough(lock, (proof ? proof : flock_proof)(lock, fd), err);
 		if (status == HF_OK && lock->inherited < 0 && (fd = hf_fd_high(fd)) >= 0) {
 			lock->inherited = fd;
 			lock->borrowed = true;
@@ -200,7 +202,7 @@ enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait 
 	if (sys_flock(fd, (lock->mode == HF_LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
 		return HF_OK;
 	if (errno == EWOULDBLOCK) {
-		status = hf_lock_borrow(lock, err);
+		status = hf_lock_borrow(lock, NULL, err);
 		if (status != HF_NO)
 			return status;
 	}

@@ -79,6 +79,7 @@
 #include <sys/stat.h>
 
 #include "err.h"
+#include "fd.h"
 #include "lock_wait.h"
 
 struct hf_lock;
@@ -165,9 +166,12 @@ enum hf_status hf_lock_recheck(const struct hf_lock *lock);
  * shared, and exclusive is wanted. HF_UNAVAILABLE: it cannot be known, since /proc is not there. */
 enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err);
 
-/* Does an ancestor have it kept? Then lock->inherited is the keeper's descriptor, which holds
- * flock(2) on st's inode. HF_NO: no, or not that is known. HF_USAGE: as above. */
-enum hf_status hf_lock_borrow(struct hf_lock *lock, struct hf_err *err);
+/* Does an ancestor have it kept? Then lock->inherited is the keeper's descriptor, of which proof()
+ * says what it holds of this lock; NULL: flock(2) on st's inode. HF_NO: no, or not that is known.
+ * HF_USAGE: as above. */
+enum hf_status hf_lock_borrow(struct hf_lock *lock,
+			      enum hf_held (*proof)(struct hf_lock *lock, int fd),
+			      struct hf_err *err);
 
 /* Lock fd (lock->fd, or of another file that lock->st describes) by flock(2): at once, or borrowed
  * (lock->inherited tells: fd is not locked then), or waited for as lock_wait.h says. */

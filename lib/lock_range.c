@@ -222,9 +222,8 @@ static bool parse(const char *line, struct hf_range_held *held)
 	return true;
 }
 
-/* Does fd hold a range that fits? *found is it. */
-static bool holds(int fd, bool (*fits)(const void *wanted, const struct hf_range_held *held),
-		  const void *wanted, struct hf_range_held *found)
+bool hf_range_holds(int fd, bool (*fits)(const void *wanted, const struct hf_range_held *held),
+		    const void *wanted, struct hf_range_held *found)
 {
 	char path[40], line[256];
 	bool fit = false;
@@ -257,7 +256,7 @@ enum hf_held hf_range_inherited(const struct stat *inode,
 		if (fd < 3 || flags < 0 || (flags & FD_CLOEXEC) || fstat(fd, &st) < 0 ||
 		    !hf_same_inode(&st, inode))
 			continue;
-		if (holds(fd, fits, wanted, found))
+		if (hf_range_holds(fd, fits, wanted, found))
 			held = found->exclusive ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
 	}
 	closedir(dir);
@@ -293,6 +292,17 @@ static bool conflicts(const void *wanted, const struct hf_range_held *held)
 	       held->start <= hf_lock_last(lock->start, lock->length);
 }
 
+static enum hf_held proof(struct hf_lock *lock, int fd)
+{
+	struct hf_range_held held;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, &lock->st) ||
+	    !hf_range_holds(fd, covers, lock, &held))
+		return HF_HELD_NONE;
+	return held.exclusive ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
+}
+
 /* The range is taken by somebody. Do we inherit his descriptor? HF_NO: not that is known. */
 static enum hf_status inherit(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
 {
@@ -306,6 +316,10 @@ static enum hf_status inherit(struct hf_lock *lock, const struct hf_wait *wait, 
 	default:
 		hf_lock_close(lock);
 		lock->inherited = held.fd;
+		return HF_OK;
+	}
+	if (hf_lock_borrow(lock, proof, NULL) == HF_OK) {
+		hf_lock_close(lock);
 		return HF_OK;
 	}
 	if (wait->deadline == HF_AT_ONCE ||

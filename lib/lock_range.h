@@ -38,6 +38,17 @@ int hf_range_try(int fd, enum hf_lock_mode mode, int64_t start, int64_t length);
 
 void hf_range_unlock(int fd, int64_t start, int64_t length);
 
+/* A range, as fdinfo shows it. */
+struct hf_range_held {
+	int fd;
+	bool exclusive;
+	int64_t start, last; /* last: INT64_MAX for "to the end" */
+};
+
+/* Does fd hold a range that fits? *found is it. */
+bool hf_range_holds(int fd, bool (*fits)(const void *wanted, const struct hf_range_held *held),
+		    const void *wanted, struct hf_range_held *found);
+
 /*
  * Among the descriptors that this process inherited, from 3 up, and that are open on this inode:
  * one that holds a range which fits (HF_HELD_SHARED or HF_HELD_EXCLUSIVE). /proc/self/fdinfo is the
@@ -45,11 +56,6 @@ void hf_range_unlock(int fd, int64_t start, int64_t length);
  * here, so nobody can tell an ancestor from a stranger later, and a wait for oneself has no end.
  * Close-on-exec descriptors are this process's own, and exclude its other sets.
  */
-struct hf_range_held {
-	int fd;
-	bool exclusive;
-	int64_t start, last; /* last: INT64_MAX for "to the end" */
-};
 enum hf_held hf_range_inherited(const struct stat *inode,
 				bool (*fits)(const void *wanted, const struct hf_range_held *held),
 				const void *wanted, struct hf_range_held *found);

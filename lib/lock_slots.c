@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "lock_range.h"
+#include "path.h"
 #include "sys.h"
 
 #define GATE (HF_SLOT_BASE - 1)
@@ -40,6 +41,19 @@ static bool is_slot(const void *wanted, const struct hf_range_held *held)
 
 	return held->exclusive && held->start == held->last && held->start >= HF_SLOT_BASE &&
 	       held->start < HF_SLOT_BASE + lock->slots;
+}
+
+/* For hf_lock_borrow(). A slot is a slot, whatever the mode says. */
+static enum hf_held proof(struct hf_lock *lock, int fd)
+{
+	struct hf_range_held held;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, &lock->st) ||
+	    !hf_range_holds(fd, is_slot, lock, &held))
+		return HF_HELD_NONE;
+	lock->slot = (int)(held.start - HF_SLOT_BASE);
+	return HF_HELD_EXCLUSIVE;
 }
 
 /* 0: lock->slot is taken. -1 with errno, EAGAIN when all are. */
@@ -143,6 +157,15 @@ static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *w
 	return status;
 }
 
+/* Is it an ancestor's keeper that has one? */
+static bool borrow(struct hf_lock *lock)
+{
+	if (lock->inherited >= 0 || hf_lock_borrow(lock, proof, NULL) != HF_OK)
+		return false;
+	hf_lock_close(lock);
+	return true;
+}
+
 static enum hf_status take_slot(struct hf_lock *lock, const struct hf_wait *wait,
 				struct hf_err *err)
 {
@@ -152,6 +175,14 @@ static enum hf_status take_slot(struct hf_lock *lock, const struct hf_wait *wait
 	/* who will not wait need not queue: a passer at the gate does not mean "all taken" */
 	if (wait->deadline == HF_AT_ONCE && try_slots(lock) == 0)
 		return HF_OK;
+	if (hf_range_try(lock->fd, HF_LOCK_EXCLUSIVE, GATE, 1) < 0) {
+		if (borrow(lock))
+			return HF_OK;
+	} else if (try_slots(lock) == 0 || borrow(lock)) {
+		if (lock->fd >= 0)
+			hf_range_unlock(lock->fd, GATE, 1);
+		return HF_OK;
+	}
 	snprintf(what, sizeof(what), "a slot of '%s'", lock->path);
 	status = hf_range_wait(lock->fd, HF_LOCK_EXCLUSIVE, GATE, 1, what, wait, err);
 	if (status == HF_BUSY)
@@ -176,7 +207,7 @@ static enum hf_status take_slots(struct hf_lock *lock, const struct hf_wait *wai
 		return HF_OK;
 	}
 	if (lock->inherited < 0) {
-		status = hf_lock_wait(lock->fd, HF_LOCK_SHARED, lock->path, wait, err);
+		status = hf_lock_flock(lock, lock->fd, wait, err);
 		if (status != HF_OK)
 			return status;
 	}

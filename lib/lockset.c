@@ -16,7 +16,7 @@ enum { MOST_CHANGES = 1000 };
 struct hf_lockset {
 	struct hf_lock **locks; /* in the order of lock.h, once they are arranged */
 	size_t count, room;
-	int *fds; /* twice as many as locks */
+	int *fds; /* two a lock: what it took, and what it borrowed, or took besides */
 	size_t fd_count;
 };
 
@@ -202,7 +202,7 @@ static enum hf_status take(struct hf_lockset *set, const struct hf_wait *wait,
 		lock->state = lock->ops->try ? HF_LOCK_TAKEN : HF_LOCK_HELD;
 		if (lock->fd >= 0)
 			set->fds[set->fd_count++] = lock->fd;
-		else if (lock->borrowed)
+		if (lock->borrowed)
 			set->fds[set->fd_count++] = lock->inherited;
 	}
 	return HF_OK;

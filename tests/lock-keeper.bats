@@ -368,15 +368,37 @@ own() {
 	[[ $output == held$'\n'free ]]
 }
 
-@test "slots and ranges are kept" {
-	h=$(lock-acquire --owner $$ --slots 1 L)
+@test "slots and ranges are kept, and lent" {
+	own --slots 1 L
 	run -75 lock-run -n --slots 1 L true
-	lock-release "$h"
+	lock-release "$handle"
 	lock-run -n --slots 1 L true
-	h=$(lock-acquire --owner $$ --fcntl --start 5 --length 5 L)
-	run -75 lock-acquire --owner $$ -n --fcntl --start 9 L
+	echo >go
+	own --fcntl --start 5 --length 5 L
+	run -75 lock-run -n --fcntl --start 9 L true
 	lock-run -n --fcntl --start 10 L true
-	lock-release "$h"
+	echo >go
+	script inside <<-'END'
+		h=$(lock-acquire --owner $$ --slots 1 L)
+		lock-run --slots 1 L sh -c 'echo slot $HOLDFAST_SLOT; lock-run --slots 1 L echo same'
+		lock-release $h
+		h=$(lock-acquire --owner $$ L)
+		lock-run --slots 2 L sh -c 'lock-release '$h'; lock-run L echo under exclusive'
+		h=$(lock-acquire --owner $$ --fcntl --start 5 --length 5 L)
+		lock-run --fcntl --start 6 --length 2 L echo range
+	END
+	run -0 timeout 20 ./inside
+	[ "$output" = $'slot 0\nsame\nunder exclusive\nrange' ]
+}
+
+@test "a turnstile is kept, and what was lent of it is not unlocked" {
+	script inside <<-'END'
+		h=$(lock-acquire --owner $$ --sqlite DB) || exit
+		lock-run -n --sqlite DB sh -c 'lock-release '$h'; flock -n DB-turnstile true || echo held'
+		flock -n DB-turnstile echo free
+	END
+	run -0 timeout 20 ./inside
+	[ "$output" = $'held\nfree' ]
 }
 
 @test "in a PID namespace, as its first process" {
