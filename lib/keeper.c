@@ -249,17 +249,14 @@ static enum hf_status open_owner(pid_t owner, int *fd, struct hf_err *err)
 	return HF_USAGE;
 }
 
-/* The keeper has failed, or is to end: wait until it has. */
-static void reap(pid_t pid)
+/* The keeper has failed, or is to end: wait until it has. While it waits for a lock it heeds a
+ * signal; when it holds, its socket. */
+static void end_keeper(pid_t pid, int socket)
 {
+	kill(pid, SIGTERM);
+	sys_close(socket);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
-}
-
-static enum hf_status owner_ended(pid_t owner, pid_t keeper, struct hf_err *err)
-{
-	kill(keeper, SIGTERM);
-	return hf_fail(err, HF_NO, "the owner, PID %d, has ended", (int)owner);
 }
 
 /* Listen until the keeper has said how it went. */
@@ -275,7 +272,8 @@ static enum hf_status hear(const struct hf_keeper_plan *plan, struct hf_kept *ke
 		if (poll(polled, 2, -1) < 0)
 			continue;
 		if (polled[1].revents)
-			return owner_ended(plan->owner, kept->handle.pid, err);
+			return hf_fail(err, HF_NO, "the owner, PID %d, has ended",
+				       (int)plan->owner);
 		n = hf_keeper_receive(kept->socket, &word, sizeof(word), NULL, NULL);
 		if (n < 0 && errno == EAGAIN)
 			continue;
@@ -313,6 +311,7 @@ enum hf_status hf_keeper_start(const struct hf_keeper_plan *plan, struct hf_kept
 	}
 	pid = sys_fork();
 	if (pid == 0) {
+		hf_fault_forked();
 		sys_close(ends[0]);
 		keeper->starter = ends[1];
 		keep(&child);
@@ -322,13 +321,13 @@ enum hf_status hf_keeper_start(const struct hf_keeper_plan *plan, struct hf_kept
 		status = hf_fail_errno(err, "cannot make a keeper");
 	sys_close(ends[1]);
 	*kept = (struct hf_kept){.handle.pid = pid, .socket = ends[0]};
-	if (status == HF_OK) {
-		status = hear(plan, kept, keeper->owner_fd, err);
-		if (status != HF_OK)
-			reap(pid);
-	}
-	if (status != HF_OK)
+	if (pid < 0) {
 		sys_close(ends[0]);
+		goto out;
+	}
+	status = hear(plan, kept, keeper->owner_fd, err);
+	if (status != HF_OK)
+		end_keeper(pid, ends[0]);
 out:
 	if (keeper->owner_fd >= 0)
 		sys_close(keeper->owner_fd);
@@ -347,6 +346,5 @@ enum hf_status hf_keeper_leave(struct hf_kept *kept, struct hf_err *err)
 
 void hf_keeper_abandon(struct hf_kept *kept)
 {
-	sys_close(kept->socket);
-	reap(kept->handle.pid);
+	end_keeper(kept->handle.pid, kept->socket);
 }

@@ -15,6 +15,8 @@
 #define PATIENCE (10 * HF_SECOND)
 #define LOAN_PATIENCE HF_SECOND
 
+enum { MOST_TRIES = 3 };
+
 char *hf_handle_format(char out[HF_HANDLE_SIZE], const struct hf_handle *h)
 {
 	snprintf(out, HF_HANDLE_SIZE, "k1-%d-%" PRIu64 "-%" PRIu64 "-%016" PRIx64, (int)h->pid,
@@ -107,6 +109,7 @@ static enum hf_status talk(int fd, struct hf_keeper_question *q, int64_t patienc
 static enum hf_status strange(pid_t pid, enum hf_status status, struct hf_err *err)
 {
 	switch (status) {
+	case HF_NO:
 	case HF_BUSY:
 		hf_fail(err, HF_BUSY, "the keeper, PID %d, does not answer", (int)pid);
 		hf_advise(err, "is it stopped? its locks are held as long as it is there");
@@ -131,22 +134,24 @@ static enum hf_status ask(uint64_t pidns, pid_t pid, uint64_t start, struct hf_k
 {
 	struct sockaddr_un address;
 	socklen_t size = hf_keeper_name(&address, pidns, pid, start);
-	enum hf_status status;
+	enum hf_status status = HF_NO;
 	struct ucred peer;
 	int fd;
 
-	status = reach(&address, size, &fd, &peer);
-	if (status == HF_OK && peer.pid != pid) {
-		sys_close(fd);
-		return HF_NO;
-	}
-	if (status == HF_OK && geteuid() != 0 && peer.uid != geteuid()) {
-		sys_close(fd);
-		return foreign(pid, peer.uid, err);
-	}
-	if (status == HF_OK)
+	/* one that went away without a word may have heard, or not: is it there still? */
+	for (int tries = 0; tries < MOST_TRIES && status == HF_NO; tries++) {
+		status = reach(&address, size, &fd, &peer);
+		if (status == HF_NO)
+			return HF_NO;
+		if (status != HF_OK)
+			break;
+		if (peer.pid != pid || (geteuid() != 0 && peer.uid != geteuid())) {
+			sys_close(fd);
+			return peer.pid == pid ? foreign(pid, peer.uid, err) : HF_NO;
+		}
 		status = talk(fd, q, PATIENCE, answer, NULL);
-	return status == HF_OK || status == HF_NO ? status : strange(pid, status, err);
+	}
+	return status == HF_OK ? status : strange(pid, status, err);
 }
 
 enum hf_status hf_keeper_ask(pid_t pid, struct hf_keeper_answer *state, struct hf_err *err)

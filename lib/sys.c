@@ -42,6 +42,11 @@ void hf_fault_reset(void)
 		atomic_store(&count[i], 0);
 }
 
+void hf_fault_forked(void)
+{
+	atomic_store(&total, 1000);
+}
+
 static void log_call(unsigned long n, const char *name)
 {
 	const char *path = getenv("HOLDFAST_FAULT_LOG");

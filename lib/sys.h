@@ -20,7 +20,7 @@
  *	skip	the call is not made, and reports success (a mutation: an fsync left out)
  *	EIO …	the call is not made, and fails with that error (a close is made, and fails)
  *
- * A forked child goes on counting where its parent was.
+ * A forked child goes on counting where its parent was, or from 1001 if it calls hf_fault_forked().
  *
  * HOLDFAST_FAULT_LOG=PATH appends one line "N NAME" for each call before it is made. A test runs
  * once to learn how many calls there are, and then once for each of them.
@@ -124,6 +124,13 @@ HF_SYSCALLS(HF_SYS_DECLARE)
 #ifdef HF_FAULTS
 /* Count from 1 again: for a test that forks and goes on in the child. */
 void hf_fault_reset(void);
+
+/* Go on behind 1000: in a child that is to be told from its parent. */
+void hf_fault_forked(void);
+#else
+static inline void hf_fault_forked(void)
+{
+}
 #endif
 #undef HF_SYS_DECLARE
 

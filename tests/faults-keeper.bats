@@ -1,0 +1,172 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# Kept locks, with lock-acquire, its keeper and lock-release killed, stopped and failed at every call
+# of the fault table. Whoever was given a handle has the lock until release says otherwise; nobody
+# else has it meanwhile; and afterwards it is free, whatever happened.
+#
+# The owner is this test, which lives: nothing ends by its end.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	here=$PWD
+	mkfifo never
+}
+
+# Call numbers of lock-acquire, and from 1001 of its keeper, until it has released.
+count_calls() {
+	fresh
+	HOLDFAST_FAULT_LOG=$here/calls acquire && [ "$status" = 0 ]
+	lock-release "$handle"
+	await_end
+	cut -d ' ' -f 1 "$here/calls" | sort -n
+}
+
+fresh() {
+	rm -rf "$here/scene"
+	mkdir "$here/scene"
+	cd "$here/scene"
+}
+
+# Leaves status, handle and keeper, its PID or nothing.
+acquire() {
+	status=0
+	timeout 20 "$HF_FAULT_BIN/lock-acquire" --owner $$ -w 20 "${locks[@]}" \
+		>"$here/handle" 2>"$here/said" 3>&- || status=$?
+	handle=$(cat "$here/handle")
+	keeper=$(cut -d - -f 2 <<<"$handle")
+}
+
+# The keeper is gone.
+await_end() {
+	local end=$((SECONDS + 20))
+	while [ -n "$keeper" ] && [ -e "/proc/$keeper" ]; do
+		[ "$(cut -d ' ' -f 3 "/proc/$keeper/stat" 2>/dev/null)" != Z ] || return 0
+		((SECONDS < end)) || return 1
+	done
+}
+
+no_litter() { [ -z "$(find . -name '.holdfast.*')" ]; }
+
+# After acquire: what its status says is so, release tells the truth, and then all is free.
+judge() {
+	local said=$status released=0 was_held=no
+	case $said in
+	0)
+		[ -n "$handle" ] || return 1
+		flock -n L true || was_held=yes
+		lock-release "$handle" 2>>"$here/said" || released=$?
+		# released, or lost: never "lost" while it was held, but for a keeper that dies now
+		case $released in
+		0) [ "$was_held" = yes ] || return 1 ;;
+		1) ;;
+		75 | 71)
+			# it heard nothing, or could not answer: it is told again
+			released=0
+			lock-release "$handle" 2>>"$here/said" || released=$?
+			[ "$released" -le 1 ] || return 1
+			;;
+		*) return 1 ;;
+		esac
+		await_end || return 1
+		;;
+	*)
+		# killed at the very end, when the handle was known already
+		[ -z "$handle" ] || lock-release "$handle" 2>>"$here/said" || released=$?
+		[ "$released" -le 1 ] || return 1
+		;;
+	esac
+	flock -w 20 L true || return 1
+	[ ! -e D ] || lock-run -w 20 --dotlock D true || return 1
+	[ ! -e D ] && no_litter
+}
+
+# Each call, each fault.
+faults() {
+	local n fault runs=0 lost=0
+	local -a calls
+	mapfile -t calls < <(count_calls)
+	((${#calls[@]} > 20))
+	for n in "${calls[@]}"; do
+		for fault in $1; do
+			fresh
+			HOLDFAST_FAULT=$n:$fault acquire
+			((runs += 1))
+			((lost += status != 0)) || :
+			judge || {
+				echo "call $(grep "^$n " "$here/calls"), $fault: status $status"
+				cat "$here/said"
+				ls -la
+				false
+			}
+		done
+	done
+	echo "$runs runs, $lost refused or killed"
+	((lost > 0))
+}
+
+@test "a file lock: killed and failed at every call" {
+	locks=(--file L)
+	faults 'kill EIO ENOMEM EINTR EAGAIN'
+}
+
+@test "a file lock and a dotlock: killed and failed at every call" {
+	locks=(--file L --dotlock D)
+	faults 'kill EIO EINTR'
+}
+
+# Process $1 is stopped.
+is_stopped() { [ "$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -c 1)" = T ]; }
+
+# Run "$@" while the keeper, where it stops, is continued.
+continued() {
+	local ended=0
+	while [ -e "/proc/$keeper" ]; do
+		! is_stopped "$keeper" || kill -CONT "$keeper"
+		read -r -t 0.01 <>"$here/never" || :
+	done 3>&- &
+	"$@" || ended=$?
+	wait $!
+	return $ended
+}
+
+# K2: at every call the keeper is stopped, its starter killed, and the keeper continued.
+@test "the starter is killed at every call of the keeper" {
+	locks=(--file L --dotlock D)
+	local n starter end left=0
+	local -a calls
+	mapfile -t calls < <(count_calls | awk '$1 > 1000')
+	((${#calls[@]} > 20))
+	for n in "${calls[@]}"; do
+		fresh
+		keeper=''
+		HOLDFAST_FAULT=$n:stop "$HF_FAULT_BIN/lock-acquire" --owner $$ "${locks[@]}" \
+			>"$here/handle" 2>"$here/said" 3>&- &
+		starter=$!
+		end=$((SECONDS + 20))
+		until [ -n "$keeper" ] && is_stopped "$keeper"; do
+			# once it has said that it holds, it may stop without its starter
+			[ -s "$here/handle" ] && ! kill -0 $starter 2>/dev/null && break
+			read -r keeper _ <"/proc/$starter/task/$starter/children" || :
+			((SECONDS < end))
+		done 2>/dev/null
+		kill -KILL $starter 2>/dev/null || :
+		status=0
+		wait $starter 2>/dev/null || status=$?
+		handle=$(cat "$here/handle")
+		keeper=${keeper:-$(cut -d - -f 2 <<<"$handle")}
+		if [ "$status" = 0 ]; then
+			# it is to stop when it is asked, or gives back
+			continued judge
+			continue
+		fi
+		kill -CONT "$keeper"
+		await_end
+		flock -n L true
+		[ ! -e D ] && no_litter
+		((left += 1))
+	done
+	((left > 20))
+}
