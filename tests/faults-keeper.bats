@@ -39,11 +39,14 @@ acquire() {
 	keeper=$(cut -d - -f 2 <<<"$handle")
 }
 
+# Process $1 is in state $2, proc(5).
+is_in() { [[ "$(cat "/proc/$1/stat" 2>/dev/null)" == *') '$2* ]]; }
+
 # The keeper is gone.
 await_end() {
 	local end=$((SECONDS + 20))
 	while [ -n "$keeper" ] && [ -e "/proc/$keeper" ]; do
-		[ "$(cut -d ' ' -f 3 "/proc/$keeper/stat" 2>/dev/null)" != Z ] || return 0
+		! is_in "$keeper" Z || return 0
 		((SECONDS < end)) || return 1
 	done
 }
@@ -117,14 +120,11 @@ faults() {
 	faults 'kill EIO EINTR'
 }
 
-# Process $1 is stopped.
-is_stopped() { [ "$(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -c 1)" = T ]; }
-
 # Run "$@" while the keeper, where it stops, is continued.
 continued() {
 	local ended=0
-	while [ -e "/proc/$keeper" ]; do
-		! is_stopped "$keeper" || kill -CONT "$keeper"
+	while [ -e "/proc/$keeper" ] && ! is_in "$keeper" Z; do
+		! is_in "$keeper" T || kill -CONT "$keeper"
 		read -r -t 0.01 <>"$here/never" || :
 	done 3>&- &
 	"$@" || ended=$?
@@ -146,9 +146,9 @@ continued() {
 			>"$here/handle" 2>"$here/said" 3>&- &
 		starter=$!
 		end=$((SECONDS + 20))
-		until [ -n "$keeper" ] && is_stopped "$keeper"; do
+		until [ -n "$keeper" ] && is_in "$keeper" T; do
 			# once it has said that it holds, it may stop without its starter
-			[ -s "$here/handle" ] && ! kill -0 $starter 2>/dev/null && break
+			[ -s "$here/handle" ] && ! is_in $starter '[RSDT]' && break
 			read -r keeper _ <"/proc/$starter/task/$starter/children" || :
 			((SECONDS < end))
 		done 2>/dev/null

@@ -32,6 +32,9 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 # lock-acquire $1 has a keeper, whose PID is in a file then.
 starts_keeper() { tr -d ' ' <"/proc/$1/task/$1/children" >keeper && [ -s keeper ]; }
 
+# Process $1 is gone, or would be if somebody had asked for its status.
+ended() { [ ! -e "/proc/$1" ] || [[ "$(cat "/proc/$1/stat" 2>/dev/null)" == *') Z'* ]]; }
+
 # The keeper of handle $1.
 keeper_of() { echo "$1" | cut -d - -f 2; }
 
@@ -274,7 +277,7 @@ own() {
 		await waits "$keeper"
 		kill -$signal $starter
 		wait $starter || :
-		await test ! -e "/proc/$keeper"
+		await ended "$keeper"
 		[ ! -e D ]
 	done
 	echo >go
@@ -291,7 +294,7 @@ own() {
 	wait $starter || status=$?
 	[ "$status" = 75 ]
 	[ ! -e C ]
-	[ ! -e "/proc/$keeper" ]
+	await ended "$keeper"
 	rm -f D
 }
 
