@@ -251,6 +251,22 @@ bool hf_dot_remove(const struct hf_target *target, int fd)
 	return sys_unlinkat(target->dir, target->name, 0) == 0;
 }
 
+void hf_dot_give_back(const struct hf_target *target, int fd)
+{
+	struct stat ours, st;
+	int again;
+
+	/* opened before ours is closed: no other file can have its number then */
+	if (sys_fstat(fd, &ours) < 0 || hf_dot_look(target, &again, &st, NULL) != HF_OK) {
+		sys_close(fd);
+		return;
+	}
+	sys_close(fd);
+	if (hf_same_inode(&st, &ours) && sys_flock(again, LOCK_EX | LOCK_NB) == 0)
+		hf_dot_remove(target, again);
+	sys_close(again);
+}
+
 void hf_dot_reap(const struct hf_target *target)
 {
 	char side[NAME_MAX + 1];

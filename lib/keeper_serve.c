@@ -21,12 +21,20 @@
 #define CLIENT_PATIENCE HF_SECOND
 #define DEAF (100 * HF_MS)
 
-enum { OWNER, STARTER, TTL, TOUCH, LISTENING, BACKLOG = 64 };
+enum { OWNER, STARTER, TTL, TOUCH, LISTENING, BACKLOG = 64, HOLDINGS = 2 };
 
-/* The descriptor by which lock i is held. */
-static int holding(const struct hf_keeper *k, struct hf_lock *const *locks, size_t i)
+/* One of up to two descriptors by which lock i is held, with its inode; -1. */
+static int holding(const struct hf_keeper *k, size_t i, int which, struct stat *st)
 {
-	return locks[i]->fd >= 0 ? locks[i]->fd : k->copies[i];
+	struct hf_lock *const *locks;
+	int fd;
+
+	hf_lockset_locks(k->set, &locks);
+	if (which == 0)
+		fd = locks[i]->fd >= 0 ? locks[i]->fd : k->copies[i];
+	else
+		fd = locks[i]->second;
+	return fd >= 0 && fstat(fd, st) == 0 ? fd : -1;
 }
 
 /* What an ancestor holds for us is ours too from now on. */
@@ -36,7 +44,7 @@ static enum hf_status copy_inherited(struct hf_keeper *k, struct hf_err *err)
 	size_t count = hf_lockset_locks(k->set, &locks);
 
 	k->copies = malloc((count + 1) * sizeof(*k->copies));
-	k->listening = malloc((count + 1) * sizeof(*k->listening));
+	k->listening = malloc((HOLDINGS * count + 1) * sizeof(*k->listening));
 	if (!k->copies || !k->listening)
 		return hf_fail_errno(err, "cannot make a keeper");
 	for (size_t i = 0; i < count; i++)
@@ -71,12 +79,30 @@ static int listen_as(const struct sockaddr_un *address, socklen_t size)
 	return -1;
 }
 
-static bool is_named_before(struct hf_lock *const *locks, size_t i)
+/* Has a holding before this one the same inode? */
+static bool is_named(const struct hf_keeper *k, size_t holdings, const struct stat *st)
 {
-	for (size_t j = 0; j < i; j++)
-		if (hf_same_inode(&locks[j]->st, &locks[i]->st))
+	struct stat other;
+
+	for (size_t i = 0; i < holdings; i++)
+		if (holding(k, i / HOLDINGS, i % HOLDINGS, &other) >= 0 &&
+		    hf_same_inode(&other, st))
 			return true;
 	return false;
+}
+
+/* A name for whoever finds this inode locked, which several keepers can share. */
+static int listen_for(const struct stat *st)
+{
+	struct sockaddr_un address;
+	int fd = -1;
+
+	for (int n = 0; n < HF_KEEPER_NAMES && fd < 0; n++) {
+		socklen_t size = hf_keeper_lock_name(&address, st->st_dev, st->st_ino, n);
+
+		fd = listen_as(&address, size);
+	}
+	return fd;
 }
 
 static enum hf_status open_sockets(struct hf_keeper *k, struct hf_err *err)
@@ -87,19 +113,15 @@ static enum hf_status open_sockets(struct hf_keeper *k, struct hf_err *err)
 	socklen_t size =
 		hf_keeper_name(&address, k->handle.pidns, k->handle.pid, k->handle.start);
 	int fd = listen_as(&address, size);
+	struct stat st;
 
 	if (fd < 0)
 		return hf_fail_errno_as(err, HF_OS, "cannot make a keeper: its socket");
 	k->listening[k->listeners++] = fd;
-	for (size_t i = 0; i < count; i++) {
-		if (holding(k, locks, i) < 0 || is_named_before(locks, i))
+	for (size_t i = 0; i < HOLDINGS * count; i++) {
+		if (holding(k, i / HOLDINGS, i % HOLDINGS, &st) < 0 || is_named(k, i, &st))
 			continue;
-		fd = -1;
-		for (int n = 0; n < HF_KEEPER_NAMES && fd < 0; n++) {
-			size = hf_keeper_lock_name(&address, locks[i]->st.st_dev,
-						   locks[i]->st.st_ino, n);
-			fd = listen_as(&address, size);
-		}
+		fd = listen_for(&st);
 		if (fd >= 0)
 			k->listening[k->listeners++] = fd;
 	}
@@ -247,15 +269,16 @@ static int lend(struct hf_keeper *k, const struct hf_keeper_question *q, const s
 	struct hf_lock *const *locks;
 	size_t count = hf_lockset_locks(k->set, &locks);
 	int lent = 0;
+	struct stat st;
 
 	if (!k->owner || !hf_proc_descends(peer->pid, k->owner))
 		return 0;
-	for (size_t i = 0; i < count && lent < HF_KEEPER_LENT_MOST; i++) {
-		int fd = holding(k, locks, i);
+	for (size_t i = 0; i < HOLDINGS * count && lent < HF_KEEPER_LENT_MOST; i++) {
+		int fd = holding(k, i / HOLDINGS, i % HOLDINGS, &st);
 
-		if (fd < 0 || locks[i]->st.st_dev != q->device || locks[i]->st.st_ino != q->inode)
+		if (fd < 0 || st.st_dev != q->device || st.st_ino != q->inode)
 			continue;
-		locks[i]->lent = true;
+		locks[i / HOLDINGS]->lent = true;
 		fds[lent++] = fd;
 	}
 	return lent;

@@ -316,33 +316,17 @@ static enum hf_status wait_dot(struct hf_lock *lock, const struct hf_wait *wait,
 	return status;
 }
 
-/* One that was lent: somebody may work under it still, and then PATH stays, to be found stale when
- * he has ended. Whoever has it locked now sees that the owner lives, and leaves it (D2). */
-static void remove_lent(struct hf_lock *lock, const struct dot *dot)
-{
-	struct stat st;
-	int fd;
-
-	/* opened before ours is closed: no other file can have its number then */
-	if (hf_dot_look(&dot->target, &fd, &st, NULL) != HF_OK)
-		return;
-	if (hf_same_inode(&st, &lock->st)) {
-		hf_lock_close(lock);
-		if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0)
-			hf_dot_remove(&dot->target, fd);
-	}
-	sys_close(fd);
-}
-
 static void release_dot(struct hf_lock *lock)
 {
 	struct dot *dot = lock->own;
 	int saved = errno;
 
-	if (lock->fd >= 0 && lock->lent)
-		remove_lent(lock, dot);
-	else if (lock->fd >= 0)
+	if (lock->fd >= 0 && lock->lent) {
+		hf_dot_give_back(&dot->target, lock->fd);
+		lock->fd = -1;
+	} else if (lock->fd >= 0) {
 		hf_dot_remove(&dot->target, lock->fd);
+	}
 	/* who has waited longer is behind these */
 	for (int i = 0; i < dot->queued; i++)
 		sys_close(dot->queue[i]);

@@ -10,6 +10,7 @@
 #include "fd.h"
 #include "git_locks.h"
 #include "git_owners.h"
+#include "keeper_ask.h"
 #include "proc.h"
 #include "sys.h"
 #include "turnstile.h"
@@ -21,6 +22,7 @@ struct git {
 	char lock_path[PATH_MAX + 8]; /* of index.lock */
 	struct hf_target turnstile, index; /* index: index.lock */
 	struct hf_dot_new new;		   /* freeze */
+	bool borrowed;			   /* freeze: an ancestor's keeper holds index.lock */
 };
 
 static void close_git(struct git *g)
@@ -183,12 +185,34 @@ static bool is_frozen_for_us(const struct git *g)
 	       hf_fd_inherited(&st, &fd) == HF_HELD_EXCLUSIVE;
 }
 
+/* Or one that has it kept: then second is the keeper's. */
+static bool borrow_frozen(struct hf_lock *lock, struct git *g)
+{
+	struct hf_keeper_loan loan;
+	struct stat st, lent;
+
+	if (sys_fstatat(g->index.dir, g->index.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !hf_keeper_borrow(&st, &loan))
+		return false;
+	for (int i = 0; i < loan.count; i++) {
+		int fd = loan.fds[i];
+
+		if (lock->second < 0 && fstat(fd, &lent) == 0 && hf_same_inode(&lent, &st) &&
+		    hf_fd_held(fd) == HF_HELD_EXCLUSIVE && (fd = hf_fd_high(fd)) >= 0)
+			lock->second = fd;
+		else
+			sys_close(loan.fds[i]);
+	}
+	g->borrowed = lock->second >= 0;
+	return g->borrowed;
+}
+
 static enum hf_status try_freeze(struct hf_lock *lock, struct hf_err *err)
 {
 	struct git *g = lock->own;
 	struct hf_evidence e;
 
-	if (is_frozen_for_us(g))
+	if (is_frozen_for_us(g) || borrow_frozen(lock, g))
 		return HF_OK;
 	for (;;) {
 		enum hf_status status = clear(lock, g, false, &e, err);
@@ -242,7 +266,7 @@ static enum hf_status wait_for_index(struct hf_lock *lock, struct git *g,
 			hf_await_process(&await, e.pid);
 		}
 		status = HF_OK;
-		if (hf_until(said) == 0) {
+		if (hf_now() >= said) {
 			notify(lock->path, &e, wait);
 			said = HF_NEVER;
 		}
@@ -273,11 +297,14 @@ static void release(struct hf_lock *lock)
 	struct git *g = lock->own;
 	int saved = errno;
 
-	if (lock->second >= 0) {
-		hf_dot_remove(&g->index, lock->second);
+	if (lock->second >= 0 && lock->lent) {
+		hf_dot_give_back(&g->index, lock->second);
+	} else if (lock->second >= 0) {
+		if (!g->borrowed)
+			hf_dot_remove(&g->index, lock->second);
 		sys_close(lock->second);
-		lock->second = -1;
 	}
+	lock->second = -1;
 	hf_dot_discard(&g->index, &g->new);
 	hf_turnstile_release(lock);
 	close_git(g);

@@ -404,6 +404,20 @@ own() {
 	[ "$output" = $'held\nfree' ]
 }
 
+@test "a frozen repository is kept, lent, and thawed" {
+	git init -q r
+	script inside <<-'END'
+		h=$(lock-acquire --owner $$ --git-freeze r) || exit
+		git -C r add . 2>&1 | grep -q index.lock && echo frozen
+		lock-run -n --git r echo under
+		lock-run -n --git-freeze r sh -c 'lock-release '$h'
+			lock-run -n --git-freeze r test -e r/.git/index.lock && echo still'
+		lock-run -n --git r git -C r read-tree --empty && echo thawed
+	END
+	run -0 timeout 20 ./inside
+	[ "$output" = $'frozen\nunder\nstill\nthawed' ]
+}
+
 @test "in a PID namespace, as its first process" {
 	run -0 unshare -p -f --mount-proc bash -c '
 		h=$(lock-acquire --owner $$ L); flock -n L true || echo held
