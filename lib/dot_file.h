@@ -53,8 +53,8 @@ enum hf_status hf_dot_replace(const struct hf_target *target, struct hf_dot_new 
 bool hf_dot_remove(const struct hf_target *target, int fd);
 
 /* The same of one that was lent (lock.h), and close fd: whoever works under it still has it locked,
- * and then PATH stays, to be found stale when he has ended. Whoever else has it locked now sees that
- * its owner lives, and leaves it. */
+ * and then PATH stays, to be found stale when he has ended. Whoever else has it locked now sees
+ * that its owner lives, and leaves it. */
 void hf_dot_give_back(const struct hf_target *target, int fd);
 
 /* Remove what a takeover that was killed left. */

@@ -161,17 +161,18 @@ enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err)
 }
 
 /* The kernel's word that fd holds flock(2) on the lock's inode. */
-static enum hf_held flock_proof(struct hf_lock *lock, int fd)
+static bool flock_proof(struct hf_lock *lock, int fd, enum hf_held *held)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, &lock->st))
-		return HF_HELD_NONE;
-	return hf_fd_held(fd);
+		return false;
+	*held = hf_fd_held(fd);
+	return true;
 }
 
 enum hf_status hf_lock_borrow(struct hf_lock *lock,
-			      enum hf_held (*proof)(struct hf_lock *lock, int fd),
+			      bool (*proof)(struct hf_lock *lock, int fd, enum hf_held *held),
 			      struct hf_err *err)
 {
 	struct hf_keeper_loan loan;
@@ -181,9 +182,10 @@ enum hf_status hf_lock_borrow(struct hf_lock *lock,
 		return HF_NO;
 	for (int i = 0; i < loan.count; i++) {
 		int fd = loan.fds[i];
+		enum hf_held held;
 
-		if (status == HF_NO)
-			status = is_enough(lock, (proof ? proof : flock_proof)(lock, fd), err);
+		if (status == HF_NO && (proof ? proof : flock_proof)(lock, fd, &held))
+			status = is_enough(lock, held, err);
 		if (status == HF_OK && lock->inherited < 0 && (fd = hf_fd_high(fd)) >= 0) {
 			lock->inherited = fd;
 			lock->borrowed = true;

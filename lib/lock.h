@@ -167,10 +167,10 @@ enum hf_status hf_lock_recheck(const struct hf_lock *lock);
 enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err);
 
 /* Does an ancestor have it kept? Then lock->inherited is the keeper's descriptor, of which proof()
- * says what it holds of this lock; NULL: flock(2) on st's inode. HF_NO: no, or not that is known.
- * HF_USAGE: as above. */
+ * says whether it holds this lock, and how; NULL: flock(2) on st's inode. HF_NO: no, or not that
+ * is known. HF_USAGE: as above. */
 enum hf_status hf_lock_borrow(struct hf_lock *lock,
-			      enum hf_held (*proof)(struct hf_lock *lock, int fd),
+			      bool (*proof)(struct hf_lock *lock, int fd, enum hf_held *held),
 			      struct hf_err *err);
 
 /* Lock fd (lock->fd, or of another file that lock->st describes) by flock(2): at once, or borrowed

@@ -292,15 +292,17 @@ static bool conflicts(const void *wanted, const struct hf_range_held *held)
 	       held->start <= hf_lock_last(lock->start, lock->length);
 }
 
-static enum hf_held proof(struct hf_lock *lock, int fd)
+/* For hf_lock_borrow(). */
+static bool proof(struct hf_lock *lock, int fd, enum hf_held *held)
 {
-	struct hf_range_held held;
+	struct hf_range_held range;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, &lock->st) ||
-	    !hf_range_holds(fd, covers, lock, &held))
-		return HF_HELD_NONE;
-	return held.exclusive ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
+	    !hf_range_holds(fd, covers, lock, &range))
+		return false;
+	*held = range.exclusive ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
+	return true;
 }
 
 /* The range is taken by somebody. Do we inherit his descriptor? HF_NO: not that is known. */

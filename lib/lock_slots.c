@@ -44,16 +44,17 @@ static bool is_slot(const void *wanted, const struct hf_range_held *held)
 }
 
 /* For hf_lock_borrow(). A slot is a slot, whatever the mode says. */
-static enum hf_held proof(struct hf_lock *lock, int fd)
+static bool proof(struct hf_lock *lock, int fd, enum hf_held *held)
 {
-	struct hf_range_held held;
+	struct hf_range_held range;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, &lock->st) ||
-	    !hf_range_holds(fd, is_slot, lock, &held))
-		return HF_HELD_NONE;
-	lock->slot = (int)(held.start - HF_SLOT_BASE);
-	return HF_HELD_EXCLUSIVE;
+	    !hf_range_holds(fd, is_slot, lock, &range))
+		return false;
+	lock->slot = (int)(range.start - HF_SLOT_BASE);
+	*held = HF_HELD_EXCLUSIVE;
+	return true;
 }
 
 /* 0: lock->slot is taken. -1 with errno, EAGAIN when all are. */

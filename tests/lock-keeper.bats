@@ -383,7 +383,8 @@ own() {
 	echo >go
 	script inside <<-'END'
 		h=$(lock-acquire --owner $$ --slots 1 L)
-		lock-run --slots 1 L sh -c 'echo slot $HOLDFAST_SLOT; lock-run --slots 1 L echo same'
+		lock-run --slots 1 L sh -c 'echo slot $HOLDFAST_SLOT
+			lock-run --slots 1 L echo same'
 		lock-release $h
 		h=$(lock-acquire --owner $$ L)
 		lock-run --slots 2 L sh -c 'lock-release '$h'; lock-run L echo under exclusive'
@@ -397,7 +398,8 @@ own() {
 @test "a turnstile is kept, and what was lent of it is not unlocked" {
 	script inside <<-'END'
 		h=$(lock-acquire --owner $$ --sqlite DB) || exit
-		lock-run -n --sqlite DB sh -c 'lock-release '$h'; flock -n DB-turnstile true || echo held'
+		lock-run -n --sqlite DB sh -c 'lock-release '$h'
+			flock -n DB-turnstile true || echo held'
 		flock -n DB-turnstile echo free
 	END
 	run -0 timeout 20 ./inside
