@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 #
 # Kept locks, with lock-acquire and its keeper killed, stopped and failed at every call of the fault
-# table, until the keeper has released. Whoever was given a handle has the lock until release says otherwise; nobody
-# else has it meanwhile; and afterwards it is free, whatever happened.
+# table, until the keeper has released. Whoever was given a handle has the lock until release says
+# otherwise; nobody else has it meanwhile; and afterwards it is free, whatever happened.
 #
 # The owner is this test, which lives: nothing ends by its end.
 
