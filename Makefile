@@ -34,7 +34,7 @@ CORE_ROOMS = wording err clock sys path fd proc ident copy attributes stage spaw
 	capture input spool_file spool batch settle append dot_record lookers evidence \
 	inspect inspect_file \
 	await lock dot_file lock_dot breaker lock_file lock_range lock_slots \
-	gitdir git_exclude turnstile lock_sqlite \
+	gitdir git_exclude turnstile sqlite_hold lock_sqlite \
 	git_owners git_evidence git_locks lock_git lockset \
 	keeper_serve keeper
 
@@ -68,8 +68,8 @@ SCRIPTS = holdfast-hooks
 HOOKS = pre-commit pre-push common.sh stub.sh
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
-NO_UNIT_TEST = sys git_exclude turnstile lock_sqlite git_owners git_locks lock_git spool_file \
-	batch ident lookers await dot_file \
+NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_locks lock_git \
+	spool_file batch ident lookers await dot_file \
 	breaker flock_cli lock_cli keeper_wire keeper_serve \
 	db_writer params script \
 	once_lock once_filter store_cli \

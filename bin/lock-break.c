@@ -8,7 +8,7 @@
 #include "cli.h"
 #include "clock.h"
 
-enum { OPT_STALE_AFTER = HF_OPT_OWN, OPT_ALONE, OPT_DRY_RUN, OPT_JSON };
+enum { OPT_STALE_AFTER = HF_OPT_OWN, OPT_ALONE, OPT_DRY_RUN, OPT_JSON, OPT_GIT };
 
 static const struct hf_opt options[] = {
 	{OPT_STALE_AFTER, "stale-after", "DURATION",

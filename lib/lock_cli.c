@@ -69,6 +69,9 @@ bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, c
 	case HF_OPT_SQLITE:
 		add_kind(cli, locks, &hf_lock_sqlite, arg);
 		return true;
+	case HF_OPT_SQLITE_FREEZE:
+		add_kind(cli, locks, &hf_lock_sqlite_freeze, arg);
+		return true;
 	case HF_OPT_GIT:
 		add_kind(cli, locks, &hf_lock_git, arg);
 		return true;
@@ -179,10 +182,16 @@ enum hf_status hf_lock_cli_supervise(const struct hf_cli *cli, struct hf_lock_cl
 	status = hf_supervise(child, t.timer >= 0 ? &io : NULL, err);
 	if (t.timer >= 0)
 		sys_close(t.timer);
-	for (size_t i = 0; i < locks->count; i++)
-		if (locks->wants[i].lock && hf_dot_lost(locks->wants[i].lock))
+	for (size_t i = 0; i < locks->count; i++) {
+		if (!locks->wants[i].lock)
+			continue;
+		if (hf_dot_lost(locks->wants[i].lock))
 			hf_cli_notice(cli, "dotlock '%s' was lost: somebody removed or replaced it",
 				      locks->wants[i].path);
+		if (hf_sqlite_thawed(locks->wants[i].lock))
+			hf_cli_notice(cli, "'%s' was thawed: somebody killed what held it frozen",
+				      locks->wants[i].path);
+	}
 	return status;
 }
 
@@ -215,7 +224,8 @@ bool hf_lock_cli_has_frozen(const struct hf_lock_cli *locks)
 	bool has = false;
 
 	for (size_t i = 0; i < locks->count; i++)
-		has |= locks->wants[i].ops == &hf_lock_git_freeze;
+		has |= locks->wants[i].ops == &hf_lock_git_freeze ||
+		       locks->wants[i].ops == &hf_lock_sqlite_freeze;
 	return has;
 }
 

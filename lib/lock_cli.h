@@ -31,6 +31,7 @@ enum {
 	HF_OPT_FILE = 0x180,
 	HF_OPT_DOTLOCK,
 	HF_OPT_SQLITE,
+	HF_OPT_SQLITE_FREEZE,
 	HF_OPT_GIT,
 	HF_OPT_GIT_FREEZE,
 	HF_OPT_FCNTL,
@@ -47,6 +48,8 @@ enum {
 		{HF_OPT_DOTLOCK, "dotlock", "PATH",                                                \
 		 "lock by making the file PATH, as dotlockfile(1) does"},                          \
 		{HF_OPT_SQLITE, "sqlite", "DB", "lock this SQLite database for writing"},          \
+		{HF_OPT_SQLITE_FREEZE, "sqlite-freeze", "DB",                                      \
+		 "the same, and let nobody write, not even COMMAND"},                              \
 		{HF_OPT_GIT, "git", "DIR", "lock the Git repository that DIR is in"},              \
 		{HF_OPT_GIT_FREEZE, "git-freeze", "DIR",                                           \
 		 "the same, and take its index.lock: no Git changes the index"},                   \

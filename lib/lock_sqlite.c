@@ -8,6 +8,7 @@
 #include "await.h"
 #include "path.h"
 #include "proc.h"
+#include "sqlite_hold.h"
 #include "sqlite_locks.h"
 #include "sys.h"
 #include "turnstile.h"
@@ -17,6 +18,7 @@ enum { LONGEST_PAUSE_MS = 20 };
 struct sqlite {
 	struct hf_target db, turnstile;
 	struct hf_sqlite_look look;
+	struct hf_sqlite_hold hold; /* freeze */
 };
 
 /* The database's directory and entry, and its stat; st_mode 0: it is absent. */
@@ -51,6 +53,7 @@ static enum hf_status open_turn(struct hf_lock *lock, struct hf_err *err)
 	if (!s)
 		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
 	s->look = (struct hf_sqlite_look){-1, -1};
+	s->hold.fd = -1;
 	status = find(&s->db, lock->path, &st, err);
 	if (status != HF_OK) {
 		free(s);
@@ -78,6 +81,8 @@ static void release(struct hf_lock *lock)
 	struct sqlite *s = lock->own;
 	int saved = errno;
 
+	hf_sqlite_hold_end(&s->hold);
+	lock->second = -1;
 	hf_turnstile_release(lock);
 	hf_sqlite_look_close(&s->look);
 	hf_target_close(&s->db);
@@ -152,10 +157,10 @@ static void notify(const char *path, const struct hf_sqlite_user *user, const st
 	wait->notice(wait->context, line);
 }
 
-/* W2. */
+/* W2. Where nobody is seen to write, something else was in the way: one pause at least. */
 static enum hf_status wait_for_writer(const char *path, const struct hf_target *db,
 				      struct hf_sqlite_look *look, const struct hf_wait *wait,
-				      struct hf_err *err)
+				      bool frozen, struct hf_err *err)
 {
 	int64_t said = wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER;
 	char journal[NAME_MAX + 16];
@@ -169,7 +174,7 @@ static enum hf_status wait_for_writer(const char *path, const struct hf_target *
 		return status;
 	if (await.backoff.cap > LONGEST_PAUSE_MS * HF_MS)
 		await.backoff.cap = LONGEST_PAUSE_MS * HF_MS;
-	while (hf_sqlite_writer(look, db, &user)) {
+	for (; hf_sqlite_writer(look, db, &user) || frozen; frozen = false) {
 		if (hf_now() >= said) {
 			notify(path, &user, wait);
 			said = HF_NEVER;
@@ -196,13 +201,75 @@ static enum hf_status wait_sqlite(struct hf_lock *lock, const struct hf_wait *wa
 		return status;
 	status = hf_sqlite_look_open(&look, &db, err);
 	if (status == HF_OK)
-		status = wait_for_writer(lock->path, &db, &look, wait, err);
+		status = wait_for_writer(lock->path, &db, &look, wait,
+					 lock->ops == &hf_lock_sqlite_freeze, err);
 	hf_sqlite_look_close(&look);
 	hf_target_close(&db);
 	return status;
 }
 
+static enum hf_status open_freeze(struct hf_lock *lock, struct hf_err *err)
+{
+	struct hf_target db;
+	enum hf_status status;
+	struct stat st;
+
+	if (lock->mode == HF_LOCK_SHARED) {
+		hf_fail(err, HF_USAGE,
+			"cannot freeze '%s' shared: a frozen database is one holder's", lock->path);
+		hf_advise(err, "leave out -s for it");
+		return HF_USAGE;
+	}
+	status = find(&db, lock->path, &st, err);
+	if (status != HF_OK)
+		return status;
+	hf_target_close(&db);
+	if (!st.st_mode)
+		return hf_fail(err, HF_NOINPUT, "cannot freeze '%s': there is no such database",
+			       lock->path);
+	return open_sqlite(lock, err);
+}
+
+static enum hf_status try_freeze(struct hf_lock *lock, struct hf_err *err)
+{
+	struct sqlite *s = lock->own;
+	struct hf_sqlite_user user;
+	enum hf_status status;
+
+	if (hf_sqlite_writer(&s->look, &s->db, &user)) {
+		/* an ancestor has frozen it, by a helper whose pipe we have inherited */
+		if (lock->inherited >= 0 && hf_sqlite_hold_is_family(user.pid))
+			return HF_OK;
+		return busy(lock->path, &user, err);
+	}
+	/* SQLite's locks and ours are of different processes from here on (Q3) */
+	status = hf_sqlite_hold_begin(&s->hold, lock->path, err);
+	lock->second = s->hold.fd;
+	return status;
+}
+
+bool hf_sqlite_thawed(const struct hf_lock *lock)
+{
+	const struct sqlite *s = lock->own;
+
+	return lock->ops == &hf_lock_sqlite_freeze && lock->state == HF_LOCK_HELD &&
+	       hf_sqlite_hold_lost(&s->hold);
+}
+
 static const char family[] = "sqlite";
+
+const struct hf_lock_ops hf_lock_sqlite_freeze = {
+	.name = "frozen sqlite",
+	.rank = 3,
+	.inherits = true,
+	.family = family,
+	.strictness = 2,
+	.open = open_freeze,
+	.take = take,
+	.try = try_freeze,
+	.wait = wait_sqlite,
+	.release = release,
+};
 
 const struct hf_lock_ops hf_lock_sqlite = {
 	.name = "sqlite",

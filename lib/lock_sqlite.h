@@ -19,6 +19,10 @@
  * they give the set back and come again. They have the database open, and must not use
  * hf_lock_sqlite: closing what that opens would drop their locks.
  *
+ * hf_lock_sqlite_freeze takes SQLite's own write lock besides, by a helper (sqlite_hold.h): nobody
+ * writes, the command included, while it copies the database or the files beside it. The database
+ * has to be there (HF_NOINPUT). HF_UNAVAILABLE: there is no helper.
+ *
  * The database is found as SQLite finds it: through symbolic links, to the end. So all spellings
  * meet at one turnstile. (Hard links do not; SQLite itself would corrupt such a database.) Whether
  * it is one is not asked: a lock does not need to know, and an encrypted one does not look like it.
@@ -38,9 +42,15 @@
  * such directory; HF_NOPERM.
  */
 
+#include <stdbool.h>
+
 #include "lock.h"
 
 extern const struct hf_lock_ops hf_lock_sqlite;
 extern const struct hf_lock_ops hf_lock_sqlite_turn;
+extern const struct hf_lock_ops hf_lock_sqlite_freeze;
+
+/* Has a freeze been lost, since its helper was killed? */
+bool hf_sqlite_thawed(const struct hf_lock *lock);
 
 #endif

@@ -205,6 +205,71 @@ open("go").read()'
 	[ "$(git -C repo ls-files)" = data/my.db ]
 }
 
+needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
+
+@test "frozen: nobody writes, and all is as before afterwards" {
+	needs_helper
+	run -0 lock-run --sqlite-freeze db sh -c '
+		sqlite3 db "INSERT INTO t VALUES (1)" || echo refused
+		lock-run -n --sqlite db echo nested
+		lock-run -n --sqlite-freeze db echo frozen'
+	[[ $output == *refused*nested*frozen ]]
+	sqlite3 db 'INSERT INTO t VALUES (1)'
+	[ "$(count db)" = 1 ]
+	hold lock-run --sqlite-freeze db --sqlite ./db
+	run -75 lock-run -n --sqlite-freeze db true
+	let_go
+	run -64 lock-run -s --sqlite-freeze db true
+	run -64 lock-run -F --sqlite-freeze db true
+	run -66 lock-run --sqlite-freeze absent true
+	[ ! -e absent-turnstile ]
+	head -c 4096 /dev/zero >zeros
+	run -65 lock-run --sqlite-freeze zeros true
+}
+
+@test "frozen: a foreign writer is waited out first" {
+	needs_helper
+	write_foreign db
+	run -75 lock-run -n --sqlite-freeze db true
+	bg lock-run -w 20 --sqlite-freeze db sh -c 'sqlite3 db "SELECT count(*) FROM t"'
+	let_go
+	wait $!
+	grep -x 1 log
+}
+
+@test "frozen: a killed lock-run does not thaw a command that works; a child left behind does" {
+	needs_helper
+	bg lock-run --sqlite-freeze db sh -c 'kill -9 $PPID; echo >at; read x <go'
+	hear
+	run ! sqlite3 db 'INSERT INTO t VALUES (1)'
+	echo >go
+	lock-run -w 20 --sqlite db sqlite3 db 'INSERT INTO t VALUES (1)'
+	lock-run --sqlite-freeze db sh -c 'exec >&- 2>&- 3>&-; (echo >at; read x <go) &'
+	hear
+	lock-run -n --sqlite db sqlite3 db 'INSERT INTO t VALUES (2)'
+	echo >go
+	[ "$(count db)" = 2 ]
+}
+
+@test "frozen: without its helper it says so; one that is killed is told of" {
+	mkdir bin
+	cp "$(command -v lock-run)" bin
+	PATH=/usr/bin:/bin run -69 bin/lock-run --sqlite-freeze db true
+	[[ $output == *'there is no sqlite-run'* ]]
+	needs_helper
+	run -0 --separate-stderr lock-run --sqlite-freeze db sh -c '
+		for dir in /proc/[0-9]*; do
+			pid=${dir#/proc/}
+			case $(tr "\0" " " 2>/dev/null <$dir/cmdline) in
+			"sqlite-run --hold -- db "*)
+				[ "$(readlink $dir/cwd)" != "$PWD" ] || kill -9 $pid
+				;;
+			esac
+		done
+		until lock-run --sqlite db sqlite3 db "INSERT INTO t VALUES (1)"; do :; done'
+	[[ $stderr == *"'db' was thawed"* ]]
+}
+
 @test "usage" {
 	run -64 lock-run --sqlite db
 	run -64 lock-run --slots 2 --sqlite db true

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: ISC */
+#include "sqlite_hold.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "fd.h"
+#include "proc.h"
+#include "sys.h"
+
+#define HELPER "sqlite-run"
+
+enum { PATIENCE_MS = 200 };
+
+/* Beside our own program, else where PATH says. */
+static void find_helper(char path[PATH_MAX])
+{
+	ssize_t n = sys_readlinkat(AT_FDCWD, "/proc/self/exe", path, PATH_MAX - sizeof(HELPER) - 1);
+	char *slash;
+
+	path[n > 0 ? n : 0] = '\0';
+	slash = strrchr(path, '/');
+	if (slash) {
+		strcpy(slash + 1, HELPER);
+		if (access(path, X_OK) == 0)
+			return;
+	}
+	strcpy(path, HELPER);
+}
+
+/* In the child. */
+_Noreturn static void become(const char *helper, const char *db, int in, int out)
+{
+	char *argv[] = {(char *)HELPER, (char *)"--hold", (char *)"--", (char *)db, NULL};
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setsid();
+	if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
+		execvp(helper, argv);
+	_exit(127);
+}
+
+/* Its one line, without the newline. false: it said nothing. */
+static bool read_line(int fd, char *line, size_t size)
+{
+	size_t used = 0;
+
+	while (used < size - 1) {
+		ssize_t n = sys_read(fd, line + used, size - 1 - used);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+		if (memchr(line, '\n', used))
+			break;
+	}
+	line[used] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	return line[0];
+}
+
+static enum hf_status understand(const char *line, const char *path, struct hf_err *err)
+{
+	char *message;
+	long status;
+
+	if (strcmp(line, "held") == 0)
+		return HF_OK;
+	status = strtol(line, &message, 10);
+	if (status <= HF_OK || status > HF_NOPERM || *message != ' ')
+		return hf_fail(err, HF_BUG, "cannot freeze '%s': " HELPER " says '%s'", path, line);
+	return hf_fail(err, (enum hf_status)status, "cannot freeze '%s': %s", path, message + 1);
+}
+
+static enum hf_status no_helper(const char *path, struct hf_err *err)
+{
+	hf_fail(err, HF_UNAVAILABLE, "cannot freeze '%s': there is no " HELPER, path);
+	hf_advise(err, HELPER " takes SQLite's own lock; install it beside this program, or on "
+			      "PATH");
+	return HF_UNAVAILABLE;
+}
+
+/* It ends by itself when the pipe does. A child that the command left behind may keep that open;
+ * killing the helper does no harm then, since it has changed nothing. */
+static void end_helper(pid_t pid)
+{
+	struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+
+	if (end.fd < 0 || poll(&end, 1, PATIENCE_MS) <= 0)
+		kill(pid, SIGKILL);
+	if (end.fd >= 0)
+		sys_close(end.fd);
+}
+
+static void reap(pid_t pid)
+{
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *path,
+				    struct hf_err *err)
+{
+	char helper[PATH_MAX], line[1024];
+	int in[2], out[2];
+	enum hf_status status;
+	bool said;
+	pid_t pid;
+
+	*hold = (struct hf_sqlite_hold){.fd = -1};
+	find_helper(helper);
+	if (pipe2(in, O_CLOEXEC) < 0)
+		return hf_fail_errno(err, "cannot freeze '%s'", path);
+	if (pipe2(out, O_CLOEXEC) < 0) {
+		status = hf_fail_errno(err, "cannot freeze '%s'", path);
+		sys_close(in[0]);
+		sys_close(in[1]);
+		return status;
+	}
+	pid = fork();
+	if (pid == 0)
+		become(helper, path, in[0], out[1]);
+	status = pid < 0 ? hf_fail_errno(err, "cannot freeze '%s'", path) : HF_OK;
+	sys_close(in[0]);
+	sys_close(out[1]);
+	said = pid > 0 && read_line(out[0], line, sizeof(line));
+	sys_close(out[0]);
+	if (pid > 0)
+		status = said ? understand(line, path, err) : no_helper(path, err);
+	if (status == HF_OK) {
+		int high = hf_fd_high(in[1]);
+
+		hold->fd = high < 0 ? in[1] : high;
+		hold->pid = pid;
+		return HF_OK;
+	}
+	sys_close(in[1]);
+	if (pid > 0)
+		reap(pid);
+	return status;
+}
+
+void hf_sqlite_hold_end(struct hf_sqlite_hold *hold)
+{
+	int saved = errno;
+
+	if (hold->fd >= 0)
+		sys_close(hold->fd);
+	if (hold->pid > 0) {
+		end_helper(hold->pid);
+		reap(hold->pid);
+	}
+	*hold = (struct hf_sqlite_hold){.fd = -1};
+	errno = saved;
+}
+
+bool hf_sqlite_hold_lost(const struct hf_sqlite_hold *hold)
+{
+	siginfo_t info = {0};
+
+	return hold->pid > 0 &&
+	       (waitid(P_PID, (id_t)hold->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+		info.si_pid == hold->pid);
+}
+
+bool hf_sqlite_hold_is_family(pid_t pid)
+{
+	struct hf_proc proc;
+
+	return hf_proc_read(pid, &proc) && strcmp(proc.name, HELPER) == 0 &&
+	       hf_proc_is_ancestor(proc.parent);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_SQLITE_HOLD_H
+#define HF_SQLITE_HOLD_H
+
+/*
+ * SQLite's own write lock, held by a helper.
+ *
+ * Only SQLite can take its lock, and the core does not load it. So `sqlite-run --hold DB`, found
+ * beside this program or on PATH, opens the database, does BEGIN IMMEDIATE without waiting, says
+ * one line on its standard output, "held" or "STATUS MESSAGE", and holds until its standard input
+ * ends. That is a pipe whose writing end is the lock:
+ *
+ *	Z1  Whoever has a copy of the writing end keeps the database frozen: the caller, and the
+ *	    command that inherits it. When the last of them ends, however it ends, the helper reads
+ *	    the end of file, rolls back what it did not change, and ends.
+ *	Z2  The helper has a session of its own, so that Ctrl-C does not thaw under a command that
+ *	    goes on.
+ *	Z3  Who kills the helper thaws. hf_sqlite_hold_lost() tells.
+ *
+ * begin waits for the helper's answer, which waits for nobody; end waits for the helper's end, by
+ * which the database is free, and kills it after 200 ms. HF_BUSY: somebody writes. HF_UNAVAILABLE: there is no sqlite-run.
+ * Thread-safe.
+ */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "err.h"
+
+struct hf_sqlite_hold {
+	pid_t pid; /* 0: none */
+	int fd;	   /* the writing end, from 64 up, close-on-exec; or -1 */
+};
+
+enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *path,
+				    struct hf_err *err);
+void hf_sqlite_hold_end(struct hf_sqlite_hold *hold);
+
+/* Has the helper ended before its time? */
+bool hf_sqlite_hold_lost(const struct hf_sqlite_hold *hold);
+
+/* Is this process such a helper, of an ancestor of ours? */
+bool hf_sqlite_hold_is_family(pid_t pid);
+
+#endif
