@@ -2,11 +2,13 @@
 /* lock-break: remove a stale lock, by proof. */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "breaker.h"
 #include "cli.h"
 #include "clock.h"
+#include "git_locks.h"
 
 enum { OPT_STALE_AFTER = HF_OPT_OWN, OPT_ALONE, OPT_DRY_RUN, OPT_JSON, OPT_GIT };
 
@@ -15,17 +17,18 @@ static const struct hf_opt options[] = {
 	 "how old a lock must be whose owner is not known (default 5m)"},
 	{OPT_ALONE, "alone", NULL,
 	 "nobody else is there: what cannot be judged is judged by its age"},
+	{OPT_GIT, "git", "DIR", "every lock of Git's in the repository that DIR is in"},
 	{OPT_DRY_RUN, "dry-run", NULL, "show the evidence, and leave everything as it is"},
 	{OPT_JSON, "json", NULL, "show it as JSON, one object a line"},
 	HF_ROWS_END,
 };
 
-static const char *const synopsis[] = {"[options] PATH…", NULL};
+static const char *const synopsis[] = {"[options] PATH…", "[options] --git DIR… [PATH…]", NULL};
 
 static struct hf_cli cli = {
 	.tool = "lock-break",
 	.synopsis = synopsis,
-	.summary = "Move stale locks aside: dotlocks, PID files, lock directories.\n"
+	.summary = "Move stale locks aside: dotlocks, PID files, lock directories, Git's locks.\n"
 		   "What is held, or cannot be judged, is left.",
 	.options = options,
 	.footer = "Exit status: 0 there is no lock at PATH any more; 75 one is held, or may be.",
@@ -103,41 +106,109 @@ static int worse(int all, int one)
 	return all == HF_OK || all == HF_BUSY ? (one == HF_OK ? all : one) : all;
 }
 
-int main(int argc, char **argv)
+/* What is broken, and how the whole stands. */
+struct work {
+	struct hf_break_options options;
+	const struct hf_gitdir *git; /* of the repository that is gone through */
+	const char **dirs;
+	int dir_count, locks;
+	bool json;
+	int status;
+};
+
+static void report(struct work *w, const char *path, enum hf_status status,
+		   const struct hf_broken *broken, const struct hf_err *err)
 {
-	struct hf_break_options o = {.stale_after = 300 * HF_SECOND};
+	if (status != HF_OK) {
+		w->status = worse(w->status, (int)hf_cli_report(&cli, err));
+		return;
+	}
+	if (w->json)
+		show_json(path, broken);
+	else if (!cli.quiet)
+		show(path, broken);
+	if (broken->end == HF_BREAK_HELD || broken->end == HF_BREAK_UNKNOWN)
+		w->status = worse(w->status, HF_BUSY);
+}
+
+static void break_path(struct work *w, const char *path)
+{
+	char absolute[PATH_MAX];
+	struct hf_broken broken;
+	struct hf_gitdir git;
+	struct hf_err err;
+	enum hf_status status;
+
+	if (hf_git_lock_is(path, &git, absolute))
+		status = hf_git_lock_break(&git, absolute, 0, &w->options, &broken, &err);
+	else
+		status = hf_break(path, &w->options, &broken, &err);
+	report(w, path, status, &broken, &err);
+}
+
+static bool break_lock(void *context, const struct hf_git_lock *lock)
+{
+	struct work *w = context;
 	struct hf_broken broken;
 	struct hf_err err;
-	bool json = false;
-	int status = HF_OK, id;
+	enum hf_status status =
+		hf_git_lock_break(w->git, lock->path, 0, &w->options, &broken, &err);
+
+	w->locks++;
+	report(w, lock->path, status, &broken, &err);
+	return true;
+}
+
+static void break_git(struct work *w, const char *dir)
+{
+	struct hf_gitdir git;
+	struct hf_err err;
+	enum hf_status status = hf_gitdir_find(&git, dir, &err);
+
+	w->git = &git;
+	w->locks = 0;
+	if (status == HF_OK)
+		status = hf_git_locks_each(&git, &w->options, break_lock, w, &err);
+	if (status != HF_OK)
+		w->status = worse(w->status, (int)hf_cli_report(&cli, &err));
+	else if (w->locks == 0 && !w->json && !cli.quiet)
+		show(dir, &(struct hf_broken){.end = HF_BREAK_ABSENT});
+}
+
+static void parse(struct work *w, int argc, char **argv)
+{
 	char *arg;
+	int id;
 
 	hf_cli_start(&cli, argc, argv);
+	w->dirs = calloc((size_t)argc + 1, sizeof(*w->dirs));
+	if (!w->dirs)
+		exit(HF_OS);
 	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
 		if (id == OPT_STALE_AFTER)
-			o.stale_after = hf_cli_duration(&cli, arg);
+			w->options.stale_after = hf_cli_duration(&cli, arg);
 		else if (id == OPT_ALONE)
-			o.alone = true;
+			w->options.alone = true;
 		else if (id == OPT_DRY_RUN)
-			o.dry_run = true;
+			w->options.dry_run = true;
 		else if (id == OPT_JSON)
-			json = true;
+			w->json = true;
+		else if (id == OPT_GIT)
+			w->dirs[w->dir_count++] = arg;
 	}
-	if (cli.operand_count == 0)
+	if (cli.operand_count + w->dir_count == 0)
 		hf_cli_usage(&cli, "no PATH");
-	for (int i = 0; i < cli.operand_count; i++) {
-		const char *path = cli.operands[i];
+}
 
-		if (hf_break(path, &o, &broken, &err) != HF_OK) {
-			status = worse(status, (int)hf_cli_report(&cli, &err));
-			continue;
-		}
-		if (json)
-			show_json(path, &broken);
-		else if (!cli.quiet)
-			show(path, &broken);
-		if (broken.end == HF_BREAK_HELD || broken.end == HF_BREAK_UNKNOWN)
-			status = worse(status, HF_BUSY);
-	}
-	return hf_cli_finish(&cli, status);
+int main(int argc, char **argv)
+{
+	struct work w = {.options.stale_after = 300 * HF_SECOND};
+
+	parse(&w, argc, argv);
+	for (int i = 0; i < w.dir_count; i++)
+		break_git(&w, w.dirs[i]);
+	for (int i = 0; i < cli.operand_count; i++)
+		break_path(&w, cli.operands[i]);
+	free(w.dirs);
+	return hf_cli_finish(&cli, w.status);
 }

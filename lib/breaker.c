@@ -88,8 +88,8 @@ static bool names(int dir, const char *name, int fd)
 	       hf_same_inode(&ours, &named);
 }
 
-/* NAME.TIME.PID */
-static void make_name(const char *name, char out[NAME_MAX + 1])
+/* NAME.TIME.PID, and a number if that one is there already. */
+static void make_name(const char *name, int tries, char out[NAME_MAX + 1])
 {
 	char mark[64];
 	time_t now = time(NULL);
@@ -99,6 +99,8 @@ static void make_name(const char *name, char out[NAME_MAX + 1])
 	if (gmtime_r(&now, &tm))
 		n = strftime(mark, sizeof(mark), ".%Y%m%dT%H%M%SZ", &tm);
 	n += (size_t)snprintf(mark + n, sizeof(mark) - n, ".%d", (int)getpid());
+	if (tries > 0)
+		n += (size_t)snprintf(mark + n, sizeof(mark) - n, ".%d", tries);
 	snprintf(out, NAME_MAX + 1, "%.*s%s", (int)(NAME_MAX - n), name, mark);
 }
 
@@ -106,15 +108,21 @@ static void make_name(const char *name, char out[NAME_MAX + 1])
 static enum hf_status move_aside(const struct hf_target *target, const struct hf_break_how *how,
 				 int fd, struct hf_broken *b, struct hf_err *err)
 {
+	enum { MOST_NAMES = 100 };
 	char name[NAME_MAX + 1];
 	enum hf_status status;
+	int tries = 0, done;
 	int quarantine = open_quarantine(target, how, &status, err);
 
 	if (quarantine < 0)
 		return status;
-	make_name(target->name, name);
 	status = HF_OK;
-	if (sys_renameat2(target->dir, target->name, quarantine, name, RENAME_NOREPLACE) < 0 &&
+	do {
+		make_name(target->name, tries, name);
+		done = sys_renameat2(target->dir, target->name, quarantine, name,
+				     RENAME_NOREPLACE);
+	} while (done < 0 && errno == EEXIST && tries++ < MOST_NAMES);
+	if (done < 0 &&
 	    (errno != EINVAL ||
 	     sys_renameat2(target->dir, target->name, quarantine, name, 0) < 0)) {
 		status = errno == ENOENT

@@ -44,6 +44,33 @@ failed:
 	return -1;
 }
 
+static bool ends_in_suffix(const char *name)
+{
+	size_t size = strlen(name), n = strlen(SUFFIX);
+
+	return size > n && strcmp(name + size - n, SUFFIX) == 0 &&
+	       (size < n + 4 || strcmp(name + size - n - 4, "~pid" SUFFIX) != 0);
+}
+
+bool hf_git_lock_is(const char *path, struct hf_gitdir *git, char absolute[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char dir[PATH_MAX];
+	size_t size;
+
+	if (!ends_in_suffix(name) ||
+	    snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) : 1,
+		     slash ? path : ".") >= (int)sizeof(dir) ||
+	    hf_gitdir_find(git, slash == path ? "/" : dir, NULL) != HF_OK ||
+	    !realpath(slash == path ? "/" : dir, absolute))
+		return false;
+	size = strlen(git->common);
+	if (strncmp(absolute, git->common, size) != 0 || (absolute[size] && absolute[size] != '/'))
+		return false;
+	strcpy(dir, absolute);
+	return hf_gitdir_join(absolute, dir, name);
+}
+
 struct judged {
 	const struct hf_gitdir *git;
 	const struct hf_target *target;
@@ -169,14 +196,6 @@ static bool meet(struct walk *w, const char *below)
 	free(theirs);
 	hf_target_close(&target);
 	return go_on;
-}
-
-static bool ends_in_suffix(const char *name)
-{
-	size_t size = strlen(name), n = strlen(SUFFIX);
-
-	return size > n && strcmp(name + size - n, SUFFIX) == 0 &&
-	       (size < n + 4 || strcmp(name + size - n - 4, "~pid" SUFFIX) != 0);
 }
 
 /* false: each() has had enough. */

@@ -25,6 +25,8 @@
  * Nothing is waited for. Thread-safe.
  */
 
+#include <stdbool.h>
+
 #include "breaker.h"
 #include "gitdir.h"
 
@@ -45,6 +47,10 @@ enum hf_status hf_git_locks_each(const struct hf_gitdir *git,
 enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path, uint64_t seen,
 				 const struct hf_break_options *options, struct hf_broken *broken,
 				 struct hf_err *err);
+
+/* Is this the path of a lock of Git's, in a repository that is found from it? Fills git, and the
+ * absolute path. A lock of Git's must not be judged as a dotlock would be. */
+bool hf_git_lock_is(const char *path, struct hf_gitdir *git, char absolute[PATH_MAX]);
 
 /* The directory holdfast/ of the repository, made if it is absent; *common is the stat of the
  * common directory. -1: *status and err say why. */

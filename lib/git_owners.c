@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +25,8 @@ enum where { HERE, ELSEWHERE, UNSEEN };
 struct search {
 	const struct hf_git_owners_of *of;
 	struct stat common, git;
+	char worktree[PATH_MAX]; /* that is configured, or "" */
+	bool unclear;		 /* the configuration includes other files */
 	struct hf_git_owners *found;
 };
 
@@ -121,9 +124,7 @@ struct words {
 	const struct search *s;
 	enum where git_dir; /* HERE, or ELSEWHERE; UNSEEN: nothing is said */
 	bool mentions;	    /* an argument names our worktree or repository */
-	bool harmless;	    /* a clone, or a daemon that locks nothing */
 	bool takes_dir;	    /* the next word is --git-dir's */
-	int count;
 };
 
 /* A directory that is named. A relative one is told from where the process is now, which is the
@@ -146,13 +147,13 @@ static bool note_variable(void *context, const char *string)
 		named(w, string + 15);
 	else if (strncmp(string, "GIT_WORK_TREE=", 14) == 0 && w->git_dir == UNSEEN)
 		w->git_dir = string[14] == '/' ? at_path(w->s, string + 14) : HERE;
+	else if (strncmp(string, "GIT_CONFIG", 10) == 0 && strcasestr(string, "worktree"))
+		w->git_dir = HERE;
 	return true;
 }
 
 static bool note_argument(void *context, const char *string)
 {
-	static const char *const harmless[] = {"clone", "daemon", "credential-cache--daemon",
-					       "fsmonitor--daemon"};
 	struct words *w = context;
 	const struct hf_gitdir *git = w->s->of->git;
 
@@ -161,13 +162,12 @@ static bool note_argument(void *context, const char *string)
 	w->takes_dir = strcmp(string, "--git-dir") == 0;
 	if (strncmp(string, "--git-dir=", 10) == 0)
 		named(w, string + 10);
-	else if (strncmp(string, "--work-tree", 11) == 0 && w->git_dir == UNSEEN)
+	else if ((strncmp(string, "--work-tree", 11) == 0 ||
+		  strncasecmp(string, "core.worktree", 13) == 0) &&
+		 w->git_dir == UNSEEN)
 		w->git_dir = HERE;
 	w->mentions |= (git->worktree[0] && strstr(string, git->worktree)) ||
 		       strstr(string, git->common);
-	for (size_t i = 0; w->count == 1 && i < sizeof(harmless) / sizeof(harmless[0]); i++)
-		w->harmless |= strcmp(string, harmless[i]) == 0;
-	w->count++;
 	return true;
 }
 
@@ -192,6 +192,34 @@ static bool is_below(const char *path, const char *top)
 	return size > 1 && strncmp(path, top, size) == 0 && (!path[size] || path[size] == '/');
 }
 
+/* core.worktree of one file, as far as it can be told without all of git-config(1). */
+static void read_config(struct search *s, const char *dir, const char *name)
+{
+	char path[PATH_MAX], line[PATH_MAX];
+	FILE *f;
+
+	if (!hf_gitdir_join(path, dir, name) || !(f = fopen(path, "re")))
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		char *at = line + strspn(line, " \t"), *end;
+
+		s->unclear |= strncasecmp(at, "[include", 8) == 0;
+		if (strncasecmp(at, "worktree", 8) != 0)
+			continue;
+		at += 8 + strspn(at + 8, " \t");
+		if (*at++ != '=')
+			continue;
+		at += strspn(at, " \t\"");
+		end = at + strcspn(at, "\"\r\n");
+		while (end > at && end[-1] == ' ')
+			end--;
+		*end = '\0';
+		s->unclear |= !hf_gitdir_join(path, s->of->git->git, at) ||
+			      !realpath(path, s->worktree);
+	}
+	fclose(f);
+}
+
 /* U4, of the working directory. *none: it is in no repository. */
 static enum where works(const struct search *s, pid_t pid, bool *none)
 {
@@ -206,13 +234,13 @@ static enum where works(const struct search *s, pid_t pid, bool *none)
 	/* a directory that is deleted, or of another mount namespace */
 	if (!realpath(link, path) || stat(path, &named) < 0 || !hf_same_inode(&there, &named))
 		return HERE;
-	if (is_below(path, s->of->git->worktree) && !s->of->index)
+	if (is_below(path, s->worktree) || (is_below(path, s->of->git->worktree) && !s->of->index))
 		return HERE;
 	theirs = malloc(sizeof(*theirs));
 	*none = theirs && hf_gitdir_find(theirs, path, NULL) != HF_OK;
 	free(theirs);
 	if (*none)
-		return is_below(path, s->of->git->worktree) ? HERE : ELSEWHERE;
+		return is_below(path, s->of->git->worktree) || s->unclear ? HERE : ELSEWHERE;
 	return at_path(s, path);
 }
 
@@ -232,16 +260,15 @@ static enum where where_is(const struct search *s, pid_t pid, bool is_git)
 	read = read_strings(pid, "environ", note_variable, &w);
 	if (read != HERE)
 		return read;
-	if (!shares_mounts(pid))
-		return HERE;
-	if (w.git_dir != UNSEEN)
-		return w.git_dir;
-	return none && !w.harmless ? HERE : where;
+	if (w.git_dir == UNSEEN)
+		return where;
+	return shares_mounts(pid) ? w.git_dir : HERE;
 }
 
 static void look_at(const struct search *s, pid_t pid)
 {
-	struct hf_proc proc;
+	struct hf_proc proc, now;
+	enum where where;
 	bool is_git;
 
 	if (!hf_proc_read(pid, &proc))
@@ -251,7 +278,11 @@ static void look_at(const struct search *s, pid_t pid)
 	    (s->of->seen && proc.start > s->of->seen) || hf_proc_is_zombie(&proc) ||
 	    hf_evidence_is_later(&proc, &s->of->st))
 		return;
-	switch (where_is(s, pid, is_git)) {
+	where = where_is(s, pid, is_git);
+	/* one that ends while it is looked at shows only half of itself */
+	if (!hf_proc_read(pid, &now) || now.start != proc.start || hf_proc_is_zombie(&now))
+		return;
+	switch (where) {
 	case HERE:
 		if (hf_proc_is_ancestor(pid))
 			s->found->ancestor = pid;
@@ -277,6 +308,8 @@ void hf_git_owners_find(const struct hf_git_owners_of *of, struct hf_git_owners 
 	if (sys_fstatat(AT_FDCWD, of->git->common, &s.common, 0) < 0 ||
 	    sys_fstatat(AT_FDCWD, of->git->git, &s.git, 0) < 0 || !(proc = opendir("/proc")))
 		return;
+	read_config(&s, of->git->common, "config");
+	read_config(&s, of->git->git, "config.worktree");
 	while (!owners->other && (entry = readdir(proc)) && hf_now() < end)
 		if (isdigit((unsigned char)entry->d_name[0]) && atoi(entry->d_name) != getpid())
 			look_at(&s, atoi(entry->d_name));

@@ -19,10 +19,11 @@
  *	U4  It works here. A Git goes to the top of its worktree before it locks anything. So one
  *	    whose working directory is in another repository is not its maker; nor, if the lock is
  *	    an index's, in another worktree. Unless its environment (GIT_DIR and the like) or its
- *	    arguments (--git-dir) lead here, or lead to where it cannot be told; and unless it is in
- *	    another mount namespace, whose paths mean something else.
- *	    A Git that works in no repository is counted: its worktree may be configured. Not
- *	    counted are a clone, which keeps its index.lock open, and daemons that lock nothing.
+ *	    arguments (--git-dir) lead here, or lead to where it cannot be told; which is also taken
+ *	    to be so of a path in another mount namespace. The worktree may also be
+ *	    configured (core.worktree, as submodules have it); if the configuration includes other
+ *	    files, a Git that works in no repository is counted too. One that works in none is
+ *	    otherwise not the maker: a clone keeps its index.lock open.
  *
  * A program of U1's second half counts only if its working directory is here, or an argument names
  * the worktree or the repository: a Java server that has nothing to do with it would else be in the

@@ -24,7 +24,8 @@
  *	X1  Nobody waits for a foreign index.lock while holding the turnstile (lock.h). So a `git
  *	    commit -a` whose hook waits for a database does not stand still with one who holds the
  *	    database.
- *	X2  Something is moved only by one who holds the turnstile, and by the rule of breaker.h.
+ *	X2  What is moved is moved under the turnstile, and by the rule of breaker.h, to which
+ *	    lock-break keeps as well.
  *	X3  Its end is noticed by inotify, and by the end of the process that could have made it;
  *	    and looked for every 20 ms. It is judged anew when such a process ends, else a few times
  *	    a second. A Git that starts later than this very index.lock was first seen is not its

@@ -175,7 +175,7 @@ assert y["state"] == "held" and z["state"] == "absent", (y, z)
 @test "usage, and paths that are none" {
 	run -64 lock-break
 	run -64 lock-break --stale-after -1 x
-	run -64 lock-break --git .
+	run -66 lock-break --git .
 	run -73 lock-break no/such
 	run -65 lock-break ''
 	dead_pid >locks/x

@@ -354,6 +354,86 @@ foreign() {
 	FOREIGN=1 timeout 60 git -C repo commit -qam foreign || [ $? != 124 ]
 }
 
+# Every lock that Git makes, made by hand.
+make_all() {
+	local name
+	all=(index HEAD packed-refs config config.worktree shallow next-index-4194000 gc.pid
+		refs/heads/main refs/heads/a/b logs/HEAD info/sparse-checkout
+		objects/maintenance objects/info/commit-graph objects/info/commit-graphs/commit-graph-chain
+		objects/pack/multi-pack-index objects/info/alternates reftable/tables.list
+		worktrees/linked/index worktrees/linked/HEAD)
+	for name in "${all[@]}"; do
+		mkdir -p "$(dirname "repo/.git/$name")"
+		touch "repo/.git/$name.lock"
+	done
+}
+
+@test "lock-break --git: all of Git's locks, into quarantine, and Git is content" {
+	git -C repo worktree add -q ../linked
+	make_all
+	touch repo/.git/modules.lock.x
+	run -0 lock-break --git repo --dry-run
+	[ "$(grep -c ': stale$' <<<"$output")" = ${#all[@]} ]
+	[ -e repo/.git/index.lock ]
+	run -0 lock-break --json --git repo/.git
+	[ "$(jq -r .state <<<"$output" | sort -u)" = moved ]
+	[ "$(jq -r .quarantine <<<"$output" | grep -c '^holdfast/quarantine/')" = ${#all[@]} ]
+	[ -z "$(find repo/.git -name '*.lock')" ]
+	[ -z "$(find repo/.git/refs -name '*.lock*')" ]
+	git -C repo gc -q
+	git -C repo fsck
+	[ "$(git -C repo branch --format='%(refname:short)' | sort | tr '\n' ' ')" = 'linked master ' ]
+	run -0 lock-break --git repo
+	[ "$output" = 'repo: there is no lock' ]
+}
+
+@test "lock-break: a lock whose Git lives is left, however old; --alone does not change that" {
+	commit_slowly
+	touch -d '-1 day' repo/.git/index.lock
+	touch repo/.git/refs/heads/x.lock
+	kill -STOP "$holder"
+	run -75 lock-break --alone --stale-after 1s --git repo
+	[ "$(grep -c ': held$' <<<"$output")" = 2 ]
+	run -75 lock-break --alone --stale-after 1s repo/.git/index.lock
+	(cd repo/.git && run -75 lock-break --alone --stale-after 1s index.lock)
+	kill -CONT "$holder"
+	let_go
+	run -0 lock-break --git repo
+	[[ $output == *"refs/heads/x.lock: stale"* ]]
+	[ "$(git -C repo log -1 --format=%s)" = slow ]
+}
+
+@test "lock-break --git: no repository; what Git does not write" {
+	mkdir none
+	run -66 lock-break --git none
+	echo mine >repo/.git/index.lock
+	run -75 lock-break --git repo
+	[[ $output == *'it is not what Git writes there'* ]]
+	touch -d '-10 min' repo/.git/index.lock
+	run -75 lock-break --git repo
+	run -0 lock-break --alone --git repo
+	in_quarantine index.lock
+	run -64 lock-break
+}
+
+@test "X~pid.lock is read" {
+	slow_hook repo
+	git init -q other
+	slow_hook other
+	touch other/a
+	git -C other add a
+	bg git -C other commit -qm a
+	holder=$!
+	hear
+	touch repo/.git/HEAD.lock
+	echo "pid $holder" >repo/.git/HEAD~pid.lock
+	run -75 lock-break --git repo
+	[[ $output == *"PID $holder (git "*', which its note names, lives'* ]]
+	let_go
+	lock-break --git repo
+	in_quarantine HEAD.lock
+}
+
 @test "usage" {
 	run -64 lock-run --git repo
 	run -64 lock-run --slots 2 --git repo true

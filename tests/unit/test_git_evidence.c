@@ -209,7 +209,6 @@ static void a_git_that_could_be_its_maker_holds_it(void **state)
 		{"git", "repo", NULL, 0, true},
 		{"git-commit", "repo", NULL, 0, false},
 		{"git.real", "repo", NULL, 0, false},
-		{"git", "/", NULL, 0, false},
 		{"git", "other", "GIT_DIR=../repo/.git", 0, false},
 		{"git", "other", "GIT_WORK_TREE=x", 0, false},
 		{"java", "repo/dir", NULL, 0, false},
@@ -226,6 +225,7 @@ static void others_do_not(void **state)
 	static const struct being others[] = {
 		{"git", "other", NULL, 0, false},
 		{"git", "other", "GIT_DIR=.git", 0, false},
+		{"git", "/", NULL, 0, false},
 		{"gitk", "repo", NULL, 0, false},
 		{"vi", "repo", NULL, 0, false},
 		{"git-annex", "other", NULL, 0, false},
@@ -240,6 +240,23 @@ static void others_do_not(void **state)
 			continue;
 		assert_int_equal(judge_beside("index.lock", &others[i]), HF_VERDICT_STALE);
 	}
+}
+
+static void a_worktree_may_be_configured(void **state)
+{
+	static const struct being far = {"git", "far", NULL, 0, false};
+	static const struct being root = {"git", "/", NULL, 0, false};
+	struct rival rival;
+
+	(void)state;
+	run("mkdir -p far && git -C repo config core.worktree \"$PWD/far\"");
+	put_file("repo/.git/index.lock", "");
+	assert_int_equal(judge_beside("index.lock", &far), HF_VERDICT_HELD);
+	assert_int_equal(judge_beside("index.lock", &root), HF_VERDICT_STALE);
+	run("git -C repo config include.path more");
+	rival = be(&root);
+	assert_int_equal(judge("index.lock"), HF_VERDICT_HELD);
+	end(&rival);
 }
 
 static void a_git_that_started_later_is_not_its_maker(void **state)
@@ -332,6 +349,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(our_own_record_is_stale_when_nobody_has_it_locked),
 	TEST(a_git_that_could_be_its_maker_holds_it),
 	TEST(others_do_not),
+	TEST(a_worktree_may_be_configured),
 	TEST(a_git_that_started_later_is_not_its_maker),
 	TEST(a_zombie_is_dead),
 	TEST(another_worktree_counts_for_references_only),
