@@ -78,15 +78,15 @@ static enum hf_status understand(const char *line, const char *path, struct hf_e
 		return HF_OK;
 	status = strtol(line, &message, 10);
 	if (status <= HF_OK || status > HF_NOPERM || *message != ' ')
-		return hf_fail(err, HF_BUG, "cannot freeze '%s': " HELPER " says '%s'", path, line);
+		return hf_fail(err, HF_BUG, "cannot freeze '%s': sqlite-run says '%s'", path, line);
 	return hf_fail(err, (enum hf_status)status, "cannot freeze '%s': %s", path, message + 1);
 }
 
 static enum hf_status no_helper(const char *path, struct hf_err *err)
 {
-	hf_fail(err, HF_UNAVAILABLE, "cannot freeze '%s': there is no " HELPER, path);
-	hf_advise(err, HELPER " takes SQLite's own lock; install it beside this program, or on "
-			      "PATH");
+	hf_fail(err, HF_UNAVAILABLE, "cannot freeze '%s': there is no sqlite-run", path);
+	hf_advise(err,
+		  "it takes SQLite's own lock; install it beside this program, or on PATH");
 	return HF_UNAVAILABLE;
 }
 

@@ -18,8 +18,8 @@
  *	Z3  Who kills the helper thaws. hf_sqlite_hold_lost() tells.
  *
  * begin waits for the helper's answer, which waits for nobody; end waits for the helper's end, by
- * which the database is free, and kills it after 200 ms. HF_BUSY: somebody writes. HF_UNAVAILABLE: there is no sqlite-run.
- * Thread-safe.
+ * which the database is free, and kills it after 200 ms. HF_BUSY: somebody writes. HF_UNAVAILABLE:
+ * there is no sqlite-run. Thread-safe.
  */
 
 #include <stdbool.h>

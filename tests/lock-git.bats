@@ -359,7 +359,8 @@ make_all() {
 	local name
 	all=(index HEAD packed-refs config config.worktree shallow next-index-4194000 gc.pid
 		refs/heads/main refs/heads/a/b logs/HEAD info/sparse-checkout
-		objects/maintenance objects/info/commit-graph objects/info/commit-graphs/commit-graph-chain
+		objects/maintenance objects/info/commit-graph
+		objects/info/commit-graphs/commit-graph-chain
 		objects/pack/multi-pack-index objects/info/alternates reftable/tables.list
 		worktrees/linked/index worktrees/linked/HEAD)
 	for name in "${all[@]}"; do
@@ -382,7 +383,7 @@ make_all() {
 	[ -z "$(find repo/.git/refs -name '*.lock*')" ]
 	git -C repo gc -q
 	git -C repo fsck
-	[ "$(git -C repo branch --format='%(refname:short)' | sort | tr '\n' ' ')" = 'linked master ' ]
+	[ "$(git -C repo for-each-ref --format='%(refname:short)' | tr '\n' ' ')" = 'linked master ' ]
 	run -0 lock-break --git repo
 	[ "$output" = 'repo: there is no lock' ]
 }
