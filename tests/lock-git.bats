@@ -383,7 +383,7 @@ make_all() {
 	[ -z "$(find repo/.git/refs -name '*.lock*')" ]
 	git -C repo gc -q
 	git -C repo fsck
-	[ "$(git -C repo for-each-ref --format='%(refname:short)' | tr '\n' ' ')" = 'linked master ' ]
+	[ "$(git -C repo for-each-ref --format='%(refname:short)')" = $'linked\nmaster' ]
 	run -0 lock-break --git repo
 	[ "$output" = 'repo: there is no lock' ]
 }

@@ -91,7 +91,9 @@ count() { sqlite3 "$1" 'SELECT count(*) FROM t'; }
 		run -75 lock-run -n --sqlite db true
 		[[ ${lines[0]} == *"'db': held by PID $holder ("*python3*', which writes to it' ]]
 		run -75 lock-run -w 50ms --sqlite db true
-		bg lock-run --sqlite db sh -c 'sqlite3 db "INSERT INTO t VALUES (1)" && echo done'
+		# its last close, after the commit, may take SQLite's lock once more
+		bg lock-run --sqlite db sh -c '
+			sqlite3 -cmd ".timeout 9000" db "INSERT INTO t VALUES (1)" && echo done'
 		let_go
 		wait $!
 	done
