@@ -40,7 +40,7 @@ CORE_ROOMS = wording err clock sys path fd proc ident copy attributes stage spaw
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
-DB_ROOMS = db_code sql_text sql db_writer db params outbox rows script \
+DB_ROOMS = db_code sql_text sql sql_file db_writer db params outbox rows script dump db_copy check \
 	store store_watch once_lock once once_filter lease queue work
 REPO_ROOMS = repo_message repo_base repo_tree repo_lock repo_who repo_path git_run git_store \
 	repo_plumbing repo_git2 repo \
@@ -58,7 +58,7 @@ PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input 
 # The core tools need no library. The others are linked with SQLite, or with SQLite and libgit2.
 CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
 	lock-acquire lock-renew lock-release lock-status
-DB_TOOLS = sqlite-run sqlite-once sqlite-lease sqlite-queue
+DB_TOOLS = sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease sqlite-queue
 REPO_TOOLS = atomic-record
 TOOLS = $(CORE_TOOLS) $(DB_TOOLS) $(REPO_TOOLS)
 
@@ -71,7 +71,7 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_locks lock_git \
 	spool_file batch ident lookers await dot_file \
 	breaker flock_cli lock_cli keeper_wire keeper_serve \
-	db_writer params script \
+	db_writer params script sql_file dump db_copy \
 	once_lock once_filter store_cli \
 	repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2 \
 	git_run git_store repo_plumbing \
@@ -86,7 +86,7 @@ BENCHES = pair
 FUZZERS = parsers
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
 	lock-retry lock-dot lock-break lock-status lock-keeper lock-sqlite lock-git model \
-	sqlite-run sqlite-once sqlite-lease sqlite-queue \
+	sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease sqlite-queue \
 	shell hooks \
 	faults-write faults-append faults-update faults-lock faults-keeper fuzz strace \
 	powercut man completion demo house install atomic-record

@@ -193,4 +193,5 @@ _holdfast()
 	done
 } && complete -F _holdfast atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
 	lock-acquire lock-renew lock-release lock-status holdfast-hooks \
-	sqlite-run sqlite-once sqlite-lease sqlite-queue atomic-record
+	sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease \
+	sqlite-queue atomic-record

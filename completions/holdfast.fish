@@ -174,7 +174,8 @@ end
 
 for tool in atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
     lock-acquire lock-renew lock-release lock-status holdfast-hooks \
-    sqlite-run sqlite-once sqlite-lease sqlite-queue atomic-record
+    sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease \
+    sqlite-queue atomic-record
     if type -q $tool
         __holdfast_define $tool
     end

@@ -84,6 +84,14 @@ enum hf_status hf_outbox_check(const struct hf_outbox *box, struct hf_err *err)
 	return box->failed.status;
 }
 
+enum hf_status hf_outbox_flush(struct hf_outbox *box, struct hf_err *err)
+{
+	if (box->failed.status == HF_OK && box->used)
+		file(box, box->memory, box->used);
+	box->used = 0;
+	return hf_outbox_check(box, err);
+}
+
 enum hf_status hf_outbox_send(struct hf_outbox *box, int fd, const char *to, struct hf_err *err)
 {
 	enum hf_status status = hf_outbox_check(box, err);

@@ -36,6 +36,10 @@ enum hf_status hf_outbox_check(const struct hf_outbox *box, struct hf_err *err);
 /* Write it all to fd, called `to` in messages (NULL: standard output). */
 enum hf_status hf_outbox_send(struct hf_outbox *box, int fd, const char *to, struct hf_err *err);
 
+/* Write what is in memory to the file as well: for a box that begins as {.fd = FD + 1}, with a file
+ * of the caller's. */
+enum hf_status hf_outbox_flush(struct hf_outbox *box, struct hf_err *err);
+
 /* Forget it. */
 void hf_outbox_empty(struct hf_outbox *box);
 void hf_outbox_free(struct hf_outbox *box);

@@ -316,3 +316,13 @@ void hf_stmt_finalize(struct hf_stmt *stmt)
 	free(stmt);
 	errno = saved;
 }
+
+void *hf_sql_handle(struct hf_sql *sql)
+{
+	return sql->handle;
+}
+
+enum hf_status hf_sql_fail(struct hf_sql *sql, int code, const char *what, struct hf_err *err)
+{
+	return fail(sql, code, what, err);
+}

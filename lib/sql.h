@@ -105,4 +105,8 @@ bool hf_stmt_reads_only(struct hf_stmt *stmt);
 void hf_stmt_reset(struct hf_stmt *stmt);    /* and clear the bindings */
 void hf_stmt_finalize(struct hf_stmt *stmt); /* NULL is allowed */
 
+/* For sql_file.h: the sqlite3, and a failure of a call that was made with it. */
+void *hf_sql_handle(struct hf_sql *sql);
+enum hf_status hf_sql_fail(struct hf_sql *sql, int code, const char *what, struct hf_err *err);
+
 #endif
