@@ -28,7 +28,7 @@ MAKEFLAGS += --no-print-directory
 # 1. What there is. A new room, tool or test is one word here; `make check` finds what is forgotten.
 
 # The library, in floors: a room includes only rooms before it.
-CORE_ROOMS = wording err clock sys path fd proc ident copy attributes stage spawn waitfor \
+CORE_ROOMS = wording err clock sys stats path fd proc ident copy attributes stage spawn waitfor \
 	lock_table family circle keeper_wire keeper_ask lock_wait lock_target sqlite_locks \
 	sqlite_live backup refuse claim publish validate atomic symlink \
 	capture input spool_file spool batch settle append dot_record lookers evidence \
@@ -48,7 +48,8 @@ REPO_ROOMS = repo_message repo_base repo_tree repo_lock repo_who repo_path git_r
 
 # Rooms of the tools only.
 TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli json store_cli \
-	watch inspect_cli record_cli
+	watch inspect_cli stats_report stats_cli \
+	record_cli
 
 # What a program that uses the library includes, by way of holdfast.h.
 PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input append lock \
@@ -75,7 +76,7 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_
 	once_lock once_filter store_cli \
 	repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2 \
 	git_run git_store repo_plumbing \
-	inspect watch inspect_cli \
+	inspect watch inspect_cli stats_cli \
 	record_file record_hold record_git redo recover record record_cli
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))

@@ -201,7 +201,7 @@ static enum hf_status take(struct work *w, struct hf_lockset *set, struct hf_err
 }
 
 /* The command, under what is locked. */
-static enum hf_status run(struct work *w, const struct hf_lockset *set, int *wait_status,
+static enum hf_status run(struct work *w, struct hf_lockset *set, int *wait_status,
 			  struct hf_err *err)
 {
 	struct hf_command command = {.argv = w->command, .in = -1, .out = -1};
@@ -214,8 +214,10 @@ static enum hf_status run(struct work *w, const struct hf_lockset *set, int *wai
 		return status;
 	if (cli.verbose)
 		hf_cli_notice(&cli, "executing %s", w->command[0]);
-	if (w->no_fork)
+	if (w->no_fork) {
+		hf_lockset_leave(set);
 		return become(w, fds, count, err);
+	}
 	if (!w->close) {
 		command.keep = fds;
 		command.keep_count = count;

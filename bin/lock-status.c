@@ -5,18 +5,23 @@
 #include "clock.h"
 #include "inspect_cli.h"
 #include "inspect_file.h"
+#include "stats_cli.h"
 #include "watch.h"
 
-enum { OPT_JSON = HF_OPT_OWN, OPT_MINE, OPT_WATCH };
+enum { OPT_JSON = HF_OPT_OWN, OPT_MINE, OPT_WATCH, OPT_STATS, OPT_CSV, OPT_METRICS, OPT_HISTOGRAM };
 
 static const struct hf_opt options[] = {
 	{OPT_MINE, "mine", NULL, "only what this command runs under; 1 if that is nothing"},
 	{OPT_WATCH, "watch", "[INTERVAL]", "show it again and again, each 2s if not given"},
+	{OPT_STATS, "stats", "FILE", "sum up what $HOLDFAST_STATS=FILE has noted, by lock"},
+	{OPT_HISTOGRAM, "histogram", NULL, "of --stats: how long was waited for and held, in bars"},
+	{OPT_CSV, "csv", NULL, "of --stats: show it as CSV"},
+	{OPT_METRICS, "openmetrics", NULL, "of --stats: show it as OpenMetrics text"},
 	{OPT_JSON, "json", NULL, "show it as JSON, one object a line"},
 	HF_ROWS_END,
 };
 
-static const char *const synopsis[] = {"[options] [PATH…]", NULL};
+static const char *const synopsis[] = {"[options] [PATH…]", "[options] --stats FILE [PATH…]", NULL};
 
 static struct hf_cli cli = {
 	.tool = "lock-status",
@@ -29,7 +34,9 @@ static struct hf_cli cli = {
 };
 
 struct work {
-	bool json, mine, watch;
+	bool mine, watch, histogram;
+	int format; /* OPT_JSON …, or 0 */
+	const char *stats;
 	int64_t interval;
 };
 
@@ -61,7 +68,7 @@ static void show(const struct work *w, const struct hf_inspect *list, FILE *out,
 					: cli.operand_count ? HF_INSPECT_REASONS
 							    : HF_INSPECT_LINES;
 
-	if (w->json)
+	if (w->format)
 		hf_inspect_json(out, list, w->mine);
 	else
 		hf_inspect_table(out, list, detail, width, w->mine);
@@ -100,8 +107,15 @@ static void parse(struct work *w, int argc, char **argv)
 
 	hf_cli_start(&cli, argc, argv);
 	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
-		if (id == OPT_JSON)
-			w->json = true;
+		if (id == OPT_JSON || id == OPT_CSV || id == OPT_METRICS) {
+			if (w->format && w->format != id)
+				hf_cli_usage(&cli, "--json, --csv and --openmetrics exclude each "
+						   "other");
+			w->format = id;
+		} else if (id == OPT_STATS)
+			w->stats = arg;
+		else if (id == OPT_HISTOGRAM)
+			w->histogram = true;
 		else if (id == OPT_MINE)
 			w->mine = true;
 		else if (id == OPT_WATCH)
@@ -111,6 +125,37 @@ static void parse(struct work *w, int argc, char **argv)
 	}
 	if (w->watch && cli.quiet)
 		hf_cli_usage(&cli, "--watch and --quiet exclude each other");
+	if (w->stats && (w->watch || w->mine))
+		hf_cli_usage(&cli, "--stats excludes --watch and --mine");
+	if (!w->stats && (w->histogram || (w->format && w->format != OPT_JSON)))
+		hf_cli_usage(&cli, "--csv, --openmetrics and --histogram are for --stats");
+}
+
+static void show_stats(const struct work *w, const struct hf_stats_report *report)
+{
+	if (w->format == OPT_JSON)
+		hf_stats_json(stdout, report, w->histogram);
+	else if (w->format == OPT_CSV)
+		hf_stats_csv(stdout, report);
+	else if (w->format == OPT_METRICS)
+		hf_stats_openmetrics(stdout, report);
+	else
+		hf_stats_text(stdout, report, w->histogram);
+}
+
+static int sum_up(const struct work *w)
+{
+	struct hf_stats_report report;
+	struct hf_err err;
+	enum hf_status status =
+		hf_stats_read(&report, w->stats, (const char *const *)cli.operands, &err);
+
+	if (status != HF_OK)
+		return (int)hf_cli_report(&cli, &err);
+	if (!cli.quiet)
+		show_stats(w, &report);
+	hf_stats_report_free(&report);
+	return hf_cli_finish(&cli, HF_OK);
 }
 
 int main(int argc, char **argv)
@@ -121,6 +166,8 @@ int main(int argc, char **argv)
 	enum hf_status status;
 
 	parse(&w, argc, argv);
+	if (w.stats)
+		return sum_up(&w);
 	if (w.watch) {
 		hf_watch("lock-status", w.interval, draw, &w, &err);
 		return (int)hf_cli_report(&cli, &err);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "path.h"
+#include "stats.h"
 #include "sys.h"
 
 static void cannot_judge(struct hf_broken *b, const char *why)
@@ -145,6 +146,13 @@ static enum hf_break_end end_of(enum hf_verdict verdict)
 					     : HF_BREAK_UNKNOWN;
 }
 
+static bool is_directory(int fd)
+{
+	struct stat st;
+
+	return sys_fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* B2. HF_NO: it has changed; look again. */
 static enum hf_status break_stale(const struct hf_target *target, const struct hf_break_how *how,
 				  struct hf_evidence_of *of, struct hf_broken *b,
@@ -167,8 +175,12 @@ static enum hf_status break_stale(const struct hf_target *target, const struct h
 	if (b->end != HF_BREAK_STALE)
 		return HF_OK;
 	status = move_aside(target, how, of->fd, b, err);
-	if (status == HF_OK)
+	if (status == HF_OK) {
 		b->end = HF_BREAK_MOVED;
+		hf_stats_broken(target->path, how->kind		 ? how->kind
+					      : is_directory(of->fd) ? "directory"
+								     : "dotlock");
+	}
 	return status;
 }
 

@@ -62,6 +62,7 @@ struct hf_break_how {
 	int base;
 	const char *quarantine;
 	mode_t mode;
+	const char *kind; /* for stats.h; NULL: a dotlock, or a directory */
 };
 
 /* HF_OK: broken says what became of it. Anything else: nothing was done. */

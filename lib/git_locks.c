@@ -120,7 +120,8 @@ enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path, 
 				 struct hf_err *err)
 {
 	struct judged judged = {.seen = seen};
-	struct hf_break_how how = {.judge = judge, .context = &judged, .quarantine = QUARANTINE};
+	struct hf_break_how how = {.judge = judge, .context = &judged, .quarantine = QUARANTINE,
+				   .kind = "git"};
 	struct hf_gitdir *theirs;
 	struct hf_target target;
 	struct stat common;

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ident.h"
+#include "circle.h"
+#include "clock.h"
+#include "keeper_ask.h"
 #include "proc.h"
 
 const char *hf_inspect_state_name(enum hf_inspect_state state)
@@ -171,6 +173,32 @@ bool hf_inspect_holder(const struct hf_inspect *list, struct hf_inspect_row *row
 	return add_party(&row->holders, &row->holder_count, &row->holder_room, &holding);
 }
 
+/* Is it a keeper, and for whom? */
+static bool ask_keeper(const struct hf_inspect *list, struct hf_inspect_row *row,
+		       struct hf_party *party)
+{
+	struct hf_keeper_answer state;
+	char left[32], owner[512];
+	struct hf_proc proc;
+
+	if (party->pid <= 0 || !hf_proc_read(party->pid, &proc) ||
+	    strcmp(proc.name, HF_KEEPER_TOOL) != 0 ||
+	    hf_keeper_ask(party->pid, &state, NULL) != HF_OK)
+		return true;
+	party->keeps = true;
+	party->owner = state.owner;
+	party->left = state.left;
+	row->taken = row->taken ? row->taken : state.since;
+	row->mine |= is_family(list, state.owner);
+	if (state.owner &&
+	    !hf_inspect_reason(row, "it is kept until %s ends",
+			       hf_circle_name(owner, sizeof(owner), state.owner)))
+		return false;
+	return state.left == HF_NEVER ||
+	       hf_inspect_reason(row, "it is kept for another %s, unless it is renewed",
+				 hf_format_duration(left, sizeof(left), state.left));
+}
+
 /* Who took it comes first, then who was there first. */
 static int compare(const void *left, const void *right)
 {
@@ -236,5 +264,8 @@ bool hf_inspect_fill(const struct hf_inspect *list, struct hf_inspect_row *row,
 			       &locked->waiters[i]);
 	if (ok && row->holder_count > 1)
 		qsort(row->holders, row->holder_count, sizeof(*row->holders), compare);
-	return ok && explain(row, locked);
+	ok = ok && explain(row, locked);
+	for (size_t i = 0; i < row->holder_count && ok; i++)
+		ok = ask_keeper(list, row, &row->holders[i]);
+	return ok;
 }

@@ -23,11 +23,12 @@
  *	STALE	its owner is proved dead (evidence.h); it is in the way of others all the same
  *	UNKNOWN	cannot be judged; counts as held
  *
- * `mine`: the process that looks runs under it, by a descriptor that it inherited or since an
- * ancestor holds it.
+ * `mine`: the process that looks runs under it, by a descriptor that it inherited, since an
+ * ancestor holds it, or since a keeper holds it for an ancestor.
  *
- * A look takes no lock, waits for nothing and changes nothing, with one exception that
- * lookers.h describes and that lasts for an instant. Strings are as the kernel or a file has them,
+ * A look takes no lock and changes nothing, with one exception that lookers.h describes and that
+ * lasts for an instant. It waits for nothing but for keepers to say whom they keep a lock for, and
+ * for each of these 0.2 s at most. Strings are as the kernel or a file has them,
  * but for the reasons, which are printable: hf_escape() before they are shown. Thread-safe; a list
  * belongs to one thread.
  */
@@ -57,6 +58,11 @@ struct hf_party {
 	int64_t start, last; /* of a range: waitfor.h */
 	int64_t since;	     /* wall clock, when the process was started; 0: not known */
 	char command[160];   /* "": not known */
+
+	/* A keeper (keeper_ask.h) that answers. */
+	bool keeps;
+	pid_t owner;  /* 0: none */
+	int64_t left; /* ns of its time to live; HF_NEVER: not limited */
 };
 
 /* "taken", "inherited", "reported", "unseen", "evidence" */

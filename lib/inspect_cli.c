@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "json.h"
 #include "proc.h"
 
@@ -199,6 +200,20 @@ void hf_inspect_table(FILE *out, const struct hf_inspect *list, enum hf_inspect_
 	}
 }
 
+static void put_keeper(struct hf_json *json, const struct hf_party *party)
+{
+	hf_json_begin(json, "keeper", '{');
+	if (party->owner)
+		hf_json_number(json, "owner", party->owner);
+	else
+		hf_json_null(json, "owner");
+	if (party->left == HF_NEVER)
+		hf_json_null(json, "left");
+	else
+		hf_json_seconds(json, "left", party->left);
+	hf_json_end(json);
+}
+
 static void put_party(struct hf_json *json, const struct hf_inspect_row *row,
 		      const struct hf_party *party, bool holds)
 {
@@ -215,6 +230,8 @@ static void put_party(struct hf_json *json, const struct hf_inspect_row *row,
 		hf_json_text(json, "via", hf_via_name(party->via));
 	if (party->fd >= 0)
 		hf_json_number(json, "fd", party->fd);
+	if (party->keeps)
+		put_keeper(json, party);
 	hf_json_text(json, "mode", party->exclusive ? "exclusive" : "shared");
 	if (range)
 		hf_json_number(json, "start", party->start);

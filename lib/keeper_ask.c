@@ -14,6 +14,7 @@
 
 #define PATIENCE (10 * HF_SECOND)
 #define LOAN_PATIENCE HF_SECOND
+#define LOOK_PATIENCE (200 * HF_MS)
 
 enum { MOST_TRIES = 3 };
 
@@ -149,7 +150,8 @@ static enum hf_status ask(uint64_t pidns, pid_t pid, uint64_t start, struct hf_k
 			sys_close(fd);
 			return peer.pid == pid ? foreign(pid, peer.uid, err) : HF_NO;
 		}
-		status = talk(fd, q, PATIENCE, answer, NULL);
+		status = talk(fd, q, q->what == HF_KEEPER_STATUS ? LOOK_PATIENCE : PATIENCE,
+			      answer, NULL);
 	}
 	return status == HF_OK ? status : strange(pid, status, err);
 }

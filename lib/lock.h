@@ -129,6 +129,10 @@ struct hf_lock {
 	struct hf_lock *same_as; /* another name of that lock, which stands for both */
 	struct hf_lock *beside;	 /* that one takes our own part; the foreign part is another */
 	int slot;		 /* slots: the one that was taken */
+	bool contended;		 /* somebody else had it when it was asked for; the kind says so */
+	int breaks;		 /* stale ones that the kind has moved out of its way */
+	int64_t waited, taken;	 /* for stats.h: ns, and an instant */
+	char *name;		 /* the same, its real path */
 	void *own;		 /* what a kind needs besides: made by open, freed by release */
 	struct {
 		ino_t inode;

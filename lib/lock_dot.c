@@ -203,6 +203,7 @@ static enum hf_status meet(struct hf_lock *lock, int fd, const struct hf_wait *w
 		status = hf_dot_replace(&dot->target, &dot->new, fd, &lock->fd, err);
 		if (status == HF_OK) {
 			keep(dot, fd);
+			lock->breaks++;
 			return HF_OK;
 		}
 	} else if (status == HF_OK) {

@@ -343,6 +343,7 @@ static enum hf_status take_range(struct hf_lock *lock, const struct hf_wait *wai
 
 	if (hf_range_try(lock->fd, lock->mode, lock->start, lock->length) == 0)
 		return hf_lock_recheck(lock);
+	lock->contended = true;
 	status = inherit(lock, wait, err);
 	if (status != HF_NO)
 		return status;

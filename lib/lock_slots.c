@@ -135,6 +135,7 @@ static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *w
 
 	if (try_slots(lock) == 0)
 		return HF_OK;
+	lock->contended = true;
 	status = hf_backoff_init(&backoff, NULL, wait->deadline, err);
 	if (status != HF_OK)
 		return status;

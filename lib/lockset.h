@@ -37,6 +37,8 @@
  * process that dies frees what it held. Release closes; a child that was forked meanwhile, and a
  * command that inherited descriptors (hf_lockset_fds()), keeps the locks until it ends too.
  *
+ * With HOLDFAST_STATS set, each acquisition leaves a line in a file (stats.h).
+ *
  * Not thread-safe; one thread at a time has a set. Two sets of one process exclude each other as
  * two processes do, so a thread that waits for what its own other set holds is refused (HF_USAGE).
  */
@@ -63,6 +65,10 @@ size_t hf_lockset_fds(const struct hf_lockset *set, const int **fds);
 
 /* The locks themselves, in their order once they are held. Valid until the next add. */
 size_t hf_lockset_locks(const struct hf_lockset *set, struct hf_lock *const **locks);
+
+/* This process is about to become the command that inherits the locks (exec): nobody is left to say
+ * how long they were held. */
+void hf_lockset_leave(struct hf_lockset *set);
 
 /* Give everything back, in reverse order. */
 void hf_lockset_release(struct hf_lockset *set);

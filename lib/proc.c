@@ -96,12 +96,15 @@ bool hf_proc_is_ancestor(pid_t pid)
 
 int64_t hf_proc_since(const struct hf_proc *proc)
 {
+	int64_t ticks = sysconf(_SC_CLK_TCK);
 	struct timespec now, up;
 
 	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || clock_gettime(CLOCK_BOOTTIME, &up) < 0)
 		return 0;
-	return now.tv_sec - up.tv_sec +
-	       (int64_t)(proc->start / (uint64_t)sysconf(_SC_CLK_TCK));
+	/* whole seconds come last: two looks at one process tell the same */
+	return ((int64_t)(now.tv_sec - up.tv_sec) * ticks +
+		(now.tv_nsec - up.tv_nsec) / (1000000000 / ticks) + (int64_t)proc->start) /
+	       ticks;
 }
 
 char *hf_proc_time(char *out, size_t size, int64_t since)

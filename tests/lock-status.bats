@@ -283,3 +283,131 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	[[ $output == *"cannot look at 'no/such'"* && $output == *absent*free*L* ]]
 	run -74 bash -c 'lock-status L >/dev/full'
 }
+
+@test "a keeper: whom it keeps it for, and for how long; and what is kept for us is ours" {
+	local handle
+	handle=$(lock-acquire --owner $$ --ttl 1h --file A --dotlock B)
+	lock-status --json A | jq -e --argjson p $$ '.kind == "flock" and .mine and
+		.holders[0].keeper.owner == $p and .holders[0].keeper.left > 3500 and
+		(.taken | fromdate) <= now and any(.reasons[]; contains("PID \($p)"))'
+	lock-status --json B | jq -e --argjson p $$ '.kind == "dotlock" and .mine and
+		.holders[0].keeper.owner == $p'
+	run -0 lock-status -q --mine A B
+	setsid -f sh -c 'exec 3>&-; lock-status -q --mine A; echo $? >up'
+	read -r status <up
+	[ "$status" = 1 ]
+	# one that is stopped does not keep us
+	kill -STOP "$(lock-status --json A | jq '.holders[0].pid')"
+	lock-status --json A | jq -e '.state == "held" and .holders[0].keeper == null'
+	kill -CONT "$(lock-status --json A | jq '.holders[0].pid')"
+	lock-release "$handle"
+	handle=$(lock-acquire --owner none --ttl 1h A)
+	lock-status --json A | jq -e '(.mine | not) and .holders[0].keeper.owner == null'
+	lock-release "$handle"
+}
+
+# stats ARGUMENTS...: what the lines of ./stats come to.
+stats() { lock-status --stats stats --json "$@"; }
+
+@test "HOLDFAST_STATS: a line for each acquisition of each kind" {
+	export HOLDFAST_STATS=stats
+	lock-run L true
+	run -7 lock-run L sh -c 'exit 7'
+	lock-run --file L --dotlock D --fcntl true
+	lock-run --slots 2 S true
+	lock-run -F F true
+	lock-run N lock-run -n N true # what is inherited is no acquisition
+	stats | jq -es 'map({(.kind + .lock[-1:]): .taken}) | add ==
+		{"rangeL": 1, "dotlockD": 1, "fileL": 2, "slotsS": 1, "fileF": 1, "fileN": 1}'
+	stats F | jq -e '.held.count == 0 and .waited.count == 1'
+	lock-release "$(lock-acquire --owner $$ K)"
+	kept() { [ "$(stats K | jq .taken)" = 1 ]; }
+	await kept
+	grep -q ' lock-acquire ' stats
+	run ! grep -vE '^holdfast-stats-1( [^ ]+){10}$' stats
+	env -u HOLDFAST_STATS lock-run Q true
+	run ! grep -q Q stats
+}
+
+@test "HOLDFAST_STATS: contention, timeouts, busy, breaks" {
+	export HOLDFAST_STATS=$PWD/stats
+	hold lock-run L
+	run -75 lock-run -n L true
+	run -75 lock-run -w 10ms L true
+	lock-run -w 20s L true 3>&- &
+	waited_for() { lock-status --json L | jq -e '.waiters | length == 1'; }
+	await waited_for
+	let_go
+	wait
+	stats L | jq -e '.taken == 2 and .contended == 3 and .busy == 1 and .timeouts == 1 and
+		.waited.max > 0 and .held.max > 0'
+	dead_pid >P
+	lock-run --dotlock P true
+	dead_pid >Q
+	lock-break -q Q
+	stats P | jq -e '.taken == 1 and .breaks == 1'
+	stats Q | jq -e '.taken == 0 and .breaks == 1'
+}
+
+@test "HOLDFAST_STATS: 8 writers at once tear nothing" {
+	export HOLDFAST_STATS=stats
+	local i
+	for i in {1..8}; do
+		for _ in {1..25}; do lock-run --file A --file B true; done &
+	done
+	wait
+	run -0 lock-status --stats stats
+	[[ ${lines[0]} == '400 lines, '* && ${lines[0]} != *skipped* ]]
+	stats A | jq -e '.taken == 200'
+}
+
+@test "HOLDFAST_STATS never makes a lock fail" {
+	mkfifo fifo
+	ln -s target link
+	mkdir dir
+	local bad
+	for bad in fifo link dir no/such /dev/full "$(printf 'x%.0s' {1..5000})"; do
+		HOLDFAST_STATS=$bad run -3 lock-run L sh -c 'exit 3'
+		[ "$output" = '' ]
+	done
+	[ ! -e target ]
+	run -3 bash -c 'ulimit -f 0; HOLDFAST_STATS=limited lock-run L sh -c "exit 3"'
+	[ "$output" = '' ]
+}
+
+@test "--stats: text, histogram, CSV, OpenMetrics; torn and foreign lines" {
+	local name=$'a "b"\n,\\'
+	HOLDFAST_STATS=stats lock-run "$name" true
+	HOLDFAST_STATS=stats lock-run -w 1 "$name" true
+	printf 'holdfast-stats-1 12' >>stats
+	HOLDFAST_STATS=stats lock-run other true
+	printf 'rubbish\n' >>stats
+	run -0 lock-status --stats stats
+	[[ ${lines[0]} == '3 lines, '*'skipped, not of this form: 2' ]]
+	[[ $output == *'taken 2, contended 0 of 2 (0%), timeouts 0, busy 0, breaks 0'* ]]
+	[[ $output == *'waited  p50 '*'p95 '*'p99 '*'max '* ]]
+	run -0 lock-status --stats stats --histogram other
+	[[ $output == *'<= '*' 1 ####'* && $output != *'"b"'* ]]
+	lock-status --stats stats --csv | python3 -c '
+import csv, sys
+rows = list(csv.DictReader(sys.stdin))
+assert len(rows) == 2 and any(r["lock"].endswith("/a \"b\"\n,\\") and r["taken"] == "2" and
+	float(r["waited_p50"]) < 10 for r in rows), rows'
+	lock-status --stats stats --openmetrics | python3 -c '
+import re, sys
+text = sys.stdin.read()
+assert text.endswith("# EOF\n")
+label = r"\{lock=\"(?:[^\"\\\n]|\\[\\\"n])*\",kind=\"file\"(?:,le=\"[0-9.+Inf]+\")?\}"
+for line in text.split("\n")[:-2]:
+	assert re.fullmatch(r"# (TYPE|HELP|UNIT) .*|holdfast_lock_\w+" + label + r" [0-9.]+", line), line
+assert re.search(r"taken_total\{lock=\"[^\n]*/a \\\"b\\\"\\n,\\\\\",kind=\"file\"\} 2\n", text)'
+	lock-status --stats stats --json --histogram | jq -es '
+		all(.[]; (.waited.histogram | map(.count) | add) == .waited.count)'
+	run -66 lock-status --stats nothing
+	[[ $output == *"cannot read 'nothing'"* ]]
+	run -64 lock-status --csv
+	run -64 lock-status --stats stats --csv --json
+	run -64 lock-status --stats stats --watch
+	run -0 lock-status -q --stats stats
+	[ "$output" = '' ]
+}

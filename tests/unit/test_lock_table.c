@@ -202,7 +202,7 @@ static void a_lock_that_changes_hands_has_one_holder(void **state)
 		rivals[i] = rival_start(hand_over, (void *)"hands");
 		assert_hears(&rivals[i], 'r');
 	}
-	for (int look = 0; look < 200; look++) {
+	for (int look = 0; look < 40; look++) {
 		const struct hf_locked *locked = look_at("hands", HF_LOCK_FLOCK);
 		size_t hidden = 0;
 
