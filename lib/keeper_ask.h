@@ -14,8 +14,8 @@
  * nonce is asked by the keeper itself. It is not secret from the user's own processes.
  *
  * A keeper that is stopped, or that is busy giving back, may not answer: then it is HF_BUSY after
- * 10 s at most; for borrowing after 1 s, for a look after 0.2 s. Nothing is changed here but what a keeper is asked to
- * do. Signals restart what they interrupt. Thread-safe; not async-signal-safe.
+ * 10 s at most; for borrowing after 1 s, for a look after 0.2 s. Nothing is changed here but what a
+ * keeper is asked to do. Signals restart what they interrupt. Thread-safe; not async-signal-safe.
  */
 
 #include <stdint.h>

@@ -61,7 +61,8 @@ size_t hf_stats_format(const struct hf_stats_line *line, char out[HF_STATS_LINE]
 		end = name + size - NAME_MOST;
 		memcpy(name + size - NAME_MOST, "...", 3);
 	}
-	return (size_t)snprintf(out, HF_STATS_LINE, FORM " %lld %.31s %d %.31s %s %d %lld %s %d %s\n",
+	return (size_t)snprintf(out, HF_STATS_LINE,
+				FORM " %lld %.31s %d %.31s %s %d %lld %s %d %s\n",
 				(long long)line->when, line->tool, line->pid, line->kind,
 				outcomes[line->outcome], line->contended, (long long)line->waited,
 				held, line->breaks, end);

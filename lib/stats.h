@@ -67,16 +67,16 @@ bool hf_stats_parse(const char *text, size_t size, struct hf_stats_line *line);
 /* As text, with '\n'; its length, less than HF_STATS_LINE. */
 size_t hf_stats_format(const struct hf_stats_line *line, char out[HF_STATS_LINE]);
 
-/* Where lines go, and the name of this program as it is now (a keeper's is overwritten). To be freed
- * by free(3). NULL: nowhere. */
+/* Where lines go, and the name of this program as it is now (a keeper's is overwritten). To be
+ * freed by free(3). NULL: nowhere. */
 struct hf_stats_sink {
 	char tool[HF_STATS_WORD];
 	char path[]; /* absolute */
 };
 struct hf_stats_sink *hf_stats_open(void);
 
-/* The name of a lock: its real path, or where it is absent its directory's and the name in it. To be
- * freed, or NULL. */
+/* The name of a lock: its real path, or where it is absent its directory's and the name in it. To
+ * be freed, or NULL. */
 char *hf_stats_name(const char *path);
 
 /* Lines that are written together. */

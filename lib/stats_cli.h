@@ -3,8 +3,8 @@
 #define HF_STATS_CLI_H
 
 /*
- * What `lock-status --stats` prints: a report as text for people, as JSON (an object a lock), as CSV
- * (RFC 4180, times in seconds), as OpenMetrics text (a page that Prometheus reads, by way of
+ * What `lock-status --stats` prints: a report as text for people, as JSON (an object a lock), as
+ * CSV (RFC 4180, times in seconds), as OpenMetrics text (a page that Prometheus reads, by way of
  * node_exporter's textfile collector), or with histograms as bars.
  *
  * Buckets of a histogram are limits at 1 and 3 of each decade, from 10 microseconds to 5 minutes.

@@ -326,7 +326,7 @@ stats() { lock-status --stats stats --json "$@"; }
 	grep -q ' lock-acquire ' stats
 	run ! grep -vE '^holdfast-stats-1( [^ ]+){10}$' stats
 	env -u HOLDFAST_STATS lock-run Q true
-	run ! grep -q Q stats
+	run ! grep -q '/Q$' stats
 }
 
 @test "HOLDFAST_STATS: contention, timeouts, busy, breaks" {
@@ -397,9 +397,10 @@ assert len(rows) == 2 and any(r["lock"].endswith("/a \"b\"\n,\\") and r["taken"]
 import re, sys
 text = sys.stdin.read()
 assert text.endswith("# EOF\n")
+name = r"holdfast_lock_\w+"
 label = r"\{lock=\"(?:[^\"\\\n]|\\[\\\"n])*\",kind=\"file\"(?:,le=\"[0-9.+Inf]+\")?\}"
 for line in text.split("\n")[:-2]:
-	assert re.fullmatch(r"# (TYPE|HELP|UNIT) .*|holdfast_lock_\w+" + label + r" [0-9.]+", line), line
+	assert re.fullmatch(r"# (TYPE|HELP|UNIT) .*|" + name + label + r" [0-9.]+", line), line
 assert re.search(r"taken_total\{lock=\"[^\n]*/a \\\"b\\\"\\n,\\\\\",kind=\"file\"\} 2\n", text)'
 	lock-status --stats stats --json --histogram | jq -es '
 		all(.[]; (.waited.histogram | map(.count) | add) == .waited.count)'

@@ -16,7 +16,8 @@ static bool parse(const char *text)
 
 static void a_line_is_read_as_it_was_written(void **state)
 {
-	static const char *const names[] = {"/x", "/a b\n\t\\\"", "/\x01\x7f\xff\xc3\xa4", "/%s \\x41"};
+	static const char *const names[] = {"/x", "/a b\n\t\\\"", "/\x01\x7f\xff\xc3\xa4",
+					    "/%s \\x41"};
 	char text[HF_STATS_LINE];
 
 	(void)state;
@@ -79,7 +80,7 @@ static void what_is_no_line_is_refused(void **state)
 		"holdfast-stats-1 1 t 1 k taken 0 1 1 0 /x\\x0",
 		"holdfast-stats-1 1 t 1 k taken 0 1 1 0 /x\\x00",
 		"holdfast-stats-1 1 t 1 k taken 0 1 1 0 /x\t",
-		"holdfast-stats-1 1 a-name-of-a-tool-that-is-too-long-to-be-one 1 k taken 0 1 1 0 /",
+		"holdfast-stats-1 1 a-name-of-a-tool-that-is-too-long 1 k taken 0 1 1 0 /",
 	};
 	char longest[HF_STATS_LINE + 1];
 
