@@ -42,8 +42,8 @@ CORE_ROOMS = wording err clock sys stats path fd proc ident copy attributes stag
 # the shared library.
 DB_ROOMS = db_code sql_text sql sql_file db_writer db params outbox rows script dump db_copy check \
 	store store_watch once_lock once once_filter lease queue work
-REPO_ROOMS = repo_message repo_base repo_tree repo_lock repo_who repo_path git_run git_store \
-	repo_plumbing repo_git2 repo \
+REPO_ROOMS = repo_message repo_base repo_objects repo_ref repo_tree repo_lock repo_who repo_path \
+	git_run git_store repo_plumbing repo_git2 repo \
 	intent record_file record_hold record_git redo recover record
 
 # Rooms of the tools only.
@@ -74,7 +74,8 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_
 	breaker flock_cli lock_cli keeper_wire keeper_serve \
 	db_writer params script sql_file dump db_copy \
 	once_lock once_filter store_cli \
-	repo_message repo_base repo_tree repo_lock repo_who repo_path repo_git2 \
+	repo_message repo_base repo_objects repo_ref repo_tree repo_lock \
+	repo_who repo_path repo_git2 \
 	git_run git_store repo_plumbing \
 	inspect watch inspect_cli stats_cli \
 	record_file record_hold record_git redo recover record record_cli

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "git_run.h"
+#include "repo_objects.h"
 #include "repo_tree.h"
 
 /* R1: Git syncs what it writes, but not what it finds, and not its name. */
@@ -19,7 +20,7 @@ static enum hf_status put(const struct hf_git *git, char oid[HF_OID_SIZE], const
 	if (status == HF_OK)
 		status = hf_git_oid(&out, "store", on, oid, err);
 	if (status == HF_OK)
-		status = hf_object_sync(git->repo, oid, err);
+		status = hf_objects_add(git->repo, oid, err);
 	return status == HF_NO ? HF_OK : status;
 }
 
@@ -91,7 +92,11 @@ static enum hf_status sign(struct hf_repo *repo, const char *tree_id, const char
 		.author = author,
 		.committer = committer,
 	};
+	/* it looks whether the tree is there */
+	enum hf_status status = hf_objects_settle(repo, err);
 
+	if (status != HF_OK)
+		return status;
 	return put(&git, oid, "a signed commit", err);
 }
 

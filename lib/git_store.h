@@ -7,7 +7,8 @@
  *
  * Trees and commits are made here (repo_tree.h), and Git stores them: so both back ends make the
  * same ones. Only a commit that is to be signed (commit.gpgSign) is made by Git. A blob goes
- * through Git's filters for its path; what they do is theirs. All are durable (repo.h, R1).
+ * through Git's filters for its path; what they do is theirs. All are to be settled
+ * (repo_objects.h).
  *
  * These are a back end's functions of that name, and need no more of the repository than its
  * directories: libgit2's back end uses them for what libgit2 cannot do.

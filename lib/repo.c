@@ -10,8 +10,10 @@
 #include "clock.h"
 #include "repo_git2.h"
 #include "repo_lock.h"
+#include "repo_objects.h"
 #include "repo_path.h"
 #include "repo_plumbing.h"
+#include "repo_ref.h"
 #include "stage.h"
 #include "sys.h"
 
@@ -69,6 +71,7 @@ void hf_repo_close(struct hf_repo *repo)
 	if (!repo)
 		return;
 	hf_index_unlock(repo);
+	hf_objects_discard(repo);
 	close_back(repo);
 	free(repo);
 }
@@ -277,7 +280,9 @@ enum hf_status hf_repo_index(struct hf_repo *repo, const struct hf_repo_change *
 
 	if (repo->lock < 0)
 		return hf_fail(err, HF_BUG, "the index of '%s' is not locked", hf_repo_name(repo));
-	status = hf_index_begin(repo, &st, err);
+	status = hf_objects_settle(repo, err);
+	if (status == HF_OK)
+		status = hf_index_begin(repo, &st, err);
 	if (status == HF_OK)
 		status = repo->ops->index(repo, HF_NEW_INDEX, changes, count, err);
 	if (status == HF_OK)
@@ -295,9 +300,13 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 	char tree[HF_OID_SIZE];
 	enum hf_status status = repo->ops->tree(repo, tip, changes, count, tree, err);
 
-	if (status != HF_OK)
-		return status;
-	return repo->ops->commit(repo, tree, tip, message, author, committer, commit, err);
+	if (status == HF_OK)
+		status = repo->ops->commit(repo, tree, tip, message, author, committer, commit,
+					   err);
+	if (status == HF_OK)
+		return hf_objects_settle(repo, err);
+	hf_objects_discard(repo);
+	return status;
 }
 
 enum hf_status hf_repo_entry(struct hf_repo *repo, const char *commit,
@@ -310,6 +319,7 @@ enum hf_status hf_repo_move(struct hf_repo *repo, const char *ref, const char *t
 			    const char *commit, const char *reflog, const struct hf_repo_who *who,
 			    int64_t deadline, struct hf_err *err)
 {
+	bool has_dir = hf_ref_has_dir(repo, ref);
 	struct hf_backoff backoff;
 	enum hf_status status = hf_backoff_init(&backoff, NULL, deadline, err);
 
@@ -320,7 +330,7 @@ enum hf_status hf_repo_move(struct hf_repo *repo, const char *ref, const char *t
 	do
 		status = repo->ops->move(repo, ref, tip, commit, reflog, who, err);
 	while (status == HF_BUSY && hf_backoff_sleep(&backoff));
-	if (status == HF_OK)
+	if (status == HF_OK && !has_dir)
 		status = hf_ref_sync(repo, ref, err);
 	if (status == HF_OK)
 		hf_tip_durable(repo, commit);

@@ -99,8 +99,8 @@ enum hf_status hf_repo_head(struct hf_repo *repo, char **ref, char tip[HF_OID_SI
 enum hf_status hf_repo_tip(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
 			   struct hf_err *err);
 
-/* The content of fd, a regular file, from its beginning, as `git add` of tree_path would store it;
- * durable. */
+/* The content of fd, a regular file, from its beginning, as `git add` of tree_path would store it.
+ * It is stored, and durable, when hf_repo_commit() or hf_repo_index() has returned. */
 enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,
 			    char oid[HF_OID_SIZE], struct hf_err *err);
 
@@ -113,9 +113,10 @@ void hf_repo_unlock(struct hf_repo *repo);
 enum hf_status hf_repo_index(struct hf_repo *repo, const struct hf_repo_change *changes,
 			     size_t count, struct hf_err *err);
 
-/* A commit object, durable. tip: its parent; "" : none. The message is taken as it is (see
- * repo_message.h). HF_DATA: a path is below a file, or a directory, in the tip's tree. To remove
- * what is not there is nothing. The same arguments give the same commit. */
+/* A commit object; it is durable, and so is everything new that it leads to. tip: its parent; "" :
+ * none. The message is taken as it is (see repo_message.h). HF_DATA: a path is below a file, or a
+ * directory, in the tip's tree. To remove what is not there is nothing. The same arguments give the
+ * same commit, unless it is signed. */
 enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 			      const struct hf_repo_change *changes, size_t count,
 			      const char *message, const struct hf_repo_who *author,

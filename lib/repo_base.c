@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "publish.h"
 #include "sys.h"
 #include "wording.h"
 
@@ -107,72 +106,6 @@ enum hf_status hf_repo_is_set(struct hf_repo *repo, const char *key, struct hf_e
 	return status;
 }
 
-/* fsync `path`; -1 with errno. */
-static int sync_at(int dir, const char *path, int flags)
-{
-	int fd = sys_openat(dir, path, O_RDONLY | O_CLOEXEC | flags, 0), r, saved;
-
-	if (fd < 0)
-		return -1;
-	r = hf_publish_fsync(fd);
-	saved = errno;
-	sys_close(fd);
-	errno = saved;
-	return r;
-}
-
-/* "OI/D…", in objects/. Of the directory, the first two bytes. */
-static void object_path(const char *oid, char path[HF_OID_SIZE + 1], char dir[3])
-{
-	snprintf(dir, 3, "%.2s", oid);
-	snprintf(path, HF_OID_SIZE + 1, "%s/%s", dir, oid + 2);
-}
-
-bool hf_object_is_loose(struct hf_repo *repo, const char *oid, bool *has_dir)
-{
-	char path[HF_OID_SIZE + 1], dir[3];
-	struct stat st;
-
-	object_path(oid, path, dir);
-	*has_dir = sys_fstatat(repo->objects, dir, &st, AT_SYMLINK_NOFOLLOW) == 0;
-	return *has_dir && sys_fstatat(repo->objects, path, &st, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-enum hf_status hf_object_sync(struct hf_repo *repo, const char *oid, struct hf_err *err)
-{
-	char path[HF_OID_SIZE + 1], dir[3];
-
-	object_path(oid, path, dir);
-	if (sync_at(repo->objects, path, O_NOFOLLOW) == 0 &&
-	    sync_at(repo->objects, dir, O_DIRECTORY) == 0 && hf_publish_fsync(repo->objects) == 0)
-		return HF_OK;
-	if (errno == ENOENT || errno == ENOTDIR)
-		return HF_NO;
-	return hf_fail_errno(err, "cannot sync object %s of '%s'", oid, hf_repo_name(repo));
-}
-
-enum hf_status hf_ref_sync(struct hf_repo *repo, const char *ref, struct hf_err *err)
-{
-	int base = strcmp(ref, "HEAD") == 0 ? repo->git : repo->common;
-	char *path = strdup(ref), *slash;
-	enum hf_status status = HF_OK;
-
-	if (!path)
-		return hf_fail_errno(err, "cannot sync '%s'", ref);
-	while (status == HF_OK && (slash = strrchr(path, '/'))) {
-		*slash = '\0';
-		/* where refs are not files (reftable), there are no such directories */
-		if (sync_at(base, path, O_DIRECTORY) < 0 && errno != ENOENT && errno != ENOTDIR)
-			status = hf_fail_errno_as(err, HF_UNCERTAIN,
-						  "'%s' was moved, but cannot be synced", ref);
-	}
-	free(path);
-	if (status == HF_OK && hf_publish_fsync(base) < 0)
-		status = hf_fail_errno_as(err, HF_UNCERTAIN, "'%s' was moved, but cannot be synced",
-					  ref);
-	return status;
-}
-
 /* A note that is never synced: what a power cut leaves of it names a durable commit, or none. */
 bool hf_tip_is_durable(struct hf_repo *repo, const char *commit)
 {
@@ -191,6 +124,8 @@ void hf_tip_durable(struct hf_repo *repo, const char *commit)
 	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
 	int saved = errno, fd = sys_openat(repo->common, DURABLE, flags, 0666);
 
+	if (fd < 0 && errno == ENOENT && sys_mkdirat(repo->common, OURS, 0777) == 0)
+		fd = sys_openat(repo->common, DURABLE, flags, 0666);
 	if (fd >= 0) {
 		(void)!sys_pwrite(fd, commit, strlen(commit), 0);
 		sys_close(fd);
@@ -200,8 +135,11 @@ void hf_tip_durable(struct hf_repo *repo, const char *commit)
 
 enum hf_status hf_repo_sync_all(struct hf_repo *repo, struct hf_err *err)
 {
-	if (sys_syncfs(repo->objects) < 0 ||
-	    (repo->git != repo->common && sys_syncfs(repo->common) < 0))
+	struct stat objects, common;
+
+	if (sys_fstat(repo->objects, &objects) < 0 || sys_fstat(repo->common, &common) < 0 ||
+	    sys_syncfs(repo->common) < 0 ||
+	    (objects.st_dev != common.st_dev && sys_syncfs(repo->objects) < 0))
 		return hf_fail_errno(err, "cannot sync repository '%s'", hf_repo_name(repo));
 	return HF_OK;
 }

@@ -87,6 +87,13 @@ struct hf_repo_ops {
 			       const char *trailer, char commit[HF_OID_SIZE], struct hf_err *err);
 };
 
+/* An object that is to be made durable: repo_objects.h. */
+struct hf_object {
+	char oid[HF_OID_SIZE];
+	int fd;
+	bool staged; /* it has not got its name yet */
+};
+
 struct hf_repo {
 	const struct hf_repo_ops *ops;
 	void *back;		  /* the back end's own */
@@ -97,6 +104,9 @@ struct hf_repo {
 	bool by_place;		  /* Git is to find it by itself (git_run.h) */
 	bool no_git;		  /* git was looked for in PATH, and not found */
 	char id[HF_OID_SIZE];	  /* once it was asked for */
+	struct hf_object *added;  /* repo_objects.h */
+	size_t added_count;
+	bool staging;		  /* there is a staging directory, which is ours */
 	int lock;		  /* index.lock, when it is ours; or -1 */
 	char *lock_path;
 };
@@ -117,15 +127,6 @@ enum hf_status hf_status_in_words(const char *why);
 
 /* Is this setting true? HF_NO: it is not. */
 enum hf_status hf_repo_is_set(struct hf_repo *repo, const char *key, struct hf_err *err);
-
-/* R1. Is it a loose object? *has_dir: the directory is there in which it would be. */
-bool hf_object_is_loose(struct hf_repo *repo, const char *oid, bool *has_dir);
-
-/* R1. Make the loose object durable, and its name. HF_NO: it is not a loose object here. */
-enum hf_status hf_object_sync(struct hf_repo *repo, const char *oid, struct hf_err *err);
-
-/* R1. The ref's name is durable when its directories are. */
-enum hf_status hf_ref_sync(struct hf_repo *repo, const char *ref, struct hf_err *err);
 
 /* R4. Was this commit the last one that was made durable here? And: it was. */
 bool hf_tip_is_durable(struct hf_repo *repo, const char *commit);

@@ -8,6 +8,8 @@
 
 #include "git_store.h"
 #include "repo_message.h"
+#include "repo_objects.h"
+#include "repo_ref.h"
 #include "repo_tree.h"
 #include "sys.h"
 
@@ -20,8 +22,16 @@ enum {
 struct git2 {
 	git_repository *repo;
 	git_odb *odb;
+	git_odb *staging; /* repo_objects.h */
 	git_config *config; /* as it was when it was opened */
 };
+
+/* libgit2's own syncing, for the whole process. Refs are to be synced by it, which it decides when
+ * it first looks at one; all else is synced by us, later. */
+static void sync_by_libgit2(bool yes)
+{
+	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, yes);
+}
 
 static struct git2 *own(const struct hf_repo *repo)
 {
@@ -52,6 +62,7 @@ static void close_git2(struct hf_repo *repo)
 	if (!git)
 		return;
 	git_config_free(git->config);
+	git_odb_free(git->staging);
 	git_odb_free(git->odb);
 	git_repository_free(git->repo);
 	free(git);
@@ -70,11 +81,28 @@ static enum hf_status refuse(int code, const char *dir, struct hf_err *err)
 		       last && last->message ? last->message : "libgit2 does not say why");
 }
 
+/* An object store that is the staging directory; nothing is synced there. */
+static int open_staging(struct git2 *git, const char *commondir)
+{
+	git_odb_backend *backend = NULL;
+	char *path;
+	int code = git_odb_new(&git->staging);
+
+	if (code || asprintf(&path, "%s/objects/" HF_STAGING, commondir) < 0)
+		return GIT_ERROR;
+	code = git_odb_backend_loose(&backend, path, -1, 0, 0777, 0444);
+	if (!code)
+		code = git_odb_add_backend(git->staging, backend, 1);
+	free(path);
+	return code;
+}
+
 /* Settings that libgit2 does not know, where Git heeds them in any repository. */
 static enum hf_status judge(struct hf_repo *repo, const char *dir, struct hf_err *err)
 {
-	static const char *const extensions[] = {"extensions.worktreeconfig",
-						 "extensions.partialclone"};
+	static const char *const settings[] = {"extensions.worktreeconfig",
+					       "extensions.partialclone",
+					       "core.sharedrepository"};
 	const char *value;
 	git_index *index = NULL;
 	int code = git_repository_index(&index, own(repo)->repo);
@@ -82,12 +110,12 @@ static enum hf_status judge(struct hf_repo *repo, const char *dir, struct hf_err
 	git_index_free(index);
 	if (code) /* it is damaged, or split, or sparse */
 		return refuse(code, dir, err);
-	for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++)
-		if (git_config_get_string(&value, own(repo)->config, extensions[i]) == 0 &&
+	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+		if (git_config_get_string(&value, own(repo)->config, settings[i]) == 0 &&
 		    strcasecmp(value, "false") != 0)
 			return hf_fail(err, HF_UNAVAILABLE,
 				       "cannot use the repository at '%s': unsupported %s", dir,
-				       extensions[i]);
+				       settings[i]);
 	return HF_OK;
 }
 
@@ -114,7 +142,7 @@ enum hf_status hf_repo_git2_open(struct hf_repo *repo, const struct hf_gitdir *f
 	if (!git)
 		return hf_fail_errno(err, "cannot open repository '%s'", dir);
 	git_libgit2_init();
-	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
+	sync_by_libgit2(true);
 	repo->back = git;
 	repo->ops = &hf_repo_git2;
 	code = git_repository_open_ext(&git->repo, found->git, flags, NULL);
@@ -122,6 +150,8 @@ enum hf_status hf_repo_git2_open(struct hf_repo *repo, const struct hf_gitdir *f
 		code = git_repository_odb(&git->odb, git->repo);
 	if (!code)
 		code = git_repository_config_snapshot(&git->config, git->repo);
+	if (!code)
+		code = open_staging(git, found->common);
 	if (!code)
 		code = set_workdir(git->repo, found, by_environment);
 	if (code)
@@ -271,7 +301,11 @@ static enum hf_status move(struct hf_repo *repo, const char *ref, const char *wa
 	git_transaction *transaction = NULL;
 	git_signature *signature = NULL;
 	enum hf_status status;
-	int code = git_signature_new(&signature, who->name, who->email, who->time, who->offset);
+	int code;
+
+	if (hf_ref_is_plain(repo, ref))
+		return hf_ref_move(repo, ref, was, commit, reflog, who, err);
+	code = git_signature_new(&signature, who->name, who->email, who->time, who->offset);
 
 	if (!code)
 		code = git_transaction_new(&transaction, own(repo)->repo);
@@ -286,24 +320,29 @@ static enum hf_status move(struct hf_repo *repo, const char *ref, const char *wa
 
 /* ---- objects -------------------------------------------------------------------------------- */
 
+/* Made, or found: durable when it is settled. */
 static enum hf_status put(struct hf_repo *repo, git_object_t type, const void *bytes, size_t size,
 			  char oid[HF_OID_SIZE], struct hf_err *err)
 {
-	bool there = false, has_dir = true;
-	enum hf_status status = HF_OK;
+	git_odb *odb = own(repo)->odb;
+	enum hf_status status = hf_objects_begin(repo, err);
 	git_oid id;
-	int code = git_odb_hash(&id, bytes, size, type);
+	int code;
 
-	if (!code) {
-		git_oid_tostr(oid, HF_OID_SIZE, &id);
-		there = hf_object_is_loose(repo, oid, &has_dir);
-		/* also if it is there: it gets a new date, and is not collected */
-		code = git_odb_write(&id, own(repo)->odb, bytes, size, type);
-	}
+	if (status != HF_OK)
+		return status;
+	code = git_odb_hash(&id, bytes, size, type);
+	/* one that is there gets a new date, by being written once more, and is not collected */
+	if (!code && !git_odb_exists_ext(odb, &id, GIT_ODB_LOOKUP_NO_REFRESH))
+		odb = own(repo)->staging;
+	sync_by_libgit2(false);
+	if (!code)
+		code = git_odb_write(&id, odb, bytes, size, type);
+	sync_by_libgit2(true);
 	if (code)
 		return failed(code, err, "write an object of", hf_repo_name(repo));
-	if (there || !has_dir)
-		status = hf_object_sync(repo, oid, err);
+	git_oid_tostr(oid, HF_OID_SIZE, &id);
+	status = hf_objects_add(repo, oid, err);
 	return status == HF_NO ? HF_OK : status;
 }
 
@@ -457,28 +496,32 @@ static enum hf_status stream_blob(struct hf_repo *repo, git_odb_stream *stream, 
 	return code ? failed(code, err, "write an object of", hf_repo_name(repo)) : status;
 }
 
-/* In constant memory. Whether it was there is known only at the end, so it is synced anyway. */
+/* In constant memory. */
 static enum hf_status large_blob(struct hf_repo *repo, int fd, off_t size, char oid[HF_OID_SIZE],
 				 struct hf_err *err)
 {
 	git_odb_stream *stream = NULL;
-	enum hf_status status;
+	enum hf_status status = hf_objects_begin(repo, err);
 	git_oid id;
-	int code = git_odb_open_wstream(&stream, own(repo)->odb, size, GIT_OBJECT_BLOB);
+	int code;
 
+	if (status != HF_OK)
+		return status;
+	code = git_odb_open_wstream(&stream, own(repo)->staging, size, GIT_OBJECT_BLOB);
 	if (code)
 		return failed(code, err, "write an object of", hf_repo_name(repo));
 	status = stream_blob(repo, stream, fd, size, err);
+	sync_by_libgit2(false);
 	if (status == HF_OK)
 		code = git_odb_stream_finalize_write(&id, stream);
+	sync_by_libgit2(true);
 	if (code)
 		status = failed(code, err, "write an object of", hf_repo_name(repo));
 	git_odb_stream_free(stream);
 	if (status != HF_OK)
 		return status;
 	git_oid_tostr(oid, HF_OID_SIZE, &id);
-	status = hf_object_sync(repo, oid, err);
-	return status == HF_NO ? HF_OK : status;
+	return hf_objects_add(repo, oid, err);
 }
 
 /* What Git would do to the content of a path. */
@@ -618,14 +661,14 @@ static enum hf_status index_git2(struct hf_repo *repo, const char *name,
 	/* opened by its path, it belongs to no repository, and nothing is looked at but this file;
 	 * it is synced later */
 	code = git_index_open(&index, path);
-	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 0);
 	for (size_t i = 0; !code && status == HF_OK && i < count; i++)
 		status = change_index(index, &changes[i], err);
+	sync_by_libgit2(false);
 	if (!code && status == HF_OK)
 		code = git_index_write(index);
+	sync_by_libgit2(true);
 	if (code)
 		status = failed(code, err, "change the index of", hf_repo_name(repo));
-	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
 	git_index_free(index);
 	free(path);
 	return status;

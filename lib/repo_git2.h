@@ -5,13 +5,11 @@
 /*
  * A repository through libgit2: the only room that knows it.
  *
- * libgit2 hashes, packs and finds; the order of things, and what is durable when, is repo.h's. Its
- * own syncing (GIT_OPT_ENABLE_FSYNC_GITDIR) does, for what it writes: an object before it has its
- * name, and the name; a ref likewise, with its directory. It does not sync an object that it finds
- * to be there, nor the directories above a new one: hf_object_sync() and hf_ref_sync() do.
- *
- * Objects are made here as bytes, not by libgit2's builders: so their names are known before they
- * are written, and whether they were there.
+ * libgit2 hashes, packs and finds; the order of things, and what is durable when, is repo.h's.
+ * Objects are made here as bytes and written to a staging directory (repo_objects.h). Refs that are
+ * not plain (repo_ref.h) are moved by libgit2, and its own syncing (GIT_OPT_ENABLE_FSYNC_GITDIR)
+ * does for them: a ref is durable before it has its name, and so is the name, unless directories
+ * were made for it: hf_ref_sync().
  *
  * libgit2 keeps settings for the whole process, and reads the user's configuration once. Its errors
  * are text; what the system said is found in it.

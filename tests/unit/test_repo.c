@@ -2,13 +2,14 @@
 #include "repo.h"
 
 #include <sys/file.h>
+#include <sys/syscall.h>
 
 #include "clock.h"
 #include "hf_test.h"
 #include "repo_message.h"
 
-/* What libgit2 1.5 itself does not free: on refusing an extension, and in setting a worktree. To see
- * that it is these, the sanitizer must look through libgit2's frames. */
+/* What libgit2 1.5 itself does not free: on refusing an extension, and in setting a worktree. To
+ * see that it is these, the sanitizer must look through libgit2's frames. */
 const char *__lsan_default_suppressions(void);
 const char *__asan_default_options(void);
 
@@ -20,6 +21,72 @@ const char *__lsan_default_suppressions(void)
 const char *__asan_default_options(void)
 {
 	return "fast_unwind_on_malloc=0";
+}
+
+/* What is synced and renamed, by us and by libgit2, as "sync PATH" and "name PATH": the linker
+ * takes these for libc's. */
+static char trace[64 * 1024];
+
+static void note(const char *what, int dir, const char *path)
+{
+	char link[64], in[4096] = "";
+	size_t used = strlen(trace);
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
+	if (dir != AT_FDCWD && *path != '/')
+		(void)!readlink(link, in, sizeof(in) - 1);
+	snprintf(trace + used, sizeof(trace) - used, "%s %s%s%s\n", what, in,
+		 *in && *path ? "/" : "", path);
+}
+
+int fsync(int fd)
+{
+	note("sync", fd, "");
+	return (int)syscall(SYS_fsync, fd);
+}
+
+int syncfs(int fd)
+{
+	note("all", fd, "");
+	return (int)syscall(SYS_syncfs, fd);
+}
+
+int rename(const char *old, const char *new)
+{
+	note("name", AT_FDCWD, new);
+	return (int)syscall(SYS_rename, old, new);
+}
+
+int link(const char *old, const char *new)
+{
+	note("name", AT_FDCWD, new);
+	return (int)syscall(SYS_link, old, new);
+}
+
+int renameat2(int from, const char *old, int to, const char *new, unsigned int flags)
+{
+	note("name", to, new);
+	return (int)syscall(SYS_renameat2, from, old, to, new, flags);
+}
+
+/* Where in the trace this stands first, behind `after`; the test fails if it does not. */
+static const char *traced(const char *after, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static const char *traced(const char *after, const char *format, ...)
+{
+	char wanted[4200];
+	const char *found;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(wanted, sizeof(wanted), format, args);
+	va_end(args);
+	found = strstr(after, wanted);
+	if (!found) {
+		print_error("no '%s' in:\n%s", wanted, after);
+		fail();
+	}
+	return found;
 }
 
 /* Run a shell script; its first line of output. */
@@ -535,7 +602,7 @@ static void repositories_of_all_shapes(void **state)
 		{"git init -q --object-format=sha256 ../shape; cd ../shape; echo a >a; git add a; "
 		 "git -c user.name=x -c user.email=x commit -q -m x",
 		 "plumbing"},
-		{"git config core.sharedRepository group", "libgit2"},
+		{"git config core.sharedRepository group", "plumbing"},
 		{"git config core.ignoreCase true", "libgit2"},
 	};
 
@@ -964,6 +1031,56 @@ static void writers_lose_nothing(void **state)
 	assert_sound();
 }
 
+/* R1, R2: content, name; objects, index, ref. First f's object is found, which may not be durable;
+ * then all but the commit. */
+static void everything_is_durable_in_its_order(void **state)
+{
+	static const char *const objects[] = {"HEAD:n/n", "HEAD:n", "HEAD:", "HEAD", "HEAD:f"};
+	const char *index, *ref, *at;
+	struct hf_repo *repo;
+	struct hf_err err;
+
+	make_repository(state);
+	sh("echo found >f; git hash-object -w f; mkdir n; echo new >n/n");
+	repo = open_repository(state);
+	for (int i = 0; i < 2; i++) {
+		trace[0] = '\0';
+		assert_status(HF_OK, COMMIT(repo, &err, "n/n", "f"), &err);
+		index = traced(trace, "name %s/index\n", hf_repo_gitdir(repo));
+		ref = traced(index, "name %s/refs/heads/main\n", hf_repo_gitdir(repo));
+		for (size_t k = 0; k < sizeof(objects) / sizeof(objects[0]); k++) {
+			const char *oid = sh("git rev-parse %s", objects[k]);
+			bool found = i || k == 4;
+
+			at = traced(trace, "sync %s/objects/%s%.2s/%s\n", hf_repo_gitdir(repo),
+				    found && (k != 3) ? "" : "tmp_objdir-holdfast/", oid, oid + 2);
+			if (!found || k == 3)
+				at = traced(at, "name %s/objects/%.2s/%s\n",
+					    hf_repo_gitdir(repo), oid, oid + 2);
+			at = traced(at, "sync %s/objects/%.2s\n", hf_repo_gitdir(repo), oid);
+			assert_true(at < index);
+		}
+		at = traced(trace, "sync %s/index.holdfast\n", hf_repo_gitdir(repo));
+		assert_true(at < index);
+		at = traced(index, "sync %s\n", hf_repo_gitdir(repo));
+		assert_true(at < ref);
+		at = traced(index, "sync %s/refs/heads/main.lock\n", hf_repo_gitdir(repo));
+		assert_true(at < ref);
+		traced(ref, "sync %s/refs/heads\n", hf_repo_gitdir(repo));
+		/* R4: of somebody else's commit only */
+		at = strstr(trace, "all ");
+		assert_true(i ? !at : at && at < ref);
+	}
+	/* a ref that is packed is libgit2's */
+	sh("git pack-refs --all; echo more >>a");
+	trace[0] = '\0';
+	assert_status(HF_OK, COMMIT(repo, &err, "a"), &err);
+	at = traced(trace, "sync %s/refs/heads/main.lock\n", hf_repo_gitdir(repo));
+	at = traced(at, "name %s/refs/heads/main\n", hf_repo_gitdir(repo));
+	traced(at, "sync %s/refs/heads\n", hf_repo_gitdir(repo));
+	hf_repo_close(repo);
+}
+
 /* ---- finding, identity ---------------------------------------------------------------------- */
 
 static enum hf_status find(struct hf_repo *repo, const char *tip, const char *base, const char *id,
@@ -1065,6 +1182,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH(a_moved_ref_is_not_overrun),
 	BOTH(waits_for_a_locked_ref),
 	BOTH(writers_lose_nothing),
+	cmocka_unit_test(everything_is_durable_in_its_order),
 	BOTH(finds_a_record),
 	BOTH(has_an_identity_that_stays),
 };

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_REPO_OBJECTS_H
+#define HF_REPO_OBJECTS_H
+
+/*
+ * Loose objects, made durable (repo.h, R1): several at the price of one.
+ *
+ * An object must be on the disk before it has its name: after a power cut a name with nothing
+ * behind it would be taken for the object for ever. And a name is on the disk when its directory
+ * is. One by one that is two syncs for each object, each a journal commit of its own. So objects
+ * are gathered in a directory where nobody looks, objects/tmp_objdir-holdfast, and then settled:
+ *
+ *	add	the object lies in the staging directory; its content is on its way to the disk
+ *	settle	fsync each: the first one waits for all of them
+ *		rename each to its name
+ *		fsync the directories that got one
+ *
+ * An object that is found may not be durable, since who wrote it may not have synced it: it is
+ * synced along. It may be in a pack, which Git always syncs.
+ *
+ * One at a time in a repository: its turnstile is held. A crash leaves the staging directory, which
+ * the next one empties; Git removes it too, for its name.
+ */
+
+#include "repo_base.h"
+
+#define HF_STAGING "tmp_objdir-holdfast"
+
+/* Empty the staging directory, or make it. */
+enum hf_status hf_objects_begin(struct hf_repo *repo, struct hf_err *err);
+
+/* oid is to be settled. HF_NO: it is neither in the staging directory nor a loose object. */
+enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_err *err);
+
+/* All that were added are durable. Whatever it returns, they are forgotten. */
+enum hf_status hf_objects_settle(struct hf_repo *repo, struct hf_err *err);
+
+/* Forget them, and remove the staging directory. */
+void hf_objects_discard(struct hf_repo *repo);
+
+#endif

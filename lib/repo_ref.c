@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: ISC */
+#include "repo_ref.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "publish.h"
+#include "sys.h"
+
+/* HEAD is the worktree's own, branches are everybody's. */
+static int base_of(const struct hf_repo *repo, const char *ref)
+{
+	return strcmp(ref, "HEAD") == 0 ? repo->git : repo->common;
+}
+
+static bool is_file(int dir, const char *path, struct stat *st)
+{
+	return sys_fstatat(dir, path, st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st->st_mode);
+}
+
+/* The ref's own words, without the end of the line; "" where there are none, or too many. */
+static void read_ref(int dir, const char *path, char text[PATH_MAX])
+{
+	int fd = sys_openat(dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	ssize_t n = fd < 0 ? -1 : sys_pread(fd, text, PATH_MAX - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	if (fd >= 0)
+		sys_close(fd);
+}
+
+static bool head_points_to(const struct hf_repo *repo, const char *ref)
+{
+	char text[PATH_MAX];
+
+	read_ref(repo->git, "HEAD", text);
+	return strncmp(text, "ref: ", 5) == 0 && strcmp(text + 5, ref) == 0;
+}
+
+static bool log_name(const char *ref, char path[PATH_MAX])
+{
+	return snprintf(path, PATH_MAX, "logs/%s", ref) < PATH_MAX;
+}
+
+bool hf_ref_is_plain(struct hf_repo *repo, const char *ref)
+{
+	int dir = base_of(repo, ref);
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (dir == repo->common && strncmp(ref, "refs/heads/", 11) != 0)
+		return false;
+	if (!log_name(ref, path) || !is_file(dir, ref, &st) || !is_file(dir, path, &st))
+		return false;
+	return !head_points_to(repo, ref) || is_file(repo->git, "logs/HEAD", &st);
+}
+
+static enum hf_status cannot(const char *ref, struct hf_err *err)
+{
+	return hf_fail_errno(err, "cannot move '%s'", ref);
+}
+
+static enum hf_status put(int fd, const char *text, const char *ref, struct hf_err *err)
+{
+	size_t size = strlen(text);
+	ssize_t n = sys_write(fd, text, size);
+
+	if (n == (ssize_t)size)
+		return HF_OK;
+	if (n >= 0)
+		errno = ENOSPC;
+	return cannot(ref, err);
+}
+
+/* "OLD NEW NAME <EMAIL> TIME ZONE\tMESSAGE", in one write: others may append too. */
+static enum hf_status append_log(int dir, const char *ref, const char *line, struct hf_err *err)
+{
+	char path[PATH_MAX];
+	enum hf_status status;
+	int fd;
+
+	log_name(ref, path);
+	fd = sys_openat(dir, path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0)
+		return errno == ENOENT ? HF_OK : cannot(ref, err);
+	status = put(fd, line, ref, err);
+	sys_close(fd);
+	return status;
+}
+
+static enum hf_status write_logs(struct hf_repo *repo, const char *ref, const char *was,
+				 const char *commit, const char *reflog,
+				 const struct hf_repo_who *who, struct hf_err *err)
+{
+	int minutes = abs(who->offset);
+	enum hf_status status;
+	char *line;
+
+	if (asprintf(&line, "%s %s %s <%s> %lld %c%02d%02d\t%s\n", was, commit, who->name,
+		     who->email, (long long)who->time, who->offset < 0 ? '-' : '+', minutes / 60,
+		     minutes % 60, reflog) < 0)
+		return cannot(ref, err);
+	/* it is one line, whatever the message was */
+	for (char *at = strchr(line, '\t') + 1; at[1]; at++)
+		if (*at == '\n')
+			*at = ' ';
+	status = append_log(base_of(repo, ref), ref, line, err);
+	if (status == HF_OK && head_points_to(repo, ref))
+		status = append_log(repo->git, "HEAD", line, err);
+	free(line);
+	return status;
+}
+
+/* fd is open on the lock. */
+static enum hf_status fill_lock(struct hf_repo *repo, int fd, const char *ref, const char *was,
+				const char *commit, const char *reflog,
+				const struct hf_repo_who *who, struct hf_err *err)
+{
+	char now[PATH_MAX], value[HF_OID_SIZE + 1];
+	enum hf_status status;
+	struct stat st;
+
+	read_ref(base_of(repo, ref), ref, now);
+	if (strcmp(now, was) != 0 || !is_file(base_of(repo, ref), ref, &st))
+		return hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
+	snprintf(value, sizeof(value), "%s\n", commit);
+	status = put(fd, value, ref, err);
+	if (status == HF_OK && sys_fchmod(fd, st.st_mode & 0777) < 0)
+		status = cannot(ref, err);
+	if (status == HF_OK)
+		status = write_logs(repo, ref, was, commit, reflog, who, err);
+	if (status == HF_OK && hf_publish_fsync(fd) < 0)
+		status = cannot(ref, err);
+	return status;
+}
+
+/* fsync the directory `path`; -1 with errno. */
+static int sync_dir(int base, const char *path)
+{
+	int fd = sys_openat(base, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), r, saved;
+
+	if (fd < 0)
+		return -1;
+	r = hf_publish_fsync(fd);
+	saved = errno;
+	sys_close(fd);
+	errno = saved;
+	return r;
+}
+
+static enum hf_status uncertain(const char *ref, struct hf_err *err)
+{
+	return hf_fail_errno_as(err, HF_UNCERTAIN, "'%s' was moved, but cannot be synced", ref);
+}
+
+static enum hf_status sync_dir_of(struct hf_repo *repo, const char *ref, struct hf_err *err)
+{
+	char dir[PATH_MAX] = ".";
+	const char *slash = strrchr(ref, '/');
+
+	if (slash)
+		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - ref), ref);
+	return sync_dir(base_of(repo, ref), dir) < 0 ? uncertain(ref, err) : HF_OK;
+}
+
+enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *was,
+			   const char *commit, const char *reflog, const struct hf_repo_who *who,
+			   struct hf_err *err)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	int dir = base_of(repo, ref), fd;
+	char lock[PATH_MAX];
+	enum hf_status status;
+
+	if (snprintf(lock, sizeof(lock), "%s.lock", ref) >= (int)sizeof(lock)) {
+		errno = ENAMETOOLONG;
+		return cannot(ref, err);
+	}
+	fd = sys_openat(dir, lock, flags, 0666);
+	if (fd < 0 && errno == EEXIST)
+		return hf_fail(err, HF_BUSY, "cannot move '%s': it is locked by a Git", ref);
+	if (fd < 0)
+		return cannot(ref, err);
+	status = fill_lock(repo, fd, ref, was, commit, reflog, who, err);
+	if (sys_close(fd) < 0 && status == HF_OK)
+		status = cannot(ref, err);
+	if (status == HF_OK && sys_renameat2(dir, lock, dir, ref, 0) < 0)
+		status = cannot(ref, err);
+	if (status == HF_OK)
+		return sync_dir_of(repo, ref, err);
+	sys_unlinkat(dir, lock, 0);
+	return status;
+}
+
+bool hf_ref_has_dir(struct hf_repo *repo, const char *ref)
+{
+	const char *slash = strrchr(ref, '/');
+	char *dir = slash ? strndup(ref, (size_t)(slash - ref)) : NULL;
+	struct stat st;
+	bool has = !slash || (dir && sys_fstatat(repo->common, dir, &st, 0) == 0);
+
+	free(dir);
+	return has;
+}
+
+enum hf_status hf_ref_sync(struct hf_repo *repo, const char *ref, struct hf_err *err)
+{
+	char *path = strdup(ref), *slash;
+	bool synced = path;
+
+	while (synced && (slash = strrchr(path, '/'))) {
+		*slash = '\0';
+		/* where refs are no files (reftable) there are no such directories */
+		synced = sync_dir(repo->common, path) == 0 || errno == ENOENT || errno == ENOTDIR;
+	}
+	free(path);
+	return synced && hf_publish_fsync(repo->common) == 0 ? HF_OK : uncertain(ref, err);
+}

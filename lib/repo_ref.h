@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_REPO_REF_H
+#define HF_REPO_REF_H
+
+/*
+ * Moving a ref that is a file, by Git's own protocol, with two syncs (libgit2 makes six: it syncs
+ * the reflogs twice each, which nobody needs to survive a power cut).
+ *
+ *	lock	REF.lock, which must not exist: no Git moves the ref now
+ *	compare	is REF where the commit's parent is? (repo.h, R5)
+ *	write	the new value into REF.lock; a line into the logs of REF, and of HEAD if that is
+ *		where it points
+ *	sync	REF.lock: never is there a name without its value
+ *	rename	over REF; fsync the directory
+ *
+ * Only for what is plain: HEAD itself, or a branch, that is a file and has its logs. Anything else
+ * (packed, symbolic, new, without logs) is left to the back end. Only refs/heads and HEAD.
+ *
+ * Never waits. A crash leaves REF.lock, as Git's own do.
+ */
+
+#include "repo_base.h"
+
+bool hf_ref_is_plain(struct hf_repo *repo, const char *ref);
+
+/* HF_BUSY: it is locked. HF_NO: it is not at `was`, or not plain any more. HF_UNCERTAIN: it has
+ * moved, and its directory cannot be synced. */
+enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *was,
+			   const char *commit, const char *reflog, const struct hf_repo_who *who,
+			   struct hf_err *err);
+
+/* The directories that a ref's file is in: are they there? And: they are durable. */
+bool hf_ref_has_dir(struct hf_repo *repo, const char *ref);
+enum hf_status hf_ref_sync(struct hf_repo *repo, const char *ref, struct hf_err *err);
+
+#endif
