@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "once_lock.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +10,10 @@
 #include "lock_range.h"
 #include "lockset.h"
 #include "path.h"
+#include "proc.h"
 #include "sys.h"
 #include "turnstile.h"
+#include "waitfor.h"
 
 /* FNV-1a, of which any 62 bits will do; the last byte of a file is 2^63 - 2. */
 static int64_t byte_of(const struct hf_bytes *key)
@@ -85,6 +88,45 @@ static enum hf_status make_file(const struct hf_store *store, const char *name, 
 	return status;
 }
 
+/* The process that holds this byte: for a message. */
+struct search {
+	struct hf_lock_id id;
+	int64_t byte;
+	bool found;
+};
+
+static bool is_it(void *context, int fd, const struct hf_lock_record *record)
+{
+	struct search *s = context;
+
+	(void)fd;
+	s->found = record->type == HF_LOCK_OFD && record->start == s->byte &&
+		   hf_lock_id_equal(&record->id, &s->id);
+	return !s->found;
+}
+
+/* The wrapper and its command hold it both: the one with the smaller number. */
+static char *who_runs(char *out, size_t size, const struct hf_once_lock *lock, int64_t byte)
+{
+	struct search s = {.byte = byte};
+	DIR *proc = lock->probe >= 0 && hf_lock_id_of(lock->probe, &s.id) ? opendir("/proc") : NULL;
+	struct dirent *entry;
+	pid_t least = 0;
+
+	while (proc && (entry = readdir(proc))) {
+		pid_t pid = (pid_t)atoi(entry->d_name);
+
+		s.found = false;
+		if (pid > 0 && pid != getpid())
+			hf_lock_held_by_any(pid, is_it, &s);
+		if (s.found && (!least || pid < least))
+			least = pid;
+	}
+	if (proc)
+		closedir(proc);
+	return hf_proc_describe(out, size, least);
+}
+
 static enum hf_status add(struct hf_once_lock *lock, const char *name, const struct hf_bytes *key,
 			  struct hf_err *err)
 {
@@ -104,7 +146,7 @@ enum hf_status hf_once_lock_take(struct hf_once_lock *lock, const struct hf_stor
 {
 	enum hf_status status = HF_OK;
 	const struct hf_bytes *last = NULL;
-	char name[PATH_MAX], key[96];
+	char name[PATH_MAX], key[96], who[512];
 
 	hf_once_lock_release(lock);
 	if (!file_name(name, sizeof(name), store)) {
@@ -128,9 +170,10 @@ enum hf_status hf_once_lock_take(struct hf_once_lock *lock, const struct hf_stor
 	if (status == HF_OK)
 		status = hf_lockset_acquire(lock->set, wait, err);
 	if (status == HF_BUSY && last) {
-		hf_fail(err, HF_BUSY, "cannot mark '%s'%s in '%s': its command is running",
+		hf_once_lock_look(lock, store);
+		hf_fail(err, HF_BUSY, "cannot mark '%s'%s in '%s': its command is run by %s",
 			hf_store_name(key, last), lock->count > 1 ? " and others" : "",
-			store->path);
+			store->path, who_runs(who, sizeof(who), lock, byte_of(last)));
 		hf_advise(err, "wait longer with -w: it is decided when the command ends");
 	}
 	if (status != HF_OK)

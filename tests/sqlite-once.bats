@@ -222,7 +222,8 @@ let_go() {
 @test "O6: who marks a key whose command runs waits for it, and no longer than -w" {
 	hold s.db job
 	run -75 sqlite-once -n s.db job
-	[ "${lines[0]}" = "sqlite-once: cannot mark 'job' in 's.db': its command is running" ]
+	local run_by="sqlite-once: cannot mark 'job' in 's.db': its command is run by "
+	[[ ${lines[0]} = "${run_by}PID $holder (sqlite-once s.db job -- sh "*'), running since '* ]]
 	run -75 sqlite-once -n s.db job -- true
 	run -75 sqlite-once -w 50ms s.db x job
 	run -9 sqlite-once -n -E 9 s.db job -- true

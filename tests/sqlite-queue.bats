@@ -435,6 +435,68 @@ at_work() {
 	run -1 pgrep -P "$worker"
 }
 
+# killed N COMMAND...: at its N-th write or sync. Fails when there are not so many.
+killed() {
+	local n=$1 ended=0
+
+	shift
+	strace -qq -o trace -e trace=pwrite64,fsync,fdatasync,ftruncate \
+		-e inject=pwrite64,fsync,fdatasync,ftruncate:signal=KILL:when="$n" "$@" \
+		>said || ended=$?
+	[ $ended = 137 ]
+}
+
+@test "killed at every write: a job is there, claimed or done, as a whole or not at all" {
+	local n state
+	for ((n = 1; n < 50; n++)); do
+		sqlite-queue add --priority 1 s.db other >/dev/null
+		killed $n sqlite-queue add s.db job || break
+		state=$(sqlite3 s.db \
+			'SELECT count(*), payload FROM holdfast_job WHERE priority = 0')
+		[[ $state == '0|' || $state == '1|job' ]]
+		sqlite3 s.db 'DELETE FROM holdfast_job'
+	done
+	((n > 2))
+	for ((n = 1; n < 50; n++)); do
+		sqlite3 s.db 'DELETE FROM holdfast_job'
+		sqlite-queue add s.db job >/dev/null
+		killed $n sqlite-queue claim s.db || break
+		state=$(sqlite3 s.db 'SELECT state, attempts, token IS NULL FROM holdfast_job')
+		[[ $state == '0|0|1' || $state == '1|1|0' ]]
+	done
+	((n > 2))
+	for ((n = 1; n < 50; n++)); do
+		sqlite3 s.db 'DELETE FROM holdfast_job'
+		sqlite-queue add s.db job >/dev/null
+		claim s.db
+		killed $n sqlite-queue done --token "$token" s.db "$id" || break
+		state=$(sqlite3 s.db 'SELECT state FROM holdfast_job')
+		[[ $state == '' || $state == 1 ]]
+		[ -z "$state" ] || sqlite-queue done --token "$token" s.db "$id"
+	done
+	((n > 2))
+}
+
+@test "no write or sync can fail unseen: what exits with 0 is there" {
+	local n call ended count=1 there
+	sqlite-queue add s.db first >/dev/null
+	for call in pwrite64:error=ENOSPC pwrite64:error=EIO fdatasync:error=EIO; do
+		for n in 1 2 3 4 5; do
+			ended=0
+			strace -qq -o trace -e trace="${call%%:*}" -e inject="$call:when=$n" \
+				sqlite-queue add s.db job >/dev/null 2>said || ended=$?
+			there=$(sqlite3 s.db 'SELECT count(*) FROM holdfast_job')
+			if [ "$ended" = 0 ]; then
+				((there == count + 1))
+			else
+				[[ $(head -n 1 said) == 'sqlite-queue: '*s.db* ]]
+				((there == count || ended == 76))
+			fi
+			count=$there
+		done
+	done
+}
+
 @test "what is called wrongly makes no database" {
 	run -64 sqlite-queue
 	run -64 sqlite-queue put s.db

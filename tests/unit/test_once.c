@@ -143,13 +143,16 @@ static void nobody_marks_what_is_claimed(void **state)
 	struct hf_store store = open_store("e.db");
 	struct hf_bytes keys[] = {KEY("other"), KEY("job")};
 	struct hf_once_claim claim;
+	char says[128];
 	bool first[2];
 	struct hf_err err;
 
 	(void)state;
 	assert_hears(&rival, 'h');
 	assert_status(HF_BUSY, hf_once_mark(&store, keys, 2, HF_NEVER, &err), NULL);
-	assert_string_equal(err.message, "cannot mark 'job' in 'e.db': its command is running");
+	snprintf(says, sizeof(says),
+		 "cannot mark 'job' in 'e.db': its command is run by PID %d (", (int)rival.pid);
+	assert_memory_equal(err.message, says, strlen(says));
 	assert_status(HF_BUSY, hf_once_mark_each(&store, keys, 2, HF_NEVER, true, first, &err),
 		      NULL);
 	assert_status(HF_BUSY, hf_once_claim(&claim, &store, &keys[1], 1, &err), NULL);
