@@ -81,3 +81,23 @@ fails() {
 @test "record: found, if two recover at a time" {
 	fails record -DNO_TURNSTILE
 }
+
+@test "keeper: no lock lost, none left for ever, no two who work" {
+	holds keeper
+}
+
+@test "keeper: found, if the starter's early death is not looked for" {
+	fails keeper -DNO_PARENT_CHECK
+}
+
+@test "keeper: found, if the handle need not be known" {
+	fails keeper -DNO_LEAVE
+}
+
+@test "keeper: found, if release is said before it is done" {
+	fails keeper -DSAY_FIRST
+}
+
+@test "keeper: found, if what was lent is unlocked" {
+	fails keeper -DUNLOCK
+}
