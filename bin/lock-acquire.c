@@ -6,12 +6,13 @@
 
 #include "cli.h"
 #include "clock.h"
+#include "json.h"
 #include "keeper.h"
 #include "lock_cli.h"
 
 #define DEFAULT_WAIT (10 * HF_SECOND)
 
-enum { OPT_OWNER = HF_OPT_OWN, OPT_TTL };
+enum { OPT_OWNER = HF_OPT_OWN, OPT_TTL, OPT_JSON };
 
 static const struct hf_opt options[] = {
 	{OPT_OWNER, "owner", "PID|none", "give the locks back when this process ends ($$)"},
@@ -19,6 +20,7 @@ static const struct hf_opt options[] = {
 	HF_ROWS_LOCKS,
 	HF_ROWS_WAIT("10s"),
 	HF_ROW_CONFLICT,
+	{OPT_JSON, "json", NULL, "print the handle and what is held as JSON"},
 	HF_ROWS_END,
 };
 
@@ -44,6 +46,7 @@ struct work {
 	pid_t owner; /* -1: nothing was said of it */
 	int64_t ttl, timeout;
 	int conflict;
+	bool json;
 };
 
 static pid_t get_owner(const char *arg)
@@ -89,6 +92,9 @@ static void parse(struct work *w, int argc, char **argv)
 		case OPT_TTL:
 			w->ttl = hf_cli_duration(&cli, arg);
 			break;
+		case OPT_JSON:
+			w->json = true;
+			break;
 		case 'w':
 			w->timeout = hf_cli_duration(&cli, arg);
 			break;
@@ -120,14 +126,56 @@ static enum hf_status acquire(void *context, struct hf_lockset *set, const struc
 	return hf_lock_cli_acquire(&w->locks, set, wait, err);
 }
 
+static enum hf_status print_json(const struct hf_kept *kept, const char *handle,
+				 struct hf_err *err)
+{
+	struct hf_json json = {.out = stdout};
+	struct hf_keeper_answer state;
+	enum hf_status status = hf_keeper_ask(kept->handle.pid, &state, err);
+	struct hf_keeper_lock lock;
+	size_t at = 0;
+
+	if (status == HF_NO)
+		return hf_fail(err, HF_NO, "the keeper, PID %d, was killed",
+			       (int)kept->handle.pid);
+	if (status != HF_OK)
+		return status;
+	hf_json_begin(&json, NULL, '{');
+	hf_json_text(&json, "handle", handle);
+	hf_json_number(&json, "keeper", state.pid);
+	if (state.owner)
+		hf_json_number(&json, "owner", state.owner);
+	else
+		hf_json_null(&json, "owner");
+	if (state.left != HF_NEVER)
+		hf_json_seconds(&json, "ttl", state.left);
+	else
+		hf_json_null(&json, "ttl");
+	hf_json_begin(&json, "locks", '[');
+	while (hf_keeper_next(&state, &at, &lock)) {
+		hf_json_begin(&json, NULL, '{');
+		hf_json_text(&json, "kind", lock.kind);
+		hf_json_text(&json, "path", lock.path);
+		hf_json_text(&json, "mode", lock.exclusive ? "exclusive" : "shared");
+		hf_json_end(&json);
+	}
+	hf_json_end(&json);
+	hf_json_end(&json);
+	return HF_OK;
+}
+
 /* A handle that nobody reads would leave the locks to nobody. */
-static int hand_out(struct hf_kept *kept, struct hf_err *err)
+static int hand_out(const struct work *w, struct hf_kept *kept, struct hf_err *err)
 {
 	char handle[HF_HANDLE_SIZE];
-	int status;
+	int status = HF_OK;
 
-	printf("%s\n", hf_handle_format(handle, &kept->handle));
-	status = hf_cli_finish(&cli, HF_OK);
+	hf_handle_format(handle, &kept->handle);
+	if (!w->json)
+		printf("%s\n", handle);
+	else if (print_json(kept, handle, err) != HF_OK)
+		status = (int)hf_cli_report(&cli, err);
+	status = hf_cli_finish(&cli, status);
 	if (status != HF_OK) {
 		hf_keeper_abandon(kept);
 		return status;
@@ -152,7 +200,7 @@ int main(int argc, char **argv)
 	plan.wait.notice = hf_cli_notices(&cli) ? notice : NULL;
 	status = hf_keeper_start(&plan, &kept, &err);
 	if (status == HF_OK)
-		return hand_out(&kept, &err);
+		return hand_out(&w, &kept, &err);
 	if (status != HF_BUSY || !cli.quiet)
 		hf_cli_report(&cli, &err);
 	return status == HF_BUSY ? w.conflict : (int)status;

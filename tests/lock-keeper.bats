@@ -420,6 +420,39 @@ own() {
 	[ "$output" = $'frozen\nunder\nstill\nthawed' ]
 }
 
+@test "--json" {
+	local json
+	json=$(lock-acquire --json --owner $$ --ttl 1h -s --file $'a"b' -x --dotlock D)
+	[ "$(jq -r '.locks[] | [.kind, .path, .mode] | join(" ")' <<<"$json")" = \
+		"file $PWD/a\"b shared"$'\n'"dotlock $PWD/D exclusive" ]
+	[ "$(jq ".owner == $$ and .ttl > 3500" <<<"$json")" = true ]
+	[ "$(jq -r .keeper <<<"$json")" = "$(head -n 1 D)" ]
+	lock-release "$(jq -r .handle <<<"$json")"
+	json=$(lock-acquire --json --owner $$ L)
+	[ "$(jq .ttl <<<"$json")" = null ]
+}
+
+@test "many keepers are small, and nothing wakes them" {
+	local -a handles=() pids=()
+	local i before after
+	switches() { cat "${pids[@]/%//status}" | awk '/ctxt/ { n += $2 } END { print n }'; }
+	for i in {1..40}; do
+		handles+=("$(lock-acquire --owner $$ L$i)")
+		pids+=("/proc/$(keeper_of "${handles[-1]}")")
+	done
+	for i in "${pids[@]}"; do
+		awk '/^Private/ { n += $2 } END { exit n >= 1024 }' "$i/smaps_rollup"
+	done
+	# those of before have come to rest when a question is answered
+	lock-renew --ttl 1h "${handles[-1]}"
+	unset 'pids[-1]'
+	before=$(switches)
+	for i in {1..40}; do lock-run M true; done
+	after=$(switches)
+	[ "$before" = "$after" ]
+	lock-release "${handles[@]}"
+}
+
 @test "in a PID namespace, as its first process" {
 	run -0 unshare -p -f --mount-proc bash -c '
 		h=$(lock-acquire --owner $$ L); flock -n L true || echo held
