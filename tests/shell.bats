@@ -135,6 +135,59 @@ in_every_shell() {
 	END
 }
 
+@test "sqlite_with_retry: an argument, a heredoc, rows, errors" {
+	in_every_shell <<-'END'
+		sqlite_with_retry db 'CREATE TABLE t(x UNIQUE)'
+		text="it's \\ \"so\"
+		-- and \$so
+		"
+		id=$(sqlite_with_retry db <<-SQL
+			INSERT INTO t VALUES('$(escape_sql "$text")
+		');
+			SELECT last_insert_rowid();
+		SQL
+		)
+		check test "$id" = 1
+		check test "$(sqlite_with_retry db 'SELECT x, 1 FROM t')" = "$text|1"
+		# any other error is none of being busy: said at once, and nothing is done
+		fails 65 sqlite_with_retry db "INSERT INTO t VALUES(1); INSERT INTO t VALUES(1)"
+		fails 65 sqlite_with_retry db 'INSERT INTO'
+		fails 64 sqlite_with_retry
+		check test "$(sqlite_with_retry db 'SELECT count(*) FROM t')" = 1
+		x="'123456789abcdef"
+		x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x
+		x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x; x=$x$x
+		sqlite_with_retry db "INSERT INTO t VALUES('$(escape_sql "$x")')"
+		check test "$(sqlite_with_retry db 'SELECT max(length(x)) FROM t')" = ${#x}
+	END
+}
+
+@test "sqlite_with_retry waits for a foreign writer, and gives the heredoc once" {
+	sqlite3 db 'CREATE TABLE t(x)'
+	in_every_shell <<-'END'
+		mkfifo begun end
+		python3 -c '
+		import sqlite3
+		db = sqlite3.connect("../db", isolation_level=None)
+		db.execute("BEGIN IMMEDIATE")
+		open("begun", "w").close()
+		open("end").read()
+		db.execute("COMMIT")' &
+		: <begun
+		HOLDFAST_TIMEOUT=20ms
+		export HOLDFAST_TIMEOUT
+		fails 75 sqlite_with_retry ../db 'INSERT INTO t VALUES(0)'
+		HOLDFAST_TIMEOUT=1m
+		sqlite_with_retry ../db <<-SQL &
+			INSERT INTO t VALUES('$PWD');
+		SQL
+		insert=$!
+		echo >end
+		wait $insert
+		check test "$(sqlite3 ../db "SELECT count(*) FROM t WHERE x='$PWD'")" = 1
+	END
+}
+
 @test "acquire_git_lock, release_git_lock: two at once, and only one's own" {
 	in_every_shell <<-'END'
 		mkdir .git
@@ -352,6 +405,38 @@ in_every_shell() {
 		[[ $output == *"ancestor"* ]]
 		((SECONDS < 30))
 	done
+}
+
+@test "a recording script, unchanged, with holdfast.sh for its library: fifty at once" {
+	export GIT_CONFIG_GLOBAL=$PWD/global GIT_CONFIG_NOSYSTEM=1
+	git config --global user.name me
+	git config --global user.email me@example.org
+	git config --global core.fsync none
+	git init -q repo
+	mkdir -p repo/scripts/lib repo/memory
+	cp "$HF_TOP/tests/rig/recorder" repo/scripts/
+	cp "$HF_BIN/holdfast.sh" repo/scripts/lib/concurrency.sh
+	sqlite3 repo/memory/index.db 'PRAGMA journal_mode=WAL; CREATE TABLE learnings(
+		id INTEGER PRIMARY KEY, type, filepath, title, summary, tags, domain, severity)'
+	local i pids=()
+	for i in {1..50}; do
+		repo/scripts/recorder --title "It's failure $i" --domain d --severity high \
+			--tags 'a,"b"' --summary $'quotes \' and "\nnewline \\' \
+			>"$i.id" 2>"$i.err" 3>&- 4>&- &
+		pids+=($!)
+	done
+	for i in {1..50}; do
+		wait "${pids[i - 1]}" || { cat "$i.err"; false; }
+	done
+	[ "$(sort -n ./*.id)" = "$(seq 50)" ]
+	[ "$(ls repo/memory/failures | wc -l)" = 50 ]
+	[ "$(sqlite3 repo/memory/index.db 'SELECT count(DISTINCT title) FROM learnings')" = 50 ]
+	[ "$(sqlite3 repo/memory/index.db 'PRAGMA integrity_check')" = ok ]
+	[ "$(git -C repo rev-list --count HEAD)" = 50 ]
+	[ "$(git -C repo ls-tree --name-only HEAD memory/failures/ | wc -l)" = 50 ]
+	[ "$(wc -l <repo/memory/ledger)" = 50 ]
+	git -C repo fsck
+	! grep -h ERROR repo/logs/*.log
 }
 
 @test "bash hands the functions on to the bash scripts that it starts" {
