@@ -1,0 +1,261 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# shellcheck disable=SC2016
+#
+# The hooks at work: real commits of every kind, while other connections to the database are open.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	export GIT_CONFIG_GLOBAL=$PWD/global GIT_CONFIG_NOSYSTEM=1 GIT_EDITOR=true
+	git config --global user.name me
+	git config --global user.email me@example.org
+	git config --global init.defaultBranch main
+	git config --global core.fsync none
+	git config --global advice.diverging false
+	git init -q repo
+	cd repo
+	echo one >file
+	git add file
+	git commit -qm start
+	holdfast-hooks -q install
+	sqlite3 app.db 'PRAGMA journal_mode=WAL; CREATE TABLE t(x); INSERT INTO t VALUES(1)' >/dev/null
+}
+
+# A process that has the database open, and runs what it is told: `tell SQL` returns when it is done.
+open_database() {
+	coproc OTHER { exec python3 -u -c '
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("SELECT * FROM t").fetchall()
+for line in sys.stdin:
+    db.execute(line)
+    print("done")' "${1-app.db}" 3>&-; }
+}
+
+tell() {
+	echo "$1" >&"${OTHER[1]}"
+	read -r -u "${OTHER[0]}"
+}
+
+configure() {
+	git config holdfast.database app.db
+	git config holdfast.snapshot "$1"
+}
+
+# What the database at REVISION:PATH, opened elsewhere, answers.
+ask() {
+	git show "$1" >../image
+	[ "$(sqlite3 ../image 'PRAGMA integrity_check')" = ok ]
+	sqlite3 ../image "$2"
+}
+
+files() { git ls-tree -r --name-only HEAD | xargs; }
+
+no_lock_is_left() {
+	lock-run -q -n --sqlite app.db true
+	[ -z "$(find .git -name '*.lock')" ]
+}
+
+@test "a snapshot is in every commit, with the newest row, and the worktree is clean" {
+	open_database
+	configure dir/snap.db
+	tell 'INSERT INTO t VALUES(2)'
+	git commit -qm two --allow-empty
+	[ "$(ask HEAD:dir/snap.db 'SELECT group_concat(x) FROM t')" = 1,2 ]
+	configure ./snap.sql
+	tell 'INSERT INTO t VALUES(3)'
+	echo two >file
+	git commit -qam three
+	[[ $(git show HEAD:snap.sql) == *'VALUES(3)'* ]]
+	[ "$(git show HEAD:file)" = two ]
+	[ "$(git status --porcelain)" = '?? app.db
+?? app.db-shm
+?? app.db-wal' ]
+	tell 'INSERT INTO t VALUES(4)'
+	git commit -q --amend -m three
+	[[ $(git show HEAD:snap.sql) == *'VALUES(4)'* ]]
+	[ "$(files)" = 'dir/snap.db file snap.sql' ]
+	no_lock_is_left
+	[ "$(sqlite3 app.db 'PRAGMA journal_mode')" = wal ]
+}
+
+@test "the database itself, staged while others have it open: whole, and the file stays" {
+	local how
+	open_database
+	for how in '-m' '-am'; do
+		tell "INSERT INTO t VALUES('$how')"
+		git add app.db
+		sha256sum app.db >../before
+		git commit -q $how "$how"
+		sha256sum -c --quiet ../before
+		[[ $(ask HEAD:app.db 'SELECT group_concat(x) FROM t') == *"$how" ]]
+	done
+	[ "$(files)" = 'app.db file' ]
+	# an executable one, and one whose name is odd, deep down
+	mkdir 'a"b'
+	sqlite3 $'a"b/x\ny *' 'PRAGMA journal_mode=WAL; CREATE TABLE t(x)' >/dev/null
+	chmod +x $'a"b/x\ny *'
+	tell "ATTACH '$PWD/a\"b/x' || char(10) || 'y *' AS a"
+	tell 'INSERT INTO a.t VALUES(7)'
+	git add a*/*
+	run -0 git commit -m odd
+	[ "$(ask $'HEAD:a"b/x\ny *' 'SELECT x FROM t')" = 7 ]
+	[[ $(git ls-tree HEAD 'a"b/') == 100755* ]]
+	[ "$(git ls-tree -rz HEAD 'a"b/' | tr -cd '\000' | wc -c)" = 1 ]
+	no_lock_is_left
+}
+
+@test "what lies beside a database is taken out, and a like name of another file is not" {
+	open_database
+	tell 'INSERT INTO t VALUES(2)'
+	touch app.db-turnstile other-wal other-journal notes
+	git add -A
+	run -0 git commit -m all
+	[[ $output == *"'app.db-wal' belongs to a database, and is taken out"* ]]
+	[ "$(files)" = 'app.db file notes other-journal other-wal' ]
+	[ -e app.db-wal ]
+	# tracked by an earlier commit: then it goes
+	git add -f app.db-wal
+	git commit -qm wal --no-verify
+	tell 'INSERT INTO t VALUES(3)'
+	git commit -qam more
+	[ "$(files)" = 'app.db file notes other-journal other-wal' ]
+	[ "$(ask HEAD:app.db 'SELECT max(x) FROM t')" = 3 ]
+}
+
+@test "a commit of paths is left as it is, with a warning; a -wal in it is refused" {
+	open_database
+	configure snap.sql
+	git add app.db
+	git commit -qm one
+	tell 'INSERT INTO t VALUES(2)'
+	echo staged >file
+	git add file
+	run -0 git commit -m two -- app.db
+	[[ $output == *"'snap.sql' is not in this commit"* ]]
+	[[ $output == *"may lack its newest rows"* ]]
+	[ "$(git show HEAD:file)" = one ]
+	[ "$(git diff --cached --name-only)" = file ]
+	git add -f app.db-wal
+	run -1 git commit -m three -- app.db-wal
+	[[ $output == *'is never committed'* ]]
+	[ "$(git rev-list --count HEAD)" = 3 ]
+	git commit -qm four
+	[[ $(ask HEAD:app.db 'SELECT max(x) FROM t') == [12] ]]
+	[ "$(files)" = 'app.db file snap.sql' ]
+	no_lock_is_left
+}
+
+@test "merge, rebase, cherry-pick, stash, worktree, --no-verify" {
+	open_database
+	configure snap.sql
+	git commit -qm one --allow-empty
+	git checkout -q -b side
+	echo side >file
+	tell 'INSERT INTO t VALUES(2)'
+	git commit -qam side
+	git checkout -q main
+	echo main >other
+	git add other
+	git commit -qm main
+	run -0 git merge -q -X theirs side -m merge
+	[ "$(git show HEAD:file)" = side ]
+	git checkout -q -b picked HEAD~1
+	git reset -q --hard
+	git cherry-pick -X theirs side
+	# a rebase that stops, goes on by a commit, and puts no snapshot in
+	git checkout -q -b top main
+	echo top >file
+	git commit -qam top
+	git checkout -q -b base main
+	echo base >file
+	git commit -qam base
+	git checkout -q top
+	tell 'INSERT INTO t VALUES(33)'
+	run ! git rebase base
+	echo solved >file
+	git add file
+	git commit -qm solved
+	git rebase --continue
+	[ "$(git show HEAD:file)" = solved ]
+	[[ $(git show HEAD:snap.sql) != *'VALUES(33)'* ]]
+	# stash commits without hooks
+	echo stash >file
+	git stash -q
+	git stash pop -q
+	git commit -qam stashed
+	[[ $(git show HEAD:snap.sql) == *'VALUES(33)'* ]]
+	tell 'INSERT INTO t VALUES(44)'
+	git commit -qm unverified --no-verify --allow-empty
+	[[ $(git show HEAD:snap.sql) != *'VALUES(44)'* ]]
+	# a worktree has no such database: nothing is put in; with a path from the root there is
+	git worktree add -q ../tree
+	git -C ../tree commit -qm tree --allow-empty
+	[[ $(git -C ../tree show HEAD:snap.sql) != *'VALUES(44)'* ]]
+	git config holdfast.database "$PWD/app.db"
+	git -C ../tree commit -qm tree --allow-empty
+	[[ $(git -C ../tree show HEAD:snap.sql) == *'VALUES(44)'* ]]
+	[ -z "$(git -C ../tree status --porcelain)" ]
+	no_lock_is_left
+	git fsck --strict
+}
+
+@test "a busy database: commit -a goes on at once, with a warning; commit waits" {
+	sqlite3 app.db 'PRAGMA journal_mode=DELETE' >/dev/null
+	open_database
+	configure snap.sql
+	git commit -qm one --allow-empty
+	tell 'INSERT INTO t VALUES(2)'
+	tell 'BEGIN EXCLUSIVE'
+	echo two >file
+	HOLDFAST_TIMEOUT=inf run -0 git commit -am two
+	[[ $output == *"'snap.sql' is left as it is: the database is busy"* ]]
+	[ "$(git show HEAD:file)" = two ]
+	[[ $(git show HEAD:snap.sql) != *'VALUES(2)'* ]]
+	HOLDFAST_TIMEOUT=inf git commit -qm three --allow-empty 3>&- &
+	tell 'COMMIT'
+	wait $!
+	[[ $(git show HEAD:snap.sql) == *'VALUES(2)'* ]]
+	no_lock_is_left
+}
+
+@test "an aborted commit leaves no lock" {
+	configure snap.sql
+	echo two >file
+	GIT_EDITOR=false run -1 git commit -a
+	[ "$(git rev-list --count HEAD)" = 1 ]
+	no_lock_is_left
+	git config holdfast.snapshot app.db
+	run -1 git commit -am two
+	[[ $output == *"holdfast.snapshot is 'app.db' itself"* ]]
+	no_lock_is_left
+	# killed while the hook runs
+	configure snap.sql
+	mkdir .git/hooks.before-holdfast
+	printf '#!/bin/sh\nkill -KILL "$(awk "{ print \$4 }" /proc/$PPID/stat)"\nexit 1\n' \
+		>.git/hooks.before-holdfast/pre-commit
+	chmod +x .git/hooks.before-holdfast/pre-commit
+	run -137 git commit -m two --allow-empty
+	no_lock_is_left
+}
+
+@test "without a configuration, and without databases, a commit is just a commit" {
+	rm app.db*
+	echo two >file
+	git commit -qam two
+	mkdir sub
+	(cd sub && echo x >y && git add y && git commit -qm three)
+	git config holdfast.database nowhere.db
+	git config holdfast.snapshot snap.sql
+	git commit -qm four --allow-empty
+	[ "$(files)" = 'file sub/y' ]
+	git init -q ../first
+	cd ../first
+	holdfast-hooks -q install
+	echo x >x
+	git add x
+	git commit -qm first
+}
