@@ -42,7 +42,7 @@ in_every_shell() {
 			cat "$how" script >"$dir/script"
 			(
 				cd "$dir" || return
-				exec timeout 60 $shell ./script </dev/null
+				exec timeout 60 $shell ./script </dev/null 3>&- 4>&-
 			) >"$dir.out" 2>&1 && [ "$(tail -n 1 "$dir.out")" = 'all done' ] || {
 				echo "$dir:"
 				cat "$dir.out"
@@ -327,6 +327,24 @@ in_every_shell() {
 		check test "$(cat mine)" = text
 		check lock-run -n lock true
 	END
+}
+
+@test "a lock file that is replaced while one waits for it" {
+	local shell inode
+	for shell in "${shells[@]}"; do
+		: >lock
+		inode=$(stat -c %i lock)
+		coproc flock lock sh -c 'echo held; read -r end' 3>&-
+		read -r -u "${COPROC[0]}"
+		$shell -c '. holdfast.sh; acquire_git_lock lock 60 && lock-run -q -n lock true
+			echo $?' >out 3>&- 4>&- &
+		until grep -q -e "-> FLOCK .*:$inode " /proc/locks; do :; done
+		mv lock old
+		: >lock
+		echo >&"${COPROC[1]}"
+		wait
+		[ "$(cat out)" = 75 ]
+	done
 }
 
 @test "a log function of the script's is used, and no program of that name" {
