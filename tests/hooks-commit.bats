@@ -8,8 +8,9 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
+	command -v sqlite-backup >/dev/null || skip 'no sqlite-backup'
 	cd "$BATS_TEST_TMPDIR"
-	export GIT_CONFIG_GLOBAL=$PWD/global GIT_CONFIG_NOSYSTEM=1 GIT_EDITOR=true
+	export HOME=$PWD GIT_CONFIG_NOSYSTEM=1 GIT_EDITOR=true
 	git config --global user.name me
 	git config --global user.email me@example.org
 	git config --global init.defaultBranch main
@@ -258,4 +259,98 @@ no_lock_is_left() {
 	echo x >x
 	git add x
 	git commit -qm first
+}
+
+# A record that fails between the database and Git. (One that is killed there leaves Git's index.lock
+# too, with which no user's commit gets as far as to its hooks.)
+leave_unfinished() {
+	local n
+	for n in {1..5}; do
+		echo "text $n" >../note
+		HOLDFAST_FAULT="renameat2#$n:EIO" run "$HF_FAULT_BIN/atomic-record" --sqlite app.db \
+			--git . -m note --write note=../note --sql 'INSERT INTO t VALUES(9)'
+		[ "$status" != 76 ] || break
+	done
+	run -1 atomic-record --recover --dry-run --sqlite app.db --git .
+}
+
+@test "an unfinished record: finished before the commit, refused in commit -a and in push" {
+	git init -q --bare ../remote
+	git remote add origin ../remote
+	git config holdfast.database app.db
+	git push -q origin main
+	leave_unfinished
+	commits=$(git rev-list --count HEAD)
+	run -1 git push -q origin main
+	[[ $output == *'is not yet in Git'*'atomic-record --recover'* ]]
+	echo two >file
+	run -1 git commit -am two
+	[[ $output == *'is unfinished, and not to be finished in this commit'* ]]
+	[ "$(git rev-list --count HEAD)" = "$commits" ]
+	git add file
+	run -1 git commit -m two
+	[[ $output == *'was unfinished, and is finished now: commit again'* ]]
+	[ "$(git rev-list --count HEAD)" = $((commits + 1)) ]
+	git show HEAD:note | cmp - ../note
+	[ "$(git diff --cached --name-only)" = file ]
+	git commit -qm two
+	[ "$(files)" = 'file note' ]
+	git push -q origin main
+	no_lock_is_left
+}
+
+@test "under Git's lock, by lock-run or a keeper: at once, and in the right order whole" {
+	open_database
+	configure snap.sql
+	tell 'INSERT INTO t VALUES(2)'
+	lock-run --git . git commit -qm two --allow-empty
+	[[ $(git show HEAD:snap.sql) == *'VALUES(2)'* ]]
+	tell 'INSERT INTO t VALUES(3)'
+	lock-run --sqlite app.db --git . git commit -qm three --allow-empty
+	[[ $(git show HEAD:snap.sql) == *'VALUES(3)'* ]]
+	tell 'INSERT INTO t VALUES(4)'
+	bash -ec 'h=$(lock-acquire --owner $$ --git .)
+		git commit -qm four --allow-empty
+		lock-release "$h"'
+	[[ $(git show HEAD:snap.sql) == *'VALUES(4)'* ]]
+	# somebody has the database's turn, and is waited for by nobody who has Git's
+	mkfifo ../held ../end
+	lock-run --sqlite app.db sh -c ': >../held; read -r x <../end' 3>&- &
+	local holder=$!
+	: <../held
+	HOLDFAST_TIMEOUT=inf lock-run --git . git commit -qm five --allow-empty
+	echo two >file
+	HOLDFAST_TIMEOUT=inf git commit -qam six
+	echo >../end
+	wait $holder
+	[ "$(git rev-list --count HEAD)" = 6 ]
+	no_lock_is_left
+}
+
+@test "recorders beside users who commit: nobody stands still, nothing is lost" {
+	local i pids=()
+	configure snap.sql
+	for i in {1..12}; do
+		echo "$i" >"../src$i"
+		atomic-record -w 60s --sqlite app.db --git . -m "record $i" \
+			--write "note$i=../src$i" --sql "INSERT INTO t VALUES(100 + $i)" \
+			>/dev/null 2>"../err$i" 3>&- &
+		pids+=($!)
+	done
+	for i in {1..8}; do
+		echo "$i" >file
+		# Git itself does not wait for index.lock, nor for the branch
+		git commit -qam "user $i" >>../user 2>&1 || :
+		git commit -qm "user's other $i" --allow-empty >>../user 2>&1 || :
+	done
+	for i in {1..12}; do
+		wait "${pids[i - 1]}" || { cat "../err$i"; false; }
+	done
+	git commit -qm last --allow-empty
+	[ "$(git ls-tree --name-only HEAD | grep -c note)" = 12 ]
+	[ "$(sqlite3 app.db 'SELECT count(*) FROM t WHERE x > 100')" = 12 ]
+	[ "$(git show HEAD:snap.sql | grep -c 'VALUES(1[01][0-9])')" = 12 ]
+	run -0 atomic-record --recover --dry-run --sqlite app.db --git .
+	git fsck --strict
+	no_lock_is_left
 }
