@@ -22,10 +22,11 @@ setup() {
 	git add file
 	git commit -qm start
 	holdfast-hooks -q install
-	sqlite3 app.db 'PRAGMA journal_mode=WAL; CREATE TABLE t(x); INSERT INTO t VALUES(1)' >/dev/null
+	sqlite3 app.db 'PRAGMA journal_mode=WAL; CREATE TABLE t(x);
+		INSERT INTO t VALUES(1)' >/dev/null
 }
 
-# A process that has the database open, and runs what it is told: `tell SQL` returns when it is done.
+# A process that has the database open, and does what it is told: `tell SQL` returns once it has.
 open_database() {
 	coproc OTHER { exec python3 -u -c '
 import sqlite3, sys
@@ -261,14 +262,15 @@ no_lock_is_left() {
 	git commit -qm first
 }
 
-# A record that fails between the database and Git. (One that is killed there leaves Git's index.lock
-# too, with which no user's commit gets as far as to its hooks.)
+# A record that fails between the database and Git. (One that is killed there leaves Git's
+# index.lock too, with which no user's commit gets as far as to its hooks.)
 leave_unfinished() {
 	local n
 	for n in {1..5}; do
 		echo "text $n" >../note
-		HOLDFAST_FAULT="renameat2#$n:EIO" run "$HF_FAULT_BIN/atomic-record" --sqlite app.db \
-			--git . -m note --write note=../note --sql 'INSERT INTO t VALUES(9)'
+		HOLDFAST_FAULT="renameat2#$n:EIO" run "$HF_FAULT_BIN/atomic-record" \
+			--sqlite app.db --git . -m note --write note=../note \
+			--sql 'INSERT INTO t VALUES(9)'
 		[ "$status" != 76 ] || break
 	done
 	run -1 atomic-record --recover --dry-run --sqlite app.db --git .

@@ -246,6 +246,7 @@ in_every_shell() {
 @test "what the shell has left in the background does not keep the lock" {
 	in_every_shell <<-'END'
 		mkfifo end
+		exec 3<>end
 		acquire_git_lock lock
 		sh -c 'read -r x <end' &
 		release_git_lock lock
@@ -255,10 +256,9 @@ in_every_shell() {
 		background() { sh -c 'read -r x <end' & }
 		with_lock lock background
 		check lock-run -n lock true
-		exec 3>end
-		sleep 0 3>&-
-		printf '1\n2\n3\n' >&3
-		exec 3>&-
+		echo >&3
+		echo >&3
+		echo >&3
 		wait
 	END
 }
