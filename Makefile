@@ -74,7 +74,7 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_
 	breaker flock_cli lock_cli keeper_wire keeper_serve \
 	db_writer params script sql_file dump db_copy \
 	once_lock once_filter store_cli \
-	repo_message repo_base repo_objects repo_ref repo_tree repo_lock \
+	repo_base repo_objects repo_ref repo_tree repo_lock \
 	repo_who repo_path repo_git2 \
 	git_run git_store repo_plumbing \
 	inspect watch inspect_cli stats_cli \

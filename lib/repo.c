@@ -174,7 +174,7 @@ enum hf_status hf_repo_ready(struct hf_repo *repo, struct hf_repo_who *author,
 		const char *name, *what;
 	} states[] = {
 		{"MERGE_HEAD", "a merge"},	  {"rebase-merge", "a rebase"},
-		{"rebase-apply", "a rebase"},	  {"CHERRY_PICK_HEAD", "a cherry-pick"},
+		{"rebase-apply", "a rebase or am"},	  {"CHERRY_PICK_HEAD", "a cherry-pick"},
 		{"REVERT_HEAD", "a revert"},	  {"sequencer", "a cherry-pick or revert"},
 		{"BISECT_LOG", "a bisect"},
 	};

@@ -18,8 +18,9 @@
  * An object that is found may not be durable, since who wrote it may not have synced it: it is
  * synced along. It may be in a pack, which Git always syncs.
  *
- * One at a time in a repository: its turnstile is held. A crash leaves the staging directory, which
- * the next one empties; Git removes it too, for its name.
+ * One at a time in a repository, whatever worktree it is opened by: its turnstile is held, and who
+ * has it open twice settles one before he begins with the other. A crash leaves the staging
+ * directory, which the next one empties; Git removes it too, for its name.
  */
 
 #include "repo_base.h"
