@@ -18,6 +18,8 @@ enum hf_status hf_await_begin(struct hf_await *await, int dir, const char *name,
 	*await = (struct hf_await){.name = name, .notify = -1, .process = -1};
 	if (hf_backoff_init(&await->backoff, NULL, deadline, err) != HF_OK)
 		return HF_USAGE;
+	if (dir < 0)
+		return HF_OK;
 	await->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
 	if (await->notify >= 0 &&

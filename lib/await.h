@@ -10,6 +10,9 @@
  * no instance to be had (128 a user by default), and nothing is heard of another machine. So every
  * sleep ends by the backoff of clock.h at the latest, and the caller looks again.
  *
+ * Closing an inotify instance waits for the kernel, for ten or twenty milliseconds. Whoever looks
+ * more often than that does without it: dir is -1 then.
+ *
  *	hf_await_begin(&await, dir, "x.lock", deadline, &err);
  *	while (is_there()) {
  *		hf_await_process(&await, pid);

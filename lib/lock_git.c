@@ -15,7 +15,7 @@
 #include "sys.h"
 #include "turnstile.h"
 
-enum { LONGEST_PAUSE_MS = 20, LEAST_JUDGE_MS = 50, MOST_JUDGE_MS = 500 };
+enum { LONGEST_PAUSE_MS = 10, LEAST_JUDGE_MS = 50, MOST_JUDGE_MS = 500 };
 
 struct git {
 	struct hf_gitdir at;
@@ -245,8 +245,7 @@ static enum hf_status wait_for_index(struct hf_lock *lock, struct git *g,
 	struct hf_evidence e = {0};
 	struct hf_await await;
 	struct stat st;
-	enum hf_status status = hf_await_begin(&await, g->index.dir, g->index.name,
-					       wait->deadline, err);
+	enum hf_status status = hf_await_begin(&await, -1, NULL, wait->deadline, err);
 
 	if (status != HF_OK)
 		return status;

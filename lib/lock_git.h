@@ -26,8 +26,8 @@
  *	    database.
  *	X2  What is moved is moved under the turnstile, and by the rule of breaker.h, to which
  *	    lock-break keeps as well.
- *	X3  Its end is noticed by inotify, and by the end of the process that could have made it;
- *	    and looked for every 20 ms. It is judged anew when such a process ends, else a few times
+ *	X3  Its end is looked for after a pause that grows to 10 ms, and at the end of the process
+ *	    that could have made it. It is judged anew when such a process ends, else a few times
  *	    a second. A Git that starts later than this very index.lock was first seen is not its
  *	    maker, so that one after another does not keep a dead one's lock alive.
  *	X4  A Git that is this command's own ancestor, as in a hook of `git commit -a`, does not end

@@ -13,7 +13,7 @@
 #include "sys.h"
 #include "turnstile.h"
 
-enum { LONGEST_PAUSE_MS = 20 };
+enum { LONGEST_PAUSE_MS = 10 };
 
 struct sqlite {
 	struct hf_target db, turnstile;
@@ -163,13 +163,10 @@ static enum hf_status wait_for_writer(const char *path, const struct hf_target *
 				      bool frozen, struct hf_err *err)
 {
 	int64_t said = wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER;
-	char journal[NAME_MAX + 16];
 	struct hf_sqlite_user user;
 	struct hf_await await;
-	enum hf_status status;
+	enum hf_status status = hf_await_begin(&await, -1, NULL, wait->deadline, err);
 
-	snprintf(journal, sizeof(journal), "%s-journal", db->name);
-	status = hf_await_begin(&await, db->dir, journal, wait->deadline, err);
 	if (status != HF_OK)
 		return status;
 	if (await.backoff.cap > LONGEST_PAUSE_MS * HF_MS)

@@ -29,7 +29,7 @@
  *
  *	W1  Nobody waits for a foreign writer while holding the turnstile (lock.h).
  *	W2  A foreign writer's end is noticed by a look at the lock bytes: after a pause that grows
- *	    to 20 ms, at the end of the writer's process, and when its rollback journal goes.
+ *	    to 10 ms, and at the end of the writer's process.
  *	W3  When the foreign part was looked at the turnstile is held, so no one who keeps to it
  *	    begins to write in between. A stranger can, at any time: the command has to expect
  *	    SQLITE_BUSY from strangers, as always.
