@@ -80,8 +80,10 @@ static int do_record(struct hf_record_cli *record)
 	hf_record_cli_wait(&cli, timeout, record);
 	if (status == HF_OK)
 		status = hf_record(&record->request, &result, &err);
-	if (status == HF_OK || (status == HF_UNCERTAIN && result.recorded))
-		hf_record_cli_result(&result, json, cli.quiet);
+	if (status == HF_OK)
+		status = hf_record_cli_result(&result, json, cli.quiet, &err);
+	else if (status == HF_UNCERTAIN && result.recorded)
+		hf_record_cli_result(&result, json, cli.quiet, NULL);
 	return finish(status, &err);
 }
 

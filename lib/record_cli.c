@@ -257,7 +257,8 @@ enum hf_status hf_record_cli_read(struct hf_record_cli *record, struct hf_err *e
 
 /* ---- what came of it ------------------------------------------------------------------------ */
 
-void hf_record_cli_result(const struct hf_record_result *result, bool json, bool quiet)
+enum hf_status hf_record_cli_result(const struct hf_record_result *result, bool json, bool quiet,
+				    struct hf_err *err)
 {
 	if (json) {
 		printf("{\"id\":\"%s\",\"rowid\":%lld", result->id, (long long)result->rowid);
@@ -268,6 +269,11 @@ void hf_record_cli_result(const struct hf_record_result *result, bool json, bool
 		printf("%lld%s%s\n", (long long)result->rowid, result->commit[0] ? " " : "",
 		       result->commit);
 	}
+	if (fflush(stdout) == 0)
+		return HF_OK;
+	hf_fail_errno_as(err, HF_UNCERTAIN, "recorded, but standard output cannot be written");
+	clearerr(stdout);
+	return HF_UNCERTAIN;
 }
 
 /* A string of JSON; its text may be anybody's. */

@@ -83,8 +83,10 @@ void hf_record_cli_wait(struct hf_cli *cli, int64_t timeout, struct hf_record_cl
 /* Read all sources. HF_NOINPUT: one is not there. HF_DATA: empty, or too large. */
 enum hf_status hf_record_cli_read(struct hf_record_cli *record, struct hf_err *err);
 
-/* What came of it, on standard output. */
-void hf_record_cli_result(const struct hf_record_result *result, bool json, bool quiet);
+/* What came of it, on standard output. HF_UNCERTAIN: it cannot be written, which takes nothing
+ * back. */
+enum hf_status hf_record_cli_result(const struct hf_record_result *result, bool json, bool quiet,
+				    struct hf_err *err);
 
 /* An unfinished record: a line, for hf_record_list(). */
 struct hf_record_shown {

@@ -4,12 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "git_locks.h"
 #include "repo_message.h"
 #include "sys.h"
 
 /* Each time the tip has moved, somebody else got something done. */
 enum { MOST_MOVES = 1000 };
+
+/* How often one looks anew whether the ref's lock is stale. */
+#define LOOK (HF_SECOND / 5)
 
 static void trailer_of(char *out, size_t size, const char *id)
 {
@@ -59,12 +63,34 @@ static enum hf_status stage_file(struct hf_record_git *g, size_t i, const struct
 	return status;
 }
 
+/* Is in the commit what was to be? A disk that fails while Git's programs look at it can make them
+ * believe that something is not there. */
+static enum hf_status check_commit(const struct hf_record_git *g, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < g->intent->file_count && status == HF_OK; i++) {
+		const struct hf_repo_change *change = &g->changes[i];
+		struct hf_repo_change entry = {.path = change->path};
+
+		status = hf_repo_entry(g->repo, g->commit, &entry, err);
+		if (status == HF_OK && (entry.remove != change->remove ||
+					strcmp(entry.oid, change->oid) != 0 ||
+					entry.mode != change->mode))
+			status = hf_fail(err, HF_IO, "the commit that was made lacks '%s'",
+					 change->path);
+	}
+	return status;
+}
+
 static enum hf_status make_commit(struct hf_record_git *g, const char *tip, struct hf_err *err)
 {
 	const struct hf_intent *intent = g->intent;
+	enum hf_status status = hf_repo_commit(g->repo, tip, g->changes, intent->file_count,
+					       intent->message, &intent->author,
+					       &intent->committer, g->commit, err);
 
-	return hf_repo_commit(g->repo, tip, g->changes, intent->file_count, intent->message,
-			      &intent->author, &intent->committer, g->commit, err);
+	return status == HF_OK ? check_commit(g, err) : status;
 }
 
 enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo,
@@ -201,6 +227,22 @@ static void clear_ref_lock(const struct hf_record_git *g)
 		hf_git_lock_break(&git, path, 0, &options, &broken, NULL);
 }
 
+static enum hf_status move(const struct hf_record_git *g, const char *from, const char *to,
+			   const char *reflog, int64_t deadline, struct hf_err *err)
+{
+	const struct hf_intent *intent = g->intent;
+	enum hf_status status;
+
+	do {
+		int64_t soon = hf_deadline_in(LOOK);
+
+		clear_ref_lock(g);
+		status = hf_repo_move(g->repo, intent->ref, from, to, reflog, &intent->committer,
+				      soon < deadline ? soon : deadline, err);
+	} while (status == HF_BUSY && hf_until(deadline) > 0);
+	return status;
+}
+
 static enum hf_status redo(struct hf_record_git *g, const struct hf_record_file *files,
 			   struct hf_repo_change *keep, bool *is_kept, const char *tip,
 			   int64_t deadline, struct hf_err *err)
@@ -220,10 +262,7 @@ static enum hf_status redo(struct hf_record_git *g, const struct hf_record_file 
 		if (status == HF_OK)
 			status = edit_index(g, files, is_kept, err);
 		if (status == HF_OK)
-			clear_ref_lock(g);
-		if (status == HF_OK)
-			status = hf_repo_move(g->repo, intent->ref, now, target, reflog,
-					      &intent->committer, deadline, err);
+			status = move(g, now, target, reflog, deadline, err);
 		if (status != HF_NO)
 			return status;
 		status = hf_repo_tip(g->repo, intent->ref, now, err);

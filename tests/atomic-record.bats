@@ -94,6 +94,13 @@ killed_at() {
 	[[ $(git log -1 --format=%B) == *"$(jq -r .id <<<"$output")"* ]]
 }
 
+@test "standard output that cannot be written takes nothing back" {
+	record b >/dev/full 2>../said || status=$?
+	[ "$status" = 76 ]
+	grep 'recorded, but' ../said
+	[ "$(git log -1 --format=%s)" = 'record b' ]
+}
+
 @test "without a repository: files and rows" {
 	run -0 atomic-record --sqlite "$db" --write ../f=../note --append ../g=../line \
 		--sql "INSERT INTO t(name) VALUES ('a')"

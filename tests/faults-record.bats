@@ -1,0 +1,41 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# atomic-record, killed and failed at its system calls, SQLite's and libgit2's among them; then
+# recovery: note, line, row and commit are all there or none is (tests/rig/record.py).
+#
+# A sample of the calls; with EVERY=1 in the environment, all of them, which takes half an hour.
+
+bats_require_minimum_version 1.5.0
+
+# What fsync(2) costs is not what is asked here: the scene is in memory.
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	export GIT_CONFIG_NOSYSTEM=1
+}
+
+# every N ARGUMENT...: record.py at every N-th place.
+every() {
+	local n=${EVERY:-$1}
+
+	run unshare -m sh -c 'mount -t tmpfs none . && cd "$PWD" && exec "$@"' sh \
+		"$HF_TOP/tests/rig/record.py" -e "1/$n" "${@:2}"
+	echo "$output"
+	[ "$status" = 0 ]
+}
+
+@test "SIGKILL" {
+	every 17 strace kill
+}
+
+@test "EIO and ENOSPC" {
+	every 37 strace EIO ENOSPC
+}
+
+@test "SIGKILL, with a rollback journal" {
+	every 37 -j DELETE strace kill
+}
+
+@test "the fault table: SIGKILL, EIO, ENOSPC" {
+	every 13 table kill EIO ENOSPC
+}
