@@ -90,8 +90,8 @@ BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-si
 	lock-retry lock-dot lock-break lock-status lock-keeper lock-sqlite lock-git model \
 	sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease sqlite-queue \
 	shell hooks hooks-commit \
-	faults-write faults-append faults-update faults-lock faults-record faults-keeper fuzz strace \
-	powercut man completion demo house install atomic-record
+	faults-write faults-append faults-update faults-lock faults-keeper fuzz strace \
+	powercut man completion demo house install atomic-record faults-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)
