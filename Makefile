@@ -35,7 +35,7 @@ CORE_ROOMS = wording err clock sys stats path fd proc ident copy attributes stag
 	inspect inspect_file \
 	await lock dot_file lock_dot breaker lock_file lock_range lock_slots \
 	gitdir git_exclude turnstile sqlite_hold lock_sqlite \
-	git_owners git_evidence git_locks lock_git lockset \
+	git_owners git_evidence git_locks inspect_more lock_git lockset \
 	keeper_serve keeper
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
@@ -77,7 +77,7 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_
 	repo_base repo_objects repo_ref repo_tree repo_lock \
 	repo_who repo_path repo_git2 \
 	git_run git_store repo_plumbing \
-	inspect watch inspect_cli stats_cli \
+	inspect inspect_more watch inspect_cli stats_cli \
 	record_file record_hold record_git redo recover record record_cli
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))

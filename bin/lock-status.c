@@ -1,16 +1,31 @@
 /* SPDX-License-Identifier: ISC */
 /* lock-status: who holds what, since when, and may it be removed? */
 
+#include <stdlib.h>
+
 #include "cli.h"
 #include "clock.h"
 #include "inspect_cli.h"
 #include "inspect_file.h"
+#include "inspect_more.h"
 #include "stats_cli.h"
 #include "watch.h"
 
-enum { OPT_JSON = HF_OPT_OWN, OPT_MINE, OPT_WATCH, OPT_STATS, OPT_CSV, OPT_METRICS, OPT_HISTOGRAM };
+enum {
+	OPT_JSON = HF_OPT_OWN,
+	OPT_MINE,
+	OPT_WATCH,
+	OPT_STATS,
+	OPT_CSV,
+	OPT_METRICS,
+	OPT_HISTOGRAM,
+	OPT_SQLITE,
+	OPT_GIT
+};
 
 static const struct hf_opt options[] = {
+	{OPT_SQLITE, "sqlite", "DB", "who writes to, checkpoints and reads this database"},
+	{OPT_GIT, "git", "DIR", "the locks that Git has in this repository"},
 	{OPT_MINE, "mine", NULL, "only what this command runs under; 1 if that is nothing"},
 	{OPT_WATCH, "watch", "[INTERVAL]", "show it again and again, each 2s if not given"},
 	{OPT_STATS, "stats", "FILE", "sum up what $HOLDFAST_STATS=FILE has noted, by lock"},
@@ -21,7 +36,8 @@ static const struct hf_opt options[] = {
 	HF_ROWS_END,
 };
 
-static const char *const synopsis[] = {"[options] [PATH…]", "[options] --stats FILE [PATH…]", NULL};
+static const char *const synopsis[] = {"[options] [PATH…]", "[options] --sqlite DB | --git DIR…",
+					 "[options] --stats FILE [PATH…]", NULL};
 
 static struct hf_cli cli = {
 	.tool = "lock-status",
@@ -33,27 +49,60 @@ static struct hf_cli cli = {
 		  "1 one is\nheld, stale or not to be judged.",
 };
 
+/* What is named: a path, or by an option. */
+struct named {
+	int option; /* or 0 */
+	const char *path;
+};
+
 struct work {
+	struct named *named;
+	size_t count;
+	size_t under; /* of how many of them this command runs under a lock */
 	bool mine, watch, histogram;
 	int format; /* OPT_JSON …, or 0 */
 	const char *stats;
 	int64_t interval;
 };
 
+static enum hf_status look_at(const struct named *named, struct hf_inspect *list,
+			      struct hf_err *err)
+{
+	enum hf_status status;
+
+	if (named->option == OPT_SQLITE)
+		return hf_inspect_sqlite(list, named->path, err);
+	if (named->option == OPT_GIT)
+		return hf_inspect_git(list, named->path, err);
+	status = hf_inspect_git_lock(list, named->path, err);
+	return status == HF_NO ? hf_inspect_path(list, named->path, err) : status;
+}
+
+/* Is one of the rows from `first` on mine? */
+static bool has_mine(const struct hf_inspect *list, size_t first)
+{
+	for (size_t i = first; i < list->count; i++)
+		if (list->rows[i].mine)
+			return true;
+	return false;
+}
+
 /* The status of all: the first failure, of which errors has a line. What can be looked at is shown
  * all the same. */
-static enum hf_status look(struct hf_inspect *list, FILE *errors)
+static enum hf_status look(struct work *w, struct hf_inspect *list, FILE *errors)
 {
 	struct hf_err err;
 	enum hf_status status = hf_inspect_start(list, &err), all = status;
 
-	if (status == HF_OK && cli.operand_count == 0)
+	if (status == HF_OK && w->count == 0)
 		all = status = hf_inspect_all(list, &err);
 	if (status != HF_OK)
 		hf_cli_report_to(errors, &cli, &err);
-	for (int i = 0; status == HF_OK && i < cli.operand_count; i++) {
-		enum hf_status one = hf_inspect_path(list, cli.operands[i], &err);
+	for (size_t i = 0; status == HF_OK && i < w->count; i++) {
+		size_t first = list->count;
+		enum hf_status one = look_at(&w->named[i], list, &err);
 
+		w->under += has_mine(list, first);
 		if (one == HF_OK)
 			continue;
 		hf_cli_report_to(errors, &cli, &err);
@@ -64,9 +113,9 @@ static enum hf_status look(struct hf_inspect *list, FILE *errors)
 
 static void show(const struct work *w, const struct hf_inspect *list, FILE *out, size_t width)
 {
-	enum hf_inspect_detail detail = cli.verbose	     ? HF_INSPECT_EVERY
-					: cli.operand_count ? HF_INSPECT_REASONS
-							    : HF_INSPECT_LINES;
+	enum hf_inspect_detail detail = cli.verbose ? HF_INSPECT_EVERY
+					: w->count  ? HF_INSPECT_REASONS
+						    : HF_INSPECT_LINES;
 
 	if (w->format)
 		hf_inspect_json(out, list, w->mine);
@@ -80,7 +129,7 @@ static enum hf_status draw(void *context, FILE *out, size_t width, struct hf_err
 	struct hf_inspect list;
 
 	(void)err;
-	look(&list, out);
+	look(context, &list, out);
 	show(context, &list, out, width);
 	hf_inspect_free(&list);
 	return HF_OK;
@@ -89,14 +138,12 @@ static enum hf_status draw(void *context, FILE *out, size_t width, struct hf_err
 /* What -q and --mine ask. Under all that is named, or under anything. */
 static enum hf_status answer(const struct work *w, const struct hf_inspect *list)
 {
-	size_t mine = 0, taken = 0;
+	size_t taken = 0;
 
-	for (size_t i = 0; i < list->count; i++) {
-		mine += list->rows[i].mine;
+	for (size_t i = 0; i < list->count; i++)
 		taken += list->rows[i].state != HF_INSPECT_FREE;
-	}
 	if (w->mine)
-		return mine && (!cli.operand_count || mine == list->count) ? HF_OK : HF_NO;
+		return (w->count ? w->under == w->count : has_mine(list, 0)) ? HF_OK : HF_NO;
 	return cli.quiet && taken ? HF_NO : HF_OK;
 }
 
@@ -106,6 +153,9 @@ static void parse(struct work *w, int argc, char **argv)
 	int id;
 
 	hf_cli_start(&cli, argc, argv);
+	w->named = calloc((size_t)argc + 1, sizeof(*w->named));
+	if (!w->named)
+		exit(HF_OS);
 	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
 		if (id == OPT_JSON || id == OPT_CSV || id == OPT_METRICS) {
 			if (w->format && w->format != id)
@@ -114,6 +164,8 @@ static void parse(struct work *w, int argc, char **argv)
 			w->format = id;
 		} else if (id == OPT_STATS)
 			w->stats = arg;
+		else if (id == OPT_SQLITE || id == OPT_GIT)
+			w->named[w->count++] = (struct named){id, arg};
 		else if (id == OPT_HISTOGRAM)
 			w->histogram = true;
 		else if (id == OPT_MINE)
@@ -125,8 +177,10 @@ static void parse(struct work *w, int argc, char **argv)
 	}
 	if (w->watch && cli.quiet)
 		hf_cli_usage(&cli, "--watch and --quiet exclude each other");
-	if (w->stats && (w->watch || w->mine))
-		hf_cli_usage(&cli, "--stats excludes --watch and --mine");
+	if (w->stats && (w->watch || w->mine || w->count))
+		hf_cli_usage(&cli, "--stats excludes --watch, --mine, --sqlite and --git");
+	for (int i = 0; i < cli.operand_count; i++)
+		w->named[w->count++] = (struct named){0, cli.operands[i]};
 	if (!w->stats && (w->histogram || (w->format && w->format != OPT_JSON)))
 		hf_cli_usage(&cli, "--csv, --openmetrics and --histogram are for --stats");
 }
@@ -172,11 +226,12 @@ int main(int argc, char **argv)
 		hf_watch("lock-status", w.interval, draw, &w, &err);
 		return (int)hf_cli_report(&cli, &err);
 	}
-	status = look(&list, stderr);
+	status = look(&w, &list, stderr);
 	if (list.count && !cli.quiet)
 		show(&w, &list, stdout, hf_watch_width());
 	if (status == HF_OK)
 		status = answer(&w, &list);
 	hf_inspect_free(&list);
+	free(w.named);
 	return hf_cli_finish(&cli, status);
 }

@@ -59,6 +59,10 @@ struct hf_party {
 	int64_t since;	     /* wall clock, when the process was started; 0: not known */
 	char command[160];   /* "": not known */
 
+	/* At a database: what it does there ("writes to it"); and whether it pins the log. */
+	const char *role; /* or NULL */
+	bool pins;
+
 	/* A keeper (keeper_ask.h) that answers. */
 	bool keeps;
 	pid_t owner;  /* 0: none */

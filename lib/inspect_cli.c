@@ -232,6 +232,10 @@ static void put_party(struct hf_json *json, const struct hf_inspect_row *row,
 		hf_json_number(json, "fd", party->fd);
 	if (party->keeps)
 		put_keeper(json, party);
+	if (party->role) {
+		hf_json_text(json, "role", party->role);
+		hf_json_flag(json, "pins", party->pins);
+	}
 	hf_json_text(json, "mode", party->exclusive ? "exclusive" : "shared");
 	if (range)
 		hf_json_number(json, "start", party->start);

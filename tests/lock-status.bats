@@ -412,3 +412,47 @@ assert re.search(r"taken_total\{lock=\"[^\n]*/a \\\"b\\\"\\n,\\\\\",kind=\"file\
 	run -0 lock-status -q --stats stats
 	[ "$output" = '' ]
 }
+
+@test "--sqlite: who writes, who reads and pins the log, who waits at the turnstile" {
+	sqlite3 db 'pragma journal_mode=wal; create table t (x); insert into t values (1)'
+	lock-status --json --sqlite db | jq -e '.kind == "sqlite" and .state == "free" and
+		.holders == []'
+	python3 -c '
+import sqlite3, os
+w = sqlite3.connect("db", isolation_level=None); r = sqlite3.connect("db", isolation_level=None)
+r.execute("begin"); r.execute("select * from t").fetchall()
+w.execute("begin immediate")
+open("up", "w").close(); open("down").read()' 3>&- &
+	cat up
+	lock-status --json --sqlite db | jq -e --argjson p $! '.state == "held" and
+		.holders[0].pid == $p and .holders[0].role == "writes to it" and
+		any(.holders[]; .role == "reads it")'
+	run -1 lock-status -q --sqlite db
+	: >down
+	wait
+	hold lock-run --sqlite db
+	lock-status --json --sqlite db | jq -es --argjson p "$holder" '
+		map(.kind) == ["sqlite", "turnstile"] and .[0].state == "free" and
+		.[1].state == "held" and .[1].holders[0].pid == $p'
+	let_go
+	run -0 lock-run --sqlite db lock-status -q --mine --sqlite db
+	run -73 lock-status --sqlite no/such
+}
+
+@test "--git: the locks of a repository, held, stale and named" {
+	git init -q g
+	lock-status --json --git g | jq -e '.kind == "git" and .state == "free"'
+	: >g/.git/index.lock
+	lock-status --json --git g | jq -e '.kind == "git" and .state == "stale" and
+		(.path | endswith("/g/.git/index.lock")) and (.reasons | length) > 0'
+	[ "$(state g/.git/index.lock)" = 'git stale' ]
+	[ -e g/.git/index.lock ]
+	exec 9>>g/.git/index.lock
+	[ "$(state g/.git/index.lock)" = 'git held' ]
+	exec 9>&-
+	rm g/.git/index.lock
+	run -0 lock-run --git g lock-status -q --mine --git g
+	mkdir none
+	GIT_CEILING_DIRECTORIES=$PWD run -66 lock-status --git none
+	run -64 lock-status --stats x --git g
+}
