@@ -20,6 +20,10 @@ seeds() {
 	printf '\2'1h30m10.5s >corpus/duration
 	printf '\3a\tb\xc3\xa9\x9b\n' >corpus/name
 	printf '\0041.5MiB' >corpus/size
+	{
+		printf '\6'
+		printf 'holdfast-stats-1 1764067323412 lock-run 4711 file taken 1 12 34 0 /a\\x20b'
+	} >corpus/stats
 	{ printf '\5'; sha256sum record | cut -c-64 | tr -d '\n'; } >corpus/hash
 }
 

@@ -16,6 +16,7 @@
 #include "dot_record.h"
 #include "err.h"
 #include "flock_options.h"
+#include "stats.h"
 #include "waitfor.h"
 
 #define require(condition)                                                                         \
@@ -52,6 +53,8 @@ static void lock_line(const char *text, size_t size)
 	(void)size;
 	if (hf_lock_parse(text, &record))
 		require(strstr(text, "FLOCK"));
+	if (hf_lock_parse_any(text, &record))
+		require(record.start >= 0 && record.last >= 0);
 }
 
 static void duration(const char *text, size_t size)
@@ -96,8 +99,23 @@ static void if_match(const char *text, size_t size)
 		require(strlen(text) == 64 || strcmp(text, "absent") == 0);
 }
 
+static void stats_line(const char *text, size_t size)
+{
+	struct hf_stats_line line, again;
+	char out[HF_STATS_LINE];
+	size_t n;
+
+	if (!hf_stats_parse(text, size, &line))
+		return;
+	require(line.lock[0] && line.waited >= 0 && line.held >= -1 && line.breaks >= 0);
+	n = hf_stats_format(&line, out);
+	require(n < sizeof(out) && out[n - 1] == '\n' && !memchr(out, '\n', n - 1));
+	require(hf_stats_parse(out, n - 1, &again));
+	require(again.waited == line.waited && strcmp(again.kind, line.kind) == 0);
+}
+
 static void (*const parsers[])(const char *text, size_t size) = {
-	dot_record, lock_line, duration, escape, lock_size, if_match,
+	dot_record, lock_line, duration, escape, lock_size, if_match, stats_line,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
