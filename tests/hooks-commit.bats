@@ -8,7 +8,6 @@
 bats_require_minimum_version 1.5.0
 
 setup() {
-	command -v sqlite-backup >/dev/null || skip 'no sqlite-backup'
 	cd "$BATS_TEST_TMPDIR"
 	export HOME=$PWD GIT_CONFIG_NOSYSTEM=1 GIT_EDITOR=true
 	git config --global user.name me
@@ -266,7 +265,7 @@ no_lock_is_left() {
 # index.lock too, with which no user's commit gets as far as to its hooks.)
 leave_unfinished() {
 	local n
-	for n in {1..5}; do
+	for n in {1..20}; do
 		echo "text $n" >../note
 		HOLDFAST_FAULT="renameat2#$n:EIO" run "$HF_FAULT_BIN/atomic-record" \
 			--sqlite app.db --git . -m note --write note=../note \
