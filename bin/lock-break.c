@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "clock.h"
 #include "git_locks.h"
+#include "json.h"
 
 enum { OPT_STALE_AFTER = HF_OPT_OWN, OPT_ALONE, OPT_DRY_RUN, OPT_JSON, OPT_GIT };
 
@@ -40,43 +41,25 @@ static const char *const ends[] = {
 	[HF_BREAK_UNKNOWN] = "unknown",
 };
 
-/* Text that hf_escape() has made printable, as a JSON string. */
-static void put_string(const char *key, const char *text)
-{
-	char line[8192];
-
-	hf_escape(line, sizeof(line), text);
-	printf("\"%s\":\"", key);
-	for (const char *s = line; *s; s++)
-		printf(*s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
-	putchar('"');
-}
-
 static void show_json(const char *path, const struct hf_broken *b)
 {
 	const struct hf_evidence *e = &b->evidence;
+	struct hf_json json = {.out = stdout};
 
-	putchar('{');
-	put_string("path", path);
-	printf(",\"state\":\"%s\"", ends[b->end]);
+	hf_json_begin(&json, NULL, '{');
+	hf_json_text(&json, "path", path);
+	hf_json_text(&json, "state", ends[b->end]);
 	if (e->record.owner.pid)
-		printf(",\"pid\":%d", (int)e->record.owner.pid);
-	if (e->record.owner.host[0]) {
-		putchar(',');
-		put_string("host", e->record.owner.host);
-	}
-	if (b->moved[0]) {
-		putchar(',');
-		put_string("quarantine", b->moved);
-	}
-	printf(",\"reasons\":[");
-	for (int i = 0; i < e->count; i++) {
-		printf("%s\"", i ? "," : "");
-		for (const char *s = e->reason[i]; *s; s++)
-			printf(*s == '"' || *s == '\\' ? "\\%c" : "%c", *s);
-		putchar('"');
-	}
-	printf("]}\n");
+		hf_json_number(&json, "pid", e->record.owner.pid);
+	if (e->record.owner.host[0])
+		hf_json_text(&json, "host", e->record.owner.host);
+	if (b->moved[0])
+		hf_json_text(&json, "quarantine", b->moved);
+	hf_json_begin(&json, "reasons", '[');
+	for (int i = 0; i < e->count; i++)
+		hf_json_text(&json, NULL, e->reason[i]);
+	hf_json_end(&json);
+	hf_json_end(&json);
 }
 
 static void show(const char *path, const struct hf_broken *b)
