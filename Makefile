@@ -76,7 +76,7 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_
 	once_lock once_filter store_cli \
 	repo_base repo_objects repo_ref repo_tree repo_lock \
 	repo_who repo_path repo_git2 \
-	git_run git_store repo_plumbing \
+	git_run git_store \
 	inspect inspect_more watch inspect_cli stats_cli \
 	record_file record_hold record_git redo recover record record_cli
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
