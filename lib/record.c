@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,6 +70,14 @@ static enum hf_status place_file(struct record *r, struct hf_record_file *f, str
 	return status;
 }
 
+static mode_t current_umask(void)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return mask;
+}
+
 static enum hf_status ask_file(struct record *r, size_t i, struct hf_err *err)
 {
 	const struct hf_record_want *want = &r->request->files[i];
@@ -78,6 +87,7 @@ static enum hf_status ask_file(struct record *r, size_t i, struct hf_err *err)
 	f->plan->op = want->op;
 	f->plan->content = want->content;
 	f->plan->size = want->size;
+	f->plan->mode = 0666 & ~current_umask();
 	f->if_match = want->if_match;
 	status = hf_record_file_open(f, &r->hold.place, r->request->parents, err);
 	if (status == HF_OK)
@@ -164,8 +174,17 @@ static enum hf_status stage_file(struct record *r, struct hf_record_file *f, str
 	char found[65];
 	enum hf_status status = hf_record_file_look(f, &r->hold.wait, found, err);
 
-	return status == HF_OK ? hf_record_file_stage(f, found, hf_redo_snapshot, &r->hold, err)
-			       : status;
+	return status == HF_OK ? hf_record_file_stage(f, found, NULL, NULL, err) : status;
+}
+
+/* A snapshot is made when the rows are committed: then all that is behind the COMMIT is done as
+ * recovery does it. */
+static bool has_snapshot(const struct record *r)
+{
+	for (size_t i = 0; i < r->intent.file_count; i++)
+		if (r->intent.files[i].op == HF_RECORD_SNAPSHOT)
+			return true;
+	return false;
 }
 
 static enum hf_status stage(struct record *r, struct hf_err *err)
@@ -174,11 +193,12 @@ static enum hf_status stage(struct record *r, struct hf_err *err)
 	enum hf_status status = HF_OK;
 
 	for (size_t i = 0; i < intent->file_count && status == HF_OK; i++)
-		status = stage_file(r, &r->files[i], err);
+		if (intent->files[i].op != HF_RECORD_SNAPSHOT)
+			status = stage_file(r, &r->files[i], err);
 	if (status != HF_OK || !r->repo)
 		return status;
 	status = hf_repo_head(r->repo, &intent->ref, intent->tip, err);
-	if (status == HF_OK)
+	if (status == HF_OK && !has_snapshot(r))
 		status = hf_record_git_stage(&r->redo.git, r->repo, intent, r->files, intent->tip,
 					     err);
 	return status;
@@ -273,6 +293,18 @@ static enum hf_status unfinished(const struct record *r, struct hf_err *err)
 	return HF_UNCERTAIN;
 }
 
+/* What was staged has shown that it can be; it is staged anew, with the snapshot. */
+static enum hf_status finish_as_recovery(struct record *r, struct hf_err *err)
+{
+	enum hf_status status = hf_hold_begin(&r->hold, true, err);
+
+	for (size_t i = 0; i < r->intent.file_count; i++)
+		hf_record_file_unstage(&r->files[i]);
+	if (status == HF_OK)
+		status = hf_redo_found(&r->redo, err);
+	return status == HF_OK ? hf_db_commit(r->hold.db, err) : status;
+}
+
 static enum hf_status finish(struct record *r, struct hf_err *err)
 {
 	struct hf_err own;
@@ -284,11 +316,12 @@ static enum hf_status finish(struct record *r, struct hf_err *err)
 	r->redo.intent = &r->intent;
 	r->redo.files = r->files;
 	r->redo.repo = r->repo;
-	status = hf_redo(&r->redo, r->intent.tip, err);
+	status = has_snapshot(r) ? finish_as_recovery(r, err)
+				 : hf_redo(&r->redo, r->intent.tip, err);
 	if (status != HF_OK)
 		return unfinished(r, err);
 	memcpy(r->result->commit, r->redo.commit, sizeof(r->result->commit));
-	status = forget(r, &own);
+	status = has_snapshot(r) ? HF_OK : forget(r, &own);
 	/* With a commit the record is done, whoever clears it away. A database that is busy, or a
 	 * disk that is full, keeps the intent for the next one. */
 	if (status == HF_OK || r->repo)

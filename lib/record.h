@@ -17,12 +17,12 @@
  *		(BEGIN IMMEDIATE) and Git's index.lock. If one of these is busy, all is given back,
  *		the busy one alone is waited for, and this begins again.
  *	recover	what a dead recorder left in this database (recover.h), and COMMIT
- *	run	the user's SQL; then the snapshot, if one is wanted: it has the new rows, and no
- *		intent
+ *	run	the user's SQL
  *	stage	the files, unnamed, in their directories, with their attributes, synced; the
  *		blobs, trees and the commit object, synced. What can fail fails here.
  *	COMMIT	with the intent, synced                                         the commit point
- *	files	the staged ones get their names; the directories are synced
+ *	files	the staged ones get their names; the directories are synced. A snapshot of the
+ *		database is made here: it has the new rows, and no intent
  *	index	the named paths alone, in the index as it is; synced
  *	ref	by compare and swap. If its tip has moved, the commit is made anew upon that
  *	forget	the intent is deleted; then index.lock, and the set, are given back

@@ -9,7 +9,13 @@
 #include <sys/mman.h>
 
 #include "copy.h"
+#include "db_copy.h"
 #include "sys.h"
+
+struct hf_snapshot {
+	const struct hf_hold *hold;
+	bool as_text;
+};
 
 /* What has become of a file. */
 enum fate {
@@ -50,11 +56,18 @@ enum hf_status hf_redo(struct hf_redo *redo, const char *tip, struct hf_err *err
 	return status == HF_OK ? redo_git(redo, tip, err) : status;
 }
 
-enum hf_status hf_redo_snapshot(void *hold, int fd, struct hf_err *err)
+/* By a connection of its own, which sees what is committed: one that writes cannot be copied. */
+static enum hf_status snapshot(void *context, int fd, struct hf_err *err)
 {
-	(void)hold;
-	(void)fd;
-	return hf_fail(err, HF_UNAVAILABLE, "no snapshot");
+	const struct hf_snapshot *s = context;
+	const struct hf_db_options options = {.flags = HF_DB_READ, .wait = s->hold->wait};
+	struct hf_db *db;
+	enum hf_status status = hf_db_open(&db, s->hold->database, &options, err);
+
+	if (status == HF_OK)
+		status = hf_db_copy(db, fd, s->as_text, "holdfast_intent*", err);
+	hf_db_close(db);
+	return status;
 }
 
 /* ---- what has become of a file -------------------------------------------------------------- */
@@ -190,12 +203,20 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 	return status;
 }
 
+static bool ends_in_sql(const char *name)
+{
+	size_t length = strlen(name);
+
+	return length > 4 && strcmp(name + length - 4, ".sql") == 0;
+}
+
 /* Look at one, and stage what is needed: to apply it, or for its blob. */
 static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum fate *fate, bool *correct,
 				  struct hf_err *err)
 {
 	struct hf_record_file *f = &redo->files[i];
 	struct hf_intent_file plan = *f->plan; /* what staging overwrites */
+	struct hf_snapshot image = {.hold = redo->hold};
 	enum hf_status status;
 	char found[65];
 
@@ -215,7 +236,8 @@ static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum fate *fat
 			    f->path);
 	if (*fate == IS_DONE || (*fate == STAYS && f->plan->op != HF_RECORD_WRITE))
 		return HF_OK;
-	status = hf_record_file_stage(f, found, hf_redo_snapshot, redo->hold, err);
+	image.as_text = ends_in_sql(f->target.name);
+	status = hf_record_file_stage(f, found, snapshot, &image, err);
 	if (status == HF_OK && !*correct)
 		*f->plan = plan;
 	return status;

@@ -5,6 +5,9 @@
 /*
  * The steps behind the commit point: files, index, ref; and the intent goes.
  *
+ * A snapshot of the database is always made here, when its rows are committed: it is an image of what
+ * is there by then, without intents, and needs no other record of what it has.
+ *
  * hf_redo() is for the recorder itself, which has all of it staged. hf_redo_found() is for who
  * finds an intent: it asks of each file what has become of it (recover.h, V1 to V4), stages what is
  * still to be done, and then does the same.
@@ -33,8 +36,5 @@ enum hf_status hf_redo(struct hf_redo *redo, const char *tip, struct hf_err *err
 
 /* All that is not done yet, and delete the intent. */
 enum hf_status hf_redo_found(struct hf_redo *redo, struct hf_err *err);
-
-/* An image of the database, without intents, for hf_record_file_stage(). hold is the context. */
-enum hf_status hf_redo_snapshot(void *hold, int fd, struct hf_err *err);
 
 #endif

@@ -323,6 +323,36 @@ killed_at() {
 	[ "$(git log --format=%s trunk)" = 'record c' ]
 }
 
+# The image of the database in HEAD, opened elsewhere.
+image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
+
+@test "--snapshot: the image in HEAD has the newest row, and no intent" {
+	record a --snapshot image.db
+	[ "$(image 'SELECT name FROM t')" = a ]
+	[ "$(image 'PRAGMA integrity_check')" = ok ]
+	[ "$(image 'PRAGMA journal_mode')" = delete ]
+	record b --snapshot image.db
+	[ "$(image 'SELECT group_concat(name) FROM t')" = a,b ]
+	[ "$(image 'SELECT count(*) FROM holdfast_intent')" = 0 ]
+	[ "$(stat -c %a image.db)" = 644 ]
+	[ "$(intents)" = 0 ]
+	[ -z "$(git status --porcelain)" ]
+	record c --snapshot dump.sql
+	git show HEAD:dump.sql | sqlite3 ../from-dump
+	[ "$(sqlite3 ../from-dump 'SELECT group_concat(name) FROM t')" = a,b,c ]
+	[[ $(git show HEAD:dump.sql) != *holdfast* ]]
+	cp "$db" live
+	run -65 atomic-record --sqlite live --git . -m m --snapshot live
+	# killed before it is there
+	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
+		--git . -m 'record d' --snapshot image.db --sql "INSERT INTO t(name) VALUES ('d')"
+	[ "$(rows)" = 4 ]
+	atomic-record --recover --sqlite "$db"
+	[ "$(image 'SELECT group_concat(name) FROM t')" = a,b,c,d ]
+	rm -f live*
+	[ -z "$(git status --porcelain)" ]
+}
+
 @test "20 recorders at once" {
 	local pids=() i
 	for i in {1..20}; do
