@@ -164,7 +164,7 @@ static enum hf_status judge(const struct hf_redo *redo, struct hf_record_file *f
 	*fate = IS_DONE;
 	if (plan->op == HF_RECORD_APPEND)
 		return judge_append(redo, f, fate, correct, err);
-	if (strcmp(found, plan->fresh) == 0)
+	if (strcmp(found, plan->fresh) == 0 && (*found || plan->op != HF_RECORD_SNAPSHOT))
 		return HF_OK;
 	*fate = strcmp(found, plan->old) == 0 || plan->op == HF_RECORD_SNAPSHOT ? TO_DO : STAYS;
 	return HF_OK;

@@ -344,8 +344,13 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	cp "$db" live
 	run -65 atomic-record --sqlite live --git . -m m --snapshot live
 	# killed before it is there
-	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
-		--git . -m 'record d' --snapshot image.db --sql "INSERT INTO t(name) VALUES ('d')"
+	HOLDFAST_FAULT='linkat#1:stop' "$HF_FAULT_BIN/atomic-record" --sqlite "$db" --git . \
+		-m 'record d' --snapshot image.db --sql "INSERT INTO t(name) VALUES ('d')" 3>&- &
+	until [ "$(ps -o state= $!)" = T ]; do :; done
+	kill -CONT $!
+	until [ "$(rows)" = 4 ]; do :; done
+	kill -KILL $!
+	wait $! || :
 	[ "$(rows)" = 4 ]
 	atomic-record --recover --sqlite "$db"
 	[ "$(image 'SELECT group_concat(name) FROM t')" = a,b,c,d ]
@@ -510,13 +515,10 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 
 @test "a database with a rollback journal" {
 	sqlite3 "$db" 'PRAGMA journal_mode=DELETE' >/dev/null
-	record a
-	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" \
-		--sqlite "$db" --git . -m 'record b' --append ledger=../line \
-		--sql "INSERT INTO t(name) VALUES ('b')"
-	atomic-record --recover --sqlite "$db"
+	killed_at renameat2
+	record b
 	[ "$(rows)" = 2 ]
-	[ "$(git log -1 --format=%s)" = 'record b' ]
+	[ "$(git log --format=%s)" = $'record b\nrecord a\nfirst' ]
 	[ "$(sqlite3 "$db" 'PRAGMA journal_mode')" = delete ]
 }
 
