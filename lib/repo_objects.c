@@ -82,6 +82,10 @@ enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_e
 	bool staged = true;
 	int fd;
 
+	/* two files of one content, say */
+	for (size_t i = 0; i < repo->added_count; i++)
+		if (strcmp(repo->added[i].oid, oid) == 0)
+			return HF_OK;
 	staged_name(oid, path);
 	fd = sys_openat(repo->objects, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0 && errno == ENOENT) {
