@@ -74,9 +74,9 @@ static enum hf_status check_commit(const struct hf_record_git *g, struct hf_err 
 		struct hf_repo_change entry = {.path = change->path};
 
 		status = hf_repo_entry(g->repo, g->commit, &entry, err);
-		if (status == HF_OK && (entry.remove != change->remove ||
-					strcmp(entry.oid, change->oid) != 0 ||
-					entry.mode != change->mode))
+		if (status == HF_OK &&
+		    (entry.remove != change->remove || strcmp(entry.oid, change->oid) != 0 ||
+		     entry.mode != change->mode))
 			status = hf_fail(err, HF_IO, "the commit that was made lacks '%s'",
 					 change->path);
 	}
@@ -86,9 +86,9 @@ static enum hf_status check_commit(const struct hf_record_git *g, struct hf_err 
 static enum hf_status make_commit(struct hf_record_git *g, const char *tip, struct hf_err *err)
 {
 	const struct hf_intent *intent = g->intent;
-	enum hf_status status = hf_repo_commit(g->repo, tip, g->changes, intent->file_count,
-					       intent->message, &intent->author,
-					       &intent->committer, g->commit, err);
+	enum hf_status status =
+		hf_repo_commit(g->repo, tip, g->changes, intent->file_count, intent->message,
+			       &intent->author, &intent->committer, g->commit, err);
 
 	return status == HF_OK ? check_commit(g, err) : status;
 }
@@ -214,8 +214,8 @@ static void clear_ref_lock(const struct hf_record_git *g)
 {
 	const struct hf_break_options options = {.stale_after = INT64_MAX};
 	const char *ref = g->intent->ref;
-	const char *dir = strcmp(ref, "HEAD") == 0 ? hf_repo_gitdir(g->repo)
-						   : hf_repo_commondir(g->repo);
+	const char *dir =
+		strcmp(ref, "HEAD") == 0 ? hf_repo_gitdir(g->repo) : hf_repo_commondir(g->repo);
 	struct hf_broken broken;
 	struct hf_gitdir git;
 	char path[PATH_MAX];
