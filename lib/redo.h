@@ -5,8 +5,8 @@
 /*
  * The steps behind the commit point: files, index, ref; and the intent goes.
  *
- * A snapshot of the database is always made here, when its rows are committed: it is an image of what
- * is there by then, without intents, and needs no other record of what it has.
+ * A snapshot of the database is always made here, when its rows are committed: it is an image of
+ * what is there by then, without intents, and needs no other record of what it has.
  *
  * hf_redo() is for the recorder itself, which has all of it staged. hf_redo_found() is for who
  * finds an intent: it asks of each file what has become of it (recover.h, V1 to V4), stages what is
