@@ -4,7 +4,7 @@
 # atomic-record, killed and failed at its system calls, SQLite's and libgit2's among them; then
 # recovery: note, line, row and commit are all there or none is (tests/rig/record.py).
 #
-# A sample of the calls; with EVERY=1 in the environment, all of them, which takes half an hour.
+# A sample of the calls; with EVERY=1 in the environment, all of them, which takes an hour.
 
 bats_require_minimum_version 1.5.0
 
@@ -38,4 +38,10 @@ every() {
 
 @test "the fault table: SIGKILL, EIO, ENOSPC" {
 	every 13 table kill EIO ENOSPC
+}
+
+@test "the power is cut: ext4, XFS, btrfs" {
+	every 97 powercut ext4
+	every 97 powercut xfs
+	every 211 powercut btrfs
 }

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""record.py [-j WAL|DELETE] [-s] [-e K/N] [-v] strace|table ACTION...
+"""record.py [-j WAL|DELETE] [-s] [-e K/N] [-v] strace|table|powercut ACTION...
 
 Runs atomic-record again and again, disturbed at another place each time, lets the next one recover,
 and judges what is there (lib/record.h, R1 to R8):
 
     strace      each system call that strace(1) sees, of an ordinary build
     table       each call of the fault table (lib/sys.h), of the fault build
+    powercut    each system call; ACTION is a file system, ext4, xfs or btrfs. At the call the
+                image that the file system is in is copied, and the copy becomes the disk. So it
+                has what was sent to the disk, and no more. Needs root and a mount namespace.
     ACTION      kill, EIO, ENOSPC
     -j MODE     the database's journal mode
     -s          with a snapshot of the database
@@ -30,9 +33,11 @@ Exits 1 if anything was wrong, or if the runs did not show both outcomes.
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 
 MOST_SHOWN = 8
 GIT = {
@@ -164,7 +169,9 @@ class Scene:
             if table in tables and db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]:
                 raise Wrong(f"{table} is not empty")
         db.close()
-        for at, _, names in os.walk(self.dir):
+        for at, dirs, names in os.walk(self.dir):
+            if "quarantine" in dirs:
+                dirs.remove("quarantine")  # an index.lock that the power cut has left empty
             for name in names:
                 if name.startswith(".holdfast") or name.endswith(".lock") or \
                         name.startswith("index."):
@@ -193,6 +200,49 @@ class Scene:
         return there
 
 
+class Disk:
+    """A file system in an image, whose power can be cut (tests/rig/disk.h: "copy")."""
+
+    OPTIONS = {"ext4": ["-q", "-F"], "xfs": ["-q", "-f"], "btrfs": ["-q", "-f"]}
+
+    def __init__(self, here, kind):
+        self.kind, self.root = kind, f"{here}/root"
+        self.image, self.spare, self.kept = (f"{here}/{name}.img" for name in "abc")
+        os.mkdir(self.root)
+        with open(self.image, "wb") as file:
+            file.truncate(400 << 20)
+        run(f"mkfs.{kind}", *self.OPTIONS[kind], self.image, cwd=here)
+        self.mount()
+
+    def mount(self):
+        run("mount", "-o", "loop", self.image, self.root, cwd="/")
+
+    def unmount(self):
+        run("umount", self.root, cwd="/")
+
+    @staticmethod
+    def copy(source, target):
+        run("cp", "--sparse=always", source, target, cwd="/")
+
+    def keep(self):
+        self.unmount()
+        self.copy(self.image, self.kept)
+        self.mount()
+
+    def restore(self):
+        self.unmount()
+        self.copy(self.kept, self.image)
+        self.mount()
+
+    def cut(self):
+        self.copy(self.image, self.spare)
+
+    def back(self):
+        self.unmount()
+        os.rename(self.spare, self.image)
+        self.mount()
+
+
 class Loop:
     def __init__(self, scene, tool, sample, verbose):
         self.scene, self.tool, self.plain = scene, tool, shutil.which("atomic-record")
@@ -218,6 +268,9 @@ class Loop:
         except (Wrong, subprocess.TimeoutExpired, sqlite3.Error) as error:
             complaint, code, said = str(error), "?", ""
             self.wrong += 1
+        return self.count_run(what, code, said, complaint)
+
+    def count_run(self, what, code, said, complaint):
         self.runs += 1
         if self.verbose or (complaint and self.wrong <= MOST_SHOWN):
             print(f"{what}: {code}{': WRONG: ' + complaint if complaint else ''} {said}",
@@ -247,6 +300,54 @@ class Loop:
                 self.attempt(f"{action} at {name} {n}",
                              ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={name}",
                               "-e", f"inject={name}:{how}:when={n}"], {})
+
+    def powercut(self, kind):
+        disk = Disk(os.path.dirname(self.scene.template), kind)
+        calls = self.calls()
+        shutil.copytree(self.scene.template, f"{disk.root}/work", symlinks=True)
+        disk.keep()
+        self.scene.dir = f"{disk.root}/work"
+        places = [(name, n) for name, count in sorted(calls.items()) for n in range(1, count + 1)]
+        # and right after it has said that it is done
+        for name, n in places + [("exit_group", 99)]:
+            self.place += 1
+            if (self.place - self.first) % self.step and n != 99:
+                continue
+            disk.restore()
+            try:
+                code, said = self.until(name, n, disk)
+                there = self.scene.judge(self.plain, code, said)
+                key = ("cut" if code < 0 else str(code), "there" if there else "not there")
+                self.outcomes[key] = self.outcomes.get(key, 0) + 1
+                complaint = None
+            except (Wrong, subprocess.TimeoutExpired, sqlite3.Error) as error:
+                complaint, code, said = str(error), "?", ""
+                self.wrong += 1
+            self.count_run(f"{kind} at {name} {n}", code, said, complaint)
+        disk.unmount()
+
+    def until(self, name, n, disk):
+        """Run to this call, cut the power there; -1, or the exit status if it came to its end."""
+        log = f"{self.scene.src}/stopped"
+        argv = ["strace", "-f", "-qq", "-o", log, "-e", f"trace={name}", "-e",
+                f"inject={name}:signal=STOP:when={n}"]
+        argv += self.scene.command(self.tool, "a")
+        with open(log, "w", encoding="utf-8"):
+            pass
+        with subprocess.Popen(argv, cwd=self.scene.dir, env=ENV, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.PIPE, start_new_session=True) as process:
+            stopped = ""
+            while process.poll() is None and not stopped:
+                time.sleep(0.005)
+                with open(log, encoding="utf-8", errors="replace") as file:
+                    stopped = re.search(r"^(\d+) .*stopped by SIGSTOP", file.read(), re.M)
+            disk.cut()
+            if stopped:
+                os.kill(int(stopped.group(1)), signal.SIGKILL)
+            said = process.stderr.read().decode(errors="replace").strip()
+            code = process.wait()
+        disk.back()
+        return (-1 if stopped else code), said
 
     def table(self, action):
         log = f"{self.scene.src}/log"
@@ -280,7 +381,7 @@ def main():
     here = f"{os.getcwd()}/record-{way}-{journal}"
     shutil.rmtree(here, ignore_errors=True)
     os.mkdir(here)
-    tool = shutil.which("atomic-record") if way == "strace" else \
+    tool = shutil.which("atomic-record") if way != "table" else \
         f"{os.environ['HF_FAULT_BIN']}/atomic-record"
     loop = Loop(Scene(here, journal, snapshot), tool, sample, verbose)
     for action in actions:
