@@ -8,11 +8,14 @@ stores_setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 	}
 
-# Every database is sound after every test.
+# Nobody stays behind, also after a test that failed: who waits at a FIFO finds its other end
+# closed. Every database is sound after every test.
 stores_teardown() {
-	local db
+	local db job fifo
 
 	foreign_writer_ends
+	for job in $(jobs -p); do kill "$job" 2>/dev/null || :; done
+	for fifo in *; do [ ! -p "$fifo" ] || : <>"$fifo"; done
 	for db in "$BATS_TEST_TMPDIR"/*.db; do
 		[ -e "$db" ] || continue
 		[ "$(sqlite3 -cmd '.timeout 10000' "$db" 'PRAGMA integrity_check')" = ok ] || return
