@@ -40,7 +40,8 @@ CORE_ROOMS = wording err clock sys stats path fd proc ident copy attributes stag
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
-DB_ROOMS = db_code sql_text sql sql_file db_writer db params outbox rows script dump db_copy check \
+DB_ROOMS = db_code sql_text sql sql_file db_writer db_pause db_settle db \
+	params outbox rows script dump db_copy check \
 	store store_watch once_lock once once_filter lease queue work
 REPO_ROOMS = repo_message repo_base repo_objects repo_ref repo_tree repo_lock repo_who repo_path \
 	git_run git_store repo_plumbing repo_git2 repo \
@@ -72,7 +73,7 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_locks lock_git \
 	spool_file batch ident lookers await dot_file \
 	breaker flock_cli lock_cli keeper_wire keeper_serve \
-	db_writer params script sql_file dump db_copy \
+	db_writer db_pause db_settle params script sql_file dump db_copy \
 	once_lock once_filter store_cli \
 	repo_base repo_objects repo_ref repo_tree repo_lock \
 	repo_who repo_path repo_git2 \
@@ -90,7 +91,8 @@ BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-si
 	lock-retry lock-dot lock-break lock-status lock-keeper lock-sqlite lock-git model \
 	sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease sqlite-queue \
 	shell hooks hooks-commit \
-	faults-write faults-append faults-update faults-lock faults-keeper fuzz strace \
+	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper fuzz \
+	strace \
 	powercut man completion demo house install atomic-record faults-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
@@ -111,7 +113,7 @@ TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck
 	liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux dash=dash mksh=mksh \
 	ksh93u+m=ksh93 busybox=busybox zsh=zsh fish=fish \
 	bash-completion=/usr/share/bash-completion/bash_completion
-BENCH_DEPS = util-linux=flock procmail=lockfile liblockfile-bin=dotlockfile
+BENCH_DEPS = util-linux=flock procmail=lockfile liblockfile-bin=dotlockfile sqlite3=sqlite3
 
 # ------------------------------------------------------------------------------------------------
 # 2. How it is compiled

@@ -6,18 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "db_writer.h"
+#include "db_pause.h"
+#include "db_settle.h"
 #include "lock_sqlite.h"
 #include "lockset.h"
 #include "sys.h"
-#include "turnstile.h"
 
-/* How soon the end of a foreign writer is seen. */
-enum { MOST_BACKOFF_MS = 20 };
-
-/* A database's, among locks (lock.h). */
-enum { RANK = 3 };
+/* Of SQLite's result codes. */
+enum { IOERR = 10 };
 
 struct hf_db {
 	struct hf_sql *sql; /* NULL: a database that is still to be made */
@@ -206,75 +202,20 @@ static enum hf_status make(struct hf_db *db, struct hf_err *err)
  * Transactions.
  */
 
-/* What is waited for when SQLite is busy. */
-struct pause {
-	struct hf_db *db;
-	bool readers; /* are in the way, not a writer */
-	struct hf_backoff backoff;
-	int64_t notice_at;
-};
-
-static enum hf_status pause_begin(struct pause *pause, struct hf_db *db, bool readers,
+static enum hf_status pause_begin(struct hf_db_pause *pause, struct hf_db *db, bool readers,
 				  struct hf_err *err)
 {
-	const struct hf_wait *wait = &db->options.wait;
-	enum hf_status status =
-		hf_backoff_init(&pause->backoff, db->options.backoff, wait->deadline, err);
-
-	if (!db->options.backoff && pause->backoff.cap > MOST_BACKOFF_MS * HF_MS)
-		pause->backoff.cap = MOST_BACKOFF_MS * HF_MS;
-	pause->db = db;
-	pause->readers = readers;
-	pause->notice_at = wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER;
-	return status;
-}
-
-static void notify(struct pause *pause)
-{
-	const struct hf_wait *wait = &pause->db->options.wait;
-	char who[600], raw[1024], line[1024];
-
-	if (hf_until(pause->notice_at) > 0)
-		return;
-	pause->notice_at = HF_NEVER;
-	if (!hf_db_in_the_way(pause->db->path, pause->readers, who, sizeof(who)))
-		return;
-	snprintf(raw, sizeof(raw), "waiting for '%s', held by %s", pause->db->path, who);
-	hf_escape(line, sizeof(line), raw);
-	wait->notice(wait->context, line);
-}
-
-/* D4: the deadline has passed, and the message is SQLite's own. */
-static void name_holder(struct pause *pause, struct hf_err *err)
-{
-	char who[600], message[sizeof(err->message)];
-
-	if (!err)
-		return;
-	if (hf_db_in_the_way(pause->db->path, pause->readers, who, sizeof(who))) {
-		snprintf(message, sizeof(message), "%s", err->message);
-		hf_fail(err, HF_BUSY, "%s, namely %s", message, who);
-	}
-	hf_advise(err, "wait longer with -w, or see what that program does");
+	return hf_db_pause_begin(pause, db->path, &db->options.wait, db->options.backoff, readers,
+				 err);
 }
 
 /* A call failed: is it to be made again? Then this has waited a moment. *status is what becomes of
  * it if not. */
-static bool again(struct pause *pause, enum hf_status *status, struct hf_err *err)
+static bool again(struct hf_db *db, struct hf_db_pause *pause, enum hf_status *status,
+		  struct hf_err *err)
 {
-	struct hf_db *db = pause->db;
-
-	if (*status != HF_BUSY || !db->sql || hf_sql_class(db->sql) == HF_DB_NEVER)
-		return false;
-	if (hf_until(db->options.wait.deadline) > 0 && hf_turnstile_inherited() > RANK) {
-		*status = hf_turnstile_refuse(db->path, err);
-		return false;
-	}
-	notify(pause);
-	if (hf_backoff_sleep(&pause->backoff))
-		return true;
-	name_holder(pause, err);
-	return false;
+	return *status == HF_BUSY && db->sql && hf_sql_class(db->sql) != HF_DB_NEVER &&
+	       hf_db_pause(pause, status, err);
 }
 
 enum begins { NOTHING, TO_WRITE, TO_READ };
@@ -300,7 +241,7 @@ static enum hf_status until_done(struct hf_db *db, hf_db_work *before, void *con
 				 enum begins begins, struct hf_err *err)
 {
 	bool reads = db->options.flags & HF_DB_READ || begins == TO_READ;
-	struct pause pause;
+	struct hf_db_pause pause;
 	enum hf_status status = pause_begin(&pause, db, false, err);
 
 	if (status != HF_OK)
@@ -316,7 +257,7 @@ static enum hf_status until_done(struct hf_db *db, hf_db_work *before, void *con
 		if (status == HF_OK && begins)
 			return HF_OK;
 		hf_db_rollback(db);
-		if (!again(&pause, &status, err))
+		if (!again(db, &pause, &status, err))
 			return status;
 		status = HF_OK;
 	}
@@ -359,7 +300,7 @@ static enum hf_status renew(struct hf_db *db, struct hf_err *err)
 enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *body, void *context,
 			      struct hf_err *err)
 {
-	struct pause pause;
+	struct hf_db_pause pause;
 	enum hf_status status = pause_begin(&pause, db, false, err);
 
 	while (status == HF_OK) {
@@ -370,7 +311,7 @@ enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *
 		if (status == HF_OK)
 			return hf_db_commit(db, err);
 		hf_db_rollback(db);
-		if (!again(&pause, &status, err))
+		if (!again(db, &pause, &status, err))
 			break;
 		status = renew(db, err);
 	}
@@ -379,14 +320,16 @@ enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *
 
 enum hf_status hf_db_commit(struct hf_db *db, struct hf_err *err)
 {
-	struct pause pause;
+	struct hf_db_pause pause;
 	enum hf_status status = pause_begin(&pause, db, true, err);
 
 	if (status == HF_OK) {
 		do {
 			status = hf_sql_run(db->sql, "COMMIT", "commit to", err);
-		} while (again(&pause, &status, err));
+		} while (again(db, &pause, &status, err));
 	}
+	if (status == HF_IO && (hf_sql_code(db->sql) & 0xff) == IOERR)
+		status = hf_db_settle(db->sql, err);
 	hf_db_rollback(db);
 	return status;
 }

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+#include "db_pause.h"
+
+#include <stdio.h>
+
+#include "db_writer.h"
+#include "turnstile.h"
+
+/* How soon the end of a foreign writer is seen. */
+enum { MOST_BACKOFF_MS = 20 };
+
+/* A database's, among locks (lock.h). */
+enum { RANK = 3 };
+
+enum hf_status hf_db_pause_begin(struct hf_db_pause *pause, const char *path,
+				 const struct hf_wait *wait, const char *backoff, bool readers,
+				 struct hf_err *err)
+{
+	enum hf_status status = hf_backoff_init(&pause->backoff, backoff, wait->deadline, err);
+
+	if (!backoff && pause->backoff.cap > MOST_BACKOFF_MS * HF_MS)
+		pause->backoff.cap = MOST_BACKOFF_MS * HF_MS;
+	pause->path = path;
+	pause->wait = wait;
+	pause->readers = readers;
+	pause->notice_at = wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER;
+	return status;
+}
+
+static void notify(struct hf_db_pause *pause)
+{
+	char who[600], raw[1024], line[1024];
+
+	if (hf_until(pause->notice_at) > 0)
+		return;
+	pause->notice_at = HF_NEVER;
+	if (!hf_db_in_the_way(pause->path, pause->readers, who, sizeof(who)))
+		return;
+	snprintf(raw, sizeof(raw), "waiting for '%s', held by %s", pause->path, who);
+	hf_escape(line, sizeof(line), raw);
+	pause->wait->notice(pause->wait->context, line);
+}
+
+/* The deadline has passed, and the message is SQLite's own. */
+static void name_holder(struct hf_db_pause *pause, struct hf_err *err)
+{
+	char who[600], message[sizeof(err->message)];
+
+	if (!err)
+		return;
+	if (hf_db_in_the_way(pause->path, pause->readers, who, sizeof(who))) {
+		snprintf(message, sizeof(message), "%s", err->message);
+		hf_fail(err, HF_BUSY, "%s, namely %s", message, who);
+	}
+	hf_advise(err, "wait longer with -w, or see what that program does");
+}
+
+bool hf_db_pause(struct hf_db_pause *pause, enum hf_status *status, struct hf_err *err)
+{
+	if (hf_until(pause->wait->deadline) > 0 && hf_turnstile_inherited() > RANK) {
+		*status = hf_turnstile_refuse(pause->path, err);
+		return false;
+	}
+	notify(pause);
+	if (hf_backoff_sleep(&pause->backoff))
+		return true;
+	name_holder(pause, err);
+	return false;
+}

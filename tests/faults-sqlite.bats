@@ -1,0 +1,73 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# sqlite-run, killed and failed at each system call by which SQLite writes, syncs, removes and
+# locks: a row that was acknowledged is there, and one that was refused is not (db.h, D2).
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+}
+
+# faults MODE ACTION [CALL]: a database with that journal, and strace's injection.
+faults() {
+	local call count i status rows runs=0 row="insert into t values(1)"
+	sqlite3 base.db "pragma journal_mode=$1; create table t(a)" >/dev/null
+	: >a.db-turnstile
+	cp base.db a.db
+	strace -o log sqlite-run a.db "$row"
+	for call in pwrite64 fdatasync unlink ftruncate "${@:3}"; do
+		count=$(grep -c "^$call(" log) || continue
+		for ((i = 1; i <= count; i++)); do
+			rm -f a.db a.db-wal a.db-shm a.db-journal
+			cp base.db a.db
+			status=0
+			strace -o /dev/null -e inject="$call:${2/@/$i}" \
+				sqlite-run -w 1 a.db "$row" >out 2>&1 || status=$?
+			rows=$(sqlite3 a.db 'pragma integrity_check; select count(*) from t')
+			case $status:${rows//$'\n'/ } in
+			0:'ok 1' | 137:'ok '[01] | 7[145]:'ok 0') ;;
+			76:'ok '[01]) grep -q 'it may be in' out ;;
+			*)
+				echo "$1, $2, $call#$i: status $status, rows $rows"
+				cat out
+				return 1
+				;;
+			esac
+			sqlite-run a.db 'insert into t values(2)'
+			runs=$((runs + 1))
+		done
+	done
+	[ "$runs" -ge 10 ]
+}
+
+@test "write-ahead log: killed" { faults wal signal=KILL:when=@; }
+@test "write-ahead log: EIO once" { faults wal error=EIO:when=@ fcntl; }
+@test "write-ahead log: EIO from then on" { faults wal error=EIO:when=@+; }
+@test "rollback journal: killed" { faults delete signal=KILL:when=@; }
+@test "rollback journal: EIO once" { faults delete error=EIO:when=@ fcntl; }
+@test "rollback journal: ENOSPC from then on" { faults delete error=ENOSPC:when=@+; }
+
+@test "a full disk: nothing is lost, nothing is half done" {
+	[ "$(id -u)" = 0 ] || skip 'mounting needs root'
+	truncate -s 4M image
+	mkfs.ext4 -q image
+	mkdir disk
+	mount -o loop image disk
+	(
+		cd disk
+		sqlite-run a.db 'create table t(a)'
+		local done=0 status=0
+		while :; do
+			sqlite-run a.db 'insert into t values(zeroblob(100000))' 2>../out || status=$?
+			[ "$status" = 0 ] || break
+			done=$((done + 1))
+		done
+		[ "$status" = 74 ]
+		grep -q 'the disk is full' ../out
+		[ "$(sqlite3 a.db 'pragma integrity_check; select count(*) from t')" = "ok
+$done" ]
+	) || { umount disk; false; }
+	umount disk
+}
