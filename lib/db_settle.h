@@ -5,9 +5,9 @@
 /*
  * An I/O error at a COMMIT: was it committed or not?
  *
- * With a rollback journal it is committed when the journal is gone. What fails before that is rolled
- * back; an error in what comes behind, syncing the directory and unlocking, is too late for "nothing
- * was done".
+ * With a rollback journal it is committed when the journal is gone. What fails before that is
+ * rolled back; an error in what comes behind, syncing the directory and unlocking, is too late for
+ * "nothing was done".
  *
  * In a log it is committed when its last frame is written and synced. If the sync fails SQLite
  * takes it for rolled back; but the frames are there, perhaps whole, and whoever recovers the log

@@ -60,7 +60,8 @@ faults() {
 		sqlite-run a.db 'create table t(a)'
 		local done=0 status=0
 		while :; do
-			sqlite-run a.db 'insert into t values(zeroblob(100000))' 2>../out || status=$?
+			sqlite-run a.db 'insert into t values(zeroblob(100000))' 2>../out ||
+				status=$?
 			[ "$status" = 0 ] || break
 			done=$((done + 1))
 		done
