@@ -11,9 +11,12 @@
  * are gathered in a directory where nobody looks, objects/tmp_objdir-holdfast, and then settled:
  *
  *	add	the object lies in the staging directory; its content is on its way to the disk
- *	settle	fsync each: the first one waits for all of them
+ *	settle	fsync them all at once, each in a thread
  *		rename each to its name
- *		fsync the directories that got one
+ *		fsync the directories that got one, likewise
+ *
+ * Syncs that wait together share a commit of the journal and a flush of the disk's cache; one after
+ * the other, each waits for its own.
  *
  * An object that is found may not be durable, since who wrote it may not have synced it: it is
  * synced along. It may be in a pack, which Git always syncs.

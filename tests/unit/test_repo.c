@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "repo.h"
 
+#include <pthread.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
 
@@ -26,17 +27,21 @@ const char *__asan_default_options(void)
 /* What is synced and renamed, by us and by libgit2, as "sync PATH" and "name PATH": the linker
  * takes these for libc's. */
 static char trace[64 * 1024];
+static pthread_mutex_t trace_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void note(const char *what, int dir, const char *path)
 {
 	char link[64], in[4096] = "";
-	size_t used = strlen(trace);
+	size_t used;
 
+	pthread_mutex_lock(&trace_lock);
+	used = strlen(trace);
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
 	if (dir != AT_FDCWD && *path != '/')
 		(void)!readlink(link, in, sizeof(in) - 1);
 	snprintf(trace + used, sizeof(trace) - used, "%s %s%s%s\n", what, in,
 		 *in && *path ? "/" : "", path);
+	pthread_mutex_unlock(&trace_lock);
 }
 
 int fsync(int fd)
