@@ -113,7 +113,7 @@ TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck
 	liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux dash=dash mksh=mksh \
 	ksh93u+m=ksh93 busybox=busybox zsh=zsh fish=fish \
 	bash-completion=/usr/share/bash-completion/bash_completion
-BENCH_DEPS = util-linux=flock procmail=lockfile liblockfile-bin=dotlockfile sqlite3=sqlite3
+BENCH_DEPS = util-linux=flock procmail=lockfile liblockfile-bin=dotlockfile git=git sqlite3=sqlite3
 
 # ------------------------------------------------------------------------------------------------
 # 2. How it is compiled
@@ -354,7 +354,7 @@ clang-check:
 	@$(CC) $(ALL_CFLAGS) -Wno-write-strings -DHF_FAULTS -fsyntax-only $(SOURCES)
 
 demo:
-	@$(STEP) deps DEPS='$(BUILD_DEPS)'
+	@$(STEP) deps DEPS='$(BUILD_DEPS) git=git sqlite3=sqlite3'
 	@$(STEP) all
 	@BUILD=$(BUILD) tests/demo/demo
 

@@ -10,7 +10,7 @@ demo=$HF_TOP/tests/demo/demo
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 	mkdir tmp
-	export TMPDIR=$PWD/tmp BUILD=$HF_BUILD DEMO_PACKAGES=8
+	export TMPDIR=$PWD/tmp BUILD=$HF_BUILD DEMO_PACKAGES=8 DEMO_PIPELINE=4
 }
 
 # Of the row whose title is $1, the columns: acknowledged found lost torn doubled seconds.
@@ -38,6 +38,24 @@ bats_require_minimum_version 1.5.0
 	[[ $output =~ 180\ of\ 180\ acknowledged,\ ([0-9]+)\ killed ]]
 	((BASH_REMATCH[1] > 0))
 	[ -z "$(ls tmp)" ]
+}
+
+@test "note, line, row and commit agree, while recorders are killed" {
+	DEMO_PIPELINE=16 DEMO_PACKAGES=16 run "$demo"
+	[ "$status" = 0 ]
+	[[ $output =~ atomic-record\ +16\ +16\ +16\ +16\ +0\ +0\ +[0-9.]+ ]]
+	[[ $output =~ flock\ sqlite3\ git\ +[0-9]+\ +[0-9]+\ +[0-9]+ ]]
+	[ -z "$(ls tmp)" ]
+}
+
+@test "a recorder that leaves out the row is found out" {
+	fake_append 'exec "$real" "$@"'
+	rm fake/bin/atomic-record
+	printf '#!/bin/sh\n%s/atomic-record "$@" && sqlite3 db "DELETE FROM t WHERE rowid = 1"\n' \
+		"$HF_BIN" >fake/bin/atomic-record
+	chmod +x fake/bin/atomic-record
+	run "$demo"
+	[ "$status" = 1 ]
 }
 
 @test "a tool that loses records is found out" {
