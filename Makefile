@@ -97,7 +97,7 @@ BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-si
 
 MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)
-DOCS = architecture messages from-flock-and-sponge from-concurrency-sh hooks stale-locks \
+DOCS = architecture messages recording-pipelines from-flock-and-sponge from-concurrency-sh hooks stale-locks \
 	from-lockfile-and-pid-files lock-order work-queue
 EXAMPLES = lock-and-write
 
