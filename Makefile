@@ -97,8 +97,8 @@ BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-si
 
 MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)
-DOCS = architecture messages recording-pipelines from-flock-and-sponge from-concurrency-sh hooks stale-locks \
-	from-lockfile-and-pid-files lock-order work-queue
+DOCS = architecture messages recording-pipelines from-flock-and-sponge from-concurrency-sh \
+	hooks stale-locks from-lockfile-and-pid-files lock-order work-queue
 EXAMPLES = lock-and-write
 
 # Debian packages, each with what shows that it is there: a command, a header or a path.
