@@ -358,20 +358,55 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	[ -z "$(git status --porcelain)" ]
 }
 
-@test "20 recorders at once" {
+# $1 recorders at once: all are there.
+crowd() {
 	local pids=() i
-	for i in {1..20}; do
-		record "n$i" -w 60s >/dev/null 3>&- &
+	for ((i = 1; i <= $1; i++)); do
+		record "n$i" -w 100s >/dev/null 3>&- &
 		pids+=($!)
 	done
 	for i in "${pids[@]}"; do wait "$i"; done
-	[ "$(rows)" = 20 ]
-	[ "$(commits)" = 21 ]
-	[ "$(ls notes | wc -l)" = 21 ]
-	[ "$(wc -l <ledger)" = 21 ]
+	[ "$(rows)" = "$1" ]
+	[ "$(git log --format=%s | grep -c '^record n')" = "$1" ]
+	[ "$(ls notes | grep -c '^n')" = "$1" ]
+	[ "$(grep -cx 'a line' ledger)" = "$1" ]
 	[ -z "$(git status --porcelain)" ]
 	git fsck --strict --no-dangling
 	[ "$(sqlite3 "$db" 'PRAGMA integrity_check')" = ok ]
+}
+
+@test "20 recorders at once" {
+	crowd 20
+}
+
+@test "50 recorders at once" {
+	crowd 50
+}
+
+@test "a git commit -a whose hook waits for the database, beside twenty recorders" {
+	cat >.git/hooks/pre-commit <<-END
+		#!/bin/sh
+		exec sqlite3 -cmd '.timeout 60000' '$db' 'BEGIN IMMEDIATE; COMMIT'
+	END
+	chmod +x .git/hooks/pre-commit
+	(
+		for i in {1..10}; do
+			echo "$i" >>notes/other
+			# refused where index.lock is there, or the branch has moved meanwhile
+			until git commit -qam "users $i" 2>/dev/null; do :; done
+		done
+	) 3>&- &
+	users=$!
+	for i in {1..20}; do
+		record "n$i" -w 100s >/dev/null 3>&- &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}" $users; do wait "$pid"; done
+	[ "$(rows)" = 20 ]
+	[ "$(git log --format=%s | grep -c '^record n')" = 20 ]
+	[ "$(git log --format=%s | grep -c '^users')" = 10 ]
+	[ "$(git show HEAD:notes/other | tail -n 1)" = 10 ]
+	git fsck --strict --no-dangling
 }
 
 @test "an unfinished record is listed, and finished" {
