@@ -50,7 +50,7 @@ REPO_ROOMS = repo_message repo_base repo_objects repo_ref repo_tree repo_lock re
 # Rooms of the tools only.
 TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli json store_cli \
 	watch inspect_cli stats_report stats_cli \
-	record_cli
+	queue_cli record_cli
 
 # What a program that uses the library includes, by way of holdfast.h.
 PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input append lock \
@@ -74,7 +74,7 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_
 	spool_file batch ident lookers await dot_file \
 	breaker flock_cli lock_cli keeper_wire keeper_serve \
 	db_writer db_pause db_settle params script sql_file dump db_copy \
-	once_lock once_filter store_cli \
+	once_lock once_filter store_cli queue_cli \
 	repo_base repo_objects repo_ref repo_tree repo_lock \
 	repo_who repo_path repo_git2 \
 	git_run git_store \
