@@ -12,7 +12,10 @@ setup() {
 	sqlite3 a.db 'pragma journal_mode=wal; create table t(a unique, b)' >/dev/null
 }
 
-teardown() { sqlite3 a.db 'pragma integrity_check' | grep -qx ok; }
+teardown() {
+	wait
+	sqlite3 -cmd '.timeout 10000' a.db 'pragma integrity_check' | grep -qx ok
+}
 
 count() { sqlite3 "${1-a.db}" 'select count(*) from t'; }
 
@@ -193,7 +196,7 @@ c.execute("COMMIT")' &
 	[[ ${lines[0]} == *"'a.db': another program has it locked, namely PID $! ("*python3* ]]
 	[[ ${lines[0]} == *', which writes to it' ]]
 	run -75 sqlite-run -n a.db 'insert into t values(1, 1)'
-	echo 'insert into t values(2, 2)' | sqlite-run a.db &
+	echo 'insert into t values(2, 2)' | sqlite-run -w 60 a.db &
 	local writer=$!
 	# nobody holds the turnstile while it waits
 	until flock -n a.db-turnstile true; do :; done
