@@ -36,7 +36,7 @@ CORE_ROOMS = wording err clock sys stats path fd proc ident copy attributes stag
 	await lock dot_file lock_dot breaker lock_file lock_range lock_slots \
 	gitdir git_exclude turnstile sqlite_hold lock_sqlite \
 	git_owners git_evidence git_locks inspect_more lock_git lockset \
-	keeper_serve keeper
+	keeper_open keeper_serve keeper
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
@@ -72,7 +72,7 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_locks lock_git \
 	spool_file batch ident lookers await dot_file \
-	breaker flock_cli lock_cli keeper_wire keeper_serve \
+	breaker flock_cli lock_cli keeper_wire keeper_open keeper_serve \
 	db_writer db_pause db_settle params script sql_file dump db_copy \
 	once_lock once_filter store_cli queue_cli \
 	repo_base repo_objects repo_ref repo_tree repo_lock \

@@ -1,205 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 #include "keeper_serve.h"
 
-#include <bsd/stdlib.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "fd.h"
-#include "ident.h"
 #include "lock_dot.h"
-#include "path.h"
 #include "proc.h"
 #include "sys.h"
 
 #define CLIENT_PATIENCE HF_SECOND
 #define DEAF (100 * HF_MS)
-
-enum { OWNER, STARTER, TTL, TOUCH, LISTENING, BACKLOG = 64, HOLDINGS = 2 };
-
-/* One of up to two descriptors by which lock i is held, with its inode; -1. */
-static int holding(const struct hf_keeper *k, size_t i, int which, struct stat *st)
-{
-	struct hf_lock *const *locks;
-	int fd;
-
-	hf_lockset_locks(k->set, &locks);
-	if (which == 0)
-		fd = locks[i]->fd >= 0 ? locks[i]->fd : k->copies[i];
-	else
-		fd = locks[i]->second;
-	return fd >= 0 && fstat(fd, st) == 0 ? fd : -1;
-}
-
-/* What an ancestor holds for us is ours too from now on. */
-static enum hf_status copy_inherited(struct hf_keeper *k, struct hf_err *err)
-{
-	struct hf_lock *const *locks;
-	size_t count = hf_lockset_locks(k->set, &locks);
-
-	k->copies = malloc((count + 1) * sizeof(*k->copies));
-	k->listening = malloc((HOLDINGS * count + 1) * sizeof(*k->listening));
-	if (!k->copies || !k->listening)
-		return hf_fail_errno(err, "cannot make a keeper");
-	for (size_t i = 0; i < count; i++)
-		k->copies[i] = -1;
-	for (size_t i = 0; i < count; i++) {
-		int fd = locks[i]->inherited;
-
-		if (fd < 0)
-			continue;
-		k->copies[i] = fcntl(fd, F_DUPFD_CLOEXEC, HF_FD_BASE);
-		if (k->copies[i] < 0 && (errno == EINVAL || errno == EMFILE))
-			k->copies[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		if (k->copies[i] < 0)
-			return hf_fail_errno(err, "cannot keep '%s'", locks[i]->path);
-	}
-	return HF_OK;
-}
-
-/* -1 with errno. */
-static int listen_as(const struct sockaddr_un *address, socklen_t size)
-{
-	int fd = sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), saved;
-
-	if (fd < 0)
-		return -1;
-	if (sys_bind(fd, (const struct sockaddr *)address, size) == 0 &&
-	    sys_listen(fd, BACKLOG) == 0)
-		return fd;
-	saved = errno;
-	sys_close(fd);
-	errno = saved;
-	return -1;
-}
-
-/* Has a holding before this one the same inode? */
-static bool is_named(const struct hf_keeper *k, size_t holdings, const struct stat *st)
-{
-	struct stat other;
-
-	for (size_t i = 0; i < holdings; i++)
-		if (holding(k, i / HOLDINGS, i % HOLDINGS, &other) >= 0 &&
-		    hf_same_inode(&other, st))
-			return true;
-	return false;
-}
-
-/* A name for whoever finds this inode locked, which several keepers can share. */
-static int listen_for(const struct stat *st)
-{
-	struct sockaddr_un address;
-	int fd = -1;
-
-	for (int n = 0; n < HF_KEEPER_NAMES && fd < 0; n++) {
-		socklen_t size = hf_keeper_lock_name(&address, st->st_dev, st->st_ino, n);
-
-		fd = listen_as(&address, size);
-	}
-	return fd;
-}
-
-static enum hf_status open_sockets(struct hf_keeper *k, struct hf_err *err)
-{
-	struct hf_lock *const *locks;
-	size_t count = hf_lockset_locks(k->set, &locks);
-	struct sockaddr_un address;
-	socklen_t size =
-		hf_keeper_name(&address, k->handle.pidns, k->handle.pid, k->handle.start);
-	int fd = listen_as(&address, size);
-	struct stat st;
-
-	if (fd < 0)
-		return hf_fail_errno_as(err, HF_OS, "cannot make a keeper: its socket");
-	k->listening[k->listeners++] = fd;
-	for (size_t i = 0; i < HOLDINGS * count; i++) {
-		if (holding(k, i / HOLDINGS, i % HOLDINGS, &st) < 0 || is_named(k, i, &st))
-			continue;
-		fd = listen_for(&st);
-		if (fd >= 0)
-			k->listening[k->listeners++] = fd;
-	}
-	return HF_OK;
-}
-
-static bool set_timer(int fd, int64_t first, int64_t then)
-{
-	struct itimerspec spec = {
-		.it_value = {.tv_sec = first / HF_SECOND, .tv_nsec = first % HF_SECOND},
-		.it_interval = {.tv_sec = then / HF_SECOND, .tv_nsec = then % HF_SECOND}};
-
-	return sys_timerfd_settime(fd, 0, &spec, NULL) == 0;
-}
-
-static int make_timer(int64_t first, int64_t then)
-{
-	int fd = sys_timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-
-	if (fd >= 0 && first != HF_NEVER && !set_timer(fd, first, then)) {
-		sys_close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static enum hf_status open_timers(struct hf_keeper *k, struct hf_err *err)
-{
-	struct hf_lock *const *locks;
-	size_t count = hf_lockset_locks(k->set, &locks);
-	bool touched = false;
-
-	for (size_t i = 0; i < count; i++)
-		touched |= locks[i]->ops == &hf_lock_dot && locks[i]->fd >= 0;
-	k->ttl_timer = make_timer(k->ttl, 0);
-	if (touched)
-		k->touch_timer = make_timer(HF_DOT_TOUCH, HF_DOT_TOUCH);
-	if (k->ttl_timer < 0 || (touched && k->touch_timer < 0))
-		return hf_fail_errno_as(err, HF_OS, "cannot make a keeper: its timer");
-	return HF_OK;
-}
-
-static size_t polled_count(const struct hf_keeper *k)
-{
-	return (size_t)(LISTENING + k->listeners + HF_KEEPER_CLIENTS);
-}
-
-enum hf_status hf_keeper_open(struct hf_keeper *k, struct hf_err *err)
-{
-	enum hf_status status;
-	struct hf_ident self;
-	struct hf_proc owner;
-
-	k->copies = k->listening = NULL;
-	k->polled = NULL;
-	k->listeners = 0;
-	k->ttl_timer = k->touch_timer = k->releaser = -1;
-	k->deaf_until = 0;
-	k->over = false;
-	for (int i = 0; i < HF_KEEPER_CLIENTS; i++)
-		k->clients[i].fd = -1;
-	hf_ident_self(&self);
-	k->handle = (struct hf_handle){.pid = self.pid, .start = self.start, .pidns = self.pidns};
-	k->handle.nonce = (uint64_t)arc4random() << 32 | arc4random();
-	k->owner_start = k->owner && hf_proc_read(k->owner, &owner) ? owner.start : 0;
-	k->since = time(NULL);
-	status = copy_inherited(k, err);
-	if (status == HF_OK)
-		status = open_sockets(k, err);
-	if (status == HF_OK)
-		status = open_timers(k, err);
-	if (status == HF_OK) {
-		k->polled = calloc(polled_count(k), sizeof(*k->polled));
-		if (!k->polled)
-			status = hf_fail_errno(err, "cannot make a keeper");
-	}
-	return status;
-}
 
 static int64_t time_left(const struct hf_keeper *k)
 {
@@ -273,12 +87,12 @@ static int lend(struct hf_keeper *k, const struct hf_keeper_question *q, const s
 
 	if (!k->owner || !hf_proc_descends(peer->pid, k->owner))
 		return 0;
-	for (size_t i = 0; i < HOLDINGS * count && lent < HF_KEEPER_LENT_MOST; i++) {
-		int fd = holding(k, i / HOLDINGS, i % HOLDINGS, &st);
+	for (size_t i = 0; i < HF_KEEPER_HOLDINGS * count && lent < HF_KEEPER_LENT_MOST; i++) {
+		int fd = hf_keeper_holding(k, i, &st);
 
 		if (fd < 0 || st.st_dev != q->device || st.st_ino != q->inode)
 			continue;
-		locks[i / HOLDINGS]->lent = true;
+		locks[i / HF_KEEPER_HOLDINGS]->lent = true;
 		fds[lent++] = fd;
 	}
 	return lent;
@@ -302,7 +116,7 @@ static enum hf_status renew(struct hf_keeper *k, int64_t ttl, struct hf_err *err
 	}
 	if (ttl == HF_NEVER && !k->owner)
 		return hf_fail(err, HF_USAGE, "a lock without an owner needs a time to live");
-	if (ttl < 0 || !set_timer(k->ttl_timer, ttl == HF_NEVER ? 0 : ttl ? ttl : k->ttl, 0))
+	if (ttl < 0 || !hf_keeper_set_ttl(k, ttl ? ttl : k->ttl))
 		return hf_fail_errno_as(err, HF_OS, "the keeper cannot set its timer");
 	if (ttl)
 		k->ttl = ttl;
@@ -425,27 +239,27 @@ static void prepare(const struct hf_keeper *k, struct pollfd *polled)
 {
 	bool deaf = k->deaf_until || free_place(k) < 0;
 
-	polled[OWNER].fd = k->owner_fd;
-	polled[STARTER].fd = k->starter;
-	polled[TTL].fd = k->ttl_timer;
-	polled[TOUCH].fd = k->touch_timer;
+	polled[HF_POLL_OWNER].fd = k->owner_fd;
+	polled[HF_POLL_STARTER].fd = k->starter;
+	polled[HF_POLL_TTL].fd = k->ttl_timer;
+	polled[HF_POLL_TOUCH].fd = k->touch_timer;
 	for (int i = 0; i < k->listeners; i++)
-		polled[LISTENING + i].fd = deaf ? -1 : k->listening[i];
+		polled[HF_POLL_LISTENING + i].fd = deaf ? -1 : k->listening[i];
 	for (int i = 0; i < HF_KEEPER_CLIENTS; i++)
-		polled[LISTENING + k->listeners + i].fd = k->clients[i].fd;
-	for (size_t i = 0; i < polled_count(k); i++)
+		polled[HF_POLL_LISTENING + k->listeners + i].fd = k->clients[i].fd;
+	for (size_t i = 0; i < k->polled_count; i++)
 		polled[i].events = POLLIN;
 }
 
 static void attend(struct hf_keeper *k, const struct pollfd *polled)
 {
-	const struct pollfd *client = polled + LISTENING + k->listeners;
+	const struct pollfd *client = polled + HF_POLL_LISTENING + k->listeners;
 	int64_t now = hf_now();
 
-	k->over |= polled[OWNER].revents || polled[TTL].revents;
-	if (polled[STARTER].revents)
+	k->over |= polled[HF_POLL_OWNER].revents || polled[HF_POLL_TTL].revents;
+	if (polled[HF_POLL_STARTER].revents)
 		hear_starter(k);
-	if (polled[TOUCH].revents)
+	if (polled[HF_POLL_TOUCH].revents)
 		touch(k);
 	if (k->deaf_until <= now)
 		k->deaf_until = 0;
@@ -456,7 +270,7 @@ static void attend(struct hf_keeper *k, const struct pollfd *polled)
 			drop(k, i);
 	}
 	for (int i = 0; i < k->listeners && !k->over; i++)
-		if (polled[LISTENING + i].revents)
+		if (polled[HF_POLL_LISTENING + i].revents)
 			admit(k, k->listening[i]);
 }
 
@@ -490,7 +304,7 @@ void hf_keeper_serve(struct hf_keeper *k)
 {
 	while (!k->over) {
 		prepare(k, k->polled);
-		if (poll(k->polled, polled_count(k), patience(k)) >= 0)
+		if (poll(k->polled, k->polled_count, patience(k)) >= 0)
 			attend(k, k->polled);
 	}
 	end(k);
