@@ -180,7 +180,7 @@ RIG_OBJS = $(RIG_ROOMS:%=$(BUILD)/pic/tests/rig/%.o)
 TOOL_OBJS = $(CORE_ROOMS:%=$(TOOL_DIR)/lib/%.o) $(TOOL_ROOMS:%=$(TOOL_DIR)/lib/%.o) \
 	$(if $(MUSL),$(TOOL_DIR)/lib/musl/glue.o)
 
-SOURCES = $(CORE_ROOMS:%=lib/%.c) $(UPPER_ROOMS:%=lib/%.c) $(TOOLS:%=bin/%.c) \
+SOURCES = lib/git2/offline.c $(CORE_ROOMS:%=lib/%.c) $(UPPER_ROOMS:%=lib/%.c) $(TOOLS:%=bin/%.c) \
 	$(UNIT_TESTS:%=tests/unit/test_%.c) $(RIG_ROOMS:%=tests/rig/%.c) $(RIGS:%=tests/rig/%.c) \
 	$(BENCHES:%=tests/bench/%.c) $(FUZZERS:%=tests/fuzz/%.c)
 
@@ -219,11 +219,25 @@ $(CORE_FILES): $(BUILD)/bin/%: $(TOOL_DIR)/bin/%.o $(TOOL_OBJS)
 	$(Q)$(CC) $(STATIC) $(ALL_LDFLAGS) -o $@ $^ $(BSD_LIBS)
 
 $(DB_TOOLS:%=$(BUILD)/bin/%): LIBRARIES = -lsqlite3
-$(REPO_TOOLS:%=$(BUILD)/bin/%): LIBRARIES = -lsqlite3 -lgit2
+$(REPO_TOOLS:%=$(BUILD)/bin/%): LIBRARIES = $$(cat $(BUILD)/lib/git2.libs)
+$(REPO_TOOLS:%=$(BUILD)/bin/%): | $(BUILD)/lib/git2.libs
 UPPER_FILES = $(DB_TOOLS:%=$(BUILD)/bin/%) $(REPO_TOOLS:%=$(BUILD)/bin/%)
 $(UPPER_FILES): $(BUILD)/bin/%: $(BUILD)/pic/bin/%.o $(ALL_LIBS)
 	$(MAKING) LINK
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES) $(BSD_LIBS)
+
+# libgit2, with what it needs, statically and without its network (lib/git2/offline.c says why) if a
+# program that is linked so works; else as a shared library.
+GIT2_OBJ = $(BUILD)/pic/lib/git2/offline.o
+GIT2_STATIC = $(GIT2_OBJ) -Wl,-Bstatic -lgit2 -lhttp_parser -lpcre2-8 -lmbedcrypto -lz \
+	-lsqlite3 -Wl,-Bdynamic -lm
+GIT2_TRY = int git_libgit2_init(void); int git_repository_open(void **, const char *); \
+	int main(void) { void *r; return git_libgit2_init() < 1 || !git_repository_open(&r, "/"); }
+$(BUILD)/lib/git2.libs: $(GIT2_OBJ)
+	$(MAKING) TRY
+	$(Q)if echo '$(GIT2_TRY)' | $(CC) $(ALL_LDFLAGS) -o $@.try -xc - -xnone $(GIT2_STATIC) \
+		2>/dev/null && $@.try; \
+	then echo '$(GIT2_STATIC)'; else echo '-lsqlite3 -lgit2'; fi >$@; rm -f $@.try
 
 # Scripts learn where the tools are, and their version. ksh93 finds a library in PATH only if it is
 # executable.
