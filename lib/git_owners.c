@@ -125,6 +125,7 @@ struct words {
 	enum where git_dir; /* HERE, or ELSEWHERE; UNSEEN: nothing is said */
 	bool mentions;	    /* an argument names our worktree or repository */
 	bool takes_dir;	    /* the next word is --git-dir's */
+	bool told;	    /* --git-dir has said git_dir, and GIT_DIR is not heard */
 };
 
 /* A directory that is named. A relative one is told from where the process is now, which is the
@@ -141,7 +142,7 @@ static bool note_variable(void *context, const char *string)
 {
 	struct words *w = context;
 
-	if (strncmp(string, "GIT_DIR=", 8) == 0)
+	if (strncmp(string, "GIT_DIR=", 8) == 0 && !w->told)
 		named(w, string + 8);
 	else if (strncmp(string, "GIT_COMMON_DIR=", 15) == 0 && w->git_dir == UNSEEN)
 		named(w, string + 15);
@@ -152,16 +153,24 @@ static bool note_variable(void *context, const char *string)
 	return true;
 }
 
+/* The last one counts; but what looks like one may be an argument of something else. */
+static void told(struct words *w, const char *dir)
+{
+	if (!w->told || w->git_dir != HERE)
+		named(w, dir);
+	w->told = w->git_dir != UNSEEN;
+}
+
 static bool note_argument(void *context, const char *string)
 {
 	struct words *w = context;
 	const struct hf_gitdir *git = w->s->of->git;
 
 	if (w->takes_dir)
-		named(w, string);
+		told(w, string);
 	w->takes_dir = strcmp(string, "--git-dir") == 0;
 	if (strncmp(string, "--git-dir=", 10) == 0)
-		named(w, string + 10);
+		told(w, string + 10);
 	else if ((strncmp(string, "--work-tree", 11) == 0 ||
 		  strncasecmp(string, "core.worktree", 13) == 0) &&
 		 w->git_dir == UNSEEN)

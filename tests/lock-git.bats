@@ -440,3 +440,30 @@ make_all() {
 	run -64 lock-run --slots 2 --git repo true
 	run -64 lock-run --remove --git repo true
 }
+
+@test "G5: --git-dir leads here, whatever GIT_DIR says" {
+	git init -q other
+	slow_hook repo
+	echo 2 >repo/file
+	bg env GIT_DIR="$PWD/other/.git" git --git-dir="$PWD/repo/.git" --work-tree="$PWD/repo" \
+		commit -qam slow
+	holder=$!
+	hear
+	run -75 lock-run -n --git repo true
+	run -75 lock-break --git repo
+	[ -e repo/.git/index.lock ]
+	let_go
+	[ "$(count repo)" -eq 2 ]
+}
+
+@test "G5: words that look like --git-dir do not lead a Git away" {
+	git init -q other
+	slow_hook repo
+	echo 2 >repo/file
+	bg git --git-dir="$PWD/repo/.git" --work-tree="$PWD/repo" commit -qa \
+		-m --git-dir="$PWD/other/.git"
+	holder=$!
+	hear
+	run -75 lock-run -n --git repo true
+	let_go
+}
