@@ -131,6 +131,9 @@ static int run_hold(const char *path)
 
 	if (status == HF_OK)
 		status = hf_db_begin_now(db, &err);
+	/* a keeper's helper outlives its caller, and is in nobody's way */
+	if (status == HF_OK && chdir("/") < 0)
+		status = hf_fail_errno(&err, "cannot leave the working directory");
 	if (status == HF_OK)
 		puts("held");
 	else

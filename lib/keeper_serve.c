@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "lock_dot.h"
+#include "lock_sqlite.h"
 #include "proc.h"
 #include "sys.h"
 
@@ -283,10 +284,15 @@ static void end(struct hf_keeper *k)
 	struct hf_err err;
 
 	for (size_t i = 0; i < count; i++) {
-		if (!hf_dot_lost(locks[i]))
+		if (hf_dot_lost(locks[i]))
+			hf_fail(&err, HF_NO,
+				"dotlock '%s' was lost: somebody removed or replaced it",
+				locks[i]->path);
+		else if (hf_sqlite_thawed(locks[i]))
+			hf_fail(&err, HF_NO, "'%s' was thawed: somebody killed what held it frozen",
+				locks[i]->path);
+		else
 			continue;
-		hf_fail(&err, HF_NO, "dotlock '%s' was lost: somebody removed or replaced it",
-			locks[i]->path);
 		put_error(&a, &err);
 	}
 	for (size_t i = count; i-- > 0;)

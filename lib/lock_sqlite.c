@@ -81,7 +81,7 @@ static void release(struct hf_lock *lock)
 	struct sqlite *s = lock->own;
 	int saved = errno;
 
-	hf_sqlite_hold_end(&s->hold);
+	hf_sqlite_hold_end(&s->hold, lock->lent);
 	lock->second = -1;
 	hf_turnstile_release(lock);
 	hf_sqlite_look_close(&s->look);
@@ -234,9 +234,12 @@ static enum hf_status try_freeze(struct hf_lock *lock, struct hf_err *err)
 	enum hf_status status;
 
 	if (hf_sqlite_writer(&s->look, &s->db, &user)) {
-		/* an ancestor has frozen it, by a helper whose pipe we have inherited */
-		if (lock->inherited >= 0 && hf_sqlite_hold_is_family(user.pid))
+		/* an ancestor has frozen it, or its keeper has */
+		if (lock->inherited >= 0 &&
+		    hf_sqlite_hold_is_ours(&s->hold, user.pid, lock->borrowed)) {
+			lock->second = s->hold.fd;
 			return HF_OK;
+		}
 		return busy(lock->path, &user, err);
 	}
 	/* SQLite's locks and ours are of different processes from here on (Q3) */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "sqlite_hold.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
@@ -8,9 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "fd.h"
+#include "keeper_ask.h"
+#include "path.h"
 #include "proc.h"
 #include "sys.h"
 
@@ -34,7 +41,7 @@ static void find_helper(char path[PATH_MAX])
 	strcpy(path, HELPER);
 }
 
-/* In the child. */
+/* In the child; Z2, Z4. */
 _Noreturn static void become(const char *helper, const char *db, int in, int out)
 {
 	char *argv[] = {(char *)HELPER, (char *)"--hold", (char *)"--", (char *)db, NULL};
@@ -43,8 +50,10 @@ _Noreturn static void become(const char *helper, const char *db, int in, int out
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
-	if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0)
+	if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0) {
+		syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
 		execvp(helper, argv);
+	}
 	_exit(127);
 }
 
@@ -91,15 +100,17 @@ static enum hf_status no_helper(const char *path, struct hf_err *err)
 }
 
 /* It ends by itself when the pipe does. A child that the command left behind may keep that open;
- * killing the helper does no harm then, since it has changed nothing. */
-static void end_helper(pid_t pid)
+ * killing the helper does no harm then, since it has changed nothing. false: it goes on. */
+static bool end_helper(pid_t pid, bool lent)
 {
 	struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+	bool ended = end.fd >= 0 && poll(&end, 1, PATIENCE_MS) > 0;
 
-	if (end.fd < 0 || poll(&end, 1, PATIENCE_MS) <= 0)
+	if (!ended && !lent)
 		kill(pid, SIGKILL);
 	if (end.fd >= 0)
 		sys_close(end.fd);
+	return ended || !lent;
 }
 
 static void reap(pid_t pid)
@@ -150,16 +161,14 @@ enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *pat
 	return status;
 }
 
-void hf_sqlite_hold_end(struct hf_sqlite_hold *hold)
+void hf_sqlite_hold_end(struct hf_sqlite_hold *hold, bool lent)
 {
 	int saved = errno;
 
 	if (hold->fd >= 0)
 		sys_close(hold->fd);
-	if (hold->pid > 0) {
-		end_helper(hold->pid);
+	if (hold->pid > 0 && end_helper(hold->pid, lent))
 		reap(hold->pid);
-	}
 	*hold = (struct hf_sqlite_hold){.fd = -1};
 	errno = saved;
 }
@@ -173,10 +182,74 @@ bool hf_sqlite_hold_lost(const struct hf_sqlite_hold *hold)
 		info.si_pid == hold->pid);
 }
 
-bool hf_sqlite_hold_is_family(pid_t pid)
+/* Is it a helper by its name and its words, and what does it read? */
+static bool read_helper(pid_t pid, struct stat *pipe)
 {
+	char path[40], words[sizeof(HELPER "\0--hold")] = "";
 	struct hf_proc proc;
+	ssize_t n;
+	int fd;
 
-	return hf_proc_read(pid, &proc) && strcmp(proc.name, HELPER) == 0 &&
-	       hf_proc_is_ancestor(proc.parent);
+	if (!hf_proc_read(pid, &proc) || strcmp(proc.name, HELPER) != 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	n = sys_read(fd, words, sizeof(words));
+	sys_close(fd);
+	snprintf(path, sizeof(path), "/proc/%d/fd/0", (int)pid);
+	return n == sizeof(words) && memcmp(words, HELPER "\0--hold", sizeof(words)) == 0 &&
+	       stat(path, pipe) == 0 && S_ISFIFO(pipe->st_mode);
+}
+
+static bool is_writing_end(int fd, const struct stat *pipe)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && hf_same_inode(&st, pipe) &&
+	       (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY;
+}
+
+/* HF_FD_ENV does not name it for long: that is for what holds a lock in the kernel's sense. */
+static bool has_inherited(const struct stat *pipe)
+{
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir = opendir("/proc/self/fd");
+
+	while (dir && !found && (entry = readdir(dir))) {
+		int fd = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : -1;
+
+		found = fd > STDERR_FILENO && is_writing_end(fd, pipe) &&
+			!(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static bool borrow_pipe(struct hf_sqlite_hold *hold, const struct stat *pipe)
+{
+	struct hf_keeper_loan loan;
+
+	if (!hf_keeper_borrow(pipe, &loan))
+		return false;
+	for (int i = 0; i < loan.count; i++) {
+		int fd = loan.fds[i];
+
+		if (hold->fd < 0 && is_writing_end(fd, pipe) && (fd = hf_fd_high(fd)) >= 0)
+			hold->fd = fd;
+		else
+			sys_close(loan.fds[i]);
+	}
+	return hold->fd >= 0;
+}
+
+bool hf_sqlite_hold_is_ours(struct hf_sqlite_hold *hold, pid_t pid, bool borrow)
+{
+	struct stat pipe;
+
+	return read_helper(pid, &pipe) &&
+	       (has_inherited(&pipe) || (borrow && borrow_pipe(hold, &pipe)));
 }

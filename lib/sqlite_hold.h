@@ -16,6 +16,10 @@
  *	Z2  The helper has a session of its own, so that Ctrl-C does not thaw under a command that
  *	    goes on.
  *	Z3  Who kills the helper thaws. hf_sqlite_hold_lost() tells.
+ *	Z4  The helper holds nothing else: no descriptor of the caller's, which may be a lock, and
+ *	    no directory.
+ *	Z5  That a database is frozen for us already is proved by the pipe: the helper reads it, and
+ *	    we have inherited its writing end, or are lent it by an ancestor's keeper.
  *
  * begin waits for the helper's answer, which waits for nobody; end waits for the helper's end, by
  * which the database is free, and kills it after 200 ms. HF_BUSY: somebody writes. HF_UNAVAILABLE:
@@ -34,12 +38,15 @@ struct hf_sqlite_hold {
 
 enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *path,
 				    struct hf_err *err);
-void hf_sqlite_hold_end(struct hf_sqlite_hold *hold);
+
+/* lent: somebody has a copy of the writing end and goes on; the helper is not killed. */
+void hf_sqlite_hold_end(struct hf_sqlite_hold *hold, bool lent);
 
 /* Has the helper ended before its time? */
 bool hf_sqlite_hold_lost(const struct hf_sqlite_hold *hold);
 
-/* Is this process such a helper, of an ancestor of ours? */
-bool hf_sqlite_hold_is_family(pid_t pid);
+/* Z5. Is this process such a helper, whose pipe we have inherited? Or, if borrow, whose keeper
+ * lends it to us: then hold is that copy, to be ended like another. */
+bool hf_sqlite_hold_is_ours(struct hf_sqlite_hold *hold, pid_t pid, bool borrow);
 
 #endif

@@ -260,14 +260,8 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 	[[ $output == *'there is no sqlite-run'* ]]
 	needs_helper
 	run -0 --separate-stderr lock-run --sqlite-freeze db sh -c '
-		for dir in /proc/[0-9]*; do
-			pid=${dir#/proc/}
-			case $(tr "\0" " " 2>/dev/null <$dir/cmdline) in
-			"sqlite-run --hold -- db "*)
-				[ "$(readlink $dir/cwd)" != "$PWD" ] || kill -9 $pid
-				;;
-			esac
-		done
+		read -r helper me <"/proc/$PPID/task/$PPID/children"
+		kill -9 "$helper"
 		until lock-run --sqlite db sqlite3 db "INSERT INTO t VALUES (1)"; do :; done'
 	[[ $stderr == *"'db' was thawed"* ]]
 }
@@ -277,4 +271,23 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 	run -64 lock-run --slots 2 --sqlite db true
 	run -64 lock-run --remove --sqlite db true
 	run -64 lock-run --sqlite '' true
+}
+
+@test "Z5: a sibling that writes is no proof that the database is frozen" {
+	run -75 lock-run --sqlite db sh -c '
+		{ tail -f /dev/null & echo $! >feeder; wait; } | sqlite-run --hold db >held &
+		until grep -q held held; do :; done
+		lock-run -n --sqlite-freeze db echo frozen
+		status=$?
+		kill $(cat feeder)
+		exit $status'
+	[[ $output == *'writes to it'* && $output != *frozen* ]]
+}
+
+@test "Z4: what holds a database frozen holds nothing else" {
+	mkdir here
+	run -0 lock-run outer lock-run --sqlite-freeze db sh -c '
+		read -r helper me <"/proc/$PPID/task/$PPID/children"
+		echo "$(readlink "/proc/$helper/cwd") $(ls -l "/proc/$helper/fd" | grep -c outer)"'
+	[ "$output" = '/ 0' ]
 }
