@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -194,6 +195,21 @@ bool hf_keeper_next(const struct hf_keeper_answer *state, size_t *at, struct hf_
 	return true;
 }
 
+/* Nobody listens there: does the keeper live all the same? One that ends has closed its sockets an
+ * instant before it is gone. */
+static bool is_out_of_reach(const struct hf_handle *handle)
+{
+	int fd = pidfd_open(handle->pid, 0);
+	struct hf_proc proc;
+	bool lives = hf_proc_read(handle->pid, &proc) && proc.start == handle->start &&
+		     !hf_proc_is_zombie(&proc) && fd >= 0 &&
+		     !await(fd, hf_deadline_in(LOAN_PATIENCE));
+
+	if (fd >= 0)
+		sys_close(fd);
+	return lives;
+}
+
 /* Of a keeper that was given as a handle: it did as it was told, or why not. */
 static enum hf_status tell(const struct hf_handle *handle, struct hf_keeper_question *q,
 			   struct hf_err *err)
@@ -209,6 +225,12 @@ static enum hf_status tell(const struct hf_handle *handle, struct hf_keeper_ques
 		return HF_NOPERM;
 	}
 	status = ask(handle->pidns, handle->pid, handle->start, q, &answer, err);
+	if (status == HF_NO && is_out_of_reach(handle)) {
+		hf_fail(err, HF_NOPERM, "the keeper, PID %d, cannot be reached from here",
+			(int)handle->pid);
+		hf_advise(err, "is this another network namespace? ask where lock-acquire was run");
+		return HF_NOPERM;
+	}
 	if (status == HF_NO) {
 		hf_fail(err, HF_NO, "the lock was lost before: its keeper, PID %d, is gone",
 			(int)handle->pid);

@@ -52,7 +52,7 @@ bool hf_keeper_next(const struct hf_keeper_answer *state, size_t *at, struct hf_
 
 /* HF_OK: it did so. HF_NO: the lock was lost before: the keeper is gone, or what it kept was taken
  * from it. HF_USAGE: a time to live that it cannot have, or a handle that it did not give.
- * HF_NOPERM, HF_BUSY. */
+ * HF_NOPERM: it is another user's, or in another PID or network namespace. HF_BUSY. */
 enum hf_status hf_keeper_release(const struct hf_handle *handle, struct hf_err *err);
 enum hf_status hf_keeper_renew(const struct hf_handle *handle, int64_t ttl, struct hf_err *err);
 

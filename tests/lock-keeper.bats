@@ -469,3 +469,46 @@ own() {
 		lock-release $h; flock -n L echo free'
 	[ "$output" = $'held\nfree' ]
 }
+
+@test "K6: under a frozen database that is kept" {
+	sqlite3 db 'CREATE TABLE t (x)'
+	script owner <<-'END'
+		h=$(lock-acquire --owner $$ --sqlite-freeze db) || exit
+		lock-run -w 5 --sqlite-freeze db sh -c '
+			timeout 9 lock-release '$h'
+			sqlite3 db "INSERT INTO t VALUES (1)" 2>/dev/null || echo frozen'
+		sqlite3 db "INSERT INTO t VALUES (1)" && echo thawed
+	END
+	run -0 ./owner
+	[ "$output" = $'frozen\nthawed' ]
+}
+
+@test "a frozen database whose helper was killed was lost" {
+	sqlite3 db 'CREATE TABLE t (x)'
+	own --sqlite-freeze db
+	kill -9 "$(cat "/proc/$(keeper_of "$handle")/task/$(keeper_of "$handle")/children")"
+	run -1 lock-release "$handle"
+	[[ $output == *"'db' was thawed"* ]]
+	echo >go
+}
+
+@test "K1: no helper of a keeper keeps what its starter had inherited" {
+	sqlite3 db 'CREATE TABLE t (x)'
+	script owner <<-'END'
+		h=$(lock-run outer lock-acquire --owner $$ --sqlite-freeze db) || exit
+		flock -n outer echo free
+		lock-release $h
+	END
+	run -0 ./owner
+	[ "$output" = free ]
+}
+
+@test "from another network namespace the keeper is not said to be gone" {
+	unshare -n true || skip 'needs to make a network namespace'
+	own lock
+	run -77 unshare -n lock-release "$handle"
+	[[ $output == *'cannot be reached from here'* ]]
+	run -1 lock-status -q lock
+	lock-release "$handle"
+	echo >go
+}
