@@ -3,16 +3,15 @@
 #define HF_REPO_GIT2_H
 
 /*
- * A repository through libgit2: the only room that knows it.
+ * A repository through libgit2: this back end's table, refs and history.
  *
- * libgit2 hashes, packs and finds; the order of things, and what is durable when, is repo.h's.
- * Objects are made here as bytes and written to a staging directory (repo_objects.h). Refs that are
- * not plain (repo_ref.h) are moved by libgit2, and its own syncing (GIT_OPT_ENABLE_FSYNC_GITDIR)
- * does for them: a ref is durable before it has its name, and so is the name, unless directories
- * were made for it: hf_ref_sync().
+ * libgit2 is known in one place, the rooms of this name, and to no other room: repo_git2_base is
+ * libgit2 as it is, repo_git2_objects and repo_git2_index are what their names say.
  *
- * libgit2 keeps settings for the whole process, and reads the user's configuration once. Its errors
- * are text; what the system said is found in it.
+ * libgit2 hashes, packs and finds; the order of things, and what is durable when, is repo.h's. Refs
+ * that are not plain (repo_ref.h) are moved by libgit2, and its own syncing
+ * (GIT_OPT_ENABLE_FSYNC_GITDIR) does for them: a ref is durable before it has its name, and so is
+ * the name, unless directories were made for it: hf_ref_sync().
  */
 
 #include "gitdir.h"

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_REPO_GIT2_INDEX_H
+#define HF_REPO_GIT2_INDEX_H
+
+/*
+ * The index through libgit2: is a path in it, and the entries of some paths changed.
+ *
+ * What is changed is the index under another name (repo_lock.h), opened by that: so it belongs to
+ * no repository, and nothing is looked at but this file. libgit2 renames a new one over it,
+ * unsynced. What stands in the way of a path is refused (HF_DATA), since it may be what the user
+ * has staged; libgit2 would drop it. An index that libgit2 has not read whole is not written
+ * (HF_IO): what is staged would be lost.
+ *
+ * Errors: of repo_base.h's table. A crash leaves a file that nobody looks at. Single-threaded.
+ */
+
+#include "repo_base.h"
+
+/* As struct hf_repo_ops has them. */
+enum hf_status hf_git2_tracked(struct hf_repo *repo, const char *path, unsigned int *mode,
+			       bool *below, struct hf_err *err);
+enum hf_status hf_git2_index(struct hf_repo *repo, const char *name,
+			     const struct hf_repo_change *changes, size_t count,
+			     struct hf_err *err);
+
+#endif
