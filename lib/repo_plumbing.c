@@ -9,6 +9,7 @@
 #include "git_run.h"
 #include "git_store.h"
 #include "repo_message.h"
+#include "sys.h"
 
 /* ---- open ----------------------------------------------------------------------------------- */
 
@@ -152,6 +153,7 @@ static enum hf_status tip(struct hf_repo *repo, const char *ref, char oid[HF_OID
 	struct hf_git_out out;
 	char name[4096];
 	enum hf_status status;
+	struct stat st;
 
 	oid[0] = '\0';
 	snprintf(name, sizeof(name), "%s^{commit}", ref);
@@ -165,6 +167,9 @@ static enum hf_status tip(struct hf_repo *repo, const char *ref, char oid[HF_OID
 	status = hf_git_ask(repo, &out, err, "rev-parse", "--verify", "-q", ref);
 	if (status == HF_OK && !out.status)
 		status = hf_fail(err, HF_DATA, "'%s' leads to no commit", ref);
+	else if (status == HF_OK && sys_fstatat(repo->common, ref, &st, 0) == 0)
+		/* a disk that failed while git looked makes no branch without commits */
+		status = hf_fail(err, HF_IO, "git does not find '%s', which is there", ref);
 	hf_git_free(&out);
 	return status;
 }
