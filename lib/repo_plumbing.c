@@ -308,7 +308,8 @@ static enum hf_status entry(struct hf_repo *repo, const char *commit,
 {
 	struct hf_git_out out;
 	enum hf_status status =
-		hf_git_ask(repo, &out, err, "ls-tree", "-z", "--full-tree", commit, change->path);
+		hf_git_ask(repo, &out, err, "ls-tree", "-z", "--full-tree", "--", commit,
+			   change->path);
 
 	if (status == HF_OK && out.status)
 		status = hf_git_failed(&out, "read commit", commit, err);
