@@ -221,6 +221,25 @@ enum hf_status hf_repo_path(struct hf_repo *repo, const char *path, unsigned int
 	return hf_repo_path_find(repo, path, flags & HF_REPO_NO_FOLLOW, tree_path, err);
 }
 
+/* A branch that is still to be made cannot be if another is in the way: "a" in that of "a/b". */
+static enum hf_status check_unborn(struct hf_repo *repo, const char *ref, struct hf_err *err)
+{
+	char *name = strdup(ref), tip[HF_OID_SIZE], *slash;
+	enum hf_status status = name ? HF_OK : hf_fail_errno(err, "cannot read '%s'", ref);
+
+	while (status == HF_OK && (slash = strrchr(name, '/')) &&
+	       slash > name + strlen("refs/heads")) {
+		*slash = '\0';
+		status = repo->ops->tip(repo, name, tip, err);
+		if (status == HF_OK && tip[0])
+			status = hf_fail(err, HF_DATA,
+					 "cannot commit to '%s': '%s' cannot be made beside '%s'",
+					 repo->workdir, ref, name);
+	}
+	free(name);
+	return status;
+}
+
 enum hf_status hf_repo_head(struct hf_repo *repo, char **ref, char tip[HF_OID_SIZE],
 			    struct hf_err *err)
 {
@@ -229,6 +248,8 @@ enum hf_status hf_repo_head(struct hf_repo *repo, char **ref, char tip[HF_OID_SI
 	if (status != HF_OK)
 		return status;
 	status = repo->ops->tip(repo, *ref, tip, err);
+	if (status == HF_OK && !tip[0])
+		status = check_unborn(repo, *ref, err);
 	if (status == HF_OK)
 		return HF_OK;
 	free(*ref);
