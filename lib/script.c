@@ -58,14 +58,19 @@ static bool belongs_inside(const char *pragma)
 	return false;
 }
 
-/* "PRAGMA name", or "PRAGMA schema.name". */
+/* Of "PRAGMA name", or "PRAGMA schema.name", what is behind the first word. */
+static void name_of_pragma(const char *s, const char *end, char name[32])
+{
+	s = hf_sql_skip(hf_sql_word(hf_sql_skip(s, end), end, name, 32), end);
+	if (s < end && *s == '.')
+		hf_sql_word(hf_sql_skip(s + 1, end), end, name, 32);
+}
+
 static enum kind kind_of_pragma(const char *s, const char *end)
 {
 	char name[32];
 
-	s = hf_sql_skip(hf_sql_word(hf_sql_skip(s, end), end, name, sizeof(name)), end);
-	if (s < end && *s == '.')
-		hf_sql_word(hf_sql_skip(s + 1, end), end, name, sizeof(name));
+	name_of_pragma(s, end, name);
 	return belongs_inside(name) ? OTHER : BEFORE;
 }
 
@@ -175,19 +180,25 @@ static enum hf_status run_before(void *context, struct hf_err *err)
 	return status;
 }
 
+static enum hf_status refuse(const struct hf_script *script, const char *why, struct hf_err *err)
+{
+	size_t line, column;
+
+	hf_sql_position(script->text, script->at, &line, &column);
+	return hf_fail(err, HF_DATA, "cannot run line %zu, column %zu of the SQL in '%s': %s", line,
+		       column, hf_db_path(script->db), why);
+}
+
 /* R5: is this BEGIN or COMMIT passed over? */
 static enum hf_status check_control(struct hf_script *script, enum kind kind, bool first,
 				    struct hf_err *err)
 {
-	size_t line, column;
-
 	if (script->ended || kind == ROLLBACK || (kind == BEGIN && !first) ||
 	    (kind == COMMIT && !script->begun)) {
-		hf_sql_position(script->text, script->at, &line, &column);
-		hf_fail(err, HF_DATA, "cannot run line %zu, column %zu of the SQL in '%s': %s",
-			line, column, hf_db_path(script->db),
-			script->ended ? "it is behind a COMMIT"
-				      : "it would begin or end a transaction");
+		refuse(script,
+		       script->ended ? "it is behind a COMMIT"
+				     : "it would begin or end a transaction",
+		       err);
 		hf_advise(err, "the SQL is one transaction: all of it happens, or nothing");
 		hf_advise(err, "nothing was done; SAVEPOINT, RELEASE and ROLLBACK TO may be used");
 		return HF_DATA;
@@ -195,6 +206,23 @@ static enum hf_status check_control(struct hf_script *script, enum kind kind, bo
 	script->begun = script->begun || kind == BEGIN;
 	script->ended = kind == COMMIT;
 	return HF_OK;
+}
+
+/* R6. */
+static enum hf_status check_inside(const struct hf_script *script, enum kind kind,
+				   struct hf_err *err)
+{
+	const char *end = end_of(script);
+	char first[16], name[32];
+
+	if (kind != BEFORE)
+		return HF_OK;
+	name_of_pragma(hf_sql_word(script->at, end, first, sizeof(first)), end, name);
+	if (strcmp(name, "JOURNAL_MODE") != 0 && strcmp(name, "LOCKING_MODE") != 0)
+		return HF_OK;
+	refuse(script, "it would take the transaction's safety away", err);
+	hf_advise(err, "nothing was done; change the mode with sqlite-run, once");
+	return HF_DATA;
 }
 
 static enum hf_status run_statements(struct hf_script *script, struct hf_err *err)
@@ -210,6 +238,8 @@ static enum hf_status run_statements(struct hf_script *script, struct hf_err *er
 		kind = kind_of(script->at, end_of(script));
 		if (script->ended || (kind != OTHER && kind != BEFORE))
 			status = check_control(script, kind, first, err);
+		if (status == HF_OK && script->inside)
+			status = check_inside(script, kind, err);
 		if (status == HF_OK)
 			status = run_next(script, kind != OTHER && kind != BEFORE, err);
 	}
@@ -297,6 +327,7 @@ enum hf_status hf_script_run_inside(struct hf_script *script, struct hf_db *db, 
 	script->db = db;
 	script->at = script->text;
 	script->begun = script->ended = false;
+	script->inside = true;
 	hf_sql_script(hf_db_sql(db), script->text, script->size);
 	status = run_statements(script, err);
 	hf_sql_script(hf_db_sql(db), NULL, 0);

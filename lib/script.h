@@ -20,6 +20,8 @@
  *	    what happens anyway, and passed over. Elsewhere they, and ROLLBACK, are refused
  *	    (HF_DATA): the script would be in two parts. SAVEPOINT, RELEASE and ROLLBACK TO are
  *	    the script's.
+ *	R6  Inside of another's transaction PRAGMA journal_mode and locking_mode are refused: there
+ *	    SQLite obeys, and has no journal to roll back by, or keeps its locks.
  *
  * A message tells the line and column of what failed. While it runs HUP, INT and TERM end it: it is
  * rolled back, and the caller is told, so that it can die of the signal. For single-threaded tools.
@@ -41,6 +43,7 @@ struct hf_script {
 	struct hf_db *db;
 	const char *at;
 	bool begun, ended; /* by a statement of its own */
+	bool inside;
 };
 
 enum hf_status hf_script_run(struct hf_script *script, struct hf_db *db, struct hf_err *err);
