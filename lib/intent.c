@@ -6,14 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The SQL of a record may have made temporary tables of these names, which would come first. */
 static const char *const tables[] = {
-	"CREATE TABLE IF NOT EXISTS holdfast_intent ("
+	"CREATE TABLE IF NOT EXISTS main.holdfast_intent ("
 	"id TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, created INTEGER NOT NULL, "
 	"uid INTEGER NOT NULL, repository TEXT, gitdir TEXT, ref TEXT, tip TEXT, message TEXT, "
 	"author_name TEXT, author_email TEXT, author_time INTEGER, author_offset INTEGER, "
 	"committer_name TEXT, committer_email TEXT, committer_time INTEGER, "
 	"committer_offset INTEGER)",
-	"CREATE TABLE IF NOT EXISTS holdfast_intent_file ("
+	"CREATE TABLE IF NOT EXISTS main.holdfast_intent_file ("
 	"intent TEXT NOT NULL, number INTEGER NOT NULL, op INTEGER NOT NULL, path TEXT NOT NULL, "
 	"mode INTEGER NOT NULL, content BLOB, old TEXT, old_size INTEGER NOT NULL, new TEXT, "
 	"PRIMARY KEY (intent, number))",
@@ -75,7 +76,7 @@ static enum hf_status insert_file(struct hf_db *db, const char *id, size_t numbe
 	};
 
 	return hf_db_exec(db,
-			  "INSERT INTO holdfast_intent_file (intent, number, " FILE_COLUMNS
+			  "INSERT INTO main.holdfast_intent_file (intent, number, " FILE_COLUMNS
 			  ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
 			  values, sizeof(values) / sizeof(values[0]), NULL, err);
 }
@@ -104,7 +105,7 @@ enum hf_status hf_intent_insert(struct hf_db *db, const struct hf_intent *intent
 		HF_DB_INT_VALUE(c->offset),
 	};
 	enum hf_status status = hf_db_exec(db,
-					   "INSERT INTO holdfast_intent (" HEAD_COLUMNS
+					   "INSERT INTO main.holdfast_intent (" HEAD_COLUMNS
 					   ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
 					   "?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
 					   values, HEAD_COUNT, NULL, err);
@@ -212,7 +213,7 @@ static bool get_file(struct hf_stmt *stmt, bool heads, struct hf_intent_file *f)
 	f->mode = (unsigned int)mode;
 	if (f->op == HF_RECORD_REMOVE || f->op == HF_RECORD_SNAPSHOT)
 		return content.type == HF_DB_NULL;
-	if (content.type != HF_DB_BLOB)
+	if (content.type != HF_DB_BLOB || !*f->fresh)
 		return false;
 	f->size = content.size;
 	if (heads)
@@ -239,7 +240,7 @@ static enum hf_status load_files(struct hf_db *db, bool heads, struct hf_intent 
 				 struct hf_err *err)
 {
 	static const char sql[] = "SELECT " FILE_COLUMNS
-				  " FROM holdfast_intent_file WHERE intent = ?1 ORDER BY number";
+				  " FROM main.holdfast_intent_file WHERE intent = ?1 ORDER BY number";
 	struct hf_db_value id = text(intent->id);
 	struct hf_stmt *stmt;
 	enum hf_status status = hf_db_prepare(db, sql, sizeof(sql) - 1, &stmt, NULL, err);
@@ -261,7 +262,7 @@ static enum hf_status load_heads(struct hf_db *db, struct hf_intent **intents, s
 				 struct hf_err *err)
 {
 	static const char sql[] =
-		"SELECT " HEAD_COLUMNS " FROM holdfast_intent ORDER BY created, rowid";
+		"SELECT " HEAD_COLUMNS " FROM main.holdfast_intent ORDER BY created, rowid";
 	struct hf_stmt *stmt;
 	enum hf_status status = hf_db_prepare(db, sql, sizeof(sql) - 1, &stmt, NULL, err);
 
@@ -341,7 +342,7 @@ enum hf_status hf_intent_find(struct hf_db *db, const char *id, struct hf_err *e
 	struct hf_db_value value = text(id);
 	int64_t n;
 
-	return hf_db_int(db, "SELECT 1 FROM holdfast_intent WHERE id = ?1", &value, 1, &n, err);
+	return hf_db_int(db, "SELECT 1 FROM main.holdfast_intent WHERE id = ?1", &value, 1, &n, err);
 }
 
 enum hf_status hf_intent_correct(struct hf_db *db, const struct hf_intent *intent, size_t number,
@@ -355,7 +356,7 @@ enum hf_status hf_intent_correct(struct hf_db *db, const struct hf_intent *inten
 	};
 
 	return hf_db_exec(db,
-			  "UPDATE holdfast_intent_file SET old = ?3, old_size = ?4, new = ?5 "
+			  "UPDATE main.holdfast_intent_file SET old = ?3, old_size = ?4, new = ?5 "
 			  "WHERE intent = ?1 AND number = ?2",
 			  values, sizeof(values) / sizeof(values[0]), NULL, err);
 }
@@ -363,11 +364,11 @@ enum hf_status hf_intent_correct(struct hf_db *db, const struct hf_intent *inten
 enum hf_status hf_intent_delete(struct hf_db *db, const char *id, struct hf_err *err)
 {
 	struct hf_db_value value = text(id);
-	enum hf_status status = hf_db_exec(db, "DELETE FROM holdfast_intent_file WHERE intent = ?1",
+	enum hf_status status = hf_db_exec(db, "DELETE FROM main.holdfast_intent_file WHERE intent = ?1",
 					   &value, 1, NULL, err);
 
 	if (status == HF_OK)
-		status = hf_db_exec(db, "DELETE FROM holdfast_intent WHERE id = ?1", &value, 1,
+		status = hf_db_exec(db, "DELETE FROM main.holdfast_intent WHERE id = ?1", &value, 1,
 				    NULL, err);
 	return status;
 }
