@@ -59,6 +59,25 @@ static bool is_of(struct hf_repo *repo, const struct hf_intent *intent)
 	return hf_repo_id(repo, &id, NULL) == HF_OK && strcmp(id, intent->repository) == 0;
 }
 
+/* Is it a copy, while the one that the intent was made in is still there? They have one identity. */
+static bool is_copy(struct hf_repo *repo, const struct hf_intent *intent)
+{
+	struct hf_repo *made_in;
+	struct stat there, here;
+	struct hf_err err;
+	bool is;
+
+	if (strcmp(hf_repo_gitdir(repo), intent->gitdir) == 0 ||
+	    hf_repo_open(&made_in, intent->gitdir, &err) != HF_OK)
+		return false;
+	is = is_of(made_in, intent) &&
+	     sys_fstatat(AT_FDCWD, hf_repo_commondir(made_in), &there, 0) == 0 &&
+	     sys_fstatat(AT_FDCWD, hf_repo_commondir(repo), &here, 0) == 0 &&
+	     !hf_same_inode(&there, &here);
+	hf_repo_close(made_in);
+	return is;
+}
+
 /* The worktree that the intent names, as one more of those that are held. */
 static enum hf_status open_its_own(struct hf_recovery *r, const struct hf_intent *intent,
 				   struct hf_err *err)
@@ -87,7 +106,7 @@ static struct hf_hold_repo *among_held(struct hf_hold *hold, const struct hf_int
 	for (size_t i = 0; i < hold->repo_count; i++) {
 		struct hf_hold_repo *candidate = &hold->repos[i];
 
-		if (!is_of(candidate->repo, intent))
+		if (!is_of(candidate->repo, intent) || is_copy(candidate->repo, intent))
 			continue;
 		any = candidate;
 		*on_branch = is_on_branch(candidate->repo, intent);
@@ -129,13 +148,40 @@ static enum verdict find_repo(struct hf_recovery *r, const struct hf_intent *int
 	return MORE;
 }
 
-/* V5. The database's owner, where nobody else may write to it, but for a group that is his own. */
+/* V5. May nobody write here (a directory: replace what is in it) but root, this user, his own group,
+ * and who may write to `too` (NULL: no more)? */
+static bool is_only_of(const struct stat *st, const struct stat *too)
+{
+	const bool sticky = S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX;
+	const bool group = too && too->st_mode & 020 && too->st_gid == st->st_gid;
+
+	if (st->st_uid && st->st_uid != geteuid() && !(too && too->st_uid == st->st_uid) && !group)
+		return false;
+	if (sticky)
+		return true;
+	return (!(st->st_mode & 020) || st->st_gid == getegid() || group) &&
+	       (!(st->st_mode & 002) || (too && too->st_mode & 002));
+}
+
+/* V5. Without a repository: the database's owner. */
 static bool may_replay(const struct hf_hold *hold, const struct hf_intent *intent)
 {
-	const struct stat *st = &hold->place.file;
+	const struct hf_record_database *place = &hold->place;
 
-	return (int64_t)geteuid() == intent->uid && st->st_nlink && st->st_uid == geteuid() &&
-	       !(st->st_mode & 002) && (!(st->st_mode & 020) || st->st_gid == getegid());
+	return (int64_t)geteuid() == intent->uid && place->file.st_nlink &&
+	       place->file.st_uid == geteuid() && is_only_of(&place->file, NULL) &&
+	       is_only_of(&place->dir, NULL);
+}
+
+/* V5. May all who can write to the database write to the repository too? */
+static bool may_replay_in(const struct hf_hold *hold, struct hf_repo *repo)
+{
+	const struct hf_record_database *place = &hold->place;
+	struct stat st;
+
+	return sys_fstatat(AT_FDCWD, hf_repo_commondir(repo), &st, 0) == 0 &&
+	       place->file.st_nlink && is_only_of(&place->file, &st) &&
+	       is_only_of(&place->dir, &st);
 }
 
 /* ---- its files ------------------------------------------------------------------------------ */
@@ -153,18 +199,33 @@ static enum hf_status path_of(const struct hf_intent_file *plan, struct hf_repo 
 }
 
 /* V5. Is this still the path that the intent has, and one that may be committed? */
-static enum hf_status ask_again(const struct hf_record_file *f, struct hf_repo *repo,
-				struct hf_err *err)
+static enum hf_status ask_again(const struct hf_record_file *f, const char *real,
+				struct hf_repo *repo, struct hf_err *err)
 {
-	char *real = NULL, *tree_path = NULL;
-	enum hf_status status = hf_record_file_real(f, &real, err);
+	char *tree_path = NULL;
+	enum hf_status status = hf_repo_path(repo, real, 0, &tree_path, err);
 
-	if (status == HF_OK)
-		status = hf_repo_path(repo, real, 0, &tree_path, err);
 	if (status == HF_OK && strcmp(tree_path, f->plan->path) != 0)
 		status = hf_fail(err, HF_DATA, "'%s' leads elsewhere by now", f->path);
-	free(real);
 	free(tree_path);
+	return status;
+}
+
+/* Before a directory is made, and what was opened then. */
+static enum hf_status open_in(struct hf_recovery *r, struct hf_record_file *f, struct hf_repo *repo,
+			      struct hf_err *err)
+{
+	char *real = NULL;
+	enum hf_status status = repo ? ask_again(f, f->path, repo, err) : HF_OK;
+
+	if (status == HF_OK)
+		status = hf_record_file_open(f, &r->hold->place, true, err);
+	if (status == HF_OK && repo) {
+		status = hf_record_file_real(f, &real, err);
+		if (status == HF_OK)
+			status = ask_again(f, real, repo, err);
+	}
+	free(real);
 	return status;
 }
 
@@ -177,12 +238,10 @@ static enum hf_status open_file(struct hf_recovery *r, struct hf_recovery_files 
 
 	if (status != HF_OK)
 		return status;
-	*f = (struct hf_record_file){.plan = plan, .path = *path};
+	*f = (struct hf_record_file){
+		.plan = plan, .path = *path, .fd = -1, .atomic.fd = -1, .target.dir = -1};
 	known->count++;
-	status = hf_record_file_open(f, &r->hold->place, true, err);
-	if (status == HF_OK && known->repo)
-		status = ask_again(f, known->repo, err);
-	return status;
+	return open_in(r, f, known->repo, err);
 }
 
 static struct hf_recovery_files *known_files(struct hf_recovery *r, const char *id)
@@ -245,6 +304,9 @@ static enum verdict prepare(struct hf_recovery *r, struct hf_intent *intent, enu
 	else if (!may_replay(r->hold, intent))
 		verdict = leave(r, intent,
 				"only its maker, who must own the database, can finish it");
+	if (verdict != LEFT && repo && !may_replay_in(r->hold, repo))
+		verdict = leave(r, intent,
+				"others may write to the database, and not to the repository");
 	if (verdict == LEFT)
 		return LEFT;
 	known = known_files(r, intent->id);

@@ -21,15 +21,16 @@
  *     paths stays in HEAD, upon the record's commit (record_git.h). What the user has staged
  *     otherwise stays staged.
  * V3  Nothing is guessed. A record is left, and reported, if its repository is another than the one
- *     given, is not there, or in the middle of a merge; if the branch it was made on is not checked
+ *     given (a copy is another one, where both are there), is not there, or in the middle of a merge; if the branch it was made on is not checked
  *     out there, now; or if it was made by a newer holdfast. It is still there when that has
  *     changed.
  * V4  Recovery may die too. Where an append has to be told apart from a second one, because others
  *     came before it, the intent is first brought up to date, durably.
  * V5  An intent is not believed for standing in a database that anybody can write to. In a
- *     repository it can change only what a commit there may change: each path is asked for again.
- *     Without one, only the database's owner replays it, if nobody else may write to it, save the
- *     owner's own group.
+ *     repository it can change only what a commit there may change: each path is asked for again,
+ *     before anything is made of it. And whoever may write to the database, or replace it in its
+ *     directory, must be able to write to the repository as well. Without one, only the
+ *     database's owner replays it, if nobody else may write to it, save the owner's own group.
  * V6  The database itself, its log and its turnstile are never replaced.
  *
  * The caller has taken the hold (record_hold.h), and a transaction has begun. If what is to be done
