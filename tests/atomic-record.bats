@@ -548,6 +548,105 @@ crowd() {
 	git fsck
 }
 
+@test "V5: no directory is made outside of the repository, nor in .git" {
+	local path
+
+	killed_at linkat
+	mkdir ../outside
+	ln -s ../outside link
+	for path in ../outside/made/x link/made/x .git/made/x; do
+		sqlite3 "$db" "UPDATE holdfast_intent_file SET path = '$path' WHERE number = 0"
+		run -1 atomic-record --recover --sqlite "$db"
+	done
+	[ -z "$(ls ../outside)" ]
+	[ ! -e .git/made ]
+}
+
+@test "V5: who may write to the database must be able to write to the repository" {
+	local dir=$BATS_TEST_TMPDIR/shared
+
+	[ "$(id -u)" = 0 ] || skip 'needs another user'
+	killed_at linkat
+	# his database, or one that anybody can write to, or replace
+	chown 12345 "$db"
+	run -1 atomic-record --recover --sqlite "$db"
+	[[ $output == *'others may write to the database'* ]]
+	chown 0 "$db"
+	chmod 666 "$db"
+	run -1 atomic-record --recover --sqlite "$db"
+	chmod 644 "$db"
+	mkdir "$dir"
+	mv "$db"* "$dir"
+	chmod 777 "$dir"
+	run -1 atomic-record --recover --sqlite "$dir/db"
+	[ "$(commits)" = 1 ]
+	[ ! -e notes/a ]
+	chmod 755 "$dir"
+	atomic-record --recover --sqlite "$dir/db"
+	[ "$(cat notes/a)" = 'a note' ]
+}
+
+@test "V3: a copy of the repository is another one, while both are there" {
+	record z
+	sqlite3 "$db" 'DELETE FROM t'
+	killed_at linkat
+	cp -a . ../copy
+	cd ../copy
+	run -1 atomic-record --recover --sqlite "$db" --git .
+	[[ $output == *'of another repository'* ]]
+	[ ! -e notes/a ]
+	atomic-record --recover --sqlite "$db"
+	[ "$(git log -1 --format=%s)" = 'record z' ]
+	[ "$(git -C ../repo log -1 --format=%s)" = 'record a' ]
+}
+
+@test "R1: temporary tables of the intent's names do not take it" {
+	record z
+	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
+		--sql 'CREATE TEMP TABLE holdfast_intent AS SELECT * FROM holdfast_intent;
+			CREATE TEMP TABLE holdfast_intent_file AS
+			SELECT * FROM holdfast_intent_file' --write ledger=../note
+	[ "$(intents)" = 1 ]
+	atomic-record --recover --sqlite "$db"
+	[ "$(cat ledger)" = 'a note' ]
+}
+
+@test "the SQL does not take the transaction's safety away" {
+	local mode
+
+	sqlite3 "$db" 'PRAGMA journal_mode=DELETE' >/dev/null
+	for mode in journal_mode=OFF main.journal_mode=MEMORY locking_mode=EXCLUSIVE; do
+		run -65 atomic-record --sqlite "$db" --sql "INSERT INTO t(name) VALUES ('a'); \
+			PRAGMA $mode"
+		[[ $output == *"transaction's safety"* ]]
+	done
+	[ "$(rows)" = 0 ]
+}
+
+@test "a branch that cannot be made is refused before anything is done" {
+	git branch a
+	git symbolic-ref HEAD refs/heads/a/b
+	run -65 record a
+	[[ $output == *'refs/heads/a/b'*"beside 'refs/heads/a'"* ]]
+	[ "$(rows)" = 0 ]
+	git symbolic-ref HEAD refs/heads/main
+	nothing_done
+}
+
+@test "names that look like options, by Git's plumbing too" {
+	local name
+
+	record a --write ./-x=../note
+	git config core.repositoryFormatVersion 1
+	git config extensions.worktreeConfig true
+	for name in -y --abbrev; do
+		atomic-record --sqlite "$db" --git . -m m --write "./$name=../note"
+		atomic-record --sqlite "$db" --git . -m m --append "./$name=../line"
+	done
+	[ -z "$(git status --porcelain)" ]
+	git fsck --strict --no-dangling
+}
+
 @test "a database with a rollback journal" {
 	sqlite3 "$db" 'PRAGMA journal_mode=DELETE' >/dev/null
 	killed_at renameat2
