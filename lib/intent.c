@@ -240,7 +240,8 @@ static enum hf_status load_files(struct hf_db *db, bool heads, struct hf_intent 
 				 struct hf_err *err)
 {
 	static const char sql[] = "SELECT " FILE_COLUMNS
-				  " FROM main.holdfast_intent_file WHERE intent = ?1 ORDER BY number";
+				  " FROM main.holdfast_intent_file WHERE intent = ?1 "
+				  "ORDER BY number";
 	struct hf_db_value id = text(intent->id);
 	struct hf_stmt *stmt;
 	enum hf_status status = hf_db_prepare(db, sql, sizeof(sql) - 1, &stmt, NULL, err);
@@ -342,7 +343,8 @@ enum hf_status hf_intent_find(struct hf_db *db, const char *id, struct hf_err *e
 	struct hf_db_value value = text(id);
 	int64_t n;
 
-	return hf_db_int(db, "SELECT 1 FROM main.holdfast_intent WHERE id = ?1", &value, 1, &n, err);
+	return hf_db_int(db, "SELECT 1 FROM main.holdfast_intent WHERE id = ?1", &value, 1, &n,
+			 err);
 }
 
 enum hf_status hf_intent_correct(struct hf_db *db, const struct hf_intent *intent, size_t number,
@@ -364,8 +366,9 @@ enum hf_status hf_intent_correct(struct hf_db *db, const struct hf_intent *inten
 enum hf_status hf_intent_delete(struct hf_db *db, const char *id, struct hf_err *err)
 {
 	struct hf_db_value value = text(id);
-	enum hf_status status = hf_db_exec(db, "DELETE FROM main.holdfast_intent_file WHERE intent = ?1",
-					   &value, 1, NULL, err);
+	enum hf_status status =
+		hf_db_exec(db, "DELETE FROM main.holdfast_intent_file WHERE intent = ?1", &value, 1,
+			   NULL, err);
 
 	if (status == HF_OK)
 		status = hf_db_exec(db, "DELETE FROM main.holdfast_intent WHERE id = ?1", &value, 1,

@@ -59,7 +59,7 @@ static bool is_of(struct hf_repo *repo, const struct hf_intent *intent)
 	return hf_repo_id(repo, &id, NULL) == HF_OK && strcmp(id, intent->repository) == 0;
 }
 
-/* Is it a copy, while the one that the intent was made in is still there? They have one identity. */
+/* Is it a copy, while the one that the intent was made in is there too? They have one identity. */
 static bool is_copy(struct hf_repo *repo, const struct hf_intent *intent)
 {
 	struct hf_repo *made_in;
@@ -148,8 +148,8 @@ static enum verdict find_repo(struct hf_recovery *r, const struct hf_intent *int
 	return MORE;
 }
 
-/* V5. May nobody write here (a directory: replace what is in it) but root, this user, his own group,
- * and who may write to `too` (NULL: no more)? */
+/* V5. May nobody write here (a directory: replace what is in it) but root, this user, his own
+ * group, and who may write to `too` (NULL: no more)? */
 static bool is_only_of(const struct stat *st, const struct stat *too)
 {
 	const bool sticky = S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX;
