@@ -243,6 +243,17 @@ static enum hf_status move(const struct hf_record_git *g, const char *from, cons
 	return status;
 }
 
+/* Nothing leads to what was staged: a `git gc --prune=now` may have removed it since. */
+static enum hf_status stage_anew(struct hf_record_git *g, const struct hf_record_file *files,
+				 const char *tip, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < g->intent->file_count && status == HF_OK; i++)
+		status = stage_file(g, i, &files[i], err);
+	return status == HF_OK ? make_commit(g, tip, err) : status;
+}
+
 static enum hf_status redo(struct hf_record_git *g, const struct hf_record_file *files,
 			   struct hf_repo_change *keep, bool *is_kept, const char *tip,
 			   int64_t deadline, struct hf_err *err)
@@ -250,6 +261,7 @@ static enum hf_status redo(struct hf_record_git *g, const struct hf_record_file 
 	const struct hf_intent *intent = g->intent;
 	char now[HF_OID_SIZE], target[HF_OID_SIZE], reflog[200];
 	enum hf_status status = HF_OK;
+	bool anew = false;
 	size_t kept = 0;
 
 	memcpy(now, tip, sizeof(now));
@@ -261,8 +273,17 @@ static enum hf_status redo(struct hf_record_git *g, const struct hf_record_file 
 			status = keep_theirs(g, now, keep, &kept, is_kept, target, err);
 		if (status == HF_OK)
 			status = edit_index(g, files, is_kept, err);
+		if (status == HF_OK && !anew && !hf_repo_is_loose(g->repo, g->commit)) {
+			anew = true;
+			status = stage_anew(g, files, now, err);
+			if (status == HF_OK)
+				continue;
+		}
 		if (status == HF_OK)
 			status = move(g, now, target, reflog, deadline, err);
+		/* once more, for one that came in between */
+		if (status == HF_OK && !hf_repo_is_loose(g->repo, g->commit))
+			status = stage_anew(g, files, now, err);
 		if (status != HF_NO)
 			return status;
 		status = hf_repo_tip(g->repo, intent->ref, now, err);

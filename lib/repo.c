@@ -275,6 +275,15 @@ enum hf_status hf_repo_find(struct hf_repo *repo, const char *tip, const char *b
 	return status;
 }
 
+bool hf_repo_is_loose(const struct hf_repo *repo, const char *oid)
+{
+	char name[HF_OID_SIZE + 1];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%.2s/%s", oid, oid + 2);
+	return sys_fstatat(repo->objects, name, &st, 0) == 0;
+}
+
 /* ---- writing -------------------------------------------------------------------------------- */
 
 enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,

@@ -123,6 +123,9 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 			      const struct hf_repo_who *committer, char commit[HF_OID_SIZE],
 			      struct hf_err *err);
 
+/* Is the object there, in a file of its own? (Where it is packed it is not.) */
+bool hf_repo_is_loose(const struct hf_repo *repo, const char *oid);
+
 /* What change->path is in the tree of this commit: its mode and oid are filled in, or remove is
  * set. So it can be a change itself, which makes another tree alike. */
 enum hf_status hf_repo_entry(struct hf_repo *repo, const char *commit,
