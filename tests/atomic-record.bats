@@ -647,6 +647,35 @@ crowd() {
 	git fsck --strict --no-dangling
 }
 
+@test "git gc --prune=now between the commit point and the ref: the objects are made anew" {
+	local n child
+
+	record z
+	for n in {1..30}; do
+		strace -f -qq -o /dev/null -e trace=renameat,renameat2 \
+			-e inject=renameat,renameat2:signal=STOP:when="$n" \
+			"$HF_BIN/atomic-record" --sqlite "$db" --git . -m "record $n" \
+			--write "notes/$n=../note" --append ledger=../line \
+			--sql "INSERT INTO t(name) VALUES ('$n')" >../said 2>&1 3>&- &
+		until child=$(pgrep -P $! -x atomic-record) &&
+			grep -q '^State:.*[Tt] ' "/proc/$child/status"; do
+			kill -0 $! || break 2
+		done
+		if [ "$(rows)" -gt 1 ]; then
+			git gc -q --prune=now
+			kill -CONT "$child"
+			wait $!
+			break
+		fi
+		kill -KILL "$child"
+		wait $! || :
+	done
+	[ "$(rows)" = 2 ]
+	[ "$(git log -1 --format=%s)" = "record $n" ]
+	git fsck --strict --no-dangling
+	[ -z "$(git status --porcelain)" ]
+}
+
 @test "a database with a rollback journal" {
 	sqlite3 "$db" 'PRAGMA journal_mode=DELETE' >/dev/null
 	killed_at renameat2
