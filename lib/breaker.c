@@ -56,19 +56,22 @@ static int open_lock(const struct hf_target *target, struct hf_broken *b, enum h
 static int open_quarantine(const struct hf_target *target, const struct hf_break_how *how,
 			   enum hf_status *status, struct hf_err *err)
 {
-	bool made = sys_mkdirat(how->base, how->quarantine, 0700) == 0;
 	struct stat st;
+	bool made;
 	int fd;
 
-	if (!made && errno != EEXIST) {
+	if (how->mode == 0700)
+		made = sys_mkdirat(how->base, how->quarantine, 0700) == 0 || errno == EEXIST;
+	else
+		made = sys_fstat(how->base, &st) == 0 &&
+		       hf_shared_dir(how->base, how->quarantine, &st) == HF_OK;
+	if (!made) {
 		*status = hf_fail_errno(err, "cannot make %s beside '%s'", how->quarantine,
 					target->path);
 		return -1;
 	}
 	fd = sys_openat(how->base, how->quarantine,
 			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-	if (fd >= 0 && made && how->mode != 0700)
-		sys_fchmod(fd, how->mode);
 	if (fd >= 0 && sys_fstat(fd, &st) == 0 && (how->mode != 0700 || st.st_uid == geteuid()))
 		return fd;
 	if (fd >= 0)

@@ -21,20 +21,14 @@ int hf_git_own_dir(const struct hf_gitdir *git, struct stat *common, enum hf_sta
 {
 	int dir = sys_openat(AT_FDCWD, git->common, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	int fd = -1;
-	bool made;
 
 	if (dir < 0 || sys_fstat(dir, common) < 0)
 		goto failed;
-	made = sys_mkdirat(dir, OWN, 0700) == 0;
+	if (hf_shared_dir(dir, OWN, common) != HF_OK)
+		goto failed;
 	fd = sys_openat(dir, OWN, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
 		goto failed;
-	if (made) {
-		/* a group that cannot be kept is no reason to do nothing */
-		if (sys_fchown(fd, common->st_uid, common->st_gid) < 0)
-			(void)!sys_fchown(fd, (uid_t)-1, common->st_gid);
-		sys_fchmod(fd, common->st_mode & 07777);
-	}
 	sys_close(dir);
 	return fd;
 failed:

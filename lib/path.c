@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "path.h"
 
+#include <bsd/stdlib.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdint.h>
@@ -200,4 +201,41 @@ char *hf_target_side(const struct hf_target *target, const char *what, char out[
 	*end++ = '.';
 	stpcpy(end, what);
 	return out;
+}
+
+/* A group that cannot be kept is no reason to do nothing. */
+static bool dress(int fd, const struct stat *like)
+{
+	if (sys_fchown(fd, like->st_uid, like->st_gid) < 0)
+		(void)!sys_fchown(fd, (uid_t)-1, like->st_gid);
+	return sys_fchmod(fd, like->st_mode & 07777) == 0;
+}
+
+enum hf_status hf_shared_dir(int dir, const char *name, const struct stat *like)
+{
+	char new[NAME_MAX + 1];
+	bool done = false;
+	struct stat st;
+	int fd, saved;
+
+	if (sys_fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return HF_OK;
+	snprintf(new, sizeof(new), "%.200s.%d.%08x", name, (int)getpid(),
+		 (unsigned int)arc4random());
+	if (sys_mkdirat(dir, new, 0700) < 0)
+		return HF_OS;
+	fd = sys_openat(dir, new, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd >= 0 && dress(fd, like)) {
+		done = sys_renameat2(dir, new, dir, name, RENAME_NOREPLACE) == 0;
+		/* NFS and FUSE cannot say that; two empty ones may replace each other */
+		if (!done && errno == EINVAL)
+			done = sys_renameat2(dir, new, dir, name, 0) == 0;
+	}
+	saved = errno;
+	if (fd >= 0)
+		sys_close(fd);
+	if (!done)
+		sys_unlinkat(dir, new, AT_REMOVEDIR);
+	errno = saved;
+	return done || errno == EEXIST || errno == ENOTEMPTY ? HF_OK : HF_OS;
 }

@@ -467,3 +467,18 @@ make_all() {
 	run -75 lock-run -n --git repo true
 	let_go
 }
+
+@test "what is made in a repository is its owner's, even by a kill and by root" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	chown -R 65534:65534 repo
+	for call in fchown fchmod renameat2; do
+		run -137 strace -qq -o /dev/null -e "inject=$call:signal=KILL:when=1" \
+			lock-run --git repo true
+		[ ! -e repo/.git/holdfast ] ||
+			[ "$(stat -c %u:%a repo/.git/holdfast)" = "$(stat -c %u:%a repo/.git)" ]
+	done
+	: >repo/.git/index.lock
+	lock-run -n --git repo true
+	in_quarantine index.lock
+	[ "$(stat -c %u repo/.git/holdfast/quarantine)" = 65534 ]
+}
