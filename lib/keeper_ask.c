@@ -270,38 +270,95 @@ static bool is_ours(const struct hf_keeper_answer *answer, const struct ucred *p
 	       hf_proc_read(answer->owner, &owner) && owner.start == answer->owner_start;
 }
 
-/* Of the keepers that have the inode locked, the one that is our ancestor's. A foreign user's is
- * not asked: he could lend a descriptor that he goes on to unlock. */
-static bool search(const struct stat *inode, enum hf_keeper_what what, struct hf_keeper_loan *loan)
+/* Does it keep this inode? What did not fit into the answer is not known of. */
+static bool keeps(const struct hf_keeper_answer *answer, const struct hf_keeper_question *q)
 {
-	struct hf_keeper_question q = {
-		.what = what, .device = inode->st_dev, .inode = inode->st_ino};
+	struct hf_keeper_lock lock;
+	size_t at = 0;
+
+	while (hf_keeper_next(answer, &at, &lock))
+		if (lock.device == q->device && lock.inode == q->inode)
+			return true;
+	return false;
+}
+
+/* Ask who listens there. HF_OK: our ancestor's keeper; which has the inode locked, as the name says
+ * if it is named for it. HF_NO: nobody is there. HF_BUSY: somebody else is. A foreign user's is not asked: he could lend a descriptor that
+ * he goes on to unlock. */
+static enum hf_status try_keeper(const struct sockaddr_un *address, socklen_t size,
+				 struct hf_keeper_question *q, bool named,
+				 struct hf_keeper_loan *loan)
+{
 	struct hf_keeper_answer answer;
-	struct sockaddr_un address;
+	enum hf_status status;
 	struct ucred peer;
 	int fd;
 
 	*loan = (struct hf_keeper_loan){0};
+	status = reach(address, size, &fd, &peer);
+	if (status != HF_OK)
+		return status == HF_NO ? HF_NO : HF_BUSY;
+	if (peer.uid != geteuid()) {
+		sys_close(fd);
+		return HF_BUSY;
+	}
+	if (talk(fd, q, LOAN_PATIENCE, &answer, loan) == HF_OK && is_ours(&answer, &peer) &&
+	    (named || loan->count > 0 || keeps(&answer, q))) {
+		loan->keeper = answer.pid;
+		loan->owner = answer.owner;
+		return HF_OK;
+	}
+	while (loan->count > 0)
+		sys_close(loan->fds[--loan->count]);
+	return HF_BUSY;
+}
+
+/* Every keeper there is, since strangers can take all the names of an inode. */
+static bool search_all(struct hf_keeper_question *q, struct hf_keeper_loan *loan)
+{
+	int64_t end = hf_deadline_in(LOAN_PATIENCE);
+	FILE *names = fopen("/proc/net/unix", "re");
+	unsigned long long pidns, start;
+	struct sockaddr_un address;
+	struct hf_proc proc;
+	bool found = false;
+	char line[256];
+	socklen_t size;
+	int pid;
+
+	while (names && !found && hf_until(end) > 0 && fgets(line, sizeof(line), names)) {
+		const char *name = strchr(line, '@');
+
+		if (!name ||
+		    sscanf(name, "@holdfast/keeper/%llu/%d/%llu", &pidns, &pid, &start) != 3 ||
+		    pidns != hf_keeper_pidns() || !hf_proc_read(pid, &proc) || proc.start != start)
+			continue;
+		size = hf_keeper_name(&address, pidns, pid, start);
+		found = try_keeper(&address, size, q, false, loan) == HF_OK;
+	}
+	if (names)
+		fclose(names);
+	return found;
+}
+
+/* Of the keepers that have the inode locked, the one that is our ancestor's. */
+static bool search(const struct stat *inode, enum hf_keeper_what what, struct hf_keeper_loan *loan)
+{
+	struct hf_keeper_question q = {
+		.what = what, .device = inode->st_dev, .inode = inode->st_ino};
+	struct sockaddr_un address;
+	bool taken = true;
+
 	for (int k = 0; k < HF_KEEPER_NAMES; k++) {
 		socklen_t size =
 			hf_keeper_lock_name(&address, inode->st_dev, inode->st_ino, k);
+		enum hf_status status = try_keeper(&address, size, &q, true, loan);
 
-		if (reach(&address, size, &fd, &peer) != HF_OK)
-			continue;
-		if (peer.uid != geteuid()) {
-			sys_close(fd);
-			continue;
-		}
-		if (talk(fd, &q, LOAN_PATIENCE, &answer, loan) == HF_OK &&
-		    is_ours(&answer, &peer)) {
-			loan->keeper = answer.pid;
-			loan->owner = answer.owner;
+		if (status == HF_OK)
 			return true;
-		}
-		while (loan->count > 0)
-			sys_close(loan->fds[--loan->count]);
+		taken &= status != HF_NO;
 	}
-	return false;
+	return taken && search_all(&q, loan);
 }
 
 bool hf_keeper_borrow(const struct stat *inode, struct hf_keeper_loan *loan)

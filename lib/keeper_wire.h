@@ -12,8 +12,9 @@
  *
  * Anybody may take such a name before a keeper does. So names prove nothing: both sides look at
  * SO_PEERCRED, which is the kernel's word, and refuse each other if the user is not the same (root
- * may ask everybody). A name of the first kind that is taken makes the keeper fail; without one of
- * the second kind a nested command waits, as it would for a stranger.
+ * may ask everybody). A name of the first kind that is taken makes the keeper fail; where all of
+ * the second kind are taken, by strangers or by more keepers than there are names, every keeper
+ * that /proc/net/unix tells of is asked.
  *
  * Words. One question, one answer, each one message (SOCK_SEQPACKET: never half a one), then the
  * end. Both are of one machine and begin with HF_KEEPER_FORM; what has another form or size, as of

@@ -512,3 +512,31 @@ own() {
 	lock-release "$handle"
 	echo >go
 }
+
+@test "K6: a stranger who has taken all the names of a lock's inode is not in the way" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	: >lock
+	bg python3 -c '
+import os, socket
+at, st, kept = open("at", "w"), os.stat("lock"), []
+os.setuid(65534)
+for k in range(4):
+    s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    s.bind("\0holdfast/lock/%x/%d/%d" % (st.st_dev, st.st_ino, k))
+    s.listen()
+    kept.append(s)
+at.write("\n")
+at.close()
+while True: kept[0].accept()'
+	stranger=$!
+	hear
+	script owner <<-'END'
+		h=$(lock-acquire --owner $$ lock) || exit
+		lock-run -w 5 lock echo nested
+		lock-release $h
+	END
+	run ./owner
+	kill "$stranger"
+	[ "$status" = 0 ]
+	[ "$output" = nested ]
+}
