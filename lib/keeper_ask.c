@@ -283,8 +283,8 @@ static bool keeps(const struct hf_keeper_answer *answer, const struct hf_keeper_
 }
 
 /* Ask who listens there. HF_OK: our ancestor's keeper; which has the inode locked, as the name says
- * if it is named for it. HF_NO: nobody is there. HF_BUSY: somebody else is. A foreign user's is not asked: he could lend a descriptor that
- * he goes on to unlock. */
+ * if it is named for it. HF_NO: nobody is there. HF_BUSY: somebody else is. A foreign user's is not
+ * asked: he could lend a descriptor that he goes on to unlock. */
 static enum hf_status try_keeper(const struct sockaddr_un *address, socklen_t size,
 				 struct hf_keeper_question *q, bool named,
 				 struct hf_keeper_loan *loan)

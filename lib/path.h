@@ -51,9 +51,9 @@ void hf_target_close(struct hf_target *target);
 /* ".holdfast.NAME.WHAT" into out; WHAT is at most 40 bytes. Returns out. */
 char *hf_target_side(const struct hf_target *target, const char *what, char out[NAME_MAX + 1]);
 
-/* A directory of several users, as `like` is: made with its mode and, as far as we may, its owner and
- * group, before it has its name, so that a kill leaves none that only we can use. HF_OK: there is
- * one, ours or another's. HF_OS: errno says why. */
+/* A directory of several users, as `like` is: made with its mode and, as far as we may, its owner
+ * and group, before it has its name, so that a kill leaves none that only we can use. HF_OK: there
+ * is one, ours or another's. HF_OS: errno says why. */
 enum hf_status hf_shared_dir(int dir, const char *name, const struct stat *like);
 
 /* Are these one inode? */
