@@ -4,6 +4,7 @@
 # atomic-append: whole records, all of them, once.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
@@ -11,17 +12,6 @@ setup() {
 
 teardown() {
 	mountpoint -q full && umount full || true
-}
-
-# One message line that begins with the tool's name, and then indented advice only.
-one_line() {
-	[[ ${lines[0]} == 'atomic-append: '* ]]
-	local line
-	for line in "${lines[@]:1}"; do [[ $line == '  '* ]]; done
-}
-
-no_litter() {
-	[ -z "$(find "${1:-.}" -maxdepth 1 -name '.holdfast.*')" ]
 }
 
 # Until $1 processes wait for the lock of file $2 in the kernel.
@@ -269,7 +259,7 @@ append_stopped() {
 	ln f g
 	run atomic-append --in-place -t x f
 	[ "$status" = 65 ]
-	one_line
+	one_line atomic-append "$output"
 	[ "$(cat f)" = old ]
 	atomic-append --in-place --break-links -t x f
 	[ "$(cat g)" = $'old\nx' ]
@@ -286,7 +276,7 @@ append_stopped() {
 		--in-place -t dead f
 	run as 1002 timeout 10 "$HF_BIN/atomic-append" -n --in-place -t x f
 	[ "$status" = 77 ]
-	one_line
+	one_line atomic-append "$output"
 	atomic-append --in-place -t root f
 	[ "$(cat f)" = $'old\nroot' ]
 	no_litter
@@ -309,7 +299,7 @@ append_stopped() {
 	echo old >f
 	run atomic-append f </dev/null
 	[ "$status" = 65 ]
-	one_line
+	one_line atomic-append "$output"
 	atomic-append --allow-empty f </dev/null
 	atomic-append --each-line f </dev/null
 	[ "$(cat f)" = old ]
@@ -319,7 +309,7 @@ append_stopped() {
 	echo old >f
 	run sh -c 'atomic-append --allow-empty f <&-'
 	[ "$status" = 66 ]
-	one_line
+	one_line atomic-append "$output"
 	run sh -c 'atomic-append --each-line f <&-'
 	[ "$status" = 66 ]
 	[ "$(cat f)" = old ]
@@ -332,17 +322,17 @@ append_stopped() {
 	for target in d p /dev/null; do
 		run timeout 10 atomic-append -t x "$target"
 		[ "$status" = 65 ]
-		one_line
+		one_line atomic-append "$output"
 	done
 	run atomic-append -t x loop
 	[ "$status" = 73 ]
-	one_line
+	one_line atomic-append "$output"
 	run atomic-append -t x no/such/dir
 	[ "$status" = 73 ]
-	one_line
+	one_line atomic-append "$output"
 	run atomic-append -t x ''
 	[ "$status" = 65 ]
-	one_line
+	one_line atomic-append "$output"
 }
 
 @test "wrong calls" {
@@ -384,7 +374,7 @@ append_stopped() {
 		# shellcheck disable=SC2086
 		run atomic-append $mode full/f <record
 		[ "$status" = 74 ]
-		one_line
+		one_line atomic-append "$output"
 		[ "$(stat -c %s full/f)" = 20000 ]
 	done
 	umount full
@@ -400,6 +390,6 @@ append_stopped() {
 	chmod 755 .
 	run atomic-append -t x "$odd/c"
 	[ "$status" = 73 ]
-	one_line
+	one_line atomic-append "$output"
 	no_litter
 }

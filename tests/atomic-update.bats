@@ -4,22 +4,11 @@
 # atomic-update: read, change, replace, with nobody in between.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
 	echo 1 >n
-}
-
-# One message line that begins with the tool's name, and then advice only.
-one_line() {
-	local IFS=$'\n' line
-	local -a said=($stderr)
-	[[ ${said[0]} == 'atomic-update: '* ]]
-	for line in "${said[@]:1}"; do [[ $line == '  '* || $line == "Try '"* ]]; done
-}
-
-no_litter() {
-	[ -z "$(find "${1:-.}" -maxdepth 1 -name '.holdfast.*')" ]
 }
 
 # The rest must exit with $1, say why in one line, and leave nothing behind.
@@ -28,14 +17,8 @@ refused() {
 	shift
 	run --separate-stderr "-$wanted" "$@"
 	echo "$stderr"
-	one_line
+	one_line atomic-update "$stderr"
 	no_litter
-}
-
-# Until the command is true.
-await() {
-	local end=$((SECONDS + 20))
-	until "$@"; do ((SECONDS < end)) || return 1; done
 }
 
 add() {
@@ -169,7 +152,7 @@ add() {
 	[ "$(cat n)" = 1 ]
 	run --separate-stderr flock n sh -c 'atomic-update n cat; exit $?'
 	[ "$status" = 64 ]
-	one_line
+	one_line atomic-update "$stderr"
 }
 
 @test "no input, no output, no FILE" {
@@ -180,7 +163,7 @@ add() {
 	refused 74 sh -c 'exec atomic-update --print n cat >&-'
 	run --separate-stderr sh -c "atomic-update --print n awk '{ print \$1 + 1 }' >/dev/full"
 	[ "$status" = 76 ]
-	one_line
+	one_line atomic-update "$stderr"
 	[ "$(cat n)" = 4 ]
 	refused 64 atomic-update
 	refused 64 atomic-update n
@@ -236,7 +219,7 @@ add() {
 	chmod 222 n
 	run --separate-stderr setpriv --reuid=65534 --regid=65534 --clear-groups ./tool n cat
 	[ "$status" = 77 ]
-	one_line
+	one_line atomic-update "$stderr"
 	[ "$(cat n)" = 1 ]
 	no_litter
 }

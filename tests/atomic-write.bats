@@ -4,22 +4,11 @@
 # atomic-write: the whole new content or the whole old one, and a status that tells which.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
 	echo old >f
-}
-
-# One message line that begins with the tool's name, and then advice only.
-one_line() {
-	local IFS=$'\n' line
-	local -a said=($stderr)
-	[[ ${said[0]} == 'atomic-write: '* ]]
-	for line in "${said[@]:1}"; do [[ $line == '  '* || $line == "Try '"* ]]; done
-}
-
-no_litter() {
-	[ -z "$(find "${1:-.}" -maxdepth 1 -name '.holdfast.*')" ]
 }
 
 # Run the rest with standard input $1; it must exit with $2, say why in one line, leave nothing.
@@ -29,7 +18,7 @@ refused() {
 	run --separate-stderr bash -c 'exec "$@" <<<"$0"' "$input" "$@"
 	echo "$stderr"
 	[ "$status" = "$wanted" ]
-	one_line
+	one_line atomic-write "$stderr"
 	no_litter
 }
 
@@ -39,12 +28,6 @@ as_nobody() {
 	cp "$HF_BIN/atomic-write" tool
 	chmod 755 tool
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
-}
-
-# Until the command is true.
-await() {
-	local end=$((SECONDS + 20))
-	until "$@"; do ((SECONDS < end)) || return 1; done
 }
 
 # Does somebody hold flock on file $1?
@@ -124,7 +107,7 @@ let_go() {
 @test "an empty result is refused unless it is meant" {
 	run --separate-stderr bash -c 'false | atomic-write f'
 	[ "$status" = 65 ]
-	one_line
+	one_line atomic-write "$stderr"
 	[ "$(cat f)" = old ]
 	run -65 atomic-write f true
 	run -65 atomic-write absent </dev/null
@@ -151,13 +134,13 @@ let_go() {
 	[ "$(cat f)" = new ]
 	run --separate-stderr bash -c 'echo newer | atomic-write --print f >&-'
 	[ "$status" = 74 ]
-	one_line
+	one_line atomic-write "$stderr"
 	[ "$(cat f)" = new ]
 	[ "$(echo newer | atomic-write --print f)" = newer ]
 	# too late to take it back
 	run --separate-stderr bash -c 'echo newest | atomic-write --print f >/dev/full'
 	[ "$status" = 76 ]
-	one_line
+	one_line atomic-write "$stderr"
 	[ "$(cat f)" = newest ]
 }
 
@@ -281,7 +264,7 @@ let_go() {
 	chmod 755 .
 	run --separate-stderr as_nobody ./tool f <<<new
 	[ "$status" = 77 ]
-	one_line
+	one_line atomic-write "$stderr"
 	mkdir -m 700 d
 	run -77 as_nobody ./tool d/f <<<new
 	mkdir -m 777 e
@@ -289,7 +272,7 @@ let_go() {
 	chmod 000 e/f
 	run --separate-stderr as_nobody ./tool e/f <<<new
 	[ "$status" = 77 ]
-	one_line
+	one_line atomic-write "$stderr"
 	[ "$(cat f e/f)" = $'old\nsecret' ]
 	# one that may be written but not read is still its own lock
 	chmod 222 e/f
@@ -304,12 +287,12 @@ let_go() {
 	run --separate-stderr unshare -m sh -c '
 		mount --bind d d && mount -o remount,bind,ro d && echo new | atomic-write d/f'
 	[ "$status" = 73 ]
-	one_line
+	one_line atomic-write "$stderr"
 	echo other >g
 	run --separate-stderr unshare -m sh -c '
 		mount --bind g f && echo new | atomic-write f'
 	[ "$status" = 73 ]
-	one_line
+	one_line atomic-write "$stderr"
 	[[ $stderr == *'mount point'* ]]
 	[ "$(cat f g d/f)" = $'old\nother\nold' ]
 	no_litter
@@ -345,7 +328,7 @@ let_go() {
 	run --separate-stderr unshare -m sh -c '
 		mount -t tmpfs none /proc && echo newer | atomic-write --validate true f'
 	[ "$status" = 69 ]
-	one_line
+	one_line atomic-write "$stderr"
 	# a kernel that links an open file only by way of it
 	run --separate-stderr unshare -m sh -c '
 		mount -t tmpfs none /proc &&
@@ -486,7 +469,7 @@ PY
 @test "a file that an ancestor has locked is refused, with the way out" {
 	run --separate-stderr flock f sh -c 'echo new | atomic-write f; exit $?'
 	[ "$status" = 64 ]
-	one_line
+	one_line atomic-write "$stderr"
 	[[ $stderr == *"f.lock"* ]]
 	[ "$(cat f)" = old ]
 	flock f.lock sh -c 'echo new | atomic-write f'
@@ -565,7 +548,7 @@ killed() {
 	run --separate-stderr bash -c 'echo new |
 		HOLDFAST_FAULT=fsync#2:EIO "$HF_FAULT_BIN/atomic-write" f'
 	[ "$status" = 76 ]
-	one_line
+	one_line atomic-write "$stderr"
 	[ "$(cat f)" = new ]
 	run --separate-stderr bash -c 'echo newer |
 		HOLDFAST_FAULT=fsync#1:EIO "$HF_FAULT_BIN/atomic-write" f'

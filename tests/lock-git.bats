@@ -4,6 +4,7 @@
 # lock-run --git: the turnstile, Gits that run without it, and what dead ones leave.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
@@ -13,22 +14,6 @@ setup() {
 	echo 1 >repo/file
 	git -C repo add file
 	git -C repo commit -qm first
-}
-
-hear() { timeout 20 sh -c 'read -r line <at'; }
-
-bg() { "$@" >>log 2>&1 3>&- & }
-
-# Start "$@" with a command behind it that says when it runs, and ends when it is let go.
-hold() {
-	bg "$@" sh -c 'echo >at; read x <go'
-	holder=$!
-	hear
-}
-
-let_go() {
-	echo >go
-	wait "$holder"
 }
 
 # A hook of repository $1 that says when it runs, and ends when it is let go.

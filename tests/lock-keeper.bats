@@ -6,28 +6,12 @@
 # lock-acquire, lock-renew, lock-release: locks that are kept between the steps of a script.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
 	mkfifo go at
 }
-
-# Somebody writes a line into the FIFO `at`, sooner or later.
-hear() { timeout 20 sh -c 'read -r line <at'; }
-
-# In the background, out of bats's way: it would wait for whoever has its descriptors.
-bg() { "$@" >>log 2>&1 3>&- & }
-
-# Until "$@" succeeds: for what tells nobody when it happens.
-await() {
-	local end=$((SECONDS + 20))
-	until "$@"; do
-		((SECONDS < end)) || return 1
-	done
-}
-
-# Process $1 waits for a lock, in the kernel's records.
-waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 
 # lock-acquire $1 has a keeper, whose PID is in a file then.
 starts_keeper() { tr -d ' ' <"/proc/$1/task/$1/children" >keeper && [ -s keeper ]; }

@@ -4,6 +4,7 @@
 # lock-retry: a command again while it is busy, each time with its whole input.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
@@ -20,23 +21,6 @@ setup() {
 
 teardown() {
 	mountpoint -q full && umount full || true
-}
-
-# One message line that begins with the tool's name, and then indented advice only.
-one_line() {
-	[[ ${lines[0]} == 'lock-retry: '* ]]
-	local line
-	for line in "${lines[@]:1}"; do
-		[[ $line == '  '* || $line == "Try 'lock-retry --help' for more information." ]]
-	done
-}
-
-# Until "$@" succeeds: for what tells nobody when it happens.
-await() {
-	local end=$((SECONDS + 20))
-	until "$@"; do
-		((SECONDS < end)) || return 1
-	done
 }
 
 # The status of "$@" as wait(2) tells it: negative for a signal.
@@ -73,7 +57,7 @@ ends_as() {
 @test "--tries limits the number, and the last status is returned" {
 	run -75 lock-retry --tries 3 ./busy 5 </dev/null
 	[ "$(cat tries)" = 3 ]
-	one_line
+	one_line lock-retry "$output"
 	local gave_up='lock-retry: gave up after 3 tries in '
 	[[ ${lines[0]} =~ ^"$gave_up"[0-9.]+m?s": './busy' exits 75"$ ]]
 	run -9 lock-retry --on 9 --tries 1 -c 'exit 9'
@@ -255,7 +239,7 @@ ends_as() {
 	local words
 	while read -r words; do
 		run -64 eval "lock-retry $words"
-		one_line
+		one_line lock-retry "$output"
 	done <<-'EOF'
 
 		--
@@ -275,9 +259,9 @@ ends_as() {
 		-c true true
 	EOF
 	HOLDFAST_BACKOFF=x run -64 lock-retry true
-	one_line
+	one_line lock-retry "$output"
 	HOLDFAST_TIMEOUT=x run -64 lock-retry true
-	one_line
+	one_line lock-retry "$output"
 }
 
 @test "-v says what it does, -q nothing but errors" {

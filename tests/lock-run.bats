@@ -5,49 +5,12 @@
 # lock-signals.bats.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
 	mkfifo go at
 }
-
-# One message line that begins with the tool's name, and then indented advice only.
-one_line() {
-	[[ ${lines[0]} == 'lock-run: '* ]]
-	local line
-	for line in "${lines[@]:1}"; do
-		[[ $line == '  '* || $line == "Try 'lock-run --help' for more information." ]]
-	done
-}
-
-# Somebody writes a line into the FIFO `at`, sooner or later.
-hear() { timeout 20 sh -c 'read -r line <at'; }
-
-# In the background, out of bats's way: it would wait for whoever has its descriptors.
-bg() { "$@" >>log 2>&1 3>&- & }
-
-# Start "$@" with a command behind it that says when it runs, and ends when it is let go.
-hold() {
-	bg "$@" sh -c 'echo >at; read x <go'
-	holder=$!
-	hear
-}
-
-let_go() {
-	echo >go
-	wait "$holder"
-}
-
-# Until "$@" succeeds: for what tells nobody when it happens.
-await() {
-	local end=$((SECONDS + 20))
-	until "$@"; do
-		((SECONDS < end)) || return 1
-	done
-}
-
-# Process $1 (-1: one that the kernel does not name) waits for a lock, in the kernel's records.
-waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 
 @test "runs the command, with its arguments, input, output and exit status" {
 	run -0 lock-run l printf '<%s>' a 'b  c' '' -n
@@ -70,11 +33,11 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 	SHELL=$BASH run -0 lock-run l -c 'echo $BASH_VERSION'
 	[ -n "$output" ]
 	run -64 lock-run l -c
-	one_line
+	one_line lock-run "$output"
 	run -64 lock-run l -c a b
-	one_line
+	one_line lock-run "$output"
 	run -64 lock-run -c true l true
-	one_line
+	one_line lock-run "$output"
 }
 
 @test "a command that cannot be run: 127 not found, 126 otherwise" {
@@ -82,7 +45,7 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 	[ "${lines[0]}" = "lock-run: cannot run 'nonesuch': No such file or directory" ]
 	run -127 lock-run l ./none/such
 	run -126 lock-run l /
-	one_line
+	one_line lock-run "$output"
 	run -127 lock-run -F l nonesuch
 	[ "${lines[0]}" = "lock-run: cannot run 'nonesuch': No such file or directory" ]
 	run -126 lock-run -F l /
@@ -132,7 +95,7 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 	run -75 lock-run -w 0.05 l true
 	[[ ${lines[0]} == "lock-run: cannot lock 'l' within "*"ms: held by PID "* ]]
 	[[ ${lines[0]} == *'read x <go'* ]]
-	one_line
+	one_line lock-run "$output"
 	run -75 lock-run -n l true
 	[[ ${lines[0]} == "lock-run: cannot lock 'l': held by PID "* ]]
 	run -75 lock-run -w 0 l true
@@ -161,23 +124,23 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 	local value
 	for value in -1 abc '' 1h30 5x 1e3 0x10 nan ' 1' '1 ' 9999999999999999999 300y; do
 		run -64 lock-run -w "$value" l true
-		one_line
+		one_line lock-run "$output"
 		[ -z "$value" ] || HOLDFAST_TIMEOUT=$value run -64 lock-run l true
-		one_line
+		one_line lock-run "$output"
 	done
 	for value in -1 256 abc '' 99999999999999999999; do
 		run -64 lock-run -E "$value" l true
-		one_line
+		one_line lock-run "$output"
 	done
 	for value in -1 abc '' 1X 8E 99999999999999999999; do
 		run -64 lock-run --start "$value" l true
-		one_line
+		one_line lock-run "$output"
 		run -64 lock-run --length "$value" l true
-		one_line
+		one_line lock-run "$output"
 	done
 	for value in 0 -1 abc '' 10001; do
 		run -64 lock-run --slots "$value" l true
-		one_line
+		one_line lock-run "$output"
 	done
 	[ ! -e l ]
 }
@@ -186,7 +149,7 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 	local words
 	while read -ra words; do
 		run -64 lock-run "${words[@]}"
-		one_line
+		one_line lock-run "$output"
 	done <<-EOF
 		l
 		--
@@ -211,9 +174,9 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 		1x
 	EOF
 	run -64 lock-run
-	one_line
+	one_line lock-run "$output"
 	run -64 lock-run '' true
-	one_line
+	one_line lock-run "$output"
 	[ ! -e l ]
 }
 
@@ -270,7 +233,7 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 	let_go
 	exec 9<l
 	run -65 lock-run --fcntl 9
-	one_line
+	one_line lock-run "$output"
 	lock-run --fcntl -s 9
 	run -75 lock-run --fcntl -n l true
 	lock-run --fcntl -u 9
@@ -376,7 +339,7 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 	flock 9
 	run -75 lock-run -n $'a\nb' true
 	[[ ${lines[0]} == "lock-run: cannot lock 'a\\nb': held by "* ]]
-	one_line
+	one_line lock-run "$output"
 	mknod block b 7 99
 	run lock-run -n block true
 	[ "$status" = 0 ] || [[ $output == *"'block': No such device"* ]]
@@ -388,38 +351,38 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
 	for lock in fifo socket /dev/null /dev/tty; do
 		run -65 timeout 10 lock-run "$lock" true
-		one_line
+		one_line lock-run "$output"
 	done
 	run -73 lock-run none/l true
 	[ "${lines[0]}" = "lock-run: cannot open lock file 'none/l': No such file or directory" ]
-	one_line
+	one_line lock-run "$output"
 	echo data >file
 	run -73 lock-run file/l true
-	one_line
+	one_line lock-run "$output"
 	ln -s loop loop
 	run -73 lock-run loop true
-	one_line
+	one_line lock-run "$output"
 	run -64 lock-run "$(printf %0256d 1)" true
-	one_line
+	one_line lock-run "$output"
 	run -64 lock-run '' true
-	one_line
+	one_line lock-run "$output"
 }
 
 @test "LOCK: no permission, a read-only file system, a full one" {
 	chmod 755 . && install -d -o root -m 755 closed
 	run -77 setpriv --reuid 65534 --clear-groups "$HF_BIN/lock-run" closed/l true
-	one_line
+	one_line lock-run "$output"
 	install -m 600 /dev/null secret
 	run -77 setpriv --reuid 65534 --clear-groups "$HF_BIN/lock-run" secret true
-	one_line
+	one_line lock-run "$output"
 	mkdir mnt
 	mount -t tmpfs -o nr_inodes=2 none mnt
 	touch mnt/l
 	run -74 lock-run mnt/m true
-	one_line
+	one_line lock-run "$output"
 	mount -o remount,ro mnt
 	run -73 lock-run mnt/m true
-	one_line
+	one_line lock-run "$output"
 	lock-run mnt/l true
 	umount mnt
 }
@@ -486,9 +449,9 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 	[ "$output" = ran ]
 	[ "$(grep -c flock log)" = 2 ]
 	HOLDFAST_FAULT=flock#1+:EIO run -74 "$HF_FAULT_BIN/lock-run" l echo ran
-	one_line
+	one_line lock-run "$output"
 	HOLDFAST_FAULT=flock#1:EIO run -74 "$HF_FAULT_BIN/lock-run" -s l echo ran
-	one_line
+	one_line lock-run "$output"
 }
 
 @test "any system call that fails: the command runs under the lock, or not at all" {
@@ -503,7 +466,7 @@ waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 			if [ "$status" = 0 ]; then
 				[ "$output" = ran ]
 			else
-				one_line
+				one_line lock-run "$output"
 			fi
 		done
 	done

@@ -4,40 +4,12 @@
 # lock-run: several locks, inherited ones, slots, and lock files that go away.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
 	mkfifo go at
 }
-
-# Somebody writes a line into the FIFO `at`, sooner or later.
-hear() { timeout 20 sh -c 'read -r line <at'; }
-
-# In the background, out of bats's way: it would wait for whoever has its descriptors.
-bg() { "$@" >>log 2>&1 3>&- & }
-
-# Start "$@" with a command behind it that says when it runs, and ends when it is let go.
-hold() {
-	bg "$@" sh -c 'echo >at; read x <go'
-	holder=$!
-	hear
-}
-
-let_go() {
-	echo >go
-	wait "$holder"
-}
-
-# Until "$@" succeeds: for what tells nobody when it happens.
-await() {
-	local end=$((SECONDS + 20))
-	until "$@"; do
-		((SECONDS < end)) || return 1
-	done
-}
-
-# Process $1 (-1: one that the kernel does not name) waits for a lock, in the kernel's records.
-waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 
 # Run "$2"... $1 times, until one fails.
 repeat() {

@@ -4,34 +4,11 @@
 # lock-run and signals: the command gets each one once, and lock-run ends as its command did.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
 	mkfifo go at
-}
-
-# Until "$@" succeeds: for what tells nobody when it happens.
-await() {
-	local end=$((SECONDS + 20))
-	until "$@"; do
-		((SECONDS < end)) || return 1
-	done
-}
-
-# Process $1 waits for a lock, in the kernel's records.
-waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
-
-# Somebody writes a line into the FIFO `at`, sooner or later.
-hear() { timeout 20 sh -c 'read -r line <at'; }
-
-# In the background, out of bats's way: it would wait for whoever has its descriptors.
-bg() { "$@" >>log 2>&1 3>&- & }
-
-# Background process $2 ends with status $1, where 128 + n is a death by signal n.
-ends_with() {
-	local status=0
-	wait "$2" || status=$?
-	[ "$status" = "$1" ]
 }
 
 # A command that counts the signals it gets, until it is let go. It says its PID when it is ready.

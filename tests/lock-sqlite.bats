@@ -4,27 +4,12 @@
 # lock-run --sqlite: the turnstile, and strangers who write without it.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
 	mkfifo go at
 	sqlite3 db 'CREATE TABLE t (x)'
-}
-
-hear() { timeout 20 sh -c 'read -r line <at'; }
-
-bg() { "$@" >>log 2>&1 3>&- & }
-
-# Start "$@" with a command behind it that says when it runs, and ends when it is let go.
-hold() {
-	bg "$@" sh -c 'echo >at; read x <go'
-	holder=$!
-	hear
-}
-
-let_go() {
-	echo >go
-	wait "$holder"
 }
 
 # A Python program in a write transaction of $1, for as long.

@@ -6,6 +6,7 @@
 # lock-status: every kind of lock, who holds it and why; without a lock being taken to look.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
@@ -31,12 +32,6 @@ hold_by_heir() {
 let_go() {
 	echo >down
 	wait "$holder"
-}
-
-# It becomes true, within twenty seconds.
-await() {
-	local end=$((SECONDS + 20))
-	until "$@"; do ((SECONDS < end)); done
 }
 
 # state PATH: "kind state", one a line.

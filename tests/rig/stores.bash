@@ -2,11 +2,13 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 #
 # For bats files about stores: races, a clock that is set, a foreign writer. `load rig/stores`, then
-# in setup: stores_setup, in teardown: stores_teardown.
+# in setup: stores_setup, in teardown: stores_teardown. It brings rig/common with it.
+
+load rig/common
 
 stores_setup() {
 	cd "$BATS_TEST_TMPDIR" || return
-	}
+}
 
 # Nobody stays behind, also after a test that failed: who waits at a FIFO finds its other end
 # closed. Every database is sound after every test.
@@ -59,14 +61,6 @@ race_end() {
 	exec 4>start
 	wait "${racers[@]}"
 	exec 4>&-
-}
-
-# ends_with STATUS PID: that child does, sooner or later.
-ends_with() {
-	local ended=0
-
-	wait "$2" || ended=$?
-	[ "$ended" = "$1" ]
 }
 
 # A transaction of another program's on DB, until foreign_writer_ends.
