@@ -142,7 +142,7 @@ static enum hf_status replaced_each_time(const struct work *w, struct hf_err *er
 /* Again, if somebody creates the file, or replaces it without locking it, while COMMAND runs. */
 static enum hf_status update_and_print(struct work *w, struct hf_atomic *a, struct hf_err *err)
 {
-	enum hf_status status = w->print ? hf_atomic_cli_check_print(err) : HF_OK, printed;
+	enum hf_status status = w->print ? hf_atomic_cli_check_print(err) : HF_OK;
 	int replaced = 0;
 
 	while (status == HF_OK) {
@@ -153,13 +153,7 @@ static enum hf_status update_and_print(struct work *w, struct hf_atomic *a, stru
 		hf_atomic_end(a);
 		status = replaced < MOST_TURNS ? HF_OK : replaced_each_time(w, err);
 	}
-	if (status == HF_OK && cli.verbose)
-		hf_cli_notice(&cli, a->replaced ? "'%s' is replaced" : "'%s' is the same already",
-			      w->path);
-	if (w->print && (status == HF_OK || status == HF_UNCERTAIN)) {
-		printed = hf_atomic_cli_print(a->fd, w->path, err);
-		status = printed == HF_OK ? status : printed;
-	}
+	status = hf_atomic_cli_result(&cli, a, w->path, w->print, status, err);
 	hf_atomic_end(a);
 	return status;
 }
@@ -188,13 +182,7 @@ static void parse(struct work *w, int argc, char **argv)
 			hf_atomic_cli_option(&cli, id, arg, &w->file, &w->timeout);
 		}
 	}
-	if (cli.operand_count == 0)
-		hf_cli_usage(&cli, "no FILE");
-	w->path = cli.operands[0];
-	if (w->command && cli.operand_count > 1)
-		hf_cli_usage(&cli, "a COMMAND besides --command");
-	if (cli.operand_count > 1)
-		w->command = hf_cli_command(&cli, cli.operands + 1);
+	hf_atomic_cli_operands(&cli, &w->path, &w->command);
 	if (!w->command)
 		hf_cli_usage(&cli, "no COMMAND");
 }

@@ -108,14 +108,7 @@ static enum hf_status write_file(struct work *w, struct hf_atomic *a, struct hf_
 	hf_atomic_cli_wait(&cli, w->timeout, &w->file);
 	if (status == HF_OK)
 		status = hf_atomic_commit(a, err);
-	if (status == HF_OK && cli.verbose)
-		hf_cli_notice(&cli, a->replaced ? "'%s' is replaced" : "'%s' is the same already",
-			      w->path);
-	if (w->print && (status == HF_OK || status == HF_UNCERTAIN)) {
-		enum hf_status printed = hf_atomic_cli_print(a->fd, w->path, err);
-
-		status = printed == HF_OK ? status : printed;
-	}
+	status = hf_atomic_cli_result(&cli, a, w->path, w->print, status, err);
 	hf_atomic_end(a);
 	return status;
 }
@@ -147,13 +140,7 @@ static void parse(struct work *w, int argc, char **argv)
 			hf_atomic_cli_option(&cli, id, arg, &w->file, &w->timeout);
 		}
 	}
-	if (cli.operand_count == 0)
-		hf_cli_usage(&cli, "no FILE");
-	w->path = cli.operands[0];
-	if (w->command && cli.operand_count > 1)
-		hf_cli_usage(&cli, "a COMMAND besides --command");
-	if (cli.operand_count > 1)
-		w->command = hf_cli_command(&cli, cli.operands + 1);
+	hf_atomic_cli_operands(&cli, &w->path, &w->command);
 	if (!!w->command + !!w->from + !!w->symlink > 1)
 		hf_cli_usage(&cli, "--from, --symlink and COMMAND exclude each other");
 	if (w->symlink && !*w->symlink)

@@ -111,13 +111,6 @@ static void parse(struct work *w, int argc, char **argv)
 	check(w);
 }
 
-/* One second into a wait. */
-static void notice(void *context, const char *line)
-{
-	(void)context;
-	hf_cli_notice(&cli, "%s", line);
-}
-
 static enum hf_status acquire(void *context, struct hf_lockset *set, const struct hf_wait *wait,
 			      struct hf_err *err)
 {
@@ -196,8 +189,7 @@ int main(int argc, char **argv)
 	parse(&w, argc, argv);
 	plan.owner = w.owner;
 	plan.ttl = w.ttl;
-	plan.wait.deadline = hf_cli_deadline(&cli, w.timeout, DEFAULT_WAIT);
-	plan.wait.notice = hf_cli_notices(&cli) ? notice : NULL;
+	plan.wait = hf_cli_wait(&cli, w.timeout, DEFAULT_WAIT);
 	status = hf_keeper_start(&plan, &kept, &err);
 	if (status == HF_OK)
 		return hand_out(&w, &kept, &err);

@@ -150,13 +150,6 @@ static void parse(struct work *w, int argc, char **argv)
 	check(w);
 }
 
-/* One second into a wait. */
-static void notice(void *context, const char *line)
-{
-	(void)context;
-	hf_cli_notice(&cli, "%s", line);
-}
-
 /* In the environment: what the command runs under. */
 static enum hf_status announce(const struct work *w, const int *fds, size_t count,
 			       struct hf_err *err)
@@ -185,8 +178,7 @@ static enum hf_status become(const struct work *w, const int *fds, size_t count,
 
 static enum hf_status take(struct work *w, struct hf_lockset *set, struct hf_err *err)
 {
-	struct hf_wait wait = {.deadline = hf_cli_deadline(&cli, w->timeout, HF_NEVER),
-			       .notice = hf_cli_notices(&cli) ? notice : NULL};
+	struct hf_wait wait = hf_cli_wait(&cli, w->timeout, HF_NEVER);
 	int64_t start = hf_now();
 	enum hf_status status;
 

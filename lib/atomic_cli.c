@@ -89,17 +89,20 @@ bool hf_atomic_cli_option(struct hf_cli *cli, int id, char *arg, struct hf_atomi
 	return true;
 }
 
-static void notice(void *context, const char *line)
-{
-	hf_cli_notice(context, "%s", line);
-}
-
 void hf_atomic_cli_wait(struct hf_cli *cli, int64_t timeout, struct hf_atomic_options *o)
 {
-	o->wait.deadline = hf_cli_deadline(cli, timeout, DEFAULT_WAIT);
-	/* finding out what will not be shown would cost every waiter a look at all locks */
-	o->wait.notice = hf_cli_notices(cli) ? notice : NULL;
-	o->wait.context = cli;
+	o->wait = hf_cli_wait(cli, timeout, DEFAULT_WAIT);
+}
+
+void hf_atomic_cli_operands(struct hf_cli *cli, const char **path, char ***command)
+{
+	if (cli->operand_count == 0)
+		hf_cli_usage(cli, "no FILE");
+	*path = cli->operands[0];
+	if (*command && cli->operand_count > 1)
+		hf_cli_usage(cli, "a COMMAND besides --command");
+	if (cli->operand_count > 1)
+		*command = hf_cli_command(cli, cli->operands + 1);
 }
 
 enum hf_status hf_atomic_cli_check_print(struct hf_err *err)
@@ -125,6 +128,21 @@ enum hf_status hf_atomic_cli_print(int fd, const char *path, struct hf_err *err)
 		return HF_OK;
 	hf_advise(err, "'%s' has its new content all the same", path);
 	return err->status = HF_UNCERTAIN;
+}
+
+enum hf_status hf_atomic_cli_result(const struct hf_cli *cli, const struct hf_atomic *a,
+				    const char *path, bool print, enum hf_status status,
+				    struct hf_err *err)
+{
+	enum hf_status printed;
+
+	if (status == HF_OK && cli->verbose)
+		hf_cli_notice(cli, a->replaced ? "'%s' is replaced" : "'%s' is the same already",
+			      path);
+	if (!print || (status != HF_OK && status != HF_UNCERTAIN))
+		return status;
+	printed = hf_atomic_cli_print(a->fd, path, err);
+	return printed == HF_OK ? status : printed;
 }
 
 void hf_atomic_cli_command_failed(const struct hf_cli *cli, const char *path, int wait_status)

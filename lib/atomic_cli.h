@@ -49,12 +49,21 @@ bool hf_atomic_cli_option(struct hf_cli *cli, int id, char *arg, struct hf_atomi
  * whom one waits for. timeout: -1 if it was not given. */
 void hf_atomic_cli_wait(struct hf_cli *cli, int64_t timeout, struct hf_atomic_options *o);
 
+/* FILE, and COMMAND… unless *command is --command's. Exits on a usage error. */
+void hf_atomic_cli_operands(struct hf_cli *cli, const char **path, char ***command);
+
 /* For --print, before anything is done: can standard output be written? */
 enum hf_status hf_atomic_cli_check_print(struct hf_err *err);
 
 /* Print the file fd, from its start, which has become path's content: a failure is HF_UNCERTAIN,
  * since it cannot be taken back. */
 enum hf_status hf_atomic_cli_print(int fd, const char *path, struct hf_err *err);
+
+/* Behind a commit of this status: with -v, say what became of FILE; for --print, print it. The
+ * status of both. */
+enum hf_status hf_atomic_cli_result(const struct hf_cli *cli, const struct hf_atomic *a,
+				    const char *path, bool print, enum hf_status status,
+				    struct hf_err *err);
 
 /* Say how a command failed; FILE stays as it was. Ends as the command did. */
 _Noreturn void hf_atomic_cli_command_failed(const struct hf_cli *cli, const char *path,

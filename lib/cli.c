@@ -227,6 +227,18 @@ int64_t hf_cli_deadline(struct hf_cli *cli, int64_t timeout, int64_t default_wai
 	return hf_deadline_in(timeout < 0 ? default_wait : timeout);
 }
 
+static void notice(void *context, const char *line)
+{
+	hf_cli_notice(context, "%s", line);
+}
+
+struct hf_wait hf_cli_wait(struct hf_cli *cli, int64_t timeout, int64_t default_wait)
+{
+	return (struct hf_wait){.deadline = hf_cli_deadline(cli, timeout, default_wait),
+				.notice = hf_cli_notices(cli) ? notice : NULL,
+				.context = cli};
+}
+
 char **hf_cli_shell(const char *string)
 {
 	static char *words[4];

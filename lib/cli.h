@@ -20,6 +20,7 @@
 #include <stdio.h>
 
 #include "err.h"
+#include "lock_wait.h"
 
 #define HF_VERSION "0.1.0"
 
@@ -97,6 +98,10 @@ long hf_cli_number(struct hf_cli *cli, const char *arg, long least, long most);
 /* The deadline of --timeout, --nonblock, HOLDFAST_TIMEOUT and the tool's default, in this order.
  * timeout is what --timeout said, or -1; call it when the options are read. */
 int64_t hf_cli_deadline(struct hf_cli *cli, int64_t timeout, int64_t default_wait);
+
+/* That deadline, and the word about whom one waits for, where such words are wanted: finding out
+ * what will not be shown would cost every waiter a look at all locks. */
+struct hf_wait hf_cli_wait(struct hf_cli *cli, int64_t timeout, int64_t default_wait);
 
 /* The command in words (NULL-terminated), an argv for hf_run(): an initial "--" is dropped;
  * "-c STRING" (exactly one argument) becomes $SHELL -c STRING. NULL where there are no words.

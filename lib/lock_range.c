@@ -5,16 +5,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
+#include "kick.h"
 #include "path.h"
 #include "proc.h"
 #include "sys.h"
 
-enum { NOTICE_MS = 1000, KICK_MS = 1 };
+enum { NOTICE_MS = 1000 };
 
 static int set_range(int fd, int command, short type, int64_t start, int64_t length)
 {
@@ -51,42 +51,9 @@ struct watch {
 	const struct hf_wait *wait;
 	const char *what;
 	int64_t start;
-	pthread_t waiter, watcher;
-	pthread_mutex_t mutex;
-	pthread_cond_t wake;
-	bool left; /* the waiting thread is out of fcntl(2); under the mutex */
-	atomic_bool over;
+	pthread_t watcher;
+	struct hf_kick kick;
 };
-
-static void sleep_until(struct watch *w, int64_t until)
-{
-	struct timespec ts = {.tv_sec = until / HF_SECOND, .tv_nsec = until % HF_SECOND};
-
-	if (until == HF_NEVER)
-		pthread_cond_wait(&w->wake, &w->mutex);
-	else
-		pthread_cond_timedwait(&w->wake, &w->mutex, &ts);
-}
-
-static void ignore(int signo)
-{
-	(void)signo;
-}
-
-/* The signal may come before the waiting thread is in fcntl(2): again, until it has left. */
-static void kick(struct watch *w)
-{
-	struct sigaction old, act = {.sa_handler = ignore};
-
-	sigaction(HF_WAIT_SIGNAL, NULL, &old);
-	if (old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN)
-		sigaction(HF_WAIT_SIGNAL, &act, NULL);
-	atomic_store(&w->over, true);
-	while (!w->left) {
-		pthread_kill(w->waiter, HF_WAIT_SIGNAL);
-		sleep_until(w, hf_now() + KICK_MS * HF_MS);
-	}
-}
 
 static void notify(const struct watch *w)
 {
@@ -102,35 +69,30 @@ static void *watch(void *arg)
 	struct watch *w = arg;
 	int64_t notice = w->wait->notice ? w->start + NOTICE_MS * HF_MS : HF_NEVER;
 
-	pthread_mutex_lock(&w->mutex);
-	while (!w->left && hf_until(w->wait->deadline) > 0) {
+	pthread_mutex_lock(&w->kick.mutex);
+	while (!w->kick.left && hf_until(w->wait->deadline) > 0) {
 		int64_t deadline = w->wait->deadline;
 
-		sleep_until(w, notice < deadline ? notice : deadline);
-		if (!w->left && hf_now() >= notice) {
+		hf_kick_sleep(&w->kick, notice < deadline ? notice : deadline);
+		if (!w->kick.left && hf_now() >= notice) {
 			notice = HF_NEVER;
-			pthread_mutex_unlock(&w->mutex);
+			pthread_mutex_unlock(&w->kick.mutex);
 			notify(w);
-			pthread_mutex_lock(&w->mutex);
+			pthread_mutex_lock(&w->kick.mutex);
 		}
 	}
-	if (!w->left)
-		kick(w);
-	pthread_mutex_unlock(&w->mutex);
+	if (!w->kick.left)
+		hf_kick(&w->kick, HF_WAIT_SIGNAL);
+	pthread_mutex_unlock(&w->kick.mutex);
 	return NULL;
 }
 
 static int start_watch(struct watch *w)
 {
-	pthread_condattr_t monotonic;
 	sigset_t all, old;
 	int failed;
 
-	pthread_mutex_init(&w->mutex, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	hf_kick_init(&w->kick);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	failed = pthread_create(&w->watcher, NULL, watch, w);
@@ -140,10 +102,10 @@ static int start_watch(struct watch *w)
 
 static void stop_watch(struct watch *w)
 {
-	pthread_mutex_lock(&w->mutex);
-	w->left = true;
-	pthread_cond_signal(&w->wake);
-	pthread_mutex_unlock(&w->mutex);
+	pthread_mutex_lock(&w->kick.mutex);
+	w->kick.left = true;
+	pthread_cond_signal(&w->kick.wake);
+	pthread_mutex_unlock(&w->kick.mutex);
 	pthread_join(w->watcher, NULL);
 }
 
@@ -164,7 +126,7 @@ static int wait_in_queue(int fd, enum hf_lock_mode mode, int64_t start, int64_t 
 		if (errnum != EINTR)
 			break;
 		errnum = ETIMEDOUT;
-		if (atomic_load(&w->over) || hf_has_given_up())
+		if (atomic_load(&w->kick.over) || hf_has_given_up())
 			break;
 		errnum = 0;
 	}
@@ -190,7 +152,7 @@ static enum hf_status busy(int fd, enum hf_lock_mode mode, int64_t start, int64_
 enum hf_status hf_range_wait(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
 			     const char *what, const struct hf_wait *wait, struct hf_err *err)
 {
-	struct watch w = {.wait = wait, .what = what, .waiter = pthread_self(), .start = hf_now()};
+	struct watch w = {.wait = wait, .what = what, .start = hf_now()};
 
 	if (hf_range_try(fd, mode, start, length) == 0)
 		return HF_OK;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "family.h"
 #include "fd.h"
 #include "keeper_ask.h"
+#include "kick.h"
 #include "sys.h"
 #include "waitfor.h"
 
@@ -23,7 +23,6 @@ enum {
 	FIRST_LOOK_MS = 25,
 	LOOK_MS = 1000,
 	MOST_MS = 10000,
-	KICK_MS = 1,
 	STACK = 256 * 1024,
 };
 
@@ -39,15 +38,10 @@ struct watch {
 	struct hf_wait wait;
 	bool nested; /* this process inherits locks */
 	int64_t start;
-	pthread_t waiter;
 
-	pthread_mutex_t mutex;
-	pthread_cond_t wake;
+	struct hf_kick kick; /* over: it is to give up; err says why */
 	int users;
 	int looks;
-	bool left; /* the waiting thread is out of flock(2) */
-
-	atomic_bool verdict; /* it is to give up; err says why */
 	struct hf_err err;
 	char path[];
 };
@@ -203,37 +197,6 @@ static bool report(struct watch *w, const struct findings *f)
 	return f->owner || f->kept.owner || f->circle || f->blind;
 }
 
-/* Sleep, with the mutex, until that instant or until the waiting thread has left. */
-static void sleep_until(struct watch *w, int64_t until)
-{
-	struct timespec ts = {.tv_sec = until / HF_SECOND, .tv_nsec = until % HF_SECOND};
-
-	if (until == HF_NEVER)
-		pthread_cond_wait(&w->wake, &w->mutex);
-	else
-		pthread_cond_timedwait(&w->wake, &w->mutex, &ts);
-}
-
-static void ignore(int signo)
-{
-	(void)signo;
-}
-
-/* Get the waiting thread out of flock(2). The signal may come before it is in it: again, then. */
-static void kick(struct watch *w)
-{
-	struct sigaction old, act = {.sa_handler = ignore};
-
-	sigaction(HF_WAIT_SIGNAL, NULL, &old);
-	if (old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN)
-		sigaction(HF_WAIT_SIGNAL, &act, NULL);
-	atomic_store(&w->verdict, true);
-	while (!w->left) {
-		pthread_kill(w->waiter, HF_WAIT_SIGNAL);
-		sleep_until(w, hf_now() + KICK_MS * HF_MS);
-	}
-}
-
 /* One look, with the mutex, which is given back meanwhile. true: the wait is over. *next is when to
  * look again. */
 static bool look_once(struct watch *w, int64_t *next)
@@ -242,12 +205,12 @@ static bool look_once(struct watch *w, int64_t *next)
 	struct findings f;
 	bool over, again;
 
-	pthread_mutex_unlock(&w->mutex);
+	pthread_mutex_unlock(&w->kick.mutex);
 	if (w->looks == 0)
 		prctl(PR_SET_NAME, HF_WATCH_NAME);
 	again = look(w, &f);
-	pthread_mutex_lock(&w->mutex);
-	over = !w->left && report(w, &f);
+	pthread_mutex_lock(&w->kick.mutex);
+	over = !w->kick.left && report(w, &f);
 	hf_lock_family_free(&f.family);
 	hf_lock_records_free(&f.records);
 	pause = pause < LOOK_MS * HF_MS ? LOOK_MS * HF_MS : pause;
@@ -264,11 +227,10 @@ static void leave(struct watch *w)
 {
 	bool last = --w->users == 0;
 
-	pthread_mutex_unlock(&w->mutex);
+	pthread_mutex_unlock(&w->kick.mutex);
 	if (!last)
 		return;
-	pthread_cond_destroy(&w->wake);
-	pthread_mutex_destroy(&w->mutex);
+	hf_kick_destroy(&w->kick);
 	free(w);
 }
 
@@ -278,10 +240,10 @@ static void *watch(void *arg)
 	int64_t next = w->start + FIRST_LOOK_MS * HF_MS, deadline = w->wait.deadline;
 	bool over = false;
 
-	pthread_mutex_lock(&w->mutex);
-	while (!w->left && !over) {
-		sleep_until(w, next < deadline ? next : deadline);
-		if (w->left)
+	pthread_mutex_lock(&w->kick.mutex);
+	while (!w->kick.left && !over) {
+		hf_kick_sleep(&w->kick, next < deadline ? next : deadline);
+		if (w->kick.left)
 			break;
 		if (hf_until(deadline) == 0) {
 			w->err.status = HF_BUSY; /* the waiting thread finds the words */
@@ -291,7 +253,7 @@ static void *watch(void *arg)
 		}
 	}
 	if (over)
-		kick(w);
+		hf_kick(&w->kick, HF_WAIT_SIGNAL);
 	leave(w);
 	return NULL;
 }
@@ -322,31 +284,25 @@ static struct watch *make_watch(int fd, enum hf_lock_mode mode, const char *path
 				const struct hf_wait *wait)
 {
 	struct watch *w = malloc(sizeof(*w) + strlen(path) + 1);
-	pthread_condattr_t clock;
 
 	if (!w)
 		return NULL;
 	*w = (struct watch){.fd = fd, .mode = mode, .wait = *wait, .start = hf_now()};
 	strcpy(w->path, path);
 	w->nested = getenv(HF_FD_ENV);
-	w->waiter = pthread_self();
 	w->users = 2;
-	pthread_mutex_init(&w->mutex, NULL);
-	pthread_condattr_init(&clock);
-	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->wake, &clock);
-	pthread_condattr_destroy(&clock);
+	hf_kick_init(&w->kick);
 	return w;
 }
 
 /* The last that the waiting thread does with w. *why is filled if it was to give up. */
 static void stop_watch(struct watch *w, struct hf_err *why)
 {
-	pthread_mutex_lock(&w->mutex);
-	w->left = true;
+	pthread_mutex_lock(&w->kick.mutex);
+	w->kick.left = true;
 	if (w->looks)
-		pthread_cond_signal(&w->wake);
-	if (atomic_load(&w->verdict))
+		pthread_cond_signal(&w->kick.wake);
+	if (atomic_load(&w->kick.over))
 		*why = w->err;
 	leave(w);
 }
@@ -359,7 +315,7 @@ static enum hf_status block(struct watch *w)
 
 	do
 		result = sys_flock(w->fd, operation);
-	while (result < 0 && errno == EINTR && !atomic_load(&w->verdict) && !hf_has_given_up());
+	while (result < 0 && errno == EINTR && !atomic_load(&w->kick.over) && !hf_has_given_up());
 	if (result == 0)
 		return HF_OK;
 	return errno == EINTR ? HF_BUSY : HF_OS;
@@ -374,7 +330,7 @@ static enum hf_status block_watched(struct watch *w, struct hf_err *why)
 
 	if (error) {
 		w->users--;
-		pthread_mutex_lock(&w->mutex);
+		pthread_mutex_lock(&w->kick.mutex);
 		leave(w);
 	} else {
 		status = block(w);

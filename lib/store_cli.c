@@ -78,17 +78,10 @@ void hf_store_cli_end(struct hf_cli *cli)
 		hf_cli_usage(cli, "'%s' is one too many", cli->operands[0]);
 }
 
-static void notice(void *context, const char *line)
-{
-	hf_cli_notice(context, "%s", line);
-}
-
 struct hf_store_options hf_store_cli_options(struct hf_cli *cli, const struct hf_store_cli *s)
 {
 	return (struct hf_store_options){
-		.wait = {.deadline = hf_cli_deadline(cli, s->timeout, 10 * HF_SECOND),
-			 .notice = hf_cli_notices(cli) ? notice : NULL,
-			 .context = cli},
+		.wait = hf_cli_wait(cli, s->timeout, 10 * HF_SECOND),
 		.backoff = s->backoff,
 	};
 }
