@@ -313,7 +313,25 @@ static enum hf_status try_keeper(const struct sockaddr_un *address, socklen_t si
 	return HF_BUSY;
 }
 
-/* Every keeper there is, since strangers can take all the names of an inode. */
+/* Is it to be asked? Its title says for whom it is, so that of the others one that is stopped is
+ * not waited for. */
+static bool is_for_ancestor(pid_t pid)
+{
+	char path[32], title[64] = "";
+	int owner = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	if (fgets(title, sizeof(title), f))
+		sscanf(title, HF_KEEPER_TOOL ", for PID %d", &owner);
+	fclose(f);
+	return owner > 0 && hf_proc_is_ancestor(owner);
+}
+
+/* Every keeper there is for an ancestor, since strangers can take all the names of an inode. */
 static bool search_all(struct hf_keeper_question *q, struct hf_keeper_loan *loan)
 {
 	int64_t end = hf_deadline_in(LOAN_PATIENCE);
@@ -331,7 +349,8 @@ static bool search_all(struct hf_keeper_question *q, struct hf_keeper_loan *loan
 
 		if (!name ||
 		    sscanf(name, "@holdfast/keeper/%llu/%d/%llu", &pidns, &pid, &start) != 3 ||
-		    pidns != hf_keeper_pidns() || !hf_proc_read(pid, &proc) || proc.start != start)
+		    pidns != hf_keeper_pidns() || !hf_proc_read(pid, &proc) ||
+		    proc.start != start || !is_for_ancestor(pid))
 			continue;
 		size = hf_keeper_name(&address, pidns, pid, start);
 		found = try_keeper(&address, size, q, false, loan) == HF_OK;

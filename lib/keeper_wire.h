@@ -14,7 +14,7 @@
  * SO_PEERCRED, which is the kernel's word, and refuse each other if the user is not the same (root
  * may ask everybody). A name of the first kind that is taken makes the keeper fail; where all of
  * the second kind are taken, by strangers or by more keepers than there are names, every keeper
- * that /proc/net/unix tells of is asked.
+ * of an ancestor's that /proc/net/unix tells of is asked.
  *
  * Words. One question, one answer, each one message (SOCK_SEQPACKET: never half a one), then the
  * end. Both are of one machine and begin with HF_KEEPER_FORM; what has another form or size, as of
