@@ -92,7 +92,7 @@ int main(int argc, char **argv)
 	bool recover = false, dry_run = false;
 	struct hf_record_cli record;
 	char *arg;
-	int id;
+	int id, status;
 
 	hf_atomic_cli_start(&cli, argc, argv);
 	hf_record_cli_init(&record, &cli, argc);
@@ -119,9 +119,9 @@ int main(int argc, char **argv)
 		hf_cli_usage(&cli, "--dry-run goes with --recover");
 	hf_record_cli_check(&cli, &record, recover);
 	hf_record_cli_wait(&cli, timeout, &record);
-	if (dry_run)
-		return do_list(&record.request);
-	if (recover)
-		return do_recover(&record.request);
-	return do_record(&record);
+	status = dry_run   ? do_list(&record.request)
+		 : recover ? do_recover(&record.request)
+			   : do_record(&record);
+	hf_record_cli_free(&record);
+	return status;
 }

@@ -20,6 +20,7 @@ enum { LARGEST = 1000000000 };
 
 struct hf_record_source {
 	char *path;	  /* cut out of PATH=SRC */
+	char *owned;	  /* the same, to be freed; or NULL */
 	const char *name; /* NULL: it has none */
 	void *bytes;
 };
@@ -46,6 +47,20 @@ void hf_record_cli_init(struct hf_record_cli *record, struct hf_cli *cli, int ar
 	record->request.files = record->wants;
 }
 
+void hf_record_cli_free(struct hf_record_cli *record)
+{
+	for (size_t i = 0; i < record->request.file_count; i++) {
+		free(record->sources[i].bytes);
+		free(record->sources[i].owned);
+	}
+	for (size_t i = 0; i < record->script_count; i++)
+		free(record->scripts[i].bytes);
+	hf_params_free(&record->params);
+	free(record->wants);
+	free(record->sources);
+	free(record->scripts);
+}
+
 static void add_file(struct hf_cli *cli, struct hf_record_cli *record, enum hf_record_op op,
 		     char *arg)
 {
@@ -56,7 +71,8 @@ static void add_file(struct hf_cli *cli, struct hf_record_cli *record, enum hf_r
 
 	if (has_source && (!equals || equals == arg || !equals[1]))
 		hf_cli_usage(cli, "%s: '%s' is not PATH=SRC", cli->seen, arg);
-	source->path = equals ? strndup(arg, (size_t)(equals - arg)) : arg;
+	source->owned = equals ? strndup(arg, (size_t)(equals - arg)) : NULL;
+	source->path = equals ? source->owned : arg;
 	if (!source->path)
 		hf_cli_usage(cli, "out of memory");
 	source->name = equals ? equals + 1 : NULL;

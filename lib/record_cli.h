@@ -70,6 +70,7 @@ struct hf_record_cli {
 
 /* Room for as much as there are words. */
 void hf_record_cli_init(struct hf_record_cli *record, struct hf_cli *cli, int argc);
+void hf_record_cli_free(struct hf_record_cli *record);
 
 /* Take an option of HF_ROWS_RECORD. */
 void hf_record_cli_option(struct hf_cli *cli, struct hf_record_cli *record, int id, char *arg);

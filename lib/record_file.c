@@ -126,7 +126,7 @@ enum hf_status hf_record_file_open(struct hf_record_file *f,
 	if (!is_of_database(f, database))
 		return HF_OK;
 	hf_fail(err, HF_DATA, "refusing to replace '%s': it is the live database", f->path);
-	hf_advise(err, "that would corrupt it; give the snapshot another name");
+	hf_advise(err, "that would corrupt it: what is written, or a snapshot, needs another name");
 	return HF_DATA;
 }
 

@@ -43,8 +43,8 @@ enum hf_status hf_refuse(const struct hf_target *target, int fd, const struct st
 	if (st->st_nlink > 1 && !links && !hf_backup_explains(target, st, backup)) {
 		hf_fail(err, HF_DATA, "refusing to replace '%s': it has %lu hard links",
 			target->path, (unsigned long)st->st_nlink);
-		hf_advise(err, "the other names would keep the old content; --break-links if that "
-			       "is meant");
+		hf_advise(err, "the other names would keep the old content; if that is meant, "
+			       "atomic-write and its like have --break-links");
 		return HF_DATA;
 	}
 	if (hf_sqlite_live(target, fd, st, why, sizeof(why))) {
