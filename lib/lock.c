@@ -203,6 +203,8 @@ enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait 
 
 	if (sys_flock(fd, (lock->mode == HF_LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
 		return HF_OK;
+	if (errno != EWOULDBLOCK && errno != EINTR)
+		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
 	if (errno == EWOULDBLOCK) {
 		lock->contended = true;
 		status = hf_lock_borrow(lock, NULL, err);

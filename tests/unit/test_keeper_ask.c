@@ -89,8 +89,8 @@ static enum hf_status release_with(const void *bytes, size_t size)
 	struct rival rival = rival_start(reply, &r);
 	enum hf_status status;
 
+	close(r.listening); /* nobody listens when the rival has gone */
 	status = hf_keeper_release(&h, &err);
-	close(r.listening);
 	assert_int_equal(rival_end(&rival), 0);
 	return status;
 }
