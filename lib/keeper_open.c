@@ -190,7 +190,7 @@ enum hf_status hf_keeper_open(struct hf_keeper *k, struct hf_err *err)
 		status = open_timers(k, err);
 	if (status == HF_OK) {
 		k->polled_count = (size_t)(HF_POLL_LISTENING + k->listeners + HF_KEEPER_CLIENTS);
-		k->polled = calloc(k->polled_count, sizeof(*k->polled));
+		k->polled = calloc(2 * k->polled_count, sizeof(*k->polled));
 		if (!k->polled)
 			status = hf_fail_errno(err, "cannot make a keeper");
 	}

@@ -48,7 +48,7 @@ struct hf_keeper {
 	int *listening;
 	int listeners;
 	struct pollfd *polled;
-	size_t polled_count;
+	size_t polled_count; /* and room for as many behind them, when they are polled */
 	int ttl_timer, touch_timer;
 	struct {
 		int fd; /* -1: nobody */

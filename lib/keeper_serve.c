@@ -252,6 +252,22 @@ static void prepare(const struct hf_keeper *k, struct pollfd *polled)
 		polled[i].events = POLLIN;
 }
 
+/* Only what is open: poll(2) refuses more entries than RLIMIT_NOFILE, whatever is in them. */
+static bool await_any(struct hf_keeper *k)
+{
+	struct pollfd *all = k->polled, *open = all + k->polled_count;
+	nfds_t count = 0;
+
+	for (size_t i = 0; i < k->polled_count; i++)
+		if (all[i].fd >= 0)
+			open[count++] = all[i];
+	if (poll(open, count, patience(k)) < 0)
+		return false;
+	for (size_t i = k->polled_count; i-- > 0;)
+		all[i].revents = all[i].fd >= 0 ? open[--count].revents : 0;
+	return true;
+}
+
 static void attend(struct hf_keeper *k, const struct pollfd *polled)
 {
 	const struct pollfd *client = polled + HF_POLL_LISTENING + k->listeners;
@@ -310,7 +326,7 @@ void hf_keeper_serve(struct hf_keeper *k)
 {
 	while (!k->over) {
 		prepare(k, k->polled);
-		if (poll(k->polled, k->polled_count, patience(k)) >= 0)
+		if (await_any(k))
 			attend(k, k->polled);
 	}
 	end(k);

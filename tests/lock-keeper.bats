@@ -524,3 +524,11 @@ while True: kept[0].accept()'
 	[ "$status" = 0 ]
 	[ "$output" = nested ]
 }
+
+@test "under a low limit of descriptors the keeper sleeps, and answers" {
+	local h
+	h=$(ulimit -n 12; lock-acquire --owner none --ttl 1h L)
+	run -75 lock-run -n L true
+	timeout 20 lock-release "$h"
+	lock-run -n L true
+}
