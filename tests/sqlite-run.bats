@@ -17,7 +17,8 @@ teardown() {
 	sqlite3 -cmd '.timeout 10000' a.db 'pragma integrity_check' | grep -qx ok
 }
 
-count() { sqlite3 "${1-a.db}" 'select count(*) from t'; }
+# A stranger that ends checkpoints, and has it locked for that instant.
+count() { sqlite3 -cmd '.timeout 10000' "${1-a.db}" 'select count(*) from t'; }
 
 # A program that knows nothing of turnstiles writes to a.db until a line comes by descriptor 8.
 foreign_writer() {
