@@ -461,7 +461,8 @@ own() {
 		lock-run -w 5 --sqlite-freeze db sh -c '
 			timeout 9 lock-release '$h'
 			sqlite3 db "INSERT INTO t VALUES (1)" 2>/dev/null || echo frozen'
-		sqlite3 db "INSERT INTO t VALUES (1)" && echo thawed
+		# the helper is nobody's child any more, and ends by itself
+		sqlite3 -cmd '.timeout 10000' db "INSERT INTO t VALUES (1)" && echo thawed
 	END
 	run -0 ./owner
 	[ "$output" = $'frozen\nthawed' ]
