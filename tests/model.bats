@@ -33,6 +33,11 @@ fails() {
 	[[ $output == *'assertion violated'* ]]
 }
 
+stands_still() {
+	explore "$@"
+	[[ $output == *'invalid end state'* && $output == *'errors: 1'* ]]
+}
+
 @test "dotlock: never two holders, PATH never empty while one holds, nobody left waiting" {
 	holds dotlock
 }
@@ -100,4 +105,70 @@ fails() {
 
 @test "keeper: found, if what was lent is unlocked" {
 	fails keeper -DUNLOCK
+}
+
+@test "append: what is acknowledged is in, once, and durable; nobody waits for ever" {
+	holds append
+}
+
+@test "append: so it is if one writes in place, and the others replace" {
+	holds append -DIN_PLACE=0
+}
+
+@test "append: found, if DONE is marked before the rename, or before the sync" {
+	fails append -DDONE_FIRST
+	fails append -DNO_SYNC
+}
+
+@test "append: found, if PREPARED is marked after the rename" {
+	fails append -DPREPARED_LATE
+}
+
+@test "append: found, if the temporary name goes before ABANDONED is marked" {
+	fails append -DUNLINK_FIRST
+}
+
+@test "append: found, if the next leader does not settle" {
+	fails append -DNO_SETTLE
+}
+
+@test "append: found, if an owner gives up after handing over" {
+	fails append -DJUST_GIVE_UP
+}
+
+@test "append: found, if owners are looked for before CLOSED is marked, or not at all" {
+	fails append -DCLOSED_LATE
+	fails append -DNO_JUDGE
+}
+
+@test "lockset: all parts at one instant; no deadlock with a Git whose hook waits, nor with SQLite" {
+	holds lockset
+}
+
+@test "lockset: so it is if the foreign parts are taken" {
+	holds lockset -DFREEZE
+}
+
+@test "lockset: a deadlock, if turnstiles are held while the foreign lock is waited for" {
+	stands_still lockset -DHOLD_AND_WAIT
+}
+
+@test "lockset: a deadlock, if the order is that of the names" {
+	stands_still lockset -DBY_NAME
+}
+
+@test "lockset: a deadlock, if a nested one waits against the order" {
+	stands_still lockset -DNO_REFUSAL
+}
+
+@test "lockset: a deadlock, if the database is kept while index.lock is waited for" {
+	stands_still lockset -DFREEZE -DKEEP_FOREIGN
+}
+
+@test "lockset: found, if what was given back is not taken again" {
+	fails lockset -DGO_ON
+}
+
+@test "lockset: found, if an index.lock is moved without proof" {
+	fails lockset -DBY_AGE
 }
