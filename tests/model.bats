@@ -10,31 +10,32 @@ setup() {
 	cd "$BATS_TEST_TMPDIR"
 }
 
-# explore MODEL [-DVARIANT...]: leaves what the search says in $output.
+# explore -On MODEL [-DVARIANT...]: leaves what the search says in $output. Where an error is found
+# soon, compiling takes longer than searching.
 explore() {
-	local model=$HF_TOP/tests/model/$1.pml
-	shift
+	local optimise=$1 model=$HF_TOP/tests/model/$2.pml
+	shift 2
 	spin "$@" -a "$model" >/dev/null
-	cc -O2 -w -DSAFETY -DCOLLAPSE -o pan pan.c
+	cc "$optimise" -w -DSAFETY -DCOLLAPSE -o pan pan.c
 	run timeout 120 ./pan -m200000
 	[[ $output != *'max search depth too small'* ]]
 	[[ $output != *'out of memory'* ]]
 }
 
 holds() {
-	explore "$@"
+	explore -O2 "$@"
 	[[ $output == *'errors: 0'* ]]
 	# it is no model of nothing
 	[ "$(sed -n 's/^ *\([0-9]*\) states, stored.*/\1/p' <<<"$output")" -gt 100000 ]
 }
 
 fails() {
-	explore "$@"
+	explore -O0 "$@"
 	[[ $output == *'assertion violated'* ]]
 }
 
 stands_still() {
-	explore "$@"
+	explore -O1 "$@"
 	[[ $output == *'invalid end state'* && $output == *'errors: 1'* ]]
 }
 
@@ -141,7 +142,7 @@ stands_still() {
 	fails append -DNO_JUDGE
 }
 
-@test "lockset: all parts at one instant; no deadlock with a Git whose hook waits, nor with SQLite" {
+@test "lockset: all parts at one instant, and no deadlock with a Git whose hook waits" {
 	holds lockset
 }
 

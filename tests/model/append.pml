@@ -6,7 +6,8 @@
  * gets the lock looks what became of its record, settles what a dead leader left, and leads. The
  * first may be killed at any step, or fail. The second may lose its patience; who is told that
  * nothing was done may begin again with the same record. All replace the target, but for the one
- * that -DIN_PLACE=WHO names: it writes behind the target's end. At the end comes one more, whom nothing befalls.
+ * that -DIN_PLACE=WHO names: it writes behind the target's end. At the end comes one more, whom
+ * nothing befalls.
  *
  * A file is what it holds, as a set of records, and who has it locked. What nobody has open and no
  * name leads to is used again. The directory has four names, of which the target's alone must be

@@ -8,9 +8,10 @@
  * by the turnstile first. A WRITER writes to the database, and knows nothing of all this. With
  * -DFREEZE the users take the foreign parts too; without, they look that nobody has them.
  *
- * A lock is who has it. Either users may lose patience at any wait, or never; one, and the Git, may
- * be killed at any step. The kernel frees all but index.lock, which then is its dead maker's: it is proved stale,
- * and moved by who has the turnstile. Every atomic step is one system call.
+ * A lock is who has it. Either users may lose patience at any wait, or never; one of them, and the
+ * Git, may be killed at any step. The kernel frees all but index.lock, which then is its dead
+ * maker's: it is proved stale, and moved by who has the turnstile. Every atomic step is one system
+ * call.
  *
  * Asserted:
  *	- nobody stands still: all come to their end, whoever dies, and then nothing is held;
