@@ -40,7 +40,7 @@ CORE_ROOMS = wording err clock sys stats path fd proc ident copy attributes stag
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
-DB_ROOMS = db_code sql_text sql sql_file db_writer db_pause db_settle db \
+DB_ROOMS = db_code sql_text sql sql_file db_writer db_pause db_settle db db_stmt \
 	params outbox rows script dump db_copy check \
 	store store_watch once_lock once once_filter lease queue work
 REPO_ROOMS = repo_message repo_base repo_objects repo_ref repo_tree repo_lock repo_who repo_path \
@@ -74,7 +74,7 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_locks lock_git \
 	spool_file batch ident lookers await dot_file kick \
 	breaker flock_cli lock_cli keeper_wire keeper_open keeper_serve \
-	db_writer db_pause db_settle params script sql_file dump db_copy \
+	db_writer db_pause db_settle db_stmt params script sql_file dump db_copy \
 	once_lock once_filter store_cli queue_cli \
 	repo_base repo_objects repo_ref repo_tree repo_lock \
 	repo_who repo_path repo_git2_base repo_git2_objects repo_git2_index repo_git2 \

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 
 #include "capture.h"
-#include "db.h"
+#include "db_stmt.h"
 #include "evidence.h"
 #include "gitdir.h"
 #include "path.h"
@@ -144,7 +144,7 @@ static enum hf_status each_row(struct hf_db *db, const char *sql,
 			       struct hf_check *check, struct hf_err *err)
 {
 	struct hf_stmt *stmt;
-	enum hf_status status = hf_db_prepare(db, sql, strlen(sql), &stmt, NULL, err);
+	enum hf_status status = hf_db_query(db, sql, NULL, 0, &stmt, err);
 
 	while (status == HF_OK && (status = hf_stmt_step(stmt, err)) == HF_OK)
 		row(check, stmt);

@@ -346,60 +346,6 @@ bool hf_db_in_transaction(const struct hf_db *db)
 	return db->sql && hf_sql_in_transaction(db->sql);
 }
 
-/*
- * Statements.
- */
-
-enum hf_status hf_db_prepare(struct hf_db *db, const char *sql, size_t size, struct hf_stmt **stmt,
-			     const char **rest, struct hf_err *err)
-{
-	return hf_sql_prepare(db->sql, sql, size, stmt, rest, err);
-}
-
-static enum hf_status prepare_with(struct hf_db *db, const char *sql,
-				   const struct hf_db_value *values, int count,
-				   struct hf_stmt **stmt, struct hf_err *err)
-{
-	enum hf_status status = hf_sql_prepare(db->sql, sql, strlen(sql), stmt, NULL, err);
-
-	for (int i = 0; i < count && status == HF_OK; i++)
-		status = hf_stmt_bind(*stmt, i + 1, &values[i], err);
-	return status;
-}
-
-enum hf_status hf_db_exec(struct hf_db *db, const char *sql, const struct hf_db_value *values,
-			  int count, int64_t *changes, struct hf_err *err)
-{
-	struct hf_stmt *stmt;
-	enum hf_status status = prepare_with(db, sql, values, count, &stmt, err);
-
-	while (status == HF_OK)
-		status = hf_stmt_step(stmt, err);
-	if (status == HF_NO && changes)
-		*changes = hf_sql_changes(db->sql);
-	hf_stmt_finalize(stmt);
-	return status == HF_NO ? HF_OK : status;
-}
-
-enum hf_status hf_db_int(struct hf_db *db, const char *sql, const struct hf_db_value *values,
-			 int count, int64_t *result, struct hf_err *err)
-{
-	struct hf_stmt *stmt;
-	enum hf_status status = prepare_with(db, sql, values, count, &stmt, err);
-
-	if (status == HF_OK)
-		status = hf_stmt_step(stmt, err);
-	if (status == HF_OK)
-		*result = hf_stmt_column(stmt, 0).i;
-	hf_stmt_finalize(stmt);
-	return status;
-}
-
-int64_t hf_db_last_rowid(const struct hf_db *db)
-{
-	return hf_sql_last_rowid(db->sql);
-}
-
 struct hf_sql *hf_db_sql(struct hf_db *db)
 {
 	return db->sql;

@@ -38,7 +38,7 @@
  *
  * Blocks other holdfast tools that write to this database, and lock-run --sqlite; other programs as
  * SQLite does. A process that dies is rolled back by SQLite, and its turnstile is free at once.
- * Errors and threads: sql.h. Signals: none are handled.
+ * Statements are the next room's (db_stmt.h). Errors and threads: sql.h. Signals: none are handled.
  */
 
 #include "atomic.h" /* enum hf_sync */
@@ -98,21 +98,6 @@ enum hf_status hf_db_begin_read(struct hf_db *db, struct hf_err *err);
 enum hf_status hf_db_commit(struct hf_db *db, struct hf_err *err);
 void hf_db_rollback(struct hf_db *db);
 bool hf_db_in_transaction(const struct hf_db *db);
-
-/* Statements (sql.h). */
-enum hf_status hf_db_prepare(struct hf_db *db, const char *sql, size_t size, struct hf_stmt **stmt,
-			     const char **rest, struct hf_err *err);
-
-/* One statement with values for ?1, ?2 …, run to its end; rows are passed over. changes, if not
- * NULL: how many rows it changed. */
-enum hf_status hf_db_exec(struct hf_db *db, const char *sql, const struct hf_db_value *values,
-			  int count, int64_t *changes, struct hf_err *err);
-
-/* The first column of the first row, as an integer. HF_NO: there is no row. */
-enum hf_status hf_db_int(struct hf_db *db, const char *sql, const struct hf_db_value *values,
-			 int count, int64_t *result, struct hf_err *err);
-
-int64_t hf_db_last_rowid(const struct hf_db *db);
 
 /* The connection, for sql.h's other functions. Transactions are begun and ended above only. */
 struct hf_sql *hf_db_sql(struct hf_db *db);

@@ -19,7 +19,7 @@
  * the middle of a write transaction what is not committed yet. Constant memory. Not thread-safe.
  */
 
-#include "db.h"
+#include "db_stmt.h"
 #include "outbox.h"
 
 /* leave_out, if not NULL, is a GLOB pattern of tables that are left out, rows and all. Errors of

@@ -34,7 +34,7 @@
 
 #include <stdint.h>
 
-#include "db.h"
+#include "db_stmt.h"
 #include "repo_base.h"
 
 enum {

@@ -40,28 +40,22 @@ static enum hf_status look(struct hf_store *store, const struct hf_bytes *name,
 			   struct holder *holder, struct hf_err *err)
 {
 	const struct hf_db_value values[] = {hf_blob_value(name), HF_DB_INT_VALUE(hf_store_now())};
+	struct hf_db_value text;
 	struct hf_stmt *stmt;
-	enum hf_status status =
-		hf_store_prepare(store,
-				 "SELECT holder, token, expires FROM holdfast_lease"
-				 " WHERE name = ?1 AND expires > ?2",
-				 &stmt, err);
+	enum hf_status status = hf_db_first(store->db,
+					    "SELECT holder, token, expires FROM holdfast_lease"
+					    " WHERE name = ?1 AND expires > ?2",
+					    values, 2, &stmt, err);
 
 	if (status != HF_OK)
 		return status;
-	status = hf_store_bind(stmt, values, 2, err);
-	if (status == HF_OK)
-		status = hf_stmt_step(stmt, err);
-	if (status == HF_OK) {
-		struct hf_db_value text = hf_stmt_column(stmt, 0);
-
-		snprintf(holder->name, sizeof(holder->name), "%.*s", (int)text.size,
-			 (const char *)text.data);
-		holder->token = hf_stmt_column(stmt, 1).i;
-		holder->expires = hf_stmt_column(stmt, 2).i;
-	}
+	text = hf_stmt_column(stmt, 0);
+	snprintf(holder->name, sizeof(holder->name), "%.*s", (int)text.size,
+		 (const char *)text.data);
+	holder->token = hf_stmt_column(stmt, 1).i;
+	holder->expires = hf_stmt_column(stmt, 2).i;
 	hf_stmt_finalize(stmt);
-	return status;
+	return HF_OK;
 }
 
 /* "42s", of microseconds that are left. Returns out. */
@@ -259,16 +253,14 @@ enum hf_status hf_lease_list(struct hf_store *store,
 {
 	struct hf_db_value now = HF_DB_INT_VALUE(hf_store_now());
 	enum hf_status status = hf_store_begin_read(store, &lease_table, err);
-	struct hf_stmt *stmt = NULL;
+	struct hf_stmt *stmt;
 
 	if (status != HF_OK)
 		return status == HF_NO ? HF_OK : status;
-	status = hf_store_prepare(store,
-				  "SELECT name, holder, token, acquired, expires FROM"
-				  " holdfast_lease WHERE expires > ?1 ORDER BY name",
-				  &stmt, err);
-	if (status == HF_OK)
-		status = hf_store_bind(stmt, &now, 1, err);
+	status = hf_db_query(store->db,
+			     "SELECT name, holder, token, acquired, expires FROM"
+			     " holdfast_lease WHERE expires > ?1 ORDER BY name",
+			     &now, 1, &stmt, err);
 	while (status == HF_OK && (status = hf_stmt_step(stmt, err)) == HF_OK) {
 		struct hf_db_value name = hf_stmt_column(stmt, 0);
 		struct hf_db_value holder = hf_stmt_column(stmt, 1);

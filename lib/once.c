@@ -47,12 +47,8 @@ static enum hf_status ask(struct hf_stmt *stmt, const struct hf_bytes *key, int6
 {
 	const struct hf_db_value values[] = {hf_blob_value(key), HF_DB_INT_VALUE(now),
 					     HF_DB_INT_VALUE(expires)};
-	enum hf_status status = hf_store_bind(stmt, values, hf_stmt_parameters(stmt), err);
 
-	if (status == HF_OK)
-		status = hf_stmt_step(stmt, err);
-	hf_stmt_reset(stmt);
-	return status;
+	return hf_stmt_run(stmt, values, hf_stmt_parameters(stmt), err);
 }
 
 /* In a transaction: is every key marked (wanted), or none (!wanted)? */
@@ -63,7 +59,7 @@ static enum hf_status look(struct hf_store *store, const struct hf_bytes *keys, 
 	int64_t now = hf_store_now();
 	struct hf_stmt *stmt;
 
-	status = hf_store_prepare(store, look_sql, &stmt, err);
+	status = hf_db_query(store->db, look_sql, NULL, 0, &stmt, err);
 	if (status != HF_OK)
 		return status;
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
@@ -95,7 +91,7 @@ static enum hf_status mark_all(struct hf_store *store, const struct hf_bytes *ke
 {
 	int64_t now = hf_store_now();
 	struct hf_stmt *stmt;
-	enum hf_status status = hf_store_prepare(store, mark_sql, &stmt, err);
+	enum hf_status status = hf_db_query(store->db, mark_sql, NULL, 0, &stmt, err);
 
 	if (status != HF_OK)
 		return status;
@@ -223,30 +219,25 @@ static enum hf_status next_step(struct hf_store *store, const struct hf_bytes *a
 				struct hf_bytes *next, struct hf_err *err)
 {
 	const struct hf_db_value values[] = {hf_blob_value(at), HF_DB_INT_VALUE(PURGE_STEP)};
+	struct hf_db_value key;
 	struct hf_stmt *stmt;
-	enum hf_status status =
-		hf_store_prepare(store,
-				 "SELECT key FROM holdfast_once WHERE key >= ?1"
-				 " ORDER BY key LIMIT 1 OFFSET ?2",
-				 &stmt, err);
+	enum hf_status status = hf_db_first(store->db,
+					    "SELECT key FROM holdfast_once WHERE key >= ?1"
+					    " ORDER BY key LIMIT 1 OFFSET ?2",
+					    values, 2, &stmt, err);
+	void *copy;
 
 	*next = (struct hf_bytes){0};
 	if (status != HF_OK)
-		return status;
-	status = hf_store_bind(stmt, values, 2, err);
-	if (status == HF_OK)
-		status = hf_stmt_step(stmt, err);
-	if (status == HF_OK) {
-		struct hf_db_value key = hf_stmt_column(stmt, 0);
-		void *copy = malloc(key.size + 1);
-
-		if (copy)
-			*next = (struct hf_bytes){memcpy(copy, key.data, key.size), key.size};
-		else
-			status = hf_fail_errno(err, "cannot purge '%s'", store->path);
-	}
+		return status == HF_NO ? HF_OK : status;
+	key = hf_stmt_column(stmt, 0);
+	copy = malloc(key.size + 1);
+	if (copy)
+		*next = (struct hf_bytes){memcpy(copy, key.data, key.size), key.size};
+	else
+		status = hf_fail_errno(err, "cannot purge '%s'", store->path);
 	hf_stmt_finalize(stmt);
-	return status == HF_NO ? HF_OK : status;
+	return status;
 }
 
 enum hf_status hf_once_purge(struct hf_store *store, int64_t older_than, int64_t *removed,

@@ -78,15 +78,15 @@ enum hf_status hf_queue_add_all(struct hf_store *store, const struct hf_job *job
 {
 	enum hf_status status = hf_store_begin(store, tables, err);
 	int64_t now = hf_store_now();
-	struct hf_stmt *stmt = NULL;
+	struct hf_stmt *stmt;
 
 	if (status != HF_OK)
 		return status;
-	status = hf_store_prepare(store,
-				  "INSERT INTO holdfast_job"
-				  "(queue, priority, state, due, added, attempts, most, payload)"
-				  " VALUES(?1, ?2, 0, ?3, ?4, 0, ?5, ?6)",
-				  &stmt, err);
+	status = hf_db_query(store->db,
+			     "INSERT INTO holdfast_job"
+			     "(queue, priority, state, due, added, attempts, most, payload)"
+			     " VALUES(?1, ?2, 0, ?3, ?4, 0, ?5, ?6)",
+			     NULL, 0, &stmt, err);
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
 		const struct hf_db_value values[] = {
 			hf_blob_value(&job->queue),
@@ -97,11 +97,8 @@ enum hf_status hf_queue_add_all(struct hf_store *store, const struct hf_job *job
 			hf_blob_value(&payloads[i]),
 		};
 
-		status = hf_store_bind(stmt, values, 6, err);
-		if (status == HF_OK)
-			status = hf_stmt_step(stmt, err);
+		status = hf_stmt_run(stmt, values, 6, err);
 		status = status == HF_NO ? HF_OK : status;
-		hf_stmt_reset(stmt);
 		*last = hf_db_last_rowid(store->db);
 		if (i == 0)
 			*first = *last;
@@ -170,18 +167,13 @@ static enum hf_status next(struct hf_store *store, const struct hf_bytes *queue,
 		int64_t now = hf_store_now();
 		const struct hf_db_value values[] = {hf_blob_value(queue), HF_DB_INT_VALUE(now)};
 		struct hf_stmt *stmt;
-		enum hf_status status = hf_store_prepare(
-			store,
+		enum hf_status status = hf_db_first(
+			store->db,
 			"SELECT " COLUMNS " FROM holdfast_job INDEXED BY holdfast_job_next"
 			" WHERE queue = ?1 AND state < 2 AND due <= ?2"
 			" ORDER BY priority, id LIMIT 1",
-			&stmt, err);
+			values, 2, &stmt, err);
 
-		if (status != HF_OK)
-			return status;
-		status = hf_store_bind(stmt, values, 2, err);
-		if (status == HF_OK)
-			status = hf_stmt_step(stmt, err);
 		if (status == HF_OK)
 			status = read_job(store, stmt, job, err);
 		hf_stmt_finalize(stmt);
@@ -375,18 +367,16 @@ enum hf_status hf_queue_list(struct hf_store *store, const struct hf_bytes *queu
 {
 	struct hf_db_value value = queue ? hf_blob_value(queue) : hf_text_value(NULL);
 	enum hf_status status = hf_store_begin_read(store, &job_table, err);
-	struct hf_stmt *stmt = NULL;
+	struct hf_stmt *stmt;
 	struct hf_job job;
 
 	if (status != HF_OK)
 		return status == HF_NO ? HF_OK : status;
-	status = hf_store_prepare(store,
-				  "SELECT " COLUMNS " FROM holdfast_job"
-				  " WHERE ?1 IS NULL OR queue = ?1"
-				  " ORDER BY queue, state = 2, priority, id",
-				  &stmt, err);
-	if (status == HF_OK)
-		status = hf_store_bind(stmt, &value, 1, err);
+	status = hf_db_query(store->db,
+			     "SELECT " COLUMNS " FROM holdfast_job"
+			     " WHERE ?1 IS NULL OR queue = ?1"
+			     " ORDER BY queue, state = 2, priority, id",
+			     &value, 1, &stmt, err);
 	while (status == HF_OK && (status = hf_stmt_step(stmt, err)) == HF_OK) {
 		status = read_job(store, stmt, &job, err);
 		if (status != HF_OK)

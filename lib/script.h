@@ -29,7 +29,7 @@
  * Errors: HF_DATA the SQL is empty, or has a NUL byte; what the statements do; hf_params_bind()'s.
  */
 
-#include "db.h"
+#include "db_stmt.h"
 #include "params.h"
 #include "rows.h"
 

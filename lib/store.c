@@ -24,24 +24,6 @@ struct hf_db_value hf_text_value(const char *text)
 	return HF_DB_TEXT_VALUE(text, strlen(text));
 }
 
-enum hf_status hf_store_prepare(struct hf_store *store, const char *sql, struct hf_stmt **stmt,
-				struct hf_err *err)
-{
-	const char *rest;
-
-	return hf_db_prepare(store->db, sql, strlen(sql), stmt, &rest, err);
-}
-
-enum hf_status hf_store_bind(struct hf_stmt *stmt, const struct hf_db_value *values, int count,
-			     struct hf_err *err)
-{
-	enum hf_status status = HF_OK;
-
-	for (int i = 0; i < count && status == HF_OK; i++)
-		status = hf_stmt_bind(stmt, i + 1, &values[i], err);
-	return status;
-}
-
 enum hf_status hf_store_open(struct hf_store *store, const char *path,
 			     const struct hf_store_options *options, struct hf_err *err)
 {

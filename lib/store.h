@@ -40,7 +40,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "db.h"
+#include "db_stmt.h"
 #include "err.h"
 #include "lock_wait.h"
 
@@ -108,14 +108,6 @@ enum hf_status hf_store_token(struct hf_store *store, int64_t *token, struct hf_
 
 /* "'key'" for messages: printable, cut where it is long. Returns out. */
 char *hf_store_name(char out[96], const struct hf_bytes *bytes);
-
-/* Prepare one statement. */
-enum hf_status hf_store_prepare(struct hf_store *store, const char *sql, struct hf_stmt **stmt,
-				struct hf_err *err);
-
-/* Values for ?1, ?2 … */
-enum hf_status hf_store_bind(struct hf_stmt *stmt, const struct hf_db_value *values, int count,
-			     struct hf_err *err);
 
 static inline struct hf_db_value hf_blob_value(const struct hf_bytes *bytes)
 {

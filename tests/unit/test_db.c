@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "db.h"
+#include "db_stmt.h"
 
 #include <sys/file.h>
 
