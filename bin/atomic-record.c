@@ -97,11 +97,9 @@ int main(int argc, char **argv)
 	hf_atomic_cli_start(&cli, argc, argv);
 	hf_record_cli_init(&record, &cli, argc);
 	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
-		if (id == 'w')
-			timeout = hf_cli_duration(&cli, arg);
-		else if (id == 'n')
-			timeout = 0;
-		else if (id == 'E')
+		if (hf_cli_wait_option(&cli, id, arg, &timeout))
+			continue;
+		if (id == 'E')
 			conflict = (int)hf_cli_number(&cli, arg, 0, 255);
 		else if (id == OPT_RECOVER)
 			recover = true;

@@ -44,8 +44,7 @@ static struct hf_cli cli = {
 struct work {
 	struct hf_lock_cli locks;
 	pid_t owner; /* -1: nothing was said of it */
-	int64_t ttl, timeout;
-	int conflict;
+	int64_t ttl;
 	bool json;
 };
 
@@ -94,15 +93,6 @@ static void parse(struct work *w, int argc, char **argv)
 			break;
 		case OPT_JSON:
 			w->json = true;
-			break;
-		case 'w':
-			w->timeout = hf_cli_duration(&cli, arg);
-			break;
-		case 'n':
-			w->timeout = 0;
-			break;
-		case 'E':
-			w->conflict = (int)hf_cli_number(&cli, arg, 0, 255);
 			break;
 		default:
 			hf_lock_cli_option(&cli, &w->locks, id, arg);
@@ -180,7 +170,7 @@ static int hand_out(const struct work *w, struct hf_kept *kept, struct hf_err *e
 
 int main(int argc, char **argv)
 {
-	struct work w = {.owner = -1, .ttl = HF_NEVER, .timeout = -1, .conflict = HF_BUSY};
+	struct work w = {.owner = -1, .ttl = HF_NEVER};
 	struct hf_keeper_plan plan = {.argv = argv, .acquire = acquire, .context = &w};
 	enum hf_status status;
 	struct hf_kept kept;
@@ -189,11 +179,9 @@ int main(int argc, char **argv)
 	parse(&w, argc, argv);
 	plan.owner = w.owner;
 	plan.ttl = w.ttl;
-	plan.wait = hf_cli_wait(&cli, w.timeout, DEFAULT_WAIT);
+	plan.wait = hf_cli_wait(&cli, w.locks.timeout, DEFAULT_WAIT);
 	status = hf_keeper_start(&plan, &kept, &err);
 	if (status == HF_OK)
 		return hand_out(&w, &kept, &err);
-	if (status != HF_BUSY || !cli.quiet)
-		hf_cli_report(&cli, &err);
-	return status == HF_BUSY ? w.conflict : (int)status;
+	return hf_lock_cli_fail(&cli, &w.locks, &err);
 }

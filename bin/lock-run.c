@@ -53,8 +53,6 @@ struct work {
 	struct hf_lock_cli locks;
 	int fd; /* or -1 */
 	bool unlock, close, no_fork, remove;
-	int conflict;
-	int64_t timeout;
 	char **command;
 };
 
@@ -124,15 +122,6 @@ static void parse(struct work *w, int argc, char **argv)
 		case 'u':
 			w->unlock = true;
 			break;
-		case 'w':
-			w->timeout = hf_cli_duration(&cli, arg);
-			break;
-		case 'n':
-			w->timeout = 0;
-			break;
-		case 'E':
-			w->conflict = (int)hf_cli_number(&cli, arg, 0, 255);
-			break;
 		case 'c':
 			w->command = hf_cli_shell(arg);
 			break;
@@ -178,7 +167,7 @@ static enum hf_status become(const struct work *w, const int *fds, size_t count,
 
 static enum hf_status take(struct work *w, struct hf_lockset *set, struct hf_err *err)
 {
-	struct hf_wait wait = hf_cli_wait(&cli, w->timeout, HF_NEVER);
+	struct hf_wait wait = hf_cli_wait(&cli, w->locks.timeout, HF_NEVER);
 	int64_t start = hf_now();
 	enum hf_status status;
 
@@ -226,17 +215,9 @@ static enum hf_status run(struct work *w, struct hf_lockset *set, int *wait_stat
 	return status;
 }
 
-/* That a lock is busy, --quiet does not want to hear: the exit status says it. */
-static int fail(const struct work *w, const struct hf_err *err)
-{
-	if (err->status != HF_BUSY || !cli.quiet)
-		hf_cli_report(&cli, err);
-	return err->status == HF_BUSY ? w->conflict : (int)err->status;
-}
-
 int main(int argc, char **argv)
 {
-	struct work w = {.fd = -1, .conflict = HF_BUSY, .timeout = -1};
+	struct work w = {.fd = -1};
 	struct hf_lockset *set;
 	int wait_status = 0;
 	enum hf_status status;
@@ -256,7 +237,7 @@ int main(int argc, char **argv)
 		hf_lock_cli_remove(&cli, &w.locks);
 	hf_lock_cli_free(&w.locks);
 	if (status != HF_OK)
-		return fail(&w, &err);
+		return hf_lock_cli_fail(&cli, &w.locks, &err);
 	if (w.command)
 		hf_end_like(wait_status);
 	return HF_OK;

@@ -46,13 +46,9 @@ void hf_atomic_cli_start(struct hf_cli *cli, int argc, char **argv)
 bool hf_atomic_cli_option(struct hf_cli *cli, int id, char *arg, struct hf_atomic_options *o,
 			  int64_t *timeout)
 {
+	if (hf_cli_wait_option(cli, id, arg, timeout))
+		return true;
 	switch (id) {
-	case 'w':
-		*timeout = hf_cli_duration(cli, arg);
-		break;
-	case 'n':
-		*timeout = 0;
-		break;
 	case 'b':
 		o->backup = arg ? arg : "~";
 		break;

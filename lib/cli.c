@@ -92,6 +92,36 @@ static void print_help(const struct hf_cli *cli)
 	printf("\nThe manual page %s(1) has examples and every exit status.\n", cli->tool);
 }
 
+/* The table in the terms of options.h. */
+static void describe(const struct hf_cli *cli, char *shorts, struct option *longs)
+{
+	char *s = shorts;
+	size_t n = 0;
+
+	for (size_t i = 0; row(cli, i)->id; i++) {
+		const struct hf_opt *o = row(cli, i);
+		bool optional = o->arg && o->arg[0] == '[';
+
+		if (is_hidden(cli, o))
+			continue;
+		if (n == MOST_OPTIONS)
+			abort();
+		if (o->name)
+			longs[n++] = (struct option){o->name,
+						     optional ? optional_argument
+						     : o->arg ? required_argument
+							      : no_argument,
+						     NULL, o->id};
+		if (has_letter(o) && !strchr(shorts, o->id)) {
+			*s++ = (char)o->id;
+			if (o->arg)
+				*s++ = ':';
+			if (optional)
+				*s++ = ':';
+		}
+	}
+}
+
 int hf_cli_next(struct hf_cli *cli, char **arg)
 {
 	static struct option longs[MOST_OPTIONS + 1];
@@ -101,31 +131,7 @@ int hf_cli_next(struct hf_cli *cli, char **arg)
 	int id;
 
 	if (!shorts[0]) {
-		char *s = shorts;
-		size_t n = 0;
-
-		for (size_t i = 0; row(cli, i)->id; i++) {
-			const struct hf_opt *o = row(cli, i);
-			bool optional = o->arg && o->arg[0] == '[';
-
-			if (is_hidden(cli, o))
-				continue;
-			if (n == MOST_OPTIONS)
-				abort();
-			if (o->name)
-				longs[n++] = (struct option){o->name,
-							     optional ? optional_argument
-							     : o->arg ? required_argument
-								      : no_argument,
-							     NULL, o->id};
-			if (has_letter(o) && !strchr(shorts, o->id)) {
-				*s++ = (char)o->id;
-				if (o->arg)
-					*s++ = ':';
-				if (optional)
-					*s++ = ':';
-			}
-		}
+		describe(cli, shorts, longs);
 		options = (struct hf_options){.tool = cli->tool, .next = cli->argv + 1};
 	}
 	if (cli->again)
@@ -214,6 +220,17 @@ long hf_cli_number(struct hf_cli *cli, const char *arg, long least, long most)
 		hf_cli_usage(cli, "%s: '%s' is not a number from %ld to %ld", cli->seen, arg, least,
 			     most);
 	return n;
+}
+
+bool hf_cli_wait_option(struct hf_cli *cli, int id, const char *arg, int64_t *timeout)
+{
+	if (id == 'w')
+		*timeout = hf_cli_duration(cli, arg);
+	else if (id == 'n')
+		*timeout = 0;
+	else
+		return false;
+	return true;
 }
 
 int64_t hf_cli_deadline(struct hf_cli *cli, int64_t timeout, int64_t default_wait)

@@ -95,6 +95,9 @@ _Noreturn void hf_cli_usage(struct hf_cli *cli, const char *format, ...)
 int64_t hf_cli_duration(struct hf_cli *cli, const char *arg);
 long hf_cli_number(struct hf_cli *cli, const char *arg, long least, long most);
 
+/* Take an option of HF_ROWS_WAIT into *timeout, which is -1 before. false: it is none. */
+bool hf_cli_wait_option(struct hf_cli *cli, int id, const char *arg, int64_t *timeout);
+
 /* The deadline of --timeout, --nonblock, HOLDFAST_TIMEOUT and the tool's default, in this order.
  * timeout is what --timeout said, or -1; call it when the options are read. */
 int64_t hf_cli_deadline(struct hf_cli *cli, int64_t timeout, int64_t default_wait);

@@ -19,7 +19,8 @@
 
 void hf_lock_cli_init(struct hf_lock_cli *locks, int argc)
 {
-	*locks = (struct hf_lock_cli){.next.mode = HF_LOCK_EXCLUSIVE};
+	*locks = (struct hf_lock_cli){
+		.next.mode = HF_LOCK_EXCLUSIVE, .timeout = -1, .conflict = HF_BUSY};
 	locks->wants = calloc((size_t)argc + 1, sizeof(*locks->wants));
 	if (!locks->wants)
 		exit(HF_OS);
@@ -53,6 +54,12 @@ static void add_kind(struct hf_cli *cli, struct hf_lock_cli *locks,
 bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, const char *arg)
 {
 	switch (id) {
+	case 'w':
+	case 'n':
+		return hf_cli_wait_option(cli, id, arg, &locks->timeout);
+	case 'E':
+		locks->conflict = (int)hf_cli_number(cli, arg, 0, 255);
+		return true;
 	case 's':
 		locks->next.mode = HF_LOCK_SHARED;
 		return true;
@@ -115,6 +122,14 @@ void hf_lock_cli_check(struct hf_cli *cli, const struct hf_lock_cli *locks)
 		hf_cli_usage(cli, "only one lock can have --slots");
 	if (slotted && locks->range)
 		hf_cli_usage(cli, "--slots and --fcntl exclude each other");
+}
+
+int hf_lock_cli_fail(const struct hf_cli *cli, const struct hf_lock_cli *locks,
+		     const struct hf_err *err)
+{
+	if (err->status != HF_BUSY || !cli->quiet)
+		hf_cli_report(cli, err);
+	return err->status == HF_BUSY ? locks->conflict : (int)err->status;
 }
 
 enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset *set,

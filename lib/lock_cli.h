@@ -4,7 +4,7 @@
 
 /*
  * Locks on the command line: the rows of the option tables of all tools that take locks which the
- * user names, one reader for them, and the set that they stand for.
+ * user names, one reader for them, the set that they stand for, and how long to wait for it.
  *
  * -s, -x and --slots speak of the locks that follow, so they are kept as they come and turned into
  * a set when all is read; --fcntl, --start and --length speak of all of them.
@@ -75,6 +75,8 @@ struct hf_lock_cli {
 	struct hf_lock_want next; /* what was said of the lock to come */
 	bool range;
 	int64_t start, length;
+	int64_t timeout; /* of --timeout, or -1 */
+	int conflict;	 /* of --conflict-exit-code */
 	const struct hf_lock *slotted; /* after acquire: the lock that has slots, or NULL */
 };
 
@@ -82,7 +84,7 @@ struct hf_lock_cli {
 void hf_lock_cli_init(struct hf_lock_cli *locks, int argc);
 void hf_lock_cli_free(struct hf_lock_cli *locks);
 
-/* Take an option of HF_ROWS_LOCKS. false: it is none. */
+/* Take an option of HF_ROWS_LOCKS, HF_ROWS_WAIT or HF_ROW_CONFLICT. false: it is none. */
 bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, const char *arg);
 
 /* A lock that was named otherwise. */
@@ -96,6 +98,11 @@ bool hf_lock_cli_has_dotlock(const struct hf_lock_cli *locks);
 
 /* Is there one that is to be frozen? */
 bool hf_lock_cli_has_frozen(const struct hf_lock_cli *locks);
+
+/* Report what failed, and return the exit status. That a lock is busy, --quiet does not want to
+ * hear: the status says it. */
+int hf_lock_cli_fail(const struct hf_cli *cli, const struct hf_lock_cli *locks,
+		     const struct hf_err *err);
 
 /* Add them all to the set, and acquire it. */
 enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset *set,

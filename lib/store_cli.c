@@ -34,13 +34,9 @@ int hf_store_cli_next(struct hf_cli *cli, struct hf_store_cli *s, const char *co
 	for (;;) {
 		int id = hf_cli_next(cli, arg);
 
+		if (hf_cli_wait_option(cli, id, *arg, &s->timeout))
+			continue;
 		switch (id) {
-		case 'w':
-			s->timeout = hf_cli_duration(cli, *arg);
-			break;
-		case 'n':
-			s->timeout = 0;
-			break;
 		case HF_OPT_TTL:
 			s->ttl = hf_cli_duration(cli, *arg);
 			if (s->ttl == 0)
