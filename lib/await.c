@@ -10,16 +10,32 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { OFTEN_MS = 10 };
+
+static enum hf_status begin(struct hf_await *await, const char *name, int64_t deadline,
+			    struct hf_err *err)
+{
+	*await = (struct hf_await){.name = name, .notify = -1, .process = -1};
+	return hf_backoff_init(&await->backoff, NULL, deadline, err);
+}
+
+enum hf_status hf_await_begin_often(struct hf_await *await, int64_t deadline, struct hf_err *err)
+{
+	enum hf_status status = begin(await, NULL, deadline, err);
+
+	if (await->backoff.cap > OFTEN_MS * HF_MS)
+		await->backoff.cap = OFTEN_MS * HF_MS;
+	return status;
+}
+
 enum hf_status hf_await_begin(struct hf_await *await, int dir, const char *name, int64_t deadline,
 			      struct hf_err *err)
 {
 	char path[40];
+	enum hf_status status = begin(await, name, deadline, err);
 
-	*await = (struct hf_await){.name = name, .notify = -1, .process = -1};
-	if (hf_backoff_init(&await->backoff, NULL, deadline, err) != HF_OK)
-		return HF_USAGE;
-	if (dir < 0)
-		return HF_OK;
+	if (status != HF_OK)
+		return status;
 	await->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
 	if (await->notify >= 0 &&

@@ -10,8 +10,8 @@
  * no instance to be had (128 a user by default), and nothing is heard of another machine. So every
  * sleep ends by the backoff of clock.h at the latest, and the caller looks again.
  *
- * Closing an inotify instance waits for the kernel, for ten or twenty milliseconds. Whoever looks
- * more often than that does without it: dir is -1 then.
+ * Closing an inotify instance waits for the kernel, for ten or twenty milliseconds. Where a look is
+ * cheap, looking more often than that is quicker: hf_await_begin_often() does without an instance.
  *
  *	hf_await_begin(&await, dir, "x.lock", deadline, &err);
  *	while (is_there()) {
@@ -37,6 +37,9 @@ struct hf_await {
 /* HF_USAGE: HOLDFAST_BACKOFF cannot be understood. */
 enum hf_status hf_await_begin(struct hf_await *await, int dir, const char *name, int64_t deadline,
 			      struct hf_err *err);
+
+/* Without a directory to watch; sleeps of 10 ms at most. */
+enum hf_status hf_await_begin_often(struct hf_await *await, int64_t deadline, struct hf_err *err);
 
 /* The process whose end ends the sleep; 0: none. */
 void hf_await_process(struct hf_await *await, int pid);

@@ -23,22 +23,17 @@ enum hf_status hf_db_pause_begin(struct hf_db_pause *pause, const char *path,
 	pause->path = path;
 	pause->wait = wait;
 	pause->readers = readers;
-	pause->notice_at = wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER;
+	pause->notice = hf_notice_begin(wait);
 	return status;
 }
 
 static void notify(struct hf_db_pause *pause)
 {
-	char who[600], raw[1024], line[1024];
+	char who[600];
 
-	if (hf_until(pause->notice_at) > 0)
-		return;
-	pause->notice_at = HF_NEVER;
-	if (!hf_db_in_the_way(pause->path, pause->readers, who, sizeof(who)))
-		return;
-	snprintf(raw, sizeof(raw), "waiting for '%s', held by %s", pause->path, who);
-	hf_escape(line, sizeof(line), raw);
-	pause->wait->notice(pause->wait->context, line);
+	if (hf_notice_is_due(&pause->notice) &&
+	    hf_db_in_the_way(pause->path, pause->readers, who, sizeof(who)))
+		hf_notice_say(pause->wait, "waiting for '%s', held by %s", pause->path, who);
 }
 
 /* The deadline has passed, and the message is SQLite's own. */

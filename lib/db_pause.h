@@ -15,14 +15,14 @@
 #include <stdbool.h>
 
 #include "clock.h"
-#include "lock_wait.h"
+#include "notice.h"
 
 struct hf_db_pause {
 	const char *path;
 	const struct hf_wait *wait;
 	bool readers; /* are in the way, not a writer */
 	struct hf_backoff backoff;
-	int64_t notice_at;
+	struct hf_notice notice;
 };
 
 /* backoff is --backoff, or NULL. HF_USAGE: it, or HOLDFAST_BACKOFF, cannot be understood. */

@@ -44,6 +44,11 @@ const char *hf_verdict_name(enum hf_verdict verdict)
 					     : "not to be judged";
 }
 
+const char *hf_evidence_why(const struct hf_evidence *evidence)
+{
+	return evidence->count ? evidence->reason[evidence->count - 1] : "it may not be read";
+}
+
 /* Local file systems by name; what is not known may be anybody's. */
 bool hf_is_shared_fs(int fd)
 {

@@ -97,6 +97,9 @@ bool hf_evidence_by_age(const struct hf_evidence_of *of, const struct stat *st,
 /* Did this process start after the file was last written, beyond doubt (E4)? */
 bool hf_evidence_is_later(const struct hf_proc *proc, const struct stat *st);
 
+/* The reason that decided; without any, that it may not be read. */
+const char *hf_evidence_why(const struct hf_evidence *evidence);
+
 /* "held", "stale", "not to be judged" */
 const char *hf_verdict_name(enum hf_verdict verdict);
 

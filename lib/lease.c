@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "clock.h"
+#include "notice.h"
 #include "store_watch.h"
 
-enum { PURGE_FEW = 8, NOTICE_MS = 1000 };
+enum { PURGE_FEW = 8 };
 
 static const char *const lease_sql[] = {
 	"CREATE TABLE holdfast_lease("
@@ -118,16 +119,13 @@ static enum hf_status take_all(struct hf_store *store, const struct hf_bytes *na
 	return status;
 }
 
-/* Once, after a second: err says who holds it. */
+/* err says who holds it. */
 static void notify(const struct hf_store *store, const struct hf_err *err)
 {
 	const char *who = strstr(err->message, "held by ");
-	char line[sizeof(err->message) + 32];
 
-	if (!store->wait.notice || !who)
-		return;
-	snprintf(line, sizeof(line), "waiting for a lease of '%s', %s", store->path, who);
-	store->wait.notice(store->wait.context, line);
+	if (who)
+		hf_notice_say(&store->wait, "waiting for a lease of '%s', %s", store->path, who);
 }
 
 /* Until they look free. HF_BUSY: the deadline has passed. */
@@ -135,15 +133,13 @@ static enum hf_status wait_for_all(struct hf_store *store, struct hf_watch *watc
 				   const struct hf_bytes *names, size_t count, int64_t until,
 				   int64_t deadline, struct hf_err *err)
 {
-	int64_t notice = hf_now() + NOTICE_MS * HF_MS;
+	struct hf_notice notice = hf_notice_begin(&store->wait);
 	enum hf_status status = HF_BUSY;
 
 	while (status == HF_BUSY && hf_until(deadline) > 0) {
 		hf_watch_sleep(watch, hf_store_instant(until, deadline));
-		if (hf_now() >= notice) {
-			notice = HF_NEVER;
+		if (hf_notice_is_due(&notice))
 			notify(store, err);
-		}
 		status = hf_store_begin_read(store, &lease_table, err);
 		if (status == HF_NO)
 			return HF_OK;

@@ -9,6 +9,7 @@
 #include "dot_file.h"
 #include "evidence.h"
 #include "fd.h"
+#include "notice.h"
 #include "proc.h"
 #include "sys.h"
 #include "waitfor.h"
@@ -123,16 +124,14 @@ static void describe(const struct hf_target *target, char *out, size_t size)
 static void notice(void *context, const char *line)
 {
 	struct dot *dot = context;
-	char who[512], raw[1024], text[1024];
+	char who[512];
 
 	(void)line;
 	if (dot->noticed)
 		return;
 	dot->noticed = true;
 	describe(&dot->target, who, sizeof(who));
-	snprintf(raw, sizeof(raw), "waiting for '%s', held by %s", dot->target.path, who);
-	hf_escape(text, sizeof(text), raw);
-	dot->wait->notice(dot->wait->context, text);
+	hf_notice_say(dot->wait, "waiting for '%s', held by %s", dot->target.path, who);
 }
 
 static enum hf_status busy(const struct hf_target *target, const struct hf_wait *wait,
@@ -152,8 +151,7 @@ static enum hf_status busy_foreign(const struct hf_lock *lock, const struct hf_e
 				   struct hf_err *err)
 {
 	hf_fail(err, HF_BUSY, "cannot lock '%s': it is %s: %s", lock->path,
-		hf_verdict_name(e->verdict),
-		e->count ? e->reason[e->count - 1] : "it may not be read");
+		hf_verdict_name(e->verdict), hf_evidence_why(e));
 	if (e->verdict == HF_VERDICT_HELD)
 		hf_advise(err, "wait longer with -w");
 	else
@@ -268,21 +266,10 @@ static enum hf_status looks_free(struct dot *dot, struct hf_err *err)
 	return status;
 }
 
-static void notify(const struct hf_lock *lock, const struct dot *dot, const struct hf_wait *wait)
-{
-	const struct hf_evidence *e = &dot->evidence;
-	char raw[1024], line[1024];
-
-	snprintf(raw, sizeof(raw), "waiting for '%s': %s", lock->path,
-		 e->count ? e->reason[e->count - 1] : "it may not be read");
-	hf_escape(line, sizeof(line), raw);
-	wait->notice(wait->context, line);
-}
-
 static enum hf_status wait_foreign(struct hf_lock *lock, struct dot *dot,
 				   const struct hf_wait *wait, struct hf_err *err)
 {
-	int64_t said = wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER;
+	struct hf_notice due = hf_notice_begin(wait);
 	struct hf_await await;
 	enum hf_status status = hf_await_begin(&await, dot->target.dir, dot->target.name,
 					       wait->deadline, err);
@@ -290,10 +277,9 @@ static enum hf_status wait_foreign(struct hf_lock *lock, struct dot *dot,
 	if (status != HF_OK)
 		return status;
 	while ((status = looks_free(dot, err)) == HF_NO) {
-		if (hf_now() >= said) {
-			notify(lock, dot, wait);
-			said = HF_NEVER;
-		}
+		if (hf_notice_is_due(&due))
+			hf_notice_say(wait, "waiting for '%s': %s", lock->path,
+				      hf_evidence_why(&dot->evidence));
 		hf_await_process(&await, dot->evidence.pid);
 		if (!hf_await_sleep(&await)) {
 			status = busy_foreign(lock, &dot->evidence, err);

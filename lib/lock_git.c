@@ -11,11 +11,12 @@
 #include "git_locks.h"
 #include "git_owners.h"
 #include "keeper_ask.h"
+#include "notice.h"
 #include "proc.h"
 #include "sys.h"
 #include "turnstile.h"
 
-enum { LONGEST_PAUSE_MS = 10, LEAST_JUDGE_MS = 50, MOST_JUDGE_MS = 500 };
+enum { LEAST_JUDGE_MS = 50, MOST_JUDGE_MS = 500 };
 
 struct git {
 	struct hf_gitdir at;
@@ -105,8 +106,7 @@ static enum hf_status take(struct hf_lock *lock, const struct hf_wait *wait, str
 static enum hf_status busy(const char *path, const struct hf_evidence *e, struct hf_err *err)
 {
 	hf_fail(err, HF_BUSY, "cannot lock '%s': index.lock is %s: %s", path,
-		hf_verdict_name(e->verdict),
-		e->count ? e->reason[e->count - 1] : "it may not be read");
+		hf_verdict_name(e->verdict), hf_evidence_why(e));
 	if (e->verdict == HF_VERDICT_HELD)
 		hf_advise(err, "wait longer with -w");
 	else
@@ -225,32 +225,19 @@ static enum hf_status try_freeze(struct hf_lock *lock, struct hf_err *err)
 	}
 }
 
-static void notify(const char *path, const struct hf_evidence *e, const struct hf_wait *wait)
-{
-	char raw[1024], line[1024];
-
-	snprintf(raw, sizeof(raw), "waiting for '%s': index.lock is %s: %s", path,
-		 hf_verdict_name(e->verdict),
-		 e->count ? e->reason[e->count - 1] : "it may not be read");
-	hf_escape(line, sizeof(line), raw);
-	wait->notice(wait->context, line);
-}
-
 /* X3. */
 static enum hf_status wait_for_index(struct hf_lock *lock, struct git *g,
 				     const struct hf_wait *wait, struct hf_err *err)
 {
 	int64_t start = hf_now(), judge = 0;
-	int64_t said = wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER;
+	struct hf_notice notice = hf_notice_begin(wait);
 	struct hf_evidence e = {0};
 	struct hf_await await;
 	struct stat st;
-	enum hf_status status = hf_await_begin(&await, -1, NULL, wait->deadline, err);
+	enum hf_status status = hf_await_begin_often(&await, wait->deadline, err);
 
 	if (status != HF_OK)
 		return status;
-	if (await.backoff.cap > LONGEST_PAUSE_MS * HF_MS)
-		await.backoff.cap = LONGEST_PAUSE_MS * HF_MS;
 	while (sys_fstatat(g->index.dir, g->index.name, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
 	       errno != ENOENT) {
 		if (hf_now() >= judge || (e.pid && await.process < 0)) {
@@ -265,10 +252,9 @@ static enum hf_status wait_for_index(struct hf_lock *lock, struct git *g,
 			hf_await_process(&await, e.pid);
 		}
 		status = HF_OK;
-		if (hf_now() >= said) {
-			notify(lock->path, &e, wait);
-			said = HF_NEVER;
-		}
+		if (hf_notice_is_due(&notice))
+			hf_notice_say(wait, "waiting for '%s': index.lock is %s: %s", lock->path,
+				      hf_verdict_name(e.verdict), hf_evidence_why(&e));
 		if (!hf_await_sleep(&await)) {
 			status = busy(lock->path, &e, err);
 			break;

@@ -10,11 +10,10 @@
 
 #include "clock.h"
 #include "kick.h"
+#include "notice.h"
 #include "path.h"
 #include "proc.h"
 #include "sys.h"
-
-enum { NOTICE_MS = 1000 };
 
 static int set_range(int fd, int command, short type, int64_t start, int64_t length)
 {
@@ -50,34 +49,23 @@ void hf_range_unlock(int fd, int64_t start, int64_t length)
 struct watch {
 	const struct hf_wait *wait;
 	const char *what;
-	int64_t start;
+	struct hf_notice notice;
 	pthread_t watcher;
 	struct hf_kick kick;
 };
 
-static void notify(const struct watch *w)
-{
-	char raw[1024], line[1024];
-
-	snprintf(raw, sizeof(raw), "waiting for %s", w->what);
-	hf_escape(line, sizeof(line), raw);
-	w->wait->notice(w->wait->context, line);
-}
-
 static void *watch(void *arg)
 {
 	struct watch *w = arg;
-	int64_t notice = w->wait->notice ? w->start + NOTICE_MS * HF_MS : HF_NEVER;
 
 	pthread_mutex_lock(&w->kick.mutex);
 	while (!w->kick.left && hf_until(w->wait->deadline) > 0) {
-		int64_t deadline = w->wait->deadline;
+		int64_t deadline = w->wait->deadline, at = w->notice.at;
 
-		hf_kick_sleep(&w->kick, notice < deadline ? notice : deadline);
-		if (!w->kick.left && hf_now() >= notice) {
-			notice = HF_NEVER;
+		hf_kick_sleep(&w->kick, at < deadline ? at : deadline);
+		if (!w->kick.left && hf_notice_is_due(&w->notice)) {
 			pthread_mutex_unlock(&w->kick.mutex);
-			notify(w);
+			hf_notice_say(w->wait, "waiting for %s", w->what);
 			pthread_mutex_lock(&w->kick.mutex);
 		}
 	}
@@ -152,7 +140,7 @@ static enum hf_status busy(int fd, enum hf_lock_mode mode, int64_t start, int64_
 enum hf_status hf_range_wait(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
 			     const char *what, const struct hf_wait *wait, struct hf_err *err)
 {
-	struct watch w = {.wait = wait, .what = what, .start = hf_now()};
+	struct watch w = {.wait = wait, .what = what, .notice = hf_notice_begin(wait)};
 
 	if (hf_range_try(fd, mode, start, length) == 0)
 		return HF_OK;

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "lock_range.h"
+#include "notice.h"
 #include "path.h"
 #include "sys.h"
 
@@ -71,16 +72,6 @@ static int try_slots(struct hf_lock *lock)
 	return -1;
 }
 
-static void notify(const struct hf_lock *lock, const struct hf_wait *wait)
-{
-	char raw[1024], line[1024];
-
-	snprintf(raw, sizeof(raw), "waiting for a slot of '%s': all %d are taken", lock->path,
-		 lock->slots);
-	hf_escape(line, sizeof(line), raw);
-	wait->notice(wait->context, line);
-}
-
 static enum hf_status all_taken(const struct hf_lock *lock, struct hf_err *err)
 {
 	hf_fail(err, HF_BUSY, "cannot lock a slot of '%s': all %d are taken", lock->path,
@@ -129,7 +120,7 @@ static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *w
 				   struct hf_err *err)
 {
 	struct hf_backoff backoff;
-	int64_t notice = wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER;
+	struct hf_notice notice = hf_notice_begin(wait);
 	enum hf_status status;
 	int closing;
 
@@ -145,10 +136,9 @@ static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *w
 			status = hf_fail_errno(err, "cannot lock a slot of '%s'", lock->path);
 			break;
 		}
-		if (hf_now() >= notice) {
-			notify(lock, wait);
-			notice = HF_NEVER;
-		}
+		if (hf_notice_is_due(&notice))
+			hf_notice_say(wait, "waiting for a slot of '%s': all %d are taken",
+				      lock->path, lock->slots);
 		if (!await_closing(closing, &backoff)) {
 			status = all_taken(lock, err);
 			break;

@@ -6,14 +6,13 @@
 #include <string.h>
 
 #include "await.h"
+#include "notice.h"
 #include "path.h"
 #include "proc.h"
 #include "sqlite_hold.h"
 #include "sqlite_locks.h"
 #include "sys.h"
 #include "turnstile.h"
-
-enum { LONGEST_PAUSE_MS = 10 };
 
 struct sqlite {
 	struct hf_target db, turnstile;
@@ -147,35 +146,24 @@ static enum hf_status try_sqlite(struct hf_lock *lock, struct hf_err *err)
 	return busy(lock->path, &user, err);
 }
 
-static void notify(const char *path, const struct hf_sqlite_user *user, const struct hf_wait *wait)
-{
-	char who[512], raw[1024], line[1024];
-
-	snprintf(raw, sizeof(raw), "waiting for '%s', held by %s, which %s", path,
-		 hf_proc_describe(who, sizeof(who), user->pid), hf_sqlite_does(user->role));
-	hf_escape(line, sizeof(line), raw);
-	wait->notice(wait->context, line);
-}
-
 /* W2. Where nobody is seen to write, something else was in the way: one pause at least. */
 static enum hf_status wait_for_writer(const char *path, const struct hf_target *db,
 				      struct hf_sqlite_look *look, const struct hf_wait *wait,
 				      bool frozen, struct hf_err *err)
 {
-	int64_t said = wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER;
+	struct hf_notice notice = hf_notice_begin(wait);
 	struct hf_sqlite_user user;
+	char who[512];
 	struct hf_await await;
-	enum hf_status status = hf_await_begin(&await, -1, NULL, wait->deadline, err);
+	enum hf_status status = hf_await_begin_often(&await, wait->deadline, err);
 
 	if (status != HF_OK)
 		return status;
-	if (await.backoff.cap > LONGEST_PAUSE_MS * HF_MS)
-		await.backoff.cap = LONGEST_PAUSE_MS * HF_MS;
 	for (; hf_sqlite_writer(look, db, &user) || frozen; frozen = false) {
-		if (hf_now() >= said) {
-			notify(path, &user, wait);
-			said = HF_NEVER;
-		}
+		if (hf_notice_is_due(&notice))
+			hf_notice_say(wait, "waiting for '%s', held by %s, which %s", path,
+				      hf_proc_describe(who, sizeof(who), user.pid),
+				      hf_sqlite_does(user.role));
 		hf_await_process(&await, user.pid);
 		if (!hf_await_sleep(&await)) {
 			status = busy(path, &user, err);
