@@ -35,13 +35,13 @@ CORE_ROOMS = wording err clock sys stats path fd proc ident copy attributes stag
 	inspect inspect_file \
 	await lock dot_file lock_dot breaker lock_file lock_range lock_slots \
 	gitdir git_exclude turnstile sqlite_hold lock_sqlite \
-	git_owners git_evidence git_locks inspect_more lock_git lockset \
+	git_owners git_evidence git_locks inspect_more lock_git tally lockset \
 	keeper_open keeper_serve keeper
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
 DB_ROOMS = db_code sql_text sql sql_file db_writer db_pause db_settle db db_stmt \
-	params outbox rows script dump db_copy check \
+	params outbox rows_table rows script dump db_copy check \
 	store store_watch once_lock once once_filter lease queue work
 REPO_ROOMS = repo_message repo_base repo_objects repo_ref repo_tree repo_lock repo_who repo_path \
 	git_run git_store repo_plumbing \
@@ -72,9 +72,9 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_locks lock_git \
-	spool_file batch ident lookers await dot_file kick notice \
+	spool_file batch ident lookers await dot_file kick notice tally \
 	breaker flock_cli lock_cli keeper_wire keeper_open keeper_serve \
-	db_writer db_pause db_settle db_stmt params script sql_file dump db_copy \
+	db_writer db_pause db_settle db_stmt params rows_table script sql_file dump db_copy \
 	once_lock once_filter store_cli queue_cli \
 	repo_base repo_objects repo_ref repo_tree repo_lock \
 	repo_who repo_path repo_git2_base repo_git2_objects repo_git2_index repo_git2 \

@@ -7,8 +7,8 @@
 
 #include "clock.h"
 #include "path.h"
-#include "stats.h"
 #include "sys.h"
+#include "tally.h"
 #include "turnstile.h"
 
 /* A path that names another inode at every look is no lock. */
@@ -19,8 +19,7 @@ struct hf_lockset {
 	size_t count, room;
 	int *fds; /* two a lock: what it took, and what it borrowed, or took besides */
 	size_t fd_count;
-	struct hf_stats_sink *stats; /* or NULL */
-	bool held;		     /* and not told of yet */
+	struct hf_tally tally;
 };
 
 struct hf_lockset *hf_lockset_new(void)
@@ -188,86 +187,12 @@ static enum hf_status take_one(struct hf_lock *lock, const struct hf_wait *wait,
 	return status == HF_BUSY ? hf_turnstile_refuse(lock->path, err) : status;
 }
 
-/* What stats.h has a line for: not what another name stands for, or an ancestor holds. */
-static bool is_counted(const struct hf_lock *lock)
-{
-	return !lock->same_as && lock->inherited < 0;
-}
-
-static void start_counting(struct hf_lockset *set)
-{
-	free(set->stats);
-	set->stats = hf_stats_open();
-	for (size_t i = 0; i < set->count && set->stats; i++) {
-		struct hf_lock *lock = set->locks[i];
-
-		free(lock->name);
-		lock->name = NULL;
-		lock->waited = 0;
-		lock->contended = false;
-		lock->breaks = 0;
-	}
-}
-
-/* Since `asked` it was waited for. */
-static void count_wait(const struct hf_lockset *set, struct hf_lock *lock, int64_t asked)
-{
-	if (!set->stats)
-		return;
-	lock->taken = hf_now();
-	lock->waited += lock->taken - asked;
-	if (!lock->name)
-		lock->name = hf_stats_name(lock->path);
-}
-
-static void count_failure(const struct hf_lockset *set, const struct hf_lock *lock,
-			  const struct hf_wait *wait)
-{
-	struct hf_stats stats = {.size = 0};
-	struct hf_stats_event event = {.lock = lock->name,
-				       .kind = lock->ops->name,
-				       .outcome = wait->deadline == HF_AT_ONCE ? HF_OUTCOME_BUSY
-									       : HF_OUTCOME_TIMEOUT,
-				       .contended = true,
-				       .waited = lock->waited,
-				       .held = -1,
-				       .breaks = lock->breaks};
-
-	if (!lock->name)
-		return;
-	hf_stats_add(&stats, set->stats, &event);
-	hf_stats_flush(&stats, set->stats);
-}
-
-/* A line for each that is held, into stats. known: for how long is known. */
-static void count_held(struct hf_lockset *set, struct hf_stats *stats, bool known)
-{
-	int64_t now = hf_now();
-
-	for (size_t i = 0; i < set->count; i++) {
-		const struct hf_lock *lock = set->locks[i];
-		struct hf_stats_event event = {.lock = lock->name,
-					       .kind = lock->ops->name,
-					       .outcome = HF_OUTCOME_TAKEN,
-					       .contended = lock->contended,
-					       .waited = lock->waited,
-					       .held = known ? now - lock->taken : -1,
-					       .breaks = lock->breaks};
-
-		if (is_counted(lock) && lock->name)
-			hf_stats_add(stats, set->stats, &event);
-	}
-	set->held = false;
-}
-
 void hf_lockset_leave(struct hf_lockset *set)
 {
-	struct hf_stats stats = {.size = 0};
+	struct hf_stats stats;
 
-	if (!set->stats || !set->held)
-		return;
-	count_held(set, &stats, false);
-	hf_stats_flush(&stats, set->stats);
+	if (hf_tally_note(&set->tally, set->locks, set->count, false, &stats))
+		hf_tally_send(&set->tally, &stats);
 }
 
 /* L2. On anything but HF_OK, *stopped is the lock that was in the way. */
@@ -276,14 +201,14 @@ static enum hf_status take(struct hf_lockset *set, const struct hf_wait *wait,
 {
 	for (size_t i = 0; i < set->count; i++) {
 		struct hf_lock *lock = set->locks[i];
-		int64_t asked = set->stats ? hf_now() : 0;
+		int64_t asked = hf_tally_now(&set->tally);
 		enum hf_status status;
 
 		if (lock->same_as)
 			continue;
 		*stopped = lock;
 		status = take_one(lock, wait, err);
-		count_wait(set, lock, asked);
+		hf_tally_wait(&set->tally, lock, asked);
 		if (status != HF_OK)
 			return status;
 		lock->state = lock->ops->try ? HF_LOCK_TAKEN : HF_LOCK_HELD;
@@ -319,18 +244,18 @@ static enum hf_status try(struct hf_lockset *set, struct hf_lock **stopped, stru
 static enum hf_status wait_for(const struct hf_lockset *set, struct hf_lock *lock,
 			       const struct hf_wait *wait, struct hf_err *err)
 {
-	int64_t asked = set->stats ? hf_now() : 0;
+	int64_t asked = hf_tally_now(&set->tally);
 	enum hf_status status = lock->ops->wait(lock, wait, err);
 
 	lock->contended = true;
-	count_wait(set, lock, asked);
+	hf_tally_wait(&set->tally, lock, asked);
 	return status;
 }
 
 enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *wait,
 				  struct hf_err *err)
 {
-	start_counting(set);
+	hf_tally_begin(&set->tally, set->locks, set->count);
 	for (int changes = 0;;) {
 		struct hf_lock *stopped = NULL;
 		bool tried = false;
@@ -342,9 +267,10 @@ enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *
 			status = try(set, &stopped, err);
 			tried = true;
 		}
-		set->held = status == HF_OK;
-		if (status == HF_OK)
+		if (status == HF_OK) {
+			hf_tally_hold(&set->tally);
 			return HF_OK;
+		}
 		if (status == HF_BUSY && tried && hf_until(wait->deadline) > 0 &&
 		    is_inverted(stopped))
 			status = hf_turnstile_refuse(stopped->path, err);
@@ -358,8 +284,8 @@ enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *
 		}
 		if (status == HF_BUSY && tried && hf_until(wait->deadline) > 0)
 			status = wait_for(set, stopped, wait, err);
-		if (status == HF_BUSY && set->stats && stopped)
-			count_failure(set, stopped, wait);
+		if (status == HF_BUSY && stopped)
+			hf_tally_fail(&set->tally, stopped, wait);
 		if (status != HF_OK)
 			return status;
 	}
@@ -380,12 +306,9 @@ size_t hf_lockset_locks(const struct hf_lockset *set, struct hf_lock *const **lo
 void hf_lockset_release(struct hf_lockset *set)
 {
 	struct hf_stats stats;
-	bool told = set->stats && set->held;
 	int saved = errno;
+	bool told = hf_tally_note(&set->tally, set->locks, set->count, true, &stats);
 
-	stats.size = 0;
-	if (told)
-		count_held(set, &stats, true);
 	for (size_t i = set->count; i-- > 0;) {
 		struct hf_lock *lock = set->locks[i];
 
@@ -399,7 +322,7 @@ void hf_lockset_release(struct hf_lockset *set)
 	}
 	set->fd_count = 0;
 	if (told)
-		hf_stats_flush(&stats, set->stats);
+		hf_tally_send(&set->tally, &stats);
 	errno = saved;
 }
 
@@ -414,7 +337,7 @@ void hf_lockset_free(struct hf_lockset *set)
 		free(set->locks[i]->name);
 		free(set->locks[i]);
 	}
-	free(set->stats);
+	hf_tally_free(&set->tally);
 	free(set->locks);
 	free(set->fds);
 	free(set);

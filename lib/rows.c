@@ -6,13 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of a table: text that is already fit to print. */
-struct hf_cell {
-	char *text;
-	size_t width; /* in characters */
-	bool number;
-};
-
 char *hf_rows_real(char out[40], double r)
 {
 	if (isinf(r)) {
@@ -235,40 +228,6 @@ static void put_object(struct hf_rows *rows, struct hf_stmt *stmt)
  * Tables.
  */
 
-static size_t characters(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text; text++)
-		n += (*text & 0xc0) != 0x80;
-	return n;
-}
-
-/* Keep a copy that is fit to print. false: no memory. */
-static bool add_cell(struct hf_rows *rows, const char *text, bool number)
-{
-	size_t size = 4 * strlen(text) + 1;
-	struct hf_cell *cell;
-
-	if (rows->cell_count == rows->cell_room) {
-		size_t room = rows->cell_room ? 2 * rows->cell_room : 256;
-
-		cell = realloc(rows->cells, room * sizeof(*cell));
-		if (!cell)
-			return false;
-		rows->cells = cell;
-		rows->cell_room = room;
-	}
-	cell = &rows->cells[rows->cell_count];
-	*cell = (struct hf_cell){.text = malloc(size), .number = number};
-	if (!cell->text)
-		return false;
-	hf_escape(cell->text, size, text);
-	cell->width = characters(cell->text);
-	rows->cell_count++;
-	return true;
-}
-
 static char *as_string(const struct hf_db_value *value, const char *null)
 {
 	const unsigned char *bytes = value->data;
@@ -298,65 +257,11 @@ static bool add_row(struct hf_rows *rows, struct hf_stmt *stmt)
 		struct hf_db_value value = hf_stmt_column(stmt, i);
 		char *text = as_string(&value, rows->null);
 
-		ok = text &&
-		     add_cell(rows, text, value.type == HF_DB_INT || value.type == HF_DB_REAL);
+		ok = text && hf_table_add(&rows->table, text,
+					  value.type == HF_DB_INT || value.type == HF_DB_REAL);
 		free(text);
 	}
 	return ok;
-}
-
-static void pad(struct hf_outbox *out, size_t count, char with)
-{
-	for (; count > 0; count--)
-		hf_outbox_put(out, &with, 1);
-}
-
-/* Numbers to the right. Blanks are written when something comes behind them, so that no line ends
- * in one. */
-static void put_cell(struct hf_rows *rows, const struct hf_cell *cell, size_t width, size_t *blanks)
-{
-	size_t room = width - cell->width;
-
-	if (cell->number)
-		*blanks += room;
-	if (cell->width) {
-		pad(rows->out, *blanks, ' ');
-		*blanks = 0;
-	}
-	hf_outbox_text(rows->out, cell->text);
-	*blanks += 2 + (cell->number ? 0 : room);
-}
-
-static void put_rule(struct hf_rows *rows, const size_t *widths, size_t columns)
-{
-	for (size_t i = 0; i < columns; i++) {
-		hf_outbox_text(rows->out, i ? "  " : "");
-		pad(rows->out, widths[i], '-');
-	}
-	hf_outbox_text(rows->out, "\n");
-}
-
-static void put_table(struct hf_rows *rows, size_t columns)
-{
-	size_t *widths = calloc(columns, sizeof(*widths)), blanks = 0;
-
-	if (!widths) {
-		hf_fail(&rows->out->failed, HF_OS, "cannot keep the output: out of memory");
-		return;
-	}
-	for (size_t i = 0; i < rows->cell_count; i++)
-		if (rows->cells[i].width > widths[i % columns])
-			widths[i % columns] = rows->cells[i].width;
-	for (size_t i = 0; i < rows->cell_count; i++) {
-		put_cell(rows, &rows->cells[i], widths[i % columns], &blanks);
-		if ((i + 1) % columns)
-			continue;
-		blanks = 0;
-		hf_outbox_text(rows->out, "\n");
-		if (i < columns)
-			put_rule(rows, widths, columns);
-	}
-	free(widths);
 }
 
 /*
@@ -374,7 +279,7 @@ void hf_rows_begin(struct hf_rows *rows, struct hf_stmt *stmt)
 		hf_outbox_text(rows->out, "[");
 	else if (rows->mode == HF_ROWS_TABLE)
 		for (int i = 0; i < columns; i++)
-			add_cell(rows, hf_stmt_name(stmt, i), false);
+			hf_table_add(&rows->table, hf_stmt_name(stmt, i), false);
 	else if (rows->header)
 		put_names(rows, stmt);
 }
@@ -400,15 +305,11 @@ void hf_rows_end(struct hf_rows *rows, struct hf_stmt *stmt)
 	if (rows->mode == HF_ROWS_JSON)
 		hf_outbox_text(rows->out, "]\n");
 	else if (rows->mode == HF_ROWS_TABLE && rows->count)
-		put_table(rows, (size_t)columns);
+		hf_table_put(&rows->table, (size_t)columns, rows->out);
 	hf_rows_drop(rows);
 }
 
 void hf_rows_drop(struct hf_rows *rows)
 {
-	for (size_t i = 0; i < rows->cell_count; i++)
-		free(rows->cells[i].text);
-	free(rows->cells);
-	rows->cells = NULL;
-	rows->cell_count = rows->cell_room = 0;
+	hf_table_free(&rows->table);
 }

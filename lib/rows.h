@@ -9,8 +9,8 @@
  *	csv	as RFC 4180, with "\n" at the end of lines. A value is quoted where it must be, and
  *		where it is an empty text: NULL is nothing, without quotes.
  *	json	an array of objects for each query, also for one without rows
- *	table	columns one below the other, with a heading. Control characters are escaped, so that
- *		a row is a line. Takes memory for all rows of a query.
+ *	table	columns one below the other, with a heading (rows_table.h). Takes memory for all
+ *		rows of a query.
  *
  * Numbers: a real has as many digits as it takes to read the same number again, and always a point
  * or an exponent. Blobs are their bytes in list and csv, and hexadecimal in json and table. Text in
@@ -20,11 +20,10 @@
 #include <stdbool.h>
 
 #include "outbox.h"
+#include "rows_table.h"
 #include "sql.h"
 
 enum hf_rows_mode { HF_ROWS_LIST, HF_ROWS_CSV, HF_ROWS_JSON, HF_ROWS_TABLE };
-
-struct hf_cell;
 
 struct hf_rows {
 	struct hf_outbox *out;
@@ -35,8 +34,7 @@ struct hf_rows {
 
 	/* of the query at hand */
 	int64_t count;
-	struct hf_cell *cells; /* table */
-	size_t cell_count, cell_room;
+	struct hf_table table;
 };
 
 /* A query begins, each of its rows, and it ends. Errors of the output stay in it (outbox.h);
