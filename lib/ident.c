@@ -2,17 +2,24 @@
 #include "ident.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proc.h"
 
+/* The inode of a namespace, from "pid:[4026531836]": a stat would make the inode first. */
 static uint64_t namespace_of(const char *path)
 {
-	struct stat st;
+	char text[64];
+	ssize_t n = readlink(path, text, sizeof(text) - 1);
+	uint64_t inode;
 
-	return stat(path, &st) == 0 ? st.st_ino : 0;
+	if (n < 0)
+		return 0;
+	text[n] = '\0';
+	return sscanf(text, "%*[a-z_]:[%" SCNu64 "]", &inode) == 1 ? inode : 0;
 }
 
 static void read_boot(char boot[HF_BOOT_SIZE])
@@ -34,8 +41,7 @@ void hf_ident_self(struct hf_ident *ident)
 	*ident = (struct hf_ident){.pid = getpid()};
 	gethostname(ident->host, sizeof(ident->host) - 1);
 	read_boot(ident->boot);
-	/* another namespace's /proc would show another's start time under our PID */
-	if (!hf_proc_mounted() || !hf_proc_read(ident->pid, &self))
+	if (!hf_proc_read_self(&self))
 		return;
 	ident->start = self.start;
 	ident->pidns = namespace_of("/proc/self/ns/pid");

@@ -37,18 +37,14 @@ bool hf_proc_mounted(void)
 	return slurp("/proc/self/stat", buf, sizeof(buf)) > 0 && atoi(buf) == getpid();
 }
 
-bool hf_proc_read(pid_t pid, struct hf_proc *proc)
+/* A line of /proc/PID/stat. */
+static bool parse_stat(const char *line, struct hf_proc *proc)
 {
-	char path[32], buf[1024], *open, *close;
+	const char *open = strchr(line, '('), *close = strrchr(line, ')');
 	unsigned long long start;
 	int parent;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	if (pid <= 0 || slurp(path, buf, sizeof(buf)) <= 0)
-		return false;
-	open = strchr(buf, '(');
-	close = strrchr(buf, ')');
-	*proc = (struct hf_proc){.pid = pid};
+	*proc = (struct hf_proc){.pid = atoi(line)};
 	/* fields 3 (state), 4 (parent) and 22 (start time) */
 	if (!open || !close || close < open ||
 	    sscanf(close + 1,
@@ -62,6 +58,22 @@ bool hf_proc_read(pid_t pid, struct hf_proc *proc)
 	proc->start = start;
 	snprintf(proc->name, sizeof(proc->name), "%.*s", (int)(close - open - 1), open + 1);
 	return true;
+}
+
+bool hf_proc_read(pid_t pid, struct hf_proc *proc)
+{
+	char path[32], buf[1024];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return pid > 0 && slurp(path, buf, sizeof(buf)) > 0 && parse_stat(buf, proc);
+}
+
+bool hf_proc_read_self(struct hf_proc *proc)
+{
+	char buf[1024];
+
+	return slurp("/proc/self/stat", buf, sizeof(buf)) > 0 && parse_stat(buf, proc) &&
+	       proc->pid == getpid();
 }
 
 bool hf_proc_is_zombie(const struct hf_proc *proc)

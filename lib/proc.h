@@ -31,6 +31,10 @@ bool hf_proc_mounted(void);
 /* false: no such process, or it may not be seen (errno tells). */
 bool hf_proc_read(pid_t pid, struct hf_proc *proc);
 
+/* This process, in one read. false: /proc is not mounted, or is another PID namespace's, where our
+ * PID is another process. */
+bool hf_proc_read_self(struct hf_proc *proc);
+
 /* Has it ended, and waits only for its parent to be told? Not if only its first thread has. */
 bool hf_proc_is_zombie(const struct hf_proc *proc);
 
