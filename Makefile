@@ -44,7 +44,7 @@ DB_ROOMS = db_code sql_text sql sql_file db_writer db_pause db_settle db db_stmt
 	params outbox rows_table rows script dump db_copy check \
 	store store_watch once_lock once once_filter lease queue work
 REPO_ROOMS = repo_message repo_base repo_objects repo_ref repo_tree repo_lock repo_who repo_path \
-	git_run git_store repo_plumbing \
+	git_run git_store repo_plumbing repo_keep \
 	repo_git2_base repo_git2_objects repo_git2_index repo_git2 repo \
 	intent record_file record_hold record_git redo recover record
 
@@ -77,7 +77,7 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_
 	db_writer db_pause db_settle db_stmt params rows_table script sql_file dump db_copy \
 	once_lock once_filter store_cli queue_cli \
 	repo_base repo_objects repo_ref repo_tree repo_lock \
-	repo_who repo_path repo_git2_base repo_git2_objects repo_git2_index repo_git2 \
+	repo_who repo_path repo_keep repo_git2_base repo_git2_objects repo_git2_index repo_git2 \
 	git_run git_store \
 	inspect inspect_more watch inspect_cli stats_cli \
 	record_file record_hold record_git redo recover record record_cli

@@ -126,3 +126,25 @@ enum hf_status hf_git_commit(struct hf_repo *repo, const char *tree_id, const ch
 	free(text);
 	return status;
 }
+
+enum hf_status hf_git_pack(struct hf_repo *repo, struct hf_err *err)
+{
+	char base[PATH_MAX + 32], *list = malloc(repo->made_count * HF_OID_SIZE + 1), *end = list;
+	struct hf_git git = {.repo = repo, .args = HF_ARGS("pack-objects", "-q", base)};
+	struct hf_git_out out;
+	enum hf_status status;
+
+	if (!list)
+		return hf_fail_errno(err, "cannot pack objects of '%s'", hf_repo_name(repo));
+	snprintf(base, sizeof(base), "%s/objects/pack/pack", repo->commondir);
+	for (size_t i = 0; i < repo->made_count; i++)
+		end = stpcpy(stpcpy(end, repo->made[i]), "\n");
+	git.input = list;
+	git.size = (size_t)(end - list);
+	status = hf_git_run(&git, &out, err);
+	if (status == HF_OK && out.status)
+		status = hf_git_failed(&out, "pack objects of", hf_repo_name(repo), err);
+	hf_git_free(&out);
+	free(list);
+	return status;
+}

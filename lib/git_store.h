@@ -25,5 +25,6 @@ enum hf_status hf_git_commit(struct hf_repo *repo, const char *tree, const char 
 			     const char *message, const struct hf_repo_who *author,
 			     const struct hf_repo_who *committer, char oid[HF_OID_SIZE],
 			     struct hf_err *err);
+enum hf_status hf_git_pack(struct hf_repo *repo, struct hf_err *err);
 
 #endif

@@ -200,7 +200,7 @@ static enum hf_status stage(struct record *r, struct hf_err *err)
 	status = hf_repo_head(r->repo, &intent->ref, intent->tip, err);
 	if (status == HF_OK && !has_snapshot(r))
 		status = hf_record_git_stage(&r->redo.git, r->repo, intent, r->files, intent->tip,
-					     err);
+					     r->hold.wait.deadline, err);
 	return status;
 }
 

@@ -93,10 +93,30 @@ static enum hf_status make_commit(struct hf_record_git *g, const char *tip, stru
 	return status == HF_OK ? check_commit(g, err) : status;
 }
 
+/* Once more, as long as a gc removes what nothing leads to yet. */
+static enum hf_status stage(struct hf_record_git *g, const struct hf_record_file *files,
+			    const char *tip, int64_t deadline, struct hf_err *err)
+{
+	struct hf_backoff backoff;
+	enum hf_status status = hf_backoff_init(&backoff, NULL, deadline, err);
+
+	if (status != HF_OK)
+		return status;
+	do {
+		hf_repo_forget(g->repo);
+		status = HF_OK;
+		for (size_t i = 0; i < g->intent->file_count && status == HF_OK; i++)
+			status = stage_file(g, i, &files[i], err);
+		if (status == HF_OK)
+			status = make_commit(g, tip, err);
+	} while (status == HF_BUSY && hf_backoff_sleep(&backoff));
+	return status;
+}
+
 enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo,
 				   const struct hf_intent *intent,
 				   const struct hf_record_file *files, const char *tip,
-				   struct hf_err *err)
+				   int64_t deadline, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
@@ -105,10 +125,8 @@ enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo
 	g->stats = calloc(intent->file_count + 1, sizeof(*g->stats));
 	if (!g->changes || !g->stats)
 		status = hf_fail(err, HF_OS, "cannot make a commit: out of memory");
-	for (size_t i = 0; i < intent->file_count && status == HF_OK; i++)
-		status = stage_file(g, i, &files[i], err);
 	if (status == HF_OK)
-		status = make_commit(g, tip, err);
+		status = stage(g, files, tip, deadline, err);
 	if (status != HF_OK)
 		hf_record_git_end(g);
 	return status;
@@ -243,53 +261,83 @@ static enum hf_status move(const struct hf_record_git *g, const char *from, cons
 	return status;
 }
 
-/* Nothing leads to what was staged: a `git gc --prune=now` may have removed it since. */
-static enum hf_status stage_anew(struct hf_record_git *g, const struct hf_record_file *files,
-				 const char *tip, struct hf_err *err)
-{
-	enum hf_status status = HF_OK;
+struct hf_record_redo {
+	struct hf_record_git *g;
+	const struct hf_record_file *files;
+	struct hf_repo_change *keep; /* what others have committed of its paths */
+	bool *is_kept;
+	int64_t deadline;
+	char tip[HF_OID_SIZE], target[HF_OID_SIZE], reflog[200];
+};
 
-	for (size_t i = 0; i < g->intent->file_count && status == HF_OK; i++)
-		status = stage_file(g, i, &files[i], err);
-	return status == HF_OK ? make_commit(g, tip, err) : status;
-}
-
-static enum hf_status redo(struct hf_record_git *g, const struct hf_record_file *files,
-			   struct hf_repo_change *keep, bool *is_kept, const char *tip,
-			   int64_t deadline, struct hf_err *err)
+/* The commit to move to, upon r->tip. anew: all that it leads to is made once more. */
+static enum hf_status make_target(struct hf_record_redo *r, bool anew, struct hf_err *err)
 {
-	const struct hf_intent *intent = g->intent;
-	char now[HF_OID_SIZE], target[HF_OID_SIZE], reflog[200];
+	struct hf_record_git *g = r->g;
 	enum hf_status status = HF_OK;
-	bool anew = false;
 	size_t kept = 0;
 
-	memcpy(now, tip, sizeof(now));
-	snprintf(reflog, sizeof(reflog), "commit%s: %.*s", *tip ? "" : " (initial)",
+	if (anew)
+		status = stage(g, r->files, r->tip, r->deadline, err);
+	memcpy(r->target, g->commit, sizeof(r->target));
+	if (status == HF_OK && strcmp(r->tip, g->intent->tip) != 0)
+		status = keep_theirs(g, r->tip, r->keep, &kept, r->is_kept, r->target, err);
+	return status;
+}
+
+/* All that the ref leads to is made once more. A signed commit is another one then. */
+static enum hf_status make_again(struct hf_record_redo *r, struct hf_err *err)
+{
+	char was[HF_OID_SIZE];
+	enum hf_status status;
+
+	memcpy(was, r->target, sizeof(was));
+	status = make_target(r, true, err);
+	if (status == HF_OK && strcmp(was, r->target) != 0)
+		status = move(r->g, was, r->target, r->reflog, r->deadline, err);
+	return status;
+}
+
+/* R10 of repo.h, behind the ref. */
+static enum hf_status keep(struct hf_record_redo *r, struct hf_err *err)
+{
+	struct hf_repo *repo = r->g->repo;
+	enum hf_status status = HF_OK;
+
+	if (hf_repo_has_all(repo) && !hf_repo_is_pruned(repo))
+		return HF_OK;
+	do {
+		if (!hf_repo_has_all(repo))
+			status = make_again(r, err);
+		if (status == HF_OK)
+			status = hf_repo_keep(repo, err);
+	} while (status == HF_BUSY && hf_until(r->deadline) > 0);
+	return status == HF_NO ? HF_IO : status;
+}
+
+static enum hf_status redo(struct hf_record_redo *r, struct hf_err *err)
+{
+	struct hf_record_git *g = r->g;
+	const struct hf_intent *intent = g->intent;
+	enum hf_status status = HF_OK;
+
+	snprintf(r->reflog, sizeof(r->reflog), "commit%s: %.*s", *r->tip ? "" : " (initial)",
 		 (int)strcspn(intent->message, "\n"), intent->message);
 	for (int moves = 0; moves < MOST_MOVES; moves++) {
-		memcpy(target, g->commit, sizeof(target));
-		if (strcmp(now, intent->tip) != 0)
-			status = keep_theirs(g, now, keep, &kept, is_kept, target, err);
+		/* nothing leads to what was staged: a gc may have removed it since */
+		status = make_target(r, status == HF_BUSY || !hf_repo_has_all(g->repo), err);
 		if (status == HF_OK)
-			status = edit_index(g, files, is_kept, err);
-		if (status == HF_OK && !anew && !hf_repo_is_loose(g->repo, g->commit)) {
-			anew = true;
-			status = stage_anew(g, files, now, err);
-			if (status == HF_OK)
-				continue;
-		}
+			status = edit_index(g, r->files, r->is_kept, err);
 		if (status == HF_OK)
-			status = move(g, now, target, reflog, deadline, err);
-		/* once more, for one that came in between */
-		if (status == HF_OK && !hf_repo_is_loose(g->repo, g->commit))
-			status = stage_anew(g, files, now, err);
+			status = move(g, r->tip, r->target, r->reflog, r->deadline, err);
+		if (status == HF_OK)
+			return keep(r, err);
 		if (status != HF_NO)
 			return status;
-		status = hf_repo_tip(g->repo, intent->ref, now, err);
+		status = hf_repo_tip(g->repo, intent->ref, r->tip, err);
 		if (status == HF_OK)
-			status = make_commit(g, now, err);
-		if (status != HF_OK)
+			status = make_commit(g, r->tip, err);
+		if (status != HF_OK && status != HF_BUSY)
 			return status;
 	}
 	return hf_fail(err, HF_BUSY, "cannot move '%s': it is moved by others all the time",
@@ -300,15 +348,21 @@ enum hf_status hf_record_git_redo(struct hf_record_git *g, const struct hf_recor
 				  const char *tip, int64_t deadline, struct hf_err *err)
 {
 	size_t count = g->intent->file_count;
-	struct hf_repo_change *keep = calloc(count + 1, sizeof(*keep));
-	bool *is_kept = calloc(count + 1, sizeof(*is_kept));
+	struct hf_record_redo r = {
+		.g = g,
+		.files = files,
+		.keep = calloc(count + 1, sizeof(*r.keep)),
+		.is_kept = calloc(count + 1, sizeof(*r.is_kept)),
+		.deadline = deadline,
+	};
 	enum hf_status status;
 
-	if (keep && is_kept)
-		status = redo(g, files, keep, is_kept, tip, deadline, err);
+	snprintf(r.tip, sizeof(r.tip), "%s", tip);
+	if (r.keep && r.is_kept)
+		status = redo(&r, err);
 	else
 		status = hf_fail(err, HF_OS, "cannot make a commit: out of memory");
-	free(keep);
-	free(is_kept);
+	free(r.keep);
+	free(r.is_kept);
 	return status;
 }

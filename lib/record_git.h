@@ -47,7 +47,7 @@ enum hf_status hf_record_git_find(struct hf_repo *repo, const struct hf_intent *
 enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo,
 				   const struct hf_intent *intent,
 				   const struct hf_record_file *files, const char *tip,
-				   struct hf_err *err);
+				   int64_t deadline, struct hf_err *err);
 
 /* Index and ref. tip is the one that was staged upon. In g->commit stands the record's commit. */
 enum hf_status hf_record_git_redo(struct hf_record_git *g, const struct hf_record_file *files,

@@ -287,7 +287,7 @@ static enum hf_status finish(struct hf_redo *redo, enum fate *fates, bool *corre
 		status = stage_found(redo, i, &fates[i], &correct[i], err);
 	if (status == HF_OK && redo->repo)
 		status = hf_record_git_stage(&redo->git, redo->repo, redo->intent, redo->files, tip,
-					     err);
+					     redo->hold->wait.deadline, err);
 	if (status == HF_OK)
 		status = correct_intent(redo, correct, err);
 	if (status == HF_OK)

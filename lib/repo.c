@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "repo_git2.h"
+#include "repo_keep.h"
 #include "repo_lock.h"
 #include "repo_objects.h"
 #include "repo_path.h"
@@ -71,7 +72,7 @@ void hf_repo_close(struct hf_repo *repo)
 	if (!repo)
 		return;
 	hf_index_unlock(repo);
-	hf_objects_discard(repo);
+	hf_repo_forget(repo);
 	close_back(repo);
 	free(repo);
 }
@@ -275,13 +276,27 @@ enum hf_status hf_repo_find(struct hf_repo *repo, const char *tip, const char *b
 	return status;
 }
 
-bool hf_repo_is_loose(const struct hf_repo *repo, const char *oid)
+bool hf_repo_has_all(const struct hf_repo *repo)
 {
-	char name[HF_OID_SIZE + 1];
-	struct stat st;
+	return !hf_keep_missing(repo);
+}
 
-	snprintf(name, sizeof(name), "%.2s/%s", oid, oid + 2);
-	return sys_fstatat(repo->objects, name, &st, 0) == 0;
+bool hf_repo_is_pruned(const struct hf_repo *repo)
+{
+	return hf_keep_is_pruned(repo);
+}
+
+enum hf_status hf_repo_keep(struct hf_repo *repo, struct hf_err *err)
+{
+	enum hf_status status = hf_keep_pack(repo, err);
+
+	return status == HF_OK ? hf_objects_sync_packs(repo, err) : status;
+}
+
+void hf_repo_forget(struct hf_repo *repo)
+{
+	hf_objects_discard(repo);
+	hf_objects_forget(repo);
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */
@@ -289,7 +304,7 @@ bool hf_repo_is_loose(const struct hf_repo *repo, const char *oid)
 enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,
 			    char oid[HF_OID_SIZE], struct hf_err *err)
 {
-	return repo->ops->blob(repo, tree_path, fd, oid, err);
+	return hf_keep_why(repo, repo->ops->blob(repo, tree_path, fd, oid, err), err);
 }
 
 enum hf_status hf_repo_lock(struct hf_repo *repo, const char *record, struct hf_err *err)
@@ -310,7 +325,8 @@ enum hf_status hf_repo_index(struct hf_repo *repo, const struct hf_repo_change *
 
 	if (repo->lock < 0)
 		return hf_fail(err, HF_BUG, "the index of '%s' is not locked", hf_repo_name(repo));
-	status = hf_objects_settle(repo, err);
+	status = hf_keep_why(repo, hf_objects_settle(repo, err), err);
+	hf_objects_discard(repo);
 	if (status == HF_OK)
 		status = hf_index_begin(repo, &st, err);
 	if (status == HF_OK)
@@ -334,7 +350,8 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 		status = repo->ops->commit(repo, tree, tip, message, author, committer, commit,
 					   err);
 	if (status == HF_OK)
-		return hf_objects_settle(repo, err);
+		status = hf_objects_settle(repo, err);
+	status = hf_keep_why(repo, status, err);
 	hf_objects_discard(repo);
 	return status;
 }
@@ -342,7 +359,7 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 enum hf_status hf_repo_entry(struct hf_repo *repo, const char *commit,
 			     struct hf_repo_change *change, struct hf_err *err)
 {
-	return repo->ops->entry(repo, commit, change, err);
+	return hf_keep_why(repo, repo->ops->entry(repo, commit, change, err), err);
 }
 
 enum hf_status hf_repo_move(struct hf_repo *repo, const char *ref, const char *tip,

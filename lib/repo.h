@@ -35,6 +35,8 @@
  *	    D4 of lock_dot.h; any other is never touched here.
  *	R8  Nothing is done that runs a hook.
  *	R9  Where libgit2 would do something else than Git, Git does it.
+ *	R10 A `git gc` or `git prune` beside it, with whatever age limit, takes nothing of it away:
+ *	    repo_keep.h. Before a ref leads to the objects, HF_BUSY and made again; then packed.
  *
  * Two back ends. libgit2, in this process, is fast; Git's own plumbing serves where that is not
  * faithful: a filter or an encoding on the path (for its blob), signatures (for the commit), and
@@ -123,8 +125,13 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 			      const struct hf_repo_who *committer, char commit[HF_OID_SIZE],
 			      struct hf_err *err);
 
-/* Is the object there, in a file of its own? (Where it is packed it is not.) */
-bool hf_repo_is_loose(const struct hf_repo *repo, const char *oid);
+/* Git's prune (repo_keep.h). Is each object that was made here, since hf_repo_forget(), a file of
+ * its own? (Where it is packed it is not.) May somebody be pruning? And: pack them, when the ref has
+ * moved; HF_BUSY: one is missing, make it anew. */
+bool hf_repo_has_all(const struct hf_repo *repo);
+bool hf_repo_is_pruned(const struct hf_repo *repo);
+enum hf_status hf_repo_keep(struct hf_repo *repo, struct hf_err *err);
+void hf_repo_forget(struct hf_repo *repo);
 
 /* What change->path is in the tree of this commit: its mode and oid are filled in, or remove is
  * set. So it can be a change itself, which makes another tree alike. */

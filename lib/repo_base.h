@@ -85,6 +85,8 @@ struct hf_repo_ops {
 			       const struct hf_repo_who *who, struct hf_err *err);
 	enum hf_status (*find)(struct hf_repo *repo, const char *tip, const char *base,
 			       const char *trailer, char commit[HF_OID_SIZE], struct hf_err *err);
+	/* Make a durable pack of repo->made. */
+	enum hf_status (*pack)(struct hf_repo *repo, struct hf_err *err);
 };
 
 /* An object that is to be made durable: repo_objects.h. */
@@ -107,6 +109,8 @@ struct hf_repo {
 	struct hf_object *added;  /* repo_objects.h */
 	size_t added_count;
 	bool staging;		  /* there is a staging directory, which is ours */
+	char (*made)[HF_OID_SIZE]; /* all that were added since hf_objects_forget() */
+	size_t made_count;
 	int lock;		  /* index.lock, when it is ours; or -1 */
 	char *lock_path;
 };

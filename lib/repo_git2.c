@@ -181,6 +181,7 @@ const struct hf_repo_ops hf_repo_git2 = {
 	.commit = hf_git2_commit,
 	.move = move,
 	.find = find,
+	.pack = hf_git2_pack,
 };
 
 enum hf_status hf_repo_git2_open(struct hf_repo *repo, const struct hf_gitdir *found,

@@ -17,24 +17,19 @@ enum {
 	SMALL = 1024 * 1024, /* a blob up to this is made in memory */
 };
 
-/* Made, or found: durable when it is settled. */
+/* Durable when it is settled. */
 static enum hf_status put(struct hf_repo *repo, git_object_t type, const void *bytes, size_t size,
 			  char oid[HF_OID_SIZE], struct hf_err *err)
 {
-	git_odb *odb = hf_git2(repo)->odb;
 	enum hf_status status = hf_objects_begin(repo, err);
 	git_oid id;
 	int code;
 
 	if (status != HF_OK)
 		return status;
-	code = git_odb_hash(&id, bytes, size, type);
-	/* one that is there gets a new date, by being written once more, and is not collected */
-	if (!code && !git_odb_exists_ext(odb, &id, GIT_ODB_LOOKUP_NO_REFRESH))
-		odb = hf_git2(repo)->staging;
+	/* also one that is there: it gets a new date, and a file of its own (repo_keep.h, K3) */
 	hf_git2_sync(false);
-	if (!code)
-		code = git_odb_write(&id, odb, bytes, size, type);
+	code = git_odb_write(&id, hf_git2(repo)->staging, bytes, size, type);
 	hf_git2_sync(true);
 	if (code)
 		return hf_git2_failed(code, err, "write an object of", hf_repo_name(repo));
@@ -283,4 +278,23 @@ enum hf_status hf_git2_blob(struct hf_repo *repo, const char *path, int fd, char
 		return hf_git_blob(repo, path, fd, oid, err);
 	return st.st_size <= SMALL ? small_blob(repo, fd, (size_t)st.st_size, oid, err)
 				   : large_blob(repo, fd, st.st_size, oid, err);
+}
+
+enum hf_status hf_git2_pack(struct hf_repo *repo, struct hf_err *err)
+{
+	git_packbuilder *pack = NULL;
+	git_oid id;
+	int code = git_packbuilder_new(&pack, hf_git2(repo)->repo);
+
+	if (!code)
+		git_packbuilder_set_threads(pack, 1);
+	for (size_t i = 0; i < repo->made_count && !code; i++) {
+		code = git_oid_fromstr(&id, repo->made[i]);
+		if (!code)
+			code = git_packbuilder_insert(pack, &id, NULL);
+	}
+	if (!code)
+		code = git_packbuilder_write(pack, NULL, 0, NULL, NULL);
+	git_packbuilder_free(pack);
+	return code ? hf_git2_failed(code, err, "pack objects of", hf_repo_name(repo)) : HF_OK;
 }

@@ -33,4 +33,6 @@ enum hf_status hf_git2_commit(struct hf_repo *repo, const char *tree_id, const c
 			      const struct hf_repo_who *committer, char oid[HF_OID_SIZE],
 			      struct hf_err *err);
 
+enum hf_status hf_git2_pack(struct hf_repo *repo, struct hf_err *err);
+
 #endif

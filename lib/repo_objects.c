@@ -78,6 +78,21 @@ enum hf_status hf_objects_begin(struct hf_repo *repo, struct hf_err *err)
 	return hf_fail_errno(err, "cannot store objects in '%s'", hf_repo_name(repo));
 }
 
+static enum hf_status remember(struct hf_repo *repo, const char *oid, struct hf_err *err)
+{
+	char(*made)[HF_OID_SIZE];
+
+	for (size_t i = 0; i < repo->made_count; i++)
+		if (strcmp(repo->made[i], oid) == 0)
+			return HF_OK;
+	made = reallocarray(repo->made, repo->made_count + 1, sizeof(*made));
+	if (!made)
+		return cannot(repo, oid, err);
+	repo->made = made;
+	snprintf(made[repo->made_count++], HF_OID_SIZE, "%s", oid);
+	return HF_OK;
+}
+
 enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_err *err)
 {
 	char path[LONG_SIZE];
@@ -89,6 +104,8 @@ enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_e
 	for (size_t i = 0; i < repo->added_count; i++)
 		if (strcmp(repo->added[i].oid, oid) == 0)
 			return HF_OK;
+	if (remember(repo, oid, err) != HF_OK)
+		return HF_OS;
 	staged_name(oid, path);
 	fd = sys_openat(repo->objects, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0 && errno == ENOENT) {
@@ -243,11 +260,35 @@ static enum hf_status settle(struct hf_repo *repo, struct hf_err *err)
 	return status;
 }
 
+enum hf_status hf_objects_sync_packs(struct hf_repo *repo, struct hf_err *err)
+{
+	int fd = sys_openat(repo->objects, "pack", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	enum hf_status status = HF_OK;
+
+	if (fd < 0 || hf_publish_fsync(fd) < 0)
+		status = hf_fail_errno(err, "cannot store objects in '%s'", hf_repo_name(repo));
+	if (fd >= 0)
+		sys_close(fd);
+	return status;
+}
+
+static void release(struct hf_repo *repo)
+{
+	for (size_t i = 0; i < repo->added_count; i++)
+		sys_close(repo->added[i].fd);
+	free(repo->added);
+	repo->added = NULL;
+	repo->added_count = 0;
+}
+
 enum hf_status hf_objects_settle(struct hf_repo *repo, struct hf_err *err)
 {
 	enum hf_status status = settle(repo, err);
 
-	hf_objects_discard(repo);
+	if (status == HF_OK) {
+		release(repo);
+		hf_objects_discard(repo);
+	}
 	return status;
 }
 
@@ -255,15 +296,51 @@ void hf_objects_discard(struct hf_repo *repo)
 {
 	int saved = errno;
 
-	for (size_t i = 0; i < repo->added_count; i++)
-		sys_close(repo->added[i].fd);
-	free(repo->added);
-	repo->added = NULL;
-	repo->added_count = 0;
+	/* what has got no name was not made */
+	if (repo->added_count)
+		hf_objects_forget(repo);
+	release(repo);
 	if (repo->staging) {
 		empty_staging(repo);
 		sys_unlinkat(repo->objects, HF_STAGING, AT_REMOVEDIR);
 	}
 	repo->staging = false;
 	errno = saved;
+}
+
+void hf_objects_forget(struct hf_repo *repo)
+{
+	free(repo->made);
+	repo->made = NULL;
+	repo->made_count = 0;
+}
+
+static bool is_there(const struct hf_repo *repo, const char *path)
+{
+	struct stat st;
+
+	/* what cannot be looked at is not known to be gone */
+	return sys_fstatat(repo->objects, path, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+bool hf_object_is_loose(const struct hf_repo *repo, const char *oid)
+{
+	char path[PATH_SIZE];
+
+	name_of(oid, path);
+	return is_there(repo, path);
+}
+
+bool hf_objects_vanished(const struct hf_repo *repo)
+{
+	if (repo->staging && !is_there(repo, HF_STAGING))
+		return true;
+	for (size_t i = 0; i < repo->made_count; i++) {
+		char path[LONG_SIZE];
+
+		staged_name(repo->made[i], path);
+		if (!is_there(repo, path) && !hf_object_is_loose(repo, repo->made[i]))
+			return true;
+	}
+	return false;
 }

@@ -36,10 +36,23 @@ enum hf_status hf_objects_begin(struct hf_repo *repo, struct hf_err *err);
 /* oid is to be settled. HF_NO: it is neither in the staging directory nor a loose object. */
 enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_err *err);
 
-/* All that were added are durable. Whatever it returns, they are forgotten. */
+/* All that were added are durable, and discarded; on failure to be discarded by the caller. */
 enum hf_status hf_objects_settle(struct hf_repo *repo, struct hf_err *err);
+
+/* The names of packs are durable. */
+enum hf_status hf_objects_sync_packs(struct hf_repo *repo, struct hf_err *err);
 
 /* Forget them, and remove the staging directory. */
 void hf_objects_discard(struct hf_repo *repo);
+
+/* What was added, and was not discarded, is also remembered by its name, in repo->made; until this.
+ */
+void hf_objects_forget(struct hf_repo *repo);
+
+/* Is there a file of this name in objects/? */
+bool hf_object_is_loose(const struct hf_repo *repo, const char *oid);
+
+/* Was one that was added removed by somebody else, or the staging directory? */
+bool hf_objects_vanished(const struct hf_repo *repo);
 
 #endif

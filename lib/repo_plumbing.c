@@ -362,4 +362,5 @@ const struct hf_repo_ops hf_repo_plumbing = {
 	.commit = hf_git_commit,
 	.move = move,
 	.find = find,
+	.pack = hf_git_pack,
 };

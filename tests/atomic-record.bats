@@ -676,6 +676,97 @@ crowd() {
 	[ -z "$(git status --porcelain)" ]
 }
 
+# A `git prune --expire=now` that has looked what can be reached, and is stopped before it removes
+# anything. $pruner is its PID.
+start_pruner() {
+	# the first that it removes
+	[[ $(echo 3 | git hash-object -w --stdin) == 00* ]]
+	strace -f -qq -o /dev/null -e trace=unlink,unlinkat \
+		-e inject=unlink,unlinkat:signal=STOP:when=1 \
+		git prune --expire=now 3>&- &
+	strace_pid=$!
+	until pruner=$(pgrep -P $strace_pid -x git) &&
+		grep -q '^State:.*[Tt] ' "/proc/$pruner/status"; do
+		kill -0 $strace_pid
+	done
+}
+
+end_pruner() {
+	kill -CONT "$pruner"
+	wait $strace_pid
+}
+
+# The record of $1 is stopped behind the COMMIT, when all of it is stored and nothing leads to it.
+# $recorder is its PID.
+start_stopped() {
+	local n before
+
+	before=$(rows)
+	for n in {1..30}; do
+		HOLDFAST_FAULT="renameat2#$n:stop" "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
+			--git . -m "record $1" --write "notes/$1=../note" --append ledger=../line \
+			--sql "INSERT INTO t(name) VALUES ('$1')" >../said 2>&1 3>&- &
+		recorder=$!
+		until grep -q '^State:.*[Tt] ' "/proc/$recorder/status"; do kill -0 $recorder; done
+		[ "$(rows)" = "$before" ] || return 0
+		kill -KILL $recorder
+		wait $recorder || :
+	done
+	false
+}
+
+@test "R10: a git prune --expire=now that has looked before the ref moved" {
+	local backend
+
+	for backend in libgit2 plumbing; do
+		[ $backend = libgit2 ] || {
+			git config core.repositoryFormatVersion 1
+			git config extensions.worktreeConfig true
+		}
+		start_stopped $backend
+		[ "$(git log -1 --format=%s)" != "record $backend" ]
+		start_pruner
+		kill -CONT $recorder
+		wait $recorder
+		[ "$(git log -1 --format=%s)" = "record $backend" ]
+		end_pruner
+		git fsck --strict --no-dangling
+		[ -z "$(git status --porcelain)" ]
+	done
+}
+
+@test "R10: a git prune --expire=now before the commit point: made again, or 75" {
+	local backend recorder options
+
+	for backend in libgit2 plumbing; do
+		[ $backend = libgit2 ] || {
+			git config core.repositoryFormatVersion 1
+			git config extensions.worktreeConfig true
+		}
+		for options in -n -w10s; do
+			# at the first file that it gives a name, or removes
+			HOLDFAST_FAULT='fsync#3:stop' "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
+				--git . -m m --write "notes/$backend=../note" $options 3>&- 2>../said &
+			recorder=$!
+			until grep -q '^State:.*[Tt] ' "/proc/$recorder/status"; do
+				kill -0 $recorder
+			done
+			git prune --expire=now
+			kill -CONT $recorder
+			status=0
+			wait $recorder || status=$?
+			[ $options = -w10s ] || [ $status = 0 ] || {
+				[ $status = 75 ]
+				grep "a 'git gc' or 'git prune' removes them" ../said
+				[ ! -e "notes/$backend" ]
+			}
+		done
+		[ $status = 0 ]
+		git fsck --strict --no-dangling
+		[ -z "$(git status --porcelain)" ]
+	done
+}
+
 @test "a database with a rollback journal" {
 	sqlite3 "$db" 'PRAGMA journal_mode=DELETE' >/dev/null
 	killed_at renameat2

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+#include "repo_keep.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "git_owners.h"
+#include "proc.h"
+#include "repo_objects.h"
+#include "sys.h"
+
+/* As Git has it: a gc.pid of another host counts for so long. */
+enum { GC_HOURS = 12 };
+
+bool hf_keep_missing(const struct hf_repo *repo)
+{
+	for (size_t i = 0; i < repo->made_count; i++)
+		if (!hf_object_is_loose(repo, repo->made[i]))
+			return true;
+	return false;
+}
+
+/* ---- who prunes ----------------------------------------------------------------------------- */
+
+/* Has this Git one of these words among its arguments? One that may not be read has. */
+static bool is_pruner(pid_t pid)
+{
+	char path[32], words[4096];
+	int fd;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	n = fd < 0 ? -1 : sys_read(fd, words, sizeof(words) - 1);
+	if (fd >= 0)
+		sys_close(fd);
+	if (n < 0)
+		return errno != ENOENT && errno != ESRCH;
+	words[n] = '\0';
+	for (const char *word = words; word < words + n; word += strlen(word) + 1)
+		if (strcmp(word, "prune") == 0 || strcmp(word, "gc") == 0)
+			return true;
+	return false;
+}
+
+static bool is_seen(void)
+{
+	struct dirent *entry;
+	struct hf_proc proc;
+	bool seen = false;
+	DIR *dir = opendir("/proc");
+
+	if (!dir)
+		return false;
+	while (!seen && (entry = readdir(dir)))
+		seen = isdigit((unsigned char)entry->d_name[0]) &&
+		       hf_proc_read(atoi(entry->d_name), &proc) && hf_git_is_name(proc.name) &&
+		       is_pruner(proc.pid);
+	closedir(dir);
+	return seen;
+}
+
+/* "PID HOST". One of this host is seen, or is dead. */
+static bool is_noted(const struct hf_repo *repo)
+{
+	int fd = sys_openat(repo->common, "gc.pid", O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	char text[512] = "", host[256] = "", ours[256] = "";
+	struct stat st;
+	bool is;
+
+	if (fd < 0)
+		return errno != ENOENT;
+	is = sys_fstat(fd, &st) == 0 && sys_read(fd, text, sizeof(text) - 1) > 0 &&
+	     sscanf(text, "%*d %255s", host) == 1 && gethostname(ours, sizeof(ours) - 1) == 0 &&
+	     strcmp(host, ours) != 0 && time(NULL) - st.st_mtime < (time_t)GC_HOURS * 3600;
+	sys_close(fd);
+	return is;
+}
+
+bool hf_keep_is_pruned(const struct hf_repo *repo)
+{
+	return is_noted(repo) || is_seen();
+}
+
+/* ---- what is done --------------------------------------------------------------------------- */
+
+static enum hf_status removed(const struct hf_repo *repo, struct hf_err *err)
+{
+	hf_fail(err, HF_BUSY, "cannot store objects in '%s': a 'git gc' or 'git prune' removes them",
+		hf_repo_name(repo));
+	hf_advise(err, "try again when it has ended");
+	hf_advise(err, "with --prune=now or --expire=now, run it under: lock-run --git '%s'",
+		  hf_repo_name(repo));
+	return HF_BUSY;
+}
+
+enum hf_status hf_keep_pack(struct hf_repo *repo, struct hf_err *err)
+{
+	enum hf_status status = repo->ops->pack(repo, err);
+
+	return status != HF_OK && hf_keep_missing(repo) ? removed(repo, err) : status;
+}
+
+enum hf_status hf_keep_why(const struct hf_repo *repo, enum hf_status status, struct hf_err *err)
+{
+	return status != HF_OK && status != HF_NO && hf_objects_vanished(repo) ? removed(repo, err)
+									       : status;
+}
