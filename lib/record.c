@@ -198,6 +198,8 @@ static enum hf_status stage(struct record *r, struct hf_err *err)
 	if (status != HF_OK || !r->repo)
 		return status;
 	status = hf_repo_head(r->repo, &intent->ref, intent->tip, err);
+	if (status == HF_OK)
+		status = hf_repo_may_move(r->repo, intent->ref, err);
 	if (status == HF_OK && !has_snapshot(r))
 		status = hf_record_git_stage(&r->redo.git, r->repo, intent, r->files, intent->tip,
 					     r->hold.wait.deadline, err);

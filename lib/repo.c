@@ -258,6 +258,11 @@ enum hf_status hf_repo_head(struct hf_repo *repo, char **ref, char tip[HF_OID_SI
 	return status;
 }
 
+enum hf_status hf_repo_may_move(struct hf_repo *repo, const char *ref, struct hf_err *err)
+{
+	return hf_ref_may_move(repo, ref, err);
+}
+
 enum hf_status hf_repo_tip(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
 			   struct hf_err *err)
 {

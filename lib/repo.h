@@ -126,8 +126,8 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 			      struct hf_err *err);
 
 /* Git's prune (repo_keep.h). Is each object that was made here, since hf_repo_forget(), a file of
- * its own? (Where it is packed it is not.) May somebody be pruning? And: pack them, when the ref has
- * moved; HF_BUSY: one is missing, make it anew. */
+ * its own? (Where it is packed it is not.) May somebody be pruning? And: pack them, when the ref
+ * has moved; HF_BUSY: one is missing, make it anew. */
 bool hf_repo_has_all(const struct hf_repo *repo);
 bool hf_repo_is_pruned(const struct hf_repo *repo);
 enum hf_status hf_repo_keep(struct hf_repo *repo, struct hf_err *err);
@@ -137,6 +137,9 @@ void hf_repo_forget(struct hf_repo *repo);
  * set. So it can be a change itself, which makes another tree alike. */
 enum hf_status hf_repo_entry(struct hf_repo *repo, const char *commit,
 			     struct hf_repo_change *change, struct hf_err *err);
+
+/* Can all be written that moving ref writes? HF_NOPERM, HF_CANTCREAT: no. */
+enum hf_status hf_repo_may_move(struct hf_repo *repo, const char *ref, struct hf_err *err);
 
 /* ref from tip ("" : it does not exist) to commit, durable; who and reflog are for the reflog.
  * HF_NO: it is not at tip. HF_BUSY: it is locked, to the deadline. HF_UNCERTAIN: it is there, and

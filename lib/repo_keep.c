@@ -92,7 +92,8 @@ bool hf_keep_is_pruned(const struct hf_repo *repo)
 
 static enum hf_status removed(const struct hf_repo *repo, struct hf_err *err)
 {
-	hf_fail(err, HF_BUSY, "cannot store objects in '%s': a 'git gc' or 'git prune' removes them",
+	hf_fail(err, HF_BUSY,
+		"cannot store objects in '%s': a 'git gc' or 'git prune' removes them",
 		hf_repo_name(repo));
 	hf_advise(err, "try again when it has ended");
 	hf_advise(err, "with --prune=now or --expire=now, run it under: lock-run --git '%s'",

@@ -27,9 +27,9 @@
  *	    gc.pid says so of another host. What is missing must first be made anew, by the caller,
  *	    from the intent; if it goes once more before it is packed, once more.
  *	K3  An object is made as a loose one of its own, new, even where a pack has it: the pack may
- *	    be one of those that are just removed. (Git's own plumbing gives such a pack a new date.)
- *	K4  An object that goes before the COMMIT is no error of the record's: HF_BUSY, and it is made
- *	    again, to the deadline.
+ *	    be one of those that are just removed. (Git's plumbing gives such a pack a new date.)
+ *	K4  An object that goes before the COMMIT is no error of the record's: HF_BUSY, and it is
+ *	    made again, to the deadline.
  *
  * What it cannot see: a `git prune --expire=now` in another PID namespace, or on another host, that
  * has looked before the ref moved and reaches the objects later than the look here. For that, prune

@@ -220,3 +220,55 @@ enum hf_status hf_ref_sync(struct hf_repo *repo, const char *ref, struct hf_err 
 	free(path);
 	return synced && hf_publish_fsync(repo->common) == 0 ? HF_OK : uncertain(ref, err);
 }
+
+/* ---- may it be moved? ----------------------------------------------------------------------- */
+
+static enum hf_status may_write(const struct hf_repo *repo, int base, const char *path,
+				const char *ref, struct hf_err *err)
+{
+	if (faccessat(base, path, W_OK, AT_EACCESS) == 0)
+		return HF_OK;
+	return hf_fail_errno(err, "cannot move '%s': '%s/%s' cannot be written to", ref,
+			     base == repo->git ? repo->gitdir : repo->commondir, path);
+}
+
+/* A file would be made here: its directory, or where the first that is missing would be made. */
+static enum hf_status may_make(const struct hf_repo *repo, int base, const char *path,
+			       const char *ref, struct hf_err *err)
+{
+	char dir[PATH_MAX], *slash;
+	struct stat st;
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	while ((slash = strrchr(dir, '/'))) {
+		*slash = '\0';
+		/* what cannot be looked at cannot be written to, and says so below */
+		if (sys_fstatat(base, dir, &st, 0) == 0 || errno != ENOENT)
+			return may_write(repo, base, dir, ref, err);
+	}
+	return may_write(repo, base, ".", ref, err);
+}
+
+static enum hf_status may_log(const struct hf_repo *repo, int base, const char *ref,
+			      struct hf_err *err)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!log_name(ref, path))
+		return HF_OK;
+	return is_file(base, path, &st) ? may_write(repo, base, path, ref, err)
+					: may_make(repo, base, path, ref, err);
+}
+
+enum hf_status hf_ref_may_move(struct hf_repo *repo, const char *ref, struct hf_err *err)
+{
+	int base = base_of(repo, ref);
+	enum hf_status status = may_make(repo, base, ref, ref, err);
+
+	if (status == HF_OK)
+		status = may_log(repo, base, ref, err);
+	if (status == HF_OK && base != repo->git && head_points_to(repo, ref))
+		status = may_log(repo, repo->git, "HEAD", err);
+	return status;
+}

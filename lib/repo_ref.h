@@ -29,6 +29,11 @@ enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *wa
 			   const char *commit, const char *reflog, const struct hf_repo_who *who,
 			   struct hf_err *err);
 
+/* Whatever moves it will write there: may this process? It is asked before the commit point of a
+ * record, since behind it there is no refusing any more. HF_NOPERM, or HF_CANTCREAT where a file
+ * system is read-only. */
+enum hf_status hf_ref_may_move(struct hf_repo *repo, const char *ref, struct hf_err *err);
+
 /* The directories that a ref's file is in: are they there? And: they are durable. */
 bool hf_ref_has_dir(struct hf_repo *repo, const char *ref);
 enum hf_status hf_ref_sync(struct hf_repo *repo, const char *ref, struct hf_err *err);

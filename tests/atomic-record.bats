@@ -263,6 +263,37 @@ killed_at() {
 	refused 65 --write f=../note
 }
 
+@test "R2: what cannot be written behind the commit point is refused before it" {
+	local dir path
+
+	for dir in .git .git/objects .git/refs/heads .git/logs/HEAD .git/logs/refs/heads/main \
+		notes; do
+		path=$PWD/$dir
+		run unshare -m sh -ec 'mount --bind "$1" "$1"; mount -o remount,bind,ro "$1"
+			shift; exec "$@"' sh "$path" atomic-record --sqlite "$db" --git . -m m \
+			--write notes/a=../note --append ledger=../line \
+			--sql "INSERT INTO t(name) VALUES ('a')"
+		[[ $status == 73 || $status == 74 ]]
+		nothing_done
+		run ! intents
+	done
+	# and for another user
+	chmod 755 "$BATS_TEST_TMPDIR" .
+	chown -R nobody . ../db*
+	chown nobody ..
+	for dir in .git .git/objects .git/refs/heads .git/logs/HEAD .git/logs/refs/heads/main \
+		notes; do
+		chown root "$dir"
+		run runuser -u nobody -- "$HF_BIN/atomic-record" --sqlite "$db" --git . \
+			-m m --write notes/a=../note --append ledger=../line \
+			--sql "INSERT INTO t(name) VALUES ('a')"
+		[ "$status" = 77 ]
+		chown nobody "$dir"
+	done
+	run ! intents
+	[ "$(rows)" = 0 ]
+}
+
 @test "no identity: the message says what to do" {
 	git config --unset user.name
 	git config --unset user.email
@@ -746,7 +777,8 @@ start_stopped() {
 		for options in -n -w10s; do
 			# at the first file that it gives a name, or removes
 			HOLDFAST_FAULT='fsync#3:stop' "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
-				--git . -m m --write "notes/$backend=../note" $options 3>&- 2>../said &
+				--git . -m m --write "notes/$backend=../note" $options \
+				3>&- 2>../said &
 			recorder=$!
 			until grep -q '^State:.*[Tt] ' "/proc/$recorder/status"; do
 				kill -0 $recorder

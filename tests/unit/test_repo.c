@@ -1036,7 +1036,8 @@ static void writers_lose_nothing(void **state)
 }
 
 /* R1, R2: content, name; objects, index, ref. f's object is there already, then all but the
- * commit: it is made once more (repo_keep.h, K3). What Git writes is not seen here, and all of it is synced in the end. */
+ * commit: it is made once more (repo_keep.h, K3). What Git writes is not seen here, and all of it
+ * is synced in the end. */
 static void everything_is_durable_in_its_order(void **state)
 {
 	static const char *const objects[] = {"HEAD:n/n", "HEAD:n", "HEAD:", "HEAD", "HEAD:f"};
