@@ -52,7 +52,8 @@ static enum hf_status look_at(const char *path, const char *file, struct hf_atom
 		return HF_OK; /* opening it will say why */
 	if (stat(file, &old) == 0) {
 		if (hf_same_inode(&db, &old))
-			return hf_fail(err, HF_USAGE, "'%s' and '%s' are one file", path, file);
+			return hf_fail(err, HF_USAGE, "cannot copy '%s' to '%s': they are one file",
+				       path, file);
 	} else if (!o->mode) {
 		snprintf(mode, sizeof(mode), "%o", db.st_mode & 0666);
 		o->mode = mode;

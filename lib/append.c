@@ -365,7 +365,10 @@ enum hf_status hf_append(const char *path, const struct hf_record *record,
 			status = give_up(&w, status, err);
 		if (status == AGAIN && ++turns > MOST_TURNS &&
 		    hf_until(options->file.wait.deadline) == 0) {
-			hf_fail(err, HF_BUSY, "'%s' is replaced again and again", path);
+			hf_fail(err, HF_BUSY,
+				"cannot append to '%s': it is replaced again and again", path);
+			hf_advise(err, "somebody replaces it without its lock; try again, and let "
+				       "them use atomic-write or atomic-update");
 			status = give_up(&w, HF_BUSY, err);
 		}
 	} while (status == AGAIN);

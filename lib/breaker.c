@@ -217,10 +217,11 @@ enum hf_status hf_break_at(const struct hf_target *target, const struct hf_break
 	*b = (struct hf_broken){.end = HF_BREAK_ABSENT};
 	for (int tries = 0; status == HF_NO && tries < MOST_TRIES; tries++)
 		status = break_once(target, how, options, b, err);
-	if (status == HF_NO)
-		status = hf_fail(err, HF_BUSY, "cannot break '%s': it changes all the time",
-				 target->path);
-	return status;
+	if (status != HF_NO)
+		return status;
+	hf_fail(err, HF_BUSY, "cannot break '%s': it changes all the time", target->path);
+	hf_advise(err, "others make and remove it, so it is in use; try again later");
+	return HF_BUSY;
 }
 
 static void judge_plainly(const void *context, const struct hf_evidence_of *of,

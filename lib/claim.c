@@ -25,7 +25,9 @@ enum hf_status hf_claim_check(const struct hf_claim_rules *rules, struct hf_err 
 static enum hf_status changed(const struct hf_target *target, const char *how, const char *what,
 			      struct hf_err *err)
 {
-	return hf_fail(err, HF_NO, "'%s' has changed: %s%s", target->path, how, what);
+	hf_fail(err, HF_NO, "'%s' has changed: %s%s", target->path, how, what);
+	hf_advise(err, "nothing was done: read it again, and decide again");
+	return HF_NO;
 }
 
 static enum hf_status match(const struct hf_claim *claim, const struct hf_target *target,

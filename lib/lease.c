@@ -31,8 +31,11 @@ struct holder {
 static enum hf_status check_names(const struct hf_bytes *names, size_t count, struct hf_err *err)
 {
 	for (size_t i = 0; i < count; i++)
-		if (!names[i].size)
-			return hf_fail(err, HF_USAGE, "an empty name");
+		if (!names[i].size) {
+			hf_fail(err, HF_USAGE, "an empty name");
+			hf_advise(err, "is a variable not set?");
+			return HF_USAGE;
+		}
 	return HF_OK;
 }
 

@@ -128,12 +128,15 @@ static enum hf_status busy(int fd, enum hf_lock_mode mode, int64_t start, int64_
 {
 	struct flock range = {.l_type = type_of(mode), .l_start = start, .l_len = length};
 	char who[512] = "another process";
+	bool known;
 
 	/* the PID is known of an ordinary fcntl lock only */
-	if (fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK && range.l_pid > 0)
+	known = fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK && range.l_pid > 0;
+	if (known)
 		hf_proc_describe(who, sizeof(who), range.l_pid);
 	hf_fail(err, HF_BUSY, "cannot lock %s: held by %s", what, who);
-	hf_advise(err, "wait longer with -w");
+	hf_advise(err, "wait longer with -w%s",
+		  known ? "" : "; lock-status shows who has the file locked");
 	return HF_BUSY;
 }
 
@@ -154,6 +157,7 @@ enum hf_status hf_range_wait(int fd, enum hf_lock_mode mode, int64_t start, int6
 	if (errno == EBADF) {
 		hf_fail(err, HF_DATA, "cannot lock %s: it is not open for %s", what,
 			mode == HF_LOCK_EXCLUSIVE ? "writing" : "reading");
+		hf_advise(err, "open it for both: exec N<>FILE");
 		return HF_DATA;
 	}
 	return hf_fail_errno(err, "cannot lock %s", what);

@@ -76,7 +76,7 @@ static enum hf_status all_taken(const struct hf_lock *lock, struct hf_err *err)
 {
 	hf_fail(err, HF_BUSY, "cannot lock a slot of '%s': all %d are taken", lock->path,
 		lock->slots);
-	hf_advise(err, "wait longer with -w");
+	hf_advise(err, "wait longer with -w; lock-status shows who has them");
 	return HF_BUSY;
 }
 

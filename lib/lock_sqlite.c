@@ -26,8 +26,11 @@ static enum hf_status find(struct hf_target *db, const char *path, struct stat *
 {
 	enum hf_status status;
 
-	if (strcmp(path, ":memory:") == 0)
-		return hf_fail(err, HF_USAGE, "cannot lock '%s': it is not a file", path);
+	if (strcmp(path, ":memory:") == 0) {
+		hf_fail(err, HF_USAGE, "cannot lock '%s': it is not a file", path);
+		hf_advise(err, "a database in memory is nobody else's and needs no lock");
+		return HF_USAGE;
+	}
 	status = hf_target_open(db, path, HF_TARGET_NO_SYNC, err);
 	if (status != HF_OK)
 		return status;

@@ -278,9 +278,11 @@ enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *
 		if (status == HF_NO) {
 			if (++changes < MOST_CHANGES)
 				continue;
-			return hf_fail(err, HF_BUSY,
-				       "cannot lock '%s': it is replaced all the time",
-				       stopped->path);
+			hf_fail(err, HF_BUSY, "cannot lock '%s': it is replaced all the time",
+				stopped->path);
+			hf_advise(err, "lock a file that nobody replaces: '%s.lock'",
+				  stopped->path);
+			return HF_BUSY;
 		}
 		if (status == HF_BUSY && tried && hf_until(wait->deadline) > 0)
 			status = wait_for(set, stopped, wait, err);

@@ -71,8 +71,11 @@ static enum hf_status enter(struct hf_target *target, int from, char *path, unsi
 	char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
 	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-		if (!*path)
-			return hf_fail(err, HF_DATA, "an empty path names no file");
+		if (!*path) {
+			hf_fail(err, HF_DATA, "an empty path names no file");
+			hf_advise(err, "is a variable not set?");
+			return HF_DATA;
+		}
 		return hf_fail(err, HF_DATA, "'%s' names a directory, not a file", target->path);
 	}
 	if (!(flags & HF_TARGET_ANY_NAME) && strncmp(name, SIDE_PREFIX, strlen(SIDE_PREFIX)) == 0)
@@ -122,9 +125,10 @@ static enum hf_status read_link(const struct hf_target *target, char path[PATH_M
 	path[n] = '\0';
 	if (may_follow(&dir, &link))
 		return HF_OK;
-	return hf_fail(err, HF_NOPERM,
-		       "cannot follow '%s': a link of another user's in a sticky directory",
-		       target->path);
+	hf_fail(err, HF_NOPERM,
+		"cannot follow '%s': a link of another user's in a sticky directory", target->path);
+	hf_advise(err, "it may be a trap: name the file itself");
+	return HF_NOPERM;
 }
 
 enum hf_status hf_target_open(struct hf_target *target, const char *path, unsigned int flags,

@@ -244,10 +244,13 @@ static enum hf_status not_his(struct hf_store *store, const char *verb, int64_t 
 
 	if (status != HF_OK && status != HF_NO)
 		return status;
-	if (status == HF_OK && token > 0)
-		return hf_fail(err, HF_NO,
-			       "cannot %s job %lld of '%s': it is claimed with token %lld", verb,
-			       (long long)id, store->path, (long long)token);
+	if (status == HF_OK && token > 0) {
+		hf_fail(err, HF_NO, "cannot %s job %lld of '%s': it is claimed with token %lld",
+			verb, (long long)id, store->path, (long long)token);
+		hf_advise(err, "if it was yours, another does it again: claim with a larger --ttl, "
+			       "or renew earlier");
+		return HF_NO;
+	}
 	if (status == HF_NO)
 		why = "there is no such job, or it is done";
 	else if (token == -HF_JOB_DEAD)
@@ -329,9 +332,11 @@ enum hf_status hf_queue_retry(struct hf_store *store, int64_t id, struct hf_err 
 			    "UPDATE holdfast_job SET state = 0, attempts = 0, due = ?2"
 			    " WHERE id = ?1 AND state = 2",
 			    values, 2, &changes, err);
-	if (status == HF_OK && !changes)
+	if (status == HF_OK && !changes) {
 		status = hf_fail(err, HF_NO, "cannot retry job %lld of '%s': no dead job",
 				 (long long)id, store->path);
+		hf_advise(err, "sqlite-queue list shows which are dead");
+	}
 	return hf_store_end(store, status, err);
 }
 

@@ -259,15 +259,19 @@ static enum hf_status run_rest(struct hf_script *script, struct hf_err *err)
 
 static enum hf_status run_body(void *context, struct hf_err *err)
 {
+	const struct hf_script *script = context;
 	struct sigaction old[ENDING];
 	enum hf_status status;
 
 	take_signals(old);
 	status = run_rest(context, err);
 	give_signals(old);
-	if (status == HF_OK && came) /* after the last statement: it is not too late */
-		status = hf_fail(err, HF_OS, "interrupted");
-	return status;
+	if (status != HF_OK || !came)
+		return status;
+	/* after the last statement: it is not too late */
+	hf_fail(err, HF_OS, "cannot run SQL in '%s': interrupted", hf_db_path(script->db));
+	hf_advise(err, "by a signal; everything was rolled back");
+	return HF_OS;
 }
 
 /* All that there is runs before a transaction: it needs none. */
@@ -285,9 +289,10 @@ static enum hf_status check(const struct hf_script *script, const char *path, st
 
 	if (nul) {
 		hf_sql_position(script->text, nul, &line, &column);
-		return hf_fail(err, HF_DATA,
-			       "the SQL for '%s' has a NUL byte in line %zu, column %zu", path,
-			       line, column);
+		hf_fail(err, HF_DATA, "the SQL for '%s' has a NUL byte in line %zu, column %zu",
+			path, line, column);
+		hf_advise(err, "is it a binary file, or UTF-16?");
+		return HF_DATA;
 	}
 	if (hf_sql_skip(script->text, end_of(script)) < end_of(script))
 		return HF_OK;

@@ -115,7 +115,7 @@ enum hf_status hf_store_begin(struct hf_store *store, const struct hf_store_tabl
 	enum hf_status status;
 
 	if (!store->db)
-		return hf_fail(err, HF_NO, "there is no '%s'", store->path);
+		return hf_fail(err, HF_NO, "there is no database '%s'", store->path);
 	status = hf_db_begin(store->db, err);
 	if (status != HF_OK)
 		return status;

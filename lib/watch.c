@@ -98,13 +98,13 @@ static char *draw_text(const char *title, hf_draw *draw, void *context, size_t w
 	FILE *out = open_memstream(&text, &size);
 
 	if (!out) {
-		*status = hf_fail_errno(err, "cannot draw");
+		*status = hf_fail_errno(err, "cannot draw the table of locks");
 		return NULL;
 	}
 	fprintf(out, "%s  %s\n", hf_proc_time(now, sizeof(now), time(NULL)), title);
 	*status = draw(context, out, width, err);
 	if (fclose(out) != 0 && *status == HF_OK)
-		*status = hf_fail_errno(err, "cannot draw");
+		*status = hf_fail_errno(err, "cannot draw the table of locks");
 	if (*status == HF_OK)
 		return text;
 	free(text);
@@ -120,13 +120,13 @@ static enum hf_status show(const char *text, bool terminal, const struct window 
 	FILE *out = open_memstream(&whole, &size);
 
 	if (!out)
-		return hf_fail_errno(err, "cannot draw");
+		return hf_fail_errno(err, "cannot draw the table of locks");
 	if (terminal)
 		frame(out, text, window);
 	else
 		fprintf(out, "%s\n", text);
 	if (fclose(out) != 0)
-		status = hf_fail_errno(err, "cannot draw");
+		status = hf_fail_errno(err, "cannot draw the table of locks");
 	else
 		status = write_all(whole, size, err);
 	free(whole);

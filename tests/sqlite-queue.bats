@@ -123,7 +123,7 @@ claim() {
 	local verb
 	for verb in renew done release; do
 		run -1 at 1010000001 sqlite-queue $verb --token "$old" s.db "$id"
-		[[ $output == *"it is claimed with token $token" ]]
+		[[ ${lines[0]} == *"it is claimed with token $token" ]]
 	done
 	run -0 at 1010000001 sqlite-queue done --token "$token" s.db "$id"
 	run -1 at 1010000001 sqlite-queue done --token "$token" s.db "$id"

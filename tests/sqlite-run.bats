@@ -66,7 +66,7 @@ c.execute("COMMIT")' &
 	run -65 sqlite-run a.db ' ; -- nothing'
 	run -66 bash -c 'sqlite-run a.db <&-'
 	run -65 sqlite-run a.db < <(printf 'select 1;\0select 2')
-	[[ $output == *'NUL byte in line 1, column 10' ]]
+	[[ ${lines[0]} == *'NUL byte in line 1, column 10' ]]
 }
 
 @test "a database that it makes is WAL, one that exists keeps its mode" {
