@@ -29,8 +29,9 @@ MAKEFLAGS += --no-print-directory
 
 # The library, in floors: a room includes only rooms before it.
 CORE_ROOMS = wording err clock sys stats path fd proc ident copy attributes stage spawn waitfor \
-	lock_table family circle keeper_wire keeper_ask kick lock_wait notice lock_target \
-	sqlite_locks sqlite_live backup refuse claim publish validate atomic symlink \
+	lock_table keeper_wire keepers family circle keeper_ask kick lock_look lock_wait \
+	notice lock_target sqlite_locks \
+	sqlite_live backup refuse claim publish validate atomic symlink \
 	capture input spool_file spool batch settle append dot_record lookers evidence \
 	inspect inspect_file \
 	await lock dot_file lock_dot breaker lock_file lock_range lock_slots \
@@ -73,7 +74,7 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_locks lock_git \
 	spool_file batch ident lookers await dot_file kick notice tally \
-	breaker flock_cli lock_cli keeper_wire keeper_open keeper_serve \
+	breaker flock_cli lock_cli keeper_wire lock_look keeper_open keeper_serve \
 	db_writer db_pause db_settle db_stmt params rows_table script sql_file dump db_copy \
 	once_lock once_filter store_cli queue_cli \
 	repo_base repo_objects repo_ref repo_tree repo_lock \
@@ -89,7 +90,8 @@ RIG_ROOMS = rig judge disk group
 BENCHES = pair
 FUZZERS = parsers
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
-	lock-retry lock-dot lock-break lock-status lock-keeper lock-sqlite lock-git model \
+	lock-retry lock-dot lock-break lock-status lock-keeper lock-circle lock-sqlite lock-git \
+	model \
 	sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease sqlite-queue \
 	shell hooks hooks-commit \
 	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper fuzz \

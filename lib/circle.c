@@ -18,6 +18,7 @@ enum { NOBODY = -1, MOST_NAMED = 8, LOOK_MS = 500 };
  * reached. Waiters are numbers into records. */
 struct search {
 	const struct hf_lock_records *records;
+	struct hf_keepers *keepers;
 	const struct hf_lock_family *family; /* this process's own */
 	int me;
 	int *from, *queue;
@@ -30,8 +31,8 @@ static const struct hf_lock_record *waiter(const struct search *s, int i)
 }
 
 /* Of this family, who holds what this waiter waits for? */
-static const struct hf_lock_owner *keeper(const struct hf_lock_family *family,
-					  const struct hf_lock_record *waits)
+static const struct hf_lock_owner *owner_in(const struct hf_lock_family *family,
+					    const struct hf_lock_record *waits)
 {
 	return hf_lock_family_owner(family, &waits->id, waits->exclusive);
 }
@@ -49,9 +50,9 @@ static void follow(struct search *s, int i, int *queued)
 		if (!v->waits || v->pid <= 0 || s->from[k] != NOBODY ||
 		    hf_lock_id_equal(&v->id, &w->id))
 			continue;
-		if (!hf_lock_family_read(&family, v->pid, s->records))
+		if (!hf_lock_family_read(&family, v->pid, s->records, s->keepers))
 			continue;
-		if (keeper(&family, w)) {
+		if (owner_in(&family, w)) {
 			s->from[k] = i;
 			s->queue[(*queued)++] = k;
 		}
@@ -69,7 +70,7 @@ static int close_circle(struct search *s)
 	for (int done = 0; done < queued; done++) {
 		int i = s->queue[done];
 
-		if (i != s->me && keeper(s->family, waiter(s, i)))
+		if (i != s->me && owner_in(s->family, waiter(s, i)))
 			return i;
 		follow(s, i, &queued);
 	}
@@ -80,18 +81,32 @@ static int close_circle(struct search *s)
 static bool is_waited_for(const struct search *s)
 {
 	for (int i = 0; i < (int)s->records->count; i++)
-		if (waiter(s, i)->waits && i != s->me && keeper(s->family, waiter(s, i)))
+		if (waiter(s, i)->waits && i != s->me && owner_in(s->family, waiter(s, i)))
 			return true;
 	return false;
 }
 
-static int find_me(const struct hf_lock_records *records, const struct hf_lock_id *id)
+/* Where pid waits for this lock. */
+static int find(const struct hf_lock_records *records, pid_t pid, const struct hf_lock_id *id)
 {
 	for (int i = 0; i < (int)records->count; i++)
-		if (records->at[i].waits && records->at[i].pid == getpid() &&
+		if (records->at[i].waits && records->at[i].pid == pid &&
 		    hf_lock_id_equal(&records->at[i].id, id))
 			return i;
 	return NOBODY;
+}
+
+/* Do all in the circle wait still? Of one that has given up meanwhile it is not known that it was
+ * younger. */
+static bool is_still_closed(const struct search *s, int last)
+{
+	struct hf_lock_records now;
+	bool closed = hf_lock_records_read(&now);
+
+	for (int i = last; closed && i != s->me; i = s->from[i])
+		closed = find(&now, waiter(s, i)->pid, &waiter(s, i)->id) != NOBODY;
+	hf_lock_records_free(&now);
+	return closed;
 }
 
 /* Is it a waiter of this library, which looks at circles as we do? */
@@ -178,33 +193,63 @@ static void name_lock(char *out, size_t size, pid_t pid, const struct hf_lock_id
 		closedir(dir);
 }
 
+/* Who has what waiter w waits for in the family of waiter v, which this process may not be. */
+static struct hf_lock_owner find_owner(const struct search *s, const struct hf_lock_record *w,
+				       pid_t v)
+{
+	struct hf_lock_owner owner = {.pid = v};
+	const struct hf_lock_owner *found;
+	struct hf_lock_family family;
+
+	if (hf_lock_family_read(&family, v, s->records, s->keepers)) {
+		found = owner_in(&family, w);
+		if (found)
+			owner = *found;
+		hf_lock_family_free(&family);
+	}
+	return owner;
+}
+
 /* One edge: what waiter i waits for is held by whom, and what that one waits for. */
 static void tell_edge(const struct search *s, int i, int k, char *out, size_t size)
 {
-	const struct hf_lock_record *w = waiter(s, i), *v = waiter(s, k);
-	char who[300], lock[300], under[32] = "";
-	const struct hf_lock_owner *owner;
-	struct hf_lock_family family;
-	pid_t holder = v->pid;
+	const struct hf_lock_record *v = waiter(s, k);
+	struct hf_lock_owner owner = find_owner(s, waiter(s, i), v->pid);
+	char who[300], lock[300], link[64] = "which";
 
-	if (hf_lock_family_read(&family, v->pid, s->records)) {
-		owner = keeper(&family, w);
-		holder = owner ? owner->pid : v->pid;
-		hf_lock_family_free(&family);
-	}
-	if (holder != v->pid)
-		snprintf(under, sizeof(under), "under which PID %d", (int)v->pid);
+	if (owner.pid != v->pid)
+		snprintf(link, sizeof(link), "under %s PID %d",
+			 owner.keeper ? "whose owner" : "which", (int)v->pid);
+	else if (owner.keeper)
+		snprintf(link, sizeof(link), "whose owner");
 	name_lock(lock, sizeof(lock), v->pid, &v->id);
-	snprintf(out, size, "%s, %s waits for %s, held by ",
-		 hf_circle_name(who, sizeof(who), holder), under[0] ? under : "which", lock);
+	snprintf(out, size, "%s,%s %s waits for %s, held by ",
+		 hf_circle_name(who, sizeof(who), owner.keeper ? owner.keeper : owner.pid),
+		 owner.keeper ? " a keeper," : "", link, lock);
+}
+
+/* The last edge ends in this process's own family. */
+static void tell_own(const struct hf_lock_owner *own, char *out, size_t size)
+{
+	char who[300], keeper[300];
+
+	if (own && own->keeper)
+		snprintf(out, size, "%s, the keeper of %s%s",
+			 hf_circle_name(keeper, sizeof(keeper), own->keeper),
+			 own->pid == getpid() ? "this command"
+					      : hf_circle_name(who, sizeof(who), own->pid),
+			 own->pid == getpid() ? "" : ", this command's own ancestor");
+	else if (own && own->pid != getpid())
+		snprintf(out, size, "%s, this command's own ancestor",
+			 hf_circle_name(who, sizeof(who), own->pid));
+	else
+		snprintf(out, size, "this command");
 }
 
 /* from[] leads from the last waiter back to this one: turn it round while telling. */
 static void tell(const struct search *s, int last, char *text, size_t size)
 {
-	const struct hf_lock_owner *own = keeper(s->family, waiter(s, last));
 	int chain[MOST_NAMED], n = 0;
-	char who[300];
 	size_t used;
 
 	for (int i = last; i != s->me && n < MOST_NAMED; i = s->from[i])
@@ -214,22 +259,23 @@ static void tell(const struct search *s, int last, char *text, size_t size)
 		tell_edge(s, i, chain[k], text + used, size - used);
 		used += strlen(text + used);
 	}
-	if (used < size && own && own->pid != getpid())
-		snprintf(text + used, size - used, "%s, this command's own ancestor",
-			 hf_circle_name(who, sizeof(who), own->pid));
-	else if (used < size)
-		snprintf(text + used, size - used, "this command");
+	if (used < size)
+		tell_own(owner_in(s->family, waiter(s, last)), text + used, size - used);
 }
 
 enum hf_circle hf_circle_find(int fd, const struct hf_lock_records *records,
-			      const struct hf_lock_family *family, char *text, size_t size)
+			      struct hf_keepers *keepers, const struct hf_lock_family *family,
+			      char *text, size_t size)
 {
-	struct search s = {.records = records, .family = family, .end = hf_now() + LOOK_MS * HF_MS};
+	struct search s = {.records = records,
+			   .keepers = keepers,
+			   .family = family,
+			   .end = hf_now() + LOOK_MS * HF_MS};
 	enum hf_circle result = HF_CIRCLE_NONE;
 	struct hf_lock_id id;
 	int last = NOBODY;
 
-	if (!hf_lock_id_of(fd, &id) || (s.me = find_me(records, &id)) == NOBODY ||
+	if (!hf_lock_id_of(fd, &id) || (s.me = find(records, getpid(), &id)) == NOBODY ||
 	    !is_waited_for(&s))
 		return HF_CIRCLE_NONE;
 	s.from = malloc(records->count * sizeof(*s.from));
@@ -243,6 +289,8 @@ enum hf_circle hf_circle_find(int fd, const struct hf_lock_records *records,
 		result = is_victim(&s, last) ? HF_CIRCLE_MINE : HF_CIRCLE_OTHER;
 	if (result == HF_CIRCLE_MINE && text)
 		tell(&s, last, text, size);
+	else if (result == HF_CIRCLE_MINE && !is_still_closed(&s, last))
+		result = HF_CIRCLE_NONE;
 	free(s.from);
 	free(s.queue);
 	return result;

@@ -13,8 +13,7 @@
 
 enum { MOST_ANCESTORS = 1000 }; /* a longer chain is a circle of reused PIDs */
 
-static bool add_owner(struct hf_lock_family *family, pid_t pid, int fd,
-		      const struct hf_lock_record *record)
+static bool add_owner(struct hf_lock_family *family, const struct hf_lock_owner *owner)
 {
 	if (family->count == family->room) {
 		size_t more = family->room ? 2 * family->room : 8;
@@ -25,13 +24,14 @@ static bool add_owner(struct hf_lock_family *family, pid_t pid, int fd,
 		family->at = at;
 		family->room = more;
 	}
-	family->at[family->count++] = (struct hf_lock_owner){pid, fd, *record};
+	family->at[family->count++] = *owner;
 	return true;
 }
 
 struct collect {
 	struct hf_lock_family *family;
-	pid_t pid; /* the one that is being looked at */
+	const struct hf_lock_records *records;
+	pid_t pid, keeper; /* what the one holds, or the other for it, is being looked at */
 	bool ok;
 };
 
@@ -39,23 +39,37 @@ static bool collect(void *context, int fd, const struct hf_lock_record *record)
 {
 	struct collect *c = context;
 
-	c->ok = add_owner(c->family, c->pid, fd, record);
+	c->ok = add_owner(c->family, &(struct hf_lock_owner){c->pid, c->keeper, fd, *record});
 	return c->ok;
 }
 
-bool hf_lock_family_read(struct hf_lock_family *family, pid_t pid,
-			 const struct hf_lock_records *records)
+static void collect_from(struct collect *c, pid_t holder)
 {
-	struct collect c = {.family = family, .pid = pid, .ok = hf_proc_mounted()};
+	if (hf_lock_held_by(holder, collect, c))
+		return;
+	c->family->hidden = true;
+	for (size_t k = 0; c->records && k < c->records->count && c->ok; k++)
+		if (!c->records->at[k].waits && c->records->at[k].pid == holder)
+			collect(c, -1, &c->records->at[k]);
+}
+
+bool hf_lock_family_read(struct hf_lock_family *family, pid_t pid,
+			 const struct hf_lock_records *records, struct hf_keepers *keepers)
+{
+	struct collect c = {.family = family, .records = records, .pid = pid};
 	struct hf_proc proc;
 
 	*family = (struct hf_lock_family){NULL, 0, 0, false};
+	c.ok = hf_proc_mounted();
 	for (int i = 0; i < MOST_ANCESTORS && c.pid > 0 && c.ok; i++) {
-		if (!hf_lock_held_by(c.pid, collect, &c)) {
-			family->hidden = true;
-			for (size_t k = 0; records && k < records->count && c.ok; k++)
-				if (!records->at[k].waits && records->at[k].pid == c.pid)
-					collect(&c, -1, &records->at[k]);
+		c.keeper = 0;
+		collect_from(&c, c.pid);
+		for (size_t k = 0; keepers && k < keepers->count && c.ok; k++) {
+			if (keepers->at[k].owner != c.pid ||
+			    !hf_keeper_is_believed(&keepers->at[k]))
+				continue;
+			c.keeper = keepers->at[k].pid;
+			collect_from(&c, c.keeper);
 		}
 		c.pid = hf_proc_read(c.pid, &proc) ? proc.parent : 0;
 	}
@@ -89,15 +103,22 @@ static bool owns(const struct hf_lock_owner *owner, const struct hf_lock_id *id,
 	return owner->pid != getpid() || owner->record.pid != owner->pid || !has_threads();
 }
 
-const struct hf_lock_owner *hf_lock_family_owner(const struct hf_lock_family *family,
-						 const struct hf_lock_id *id, bool exclusive)
+static const struct hf_lock_owner *find_eldest(const struct hf_lock_family *family,
+					       const struct hf_lock_id *id, bool exclusive,
+					       bool kept_too)
 {
 	const struct hf_lock_owner *eldest = NULL;
 
 	for (size_t i = 0; i < family->count; i++)
-		if (owns(&family->at[i], id, exclusive))
+		if ((kept_too || !family->at[i].keeper) && owns(&family->at[i], id, exclusive))
 			eldest = &family->at[i];
 	return eldest;
+}
+
+const struct hf_lock_owner *hf_lock_family_owner(const struct hf_lock_family *family,
+						 const struct hf_lock_id *id, bool exclusive)
+{
+	return find_eldest(family, id, exclusive, true);
 }
 
 /* The first word of /proc/PID/name; "" if it cannot be read. */
@@ -236,7 +257,7 @@ const struct hf_lock_owner *hf_lock_family_stands(const struct hf_lock_family *f
 	bool stands = false;
 
 	for (size_t i = 0; i < family->count && !stands; i++)
-		stands = owns(&family->at[i], id, exclusive) &&
+		stands = !family->at[i].keeper && owns(&family->at[i], id, exclusive) &&
 			 (family->at[i].pid == getpid() || hf_lock_awaits_us(family->at[i].pid));
-	return stands ? hf_lock_family_owner(family, id, exclusive) : NULL;
+	return stands ? find_eldest(family, id, exclusive, false) : NULL;
 }

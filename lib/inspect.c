@@ -12,6 +12,7 @@
 #include "circle.h"
 #include "clock.h"
 #include "keeper_ask.h"
+#include "keepers.h"
 #include "proc.h"
 
 const char *hf_inspect_state_name(enum hf_inspect_state state)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "keepers.h"
 #include "proc.h"
 #include "sys.h"
 
@@ -61,24 +62,6 @@ static bool await(int socket, int64_t deadline)
 	return ready > 0;
 }
 
-/* HF_NO: nobody listens there. HF_BUSY: too many ask. */
-static enum hf_status reach(const struct sockaddr_un *address, socklen_t size, int *fd,
-			    struct ucred *peer)
-{
-	int saved;
-
-	*fd = sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (*fd < 0)
-		return HF_OS;
-	if (sys_connect(*fd, (const struct sockaddr *)address, size) == 0 &&
-	    hf_keeper_peer(*fd, peer))
-		return HF_OK;
-	saved = errno;
-	sys_close(*fd);
-	errno = saved;
-	return errno == EAGAIN ? HF_BUSY : errno == ECONNREFUSED ? HF_NO : HF_OS;
-}
-
 /* One question over a socket that has been reached, to be closed here. HF_NO: it went away without
  * a word. HF_DATA: it speaks otherwise. */
 static enum hf_status talk(int fd, struct hf_keeper_question *q, int64_t patience,
@@ -117,8 +100,7 @@ static enum hf_status strange(pid_t pid, enum hf_status status, struct hf_err *e
 		hf_advise(err, "is it stopped? its locks are held as long as it is there");
 		return HF_BUSY;
 	case HF_DATA:
-		return hf_fail(err, HF_DATA, "the keeper, PID %d, is of another version",
-			       (int)pid);
+		return hf_fail(err, HF_DATA, "the keeper, PID %d, is of another version", (int)pid);
 	default:
 		return hf_fail_errno_as(err, HF_OS, "cannot ask the keeper, PID %d", (int)pid);
 	}
@@ -138,21 +120,24 @@ static enum hf_status ask(uint64_t pidns, pid_t pid, uint64_t start, struct hf_k
 	socklen_t size = hf_keeper_name(&address, pidns, pid, start);
 	enum hf_status status = HF_NO;
 	struct ucred peer;
-	int fd;
 
 	/* one that went away without a word may have heard, or not: is it there still? */
 	for (int tries = 0; tries < MOST_TRIES && status == HF_NO; tries++) {
-		status = reach(&address, size, &fd, &peer);
-		if (status == HF_NO)
+		int fd = -1;
+
+		status = hf_keeper_reach(&fd, &address, size, &peer);
+		if (status == HF_NO) {
+			sys_close(fd);
 			return HF_NO;
+		}
 		if (status != HF_OK)
 			break;
 		if (peer.pid != pid || (geteuid() != 0 && peer.uid != geteuid())) {
 			sys_close(fd);
 			return peer.pid == pid ? foreign(pid, peer.uid, err) : HF_NO;
 		}
-		status = talk(fd, q, q->what == HF_KEEPER_STATUS ? LOOK_PATIENCE : PATIENCE,
-			      answer, NULL);
+		status = talk(fd, q, q->what == HF_KEEPER_STATUS ? LOOK_PATIENCE : PATIENCE, answer,
+			      NULL);
 	}
 	return status == HF_OK ? status : strange(pid, status, err);
 }
@@ -282,27 +267,29 @@ static bool keeps(const struct hf_keeper_answer *answer, const struct hf_keeper_
 	return false;
 }
 
-/* Ask who listens there. HF_OK: our ancestor's keeper; which has the inode locked, as the name says
- * if it is named for it. HF_NO: nobody is there. HF_BUSY: somebody else is. A foreign user's is not
- * asked: he could lend a descriptor that he goes on to unlock. */
-static enum hf_status try_keeper(const struct sockaddr_un *address, socklen_t size,
+/* Ask who listens there, over *fd (hf_keeper_reach). HF_OK: our ancestor's keeper; which has the
+ * inode locked, as the name says if it is named for it. HF_NO: nobody is there. HF_BUSY: somebody
+ * else is. A foreign user's is not asked: he could lend a descriptor that he goes on to unlock. */
+static enum hf_status try_keeper(int *fd, const struct sockaddr_un *address, socklen_t size,
 				 struct hf_keeper_question *q, bool named,
 				 struct hf_keeper_loan *loan)
 {
 	struct hf_keeper_answer answer;
 	enum hf_status status;
 	struct ucred peer;
-	int fd;
+	int reached;
 
 	*loan = (struct hf_keeper_loan){0};
-	status = reach(address, size, &fd, &peer);
+	status = hf_keeper_reach(fd, address, size, &peer);
 	if (status != HF_OK)
 		return status == HF_NO ? HF_NO : HF_BUSY;
+	reached = *fd;
+	*fd = -1;
 	if (peer.uid != geteuid()) {
-		sys_close(fd);
+		sys_close(reached);
 		return HF_BUSY;
 	}
-	if (talk(fd, q, LOAN_PATIENCE, &answer, loan) == HF_OK && is_ours(&answer, &peer) &&
+	if (talk(reached, q, LOAN_PATIENCE, &answer, loan) == HF_OK && is_ours(&answer, &peer) &&
 	    (named || loan->count > 0 || keeps(&answer, q))) {
 		loan->keeper = answer.pid;
 		loan->owner = answer.owner;
@@ -313,50 +300,25 @@ static enum hf_status try_keeper(const struct sockaddr_un *address, socklen_t si
 	return HF_BUSY;
 }
 
-/* Is it to be asked? Its title says for whom it is, so that of the others one that is stopped is
- * not waited for. */
-static bool is_for_ancestor(pid_t pid)
-{
-	char path[32], title[64] = "";
-	int owner = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	if (fgets(title, sizeof(title), f))
-		sscanf(title, HF_KEEPER_TOOL ", for PID %d", &owner);
-	fclose(f);
-	return owner > 0 && hf_proc_is_ancestor(owner);
-}
-
-/* Every keeper there is for an ancestor, since strangers can take all the names of an inode. */
-static bool search_all(struct hf_keeper_question *q, struct hf_keeper_loan *loan)
+/* Every keeper there is for an ancestor, since strangers can take all the names of an inode. Of the
+ * others one that is stopped is not waited for. */
+static bool search_all(int *fd, struct hf_keeper_question *q, struct hf_keeper_loan *loan)
 {
 	int64_t end = hf_deadline_in(LOAN_PATIENCE);
-	FILE *names = fopen("/proc/net/unix", "re");
-	unsigned long long pidns, start;
-	struct sockaddr_un address;
-	struct hf_proc proc;
+	uint64_t pidns = hf_keeper_pidns();
+	struct hf_keepers keepers;
 	bool found = false;
-	char line[256];
-	socklen_t size;
-	int pid;
 
-	while (names && !found && hf_until(end) > 0 && fgets(line, sizeof(line), names)) {
-		const char *name = strchr(line, '@');
+	hf_keepers_read(&keepers);
+	for (size_t i = 0; i < keepers.count && !found && hf_until(end) > 0; i++) {
+		const struct hf_keeper_seen *k = &keepers.at[i];
+		struct sockaddr_un address;
+		socklen_t size = hf_keeper_name(&address, pidns, k->pid, k->start);
 
-		if (!name ||
-		    sscanf(name, "@holdfast/keeper/%llu/%d/%llu", &pidns, &pid, &start) != 3 ||
-		    pidns != hf_keeper_pidns() || !hf_proc_read(pid, &proc) ||
-		    proc.start != start || !is_for_ancestor(pid))
-			continue;
-		size = hf_keeper_name(&address, pidns, pid, start);
-		found = try_keeper(&address, size, q, false, loan) == HF_OK;
+		found = hf_proc_is_ancestor(k->owner) &&
+			try_keeper(fd, &address, size, q, false, loan) == HF_OK;
 	}
-	if (names)
-		fclose(names);
+	hf_keepers_free(&keepers);
 	return found;
 }
 
@@ -365,19 +327,22 @@ static bool search(const struct stat *inode, enum hf_keeper_what what, struct hf
 {
 	struct hf_keeper_question q = {
 		.what = what, .device = inode->st_dev, .inode = inode->st_ino};
+	bool taken = true, found = false;
 	struct sockaddr_un address;
-	bool taken = true;
+	int fd = -1;
 
-	for (int k = 0; k < HF_KEEPER_NAMES; k++) {
-		socklen_t size =
-			hf_keeper_lock_name(&address, inode->st_dev, inode->st_ino, k);
-		enum hf_status status = try_keeper(&address, size, &q, true, loan);
+	for (int k = 0; k < HF_KEEPER_NAMES && !found; k++) {
+		socklen_t size = hf_keeper_lock_name(&address, inode->st_dev, inode->st_ino, k);
+		enum hf_status status = try_keeper(&fd, &address, size, &q, true, loan);
 
-		if (status == HF_OK)
-			return true;
+		found = status == HF_OK;
 		taken &= status != HF_NO;
 	}
-	return taken && search_all(&q, loan);
+	if (!found && taken)
+		found = search_all(&fd, &q, loan);
+	if (fd >= 0)
+		sys_close(fd);
+	return found;
 }
 
 bool hf_keeper_borrow(const struct stat *inode, struct hf_keeper_loan *loan)

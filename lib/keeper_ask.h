@@ -24,9 +24,6 @@
 #include "err.h"
 #include "keeper_wire.h"
 
-/* What a keeper is called: the tool that leaves it behind. */
-#define HF_KEEPER_TOOL "lock-acquire"
-
 struct hf_handle {
 	pid_t pid;
 	uint64_t start, pidns, nonce;

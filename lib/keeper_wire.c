@@ -9,8 +9,8 @@
 
 #include "sys.h"
 
-__attribute__((format(printf, 2, 3))) static socklen_t
-put_name(struct sockaddr_un *address, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static socklen_t put_name(struct sockaddr_un *address,
+								const char *format, ...)
 {
 	va_list args;
 	int n;
@@ -96,4 +96,25 @@ bool hf_keeper_peer(int socket, struct ucred *peer)
 	socklen_t size = sizeof(*peer);
 
 	return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, peer, &size) == 0;
+}
+
+enum hf_status hf_keeper_reach(int *fd, const struct sockaddr_un *address, socklen_t size,
+			       struct ucred *peer)
+{
+	int saved;
+
+	if (*fd < 0)
+		*fd = sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (*fd < 0)
+		return HF_OS;
+	if (sys_connect(*fd, (const struct sockaddr *)address, size) == 0 &&
+	    hf_keeper_peer(*fd, peer))
+		return HF_OK;
+	if (errno == ECONNREFUSED)
+		return HF_NO;
+	saved = errno;
+	sys_close(*fd);
+	*fd = -1;
+	errno = saved;
+	return errno == EAGAIN ? HF_BUSY : HF_OS;
 }

@@ -12,10 +12,9 @@
 
 #include "circle.h"
 #include "clock.h"
-#include "family.h"
 #include "fd.h"
-#include "keeper_ask.h"
 #include "kick.h"
+#include "lock_look.h"
 #include "sys.h"
 #include "waitfor.h"
 
@@ -33,28 +32,14 @@ enum {
  * in the middle of a look. So it has copies of everything, and says nothing without the mutex.
  */
 struct watch {
-	int fd;
-	enum hf_lock_mode mode;
 	struct hf_wait wait;
-	bool nested; /* this process inherits locks */
-	int64_t start;
+	struct hf_look look; /* the watching thread's */
 
 	struct hf_kick kick; /* over: it is to give up; err says why */
 	int users;
 	int looks;
 	struct hf_err err;
 	char path[];
-};
-
-/* What one look at the kernel's records has shown. */
-struct findings {
-	struct hf_lock_records records;
-	struct hf_lock_family family;
-	const struct hf_lock_owner *owner; /* in the family; it cannot end */
-	bool circle;			   /* and it is for us to give up */
-	struct hf_keeper_loan kept;	   /* for an ancestor that waits for us; or owner 0 */
-	bool blind;
-	pid_t holder;
 };
 
 /* The limit as the user wrote it: the deadline was made some microseconds before the wait. */
@@ -88,134 +73,40 @@ static enum hf_status busy(int fd, const char *path, const struct hf_wait *wait,
 	return HF_BUSY;
 }
 
-/* With the mutex, since the words may ask the environment for the time zone. */
-static void refuse_family(struct watch *w, const struct hf_lock_owner *owner)
-{
-	char who[512];
-
-	if (owner->pid == getpid())
-		hf_fail(&w->err, HF_USAGE,
-			"cannot lock '%s': this command holds it already, by descriptor %d",
-			w->path, owner->fd);
-	else
-		hf_fail(&w->err, HF_USAGE,
-			"cannot lock '%s': it is held by this command's own ancestor, %s", w->path,
-			hf_proc_describe(who, sizeof(who), owner->pid));
-	hf_advise(&w->err,
-		  "it would wait for itself: lock another file here, or give the lock back "
-		  "before");
-}
-
-static void refuse_kept(struct watch *w, const struct hf_keeper_loan *kept)
-{
-	char keeper[300], owner[300];
-
-	hf_fail(&w->err, HF_USAGE,
-		"cannot lock '%s': it is held by %s, for this command's own ancestor, %s", w->path,
-		hf_circle_name(keeper, sizeof(keeper), kept->keeper),
-		hf_circle_name(owner, sizeof(owner), kept->owner));
-	hf_advise(&w->err, "lock another file here, or give the lock back before (lock-release)");
-}
-
-static void refuse_circle(struct watch *w, const struct findings *f)
-{
-	char text[900] = "";
-
-	hf_circle_find(w->fd, &f->records, &f->family, text, sizeof(text));
-	hf_fail(&w->err, HF_BUSY, "cannot lock '%s': standing still: %s", w->path, text);
-	hf_advise(&w->err, "this command gives up, being the youngest in the circle; it can be "
-			   "tried again");
-	hf_advise(&w->err, "take all the locks by one lock-run, which orders them");
-}
-
-static void refuse_blind(struct watch *w)
-{
-	hf_fail(&w->err, HF_UNAVAILABLE,
-		"cannot wait for '%s' for ever: /proc is not mounted, and the lock may be held by "
-		"this command's own ancestor",
-		w->path);
-	hf_advise(&w->err, "mount /proc, or limit the wait with -w");
-}
-
-/* Does the family hold another lock, which others may wait for? */
-static bool holds_other(const struct hf_lock_family *family, const struct hf_lock_id *id)
-{
-	for (size_t i = 0; i < family->count; i++)
-		if (!hf_lock_id_equal(&family->at[i].record.id, id))
-			return true;
-	return false;
-}
-
-/* Without the mutex. true: later looks can find more. */
-static bool look(const struct watch *w, struct findings *f)
-{
-	bool exclusive = w->mode == HF_LOCK_EXCLUSIVE;
-	struct hf_lock_id id;
-	struct stat st;
-
-	*f = (struct findings){.holder = -1};
-	if (w->looks == 1 && w->wait.notice)
-		f->holder = hf_lock_holder(w->fd);
-	if (!hf_lock_id_of(w->fd, &id) || !hf_lock_family_read(&f->family, getpid(), NULL)) {
-		f->blind = w->wait.deadline == HF_NEVER && w->nested && !hf_proc_mounted();
-		return false;
-	}
-	/* /proc/locks is dear where many wait: read only by who can be in a circle */
-	if (w->looks > 0 && (f->family.hidden || holds_other(&f->family, &id)) &&
-	    hf_lock_records_read(&f->records)) {
-		hf_lock_family_free(&f->family);
-		hf_lock_family_read(&f->family, getpid(), &f->records);
-		f->circle =
-			hf_circle_find(w->fd, &f->records, &f->family, NULL, 0) == HF_CIRCLE_MINE;
-	}
-	f->owner = hf_lock_family_stands(&f->family, &id, exclusive);
-	if (!f->owner && fstat(w->fd, &st) == 0 && hf_keeper_find(&st, &f->kept) &&
-	    !hf_lock_awaits_us(f->kept.owner))
-		f->kept.owner = 0;
-	return w->looks == 0 || f->family.count > 0;
-}
-
-/* With the mutex: say what was found. true: the wait is over. */
-static bool report(struct watch *w, const struct findings *f)
+/* With the mutex: whom one waits for. */
+static void notify(struct watch *w, pid_t holder)
 {
 	char who[512], raw[1024], line[1024];
 
-	if (f->owner)
-		refuse_family(w, f->owner);
-	else if (f->kept.owner)
-		refuse_kept(w, &f->kept);
-	else if (f->circle)
-		refuse_circle(w, f);
-	else if (f->blind)
-		refuse_blind(w);
-	else if (f->holder >= 0) {
-		snprintf(raw, sizeof(raw), "waiting for '%s', held by %s", w->path,
-			 hf_proc_describe(who, sizeof(who), f->holder));
-		hf_escape(line, sizeof(line), raw);
-		w->wait.notice(w->wait.context, line);
-	}
-	return f->owner || f->kept.owner || f->circle || f->blind;
+	snprintf(raw, sizeof(raw), "waiting for '%s', held by %s", w->path,
+		 hf_proc_describe(who, sizeof(who), holder));
+	hf_escape(line, sizeof(line), raw);
+	w->wait.notice(w->wait.context, line);
 }
 
 /* One look, with the mutex, which is given back meanwhile. true: the wait is over. *next is when to
  * look again. */
 static bool look_once(struct watch *w, int64_t *next)
 {
-	int64_t pause = (hf_now() - w->start) / 4;
-	struct findings f;
-	bool over, again;
+	int64_t pause = (hf_now() - w->look.start) / 4;
+	bool wanted = w->looks == 1 && w->wait.notice, again, over;
+	struct hf_look_found found;
+	pid_t holder = 0;
 
 	pthread_mutex_unlock(&w->kick.mutex);
 	if (w->looks == 0)
 		prctl(PR_SET_NAME, HF_WATCH_NAME);
-	again = look(w, &f);
+	if (wanted)
+		holder = hf_lock_holder(w->look.fd);
+	again = hf_look(&w->look, &found);
 	pthread_mutex_lock(&w->kick.mutex);
-	over = !w->kick.left && report(w, &f);
-	hf_lock_family_free(&f.family);
-	hf_lock_records_free(&f.records);
+	over = !w->kick.left && hf_look_is_over(&w->look, &found, &w->err);
+	if (wanted && !w->kick.left && !over)
+		notify(w, holder);
+	hf_look_free(&found);
 	pause = pause < LOOK_MS * HF_MS ? LOOK_MS * HF_MS : pause;
 	if (w->looks++ == 0)
-		*next = w->start + LOOK_MS * HF_MS;
+		*next = w->look.start + LOOK_MS * HF_MS;
 	else
 		*next = again ? hf_now() + (pause < MOST_MS * HF_MS ? pause : MOST_MS * HF_MS)
 			      : HF_NEVER;
@@ -237,7 +128,7 @@ static void leave(struct watch *w)
 static void *watch(void *arg)
 {
 	struct watch *w = arg;
-	int64_t next = w->start + FIRST_LOOK_MS * HF_MS, deadline = w->wait.deadline;
+	int64_t next = w->look.start + FIRST_LOOK_MS * HF_MS, deadline = w->wait.deadline;
 	bool over = false;
 
 	pthread_mutex_lock(&w->kick.mutex);
@@ -287,10 +178,16 @@ static struct watch *make_watch(int fd, enum hf_lock_mode mode, const char *path
 
 	if (!w)
 		return NULL;
-	*w = (struct watch){.fd = fd, .mode = mode, .wait = *wait, .start = hf_now()};
-	strcpy(w->path, path);
-	w->nested = getenv(HF_FD_ENV);
-	w->users = 2;
+	*w = (struct watch){
+		.wait = *wait,
+		.look = {.fd = fd,
+			 .exclusive = mode == HF_LOCK_EXCLUSIVE,
+			 .for_ever = wait->deadline == HF_NEVER && getenv(HF_FD_ENV),
+			 .forbid = wait->forbid,
+			 .start = hf_now()},
+		.users = 2,
+	};
+	w->look.path = strcpy(w->path, path);
 	hf_kick_init(&w->kick);
 	return w;
 }
@@ -311,10 +208,10 @@ static void stop_watch(struct watch *w, struct hf_err *why)
  */
 static enum hf_status block(struct watch *w)
 {
-	int operation = w->mode == HF_LOCK_SHARED ? LOCK_SH : LOCK_EX, result;
+	int operation = w->look.exclusive ? LOCK_EX : LOCK_SH, result;
 
 	do
-		result = sys_flock(w->fd, operation);
+		result = sys_flock(w->look.fd, operation);
 	while (result < 0 && errno == EINTR && !atomic_load(&w->kick.over) && !hf_has_given_up());
 	if (result == 0)
 		return HF_OK;
@@ -358,7 +255,7 @@ enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
 		return busy(fd, path, wait, 0, err);
 	why.message[0] = '\0';
 	w = make_watch(fd, mode, path, wait);
-	start = w ? w->start : 0;
+	start = w ? w->look.start : 0;
 	switch (w ? block_watched(w, &why) : HF_OS) {
 	case HF_OK:
 		return HF_OK;

@@ -10,14 +10,12 @@
  * restarts the call, sends it to the end of the queue. So the clock is watched by a second thread,
  * which is made when the lock is not free. It
  *
- *	- after 25 ms looks whether the lock is held by a descriptor that the waiter inherited, or
- *	  by an ancestor that waits for it to end: then waiting can never end, and the wait fails
- *	  (HF_USAGE; family.h says what is seen);
+ *	- after 25 ms, after 1 s, and then again and again (each second in the beginning, every
+ *	  ten in a long wait) looks whether the wait can end at all (lock_look.h): not if the lock
+ *	  is held by a descriptor that the waiter inherited, by an ancestor that waits for it to
+ *	  end, or by a keeper for such an ancestor; nor in a circle of waiters, in which exactly
+ *	  one gives up (circle.h);
  *	- after 1 s says whom one waits for (wait->notice);
- *	- after 1 s, if the waiter or its ancestors hold other locks, looks for a circle of waiters
- *	  (circle.h), in which exactly one gives up (HF_BUSY). It looks again and again, each second
- *	  in the beginning, every ten in a long wait;
- *	- the same where the lock is held by a keeper (keeper_ask.h) for such an ancestor;
  *	- at the deadline ends the wait (HF_BUSY), by HF_WAIT_SIGNAL to the waiting thread, again
  *	  and again until it has left the call.
  *
@@ -25,9 +23,6 @@
  * detached and takes no signals, and nobody stays for its end: it may outlive the call by 25 ms or
  * by the look that it is at. (The kernel closes an ending process's files only when all its threads
  * have ended: whoever unlocks by exiting does better to close the descriptor first.)
- *
- * Where /proc is not mounted nothing can be looked at: a wait for ever is then refused
- * (HF_UNAVAILABLE) if this process inherits locks (fd.h), any other goes on to its deadline.
  *
  * A process that gives up (clock.h) leaves the queue at the next signal with a handler.
  *
@@ -39,6 +34,7 @@
  */
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -57,12 +53,20 @@ struct hf_wait {
 	 * n²/2 bytes long where n wait. */
 	void (*notice)(void *context, const char *line);
 	void *context;
+
+	/* Called once, on the watching thread, 25 ms into the wait: may one wait for this path at
+	 * all? HF_OK, or why not, which ends the wait. NULL: one may. */
+	enum hf_status (*forbid)(const char *path, struct hf_err *err);
+
+	/* flock(2) without waiting has just failed: it is not tried again before the wait. */
+	bool tried;
 };
 
 /*
  * Take flock(2) on fd. path is for messages. HF_OK: held. HF_BUSY: not within the deadline; err (if
  * not NULL: the holder is looked for only then) names the lock, the holder and what to do; or given
- * up in a circle. HF_USAGE: an ancestor holds it, or a descriptor of this process (err says who).
+ * up in a circle. HF_USAGE: an ancestor holds it, or a descriptor of this process (err says who),
+ * or the wait was forbidden. HF_UNAVAILABLE: it could be so, and /proc is not there to tell.
  * HF_OS and others: the lock cannot be had here (EBADF on NFS without write access, ENOLCK).
  * The lock is not taken twice: a descriptor must not hold one already.
  */

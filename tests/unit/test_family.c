@@ -16,7 +16,7 @@ static int look_at_family(const struct rival *self, void *arg)
 
 	close_range((unsigned int)fd + 1, ~0U, 0);
 	(void)self;
-	if (!hf_lock_id_of(fd, &id) || !hf_lock_family_read(&family, getpid(), NULL))
+	if (!hf_lock_id_of(fd, &id) || !hf_lock_family_read(&family, getpid(), NULL, NULL))
 		return 99;
 	/* shared by the parent: in the way of an exclusive one only */
 	owner = hf_lock_family_owner(&family, &id, true);
@@ -27,7 +27,7 @@ static int look_at_family(const struct rival *self, void *arg)
 
 	/* where nobody may be looked at, who took it is in the records */
 	if (!hf_lock_records_read(&records) || seteuid(65534) < 0 ||
-	    !hf_lock_family_read(&family, getpid(), &records))
+	    !hf_lock_family_read(&family, getpid(), &records, NULL))
 		return 97;
 	owner = hf_lock_family_owner(&family, &id, true);
 	if (!family.hidden || !owner || owner->pid != getppid() || owner->fd != -1)
@@ -78,7 +78,7 @@ static int judge_parent(const struct rival *self, void *arg)
 	close_range((unsigned int)fd + 1, ~0U, 0);
 	while (!parent_awaits_child())
 		nap();
-	if (!hf_lock_id_of(fd, &id) || !hf_lock_family_read(&family, getpid(), NULL))
+	if (!hf_lock_id_of(fd, &id) || !hf_lock_family_read(&family, getpid(), NULL, NULL))
 		return 99;
 	stands = hf_lock_family_stands(&family, &id, true);
 	hf_lock_family_free(&family);

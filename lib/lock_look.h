@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_LOCK_LOOK_H
+#define HF_LOCK_LOOK_H
+
+/*
+ * Looks aside from a wait for flock(2): can it end at all?
+ *
+ * Made by the watching thread of lock_wait.h, 25 ms into the wait, then after a second, and again
+ * and again. What a look can find:
+ *
+ *	HF_USAGE	the lock is held by a descriptor that the waiter inherited, by an ancestor
+ *			that waits for it to end, or by a keeper for such an ancestor
+ *	HF_USAGE	the wait is against the order of locks (struct hf_wait's forbid)
+ *	HF_BUSY		from the second look on: a circle of waiters, and this one is to give up
+ *	HF_UNAVAILABLE	nothing can be seen, and the wait is for ever (see below)
+ *
+ * What a look costs. The ancestors' descriptors are looked at every time: a millisecond. Two places
+ * are dear where many wait: /proc/locks, n²/2 bytes long for n waiters, and /proc/net/unix, which
+ * shows whether something is kept for an ancestor. A waiter that holds other locks, or has some
+ * kept, can be in a circle, and reads both at each look. One of which nothing of the kind is known
+ * reads /proc/net/unix at the second look, and then seldom: after four times as long, each minute
+ * in the end. So does one with ancestors that it may not look at read /proc/locks, which tells what
+ * those took themselves.
+ *
+ * Where /proc is not mounted nothing can be looked at: a wait for ever is then refused if this
+ * process inherits locks (fd.h), any other goes on to its deadline.
+ *
+ * Never blocks. One thread at a time.
+ */
+
+#include <stdint.h>
+
+#include "circle.h"
+#include "err.h"
+#include "keeper_ask.h"
+
+/* Of one wait, from look to look. The first five are the caller's. */
+struct hf_look {
+	int fd;
+	bool exclusive;
+	const char *path;
+	bool for_ever; /* and this process inherits locks */
+	enum hf_status (*forbid)(const char *path, struct hf_err *err); /* or NULL */
+
+	int64_t start;	/* of the wait */
+	int count;	/* of looks */
+	bool likely;	/* other locks are held, or kept: it can be in a circle */
+	int64_t seldom; /* when what is not likely is looked for again */
+};
+
+/* What one look has shown. */
+struct hf_look_found {
+	struct hf_lock_records records;
+	struct hf_keepers keepers;
+	struct hf_lock_family family;
+	const struct hf_lock_owner *owner; /* in the family; it cannot end */
+	struct hf_keeper_loan kept;	   /* for an ancestor that waits for us; or owner 0 */
+	bool circle;			   /* and it is for us to give up */
+	bool blind;
+	struct hf_err forbidden; /* if its status is not HF_OK */
+};
+
+/* true: later looks can find more. */
+bool hf_look(struct hf_look *look, struct hf_look_found *found);
+
+/* Is the wait over? Then err says why. The words may ask the environment for the time zone. */
+bool hf_look_is_over(const struct hf_look *look, struct hf_look_found *found, struct hf_err *err);
+
+void hf_look_free(struct hf_look_found *found);
+
+#endif
