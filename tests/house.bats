@@ -36,6 +36,20 @@ setup() {
 	same "$(printf '%s\n' $tools $(list SCRIPTS))" "$(list MAN1)"
 }
 
+@test "docs/architecture.md says of every room, and of no other, what it is for" {
+	local page=docs/architecture.md room
+	same "$(printf '%s\n' $rooms $upper_rooms)" "$(
+		sed -n '/^## What each room/,/^## How a record/p' $page |
+			grep -o '\*\*[a-z0-9_]*\*\*' | tr -d '*'
+	)"
+	for room in $rooms $upper_rooms; do
+		sed -n '/^    bin/,/^A room/p' $page | grep -qw "$room" || {
+			echo "$page: $room is not in the picture"
+			false
+		}
+	done
+}
+
 @test "a room includes only rooms of lower floors" {
 	local below=' ' room bad=
 	for room in $rooms $upper_rooms; do
