@@ -10,7 +10,7 @@
 #include "record.h"
 #include "record_cli.h"
 
-enum { OPT_RECOVER = HF_OPT_OWN, OPT_DRY_RUN, OPT_JSON };
+enum { OPT_RECOVER = HF_OPT_OWN, OPT_DROP, OPT_DRY_RUN, OPT_JSON };
 
 static const struct hf_opt options[] = {
 	HF_ROWS_RECORD,
@@ -18,6 +18,7 @@ static const struct hf_opt options[] = {
 	HF_ROW_CONFLICT,
 	{HF_OPT_BACKOFF, "backoff", "BASE,CAP", "pauses where the kernel cannot tell (1ms,20ms)"},
 	{OPT_RECOVER, "recover", NULL, "finish what a killed run left unfinished, and no more"},
+	{OPT_DROP, "drop", "ID", "with --recover: give this one up, and save what it has"},
 	{OPT_DRY_RUN, "dry-run", NULL, "with --recover: list it; exit with 1 if there is any"},
 	{OPT_JSON, "json", NULL, "print as JSON"},
 	HF_ROWS_END,
@@ -26,6 +27,7 @@ static const struct hf_opt options[] = {
 static const char *const synopsis[] = {
 	"[options] --sqlite DB [--git DIR -m MESSAGE] [--write PATH=SRC]… [--sql SQL]…",
 	"--recover [--dry-run] --sqlite DB [--git DIR]",
+	"--recover --drop ID --sqlite DB",
 	NULL,
 };
 
@@ -70,6 +72,19 @@ static int do_recover(struct hf_record_request *request)
 	return finish(status, &err);
 }
 
+static int do_drop(struct hf_record_request *request, const char *id)
+{
+	struct hf_record_shown shown = {.json = json, .quiet = cli.quiet};
+	char saved[PATH_MAX];
+	struct hf_err err;
+	enum hf_status status =
+		hf_record_drop(request, id, hf_record_cli_show, &shown, saved, &err);
+
+	if (status == HF_OK && !cli.quiet)
+		hf_cli_notice(&cli, "given up; what it had is in '%s'", saved);
+	return finish(status, &err);
+}
+
 static int do_record(struct hf_record_cli *record)
 {
 	struct hf_record_result result;
@@ -91,7 +106,7 @@ int main(int argc, char **argv)
 {
 	bool recover = false, dry_run = false;
 	struct hf_record_cli record;
-	char *arg;
+	char *arg, *drop = NULL;
 	int id, status;
 
 	hf_atomic_cli_start(&cli, argc, argv);
@@ -103,6 +118,8 @@ int main(int argc, char **argv)
 			conflict = (int)hf_cli_number(&cli, arg, 0, 255);
 		else if (id == OPT_RECOVER)
 			recover = true;
+		else if (id == OPT_DROP)
+			drop = arg;
 		else if (id == OPT_DRY_RUN)
 			dry_run = true;
 		else if (id == OPT_JSON)
@@ -115,9 +132,12 @@ int main(int argc, char **argv)
 			     cli.operands[0]);
 	if (dry_run && !recover)
 		hf_cli_usage(&cli, "--dry-run goes with --recover");
+	if (drop && (!recover || dry_run || record.request.repository))
+		hf_cli_usage(&cli, "--drop goes with --recover and --sqlite alone");
 	hf_record_cli_check(&cli, &record, recover);
 	hf_record_cli_wait(&cli, timeout, &record);
-	status = dry_run   ? do_list(&record.request)
+	status = drop	   ? do_drop(&record.request, drop)
+		 : dry_run ? do_list(&record.request)
 		 : recover ? do_recover(&record.request)
 			   : do_record(&record);
 	hf_record_cli_free(&record);

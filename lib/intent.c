@@ -123,6 +123,9 @@ static enum hf_status not_understood(struct hf_db *db, const char *id, struct hf
 		hf_db_path(db));
 	hf_advise(err, "it was not made by atomic-record, or was changed since");
 	hf_advise(err, "see the tables holdfast_intent and holdfast_intent_file");
+	hf_advise(err,
+		  "to drop it: sqlite3 '%s' \"DELETE FROM holdfast_intent WHERE id = '%.32s'\"",
+		  hf_db_path(db), id);
 	return HF_DATA;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "drop.h"
 #include "recover.h"
 #include "redo.h"
 
@@ -419,6 +420,23 @@ enum hf_status hf_record_recover(const struct hf_record_request *request, size_t
 		status = enter(&r, err);
 	*finished = r.recovery.finished;
 	*left = r.recovery.left;
+	end(&r);
+	return status;
+}
+
+enum hf_status hf_record_drop(const struct hf_record_request *request, const char *id,
+			      void (*tell)(void *context, const struct hf_intent *intent),
+			      void *context, char saved[PATH_MAX], struct hf_err *err)
+{
+	struct hf_record_result result;
+	struct record r;
+	enum hf_status status;
+
+	begin(&r, request, &result);
+	r.hold.create = false;
+	status = hf_hold_init(&r.hold, err);
+	if (status == HF_OK)
+		status = hf_drop(&r.hold, id, tell, context, saved, err);
 	end(&r);
 	return status;
 }

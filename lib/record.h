@@ -69,6 +69,8 @@
  * repository or the message is refused; HF_NO if_match; HF_BUSY.
  */
 
+#include <limits.h>
+
 #include "db.h"
 #include "intent.h"
 
@@ -117,6 +119,12 @@ enum hf_status hf_record(const struct hf_record_request *request, struct hf_reco
  * HF_OK: *finished of them were, and *left could not be, which was reported. */
 enum hf_status hf_record_recover(const struct hf_record_request *request, size_t *finished,
 				 size_t *left, struct hf_err *err);
+
+/* Give up the unfinished record whose id begins with `id` (drop.h); saved is the directory that has
+ * what it had. */
+enum hf_status hf_record_drop(const struct hf_record_request *request, const char *id,
+			      void (*tell)(void *context, const struct hf_intent *intent),
+			      void *context, char saved[PATH_MAX], struct hf_err *err);
 
 /* Tell of each unfinished record, without contents. Nothing is changed, nobody is waited for. */
 enum hf_status hf_record_list(const struct hf_record_request *request,

@@ -38,6 +38,20 @@ static enum verdict leave(struct hf_recovery *r, const struct hf_intent *intent,
 	return LEFT;
 }
 
+/* For a reason that may be there for ever. */
+static enum verdict leave_for_good(struct hf_recovery *r, const struct hf_intent *intent,
+				   const char *why)
+{
+	size_t before = r->told_count;
+
+	leave(r, intent, why);
+	if (r->told_count > before)
+		hf_hold_say(r->hold,
+			    "to give it up: atomic-record --recover --drop %.8s --sqlite '%s'",
+			    intent->id, r->hold->database);
+	return LEFT;
+}
+
 /* ---- where it is finished ------------------------------------------------------------------- */
 
 /* Is the branch of the intent checked out here? A detached HEAD is that of one worktree only. */
@@ -131,13 +145,13 @@ static enum verdict find_repo(struct hf_recovery *r, const struct hf_intent *int
 		enum hf_status status = open_its_own(r, intent, &err);
 
 		if (status != HF_OK && !held)
-			return leave(r, intent, err.message);
+			return leave_for_good(r, intent, err.message);
 		held = among_held(r->hold, intent, &on_branch);
 	}
 	if (!on_branch) {
 		hf_fail(&err, HF_NO, "'%s' is not checked out in '%s'", intent->ref,
 			intent->gitdir);
-		return leave(r, intent, err.message);
+		return leave_for_good(r, intent, err.message);
 	}
 	if (hf_repo_ready(held->repo, NULL, NULL, &err) != HF_OK)
 		return leave(r, intent, err.message);
@@ -284,7 +298,7 @@ static enum verdict open_files(struct hf_recovery *r, struct hf_intent *intent,
 		return MORE;
 	if (is_lasting(*status)) {
 		*status = HF_OK;
-		leave(r, intent, err->message);
+		leave_for_good(r, intent, err->message);
 	}
 	return LEFT;
 }
@@ -345,6 +359,23 @@ static enum hf_status finish(struct hf_recovery *r, struct hf_intent *intent, st
 	return HF_OK;
 }
 
+/* The one who reads it wanted to make another record. */
+static enum hf_status stuck(const struct hf_recovery *r, const struct hf_intent *intent,
+			    enum hf_status status, struct hf_err *err)
+{
+	struct hf_err why = *err;
+
+	hf_fail(err, status, "cannot finish record %.8s, which comes first: %s", intent->id,
+		why.message);
+	err->errnum = why.errnum;
+	strcpy(err->advice, why.advice);
+	if (status != HF_BUSY)
+		hf_advise(err,
+			  "if it never can be: atomic-record --recover --drop %.8s --sqlite '%s'",
+			  intent->id, r->hold->database);
+	return status;
+}
+
 static enum hf_status recover(struct hf_recovery *r, struct hf_intent *intents, size_t count,
 			      struct hf_err *err)
 {
@@ -356,6 +387,8 @@ static enum hf_status recover(struct hf_recovery *r, struct hf_intent *intents, 
 		return hf_fail(err, HF_OS, "cannot finish a record: out of memory");
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
 		verdicts[i] = prepare(r, &intents[i], &status, err);
+		if (status != HF_OK)
+			status = stuck(r, &intents[i], status, err);
 		more = more || verdicts[i] == MORE;
 	}
 	if (status == HF_OK && more)
@@ -364,8 +397,10 @@ static enum hf_status recover(struct hf_recovery *r, struct hf_intent *intents, 
 		if (verdicts[i] == READY)
 			status = finish(r, &intents[i], err);
 		if (is_lasting(status)) {
-			verdicts[i] = leave(r, &intents[i], err->message);
+			verdicts[i] = leave_for_good(r, &intents[i], err->message);
 			status = HF_OK;
+		} else if (status != HF_OK) {
+			status = stuck(r, &intents[i], status, err);
 		}
 		r->left += verdicts[i] != READY;
 	}

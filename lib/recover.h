@@ -20,10 +20,11 @@
  * V2  What others have appended stays before the record. What others have committed of the same
  *     paths stays in HEAD, upon the record's commit (record_git.h). What the user has staged
  *     otherwise stays staged.
- * V3  Nothing is guessed. A record is left, and reported, if its repository is another than the one
- *     given (a copy is another one, where both are there), is not there, or in the middle of a
- *     merge; if the branch it was made on is not checked out there, now; or if it was made by a
- *     newer holdfast. It is still there when that has changed.
+ * V3  Nothing is guessed, and nothing dropped but by a user (drop.h). A record is left, and
+ *     reported, if its repository is another than the one given (a copy is another one, where both
+ *     are there), is not there, or in the middle of a merge; if the branch it was made on is not
+ *     checked out there, now; or if it was made by a newer holdfast. It is still there when that
+ *     has changed.
  * V4  Recovery may die too. Where an append has to be told apart from a second one, because others
  *     came before it, the intent is first brought up to date, durably.
  * V5  An intent is not believed for standing in a database that anybody can write to. In a

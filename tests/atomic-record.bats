@@ -533,6 +533,50 @@ crowd() {
 	[ "$(git log --format=%s main)" = $'record a\nfirst' ]
 }
 
+@test "V3: a record whose branch was deleted is left, until it is given up" {
+	local id
+
+	killed_at linkat
+	rm -f .git/index.lock
+	git checkout -q -b elsewhere
+	git branch -qD main
+	run -0 --separate-stderr record b
+	id=$(sqlite3 "$db" 'SELECT substr(id, 1, 8) FROM holdfast_intent')
+	# what is to be typed is said
+	[[ $stderr == *"atomic-record --recover --drop $id --sqlite '$db'"* ]]
+	run -64 atomic-record --recover --drop x --sqlite "$db"
+	run -64 atomic-record --drop "$id" --sqlite "$db"
+	run -66 atomic-record --recover --drop 00000000 --sqlite "$db"
+	[ "$(intents)" = 1 ]
+	run -0 --separate-stderr atomic-record --recover --drop "$id" --sqlite "$db"
+	[[ $output == *"$id"*refs/heads/main*notes/a*ledger* ]]
+	[[ $stderr == *"'$db.record-$id'"* ]]
+	[ "$(intents)" = 0 ]
+	# D1, D3
+	[ "$(rows)" = 2 ]
+	[ "$(stat -c %a "$db.record-$id")" = 700 ]
+	[ "$(cat "$db.record-$id/1-a")" = 'a note' ]
+	[ "$(cat "$db.record-$id/2-ledger")" = 'a line' ]
+	grep -q 'record a' "$db.record-$id/record"
+	[ ! -e notes/a ]
+	run -0 --separate-stderr record c
+	[ -z "$stderr" ]
+	git fsck --strict --no-dangling
+}
+
+@test "a record that stands in the way is named, and can be given up" {
+	local id
+
+	killed_at linkat
+	rm -f .git/index.lock
+	id=$(sqlite3 "$db" 'SELECT substr(id, 1, 8) FROM holdfast_intent')
+	HOLDFAST_FAULT='fsync#1+:EIO' run -74 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
+		--git . -m m --write ledger=../note
+	[[ $output == *"cannot finish record $id, which comes first"*"--drop $id"* ]]
+	atomic-record --recover --drop "$id" --sqlite "$db"
+	record b
+}
+
 @test "V3: another repository's is left alone, and reported" {
 	killed_at renameat2
 	git init -q -b main ../second
