@@ -8,6 +8,7 @@
 # The owner is this test, which lives: nothing ends by its end.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
@@ -50,8 +51,6 @@ await_end() {
 		((SECONDS < end)) || return 1
 	done
 }
-
-no_litter() { [ -z "$(find . -name '.holdfast.*')" ]; }
 
 # After acquire: what its status says is so, release tells the truth, and then all is free.
 judge() {

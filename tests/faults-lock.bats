@@ -5,6 +5,7 @@
 # the lock, and afterwards it is to be had; nothing is broken that is held.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
@@ -12,9 +13,6 @@ setup() {
 	run=$HF_FAULT_BIN/lock-run
 	break=$HF_FAULT_BIN/lock-break
 }
-
-# A PID that nobody has.
-dead_pid() { (exec sh -c 'echo $$'); }
 
 # faults PREPARE JUDGE TOOL...: for each call of the tool and each fault, in an empty directory:
 # prepare, run the tool with it, judge. Both find what the tool's status was in $status, which is
@@ -53,8 +51,6 @@ fresh() {
 	cd scene
 	"$1"
 }
-
-no_litter() { [ -z "$(find . -name '.holdfast.*')" ]; }
 
 # A command that runs under lock l, or dotlock l, and leaves a mark if that is not so.
 under_file='flock -n l true && echo >broken; echo >>ran'

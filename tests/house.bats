@@ -5,11 +5,7 @@
 # lower floors, the library is silent, the symbol map and the public headers agree.
 
 bats_require_minimum_version 1.5.0
-
-list() { make -s -C "$HF_TOP" BUILD="$HF_BUILD" "print-$1" | tr ' ' '\n'; }
-
-# Both lists, sorted, are the same.
-same() { diff <(sort -u <<<"$1") <(sort -u <<<"$2"); }
+load rig/common
 
 setup() {
 	cd "$HF_TOP"

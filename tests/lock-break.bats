@@ -4,13 +4,12 @@
 # lock-break: what is proved stale goes to quarantine, and nothing else.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
 	mkdir locks # where nobody works
 }
-
-dead_pid() { (exec sh -c 'echo $$'); }
 
 old() { touch -d '-10 min' "$1"; }
 

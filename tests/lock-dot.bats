@@ -4,13 +4,11 @@
 # lock-run --dotlock: beside lockfile(1) and dotlockfile(1), and over what the dead leave behind.
 
 bats_require_minimum_version 1.5.0
+load rig/common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
 }
-
-# A PID that nobody has.
-dead_pid() { (exec sh -c 'echo $$'); }
 
 # The record of a holder that was killed, in file $1.
 leave_dead() {
@@ -24,15 +22,6 @@ await_unlocked() { flock -w 20 "$1" true; }
 
 # change FILE KEY VALUE: in a record.
 change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
-
-no_litter() { [ -z "$(find . -name '.holdfast.*')" ]; }
-
-# Milliseconds that the command takes.
-took() {
-	local start=${EPOCHREALTIME/./}
-	"$@" >&2
-	echo $(((${EPOCHREALTIME/./} - start) / 1000))
-}
 
 # The quickest of five: what the machine does besides is no matter.
 quickest() {

@@ -55,13 +55,6 @@ count() { git -C "$1" rev-list --count HEAD; }
 
 in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
 
-# Milliseconds that the command takes.
-took() {
-	local start=${EPOCHREALTIME/./}
-	"$@" >&2
-	echo $(((${EPOCHREALTIME/./} - start) / 1000))
-}
-
 @test "twenty commit in their turns, and none fails" {
 	local i pids=()
 	for ((i = 0; i < 20; i++)); do

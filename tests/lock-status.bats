@@ -13,8 +13,6 @@ setup() {
 	mkfifo up down
 }
 
-dead_pid() { (exec sh -c 'echo $$'); }
-
 # hold COMMAND...: it runs in the background, says on `up` when it holds, and ends at `down`.
 hold() {
 	"$@" sh -c 'echo >up; read -r _ <down' 3>&- &

@@ -7,9 +7,7 @@
 # are typed; and docs/messages.md has every message.
 
 bats_require_minimum_version 1.5.0
-
-list() { make -s -C "$HF_TOP" BUILD="$HF_BUILD" "print-$1"; }
-same() { diff <(sort -u <<<"$1") <(sort -u <<<"$2"); }
+load rig/common
 
 setup() {
 	man=$HF_TOP/docs/man

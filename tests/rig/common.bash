@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154
 #
-# For bats files that hold locks and wait for others. `load rig/common`; who holds or hears also has
-# `mkfifo go at` in setup.
+# What many bats files need: messages, litter, locks that are held, waits for others. `load
+# rig/common`; who holds or hears also has `mkfifo go at` in setup.
 
 # one_line TOOL TEXT: one message line that begins with the tool's name, then indented advice only.
 one_line() {
@@ -16,10 +16,27 @@ one_line() {
 	done
 }
 
-# Nothing of a tool's own is left in a directory ($1, or this one).
+# Nothing of a tool's own is left in a directory ($1, or this one), or below it.
 no_litter() {
-	[ -z "$(find "${1:-.}" -maxdepth 1 -name '.holdfast.*')" ]
+	[ -z "$(find "${1:-.}" -name '.holdfast.*')" ]
 }
+
+# A PID that nobody has.
+dead_pid() { (exec sh -c 'echo $$'); }
+
+# Milliseconds that the command takes.
+took() {
+	local start=${EPOCHREALTIME/./}
+
+	"$@" >&2
+	echo $(((${EPOCHREALTIME/./} - start) / 1000))
+}
+
+# The words of a list in the Makefile, one a line.
+list() { make -s -C "$HF_TOP" BUILD="$HF_BUILD" "print-$1" | tr ' ' '\n'; }
+
+# Both lists, sorted, are the same.
+same() { diff <(sort -u <<<"$1") <(sort -u <<<"$2"); }
 
 # Until "$@" succeeds: for what tells nobody when it happens.
 await() {
