@@ -30,8 +30,8 @@
  *     in any other but as an empty file, and an empty file counts as absent: what a maker who died
  *     left is made good by the next.
  * D4  A wait ends at the deadline (HF_BUSY), and names who writes.
- * D5  While a lock on a Git repository is inherited, a wait is refused at once (HF_USAGE): SQLite
- *     comes before Git, everywhere.
+ * D5  While a lock on a Git repository is inherited, or kept for an ancestor, a wait is refused at
+ *     once (HF_USAGE): SQLite comes before Git, everywhere.
  *
  * Readers take no turnstile and wait for no writer (WAL), or for the moment of a writer's COMMIT
  * (rollback journal). A reader leaves a -wal that it finds: it does not checkpoint.

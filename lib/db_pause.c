@@ -23,6 +23,7 @@ enum hf_status hf_db_pause_begin(struct hf_db_pause *pause, const char *path,
 	pause->path = path;
 	pause->wait = wait;
 	pause->readers = readers;
+	pause->looked = false;
 	pause->notice = hf_notice_begin(wait);
 	return status;
 }
@@ -52,10 +53,12 @@ static void name_holder(struct hf_db_pause *pause, struct hf_err *err)
 
 bool hf_db_pause(struct hf_db_pause *pause, enum hf_status *status, struct hf_err *err)
 {
-	if (hf_until(pause->wait->deadline) > 0 && hf_turnstile_inherited() > RANK) {
+	if (hf_until(pause->wait->deadline) > 0 &&
+	    (hf_turnstile_inherited() > RANK || (!pause->looked && hf_turnstile_kept() > RANK))) {
 		*status = hf_turnstile_refuse(pause->path, err);
 		return false;
 	}
+	pause->looked = true;
 	notify(pause);
 	if (hf_backoff_sleep(&pause->backoff))
 		return true;

@@ -8,8 +8,8 @@
  *
  * The pauses are those of clock.h, of at most 20 ms unless the user says otherwise, so that the end
  * of a foreign writer is seen soon. After a second wait->notice says who is in the way; at the
- * deadline the message does (db_writer.h). While a lock on a Git repository is inherited a wait is
- * refused (db.h, D5). One thread at a time.
+ * deadline the message does (db_writer.h). While a lock on a Git repository is inherited, or kept
+ * for an ancestor, a wait is refused (db.h, D5). One thread at a time.
  */
 
 #include <stdbool.h>
@@ -21,6 +21,7 @@ struct hf_db_pause {
 	const char *path;
 	const struct hf_wait *wait;
 	bool readers; /* are in the way, not a writer */
+	bool looked;  /* whether a repository's lock is kept: once is enough */
 	struct hf_backoff backoff;
 	struct hf_notice notice;
 };

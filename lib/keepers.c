@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "keeper_wire.h"
@@ -13,6 +14,8 @@
 #include "sys.h"
 
 #define PATIENCE (200 * HF_MS)
+
+enum { MOST_ANCESTORS = 1000 }; /* a longer chain is a circle of reused PIDs */
 
 pid_t hf_keeper_title(pid_t pid)
 {
@@ -92,6 +95,27 @@ void hf_keepers_read(struct hf_keepers *keepers)
 	}
 	if (names)
 		fclose(names);
+}
+
+void hf_keepers_read_ours(struct hf_keepers *keepers)
+{
+	struct hf_proc proc = {.parent = getpid()};
+	size_t ours = 0;
+
+	hf_keepers_read(keepers);
+	for (int i = 0; i < MOST_ANCESTORS && proc.parent > 0 && ours < keepers->count; i++) {
+		for (size_t k = ours; k < keepers->count; k++) {
+			const struct hf_keeper_seen other = keepers->at[k];
+
+			if (other.owner != proc.parent)
+				continue;
+			keepers->at[k] = keepers->at[ours];
+			keepers->at[ours++] = other;
+		}
+		if (!hf_proc_read(proc.parent, &proc))
+			break;
+	}
+	keepers->count = ours;
 }
 
 void hf_keepers_free(struct hf_keepers *keepers)

@@ -44,8 +44,9 @@ struct hf_keepers {
 	size_t count, room;
 };
 
-/* All that have an owner. */
+/* All that have an owner. The second: whose owner is this process, or an ancestor. */
 void hf_keepers_read(struct hf_keepers *keepers);
+void hf_keepers_read_ours(struct hf_keepers *keepers);
 void hf_keepers_free(struct hf_keepers *keepers);
 
 /* Y2, remembered in word. */

@@ -53,9 +53,10 @@
  * closes what it opened. After take, fd is what holds the lock, or -1 where an ancestor holds it;
  * release leaves that alone.
  *
- * Inversions. A database comes before a repository. One who has inherited a lock of rank 4, and
- * would have to wait for one of rank 3, is refused at once (HF_USAGE): the one whom it would wait
- * for may be waiting for the repository, in the right order. What is free it may have, and with
+ * Inversions. A database comes before a repository. One who has inherited a lock of rank 4, or for
+ * whose ancestor one is kept, and who would have to wait for one of rank 3, is refused at once
+ * (HF_USAGE; what is kept is looked for 25 ms into the wait): the one whom it would wait for may be
+ * waiting for the repository, in the right order. What is free it may have, and with
  * HF_AT_ONCE it is busy as usual. Ranks 1 and 2 nest as scripts need; their circles are found
  * (circle.h).
  *

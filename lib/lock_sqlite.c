@@ -121,8 +121,10 @@ static enum hf_status open_sqlite(struct hf_lock *lock, struct hf_err *err)
 static enum hf_status take(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
 {
 	struct sqlite *s = lock->own;
+	struct hf_wait ours = *wait;
 
-	return hf_turnstile_take(lock, &s->turnstile, wait, err);
+	ours.forbid = hf_turnstile_forbid;
+	return hf_turnstile_take(lock, &s->turnstile, &ours, err);
 }
 
 static enum hf_status busy(const char *path, const struct hf_sqlite_user *user, struct hf_err *err)

@@ -170,6 +170,14 @@ static bool is_inverted(const struct hf_lock *lock)
 	       hf_turnstile_inherited() > lock->ops->rank;
 }
 
+/* The same, or is that kept for us? */
+static bool is_inverted_or_kept(const struct hf_lock *lock)
+{
+	return is_inverted(lock) ||
+	       (lock->ops->rank >= HF_RANK_STRICT && lock->inherited < 0 &&
+		hf_turnstile_kept() > lock->ops->rank);
+}
+
 static enum hf_status take_one(struct hf_lock *lock, const struct hf_wait *wait,
 			       struct hf_err *err)
 {
@@ -272,7 +280,7 @@ enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *
 			return HF_OK;
 		}
 		if (status == HF_BUSY && tried && hf_until(wait->deadline) > 0 &&
-		    is_inverted(stopped))
+		    is_inverted_or_kept(stopped))
 			status = hf_turnstile_refuse(stopped->path, err);
 		hf_lockset_release(set);
 		if (status == HF_NO) {

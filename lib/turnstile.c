@@ -3,19 +3,22 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fd.h"
 #include "git_exclude.h"
+#include "keepers.h"
 #include "stage.h"
 #include "sys.h"
+#include "waitfor.h"
 
-enum { MOST_TRIES = 16, NEW_MODE = 0644 };
+enum { MOST_TRIES = 16, NEW_MODE = 0644, SQLITE_RANK = 3, GIT_RANK = 4 };
 
 static enum hf_status cannot(const char *what, const struct hf_target *at, struct hf_err *err)
 {
 	int errnum = errno;
-	enum hf_status status = hf_fail_errno(err, "cannot %s turnstile '%s' of '%s'", what,
-					      at->name, at->path);
+	enum hf_status status =
+		hf_fail_errno(err, "cannot %s turnstile '%s' of '%s'", what, at->name, at->path);
 
 	if (errnum == EACCES || errnum == EPERM || errnum == EROFS)
 		hf_advise(err, "whoever writes there makes it or reads it, like SQLite's -wal or "
@@ -62,8 +65,8 @@ static enum hf_status make(const struct hf_target *at, const struct stat *like, 
 		status = HF_OK;
 		if (sys_renameat2(at->dir, name, at->dir, at->name, RENAME_NOREPLACE) < 0 &&
 		    errno != EEXIST &&
-		    (errno != EINVAL || (sys_linkat(at->dir, name, at->dir, at->name, 0) < 0 &&
-					 errno != EEXIST)))
+		    (errno != EINVAL ||
+		     (sys_linkat(at->dir, name, at->dir, at->name, 0) < 0 && errno != EEXIST)))
 			status = cannot("make", at, err);
 		sys_unlinkat(at->dir, name, 0);
 	} else {
@@ -174,32 +177,63 @@ static bool ends_in(const char *path, const char *end)
 	return size >= n && strcmp(path + size - n, end) == 0;
 }
 
-static bool note_rank(void *context, int fd)
+/* The rank of what that descriptor is open on; 0: neither a turnstile nor a frozen index. */
+static int rank_of(pid_t pid, int fd)
 {
-	char link[40], path[PATH_MAX];
-	int *highest = context, rank = 0;
+	char link[48], path[PATH_MAX];
 	ssize_t n;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)pid, fd);
 	n = sys_readlinkat(AT_FDCWD, link, path, sizeof(path) - 1);
-	if (n <= 0)
-		return true;
-	path[n] = '\0';
+	path[n > 0 ? n : 0] = '\0';
 	if (ends_in(path, HF_GIT_TURNSTILE) || ends_in(path, "/index.lock"))
-		rank = 4;
-	else if (ends_in(path, HF_SQLITE_TURNSTILE))
-		rank = 3;
-	if (rank > *highest)
-		*highest = rank;
+		return GIT_RANK;
+	return ends_in(path, HF_SQLITE_TURNSTILE) ? SQLITE_RANK : 0;
+}
+
+/* Of what pid holds. */
+struct highest {
+	pid_t pid;
+	int rank;
+};
+
+static bool note_rank(void *context, int fd)
+{
+	struct highest *highest = context;
+	int rank = rank_of(highest->pid, fd);
+
+	if (rank > highest->rank)
+		highest->rank = rank;
 	return true;
+}
+
+static bool note_kept(void *context, int fd, const struct hf_lock_record *record)
+{
+	(void)record;
+	return note_rank(context, fd);
 }
 
 int hf_turnstile_inherited(void)
 {
-	int rank = 0;
+	struct highest highest = {.pid = getpid()};
 
-	hf_fd_inherited_each(note_rank, &rank);
-	return rank;
+	hf_fd_inherited_each(note_rank, &highest);
+	return highest.rank;
+}
+
+int hf_turnstile_kept(void)
+{
+	struct highest highest = {.rank = 0};
+	struct hf_keepers keepers;
+
+	hf_keepers_read_ours(&keepers);
+	for (size_t i = 0; i < keepers.count; i++) {
+		highest.pid = keepers.at[i].pid;
+		if (hf_keeper_is_believed(&keepers.at[i]))
+			hf_lock_held_by(highest.pid, note_kept, &highest);
+	}
+	hf_keepers_free(&keepers);
+	return highest.rank;
 }
 
 enum hf_status hf_turnstile_refuse(const char *path, struct hf_err *err)
@@ -211,4 +245,9 @@ enum hf_status hf_turnstile_refuse(const char *path, struct hf_err *err)
 	hf_advise(err, "take both by one lock-run (--sqlite DB --git DIR), or the database's "
 		       "outside");
 	return HF_USAGE;
+}
+
+enum hf_status hf_turnstile_forbid(const char *path, struct hf_err *err)
+{
+	return hf_turnstile_kept() > SQLITE_RANK ? hf_turnstile_refuse(path, err) : HF_OK;
 }

@@ -55,7 +55,14 @@ void hf_turnstile_release(struct hf_lock *lock);
  * far as /proc proves it; 0: none. */
 int hf_turnstile_inherited(void);
 
-/* HF_USAGE: the wait for the database `path` under an inherited lock of a higher rank. */
+/* The same, of one that is kept for an ancestor, as far as /proc shows it. It costs a look at all
+ * sockets (keepers.h): for who is about to wait, not for who takes. */
+int hf_turnstile_kept(void);
+
+/* HF_USAGE: the wait for the database `path` under a lock of a higher rank. */
 enum hf_status hf_turnstile_refuse(const char *path, struct hf_err *err);
+
+/* For struct hf_wait: that, if such a one is kept. */
+enum hf_status hf_turnstile_forbid(const char *path, struct hf_err *err);
 
 #endif

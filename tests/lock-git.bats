@@ -288,6 +288,31 @@ open("go").read()'
 	let_go
 }
 
+@test "the same where the repository's lock is kept" {
+	sqlite3 db 'CREATE TABLE t (x)'
+	kept() { timeout 20 bash -c "h=\$(lock-acquire --owner \$\$ $1 repo) || exit; $2"; }
+	kept --git 'lock-run --sqlite db true'
+	hold lock-run --sqlite db
+	run -64 kept --git 'lock-run --sqlite db true'
+	[[ $output == *"cannot wait for 'db': it is busy, and this command runs under the lock"* ]]
+	run -64 kept --git-freeze 'lock-acquire --owner $$ -w inf --sqlite db; exit'
+	run -64 kept --git 'sqlite-run db "SELECT 1"'
+	run -75 kept --git 'lock-run -n --sqlite db true'
+	let_go
+	# behind the turnstile too
+	bg python3 -c '
+import sqlite3
+db = sqlite3.connect("db", isolation_level=None)
+db.execute("BEGIN IMMEDIATE")
+open("at", "w").write("\n")
+open("go").read()'
+	holder=$!
+	hear
+	run -64 kept --git 'lock-run --sqlite db true'
+	run -64 kept --git 'sqlite-run db "INSERT INTO t VALUES (1)"'
+	let_go
+}
+
 @test "two loops that name the locks in opposite order never stand still" {
 	sqlite3 db 'CREATE TABLE t (x)'
 	loop() {
