@@ -267,9 +267,24 @@ static bool keeps(const struct hf_keeper_answer *answer, const struct hf_keeper_
 	return false;
 }
 
+/* A foreign user's: for an ancestor, by its title? It is not asked, since he could lend a
+ * descriptor that he goes on to unlock, and would not answer. That it has the inode locked, as the
+ * name says under which it listens, is his word: root's, or that of the ancestor's own user, who
+ * could keep this process from going on without a lie (keepers.h, Y2). */
+static bool is_said_to_be_ours(const struct ucred *peer, struct hf_keeper_loan *loan)
+{
+	pid_t owner = hf_keeper_title(peer->pid);
+
+	if (!owner || !hf_proc_is_ancestor(owner) || !hf_keeper_may_say(peer->uid, owner))
+		return false;
+	loan->keeper = peer->pid;
+	loan->owner = owner;
+	return true;
+}
+
 /* Ask who listens there, over *fd (hf_keeper_reach). HF_OK: our ancestor's keeper; which has the
  * inode locked, as the name says if it is named for it. HF_NO: nobody is there. HF_BUSY: somebody
- * else is. A foreign user's is not asked: he could lend a descriptor that he goes on to unlock. */
+ * else is. */
 static enum hf_status try_keeper(int *fd, const struct sockaddr_un *address, socklen_t size,
 				 struct hf_keeper_question *q, bool named,
 				 struct hf_keeper_loan *loan)
@@ -287,7 +302,9 @@ static enum hf_status try_keeper(int *fd, const struct sockaddr_un *address, soc
 	*fd = -1;
 	if (peer.uid != geteuid()) {
 		sys_close(reached);
-		return HF_BUSY;
+		return named && q->what == HF_KEEPER_STATUS && is_said_to_be_ours(&peer, loan)
+			       ? HF_OK
+			       : HF_BUSY;
 	}
 	if (talk(reached, q, LOAN_PATIENCE, &answer, loan) == HF_OK && is_ours(&answer, &peer) &&
 	    (named || loan->count > 0 || keeps(&answer, q))) {
@@ -309,14 +326,13 @@ static bool search_all(int *fd, struct hf_keeper_question *q, struct hf_keeper_l
 	struct hf_keepers keepers;
 	bool found = false;
 
-	hf_keepers_read(&keepers);
+	hf_keepers_read_ours(&keepers);
 	for (size_t i = 0; i < keepers.count && !found && hf_until(end) > 0; i++) {
 		const struct hf_keeper_seen *k = &keepers.at[i];
 		struct sockaddr_un address;
 		socklen_t size = hf_keeper_name(&address, pidns, k->pid, k->start);
 
-		found = hf_proc_is_ancestor(k->owner) &&
-			try_keeper(fd, &address, size, q, false, loan) == HF_OK;
+		found = try_keeper(fd, &address, size, q, false, loan) == HF_OK;
 	}
 	hf_keepers_free(&keepers);
 	return found;

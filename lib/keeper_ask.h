@@ -64,7 +64,8 @@ struct hf_keeper_loan {
 };
 bool hf_keeper_borrow(const struct stat *inode, struct hf_keeper_loan *loan);
 
-/* The same, and nothing is lent: count is 0. */
+/* The same, and nothing is lent: count is 0. A foreign user's counts here, if he is root or the
+ * owner's own user. */
 bool hf_keeper_find(const struct stat *inode, struct hf_keeper_loan *loan);
 
 #endif

@@ -220,6 +220,47 @@ own() {
 	lock-release "$h"
 }
 
+@test "another user's command under root's keeper is told at once, and borrows nothing" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	chmod 777 .
+	chmod 755 ..
+	local nobody='setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all'
+	script inside <<-END
+		h=\$(lock-acquire --owner \$\$ L) || exit
+		$nobody timeout 20 "$HF_BIN/lock-run" L echo nested
+		exit \$?
+	END
+	run -64 ./inside
+	[[ $output == *"cannot lock 'L': it is held by PID "*" for this command's own ancest"* ]]
+	# a stranger's word is not taken: his keeper says that it is for root's script
+	script inside <<-'END'
+		echo >at
+		read x <go
+		lock-run -w 200ms N true
+		exit $?
+	END
+	bg ./inside
+	local inside=$!
+	hear
+	: >N
+	chmod 666 at N
+	bg $nobody bash -c 'exec 9>N; flock 9; exec -a "lock-acquire, for PID $1 (inside)" \
+		python3 -c "$2"' bash $inside '
+import os, socket, time
+st = os.fstat(9)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.bind("\0holdfast/lock/%x/%d/0" % (st.st_dev, st.st_ino))
+s.listen()
+open("at", "w").write("\n")
+time.sleep(60)'
+	local stranger=$!
+	hear
+	echo >go
+	ends_with 75 $inside
+	kill $stranger
+	grep "cannot lock 'N' within .*: held by PID $stranger " log
+}
+
 @test "the keeper has no terminal, pipe, directory or descriptor of the caller's" {
 	exec 8<>at
 	h=$(lock-acquire --owner $$ --file L --dotlock D)
