@@ -199,6 +199,7 @@ enum hf_status hf_lock_borrow(struct hf_lock *lock,
 enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait *wait,
 			     struct hf_err *err)
 {
+	struct hf_wait ours = *wait;
 	enum hf_status status;
 
 	if (sys_flock(fd, (lock->mode == HF_LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
@@ -210,8 +211,9 @@ enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait 
 		status = hf_lock_borrow(lock, NULL, err);
 		if (status != HF_NO)
 			return status;
+		ours.tried = true;
 	}
-	return hf_lock_wait(fd, lock->mode, lock->path, wait, err);
+	return hf_lock_wait(fd, lock->mode, lock->path, &ours, err);
 }
 
 /* 62 bits of the name: within its directory, they are what a range's start is within a file. */

@@ -247,10 +247,12 @@ enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
 	struct watch *w;
 	struct hf_err why;
 
-	if (sys_flock(fd, (mode == HF_LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
-		return HF_OK;
-	if (errno != EWOULDBLOCK && errno != EINTR)
-		return hf_fail_errno(err, "cannot lock '%s'", path);
+	if (!wait->tried) {
+		if (sys_flock(fd, (mode == HF_LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
+			return HF_OK;
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return hf_fail_errno(err, "cannot lock '%s'", path);
+	}
 	if (hf_until(wait->deadline) == 0)
 		return busy(fd, path, wait, 0, err);
 	why.message[0] = '\0';
