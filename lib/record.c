@@ -90,6 +90,7 @@ static enum hf_status ask_file(struct record *r, size_t i, struct hf_err *err)
 	f->plan->size = want->size;
 	f->plan->mode = 0666 & ~current_umask();
 	f->if_match = want->if_match;
+	f->later = r->repo;
 	status = hf_record_file_open(f, &r->hold.place, r->request->parents, err);
 	if (status == HF_OK)
 		status = place_file(r, f, err);

@@ -18,20 +18,22 @@
  *		the busy one alone is waited for, and this begins again.
  *	recover	what a dead recorder left in this database (recover.h), and COMMIT
  *	run	the user's SQL
- *	stage	the files, unnamed, in their directories, with their attributes, synced; the
- *		blobs, trees and the commit object, synced. What can fail fails here.
+ *	stage	the files, unnamed, in their directories, with their attributes; the blobs,
+ *		trees and the commit object: all their contents are synced, in one go (due.h).
+ *		What can fail fails here.
  *	COMMIT	with the intent, synced                                         the commit point
- *	files	the staged ones get their names; the directories are synced. A snapshot of the
- *		database is made here: it has the new rows, and no intent
- *	index	the named paths alone, in the index as it is; synced
- *	ref	by compare and swap. If its tip has moved, the commit is made anew upon that
+ *	files	the staged ones get their names. A snapshot of the database is made here: it has
+ *		the new rows, and no intent
+ *	index	the named paths alone, in the index as it is
+ *	ref	by compare and swap, once all these names are synced, in one go. If its tip has
+ *		moved, the commit is made anew upon that
  *	forget	the intent is deleted; then index.lock, and the set, are given back
  *
  * R1  The intent is durable before any file, the index or a ref is changed.
  * R2  Before the COMMIT nothing is changed but Git's store, by objects that nothing leads to (and
  *     directories, with `parents`). A failure until then is "nothing was done".
- * R3  The files are durable before the index, the index and the objects before the ref, the ref
- *     before the intent goes. So a commit in the branch that bears the record's id (the trailer
+ * R3  The files, the index and the objects are durable before the ref is moved, the ref before the
+ *     intent goes. So a commit in the branch that bears the record's id (the trailer
  *     "Holdfast-Record: ID") proves that the rest is done, and is all that recovery needs to know.
  *     Were it the other way round, a user's commit after a crash would revert the record.
  * R4  Without a repository nothing would tell that: there the deletion of the intent is durable

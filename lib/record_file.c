@@ -215,6 +215,8 @@ static enum hf_status stage(struct hf_record_file *f,
 	if (status != HF_OK)
 		return status;
 	f->staged = true;
+	if (f->later && !hf_publish_syncs_late(f->atomic.fd))
+		f->options.sync = HF_SYNC_NONE;
 	status = write_content(f, make, context, err);
 	if (status == HF_OK)
 		status = hf_atomic_prepare(&f->atomic, err);
@@ -288,23 +290,31 @@ int hf_record_file_content(const struct hf_record_file *f)
 	return f->present ? f->fd : -1;
 }
 
+/* Its directory is one of those of the files before it. */
+static bool shares_dir(const struct hf_record_file *files, size_t i)
+{
+	struct stat ours, theirs;
+
+	if (sys_fstat(files[i].target.dir, &ours) < 0)
+		return false;
+	for (size_t k = 0; k < i; k++)
+		if ((files[k].applied || files[k].found_done) &&
+		    sys_fstat(files[k].target.dir, &theirs) == 0 && hf_same_inode(&ours, &theirs))
+			return true;
+	return false;
+}
+
 enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t count,
-				    struct hf_err *err)
+				    struct hf_due *due, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
-		struct stat dir, before;
-		bool again = false;
-
-		if (!files[i].applied)
+		if (!files[i].applied && !files[i].found_done)
 			continue;
-		if (sys_fstat(files[i].target.dir, &dir) < 0)
-			return hf_fail_errno(err, "cannot sync '%s'", files[i].path);
-		for (size_t k = 0; k < i && !again; k++)
-			again = files[k].applied && sys_fstat(files[k].target.dir, &before) == 0 &&
-				hf_same_inode(&dir, &before);
-		if (!again)
+		if (due)
+			status = hf_due_add(due, files[i].target.dir, files[i].path, err);
+		else if (!shares_dir(files, i))
 			status = hf_publish_sync(&files[i].target, err);
 	}
 	return status;

@@ -10,7 +10,8 @@
  *		turnstile keeps the other recorders away, and it is created by a link that
  *		replaces nothing
  *	look	what is there now: refused? if_match? its hash
- *	stage	the new content, in a file without a name, with its attributes, synced
+ *	stage	the new content, in a file without a name, with its attributes, synced (or so
+ *		with the repository's objects, before the COMMIT)
  *	---	COMMIT
  *	apply	the staged file gets its name, or the old one is removed
  *	sync	the directories, each once
@@ -28,6 +29,7 @@
  */
 
 #include "atomic.h"
+#include "due.h"
 #include "intent.h"
 #include "lockset.h"
 
@@ -48,6 +50,7 @@ struct hf_record_file {
 	struct hf_atomic atomic;
 	bool staged, applied;
 	bool found_done; /* by recovery: what is there is what was to be */
+	bool later;	 /* there is a repository: record_git.h has content and directory synced */
 };
 
 /* The files that are one database: DB, DB-wal and so on. */
@@ -93,9 +96,9 @@ enum hf_status hf_record_file_apply(struct hf_record_file *f, struct hf_err *err
 /* A descriptor of the content that is in place, or staged; -1: none. */
 int hf_record_file_content(const struct hf_record_file *f);
 
-/* Make all that was applied durable. */
+/* Make the names of all that was applied, or found done, durable; with due that is put off. */
 enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t count,
-				    struct hf_err *err);
+				    struct hf_due *due, struct hf_err *err);
 
 /* Drop what is staged; then, or instead, all. */
 void hf_record_file_unstage(struct hf_record_file *f);

@@ -60,6 +60,8 @@ static enum hf_status stage_file(struct hf_record_git *g, size_t i, const struct
 	status = hf_repo_mode(g->repo, plan->path, &st, &change->mode, err);
 	if (status == HF_OK)
 		status = hf_repo_blob(g->repo, plan->path, fd, change->oid, err);
+	if (status == HF_OK && f->staged)
+		status = hf_repo_sync_with(g->repo, fd, f->path, err);
 	return status;
 }
 

@@ -253,7 +253,13 @@ static enum hf_status open_file(struct hf_recovery *r, struct hf_recovery_files 
 	if (status != HF_OK)
 		return status;
 	*f = (struct hf_record_file){
-		.plan = plan, .path = *path, .fd = -1, .atomic.fd = -1, .target.dir = -1};
+		.plan = plan,
+		.path = *path,
+		.fd = -1,
+		.atomic.fd = -1,
+		.target.dir = -1,
+		.later = known->repo,
+	};
 	known->count++;
 	return open_in(r, f, known->repo, err);
 }

@@ -34,7 +34,10 @@ static enum hf_status apply_files(struct hf_redo *redo, const enum fate *fates, 
 	for (size_t i = 0; i < count && status == HF_OK; i++)
 		if (!fates || fates[i] == TO_DO)
 			status = hf_record_file_apply(&redo->files[i], err);
-	return status == HF_OK ? hf_record_files_sync(redo->files, count, err) : status;
+	if (status != HF_OK)
+		return status;
+	return hf_record_files_sync(redo->files, count, redo->repo ? hf_repo_due(redo->repo) : NULL,
+				    err);
 }
 
 static enum hf_status redo_git(struct hf_redo *redo, const char *tip, struct hf_err *err)

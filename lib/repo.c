@@ -295,7 +295,20 @@ enum hf_status hf_repo_keep(struct hf_repo *repo, struct hf_err *err)
 {
 	enum hf_status status = hf_keep_pack(repo, err);
 
-	return status == HF_OK ? hf_objects_sync_packs(repo, err) : status;
+	if (status == HF_OK)
+		status = hf_objects_sync_packs(repo, err);
+	return status == HF_OK ? hf_due_settle(&repo->names, err) : status;
+}
+
+enum hf_status hf_repo_sync_with(struct hf_repo *repo, int fd, const char *what,
+				 struct hf_err *err)
+{
+	return hf_due_add(&repo->contents, fd, what, err);
+}
+
+struct hf_due *hf_repo_due(struct hf_repo *repo)
+{
+	return &repo->names;
 }
 
 void hf_repo_forget(struct hf_repo *repo)

@@ -102,7 +102,7 @@ enum hf_status hf_repo_tip(struct hf_repo *repo, const char *ref, char tip[HF_OI
 			   struct hf_err *err);
 
 /* The content of fd, a regular file, from its beginning, as `git add` of tree_path would store it.
- * It is stored, and durable, when hf_repo_commit() or hf_repo_index() has returned. */
+ * It is stored when hf_repo_commit() or hf_repo_index() has returned. */
 enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,
 			    char oid[HF_OID_SIZE], struct hf_err *err);
 
@@ -115,7 +115,7 @@ void hf_repo_unlock(struct hf_repo *repo);
 enum hf_status hf_repo_index(struct hf_repo *repo, const struct hf_repo_change *changes,
 			     size_t count, struct hf_err *err);
 
-/* A commit object; it is durable, and so is everything new that it leads to. tip: its parent; "" :
+/* A commit object. It is durable, with everything new that it leads to, before a ref moves. tip: its parent; "" :
  * none. The message is taken as it is (see repo_message.h). HF_DATA: a path is below a file, or a
  * directory, in the tip's tree. To remove what is not there is nothing. The same arguments give the
  * same commit, unless it is signed. */
@@ -124,6 +124,12 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 			      const char *message, const struct hf_repo_who *author,
 			      const struct hf_repo_who *committer, char commit[HF_OID_SIZE],
 			      struct hf_err *err);
+
+/* A content, and the names, that must be as durable as the objects are: fd's at the next
+ * hf_repo_commit(), and what is put into the other one before a ref moves. what is borrowed. */
+enum hf_status hf_repo_sync_with(struct hf_repo *repo, int fd, const char *what,
+				 struct hf_err *err);
+struct hf_due *hf_repo_due(struct hf_repo *repo);
 
 /* Git's prune (repo_keep.h). Is each object that was made here, since hf_repo_forget(), a file of
  * its own? (Where it is packed it is not.) May somebody be pruning? And: pack them, when the ref

@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "due.h"
 #include "err.h"
 
 enum {
@@ -92,7 +93,6 @@ struct hf_repo_ops {
 /* An object that is to be made durable: repo_objects.h. */
 struct hf_object {
 	char oid[HF_OID_SIZE];
-	int fd;
 	bool staged; /* it has not got its name yet */
 };
 
@@ -111,6 +111,8 @@ struct hf_repo {
 	bool staging;		  /* there is a staging directory, which is ours */
 	char (*made)[HF_OID_SIZE]; /* all that were added since hf_objects_forget() */
 	size_t made_count;
+	struct hf_due contents;	  /* R1: to be durable before what leads to it has its name */
+	struct hf_due names;	  /* R1, R2: to be durable before a ref moves */
 	int lock;		  /* index.lock, when it is ours; or -1 */
 	char *lock_path;
 };

@@ -105,8 +105,10 @@ static enum hf_status move(struct hf_repo *repo, const char *ref, const char *wa
 
 	if (hf_ref_is_plain(repo, ref))
 		return hf_ref_move(repo, ref, was, commit, reflog, who, err);
+	status = hf_due_settle(&repo->names, err);
+	if (status != HF_OK)
+		return status;
 	code = git_signature_new(&signature, who->name, who->email, who->time, who->offset);
-
 	if (!code)
 		code = git_transaction_new(&transaction, hf_git2(repo)->repo);
 	if (!code)

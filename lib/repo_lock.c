@@ -41,14 +41,12 @@ static enum hf_status busy(const struct hf_repo *repo, int fd, struct hf_err *er
 static enum hf_status meet(struct hf_repo *repo, const struct hf_target *target,
 			   struct hf_dot_new *new, int fd, struct hf_err *err)
 {
-	struct hf_evidence_of of = {
-		.fd = fd, .place = -1, .locked = true, .stale_after = HF_NEVER};
+	struct hf_evidence_of of = {.fd = fd, .place = -1, .locked = true, .stale_after = HF_NEVER};
 	struct hf_evidence evidence;
 
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK
-			       ? busy(repo, fd, err)
-			       : hf_fail_errno(err, "cannot lock '%s'", target->path);
+		return errno == EWOULDBLOCK ? busy(repo, fd, err)
+					    : hf_fail_errno(err, "cannot lock '%s'", target->path);
 	if (!hf_dot_names(target, fd))
 		return HF_NO;
 	hf_evidence_judge(&of, &evidence);
@@ -60,8 +58,7 @@ static enum hf_status meet(struct hf_repo *repo, const struct hf_target *target,
 
 enum hf_status hf_index_lock(struct hf_repo *repo, const char *record, struct hf_err *err)
 {
-	struct hf_target target = {
-		.dir = repo->git, .name = "index.lock", .path = repo->lock_path};
+	struct hf_target target = {.dir = repo->git, .name = "index.lock", .path = repo->lock_path};
 	struct hf_dot_new new = {.fd = -1, .purpose = record};
 	enum hf_status status = HF_NO;
 	struct stat st;
@@ -85,8 +82,7 @@ enum hf_status hf_index_lock(struct hf_repo *repo, const char *record, struct hf
 
 void hf_index_unlock(struct hf_repo *repo)
 {
-	struct hf_target target = {
-		.dir = repo->git, .name = "index.lock", .path = repo->lock_path};
+	struct hf_target target = {.dir = repo->git, .name = "index.lock", .path = repo->lock_path};
 	int saved = errno;
 
 	if (repo->lock >= 0) {
@@ -123,7 +119,7 @@ enum hf_status hf_index_begin(struct hf_repo *repo, struct stat *st, struct hf_e
 		return hf_fail(err, HF_DATA, "the index of '%s' is not a regular file",
 			       hf_repo_name(repo));
 	return sys_linkat(repo->git, "index", repo->git, HF_NEW_INDEX, 0) < 0 ? cannot(repo, err)
-									     : HF_OK;
+									      : HF_OK;
 }
 
 /* As the old one, and on the disk. */
@@ -161,11 +157,9 @@ enum hf_status hf_index_commit(struct hf_repo *repo, const struct stat *st, stru
 	status = finish(repo, st, fd, err);
 	sys_close(fd);
 	/* if nothing was changed these are one file, and this does nothing */
-	if (status == HF_OK &&
-	    sys_renameat2(repo->git, HF_NEW_INDEX, repo->git, "index", 0) < 0)
+	if (status == HF_OK && sys_renameat2(repo->git, HF_NEW_INDEX, repo->git, "index", 0) < 0)
 		status = cannot(repo, err);
 	hf_index_abort(repo);
-	if (status == HF_OK && hf_publish_fsync(repo->git) < 0)
-		status = cannot(repo, err);
-	return status;
+	return status == HF_OK ? hf_due_add(&repo->names, repo->git, hf_repo_name(repo), err)
+			       : status;
 }

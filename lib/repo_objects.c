@@ -3,15 +3,12 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "publish.h"
 #include "sys.h"
-
-enum { TOGETHER = 16 };
 
 enum { DIR_SIZE = 3, PATH_SIZE = HF_OID_SIZE + 2, LONG_SIZE = sizeof(HF_STAGING) + PATH_SIZE };
 
@@ -97,6 +94,7 @@ enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_e
 {
 	char path[LONG_SIZE];
 	struct hf_object *object, *more;
+	enum hf_status status;
 	bool staged = true;
 	int fd;
 
@@ -115,17 +113,19 @@ enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_e
 	}
 	if (fd < 0)
 		return errno == ENOENT ? HF_NO : cannot(repo, oid, err);
-	more = reallocarray(repo->added, repo->added_count + 1, sizeof(*more));
-	if (!more) {
-		sys_close(fd);
-		return cannot(repo, oid, err);
-	}
-	repo->added = more;
-	object = &more[repo->added_count++];
-	*object = (struct hf_object){.fd = fd, .staged = staged};
-	snprintf(object->oid, sizeof(object->oid), "%s", oid);
 	/* it only begins; where it cannot, the sync does it all */
 	(void)!sys_sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	status = hf_due_add(&repo->contents, fd, hf_repo_name(repo), err);
+	sys_close(fd);
+	if (status != HF_OK)
+		return status;
+	more = reallocarray(repo->added, repo->added_count + 1, sizeof(*more));
+	if (!more)
+		return cannot(repo, oid, err);
+	repo->added = more;
+	object = &more[repo->added_count++];
+	*object = (struct hf_object){.staged = staged};
+	snprintf(object->oid, sizeof(object->oid), "%s", oid);
 	return HF_OK;
 }
 
@@ -147,116 +147,37 @@ static int give_name(struct hf_repo *repo, const char *oid, bool *made)
 	return sys_renameat2(repo->objects, from, repo->objects, to, 0);
 }
 
-struct sync {
-	int fd, errnum; /* errnum 0: it is durable */
-};
-
-static void *sync_one(void *arg)
+/* The directory of this one is to be synced. */
+static enum hf_status note_dir(struct hf_repo *repo, const char *oid, struct hf_err *err)
 {
-	struct sync *sync = arg;
+	char dir[DIR_SIZE];
+	enum hf_status status;
+	int fd;
 
-	sync->errnum = hf_publish_fsync(sync->fd) < 0 ? errno : 0;
-	return NULL;
-}
-
-/* All of them at once: -1 with errno. */
-static int sync_together(struct sync *syncs, size_t count)
-{
-	pthread_t threads[TOGETHER];
-	size_t started = 0;
-
-	for (; started + 1 < count; started++)
-		if (pthread_create(&threads[started], NULL, sync_one, &syncs[started]) != 0)
-			break;
-	for (size_t i = started; i < count; i++)
-		sync_one(&syncs[i]);
-	for (size_t i = 0; i < started; i++)
-		pthread_join(threads[i], NULL);
-	for (size_t i = 0; i < count; i++)
-		if (syncs[i].errnum) {
-			errno = syncs[i].errnum;
-			return -1;
-		}
-	return 0;
-}
-
-/* Is the i-th the first one in its directory? */
-static bool is_first_of_dir(const struct hf_repo *repo, size_t i)
-{
-	for (size_t k = 0; k < i; k++)
-		if (strncmp(repo->added[k].oid, repo->added[i].oid, DIR_SIZE - 1) == 0)
-			return false;
-	return true;
-}
-
-static int sync_contents(struct hf_repo *repo, size_t from, size_t count)
-{
-	struct sync syncs[TOGETHER];
-
-	for (size_t i = 0; i < count; i++)
-		syncs[i] = (struct sync){.fd = repo->added[from + i].fd};
-	return sync_together(syncs, count);
-}
-
-static int sync_dirs(struct hf_repo *repo, size_t from, size_t count)
-{
-	struct sync syncs[TOGETHER];
-	size_t opened = 0;
-	int r = 0, saved;
-
-	for (size_t i = from; i < from + count && !r; i++) {
-		char dir[DIR_SIZE];
-		int fd;
-
-		if (!is_first_of_dir(repo, i))
-			continue;
-		snprintf(dir, sizeof(dir), "%s", repo->added[i].oid);
-		fd = sys_openat(repo->objects, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-		if (fd < 0)
-			r = -1;
-		else
-			syncs[opened++] = (struct sync){.fd = fd};
-	}
-	if (!r)
-		r = sync_together(syncs, opened);
-	saved = errno;
-	for (size_t i = 0; i < opened; i++)
-		sys_close(syncs[i].fd);
-	errno = saved;
-	return r;
-}
-
-/* All of what was added, some at a time. */
-static enum hf_status sync_added(struct hf_repo *repo,
-				 int (*sync)(struct hf_repo *repo, size_t from, size_t count),
-				 struct hf_err *err)
-{
-	for (size_t from = 0; from < repo->added_count; from += TOGETHER) {
-		size_t left = repo->added_count - from;
-
-		if (sync(repo, from, left < TOGETHER ? left : TOGETHER) < 0)
-			return hf_fail_errno(err, "cannot store objects in '%s'",
-					     hf_repo_name(repo));
-	}
-	return HF_OK;
+	snprintf(dir, sizeof(dir), "%s", oid);
+	fd = sys_openat(repo->objects, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return cannot(repo, oid, err);
+	status = hf_due_add(&repo->names, fd, hf_repo_name(repo), err);
+	sys_close(fd);
+	return status;
 }
 
 static enum hf_status settle(struct hf_repo *repo, struct hf_err *err)
 {
 	/* a directory may be as new as what was found in it */
 	bool made = false;
-	enum hf_status status = sync_added(repo, sync_contents, err);
+	enum hf_status status = hf_due_settle(&repo->contents, err);
 
 	for (size_t i = 0; status == HF_OK && i < repo->added_count; i++) {
 		if (!repo->added[i].staged)
 			made = true;
 		else if (give_name(repo, repo->added[i].oid, &made) < 0)
-			status = cannot(repo, repo->added[i].oid, err);
+			return cannot(repo, repo->added[i].oid, err);
+		status = note_dir(repo, repo->added[i].oid, err);
 	}
-	if (status == HF_OK)
-		status = sync_added(repo, sync_dirs, err);
-	if (status == HF_OK && made && hf_publish_fsync(repo->objects) < 0)
-		status = hf_fail_errno(err, "cannot store objects in '%s'", hf_repo_name(repo));
+	if (status == HF_OK && made)
+		status = hf_due_add(&repo->names, repo->objects, hf_repo_name(repo), err);
 	return status;
 }
 
@@ -274,8 +195,7 @@ enum hf_status hf_objects_sync_packs(struct hf_repo *repo, struct hf_err *err)
 
 static void release(struct hf_repo *repo)
 {
-	for (size_t i = 0; i < repo->added_count; i++)
-		sys_close(repo->added[i].fd);
+	hf_due_drop(&repo->contents);
 	free(repo->added);
 	repo->added = NULL;
 	repo->added_count = 0;

@@ -11,12 +11,10 @@
  * are gathered in a directory where nobody looks, objects/tmp_objdir-holdfast, and then settled:
  *
  *	add	the object lies in the staging directory; its content is on its way to the disk
- *	settle	fsync them all at once, each in a thread
+ *	settle	fsync all contents at once (due.h)
  *		rename each to its name
- *		fsync the directories that got one, likewise
- *
- * Syncs that wait together share a commit of the journal and a flush of the disk's cache; one after
- * the other, each waits for its own.
+ *		the directories that got one are due, with whatever else must be durable before
+ *		a ref moves
  *
  * An object that is found may not be durable, since who wrote it may not have synced it: it is
  * synced along. It may be in a pack, which Git always syncs.
@@ -36,7 +34,9 @@ enum hf_status hf_objects_begin(struct hf_repo *repo, struct hf_err *err);
 /* oid is to be settled. HF_NO: it is neither in the staging directory nor a loose object. */
 enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_err *err);
 
-/* All that were added are durable, and discarded; on failure to be discarded by the caller. */
+/* All that were added have their names, and their contents are durable, with whatever else is in
+ * repo->contents; that the names are is due, in repo->names. Then they are discarded; on failure to
+ * be discarded by the caller. */
 enum hf_status hf_objects_settle(struct hf_repo *repo, struct hf_err *err);
 
 /* The names of packs are durable. */

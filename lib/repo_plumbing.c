@@ -191,6 +191,9 @@ static enum hf_status move(struct hf_repo *repo, const char *ref, const char *wa
 
 	memset(none, '0', sizeof(none));
 	none[2 * repo->oid_size] = '\0';
+	status = hf_due_settle(&repo->names, err);
+	if (status != HF_OK)
+		return status;
 	status = hf_git_run(&git, &out, err);
 	if (status == HF_OK && !out.status)
 		status = hf_repo_sync_all(repo, err);

@@ -133,9 +133,10 @@ static enum hf_status fill_lock(struct hf_repo *repo, int fd, const char *ref, c
 		status = cannot(ref, err);
 	if (status == HF_OK)
 		status = write_logs(repo, ref, was, commit, reflog, who, err);
-	if (status == HF_OK && hf_publish_fsync(fd) < 0)
-		status = cannot(ref, err);
-	return status;
+	/* with all that the ref will lead to */
+	if (status == HF_OK)
+		status = hf_due_add(&repo->names, fd, ref, err);
+	return status == HF_OK ? hf_due_settle(&repo->names, err) : status;
 }
 
 /* fsync the directory `path`; -1 with errno. */
