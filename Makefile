@@ -44,7 +44,7 @@ CORE_ROOMS = wording err clock sys stats path fd proc ident copy attributes stag
 DB_ROOMS = db_code sql_text sql sql_file db_writer db_pause db_settle db db_stmt \
 	params outbox rows_table rows script dump db_copy check \
 	store store_watch once_lock once once_filter lease queue work
-REPO_ROOMS = due repo_message repo_base repo_objects repo_ref repo_tree repo_lock repo_who repo_path \
+REPO_ROOMS = due repo_message repo_base loose repo_objects repo_ref repo_tree repo_lock repo_who repo_path \
 	git_run git_store repo_plumbing repo_keep \
 	repo_git2_base repo_git2_objects repo_git2_index repo_git2 repo \
 	intent record_file record_hold record_git redo recover drop record
@@ -77,7 +77,7 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_
 	breaker flock_cli lock_cli keeper_wire lock_look keeper_open keeper_serve \
 	db_writer db_pause db_settle db_stmt params rows_table script sql_file dump db_copy \
 	once_lock once_filter store_cli queue_cli \
-	repo_base repo_objects repo_ref repo_tree repo_lock \
+	repo_base loose repo_objects repo_ref repo_tree repo_lock \
 	repo_who repo_path repo_keep repo_git2_base repo_git2_objects repo_git2_index repo_git2 \
 	git_run git_store \
 	inspect inspect_more watch inspect_cli stats_cli \
@@ -107,7 +107,7 @@ EXAMPLES = lock-and-write
 # Debian packages, each with what shows that it is there: a command, a header or a path.
 BUILD_DEPS = gcc=gcc make=make pkg-config=pkg-config libc6-dev=stdio.h libbsd-dev=bsd/stdlib.h \
 	libmd-dev=md5.h musl-tools=musl-gcc linux-libc-dev=linux/fs.h \
-	libsqlite3-dev=sqlite3.h libgit2-dev=git2.h
+	libsqlite3-dev=sqlite3.h libgit2-dev=git2.h zlib1g-dev=zlib.h
 TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck=shellcheck \
 	procps=pgrep \
 	mandoc=mandoc strace=strace libclang-rt-14-dev=/usr/share/doc/libclang-rt-14-dev \
@@ -240,7 +240,7 @@ $(BUILD)/lib/git2.libs: $(GIT2_OBJ)
 	$(MAKING) TRY
 	$(Q)if echo '$(GIT2_TRY)' | $(CC) $(ALL_LDFLAGS) -o $@.try -xc - -xnone $(GIT2_STATIC) \
 		2>/dev/null && $@.try; \
-	then echo '$(GIT2_STATIC)'; else echo '-lsqlite3 -lgit2'; fi >$@; rm -f $@.try
+	then echo '$(GIT2_STATIC)'; else echo '-lsqlite3 -lgit2 -lz'; fi >$@; rm -f $@.try
 
 # Scripts learn where the tools are, and their version. ksh93 finds a library in PATH only if it is
 # executable.
@@ -256,7 +256,7 @@ $(SCRIPT_FILES):
 
 $(BUILD)/unit/%: $(BUILD)/pic/tests/unit/%.o $(ALL_LIBS)
 	$(MAKING) LINK
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lsqlite3 -lgit2 $(BSD_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka -lsqlite3 -lgit2 -lz $(BSD_LIBS)
 
 $(BUILD)/rig/%: $(BUILD)/pic/tests/rig/%.o $(RIG_OBJS)
 	$(MAKING) LINK
@@ -269,7 +269,7 @@ $(BUILD)/bench/%: $(BUILD)/pic/tests/bench/%.o
 
 $(BUILD)/fuzz/%: $(BUILD)/pic/tests/fuzz/%.o $(ALL_LIBS)
 	$(MAKING) LINK
-	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ -lsqlite3 -lgit2 $(BSD_LIBS)
+	$(Q)$(CC) -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $^ -lsqlite3 -lgit2 -lz $(BSD_LIBS)
 
 $(BUILD)/lib/libholdfast.a: $(LIB_OBJS)
 	$(MAKING) AR

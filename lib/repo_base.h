@@ -93,6 +93,7 @@ struct hf_repo_ops {
 /* An object that is to be made durable: repo_objects.h. */
 struct hf_object {
 	char oid[HF_OID_SIZE];
+	int fd;	     /* loose.h; or -1 */
 	bool staged; /* it has not got its name yet */
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "git_store.h"
+#include "loose.h"
 #include "repo_git2_base.h"
 #include "repo_message.h"
 #include "repo_objects.h"
@@ -17,9 +18,9 @@ enum {
 	SMALL = 1024 * 1024, /* a blob up to this is made in memory */
 };
 
-/* Durable when it is settled. */
-static enum hf_status put(struct hf_repo *repo, git_object_t type, const void *bytes, size_t size,
-			  char oid[HF_OID_SIZE], struct hf_err *err)
+/* Where there are no unnamed files. */
+static enum hf_status put_staged(struct hf_repo *repo, git_object_t type, const void *bytes,
+				 size_t size, char oid[HF_OID_SIZE], struct hf_err *err)
 {
 	enum hf_status status = hf_objects_begin(repo, err);
 	git_oid id;
@@ -27,7 +28,6 @@ static enum hf_status put(struct hf_repo *repo, git_object_t type, const void *b
 
 	if (status != HF_OK)
 		return status;
-	/* also one that is there: it gets a new date, and a file of its own (repo_keep.h, K3) */
 	hf_git2_sync(false);
 	code = git_odb_write(&id, hf_git2(repo)->staging, bytes, size, type);
 	hf_git2_sync(true);
@@ -36,6 +36,26 @@ static enum hf_status put(struct hf_repo *repo, git_object_t type, const void *b
 	git_oid_tostr(oid, HF_OID_SIZE, &id);
 	status = hf_objects_add(repo, oid, err);
 	return status == HF_NO ? HF_OK : status;
+}
+
+/* Durable when it is settled. Also one that is there: it gets a new date, and a file of its own
+ * (repo_keep.h, K3). */
+static enum hf_status put(struct hf_repo *repo, git_object_t type, const void *bytes, size_t size,
+			  char oid[HF_OID_SIZE], struct hf_err *err)
+{
+	enum hf_status status;
+	git_oid id;
+	int fd;
+
+	if (git_odb_hash(&id, bytes, size, type))
+		return hf_git2_failed(GIT_ERROR, err, "write an object of", hf_repo_name(repo));
+	status = hf_loose_write(repo, git_object_type2string(type), bytes, size, &fd, err);
+	if (status == HF_UNAVAILABLE)
+		return put_staged(repo, type, bytes, size, oid, err);
+	if (status != HF_OK)
+		return status;
+	git_oid_tostr(oid, HF_OID_SIZE, &id);
+	return hf_objects_add_unnamed(repo, oid, fd, err);
 }
 
 static enum hf_status put_tree(void *context, const void *bytes, size_t size, char oid[HF_OID_SIZE],

@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,10 +50,29 @@ static bool is_pruner(pid_t pid)
 	return false;
 }
 
+/* By the program that it runs, which is one call, and none into the file; by its name where that is
+ * another user's. */
+static bool is_git(int proc, const char *pid)
+{
+	char path[NAME_MAX + 8], exe[PATH_MAX], *name;
+	struct hf_proc process;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/exe", pid);
+	n = sys_readlinkat(proc, path, exe, sizeof(exe) - 1);
+	if (n < 0)
+		return errno != ENOENT && errno != ESRCH && hf_proc_read(atoi(pid), &process) &&
+		       hf_git_is_name(process.name);
+	exe[n] = '\0';
+	name = strrchr(exe, '/');
+	name = name ? name + 1 : exe;
+	name[strcspn(name, " ")] = '\0'; /* "git (deleted)" */
+	return hf_git_is_name(name);
+}
+
 static bool is_seen(void)
 {
 	struct dirent *entry;
-	struct hf_proc proc;
 	bool seen = false;
 	DIR *dir = opendir("/proc");
 
@@ -60,8 +80,7 @@ static bool is_seen(void)
 		return false;
 	while (!seen && (entry = readdir(dir)))
 		seen = isdigit((unsigned char)entry->d_name[0]) &&
-		       hf_proc_read(atoi(entry->d_name), &proc) && hf_git_is_name(proc.name) &&
-		       is_pruner(proc.pid);
+		       is_git(dirfd(dir), entry->d_name) && is_pruner(atoi(entry->d_name));
 	closedir(dir);
 	return seen;
 }

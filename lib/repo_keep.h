@@ -35,7 +35,7 @@
  * has looked before the ref moved and reaches the objects later than the look here. For that, prune
  * under the repository's turnstile: lock-run --git DIR git prune.
  *
- * A look at all processes, by name, some ten microseconds each. Nothing is waited for. A crash
+ * A look at all processes, at what each runs, a few microseconds each. Nothing is waited for. A crash
  * leaves the pack's temporary files, which Git removes.
  */
 

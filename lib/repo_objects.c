@@ -7,16 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "loose.h"
 #include "publish.h"
 #include "sys.h"
 
-enum { DIR_SIZE = 3, PATH_SIZE = HF_OID_SIZE + 2, LONG_SIZE = sizeof(HF_STAGING) + PATH_SIZE };
-
-/* "OI/D…", in objects/ or in the staging directory. */
-static void name_of(const char *oid, char path[PATH_SIZE])
-{
-	snprintf(path, PATH_SIZE, "%.2s/%s", oid, oid + 2);
-}
+enum { DIR_SIZE = 3, LONG_SIZE = sizeof(HF_STAGING) + HF_LOOSE_SIZE };
 
 static void staged_name(const char *oid, char path[LONG_SIZE])
 {
@@ -90,60 +85,88 @@ static enum hf_status remember(struct hf_repo *repo, const char *oid, struct hf_
 	return HF_OK;
 }
 
-enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_err *err)
+static bool is_added(const struct hf_repo *repo, const char *oid)
 {
-	char path[LONG_SIZE];
-	struct hf_object *object, *more;
-	enum hf_status status;
-	bool staged = true;
-	int fd;
-
-	/* two files of one content, say */
 	for (size_t i = 0; i < repo->added_count; i++)
 		if (strcmp(repo->added[i].oid, oid) == 0)
-			return HF_OK;
-	if (remember(repo, oid, err) != HF_OK)
-		return HF_OS;
-	staged_name(oid, path);
-	fd = sys_openat(repo->objects, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
-	if (fd < 0 && errno == ENOENT) {
-		staged = false;
-		name_of(oid, path);
-		fd = sys_openat(repo->objects, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
-	}
-	if (fd < 0)
-		return errno == ENOENT ? HF_NO : cannot(repo, oid, err);
-	/* it only begins; where it cannot, the sync does it all */
-	(void)!sys_sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	status = hf_due_add(&repo->contents, fd, hf_repo_name(repo), err);
-	sys_close(fd);
+			return true;
+	return false;
+}
+
+/* fd is open on it, and stays the caller's if this fails. */
+static enum hf_status add(struct hf_repo *repo, struct hf_object object, int fd, const char *oid,
+			  struct hf_err *err)
+{
+	struct hf_object *more;
+	enum hf_status status = hf_due_add(&repo->contents, fd, hf_repo_name(repo), err);
+
 	if (status != HF_OK)
 		return status;
 	more = reallocarray(repo->added, repo->added_count + 1, sizeof(*more));
 	if (!more)
 		return cannot(repo, oid, err);
 	repo->added = more;
-	object = &more[repo->added_count++];
-	*object = (struct hf_object){.staged = staged};
-	snprintf(object->oid, sizeof(object->oid), "%s", oid);
+	snprintf(object.oid, sizeof(object.oid), "%s", oid);
+	more[repo->added_count++] = object;
 	return HF_OK;
 }
 
-/* *made: objects/ has a new directory. */
-static int give_name(struct hf_repo *repo, const char *oid, bool *made)
+enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_err *err)
 {
-	char from[LONG_SIZE], to[PATH_SIZE], dir[DIR_SIZE];
+	struct hf_object object = {.fd = -1, .staged = true};
+	char path[LONG_SIZE];
+	enum hf_status status;
+	int fd;
 
-	staged_name(oid, from);
-	name_of(oid, to);
+	/* two files of one content, say */
+	if (is_added(repo, oid))
+		return HF_OK;
+	if (remember(repo, oid, err) != HF_OK)
+		return HF_OS;
+	staged_name(oid, path);
+	fd = sys_openat(repo->objects, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0 && errno == ENOENT) {
+		object.staged = false;
+		fd = sys_openat(repo->objects, hf_loose_path(path, oid),
+				O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	}
+	if (fd < 0)
+		return errno == ENOENT ? HF_NO : cannot(repo, oid, err);
+	/* it only begins; where it cannot, the sync does it all */
+	(void)!sys_sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	status = add(repo, object, fd, oid, err);
+	sys_close(fd);
+	return status;
+}
+
+enum hf_status hf_objects_add_unnamed(struct hf_repo *repo, const char *oid, int fd,
+				      struct hf_err *err)
+{
+	const struct hf_object object = {.fd = fd, .staged = true};
+	enum hf_status status = remember(repo, oid, err);
+
+	if (status == HF_OK && !is_added(repo, oid)) {
+		status = add(repo, object, fd, oid, err);
+		if (status == HF_OK)
+			return HF_OK;
+	}
+	sys_close(fd);
+	return status;
+}
+
+/* *made: objects/ has a new directory. */
+static int give_name(struct hf_repo *repo, const struct hf_object *object, bool *made)
+{
+	char from[LONG_SIZE], to[HF_LOOSE_SIZE];
+
+	if (object->fd >= 0)
+		return hf_loose_name(repo, object->fd, object->oid, made);
+	staged_name(object->oid, from);
+	hf_loose_path(to, object->oid);
 	if (sys_renameat2(repo->objects, from, repo->objects, to, 0) == 0)
 		return 0;
-	if (errno != ENOENT)
+	if (errno != ENOENT || hf_loose_mkdir(repo, object->oid, made) < 0)
 		return -1;
-	snprintf(dir, sizeof(dir), "%s", to);
-	if (sys_mkdirat(repo->objects, dir, 0777) < 0 && errno != EEXIST)
-		return -1;
-	*made = true;
 	return sys_renameat2(repo->objects, from, repo->objects, to, 0);
 }
 
@@ -172,7 +195,7 @@ static enum hf_status settle(struct hf_repo *repo, struct hf_err *err)
 	for (size_t i = 0; status == HF_OK && i < repo->added_count; i++) {
 		if (!repo->added[i].staged)
 			made = true;
-		else if (give_name(repo, repo->added[i].oid, &made) < 0)
+		else if (give_name(repo, &repo->added[i], &made) < 0)
 			return cannot(repo, repo->added[i].oid, err);
 		status = note_dir(repo, repo->added[i].oid, err);
 	}
@@ -196,6 +219,9 @@ enum hf_status hf_objects_sync_packs(struct hf_repo *repo, struct hf_err *err)
 static void release(struct hf_repo *repo)
 {
 	hf_due_drop(&repo->contents);
+	for (size_t i = 0; i < repo->added_count; i++)
+		if (repo->added[i].fd >= 0)
+			sys_close(repo->added[i].fd);
 	free(repo->added);
 	repo->added = NULL;
 	repo->added_count = 0;
@@ -245,10 +271,18 @@ static bool is_there(const struct hf_repo *repo, const char *path)
 
 bool hf_object_is_loose(const struct hf_repo *repo, const char *oid)
 {
-	char path[PATH_SIZE];
+	char path[HF_LOOSE_SIZE];
 
-	name_of(oid, path);
-	return is_there(repo, path);
+	return is_there(repo, hf_loose_path(path, oid));
+}
+
+/* Nobody else can remove it. */
+static bool is_unnamed(const struct hf_repo *repo, const char *oid)
+{
+	for (size_t i = 0; i < repo->added_count; i++)
+		if (repo->added[i].fd >= 0 && strcmp(repo->added[i].oid, oid) == 0)
+			return true;
+	return false;
 }
 
 bool hf_objects_vanished(const struct hf_repo *repo)
@@ -258,6 +292,8 @@ bool hf_objects_vanished(const struct hf_repo *repo)
 	for (size_t i = 0; i < repo->made_count; i++) {
 		char path[LONG_SIZE];
 
+		if (is_unnamed(repo, repo->made[i]))
+			continue;
 		staged_name(repo->made[i], path);
 		if (!is_there(repo, path) && !hf_object_is_loose(repo, repo->made[i]))
 			return true;

@@ -8,9 +8,10 @@
  * An object must be on the disk before it has its name: after a power cut a name with nothing
  * behind it would be taken for the object for ever. And a name is on the disk when its directory
  * is. One by one that is two syncs for each object, each a journal commit of its own. So objects
- * are gathered in a directory where nobody looks, objects/tmp_objdir-holdfast, and then settled:
+ * are gathered, without names (loose.h) or, when they are large or another program makes them, in a
+ * directory where nobody looks, objects/tmp_objdir-holdfast, and then settled:
  *
- *	add	the object lies in the staging directory; its content is on its way to the disk
+ *	add	the object is written; its content is on its way to the disk
  *	settle	fsync all contents at once (due.h)
  *		rename each to its name
  *		the directories that got one are due, with whatever else must be durable before
@@ -33,6 +34,10 @@ enum hf_status hf_objects_begin(struct hf_repo *repo, struct hf_err *err);
 
 /* oid is to be settled. HF_NO: it is neither in the staging directory nor a loose object. */
 enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_err *err);
+
+/* The same for one that has no name yet (loose.h); fd is taken over, whatever is returned. */
+enum hf_status hf_objects_add_unnamed(struct hf_repo *repo, const char *oid, int fd,
+				      struct hf_err *err);
 
 /* All that were added have their names, and their contents are durable, with whatever else is in
  * repo->contents; that the names are is due, in repo->names. Then they are discarded; on failure to

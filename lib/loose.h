@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_LOOSE_H
+#define HF_LOOSE_H
+
+/*
+ * A loose object, written as Git writes one, but without a name.
+ *
+ * A loose object is a file objects/OI/D…: "TYPE SIZE", a NUL and the content, deflated (zlib, at
+ * Git's own speed, 1). Git and libgit2 write it under a temporary name, in a directory that they
+ * may have to make, and then link and unlink. Here it is a file without a name (O_TMPFILE), so that
+ * it costs one new inode, a crash leaves nothing of it, and nobody who prunes can see it; it gets
+ * its name in one step once it is durable (repo_objects.h).
+ *
+ *	L1  An object of that name that is there already is replaced by this one, since it may be
+ *	    one that is just removed (repo_keep.h, K3): linked as objects/tmp_obj_holdfast, which
+ *	    Git takes for litter too, and renamed. One recorder at a time does that: its turnstile
+ *	    is held. A crash between the two leaves that name, which the next one removes.
+ *
+ * Where the file system has no unnamed files (NFS, FAT, some FUSE) the caller goes another way.
+ * Nothing is waited for; not thread-safe for one repository.
+ */
+
+#include <stdbool.h>
+
+#include "repo_base.h"
+
+/* Up to 1 GiB. *fd is open on the object, the caller's. HF_UNAVAILABLE: there are no unnamed files there. */
+enum hf_status hf_loose_write(struct hf_repo *repo, const char *type, const void *bytes,
+			      size_t size, int *fd, struct hf_err *err);
+
+/* Give it its name. *made: objects/ has a new directory. -1 with errno. */
+int hf_loose_name(struct hf_repo *repo, int fd, const char *oid, bool *made);
+
+/* The file of a loose object, from objects/: "OI/D…". */
+enum { HF_LOOSE_SIZE = HF_OID_SIZE + 2 };
+char *hf_loose_path(char path[HF_LOOSE_SIZE], const char *oid);
+
+/* Make the directory of this object. -1 with errno. */
+int hf_loose_mkdir(struct hf_repo *repo, const char *oid, bool *made);
+
+#endif
