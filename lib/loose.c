@@ -20,7 +20,7 @@ char *hf_loose_path(char path[HF_LOOSE_SIZE], const char *oid)
 
 static enum hf_status no_memory(struct hf_err *err)
 {
-	return hf_fail(err, HF_OS, "cannot store an object: out of memory");
+	return hf_fail(err, HF_OS, "cannot make a commit: out of memory");
 }
 
 /* The head and the content, in one stream; *out is to be freed. */
@@ -73,7 +73,7 @@ enum hf_status hf_loose_write(struct hf_repo *repo, const char *type, const void
 	if (*fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT))
 		return HF_UNAVAILABLE;
 	if (*fd < 0)
-		return hf_fail_errno(err, "cannot store an object in '%s'", hf_repo_name(repo));
+		return hf_fail_errno(err, "cannot store objects in '%s'", hf_repo_name(repo));
 	n = snprintf(head, sizeof(head), "%s %zu", type, size) + 1;
 	status = compress_object(head, (size_t)n, bytes, size, &packed, &length, err);
 	if (status == HF_OK)

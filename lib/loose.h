@@ -24,7 +24,8 @@
 
 #include "repo_base.h"
 
-/* Up to 1 GiB. *fd is open on the object, the caller's. HF_UNAVAILABLE: there are no unnamed files there. */
+/* Up to 1 GiB. *fd is open on the object, the caller's. HF_UNAVAILABLE: there are no unnamed files
+ * there. */
 enum hf_status hf_loose_write(struct hf_repo *repo, const char *type, const void *bytes,
 			      size_t size, int *fd, struct hf_err *err);
 

@@ -115,10 +115,10 @@ void hf_repo_unlock(struct hf_repo *repo);
 enum hf_status hf_repo_index(struct hf_repo *repo, const struct hf_repo_change *changes,
 			     size_t count, struct hf_err *err);
 
-/* A commit object. It is durable, with everything new that it leads to, before a ref moves. tip: its parent; "" :
- * none. The message is taken as it is (see repo_message.h). HF_DATA: a path is below a file, or a
- * directory, in the tip's tree. To remove what is not there is nothing. The same arguments give the
- * same commit, unless it is signed. */
+/* A commit object. It is durable, with everything new that it leads to, before a ref moves. tip:
+ * its parent; "": none. The message is taken as it is (see repo_message.h). HF_DATA: a path is
+ * below a file, or a directory, in the tip's tree. To remove what is not there is nothing. The
+ * same arguments give the same commit, unless it is signed. */
 enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 			      const struct hf_repo_change *changes, size_t count,
 			      const char *message, const struct hf_repo_who *author,

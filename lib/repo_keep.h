@@ -35,8 +35,8 @@
  * has looked before the ref moved and reaches the objects later than the look here. For that, prune
  * under the repository's turnstile: lock-run --git DIR git prune.
  *
- * A look at all processes, at what each runs, a few microseconds each. Nothing is waited for. A crash
- * leaves the pack's temporary files, which Git removes.
+ * A look at all processes, at what each runs, a few microseconds each. Nothing is waited for. A
+ * crash leaves the pack's temporary files, which Git removes.
  */
 
 #include "repo_base.h"
