@@ -132,6 +132,7 @@ struct hf_lock {
 	int slot;		 /* slots: the one that was taken */
 	bool contended;		 /* somebody else had it when it was asked for; the kind says so */
 	int breaks;		 /* stale ones that the kind has moved out of its way */
+	int64_t deadline;	 /* of the wait that it is taken by */
 	int64_t waited, taken;	 /* for stats.h: ns, and an instant */
 	char *name;		 /* the same, its real path */
 	void *own;		 /* what a kind needs besides: made by open, freed by release */

@@ -236,7 +236,7 @@ static enum hf_status try_freeze(struct hf_lock *lock, struct hf_err *err)
 		return busy(lock->path, &user, err);
 	}
 	/* SQLite's locks and ours are of different processes from here on (Q3) */
-	status = hf_sqlite_hold_begin(&s->hold, lock->path, err);
+	status = hf_sqlite_hold_begin(&s->hold, lock->path, lock->deadline, err);
 	lock->second = s->hold.fd;
 	return status;
 }

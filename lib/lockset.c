@@ -184,6 +184,7 @@ static enum hf_status take_one(struct hf_lock *lock, const struct hf_wait *wait,
 	struct hf_wait at_once = *wait;
 	enum hf_status status;
 
+	lock->deadline = wait->deadline;
 	if (lock->beside) {
 		hf_lock_close(lock);
 		return HF_OK;

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fd.h"
 #include "keeper_ask.h"
 #include "path.h"
@@ -22,6 +23,9 @@
 #include "sys.h"
 
 #define HELPER "sqlite-run"
+
+#define HELPER_LEAST (2 * HF_SECOND)
+#define HELPER_MOST (10 * HF_SECOND)
 
 enum { PATIENCE_MS = 200 };
 
@@ -57,14 +61,34 @@ _Noreturn static void become(const char *helper, const char *db, int in, int out
 	_exit(127);
 }
 
-/* Its one line, without the newline. false: it said nothing. */
-static bool read_line(int fd, char *line, size_t size)
+/* Wait until it can be read. */
+static bool await(int fd, int64_t until)
+{
+	struct pollfd polled = {.fd = fd, .events = POLLIN};
+
+	while (!hf_has_given_up()) {
+		int64_t left = hf_until(until);
+		int ready = left > 0 ? poll(&polled, 1, (int)(left / HF_MS) + 1) : -1;
+
+		if (ready > 0)
+			return true;
+		if (left == 0 || (ready < 0 && errno != EINTR))
+			break;
+	}
+	return false;
+}
+
+/* Its one line, without the newline. HF_NO: it said nothing. HF_BUSY: not until then. */
+static enum hf_status read_line(int fd, char *line, size_t size, int64_t until)
 {
 	size_t used = 0;
 
 	while (used < size - 1) {
-		ssize_t n = sys_read(fd, line + used, size - 1 - used);
+		ssize_t n;
 
+		if (!await(fd, until))
+			return HF_BUSY;
+		n = sys_read(fd, line + used, size - 1 - used);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -75,7 +99,7 @@ static bool read_line(int fd, char *line, size_t size)
 	}
 	line[used] = '\0';
 	line[strcspn(line, "\n")] = '\0';
-	return line[0];
+	return line[0] ? HF_OK : HF_NO;
 }
 
 static enum hf_status understand(const char *line, const char *path, struct hf_err *err)
@@ -94,9 +118,17 @@ static enum hf_status understand(const char *line, const char *path, struct hf_e
 static enum hf_status no_helper(const char *path, struct hf_err *err)
 {
 	hf_fail(err, HF_UNAVAILABLE, "cannot freeze '%s': there is no sqlite-run", path);
-	hf_advise(err,
-		  "it takes SQLite's own lock; install it beside this program, or on PATH");
+	hf_advise(err, "it takes SQLite's own lock; install it beside this program, or on PATH");
 	return HF_UNAVAILABLE;
+}
+
+static enum hf_status dumb_helper(const char *path, pid_t pid, struct hf_err *err)
+{
+	hf_fail(err, HF_BUSY, "cannot freeze '%s': sqlite-run, PID %d, does not answer", path,
+		(int)pid);
+	hf_advise(err, "it was killed, and nothing is held: was it stopped, or does the machine "
+		       "stand still?");
+	return HF_BUSY;
 }
 
 /* It ends by itself when the pipe does. A child that the command left behind may keep that open;
@@ -119,13 +151,44 @@ static void reap(pid_t pid)
 		;
 }
 
-enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *path,
+/* Z6. It has a session of its own, unless it has not come so far. */
+static void kill_all(pid_t pid)
+{
+	kill(-pid, SIGKILL);
+	kill(pid, SIGKILL);
+}
+
+/* Z6. */
+static int64_t patience(int64_t deadline)
+{
+	int64_t least = hf_deadline_in(HELPER_LEAST), most = hf_deadline_in(HELPER_MOST);
+
+	return deadline < least ? least : deadline > most ? most : deadline;
+}
+
+/* What the helper has said, whose end of the pipe this is. */
+static enum hf_status hear(int fd, pid_t pid, const char *path, int64_t deadline,
+			   struct hf_err *err)
+{
+	char line[1024];
+
+	switch (read_line(fd, line, sizeof(line), patience(deadline))) {
+	case HF_OK:
+		return understand(line, path, err);
+	case HF_BUSY:
+		kill_all(pid);
+		return dumb_helper(path, pid, err);
+	default:
+		return no_helper(path, err);
+	}
+}
+
+enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *path, int64_t deadline,
 				    struct hf_err *err)
 {
-	char helper[PATH_MAX], line[1024];
+	char helper[PATH_MAX];
 	int in[2], out[2];
 	enum hf_status status;
-	bool said;
 	pid_t pid;
 
 	*hold = (struct hf_sqlite_hold){.fd = -1};
@@ -144,10 +207,9 @@ enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *pat
 	status = pid < 0 ? hf_fail_errno(err, "cannot freeze '%s'", path) : HF_OK;
 	sys_close(in[0]);
 	sys_close(out[1]);
-	said = pid > 0 && read_line(out[0], line, sizeof(line));
-	sys_close(out[0]);
 	if (pid > 0)
-		status = said ? understand(line, path, err) : no_helper(path, err);
+		status = hear(out[0], pid, path, deadline, err);
+	sys_close(out[0]);
 	if (status == HF_OK) {
 		int high = hf_fd_high(in[1]);
 

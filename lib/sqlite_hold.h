@@ -20,13 +20,19 @@
  *	    no directory.
  *	Z5  That a database is frozen for us already is proved by the pipe: the helper reads it, and
  *	    we have inherited its writing end, or are lent it by an ancestor's keeper.
+ *	Z6  A helper that does not answer (it is stopped, or the machine stands still) is killed at
+ *	    the deadline, with whatever it has started. It has two seconds in any case, since to
+ *	    start it is work and no wait, and at most ten, since others wait behind the turnstile:
+ *	    the set gives that back then, and tries again.
  *
  * begin waits for the helper's answer, which waits for nobody; end waits for the helper's end, by
- * which the database is free, and kills it after 200 ms. HF_BUSY: somebody writes. HF_UNAVAILABLE:
- * there is no sqlite-run. Thread-safe.
+ * which the database is free, and kills it after 200 ms. HF_BUSY: somebody writes, or Z6.
+ * HF_UNAVAILABLE: there is no sqlite-run. A process that gives up (clock.h) waits for no answer.
+ * Thread-safe.
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "err.h"
@@ -36,7 +42,7 @@ struct hf_sqlite_hold {
 	int fd;	   /* the writing end, from 64 up, close-on-exec; or -1 */
 };
 
-enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *path,
+enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *path, int64_t deadline,
 				    struct hf_err *err);
 
 /* lent: somebody has a copy of the writing end and goes on; the helper is not killed. */

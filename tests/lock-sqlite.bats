@@ -238,6 +238,26 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 	[ "$(count db)" = 2 ]
 }
 
+@test "frozen: a helper that is stopped is not waited for, and not left behind" {
+	local wait helper
+	mkdir bin
+	cp "$(command -v lock-run)" "$(command -v lock-acquire)" bin
+	# it has started another one, which is stopped too
+	printf '#!/bin/sh\nsh -c "echo \\$\\$ >inner; kill -STOP \\$\\$" & wait; :' >bin/sqlite-run
+	chmod +x bin/sqlite-run
+	for wait in -n '-w 100ms' '-w 3'; do
+		run -75 timeout 20 bin/lock-run $wait --sqlite-freeze db true
+		[[ $output == "lock-run: cannot freeze 'db': sqlite-run, PID "*", does not "* ]]
+		one_line lock-run "$output"
+		helper=${output#*PID }
+		[ ! -e "/proc/${helper%%,*}" ]
+		await sh -c '! kill -0 "$(cat inner)"'
+		flock -n db-turnstile true
+	done
+	run -75 timeout 20 bin/lock-acquire --owner none --ttl 1m -n --sqlite-freeze db
+	[[ $output == *'does not answer'* ]]
+}
+
 @test "frozen: without its helper it says so; one that is killed is told of" {
 	mkdir bin
 	cp "$(command -v lock-run)" bin
