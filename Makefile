@@ -34,7 +34,7 @@ CORE_ROOMS = wording err clock sys stats path fd proc ident copy attributes stag
 	sqlite_live backup refuse claim publish validate atomic symlink \
 	capture input spool_file spool batch settle append dot_record lookers evidence \
 	inspect inspect_file \
-	await lock dot_file lock_dot breaker lock_file lock_range lock_slots \
+	await lock dot_file dot_queue lock_dot breaker lock_file lock_range lock_slots \
 	gitdir git_exclude turnstile sqlite_hold lock_sqlite \
 	git_owners git_evidence git_locks inspect_more lock_git tally lockset \
 	keeper_open keeper_serve keeper
@@ -73,7 +73,7 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_locks lock_git \
-	spool_file batch ident lookers await dot_file kick notice tally \
+	spool_file batch ident lookers await dot_file dot_queue kick notice tally \
 	breaker flock_cli lock_cli keeper_wire lock_look keeper_open keeper_serve \
 	db_writer db_pause db_settle db_stmt params rows_table script sql_file dump db_copy \
 	once_lock once_filter store_cli queue_cli \

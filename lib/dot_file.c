@@ -14,7 +14,7 @@ enum { MODE = 0644, MOST_TRIES = 10 };
 static enum hf_status refuse(const struct hf_target *target, const struct stat *st,
 			     struct hf_err *err)
 {
-	const char *type = S_ISLNK(st->st_mode)	 ? "a symbolic link"
+	const char *type = S_ISLNK(st->st_mode)	  ? "a symbolic link"
 			   : S_ISDIR(st->st_mode) ? "a directory"
 						  : "not a regular file";
 
@@ -68,7 +68,7 @@ static enum hf_status cannot_make(const struct hf_target *target, struct hf_err 
 	return hf_status_of(errno);
 }
 
-static enum hf_status stage(const struct hf_target *target, struct hf_dot_new *new,
+enum hf_status hf_dot_stage(const struct hf_target *target, struct hf_dot_new *new,
 			    struct hf_err *err)
 {
 	char mark[HF_BOOT_SIZE + HOST_NAME_MAX + 2];
@@ -84,8 +84,7 @@ static enum hf_status stage(const struct hf_target *target, struct hf_dot_new *n
 	if (high >= 0)
 		new->fd = high;
 	/* whoever waits must be able to read it, whatever our umask */
-	if (high < 0 || sys_fchmod(new->fd, MODE) < 0 ||
-	    (!new->name[0] && sys_flock(new->fd, LOCK_EX | LOCK_NB) < 0)) {
+	if (high < 0 || sys_fchmod(new->fd, MODE) < 0) {
 		status = cannot_make(target, err);
 		hf_dot_discard(target, new);
 		return status;
@@ -127,15 +126,17 @@ static enum hf_status write_record(const struct hf_target *target, struct hf_dot
 static enum hf_status link_new(const struct hf_target *target, struct hf_dot_new *new,
 			       const char *name, struct hf_err *err)
 {
-	enum hf_status status = stage(target, new, err);
+	enum hf_status status = hf_dot_stage(target, new, err);
 
 	if (status == HF_OK)
 		status = write_record(target, new, err);
+	if (status == HF_OK && !new->name[0] && sys_flock(new->fd, LOCK_EX | LOCK_NB) < 0)
+		status = cannot_make(target, err);
 	if (status != HF_OK)
 		return status;
 	/* what was staged under a name may lie where there are no hard links (FAT) */
-	if (new->name[0] && sys_renameat2(target->dir, new->name, target->dir, name,
-					  RENAME_NOREPLACE) == 0) {
+	if (new->name[0] &&
+	    sys_renameat2(target->dir, new->name, target->dir, name, RENAME_NOREPLACE) == 0) {
 		new->name[0] = '\0';
 		return HF_OK;
 	}

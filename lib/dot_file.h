@@ -10,8 +10,8 @@
  *	replace	D4: it becomes PATH in place of one that was judged stale, and that is locked
  *	remove	D2: PATH goes, if it names the inode that is locked
  *
- * A new record is staged once and kept for the next try; its time is written just before it is
- * linked. It is locked from the beginning, and nobody waits for that. Nothing here waits.
+ * A new record is staged once and kept for the next try; just before it is linked, its time is
+ * written and it is locked, and nobody waits for that. Nothing here waits.
  *
  * The content is not synced: after a power cut PATH may be there without it. So the boot and the
  * host are an extended attribute too (HF_DOT_XATTR, "BOOT HOST"), which comes to the disk no later
@@ -38,6 +38,10 @@ enum hf_status hf_dot_look(const struct hf_target *target, int *fd, struct stat 
 
 /* Does PATH name the open file? */
 bool hf_dot_names(const struct hf_target *target, int fd);
+
+/* Make the new record, if there is none yet. */
+enum hf_status hf_dot_stage(const struct hf_target *target, struct hf_dot_new *new,
+			    struct hf_err *err);
 
 /* HF_OK: PATH is ours, and *fd holds it; nothing is staged any more. HF_NO: PATH is there already,
  * and the new record is kept for another try. */

@@ -7,6 +7,7 @@
 
 #include "await.h"
 #include "dot_file.h"
+#include "dot_queue.h"
 #include "evidence.h"
 #include "fd.h"
 #include "notice.h"
@@ -16,18 +17,14 @@
 
 #define TARGET_FLAGS (HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME)
 
-enum {
-	QUEUE = 8,	   /* locks kept for those behind us: more of them only cost a wake-up */
-	MOST_LOOKS = 1000, /* of one who does not wait */
-};
+enum { MOST_LOOKS = 1000 }; /* of one who does not wait */
 
 struct dot {
 	struct hf_target target;
 	struct hf_dot_new new;
 	bool foreign;		     /* another program's, or not to be judged */
 	struct hf_evidence evidence; /* of it; no reasons: it may not be read */
-	int queue[QUEUE];
-	int queued;
+	struct hf_dot_queue queue;
 	const struct hf_wait *wait; /* the caller's */
 	bool noticed;
 };
@@ -60,37 +57,14 @@ static enum hf_status open_dot(struct hf_lock *lock, struct hf_err *err)
 	lock->length = 1;
 	lock->own = dot;
 	hf_dot_reap(&dot->target);
+	hf_dot_queue_reap(&dot->target);
 	return HF_OK;
-}
-
-/* Keep fd's lock for those who wait behind us. */
-static void keep(struct dot *dot, int fd)
-{
-	if (dot->queued == QUEUE) {
-		sys_close(dot->queue[0]);
-		memmove(dot->queue, dot->queue + 1, sizeof(dot->queue[0]) * --dot->queued);
-	}
-	dot->queue[dot->queued++] = fd;
-}
-
-/* PATH can come to name again what it did not name a moment ago (D4). */
-static void forget(struct dot *dot, const struct stat *st)
-{
-	struct stat kept;
-
-	for (int i = 0; i < dot->queued; i++) {
-		if (sys_fstat(dot->queue[i], &kept) < 0 || !hf_same_inode(&kept, st))
-			continue;
-		sys_close(dot->queue[i]);
-		dot->queue[i--] = dot->queue[--dot->queued];
-	}
 }
 
 /* Judge what fd holds the lock of. */
 static enum hf_verdict judge(struct dot *dot, int fd)
 {
-	struct hf_evidence_of of = {
-		.fd = fd, .place = -1, .locked = true, .stale_after = HF_NEVER};
+	struct hf_evidence_of of = {.fd = fd, .place = -1, .locked = true, .stale_after = HF_NEVER};
 
 	hf_evidence_judge(&of, &dot->evidence);
 	return dot->evidence.verdict;
@@ -163,15 +137,45 @@ static enum hf_status wait_in_queue(struct hf_lock *lock, int fd, const struct h
 				    struct hf_err *err)
 {
 	struct dot *dot = lock->own;
-	struct hf_wait ours = {.deadline = wait->deadline,
-			       .notice = wait->notice ? notice : NULL,
-			       .context = dot};
+	struct hf_wait ours = {
+		.deadline = wait->deadline, .notice = wait->notice ? notice : NULL, .context = dot};
 	enum hf_status status;
 
 	dot->wait = wait;
 	status = hf_lock_flock(lock, fd, &ours, err);
 	if (status == HF_BUSY && hf_until(wait->deadline) == 0)
 		return busy(&dot->target, wait, err);
+	return status;
+}
+
+/* PATH, whose record fd is open on, is held: wait for it, or for one's turn. HF_OK: fd's lock is
+ * had, or it is an ancestor's. HF_NO: it is one's turn; look again. */
+static enum hf_status await_turn(struct hf_lock *lock, int fd, const struct hf_wait *wait,
+				 struct hf_err *err)
+{
+	struct dot *dot = lock->own;
+	enum hf_status status;
+	int queue;
+
+	if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return HF_OK;
+	lock->contended = true;
+	if (hf_until(wait->deadline) == 0 || getenv(HF_FD_ENV))
+		return wait_in_queue(lock, fd, wait, err);
+	/* what can be done before is not done while others wait for us */
+	status = hf_dot_stage(&dot->target, &dot->new, err);
+	if (status != HF_OK)
+		return status;
+	queue = hf_dot_queue_open(&dot->queue, &dot->target);
+	hf_dot_queue_mark(queue < 0 ? fd : queue);
+	if (queue < 0)
+		return wait_in_queue(lock, fd, wait, err);
+	status = wait_in_queue(lock, queue, wait, err);
+	if (status == HF_OK && lock->inherited < 0) {
+		hf_dot_queue_keep(&dot->queue, queue);
+		return HF_NO;
+	}
+	sys_close(queue);
 	return status;
 }
 
@@ -187,20 +191,20 @@ static enum hf_status meet(struct hf_lock *lock, int fd, const struct hf_wait *w
 		sys_close(fd);
 		return status;
 	}
-	forget(dot, &lock->st);
-	status = wait_in_queue(lock, fd, wait, err);
+	hf_dot_queue_forget(&dot->queue, &lock->st);
+	status = await_turn(lock, fd, wait, err);
 	if (lock->inherited >= 0) {
 		sys_close(fd);
 		return status;
 	}
 	if (status == HF_OK && !hf_dot_names(&dot->target, fd)) {
-		keep(dot, fd);
+		hf_dot_queue_keep(&dot->queue, fd);
 		return HF_NO;
 	}
 	if (status == HF_OK && judge(dot, fd) == HF_VERDICT_STALE) {
 		status = hf_dot_replace(&dot->target, &dot->new, fd, &lock->fd, err);
 		if (status == HF_OK) {
-			keep(dot, fd);
+			hf_dot_queue_keep(&dot->queue, fd);
 			lock->breaks++;
 			return HF_OK;
 		}
@@ -211,8 +215,7 @@ static enum hf_status meet(struct hf_lock *lock, int fd, const struct hf_wait *w
 	return status;
 }
 
-static enum hf_status take_dot(struct hf_lock *lock, const struct hf_wait *wait,
-			       struct hf_err *err)
+static enum hf_status take_dot(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
 {
 	struct dot *dot = lock->own;
 	int fd;
@@ -271,8 +274,8 @@ static enum hf_status wait_foreign(struct hf_lock *lock, struct dot *dot,
 {
 	struct hf_notice due = hf_notice_begin(wait);
 	struct hf_await await;
-	enum hf_status status = hf_await_begin(&await, dot->target.dir, dot->target.name,
-					       wait->deadline, err);
+	enum hf_status status =
+		hf_await_begin(&await, dot->target.dir, dot->target.name, wait->deadline, err);
 
 	if (status != HF_OK)
 		return status;
@@ -290,8 +293,7 @@ static enum hf_status wait_foreign(struct hf_lock *lock, struct dot *dot,
 	return status;
 }
 
-static enum hf_status wait_dot(struct hf_lock *lock, const struct hf_wait *wait,
-			       struct hf_err *err)
+static enum hf_status wait_dot(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
 {
 	struct dot dot = {.new.fd = -1};
 	enum hf_status status = hf_target_open(&dot.target, lock->path, TARGET_FLAGS, err);
@@ -312,11 +314,13 @@ static void release_dot(struct hf_lock *lock)
 		hf_dot_give_back(&dot->target, lock->fd);
 		lock->fd = -1;
 	} else if (lock->fd >= 0) {
-		hf_dot_remove(&dot->target, lock->fd);
+		if (hf_dot_names(&dot->target, lock->fd) &&
+		    !hf_dot_queue_found(&dot->target, lock->fd))
+			sys_unlinkat(dot->target.dir, dot->target.name, 0);
+		/* for a background process that has inherited it */
+		sys_flock(lock->fd, LOCK_UN);
 	}
-	/* who has waited longer is behind these */
-	for (int i = 0; i < dot->queued; i++)
-		sys_close(dot->queue[i]);
+	hf_dot_queue_leave(&dot->queue, &dot->target);
 	hf_lock_close(lock);
 	hf_dot_discard(&dot->target, &dot->new);
 	hf_target_close(&dot->target);

@@ -33,9 +33,9 @@
  *			everything is given back, and it alone is waited for, by await.h. The death
  *			of its PID makes it stale at once.
  *
- * The queue outlives the file. A waiter that gets the lock of a record which PATH no longer names
- * keeps it until it has given PATH back: those behind it stay in their order, and one is woken by
- * one hand-over, not all.
+ * The queue outlives the file (dot_queue.h). A waiter that gets the lock of a record which PATH no
+ * longer names keeps it until it has given PATH back: those behind it stay in their order, and one
+ * is woken by one hand-over, not all.
  *
  * "Never two holders" binds those who follow D2. dotlockfile removes a file that is five minutes
  * old, or whose PID it takes for dead, without locking it; anybody who can write to the directory
@@ -45,9 +45,10 @@
  * PATH is what it says, never a link: a symbolic link is refused, as is anything but a regular file
  * (HF_DATA). A dotlock cannot be shared (HF_USAGE). Two names of one file are two dotlocks.
  *
- * A crash leaves at most PATH, which the next one takes over, and ".holdfast.NAME.dot", which he
- * removes; no crash leaves two holders. A background process that the command leaves behind does
- * not keep the lock: it is given back by removing PATH. Signals are as lock_wait.h says.
+ * A crash leaves at most PATH, which the next one takes over, and ".holdfast.NAME.dot" and
+ * ".holdfast.NAME.queue", which he removes; no crash leaves two holders. A background process that
+ * the command leaves behind does not keep the lock: it is given back by removing PATH. Signals are
+ * as lock_wait.h says.
  */
 
 #include <stdbool.h>

@@ -51,6 +51,8 @@ bool hf_lock_parse_any(const char *line, struct hf_lock_record *record)
 		   &record->id.major, &record->id.minor, &record->id.inode, start, last) != 9 ||
 	    !parse_byte(start, &record->start) || !parse_byte(last, &record->last))
 		return false;
+	if (record->start == HF_LOCK_MARK)
+		return false;
 	record->pid = pid;
 	record->exclusive = strcmp(mode, "READ") != 0;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {

@@ -54,6 +54,9 @@ struct hf_lock_record {
 	int64_t start, last; /* bytes; INT64_MAX: to the end, however far it grows */
 };
 
+/* The byte by which one who waits for a dotlock marks it (dot_queue.h): no lock to be told of. */
+#define HF_LOCK_MARK (INT64_MAX - 1)
+
 /* One line of /proc/locks, or what stands behind "lock:" in fdinfo. false: not about such a lock
  * (a lease, a line that is not understood). The second: not about flock(2). */
 bool hf_lock_parse_any(const char *line, struct hf_lock_record *record);

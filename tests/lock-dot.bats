@@ -270,3 +270,69 @@ quickest() {
 	[ ! -e x ]
 	no_litter
 }
+
+# Until N processes wait for the lock of some file.
+await_waiting() {
+	local inodes=$2
+
+	[ "$(grep -c -E -- "-> FLOCK .*:($inodes) " /proc/locks)" -ge "$1" ]
+}
+
+# The inodes of the dotlock and of its queue, as an expression.
+inodes() { stat -c %i "$1" ".holdfast.$1.queue" 2>/dev/null | paste -sd '|'; }
+
+@test "a background process of the command keeps nobody waiting" {
+	mkfifo go at
+	hold lock-run --dotlock x sh -c 'sleep 60 & echo $! >sleeper; exec "$@"' sh
+	bg lock-run -w 20 --dotlock x sh -c 'echo had >at'
+	await await_waiting 1 "$(inodes x)"
+	echo >go
+	hear
+	kill "$(cat sleeper)"
+	wait
+}
+
+@test "those who wait, in the order in which they came, whoever held it before" {
+	mkfifo go at
+	hold lock-run --dotlock x
+	for i in 1 2 3; do
+		bg lock-run --dotlock x sh -c "echo $i >>order"
+		await await_waiting "$i" "$(inodes x)"
+	done
+	bg lock-run --dotlock x sh -c 'echo 4 >>order; echo >at; read x <go; echo 5 >>order'
+	await await_waiting 4 "$(inodes x)"
+	echo >go
+	hear
+	# these find another file than the first ones did
+	[ -e .holdfast.x.queue ]
+	for i in 6 7; do
+		bg lock-run --dotlock x sh -c "echo $i >>order"
+		await await_waiting "$((i - 5))" "$(inodes x)"
+	done
+	echo >go
+	wait
+	[ "$(paste -sd '' order)" = 1234567 ]
+	[ ! -e x ]
+	no_litter
+}
+
+@test "a queue whose waiters were all killed is removed by the next one" {
+	mkfifo go at
+	hold lock-run --dotlock x
+	bg lock-run --dotlock x sh -c 'echo >at; read x <go'
+	await await_waiting 1 "$(inodes x)"
+	bg lock-run --dotlock x true
+	local last=$!
+	await await_waiting 2 "$(inodes x)"
+	echo >go
+	hear
+	[ -e .holdfast.x.queue ]
+	kill -9 "$last"
+	echo >go
+	wait
+	no_litter
+	# a name that is left, and nobody behind it
+	: >.holdfast.x.queue
+	lock-run --dotlock x true
+	no_litter
+}

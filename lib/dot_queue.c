@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC */
+#include "dot_queue.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "sys.h"
+#include "waitfor.h"
+
+static const char *name_of(const struct hf_target *target, char name[NAME_MAX + 1])
+{
+	return hf_target_side(target, "queue", name);
+}
+
+static int open_queue(const struct hf_target *target)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	char name[NAME_MAX + 1];
+
+	return sys_openat(target->dir, name_of(target, name), flags, 0);
+}
+
+static bool has_name(const struct hf_target *target, int fd)
+{
+	char name[NAME_MAX + 1];
+	struct stat ours, named;
+
+	return sys_fstatat(target->dir, name_of(target, name), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       sys_fstat(fd, &ours) == 0 && hf_same_inode(&ours, &named);
+}
+
+/* The caller has fd locked. */
+static void remove_name(const struct hf_target *target, int fd)
+{
+	char name[NAME_MAX + 1];
+
+	if (has_name(target, fd))
+		sys_unlinkat(target->dir, name_of(target, name), 0);
+}
+
+/* Has anybody else marked it? */
+static bool is_waited_for(int fd)
+{
+	struct flock lock = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = HF_LOCK_MARK, .l_len = 1};
+
+	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+void hf_dot_queue_mark(int fd)
+{
+	struct flock lock = {
+		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = HF_LOCK_MARK, .l_len = 1};
+
+	(void)!fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+int hf_dot_queue_open(const struct hf_dot_queue *queue, const struct hf_target *target)
+{
+	int fd = open_queue(target);
+	struct stat ours, st;
+
+	if (fd < 0)
+		return -1;
+	if (sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		int i = 0;
+
+		while (i < queue->count &&
+		       !(sys_fstat(queue->kept[i], &ours) == 0 && hf_same_inode(&ours, &st)))
+			i++;
+		if (i == queue->count)
+			return fd;
+	}
+	sys_close(fd);
+	return -1;
+}
+
+void hf_dot_queue_keep(struct hf_dot_queue *queue, int fd)
+{
+	if (queue->count == HF_DOT_KEPT) {
+		sys_close(queue->kept[0]);
+		memmove(queue->kept, queue->kept + 1, sizeof(queue->kept[0]) * --queue->count);
+	}
+	queue->kept[queue->count++] = fd;
+}
+
+void hf_dot_queue_forget(struct hf_dot_queue *queue, const struct stat *st)
+{
+	struct stat kept;
+
+	for (int i = 0; i < queue->count; i++) {
+		if (sys_fstat(queue->kept[i], &kept) < 0 || !hf_same_inode(&kept, st))
+			continue;
+		sys_close(queue->kept[i]);
+		queue->kept[i--] = queue->kept[--queue->count];
+	}
+}
+
+bool hf_dot_queue_found(const struct hf_target *target, int fd)
+{
+	char name[NAME_MAX + 1];
+
+	return is_waited_for(fd) && sys_renameat2(target->dir, target->name, target->dir,
+						  name_of(target, name), RENAME_NOREPLACE) == 0;
+}
+
+void hf_dot_queue_leave(struct hf_dot_queue *queue, const struct hf_target *target)
+{
+	int saved = errno;
+
+	/* who has waited longer is behind the first */
+	for (int i = 0; i < queue->count; i++) {
+		if (!is_waited_for(queue->kept[i]))
+			remove_name(target, queue->kept[i]);
+		sys_close(queue->kept[i]);
+	}
+	queue->count = 0;
+	errno = saved;
+}
+
+void hf_dot_queue_reap(const struct hf_target *target)
+{
+	int fd = open_queue(target);
+
+	if (fd < 0)
+		return;
+	if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0 && !is_waited_for(fd))
+		remove_name(target, fd);
+	sys_close(fd);
+}
