@@ -306,6 +306,26 @@ static void look_at(const struct search *s, pid_t pid)
 	}
 }
 
+static bool begin(struct search *s)
+{
+	const struct hf_gitdir *git = s->of->git;
+
+	if (sys_fstatat(AT_FDCWD, git->common, &s->common, 0) < 0 ||
+	    sys_fstatat(AT_FDCWD, git->git, &s->git, 0) < 0)
+		return false;
+	read_config(s, git->common, "config");
+	read_config(s, git->git, "config.worktree");
+	return true;
+}
+
+bool hf_git_works_elsewhere(const struct hf_gitdir *git, pid_t pid)
+{
+	const struct hf_git_owners_of of = {.git = git};
+	struct search s = {.of = &of};
+
+	return begin(&s) && where_is(&s, pid, true) == ELSEWHERE;
+}
+
 void hf_git_owners_find(const struct hf_git_owners_of *of, struct hf_git_owners *owners)
 {
 	struct search s = {.of = of, .found = owners};
@@ -314,11 +334,8 @@ void hf_git_owners_find(const struct hf_git_owners_of *of, struct hf_git_owners 
 	DIR *proc;
 
 	*owners = (struct hf_git_owners){.hurried = true};
-	if (sys_fstatat(AT_FDCWD, of->git->common, &s.common, 0) < 0 ||
-	    sys_fstatat(AT_FDCWD, of->git->git, &s.git, 0) < 0 || !(proc = opendir("/proc")))
+	if (!begin(&s) || !(proc = opendir("/proc")))
 		return;
-	read_config(&s, of->git->common, "config");
-	read_config(&s, of->git->git, "config.worktree");
 	while (!owners->other && (entry = readdir(proc)) && hf_now() < end)
 		if (isdigit((unsigned char)entry->d_name[0]) && atoi(entry->d_name) != getpid())
 			look_at(&s, atoi(entry->d_name));

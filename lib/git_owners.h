@@ -57,6 +57,9 @@ struct hf_git_owners {
 
 void hf_git_owners_find(const struct hf_git_owners_of *of, struct hf_git_owners *owners);
 
+/* Does this Git work in another repository, beyond doubt (U4)? */
+bool hf_git_works_elsewhere(const struct hf_gitdir *git, pid_t pid);
+
 /* Is this a Git, by its name? */
 bool hf_git_is_name(const char *name);
 

@@ -21,7 +21,8 @@
  *	content		write: all of it. append: what is appended. Else NULL: a snapshot is made
  *			anew from the database, which has it all.
  *	old, old_size	SHA-256 and size of what it replaces; NULL: there was nothing
- *	new		SHA-256 of the result; NULL: it is removed
+ *	new		SHA-256 of the result; NULL: it is removed, or a snapshot that is not made
+ *			yet: it is put in when it is, before the file is replaced
  *
  *	T1  Only columns that this version knows are read. A row with a higher `version` is left
  *	    alone, and reported.

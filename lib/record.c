@@ -176,7 +176,12 @@ static enum hf_status stage_file(struct record *r, struct hf_record_file *f, str
 	char found[65];
 	enum hf_status status = hf_record_file_look(f, &r->hold.wait, found, err);
 
-	return status == HF_OK ? hf_record_file_stage(f, found, NULL, NULL, err) : status;
+	if (status != HF_OK || f->plan->op != HF_RECORD_SNAPSHOT)
+		return status == HF_OK ? hf_record_file_stage(f, found, NULL, NULL, err) : status;
+	/* what it replaces; the image is made behind the COMMIT */
+	memcpy(f->plan->old, found, sizeof(f->plan->old));
+	f->plan->old_size = f->present ? f->st.st_size : 0;
+	return HF_OK;
 }
 
 /* A snapshot is made when the rows are committed: then all that is behind the COMMIT is done as
@@ -195,8 +200,7 @@ static enum hf_status stage(struct record *r, struct hf_err *err)
 	enum hf_status status = HF_OK;
 
 	for (size_t i = 0; i < intent->file_count && status == HF_OK; i++)
-		if (intent->files[i].op != HF_RECORD_SNAPSHOT)
-			status = stage_file(r, &r->files[i], err);
+		status = stage_file(r, &r->files[i], err);
 	if (status != HF_OK || !r->repo)
 		return status;
 	status = hf_repo_head(r->repo, &intent->ref, intent->tip, err);

@@ -155,8 +155,7 @@ static enum hf_status overtaken(const struct hf_record_git *g, const char *tip, 
 
 	*is = false;
 	*entry = (struct hf_repo_change){.path = ours->path};
-	if (g->intent->files[i].op == HF_RECORD_APPEND ||
-	    g->intent->files[i].op == HF_RECORD_SNAPSHOT || !*tip)
+	if (g->intent->files[i].op == HF_RECORD_APPEND || !*tip)
 		return HF_OK;
 	status = hf_repo_entry(g->repo, tip, entry, err);
 	if (status != HF_OK)

@@ -125,6 +125,11 @@ enum hf_status hf_hold_begin(struct hf_hold *hold, bool durable, struct hf_err *
 		durable || !hold->logs ? "PRAGMA synchronous=EXTRA" : "PRAGMA synchronous=NORMAL";
 	enum hf_status status = hf_sql_run(hf_db_sql(hold->db), level, "write to", err);
 
+	/* The user's SQL has run. An intent's content is in the files: to overwrite it where it was
+	 * would write all of it twice more. */
+	if (status == HF_OK)
+		status = hf_sql_run(hf_db_sql(hold->db), "PRAGMA secure_delete=FAST", "write to",
+				    err);
 	return status == HF_OK ? hf_db_begin_now(hold->db, err) : status;
 }
 

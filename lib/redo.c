@@ -60,9 +60,8 @@ enum hf_status hf_redo(struct hf_redo *redo, const char *tip, struct hf_err *err
 }
 
 /* By a connection of its own, which sees what is committed: one that writes cannot be copied. */
-static enum hf_status snapshot(void *context, int fd, struct hf_err *err)
+static enum hf_status snapshot(const struct hf_snapshot *s, int fd, struct hf_err *err)
 {
-	const struct hf_snapshot *s = context;
 	const struct hf_db_options options = {.flags = HF_DB_READ, .wait = s->hold->wait};
 	struct hf_db *db;
 	enum hf_status status = hf_db_open(&db, s->hold->database, &options, err);
@@ -71,6 +70,11 @@ static enum hf_status snapshot(void *context, int fd, struct hf_err *err)
 		status = hf_db_copy(db, fd, s->as_text, "holdfast_intent*", err);
 	hf_db_close(db);
 	return status;
+}
+
+static enum hf_status make_snapshot(void *context, int fd, struct hf_err *err)
+{
+	return snapshot(context, fd, err);
 }
 
 /* ---- what has become of a file -------------------------------------------------------------- */
@@ -169,7 +173,9 @@ static enum hf_status judge(const struct hf_redo *redo, struct hf_record_file *f
 		return judge_append(redo, f, fate, correct, err);
 	if (strcmp(found, plan->fresh) == 0 && (*found || plan->op != HF_RECORD_SNAPSHOT))
 		return HF_OK;
-	*fate = strcmp(found, plan->old) == 0 || plan->op == HF_RECORD_SNAPSHOT ? TO_DO : STAYS;
+	*fate = strcmp(found, plan->old) == 0 ? TO_DO : STAYS;
+	/* how the image is known again: it is made now */
+	*correct = plan->op == HF_RECORD_SNAPSHOT && *fate == TO_DO;
 	return HF_OK;
 }
 
@@ -177,7 +183,7 @@ static enum hf_status judge(const struct hf_redo *redo, struct hf_record_file *f
 
 /* V1, without a repository. */
 static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_record_file *f,
-				 struct hf_err *err)
+				 const struct hf_snapshot *image, struct hf_err *err)
 {
 	const struct hf_atomic_options options = {
 		.wait = redo->hold->wait, .skip_same = true, .allow_empty = true};
@@ -185,7 +191,7 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 	enum hf_status status;
 	char *path;
 
-	if (f->plan->op != HF_RECORD_WRITE) {
+	if (f->plan->op == HF_RECORD_REMOVE) {
 		hf_hold_say(redo->hold, "'%s' was changed meanwhile, and stays", f->path);
 		return HF_OK;
 	}
@@ -193,7 +199,11 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 		return hf_fail(err, HF_OS, "cannot finish a record: out of memory");
 	status = hf_atomic_begin(&atomic, path, &options, err);
 	if (status == HF_OK) {
-		status = hf_write_all(atomic.fd, f->plan->content, f->plan->size, path, err);
+		if (f->plan->op == HF_RECORD_SNAPSHOT)
+			status = snapshot(image, atomic.fd, err);
+		else
+			status = hf_write_all(atomic.fd, f->plan->content, f->plan->size, path,
+					      err);
 		if (status == HF_OK)
 			status = hf_atomic_commit(&atomic, err);
 		hf_atomic_end(&atomic);
@@ -231,16 +241,16 @@ static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum fate *fat
 	if (status != HF_OK)
 		return status;
 	f->found_done = *fate == IS_DONE;
+	image.as_text = ends_in_sql(f->target.name);
 	if (*fate == STAYS && !redo->repo)
-		return put_beside(redo, f, err);
+		return put_beside(redo, f, &image, err);
 	if (*fate == STAYS)
 		hf_hold_say(redo->hold,
 			    "'%s' was changed meanwhile, and stays; what was recorded is committed",
 			    f->path);
-	if (*fate == IS_DONE || (*fate == STAYS && f->plan->op != HF_RECORD_WRITE))
+	if (*fate == IS_DONE || (*fate == STAYS && f->plan->op == HF_RECORD_REMOVE))
 		return HF_OK;
-	image.as_text = ends_in_sql(f->target.name);
-	status = hf_record_file_stage(f, found, snapshot, &image, err);
+	status = hf_record_file_stage(f, found, make_snapshot, &image, err);
 	if (status == HF_OK && !*correct)
 		*f->plan = plan;
 	return status;

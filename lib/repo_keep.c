@@ -70,7 +70,15 @@ static bool is_git(int proc, const char *pid)
 	return hf_git_is_name(name);
 }
 
-static bool is_seen(void)
+static bool is_here(const struct hf_repo *repo, pid_t pid)
+{
+	struct hf_gitdir git;
+
+	return hf_gitdir_find(&git, repo->gitdir, NULL) != HF_OK ||
+	       !hf_git_works_elsewhere(&git, pid);
+}
+
+static bool is_seen(const struct hf_repo *repo)
 {
 	struct dirent *entry;
 	bool seen = false;
@@ -80,7 +88,8 @@ static bool is_seen(void)
 		return false;
 	while (!seen && (entry = readdir(dir)))
 		seen = isdigit((unsigned char)entry->d_name[0]) &&
-		       is_git(dirfd(dir), entry->d_name) && is_pruner(atoi(entry->d_name));
+		       is_git(dirfd(dir), entry->d_name) && is_pruner(atoi(entry->d_name)) &&
+		       is_here(repo, atoi(entry->d_name));
 	closedir(dir);
 	return seen;
 }
@@ -104,7 +113,7 @@ static bool is_noted(const struct hf_repo *repo)
 
 bool hf_keep_is_pruned(const struct hf_repo *repo)
 {
-	return is_noted(repo) || is_seen();
+	return is_noted(repo) || is_seen(repo);
 }
 
 /* ---- what is done --------------------------------------------------------------------------- */

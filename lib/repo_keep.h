@@ -23,7 +23,7 @@
  *	    before, and what begins later sees the ref. So there is an end to it, and nobody is
  *	    waited for.
  *	K2  It is made if one of the objects is missing when the ref has moved, or if somebody may
- *	    be pruning: a Git that has the word prune, or gc, among its arguments is there, or
+ *	    be pruning: a Git that has the word prune, or gc, among its arguments works here, or
  *	    gc.pid says so of another host. What is missing must first be made anew, by the caller,
  *	    from the intent; if it goes once more before it is packed, once more.
  *	K3  An object is made as a loose one of its own, new, even where a pack has it: the pack may

@@ -389,6 +389,59 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	[ -z "$(git status --porcelain)" ]
 }
 
+@test "V1: a snapshot that somebody changed meanwhile stays, and his commit of it too" {
+	local n
+
+	record a --snapshot image.db
+	# killed between COMMIT and the files
+	for n in {1..30}; do
+		HOLDFAST_FAULT="renameat2#$n:kill" run -137 "$HF_FAULT_BIN/atomic-record" \
+			--sqlite "$db" --git . -m 'record b' --snapshot image.db \
+			--sql "INSERT INTO t(name) VALUES ('b')"
+		[ "$(rows)" = 1 ] || break
+	done
+	[ "$(rows)" = 2 ]
+	rm -f .git/index.lock
+	echo theirs >image.db
+	run -0 atomic-record --recover --sqlite "$db"
+	[[ $output == *"image.db' was changed meanwhile, and stays"* ]]
+	[ "$(cat image.db)" = theirs ]
+	[ "$(image 'SELECT group_concat(name) FROM t')" = a,b ]
+	# without a repository
+	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" \
+		--sqlite "$db" --snapshot image.db --sql "INSERT INTO t(name) VALUES ('c')"
+	echo again >image.db
+	run -0 atomic-record --recover --sqlite "$db"
+	[ "$(cat image.db)" = again ]
+	[ "$(sqlite3 image.db.record-* 'SELECT group_concat(name) FROM t')" = a,b,c ]
+	[ "$(intents)" = 0 ]
+}
+
+@test "V4: a snapshot that was made is known again, though the database has changed" {
+	local n
+
+	record a --snapshot image.db
+	cp -r . ../before
+	cp "$db" ../db.before
+	# killed when the image is in place, and not in the index
+	for n in {1..30}; do
+		rm -rf "$BATS_TEST_TMPDIR/repo" "$db" "$db"-*
+		cp -r ../before "$BATS_TEST_TMPDIR/repo"
+		cp ../db.before "$db"
+		cd "$BATS_TEST_TMPDIR/repo"
+		HOLDFAST_FAULT="renameat2#$n:kill" run -137 "$HF_FAULT_BIN/atomic-record" \
+			--sqlite "$db" --git . -m 'record b' --snapshot image.db \
+			--sql "INSERT INTO t(name) VALUES ('b')"
+		[ "$(sqlite3 image.db 'SELECT count(*) FROM t')" = 1 ] || break
+	done
+	[ "$(intents)" = 1 ]
+	sqlite3 "$db" "INSERT INTO t(name) VALUES ('c')"
+	run -0 atomic-record --recover --sqlite "$db"
+	[[ $output != *'changed meanwhile'* ]]
+	[ "$(image 'SELECT group_concat(name) FROM t')" = a,b ]
+	[ -z "$(git status --porcelain)" ]
+}
+
 # $1 recorders at once: all are there.
 crowd() {
 	local pids=() i
