@@ -44,8 +44,8 @@ CORE_ROOMS = wording err clock sys stats path fd proc ident copy attributes stag
 DB_ROOMS = db_code sql_text sql sql_file db_writer db_pause db_settle db db_stmt \
 	params outbox rows_table rows script dump db_copy check \
 	store store_watch once_lock once once_filter lease queue work
-REPO_ROOMS = due repo_message repo_base loose repo_objects repo_ref repo_tree repo_lock repo_who \
-	repo_path 	git_run git_store repo_plumbing repo_keep \
+REPO_ROOMS = due repo_message repo_base loose repo_objects repo_lock repo_ref repo_tree repo_who \
+	repo_path git_run git_store repo_plumbing repo_keep \
 	repo_git2_base repo_git2_objects repo_git2_index repo_git2 repo \
 	intent record_file record_hold record_git redo recover drop record
 

@@ -116,6 +116,7 @@ struct hf_repo {
 	struct hf_due names;	  /* R1, R2: to be durable before a ref moves */
 	int lock;		  /* index.lock, when it is ours; or -1 */
 	char *lock_path;
+	const char *record;	  /* the word for which it was taken; borrowed */
 };
 
 /* Set the directories, and open them. On failure, and to close them, hf_repo_base_close(). */

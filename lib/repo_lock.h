@@ -3,9 +3,9 @@
 #define HF_REPO_LOCK_H
 
 /*
- * Git's index.lock, and the replacing of the index under it.
+ * Git's index.lock and a ref's lock, and the replacing of the index under it.
  *
- * index.lock is made by link(2) of a finished record that is locked by flock(2) (repo.h, R7), so
+ * Either is made by link(2) of a finished record that is locked by flock(2) (repo.h, R7), so
  * that everybody sees at once whose it is: Git sees that it is there; others read its record, and
  * ask the kernel whether its maker lives. Programs that are run under it inherit the descriptor:
  * while one of them works, nobody takes the lock over.
@@ -17,10 +17,11 @@
  *	edit	a back end replaces that name by the new index
  *	rename	index.holdfast over index, with the old one's mode and time (R6), and synced (R2)
  *
- * Never waits. A crash leaves index.lock for the next one to take over, and index.holdfast and
- * index.holdfast.lock, which he removes.
+ * Never waits. A crash leaves index.lock, or the ref's, for the next one to take over, and
+ * index.holdfast and index.holdfast.lock, which he removes.
  */
 
+#include "path.h"
 #include "repo_base.h"
 
 #define HF_NEW_INDEX "index.holdfast"
@@ -30,6 +31,11 @@ enum hf_status hf_index_lock(struct hf_repo *repo, const char *record, struct hf
 
 /* If it still is ours, it goes. */
 void hf_index_unlock(struct hf_repo *repo);
+
+/* The same of REF.lock, which is target; *fd holds it. And back. */
+enum hf_status hf_ref_lock(struct hf_repo *repo, const struct hf_target *target, const char *ref,
+			   int *fd, struct hf_err *err);
+void hf_ref_unlock(const struct hf_target *target, int fd);
 
 /* Link HF_NEW_INDEX; there is none if there is no index. *st is the old one's (st_ino 0: none). */
 enum hf_status hf_index_begin(struct hf_repo *repo, struct stat *st, struct hf_err *err);

@@ -8,7 +8,10 @@
 #include <string.h>
 
 #include "publish.h"
+#include "repo_lock.h"
 #include "sys.h"
+
+#define NEW "~holdfast.lock"
 
 /* HEAD is the worktree's own, branches are everybody's. */
 static int base_of(const struct hf_repo *repo, const char *ref)
@@ -53,6 +56,8 @@ bool hf_ref_is_plain(struct hf_repo *repo, const char *ref)
 	struct stat st;
 
 	if (dir == repo->common && strncmp(ref, "refs/heads/", 11) != 0)
+		return false;
+	if (strlen(ref) > NAME_MAX - strlen(NEW))
 		return false;
 	if (!log_name(ref, path) || !is_file(dir, ref, &st) || !is_file(dir, path, &st))
 		return false;
@@ -115,28 +120,81 @@ static enum hf_status write_logs(struct hf_repo *repo, const char *ref, const ch
 	return status;
 }
 
-/* fd is open on the lock. */
-static enum hf_status fill_lock(struct hf_repo *repo, int fd, const char *ref, const char *was,
-				const char *commit, const char *reflog,
-				const struct hf_repo_who *who, struct hf_err *err)
-{
-	char now[PATH_MAX], value[HF_OID_SIZE + 1];
-	enum hf_status status;
-	struct stat st;
+/* The ref's directory, and its name there. */
+struct place {
+	int dir;
+	const char *name;
+	char fresh[NAME_MAX + 1];
+	struct hf_target lock;
+	char lock_path[PATH_MAX];
+};
 
-	read_ref(base_of(repo, ref), ref, now);
-	if (strcmp(now, was) != 0 || !is_file(base_of(repo, ref), ref, &st))
-		return hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
+static enum hf_status open_place(struct hf_repo *repo, const char *ref, struct place *p,
+				 struct hf_err *err)
+{
+	const char *slash = strrchr(ref, '/');
+	char dir[PATH_MAX] = ".";
+
+	if (slash)
+		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - ref), ref);
+	p->dir = sys_openat(base_of(repo, ref), dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (p->dir < 0)
+		return cannot(ref, err);
+	p->name = slash ? slash + 1 : ref;
+	snprintf(p->fresh, sizeof(p->fresh), "%.230s" NEW, p->name);
+	snprintf(p->lock_path, sizeof(p->lock_path), "%.4000s.lock", ref);
+	p->lock = (struct hf_target){.dir = p->dir, .path = p->lock_path};
+	snprintf(p->lock.name, sizeof(p->lock.name), "%.230s.lock", p->name);
+	return HF_OK;
+}
+
+/* The new value in a file beside the ref, on the disk. */
+static enum hf_status write_fresh(struct hf_repo *repo, const struct place *p, const char *ref,
+				  const char *commit, mode_t mode, struct hf_err *err)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	char value[HF_OID_SIZE + 1];
+	enum hf_status status;
+	int fd;
+
+	sys_unlinkat(p->dir, p->fresh, 0);
+	fd = sys_openat(p->dir, p->fresh, flags, 0666);
+	if (fd < 0)
+		return cannot(ref, err);
 	snprintf(value, sizeof(value), "%s\n", commit);
 	status = put(fd, value, ref, err);
-	if (status == HF_OK && sys_fchmod(fd, st.st_mode & 0777) < 0)
+	if (status == HF_OK && sys_fchmod(fd, mode & 0777) < 0)
 		status = cannot(ref, err);
-	if (status == HF_OK)
-		status = write_logs(repo, ref, was, commit, reflog, who, err);
 	/* with all that the ref will lead to */
 	if (status == HF_OK)
 		status = hf_due_add(&repo->names, fd, ref, err);
-	return status == HF_OK ? hf_due_settle(&repo->names, err) : status;
+	if (status == HF_OK)
+		status = hf_due_settle(&repo->names, err);
+	if (sys_close(fd) < 0 && status == HF_OK)
+		status = cannot(ref, err);
+	return status;
+}
+
+/* It is locked. */
+static enum hf_status move_locked(struct hf_repo *repo, const struct place *p, const char *ref,
+				  const char *was, const char *commit, const char *reflog,
+				  const struct hf_repo_who *who, struct hf_err *err)
+{
+	enum hf_status status;
+	char now[PATH_MAX];
+	struct stat st;
+
+	read_ref(p->dir, p->name, now);
+	if (strcmp(now, was) != 0 || !is_file(p->dir, p->name, &st))
+		return hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
+	status = write_fresh(repo, p, ref, commit, st.st_mode, err);
+	if (status == HF_OK)
+		status = write_logs(repo, ref, was, commit, reflog, who, err);
+	if (status == HF_OK && sys_renameat2(p->dir, p->fresh, p->dir, p->name, 0) < 0)
+		status = cannot(ref, err);
+	if (status != HF_OK)
+		sys_unlinkat(p->dir, p->fresh, 0);
+	return status;
 }
 
 /* fsync the directory `path`; -1 with errno. */
@@ -158,42 +216,24 @@ static enum hf_status uncertain(const char *ref, struct hf_err *err)
 	return hf_fail_errno_as(err, HF_UNCERTAIN, "'%s' was moved, but cannot be synced", ref);
 }
 
-static enum hf_status sync_dir_of(struct hf_repo *repo, const char *ref, struct hf_err *err)
-{
-	char dir[PATH_MAX] = ".";
-	const char *slash = strrchr(ref, '/');
-
-	if (slash)
-		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - ref), ref);
-	return sync_dir(base_of(repo, ref), dir) < 0 ? uncertain(ref, err) : HF_OK;
-}
-
 enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *was,
 			   const char *commit, const char *reflog, const struct hf_repo_who *who,
 			   struct hf_err *err)
 {
-	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	int dir = base_of(repo, ref), fd;
-	char lock[PATH_MAX];
-	enum hf_status status;
+	struct place p;
+	enum hf_status status = open_place(repo, ref, &p, err);
+	int lock;
 
-	if (snprintf(lock, sizeof(lock), "%s.lock", ref) >= (int)sizeof(lock)) {
-		errno = ENAMETOOLONG;
-		return cannot(ref, err);
+	if (status != HF_OK)
+		return status;
+	status = hf_ref_lock(repo, &p.lock, ref, &lock, err);
+	if (status == HF_OK) {
+		status = move_locked(repo, &p, ref, was, commit, reflog, who, err);
+		hf_ref_unlock(&p.lock, lock);
 	}
-	fd = sys_openat(dir, lock, flags, 0666);
-	if (fd < 0 && errno == EEXIST)
-		return hf_fail(err, HF_BUSY, "cannot move '%s': it is locked by a Git", ref);
-	if (fd < 0)
-		return cannot(ref, err);
-	status = fill_lock(repo, fd, ref, was, commit, reflog, who, err);
-	if (sys_close(fd) < 0 && status == HF_OK)
-		status = cannot(ref, err);
-	if (status == HF_OK && sys_renameat2(dir, lock, dir, ref, 0) < 0)
-		status = cannot(ref, err);
-	if (status == HF_OK)
-		return sync_dir_of(repo, ref, err);
-	sys_unlinkat(dir, lock, 0);
+	if (status == HF_OK && hf_publish_fsync(p.dir) < 0)
+		status = uncertain(ref, err);
+	sys_close(p.dir);
 	return status;
 }
 

@@ -6,17 +6,20 @@
  * Moving a ref that is a file, by Git's own protocol, with two syncs (libgit2 makes six: it syncs
  * the reflogs twice each, which nobody needs to survive a power cut).
  *
- *	lock	REF.lock, which must not exist: no Git moves the ref now
+ *	lock	REF.lock, which must not exist: no Git moves the ref now. It is a record of whose
+ *		it is, as index.lock is (repo_lock.h)
  *	compare	is REF where the commit's parent is? (repo.h, R5)
- *	write	the new value into REF.lock; a line into the logs of REF, and of HEAD if that is
- *		where it points
- *	sync	REF.lock: never is there a name without its value
- *	rename	over REF; fsync the directory
+ *	write	the new value into REF~holdfast.lock: no ref can be called so, and Git passes over
+ *		whatever ends in .lock; a line into the logs of REF, and of HEAD if that is where it
+ *		points
+ *	sync	the new value: never is there a name without it
+ *	rename	over REF; unlock; fsync the directory
  *
  * Only for what is plain: HEAD itself, or a branch, that is a file and has its logs. Anything else
  * (packed, symbolic, new, without logs) is left to the back end. Only refs/heads and HEAD.
  *
- * Never waits. A crash leaves REF.lock, as Git's own do.
+ * Never waits. A crash leaves REF.lock, which the next one takes over by proof, in a container too;
+ * and REF~holdfast.lock, which he replaces.
  */
 
 #include "repo_base.h"

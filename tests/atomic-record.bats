@@ -905,6 +905,25 @@ start_stopped() {
 	[ "$(sqlite3 "$db" 'PRAGMA journal_mode')" = delete ]
 }
 
+@test "R7: in a container, too, a dead recorder's lock on the ref is taken over" {
+	cat >../inside <<-'END'
+		n=0
+		until [ -e .git/refs/heads/main.lock ]; do
+			n=$((n + 1))
+			[ $n -lt 40 ] || exit 1
+			HOLDFAST_FAULT="renameat2#$n:kill" "$HF_FAULT_BIN/atomic-record" \
+				--sqlite "$1" --git . -m "record $n" --write "notes/$n=../note"
+		done
+		exec atomic-record --recover --sqlite "$1"
+	END
+	run -0 unshare -pf --mount-proc sh ../inside "$db"
+	[[ $output == *'is finished: commit'* ]]
+	[ ! -e .git/refs/heads/main.lock ]
+	[ -z "$(find .git -name '*.lock')" ]
+	[ -z "$(git status --porcelain)" ]
+	git fsck --strict --no-dangling
+}
+
 @test "somebody has the database, or index.lock: 75, and nothing is done" {
 	mkfifo ../in ../out
 	sqlite3 "$db" <../in >../out 3>&- &

@@ -1071,7 +1071,8 @@ static void everything_is_durable_in_its_order(void **state)
 			at = traced(at, "sync %s/objects/%.2s\n", hf_repo_gitdir(repo), oid);
 			assert_true(at < index);
 		}
-		at = traced(index, "sync %s/refs/heads/main.lock\n", hf_repo_gitdir(repo));
+		at = traced(index, "sync %s/refs/heads/main~holdfast.lock\n",
+			    hf_repo_gitdir(repo));
 		assert_true(at < ref);
 		traced(ref, "sync %s/refs/heads\n", hf_repo_gitdir(repo));
 		/* R4: of somebody else's commit only */
