@@ -110,8 +110,16 @@ bool hf_look(struct hf_look *l, struct hf_look_found *f)
 	bool first = l->count == 0;
 
 	*f = (struct hf_look_found){.forbidden.status = HF_OK};
+	if (!l->asked && l->forbid)
+		l->forbid(l->path, &f->forbidden);
+	if (!l->asked && !l->nested) {
+		l->asked = true;
+		return true;
+	}
+	l->asked = true;
 	if (!hf_lock_id_of(l->fd, &id) || !look_at_family(l, f, &id)) {
-		f->blind = l->for_ever && !hf_proc_mounted();
+		l->count++;
+		f->blind = l->for_ever && l->nested && !hf_proc_mounted();
 		return false;
 	}
 	l->count++;
@@ -119,8 +127,6 @@ bool hf_look(struct hf_look *l, struct hf_look_found *f)
 	if (!f->owner && fstat(l->fd, &st) == 0 && hf_keeper_find(&st, &f->kept) &&
 	    !hf_lock_awaits_us(f->kept.owner))
 		f->kept.owner = 0;
-	if (first && l->forbid)
-		l->forbid(l->path, &f->forbidden);
 	return first || f->family.count > 0;
 }
 

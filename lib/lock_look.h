@@ -6,7 +6,9 @@
  * Looks aside from a wait for flock(2): can it end at all?
  *
  * Made by the watching thread of lock_wait.h, 25 ms into the wait, then after a second, and again
- * and again. What a look can find:
+ * and again. Who inherits no locks has a reason less to wait for himself: his first look is a short
+ * one, for the order of locks alone, and the next is made after 250 ms. Many who wait in a queue
+ * have their turn before that. What a look can find:
  *
  *	HF_USAGE	the lock is held by a descriptor that the waiter inherited, by an ancestor
  *			that waits for it to end, or by a keeper for such an ancestor
@@ -34,15 +36,17 @@
 #include "err.h"
 #include "keeper_ask.h"
 
-/* Of one wait, from look to look. The first five are the caller's. */
+/* Of one wait, from look to look. The first six are the caller's. */
 struct hf_look {
 	int fd;
 	bool exclusive;
 	const char *path;
-	bool for_ever; /* and this process inherits locks */
+	bool nested; /* this process inherits locks */
+	bool for_ever;
 	enum hf_status (*forbid)(const char *path, struct hf_err *err); /* or NULL */
 
 	int64_t start;	/* of the wait */
+	bool asked;	/* the short look is done */
 	int count;	/* of looks */
 	bool likely;	/* other locks are held, or kept: it can be in a circle */
 	int64_t seldom; /* when what is not likely is looked for again */

@@ -20,6 +20,7 @@
 
 enum {
 	FIRST_LOOK_MS = 25,
+	FAMILY_LOOK_MS = 250,
 	LOOK_MS = 1000,
 	MOST_MS = 10000,
 	STACK = 256 * 1024,
@@ -38,6 +39,7 @@ struct watch {
 	struct hf_kick kick; /* over: it is to give up; err says why */
 	int users;
 	int looks;
+	bool told; /* whom it waits for */
 	struct hf_err err;
 	char path[];
 };
@@ -88,8 +90,8 @@ static void notify(struct watch *w, pid_t holder)
  * look again. */
 static bool look_once(struct watch *w, int64_t *next)
 {
-	int64_t pause = (hf_now() - w->look.start) / 4;
-	bool wanted = w->looks == 1 && w->wait.notice, again, over;
+	int64_t waited = hf_now() - w->look.start, pause = waited / 4;
+	bool wanted = waited >= LOOK_MS * HF_MS && !w->told && w->wait.notice, again, over;
 	struct hf_look_found found;
 	pid_t holder = 0;
 
@@ -104,8 +106,12 @@ static bool look_once(struct watch *w, int64_t *next)
 	if (wanted && !w->kick.left && !over)
 		notify(w, holder);
 	hf_look_free(&found);
+	w->told |= wanted;
+	w->looks++;
 	pause = pause < LOOK_MS * HF_MS ? LOOK_MS * HF_MS : pause;
-	if (w->looks++ == 0)
+	if (!w->look.count)
+		*next = w->look.start + FAMILY_LOOK_MS * HF_MS;
+	else if (w->look.count == 1)
 		*next = w->look.start + LOOK_MS * HF_MS;
 	else
 		*next = again ? hf_now() + (pause < MOST_MS * HF_MS ? pause : MOST_MS * HF_MS)
@@ -182,7 +188,8 @@ static struct watch *make_watch(int fd, enum hf_lock_mode mode, const char *path
 		.wait = *wait,
 		.look = {.fd = fd,
 			 .exclusive = mode == HF_LOCK_EXCLUSIVE,
-			 .for_ever = wait->deadline == HF_NEVER && getenv(HF_FD_ENV),
+			 .nested = getenv(HF_FD_ENV),
+			 .for_ever = wait->deadline == HF_NEVER,
 			 .forbid = wait->forbid,
 			 .start = hf_now()},
 		.users = 2,

@@ -10,7 +10,7 @@
  * restarts the call, sends it to the end of the queue. So the clock is watched by a second thread,
  * which is made when the lock is not free. It
  *
- *	- after 25 ms, after 1 s, and then again and again (each second in the beginning, every
+ *	- after 25 or 250 ms, after 1 s, and then again (each second in the beginning, every
  *	  ten in a long wait) looks whether the wait can end at all (lock_look.h): not if the lock
  *	  is held by a descriptor that the waiter inherited, by an ancestor that waits for it to
  *	  end, or by a keeper for such an ancestor; nor in a circle of waiters, in which exactly

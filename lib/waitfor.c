@@ -166,15 +166,15 @@ void hf_lock_records_free(struct hf_lock_records *records)
 }
 
 /* Can a lock be held by this descriptor of a process whose "fd" dir is? A look at fdinfo costs ten
- * times as much as this one, and most descriptors are pipes and sockets. */
-static bool may_hold(int dir, const char *fd)
+ * times as much as this one, and most descriptors are pipes and sockets. *closed: none of them may
+ * be looked at. */
+static bool may_hold(int dir, const char *fd, bool *closed)
 {
 	char to[64];
 	ssize_t n = readlinkat(dir, fd, to, sizeof(to));
 
-	if (n <= 0)
-		return n < 0 && errno != ENOENT;
-	return to[0] == '/' && !(n == 9 && memcmp(to, "/dev/null", 9) == 0);
+	*closed = n < 0 && (errno == EACCES || errno == EPERM);
+	return n > 0 && to[0] == '/' && !(n == 9 && memcmp(to, "/dev/null", 9) == 0);
 }
 
 /* What this descriptor holds. false: each() wants no more. */
@@ -199,15 +199,15 @@ bool hf_lock_held_by_any(pid_t pid, hf_lock_each *each, void *context)
 {
 	char path[32];
 	struct dirent *entry;
-	bool go_on = true;
+	bool go_on = true, closed = false;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	dir = opendir(path);
 	if (!dir)
 		return false;
-	while (go_on && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.' && may_hold(dirfd(dir), entry->d_name))
+	while (go_on && !closed && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && may_hold(dirfd(dir), entry->d_name, &closed))
 			go_on = held_by_fd(pid, entry->d_name, each, context);
 	closedir(dir);
 	return true;
