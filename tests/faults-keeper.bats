@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: ISC
 #
 # Kept locks, with lock-acquire and its keeper killed, stopped and failed at every call of the fault
-# table, until the keeper has released. Whoever was given a handle has the lock until release says
-# otherwise; nobody else has it meanwhile; and afterwards it is free, whatever happened.
+# table, until the keeper has released; and so lock-renew and lock-release. Whoever was given a
+# handle has the lock until release says otherwise; nobody else has it meanwhile; and afterwards it
+# is free, whatever happened.
 #
 # The owner is this test, which lives: nothing ends by its end.
+#
+# Of what takes long, a sample of the calls; with EVERY=1 in the environment, all of them.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -14,6 +17,7 @@ setup() {
 	cd "$BATS_TEST_TMPDIR"
 	here=$PWD
 	mkfifo never
+	file=L options=()
 }
 
 # Call numbers of lock-acquire, and from 1001 of its keeper, until it has released.
@@ -22,19 +26,20 @@ count_calls() {
 	HOLDFAST_FAULT_LOG=$here/calls acquire && [ "$status" = 0 ]
 	lock-release "$handle"
 	await_end
-	cut -d ' ' -f 1 "$here/calls" | sort -n
+	cut -d ' ' -f 1 "$here/calls" | sort -nu
 }
 
 fresh() {
 	rm -rf "$here/scene"
 	mkdir "$here/scene"
 	cd "$here/scene"
+	[ ! -e "$here/template" ] || cp -R "$here/template/." .
 }
 
 # Leaves status, handle and keeper, its PID or nothing.
 acquire() {
 	status=0
-	timeout 20 "$HF_FAULT_BIN/lock-acquire" --owner $$ -w 20 "${locks[@]}" \
+	timeout 20 "$HF_FAULT_BIN/lock-acquire" --owner $$ -w 20 "${options[@]}" "${locks[@]}" \
 		>"$here/handle" 2>"$here/said" 3>&- || status=$?
 	handle=$(cat "$here/handle")
 	keeper=$(cut -d - -f 2 <<<"$handle")
@@ -52,13 +57,28 @@ await_end() {
 	done
 }
 
+nothing_left() { [ -z "$(find . -name '.holdfast.*' -o -name '*.lock')" ]; }
+
+# Somebody has it; flock(1) borrows nothing. A turnstile that was never made is free.
+is_held() { [ -e "$file" ] && ! flock -n "$file" true; }
+
+# It is to be had, and can be used: nothing is frozen any more.
+is_free() {
+	[ ! -e "$file" ] || flock -w 20 "$file" true || return 1
+	lock-run -w 20 "${locks[@]}" true || return 1
+	[ ! -e D ] || return 1
+	[ ! -e db ] || sqlite3 -cmd '.timeout 10000' db 'INSERT INTO t VALUES (1)' || return 1
+	[ ! -e r ] || git -C r add f || return 1
+	nothing_left
+}
+
 # After acquire: what its status says is so, release tells the truth, and then all is free.
 judge() {
 	local said=$status released=0 was_held=no
 	case $said in
 	0)
 		[ -n "$handle" ] || return 1
-		flock -n L true || was_held=yes
+		! is_held || was_held=yes
 		lock-release "$handle" 2>>"$here/said" || released=$?
 		# released, or lost: never "lost" while it was held, but for a keeper that dies now
 		case $released in
@@ -80,19 +100,18 @@ judge() {
 		[ "$released" -le 1 ] || return 1
 		;;
 	esac
-	flock -w 20 L true || return 1
-	[ ! -e D ] || lock-run -w 20 --dotlock D true || return 1
-	[ ! -e D ] && no_litter
+	is_free
 }
 
-# Each call, each fault.
+# faults FAULTS [N]: each call, each fault; every N-th time only, where there is no EVERY=1.
 faults() {
-	local n fault runs=0 lost=0
+	local n fault runs=0 lost=0 place=0 step=${EVERY:-${2:-1}}
 	local -a calls
 	mapfile -t calls < <(count_calls)
 	((${#calls[@]} > 20))
 	for n in "${calls[@]}"; do
 		for fault in $1; do
+			((++place % step == 0)) || continue
 			fresh
 			HOLDFAST_FAULT=$n:$fault acquire
 			((runs += 1))
@@ -163,9 +182,110 @@ continued() {
 		fi
 		kill -CONT "$keeper"
 		await_end
-		flock -n L true
-		[ ! -e D ] && no_litter
+		is_free
 		((left += 1))
 	done
 	((left > 20))
+}
+
+database() {
+	mkdir "$here/template"
+	sqlite3 "$here/template/db" 'CREATE TABLE t (x)'
+	file=db-turnstile
+}
+
+repository() {
+	git init -q "$here/template/r"
+	echo >"$here/template/r/f"
+	file=r/.git/holdfast/turnstile
+}
+
+@test "a database: killed and failed at every call" {
+	database
+	locks=(--sqlite db)
+	faults 'kill EIO EINTR' 7
+}
+
+@test "a database that is frozen: its helper is killed and fails, too" {
+	database
+	locks=(--sqlite-freeze db)
+	faults 'kill EIO EINTR' 7
+}
+
+@test "a repository: killed and failed at every call" {
+	repository
+	locks=(--git r)
+	faults 'kill EIO EINTR' 7
+}
+
+@test "a repository that is frozen: killed and failed at every call" {
+	repository
+	locks=(--git-freeze r)
+	faults 'kill EIO EINTR' 7
+}
+
+# What was asked of a keeper that lives is done, or it is not; the lock is held all the while, and
+# never said to be lost.
+@test "lock-renew is killed and failed at every call" {
+	locks=(--file L --dotlock D) options=(--ttl 1h)
+	local n fault ended done=0 not=0
+	for n in 1 2 3 4 5; do
+		for fault in kill EIO ENOSPC EINTR EAGAIN; do
+			fresh
+			acquire
+			ended=0
+			HOLDFAST_FAULT=$n:$fault "$HF_FAULT_BIN/lock-renew" --ttl 9h "$handle" \
+				2>"$here/said" || ended=$?
+			is_held && [ "$(head -n 1 D)" = "$keeper" ]
+			case $ended in
+			0) [ "$(ttl)" -gt 30000 ] && ((done += 1)) ;;
+			71 | 74 | 75 | 137) ((not += 1)) ;;
+			*) false ;;
+			esac || {
+				echo "call $n, $fault: status $ended, ttl $(ttl)"
+				cat "$here/said"
+				false
+			}
+			lock-renew --ttl 9h "$handle"
+			[ "$(ttl)" -gt 30000 ]
+			judge
+		done
+	done
+	echo "$done done, $not not"
+	((done > 0 && not > 0))
+}
+
+# Seconds that are left to it.
+ttl() { lock-status --json "$file" | jq '.holders[0].keeper.left | floor'; }
+
+@test "lock-release is killed and failed at every call" {
+	locks=(--file L --dotlock D)
+	local n fault ended freed=0 not=0
+	for n in 1 2 3 4 5; do
+		for fault in kill EIO ENOSPC EINTR EAGAIN; do
+			fresh
+			acquire
+			ended=0
+			HOLDFAST_FAULT=$n:$fault "$HF_FAULT_BIN/lock-release" "$handle" \
+				2>"$here/said" || ended=$?
+			case $ended in
+			# K3
+			0) ! is_held && [ ! -e D ] && ((freed += 1)) ;;
+			71 | 74 | 75 | 137) ((not += 1)) ;;
+			*) false ;;
+			esac || {
+				echo "call $n, $fault: status $ended"
+				cat "$here/said"
+				false
+			}
+			# what it does not know it is told when it asks again
+			ended=0
+			lock-release "$handle" 2>"$here/said" || ended=$?
+			[ "$ended" -le 1 ]
+			await_end
+			is_free
+		done
+	done
+	echo "$freed freed, $not not"
+	((freed > 0 && not > 0))
 }
