@@ -31,33 +31,15 @@ Exits 1 if anything was wrong, or if the runs did not show both outcomes.
 """
 
 import os
-import re
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
+
+sys.dont_write_bytecode = True
+from cut import ENV, Disk, Wrong, count_calls, run
 
 MOST_SHOWN = 8
-GIT = {
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-    "GIT_AUTHOR_DATE": "1700000000 +0000",
-    "GIT_COMMITTER_DATE": "1700000000 +0000",
-}
-ENV = dict(os.environ, **GIT)
-
-
-class Wrong(Exception):
-    """What must hold does not."""
-
-
-def run(*argv, cwd, ok=True):
-    done = subprocess.run(argv, cwd=cwd, env=ENV, capture_output=True, check=False)
-    if ok and done.returncode:
-        said = done.stderr.decode() + done.stdout.decode()
-        raise Wrong(f"{' '.join(argv)}: {done.returncode}: {said}")
-    return done.stdout.decode(errors="replace")
 
 
 class Scene:
@@ -200,49 +182,6 @@ class Scene:
         return there
 
 
-class Disk:
-    """A file system in an image, whose power can be cut (tests/rig/disk.h: "copy")."""
-
-    OPTIONS = {"ext4": ["-q", "-F"], "xfs": ["-q", "-f"], "btrfs": ["-q", "-f"]}
-
-    def __init__(self, here, kind):
-        self.kind, self.root = kind, f"{here}/root"
-        self.image, self.spare, self.kept = (f"{here}/{name}.img" for name in "abc")
-        os.mkdir(self.root)
-        with open(self.image, "wb") as file:
-            file.truncate(400 << 20)
-        run(f"mkfs.{kind}", *self.OPTIONS[kind], self.image, cwd=here)
-        self.mount()
-
-    def mount(self):
-        run("mount", "-o", "loop", self.image, self.root, cwd="/")
-
-    def unmount(self):
-        run("umount", self.root, cwd="/")
-
-    @staticmethod
-    def copy(source, target):
-        run("cp", "--sparse=always", source, target, cwd="/")
-
-    def keep(self):
-        self.unmount()
-        self.copy(self.image, self.kept)
-        self.mount()
-
-    def restore(self):
-        self.unmount()
-        self.copy(self.kept, self.image)
-        self.mount()
-
-    def cut(self):
-        self.copy(self.image, self.spare)
-
-    def back(self):
-        self.unmount()
-        os.rename(self.spare, self.image)
-        self.mount()
-
-
 class Loop:
     def __init__(self, scene, tool, sample, verbose):
         self.scene, self.tool, self.plain = scene, tool, shutil.which("atomic-record")
@@ -278,18 +217,9 @@ class Loop:
         return code
 
     def calls(self):
-        """Names and counts of the system calls of an undisturbed run."""
-        log = f"{self.scene.src}/log"
         self.scene.fresh()
-        run("strace", "-f", "-qq", "-o", log, *self.scene.command(self.tool, "a"),
-            cwd=self.scene.dir)
-        counts = {}
-        with open(log, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                call = re.match(r"\d+ +([a-z0-9_]+)\(", line)
-                if call:
-                    counts[call.group(1)] = counts.get(call.group(1), 0) + 1
-        return counts
+        return count_calls(self.scene.command(self.tool, "a"), self.scene.dir,
+                           f"{self.scene.src}/log")
 
     def strace(self, action):
         for name, count in sorted(self.calls().items()):
@@ -315,7 +245,8 @@ class Loop:
                 continue
             disk.restore()
             try:
-                code, said = self.until(name, n, disk)
+                code, _, said = disk.cut_at(name, n, self.scene.command(self.tool, "a"),
+                                            self.scene.dir, f"{self.scene.src}/stopped")
                 there = self.scene.judge(self.plain, code, said)
                 key = ("cut" if code < 0 else str(code), "there" if there else "not there")
                 self.outcomes[key] = self.outcomes.get(key, 0) + 1
@@ -325,29 +256,6 @@ class Loop:
                 self.wrong += 1
             self.count_run(f"{kind} at {name} {n}", code, said, complaint)
         disk.unmount()
-
-    def until(self, name, n, disk):
-        """Run to this call, cut the power there; -1, or the exit status if it came to its end."""
-        log = f"{self.scene.src}/stopped"
-        argv = ["strace", "-f", "-qq", "-o", log, "-e", f"trace={name}", "-e",
-                f"inject={name}:signal=STOP:when={n}"]
-        argv += self.scene.command(self.tool, "a")
-        with open(log, "w", encoding="utf-8"):
-            pass
-        with subprocess.Popen(argv, cwd=self.scene.dir, env=ENV, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.PIPE, start_new_session=True) as process:
-            stopped = ""
-            while process.poll() is None and not stopped:
-                time.sleep(0.005)
-                with open(log, encoding="utf-8", errors="replace") as file:
-                    stopped = re.search(r"^(\d+) .*stopped by SIGSTOP", file.read(), re.M)
-            disk.cut()
-            if stopped:
-                os.kill(int(stopped.group(1)), signal.SIGKILL)
-            said = process.stderr.read().decode(errors="replace").strip()
-            code = process.wait()
-        disk.back()
-        return (-1 if stopped else code), said
 
     def table(self, action):
         log = f"{self.scene.src}/log"

@@ -1,0 +1,31 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# The power is cut while sqlite-run, sqlite-once, sqlite-queue and sqlite-lease work: what was
+# acknowledged is there, and nothing is there twice (tests/rig/stores.py).
+#
+# A sample of the calls; with EVERY=1 in the environment, all of them, which takes ten minutes.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	[ "$(id -u)" = 0 ] || skip 'mounting needs root'
+}
+
+# The disk is in memory.
+stores() {
+	run unshare -m sh -c 'mount -t tmpfs none . && cd "$PWD" && exec "$@"' sh \
+		"$HF_TOP/tests/rig/stores.py" "$@"
+	echo "$output"
+	[ "$status" = 0 ]
+}
+
+@test "ext4" { stores -e "1/${EVERY:-41}" ext4; }
+@test "XFS" { stores -e "1/${EVERY:-41}" xfs; }
+@test "btrfs" { stores -e "1/${EVERY:-41}" btrfs; }
+
+@test "syncs left out are seen, of each command" {
+	stores -m ext4
+	[ -z "${EVERY:-}" ] || { stores -m xfs && stores -m btrfs; }
+}
