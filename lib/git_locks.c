@@ -164,10 +164,30 @@ static bool is_gone_through(const char *below)
 	       !isxdigit((unsigned char)below[8]) || !isxdigit((unsigned char)below[9]);
 }
 
+/* The first thing that could not be looked at is told of. What has gone meanwhile is none. */
+static void pass_over(struct walk *w, const struct hf_err *err)
+{
+	if (w->status != HF_OK || err->errnum == ENOENT || err->errnum == ENOTDIR)
+		return;
+	w->status = err->status;
+	if (w->err)
+		*w->err = *err;
+}
+
+static bool join(const struct walk *w, char *out, const char *below, struct hf_err *err)
+{
+	if (hf_gitdir_join(out, w->git->common, below))
+		return true;
+	errno = ENAMETOOLONG;
+	hf_fail_errno(err, "cannot read '%s/%s'", w->git->common, below);
+	return false;
+}
+
 /* Judge the lock `below`. false: each() has had enough. */
 static bool meet(struct walk *w, const char *below)
 {
 	struct hf_broken broken;
+	struct hf_err err;
 	struct hf_break_options options = *w->options;
 	struct judged judged = {0};
 	struct hf_break_how how = {.judge = judge, .context = &judged, .base = -1};
@@ -177,14 +197,16 @@ static bool meet(struct walk *w, const char *below)
 
 	options.dry_run = true;
 	snprintf(w->lock.what, PATH_MAX, "%.*s", (int)(strlen(below) - strlen(SUFFIX)), below);
-	if (!hf_gitdir_join(w->lock.path, w->git->common, below) ||
-	    open_lock(w->git, w->lock.path, &target, &theirs, &judged.index, NULL) != HF_OK)
+	if (!join(w, w->lock.path, below, &err) ||
+	    open_lock(w->git, w->lock.path, &target, &theirs, &judged.index, &err) != HF_OK) {
+		pass_over(w, &err);
 		return true;
+	}
 	judged.git = theirs;
 	judged.target = &target;
-	/* one that has gone meanwhile is none */
-	if (hf_break_at(&target, &how, &options, &broken, NULL) == HF_OK &&
-	    broken.end != HF_BREAK_ABSENT) {
+	if (hf_break_at(&target, &how, &options, &broken, &err) != HF_OK) {
+		pass_over(w, &err);
+	} else if (broken.end != HF_BREAK_ABSENT) {
 		w->lock.evidence = broken.evidence;
 		go_on = w->each(w->context, &w->lock);
 	}
@@ -199,13 +221,18 @@ static bool walk(struct walk *w, const char *below, int depth)
 	char path[PATH_MAX], next[PATH_MAX];
 	struct dirent *entry;
 	bool go_on = true;
+	struct hf_err err;
 	struct stat st;
 	DIR *dir;
 
-	if (!hf_gitdir_join(path, w->git->common, below) || !(dir = opendir(path))) {
-		if (errno != ENOENT && w->status == HF_OK)
-			w->status = hf_fail_errno(w->err, "cannot read '%s/%s'", w->git->common,
-						  below);
+	if (!join(w, path, below, &err)) {
+		pass_over(w, &err);
+		return true;
+	}
+	dir = opendir(path);
+	if (!dir) {
+		hf_fail_errno(&err, "cannot read '%s/%s'", w->git->common, below);
+		pass_over(w, &err);
 		return true;
 	}
 	while (go_on && (entry = readdir(dir))) {
