@@ -95,7 +95,7 @@ BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-si
 	sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease sqlite-queue \
 	shell hooks hooks-commit \
 	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper \
-	faults-stores fuzz strace \
+	faults-stores bad-input fuzz strace \
 	powercut man completion demo house install atomic-record faults-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
@@ -110,7 +110,7 @@ BUILD_DEPS = gcc=gcc make=make pkg-config=pkg-config libc6-dev=stdio.h libbsd-de
 	libsqlite3-dev=sqlite3.h libgit2-dev=git2.h zlib1g-dev=zlib.h
 TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck=shellcheck \
 	procps=pgrep \
-	mandoc=mandoc strace=strace libclang-rt-14-dev=/usr/share/doc/libclang-rt-14-dev \
+	bindfs=bindfs mandoc=mandoc strace=strace libclang-rt-14-dev=/usr/share/doc/libclang-rt-14-dev \
 	util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 xfsprogs=mkfs.xfs \
 	btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git spin=spin procmail=lockfile \
 	liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux dash=dash mksh=mksh \
