@@ -13,6 +13,8 @@ setup() {
 }
 
 teardown() {
+	# who waits at a FIFO after a test that failed finds its other end closed
+	[ ! -p go ] || : <>go
 	wait
 	sqlite3 -cmd '.timeout 10000' a.db 'pragma integrity_check' | grep -qx ok
 }
@@ -288,4 +290,91 @@ c.execute("COMMIT")' &
 	wait
 	[ ! -e failed ]
 	[ "$(sqlite3 a.db 'select v from n')" = 120 ]
+}
+
+@test "settings: durable and with foreign keys, unless told otherwise" {
+	local sql='pragma foreign_keys; pragma journal_mode'
+	[ "$(sqlite-run a.db "$sql")" = $'1\nwal' ]
+	[ "$(sqlite-run a.db 'pragma synchronous')" -ge 2 ]
+	[ "$(sqlite-run --sync data a.db 'pragma synchronous')" -ge 1 ]
+	[ "$(sqlite-run --sync none a.db 'pragma synchronous')" = 0 ]
+	[ "$(sqlite-run --no-foreign-keys a.db "$sql")" = $'0\nwal' ]
+}
+
+@test "the second writer waits for the first, and both succeed" {
+	mkfifo go at
+	lock-run --sqlite a.db sh -c "echo >at; read x <go
+		sqlite-run a.db 'insert into t values(1, 1)'" 3>&- &
+	read -r _ <at
+	run -75 sqlite-run -w 1 a.db 'insert into t values(0, 0)'
+	[[ ${lines[0]} == *"'a.db' within "*"s: held by PID "* ]]
+	sqlite-run -w 60 a.db 'insert into t values(2, 2)' &
+	local second=$!
+	until grep -q -e "-> FLOCK *ADVISORY *WRITE $second " /proc/locks; do :; done
+	echo >go
+	wait "$second"
+	[ "$(sqlite3 a.db 'select group_concat(a) from t')" = 1,2 ]
+}
+
+@test "only what is busy is tried again" {
+	local sql
+	for sql in 'select nil' 'insert into t values(1, 1), (1, 1)' 'selec'; do
+		HOLDFAST_STATS=$PWD/tries run -65 timeout 20 sqlite-run -w 60 a.db "$sql"
+	done
+	[ "$(wc -l <tries)" = 3 ]
+	[ "$(count)" = 0 ]
+}
+
+@test "30 readers at once, while a writer is in the middle" {
+	sqlite3 a.db 'insert into t values(1, 1)'
+	foreign_writer
+	local i pids=()
+	for i in {1..30}; do
+		sqlite-run -n --read a.db 'select count(*), group_concat(a) from t' >"read.$i" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i"; done
+	# what is not committed is nobody else's
+	[ "$(sort -u read.*)" = '1|1' ]
+	echo >&8
+	wait
+	[ "$(count)" = 2 ]
+}
+
+@test "ten writers, twenty jobs each, and five readers: none is locked out, none sees half a job" {
+	sqlite3 a.db 'create table job(n integer primary key, status, result, cluster);
+		create table event(job references job)'
+	local i pids=()
+	writer() {
+		local n
+		for ((n = $1 * 20; n < $1 * 20 + 20; n++)); do
+			sqlite-run -w 60 -p n:int=$n a.db "insert into job(n) values(:n);
+				insert into event values(:n)" || return
+			sqlite-run -w 60 -p n:int=$n a.db "update job set status = 'done'
+				where n = :n" || return
+		done
+	}
+	# one and the same job, three columns, side by side
+	updater() {
+		local n
+		for n in {1..10}; do
+			sqlite-run -w 60 -p n:int=$n a.db "update job set $1 = :n where n = -1" ||
+				return
+		done
+	}
+	reader() {
+		local both
+		for _ in {1..20}; do
+			both=$(sqlite-run --read a.db 'select (select count(*) from job where n >= 0),
+				(select count(*) from event)') || return
+			[ "${both%|*}" = "${both#*|}" ] || return
+		done
+	}
+	sqlite3 a.db 'insert into job(n) values(-1)'
+	for i in {0..9}; do writer "$i" & pids+=($!); done
+	for i in status result cluster; do updater $i & pids+=($!); done
+	for i in {1..5}; do reader & pids+=($!); done
+	for i in "${pids[@]}"; do wait "$i"; done
+	[ "$(sqlite3 a.db "select count(*) from job where status = 'done'")" = 200 ]
+	[ "$(sqlite3 a.db 'select status, result, cluster from job where n = -1')" = '10|10|10' ]
 }
