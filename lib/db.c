@@ -218,6 +218,9 @@ static bool again(struct hf_db *db, struct hf_db_pause *pause, enum hf_status *s
 	       hf_db_pause(pause, status, err);
 }
 
+/* D4. */
+#define READERS_PATIENCE (50 * HF_MS)
+
 enum begins { NOTHING, TO_WRITE, TO_READ };
 
 /* One try, under the turnstile (a reader has none). */
@@ -241,9 +244,13 @@ static enum hf_status until_done(struct hf_db *db, hf_db_work *before, void *con
 				 enum begins begins, struct hf_err *err)
 {
 	bool reads = db->options.flags & HF_DB_READ || begins == TO_READ;
+	struct hf_wait wait = db->options.wait;
 	struct hf_db_pause pause;
-	enum hf_status status = pause_begin(&pause, db, false, err);
+	enum hf_status status;
 
+	if (reads && hf_until(wait.deadline) < READERS_PATIENCE)
+		wait.deadline = hf_now() + READERS_PATIENCE;
+	status = hf_db_pause_begin(&pause, db->path, &wait, db->options.backoff, false, err);
 	if (status != HF_OK)
 		return status;
 	if (db->sql && !reads)

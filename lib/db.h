@@ -29,7 +29,8 @@
  * D3  A database that is made here is made under its turnstile, and is in WAL mode. Nobody sees it
  *     in any other but as an empty file, and an empty file counts as absent: what a maker who died
  *     left is made good by the next.
- * D4  A wait ends at the deadline (HF_BUSY), and names who writes.
+ * D4  A wait ends at the deadline (HF_BUSY), and names who writes. A reader has 50 ms at least: no
+ *     writer is in its way, but who closes the database has all of it locked for an instant.
  * D5  While a lock on a Git repository is inherited, or kept for an ancestor, a wait is refused at
  *     once (HF_USAGE): SQLite comes before Git, everywhere.
  *
