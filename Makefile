@@ -109,8 +109,8 @@ BUILD_DEPS = gcc=gcc make=make pkg-config=pkg-config libc6-dev=stdio.h libbsd-de
 	libmd-dev=md5.h musl-tools=musl-gcc linux-libc-dev=linux/fs.h \
 	libsqlite3-dev=sqlite3.h libgit2-dev=git2.h zlib1g-dev=zlib.h
 TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck=shellcheck \
-	procps=pgrep \
-	bindfs=bindfs mandoc=mandoc strace=strace libclang-rt-14-dev=/usr/share/doc/libclang-rt-14-dev \
+	procps=pgrep bindfs=bindfs \
+	mandoc=mandoc strace=strace libclang-rt-14-dev=/usr/share/doc/libclang-rt-14-dev \
 	util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 xfsprogs=mkfs.xfs \
 	btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git spin=spin procmail=lockfile \
 	liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux dash=dash mksh=mksh \

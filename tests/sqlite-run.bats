@@ -371,8 +371,8 @@ c.execute("COMMIT")' &
 	reader() {
 		local both
 		for _ in {1..20}; do
-			both=$(sqlite-run --read a.db 'select (select count(*) from job where n >= 0),
-				(select count(*) from event)') || return
+			both=$(sqlite-run --read a.db 'select (select count(*) from job
+				where n >= 0), (select count(*) from event)') || return
 			[ "${both%|*}" = "${both#*|}" ] || return
 		done
 	}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""What the rigs in Python share: a disk whose power can be cut, and a tool that is stopped there."""
+"""What rigs in Python share: a disk whose power can be cut, and a tool that is stopped there."""
 
 import os
 import re
