@@ -90,7 +90,7 @@ setup() {
 	done
 	for tool in $(list DB_TOOLS); do
 		run ldd "$HF_BIN/$tool"
-		[[ $output == *libsqlite3* && $output != *libgit2* ]]
+		[[ $output != *libgit2* ]]
 	done
 }
 
