@@ -93,7 +93,6 @@ static int link_as(struct hf_repo *repo, int fd, const char *name)
 
 	if (sys_linkat(fd, "", repo->objects, name, AT_EMPTY_PATH) == 0)
 		return 0;
-	/* ENOENT may be the directory's */
 	if (errno != EPERM && errno != EINVAL && errno != ENOENT)
 		return -1;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -121,9 +120,10 @@ int hf_loose_mkdir(struct hf_repo *repo, const char *oid, bool *made)
 {
 	const char dir[] = {oid[0], oid[1], '\0'};
 
-	if (sys_mkdirat(repo->objects, dir, 0777) < 0 && errno != EEXIST)
+	if (sys_mkdirat(repo->objects, dir, 0777) == 0)
+		*made = true;
+	else if (errno != EEXIST)
 		return -1;
-	*made = true;
 	return 0;
 }
 
@@ -131,14 +131,10 @@ int hf_loose_name(struct hf_repo *repo, int fd, const char *oid, bool *made)
 {
 	char path[HF_LOOSE_SIZE];
 
-	hf_loose_path(path, oid);
-	if (link_as(repo, fd, path) == 0)
+	/* first, since what the link says where it is missing it says for other reasons too */
+	if (hf_loose_mkdir(repo, oid, made) < 0)
+		return -1;
+	if (link_as(repo, fd, hf_loose_path(path, oid)) == 0)
 		return 0;
-	if (errno == ENOENT) {
-		if (hf_loose_mkdir(repo, oid, made) < 0)
-			return -1;
-		if (link_as(repo, fd, path) == 0)
-			return 0;
-	}
 	return errno == EEXIST ? replace(repo, fd, path) : -1;
 }

@@ -36,7 +36,7 @@ int hf_loose_name(struct hf_repo *repo, int fd, const char *oid, bool *made);
 enum { HF_LOOSE_SIZE = HF_OID_SIZE + 2 };
 char *hf_loose_path(char path[HF_LOOSE_SIZE], const char *oid);
 
-/* Make the directory of this object. -1 with errno. */
+/* Make the directory of this object. *made: there was none. -1 with errno. */
 int hf_loose_mkdir(struct hf_repo *repo, const char *oid, bool *made);
 
 #endif

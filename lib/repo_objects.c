@@ -167,6 +167,7 @@ static int give_name(struct hf_repo *repo, const struct hf_object *object, bool 
 		return 0;
 	if (errno != ENOENT || hf_loose_mkdir(repo, object->oid, made) < 0)
 		return -1;
+	*made = true; /* or somebody else has, just now */
 	return sys_renameat2(repo->objects, from, repo->objects, to, 0);
 }
 
