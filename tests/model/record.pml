@@ -129,16 +129,28 @@ redo:
 		fi
 	};
 	STEP(file[r] = true);
-#ifndef NO_SYNC
-	STEP(d_file[r] = true);
-#endif
 #ifdef FORGET_FIRST
 	STEP(intent = NONE; sync_db());
 #endif
 #ifndef REF_FIRST
 	STEP(idx[r] = true);
-	STEP(d_idx[0] = idx[0]; d_idx[1] = idx[1]);
 #endif
+	/* these are synced at the same time, and either may be first */
+	if
+	:: true
+#ifndef NO_SYNC
+		-> STEP(d_file[r] = true)
+#endif
+#ifndef REF_FIRST
+		; STEP(d_idx[0] = idx[0]; d_idx[1] = idx[1])
+#endif
+#ifndef REF_FIRST
+	:: true -> STEP(d_idx[0] = idx[0]; d_idx[1] = idx[1])
+#ifndef NO_SYNC
+		; STEP(d_file[r] = true)
+#endif
+#endif
+	fi;
 again:
 	STEP(seen = tip);
 	/* upon a tip that somebody else made: that is durable first */
