@@ -2,6 +2,7 @@
 #include "repo_lock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "clock.h"
@@ -9,6 +10,7 @@
 #include "evidence.h"
 #include "proc.h"
 #include "publish.h"
+#include "stage.h"
 #include "sys.h"
 
 enum { MOST_TRIES = 100 };
@@ -98,6 +100,16 @@ enum hf_status hf_ref_lock(struct hf_repo *repo, const struct hf_target *target,
 			   int *fd, struct hf_err *err)
 {
 	struct wanted w = {target, "move", ref};
+
+	/* its record says all that is to be said: another name of it needs no other file */
+	if (repo->lock >= 0 && hf_stage_link(target, repo->lock, target->name, NULL) == HF_OK) {
+		*fd = fcntl(repo->lock, F_DUPFD_CLOEXEC, 0);
+		if (*fd >= 0)
+			return HF_OK;
+		hf_fail_errno(err, "cannot lock '%s'", target->path);
+		sys_unlinkat(target->dir, target->name, 0);
+		return HF_OS;
+	}
 
 	return take(&w, repo->record, fd, err);
 }

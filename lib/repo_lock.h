@@ -32,7 +32,8 @@ enum hf_status hf_index_lock(struct hf_repo *repo, const char *record, struct hf
 /* If it still is ours, it goes. */
 void hf_index_unlock(struct hf_repo *repo);
 
-/* The same of REF.lock, which is target; *fd holds it. And back. */
+/* The same of REF.lock, which is target; *fd holds it. Under our index.lock it is another name of
+ * that. And back. */
 enum hf_status hf_ref_lock(struct hf_repo *repo, const struct hf_target *target, const char *ref,
 			   int *fd, struct hf_err *err);
 void hf_ref_unlock(const struct hf_target *target, int fd);
