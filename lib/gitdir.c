@@ -62,12 +62,27 @@ static bool is_dir(const char *dir, const char *name)
 	       sys_fstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* A reference or an object's id; a symbolic link of old was "refs/heads/…". */
+/* Not absent, but not to be looked at now: whoever took it for absent would go on to the repository
+ * around this one. What one may not look at is absent, as it is for Git. */
+static bool is_failure(int error)
+{
+	static const int absent[] = {0,	    ENOENT,	  ENOTDIR, EACCES, EPERM,
+				     ELOOP, ENAMETOOLONG, EINVAL,  EISDIR, ENXIO};
+
+	for (size_t i = 0; i < sizeof(absent) / sizeof(absent[0]); i++)
+		if (error == absent[i])
+			return false;
+	return true;
+}
+
+/* A reference or an object's id; a symbolic link of old was "refs/heads/…". false with errno, or 0:
+ * there is one that is none. */
 static bool has_head(const char *git)
 {
 	char path[PATH_MAX], line[PATH_MAX], *at = line;
 	ssize_t n;
 
+	errno = 0;
 	if (!hf_gitdir_join(path, git, "HEAD"))
 		return false;
 	n = sys_readlinkat(AT_FDCWD, path, line, sizeof(line) - 1);
@@ -75,6 +90,9 @@ static bool has_head(const char *git)
 		line[n] = '\0';
 		return strncmp(line, "refs/", 5) == 0;
 	}
+	if (n < 0 && is_failure(errno))
+		return false;
+	errno = 0;
 	if (!read_line(git, "HEAD", line))
 		return false;
 	if (strncmp(at, "ref:", 4) == 0) {
@@ -85,15 +103,19 @@ static bool has_head(const char *git)
 	return strspn(at, "0123456789abcdef") >= LEAST_ID;
 }
 
-/* Is `git`, which is absolute, a repository's directory? Fills git and common. */
+/* Is `git`, which is absolute, a repository's directory? Fills git and common. false with errno. */
 static bool is_repository(struct hf_gitdir *found, const char *git)
 {
 	char line[PATH_MAX];
+	bool linked;
 
 	if (!has_head(git) || snprintf(found->git, PATH_MAX, "%s", git) >= PATH_MAX)
 		return false;
 	strcpy(found->common, found->git);
-	if (read_line(git, "commondir", line) && line[0] && !resolve(found->common, git, line))
+	linked = read_line(git, "commondir", line);
+	if (!linked && is_failure(errno))
+		return false;
+	if (linked && line[0] && !resolve(found->common, git, line))
 		return false;
 	return is_dir(found->common, "objects") && is_dir(found->common, "refs");
 }
@@ -126,16 +148,28 @@ static enum hf_status not_found(const char *dir, const char *why, struct hf_err 
 	return hf_fail(err, HF_NOINPUT, "no Git repository at '%s': %s", dir, why);
 }
 
+/* It is none, and errno says why: HF_NO, if it is not there. */
+static enum hf_status none(const char *named, struct hf_err *err)
+{
+	if (!is_failure(errno))
+		return HF_NO;
+	return hf_fail_errno(err, "cannot look for a Git repository at '%s'", named);
+}
+
 /* What is in `at`, an absolute path? HF_NO: nothing. */
 static enum hf_status look_in(struct hf_gitdir *found, const char *at, const char *named,
 			      struct hf_err *err)
 {
 	char path[PATH_MAX], line[PATH_MAX], git[PATH_MAX];
+	enum hf_status status;
 	struct stat st;
 
 	if (!hf_gitdir_join(path, at, ".git"))
 		return not_found(named, "the path is too long", err);
-	if (sys_fstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISREG(st.st_mode)) {
+	errno = 0;
+	if (sys_fstatat(AT_FDCWD, path, &st, 0) < 0 && is_failure(errno))
+		return none(named, err);
+	if (!errno && S_ISREG(st.st_mode)) {
 		char *end;
 
 		if (!read_line(at, ".git", line) || strncmp(line, "gitdir: ", 8) != 0)
@@ -152,11 +186,12 @@ static enum hf_status look_in(struct hf_gitdir *found, const char *at, const cha
 		strcpy(found->worktree, at);
 		return HF_OK;
 	}
-	if (is_repository(found, at)) {
+	status = none(named, err);
+	if (status == HF_NO && is_repository(found, at)) {
 		find_worktree(found);
 		return HF_OK;
 	}
-	return HF_NO;
+	return status == HF_NO ? none(named, err) : status;
 }
 
 static bool crosses_file_systems(void)

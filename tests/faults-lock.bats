@@ -156,6 +156,8 @@ judge_db() {
 repository() {
 	export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x@x
 	export GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x@x
+	# around it is another one, which is not meant
+	git init -q "$here/template"
 	git init -q -b main "$here/template/r"
 	echo >"$here/template/r/f"
 	git -C "$here/template/r" add f
@@ -175,7 +177,7 @@ judge_git() {
 }
 
 usable() {
-	lock-run -w 20 --git r git -C r add f &&
+	[ ! -e .git/holdfast ] && lock-run -w 20 --git r git -C r add f &&
 		lock-run -w 20 --git-freeze r true &&
 		git -C r add f && git -C r fsck --strict && [ ! -e broken ] && nothing_left
 }
