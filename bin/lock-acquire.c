@@ -172,16 +172,18 @@ int main(int argc, char **argv)
 {
 	struct work w = {.owner = -1, .ttl = HF_NEVER};
 	struct hf_keeper_plan plan = {.argv = argv, .acquire = acquire, .context = &w};
-	enum hf_status status;
 	struct hf_kept kept;
 	struct hf_err err;
+	int status;
 
 	parse(&w, argc, argv);
 	plan.owner = w.owner;
 	plan.ttl = w.ttl;
 	plan.wait = hf_cli_wait(&cli, w.locks.timeout, DEFAULT_WAIT);
-	status = hf_keeper_start(&plan, &kept, &err);
-	if (status == HF_OK)
-		return hand_out(&w, &kept, &err);
-	return hf_lock_cli_fail(&cli, &w.locks, &err);
+	if (hf_keeper_start(&plan, &kept, &err) == HF_OK)
+		status = hand_out(&w, &kept, &err);
+	else
+		status = hf_lock_cli_fail(&cli, &w.locks, &err);
+	hf_lock_cli_free(&w.locks);
+	return status;
 }
