@@ -247,7 +247,7 @@ static bool is_dead(const struct hf_ident *self, const struct stat *st, struct h
 	}
 	if (is_another(&proc, self, st, e))
 		return true;
-	say(e, "%s lives", hf_proc_describe(who, sizeof(who), pid));
+	say(e, "%s, lives", hf_proc_describe(who, sizeof(who), pid));
 	return false;
 }
 

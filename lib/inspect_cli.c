@@ -79,9 +79,24 @@ static void fill_party(struct line *line, const struct hf_party *party, int64_t 
 		snprintf(line->cell[COMMAND], CELL, "(unseen)");
 }
 
+/* How many processes hold it beside the first? One may hold it in several ways. */
+static size_t count_others(const struct hf_inspect_row *row)
+{
+	size_t count = 0;
+
+	for (size_t i = 1; i < row->holder_count; i++) {
+		size_t k = 0;
+
+		while (k < i && row->holders[k].pid != row->holders[i].pid)
+			k++;
+		count += k == i || row->holders[i].pid <= 0;
+	}
+	return count;
+}
+
 static void fill_first(struct line *line, const struct hf_inspect_row *row, bool every)
 {
-	size_t used;
+	size_t used, others = count_others(row);
 
 	*line = (struct line){.row = row};
 	snprintf(line->cell[KIND], CELL, "%s", row->kind);
@@ -93,8 +108,8 @@ static void fill_first(struct line *line, const struct hf_inspect_row *row, bool
 	else
 		hf_proc_time(line->cell[SINCE], CELL, row->taken);
 	used = strlen(line->cell[PID]);
-	if (row->holder_count > 1 && !every)
-		snprintf(line->cell[PID] + used, CELL - used, " +%zu", row->holder_count - 1);
+	if (others && !every)
+		snprintf(line->cell[PID] + used, CELL - used, " +%zu", others);
 	if (row->state != HF_INSPECT_FREE)
 		snprintf(line->cell[WAITERS], CELL, "%zu", row->waiter_count);
 }

@@ -24,6 +24,13 @@ struct hf_stmt {
 	const char *text;
 };
 
+/* The file may be written to, but not by this connection: PRAGMA query_only. */
+static bool is_to_read(const struct hf_sql *sql, int code)
+{
+	return code == SQLITE_READONLY && sql->handle &&
+	       sqlite3_db_readonly(sql->handle, "main") == 0;
+}
+
 /* Turn the result code of a failed call into a status, a message "cannot WHAT 'name': why", and
  * advice. The errno behind it is told where it explains more than SQLite's words. */
 static enum hf_status fail(struct hf_sql *sql, int code, const char *what, struct hf_err *err)
@@ -37,6 +44,12 @@ static enum hf_status fail(struct hf_sql *sql, int code, const char *what, struc
 	sql->code = code;
 	means = hf_db_code(code);
 	status = means->status;
+	if (is_to_read(sql, code)) {
+		hf_fail(err, status, "cannot %s '%s': it writes, and --read only reads", what,
+			sql->name);
+		hf_advise(err, "leave --read out");
+		return status;
+	}
 	if ((code & 0xff) == SQLITE_CANTOPEN && errnum) {
 		errno = errnum;
 		status = hf_fail_errno(err, "cannot %s '%s'", what, sql->name);

@@ -117,6 +117,8 @@ open("go").read()'
 	holder=$!
 	hear
 	lock-run -n --sqlite db sqlite3 db 'INSERT INTO t VALUES (1)'
+	# one process, that has it open and reads it
+	[[ $(lock-status --sqlite db) != *\ +1* ]]
 	let_go
 }
 

@@ -186,6 +186,7 @@ c.execute("COMMIT")' &
 	foreign_writer
 	[ "$(sqlite-run -n --read a.db 'select count(*) from t')" = 0 ]
 	run -77 sqlite-run --read a.db 'insert into t values(1, 1)'
+	[[ $output == *"'a.db': it writes, and --read only reads"*'leave --read out' ]]
 	echo >&8
 	wait
 	[ "$(sqlite-run --read a.db 'select count(*) from t')" = 1 ]
