@@ -185,6 +185,8 @@ static enum hf_status move_locked(struct hf_repo *repo, const struct place *p, c
 	struct stat st;
 
 	read_ref(p->dir, p->name, now);
+	if (strncmp(now, "ref: ", 5) == 0)
+		return hf_fail(err, HF_DATA, "'%s' is '%s' by now", ref, now + 5);
 	if (strcmp(now, was) != 0 || !is_file(p->dir, p->name, &st))
 		return hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
 	status = write_fresh(repo, p, ref, commit, st.st_mode, err);

@@ -22,6 +22,7 @@ setup() {
 	sqlite3 ../db 'PRAGMA journal_mode=WAL' >/dev/null
 	sqlite3 ../db 'CREATE TABLE t(n INTEGER PRIMARY KEY, name UNIQUE)'
 	db=$BATS_TEST_TMPDIR/db
+	lock-run --git . true # makes .git/holdfast, so that what is counted is the record's
 	echo "a note" >../note
 	echo "a line" >../line
 }
@@ -944,4 +945,21 @@ start_stopped() {
 	rm .git/index.lock
 	nothing_done
 	record a
+}
+
+@test "a detached HEAD that is a branch by the time its record is committed" {
+	git checkout -q --detach
+	HOLDFAST_FAULT='renameat2#1:stop' "$HF_FAULT_BIN/atomic-record" --sqlite "$db" --git . \
+		-m 'record a' --append ledger=../line --write notes/a=../note 2>../said 3>&- &
+	until [ "$(ps -o state= $!)" = T ]; do :; done
+	git symbolic-ref HEAD refs/heads/main
+	kill -CONT $!
+	wait $! || [ $? = 76 ]
+	[[ $(<../said) == *"not finished: 'HEAD' is 'refs/heads/main' by now"* ]]
+	[ "$(git symbolic-ref HEAD) $(commits)" = 'refs/heads/main 1' ]
+	git symbolic-ref HEAD refs/heads/gone
+	git update-ref --no-deref HEAD main
+	atomic-record --recover --sqlite "$db" --git .
+	[ "$(commits)" = 2 ]
+	[ -z "$(git status --porcelain)" ]
 }
