@@ -312,6 +312,9 @@ enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t c
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
 		if (!files[i].applied && !files[i].found_done)
 			continue;
+		/* whoever put it there may have left it to the cache */
+		if (files[i].found_done && files[i].fd >= 0 && hf_publish_fsync(files[i].fd) < 0)
+			return hf_fail_errno(err, "cannot sync '%s'", files[i].path);
 		if (due)
 			status = hf_due_add(due, files[i].target.dir, files[i].path, err);
 		else if (!shares_dir(files, i))

@@ -947,6 +947,21 @@ start_stopped() {
 	record a
 }
 
+@test "R3: what somebody else has put there, as it was to be, is synced as well" {
+	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
+		--git . -m 'record a' --append ledger=../line --write notes/a=../note
+	cp ../note notes/a
+	strace -f -y -e trace=fsync -o ../log atomic-record --recover --sqlite "$db"
+	grep -q 'fsync([0-9]*</.*/repo/notes/a>' ../log
+	[ -z "$(git status --porcelain)" ]
+	echo old >../old
+	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
+		--write ../old=../note --append ../alone=../line
+	cp ../line ../alone
+	strace -f -y -e trace=fsync -o ../log atomic-record --recover --sqlite "$db"
+	grep -q 'fsync([0-9]*</.*/alone>' ../log
+}
+
 @test "a detached HEAD that is a branch by the time its record is committed" {
 	git checkout -q --detach
 	HOLDFAST_FAULT='renameat2#1:stop' "$HF_FAULT_BIN/atomic-record" --sqlite "$db" --git . \
