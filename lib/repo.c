@@ -117,7 +117,8 @@ static enum hf_status read_id(struct hf_repo *repo, const struct hf_target *targ
 }
 
 /* HF_NO: somebody else was quicker. */
-static enum hf_status make_id(const struct hf_target *target, struct hf_err *err)
+static enum hf_status make_id(struct hf_repo *repo, const struct hf_target *target,
+			      const struct stat *common, struct hf_err *err)
 {
 	char name[NAME_MAX + 1], id[HF_OID_SIZE];
 	enum hf_status status;
@@ -129,11 +130,14 @@ static enum hf_status make_id(const struct hf_target *target, struct hf_err *err
 	status = hf_stage_open(target, 0666, &fd, name, err);
 	if (status != HF_OK)
 		return status;
-	if (sys_pwrite(fd, id, (size_t)len, 0) != len || sys_fsync(fd) < 0)
+	/* for all who may use the repository, whatever the umask is */
+	if (sys_fchmod(fd, common->st_mode & 0666) < 0 ||
+	    sys_pwrite(fd, id, (size_t)len, 0) != len || sys_fsync(fd) < 0)
 		status = hf_fail_errno(err, "cannot write '%s'", target->path);
 	if (status == HF_OK)
 		status = hf_stage_link(target, fd, target->name, err);
-	if (status == HF_OK && (sys_fsync(fd) < 0 || sys_fsync(target->dir) < 0))
+	if (status == HF_OK && (sys_fsync(fd) < 0 || sys_fsync(target->dir) < 0 ||
+				sys_fsync(repo->common) < 0))
 		status = hf_fail_errno(err, "cannot sync '%s'", target->path);
 	if (name[0])
 		sys_unlinkat(target->dir, name, 0);
@@ -145,6 +149,7 @@ enum hf_status hf_repo_id(struct hf_repo *repo, const char **id, struct hf_err *
 {
 	struct hf_target target;
 	enum hf_status status = HF_NO;
+	struct stat common;
 	char *path;
 
 	*id = repo->id;
@@ -152,11 +157,15 @@ enum hf_status hf_repo_id(struct hf_repo *repo, const char **id, struct hf_err *
 		return HF_OK;
 	if (asprintf(&path, "%s/" OURS "/id", repo->commondir) < 0)
 		return hf_fail_errno(err, "cannot read the identity of a repository");
-	status = hf_target_open(&target, path, HF_TARGET_NO_FOLLOW | HF_TARGET_PARENTS, err);
+	if (sys_fstat(repo->common, &common) < 0 ||
+	    hf_shared_dir(repo->common, OURS, &common) != HF_OK)
+		status = hf_fail_errno(err, "cannot make '%s'", path);
+	else
+		status = hf_target_open(&target, path, HF_TARGET_NO_FOLLOW, err);
 	if (status == HF_OK) {
 		status = read_id(repo, &target, err);
 		if (status == HF_NO) {
-			status = make_id(&target, err);
+			status = make_id(repo, &target, &common, err);
 			if (status == HF_OK || status == HF_NO)
 				status = read_id(repo, &target, err);
 		}

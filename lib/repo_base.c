@@ -2,14 +2,18 @@
 #include "repo_base.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "path.h"
 #include "sys.h"
 #include "wording.h"
 
 #define OURS "holdfast"
 #define DURABLE OURS "/durable"
+
+enum { NOTE_SIZE = HF_OID_SIZE + 40 };
 
 static char *without_slash(const char *path)
 {
@@ -108,30 +112,51 @@ enum hf_status hf_repo_is_set(struct hf_repo *repo, const char *key, struct hf_e
 	return status;
 }
 
+/* Of the note's own file too, so that a copy of the repository, which nobody may have synced, does
+ * not have it. false: errno says why. */
+static bool note(int fd, const char *commit, char text[NOTE_SIZE])
+{
+	struct stat st;
+
+	if (sys_fstat(fd, &st) < 0)
+		return false;
+	snprintf(text, NOTE_SIZE, "%s %016jx %016jx\n", commit, (uintmax_t)st.st_dev,
+		 (uintmax_t)st.st_ino);
+	return true;
+}
+
 /* A note that is never synced: what a power cut leaves of it names a durable commit, or none. */
 bool hf_tip_is_durable(struct hf_repo *repo, const char *commit)
 {
-	char noted[HF_OID_SIZE] = "";
+	char noted[NOTE_SIZE] = "", ours[NOTE_SIZE];
 	int fd = sys_openat(repo->common, DURABLE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	bool is;
 
 	if (fd < 0)
 		return false;
 	(void)!sys_pread(fd, noted, sizeof(noted) - 1, 0);
+	is = note(fd, commit, ours) && strcmp(noted, ours) == 0;
 	sys_close(fd);
-	return strcmp(noted, commit) == 0;
+	return is;
 }
 
 void hf_tip_durable(struct hf_repo *repo, const char *commit)
 {
-	const int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC;
-	int saved = errno, fd = sys_openat(repo->common, DURABLE, flags, 0666);
+	const int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
+	int saved = errno, fd = sys_openat(repo->common, DURABLE, flags, 0);
+	char text[NOTE_SIZE];
+	struct stat common;
 
-	if (fd < 0 && errno == ENOENT && sys_mkdirat(repo->common, OURS, 0777) == 0)
-		fd = sys_openat(repo->common, DURABLE, flags, 0666);
-	if (fd >= 0) {
-		(void)!sys_pwrite(fd, commit, strlen(commit), 0);
-		sys_close(fd);
+	if (fd < 0 && errno == ENOENT && sys_fstat(repo->common, &common) == 0 &&
+	    hf_shared_dir(repo->common, OURS, &common) == HF_OK) {
+		fd = sys_openat(repo->common, DURABLE, flags | O_CREAT, 0666);
+		if (fd >= 0)
+			(void)!sys_fchmod(fd, common.st_mode & 0666);
 	}
+	if (fd >= 0 && note(fd, commit, text))
+		(void)!sys_pwrite(fd, text, strlen(text), 0);
+	if (fd >= 0)
+		sys_close(fd);
 	errno = saved;
 }
 

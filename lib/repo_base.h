@@ -136,7 +136,8 @@ enum hf_status hf_status_in_words(const char *why);
 /* Is this setting true? HF_NO: it is not. */
 enum hf_status hf_repo_is_set(struct hf_repo *repo, const char *key, struct hf_err *err);
 
-/* R4. Was this commit the last one that was made durable here? And: it was. */
+/* R4. Was this commit the last one that was made durable here, and not in a repository that this is
+ * a copy of? And: it was. */
 bool hf_tip_is_durable(struct hf_repo *repo, const char *commit);
 void hf_tip_durable(struct hf_repo *repo, const char *commit);
 

@@ -962,6 +962,23 @@ start_stopped() {
 	grep -q 'fsync([0-9]*</.*/alone>' ../log
 }
 
+@test "a copy of a repository is not taken for as durable as the original" {
+	# did a record of $2 in $1 have to sync everything?
+	synced() {
+		(cd "$1" && HOLDFAST_FAULT_LOG=$BATS_TEST_TMPDIR/log.$1 \
+			"$HF_FAULT_BIN/atomic-record" --sqlite "$db" --git . -m m \
+			--write "$2=../note") && grep -q syncfs "log.$1"
+	}
+	cd ..
+	synced repo one
+	rm log.repo
+	run -1 synced repo two
+	cp -a repo copy
+	synced copy three
+	rm log.copy
+	run -1 synced copy four
+}
+
 @test "a detached HEAD that is a branch by the time its record is committed" {
 	git checkout -q --detach
 	HOLDFAST_FAULT='renameat2#1:stop' "$HF_FAULT_BIN/atomic-record" --sqlite "$db" --git . \
@@ -977,4 +994,18 @@ start_stopped() {
 	atomic-record --recover --sqlite "$db" --git .
 	[ "$(commits)" = 2 ]
 	[ -z "$(git status --porcelain)" ]
+}
+
+@test "umask 077 keeps nobody out of a repository of several users" {
+	umask 077
+	chmod 660 "$db"
+	git init -q -b main --shared=group ../shared
+	cd ../shared
+	git config user.name N
+	git config user.email n@x
+	atomic-record --sqlite "$db" --git . -m m --write one=../note
+	[ "$(stat -c '%a' .git/holdfast)" = "$(stat -c %a .git)" ]
+	[ "$(stat -c '%a' .git/holdfast/id)" = 660 ]
+	[ "$(stat -c '%a' .git/holdfast/durable)" = 660 ]
+	[ -z "$(find .git -type f ! -perm -040 ! -name description ! -path '*/hooks/*')" ]
 }
