@@ -10,7 +10,7 @@
 #include "publish.h"
 #include "sys.h"
 
-enum { TOGETHER = 16 };
+enum { TOGETHER = 4, STACK = 128 * 1024 };
 
 struct hf_due_sync {
 	int fd, errnum; /* errnum 0: it is durable */
@@ -38,24 +38,38 @@ enum hf_status hf_due_add(struct hf_due *due, int fd, const char *what, struct h
 	return HF_OK;
 }
 
-static void *sync_one(void *arg)
-{
-	struct hf_due_sync *sync = arg;
+/* Each thread has every n-th. */
+struct share {
+	struct hf_due_sync *syncs;
+	size_t from, count, step;
+};
 
-	sync->errnum = hf_publish_fsync(sync->fd) < 0 ? errno : 0;
+static void *sync_share(void *arg)
+{
+	const struct share *share = arg;
+
+	for (size_t i = share->from; i < share->count; i += share->step)
+		share->syncs[i].errnum = hf_publish_fsync(share->syncs[i].fd) < 0 ? errno : 0;
 	return NULL;
 }
 
 static void sync_together(struct hf_due_sync *syncs, size_t count)
 {
+	struct share shares[TOGETHER];
 	pthread_t threads[TOGETHER];
-	size_t started = 0;
+	pthread_attr_t attr;
+	size_t step = count < TOGETHER ? count : TOGETHER, started = 0;
 
-	for (; started + 1 < count; started++)
-		if (pthread_create(&threads[started], NULL, sync_one, &syncs[started]) != 0)
+	for (size_t i = 0; i < step; i++)
+		shares[i] = (struct share){syncs, i, count, step};
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	for (; started + 1 < step; started++)
+		if (pthread_create(&threads[started], &attr, sync_share, &shares[started]) != 0)
 			break;
-	for (size_t i = started; i < count; i++)
-		sync_one(&syncs[i]);
+	pthread_attr_destroy(&attr);
+	for (size_t i = started; i < step; i++)
+		sync_share(&shares[i]);
 	for (size_t i = 0; i < started; i++)
 		pthread_join(threads[i], NULL);
 }
@@ -64,11 +78,7 @@ enum hf_status hf_due_settle(struct hf_due *due, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
-	for (size_t from = 0; from < due->count; from += TOGETHER) {
-		size_t left = due->count - from;
-
-		sync_together(&due->at[from], left < TOGETHER ? left : TOGETHER);
-	}
+	sync_together(due->at, due->count);
 	for (size_t i = 0; i < due->count && status == HF_OK; i++) {
 		errno = due->at[i].errnum;
 		if (errno)

@@ -9,7 +9,7 @@
  * fsync(2) of a file that is new, or of a directory, waits for a commit of the file system's
  * journal and for a flush of the disk's cache. One after the other, each waits for its own; those
  * that wait at the same time share them. So what must be durable is gathered, and settled in one
- * go, just before the step that relies on it, each in a thread.
+ * go, just before the step that relies on it, by a few threads.
  *
  * Between add and settle nothing is promised of these. A crash leaves nothing. Not thread-safe;
  * settle makes threads of its own, and waits for them. Signals: those threads take none that the
