@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include "copy.h"
@@ -60,29 +62,64 @@ static int open_unnamed(const struct hf_repo *repo)
 	return sys_openat(repo->objects, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0444);
 }
 
-enum hf_status hf_loose_write(struct hf_repo *repo, const char *type, const void *bytes,
-			      size_t size, int *fd, struct hf_err *err)
+/* Is this the file, byte for byte? */
+static bool has_bytes(int fd, const unsigned char *bytes, size_t size)
 {
-	unsigned char *packed = NULL;
+	unsigned char *found = malloc(size + 1);
+	bool has = found && sys_pread(fd, found, size + 1, 0) == (ssize_t)size &&
+		   memcmp(found, bytes, size) == 0;
+
+	free(found);
+	return has;
+}
+
+/* L2. */
+static bool renew(struct hf_repo *repo, const char *oid, const unsigned char *bytes, size_t size)
+{
+	char path[HF_LOOSE_SIZE];
+	int fd = sys_openat(repo->objects, hf_loose_path(path, oid),
+			    O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	bool renewed = fd >= 0 && has_bytes(fd, bytes, size) && futimens(fd, NULL) == 0;
+
+	if (fd >= 0)
+		sys_close(fd);
+	return renewed;
+}
+
+static enum hf_status write_unnamed(struct hf_repo *repo, const unsigned char *bytes, size_t size,
+				    int *fd, struct hf_err *err)
+{
 	enum hf_status status;
-	size_t length = 0;
-	char head[32];
-	int n;
 
 	*fd = open_unnamed(repo);
 	if (*fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT))
 		return HF_UNAVAILABLE;
 	if (*fd < 0)
 		return hf_fail_errno(err, "cannot store objects in '%s'", hf_repo_name(repo));
-	n = snprintf(head, sizeof(head), "%s %zu", type, size) + 1;
-	status = compress_object(head, (size_t)n, bytes, size, &packed, &length, err);
-	if (status == HF_OK)
-		status = hf_write_all(*fd, packed, length, hf_repo_name(repo), err);
-	free(packed);
+	status = hf_write_all(*fd, bytes, size, hf_repo_name(repo), err);
 	if (status != HF_OK) {
 		sys_close(*fd);
 		*fd = -1;
 	}
+	return status;
+}
+
+enum hf_status hf_loose_write(struct hf_repo *repo, const char *type, const char *oid,
+			      const void *bytes, size_t size, int *fd, struct hf_err *err)
+{
+	unsigned char *packed = NULL;
+	enum hf_status status;
+	size_t length = 0;
+	char head[32];
+	int n = snprintf(head, sizeof(head), "%s %zu", type, size) + 1;
+
+	*fd = -1;
+	status = compress_object(head, (size_t)n, bytes, size, &packed, &length, err);
+	if (status == HF_OK)
+		status = renew(repo, oid, packed, length)
+				 ? HF_NO
+				 : write_unnamed(repo, packed, length, fd, err);
+	free(packed);
 	return status;
 }
 

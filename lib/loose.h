@@ -11,10 +11,13 @@
  * it costs one new inode, a crash leaves nothing of it, and nobody who prunes can see it; it gets
  * its name in one step once it is durable (repo_objects.h).
  *
- *	L1  An object of that name that is there already is replaced by this one, since it may be
- *	    one that is just removed (repo_keep.h, K3): linked as objects/tmp_obj_holdfast, which
- *	    Git takes for litter too, and renamed. One recorder at a time does that: its turnstile
- *	    is held. A crash between the two leaves that name, which the next one removes.
+ *	L1  What is there already under that name, and is not the same byte for byte (half of one,
+ *	    say, that a power cut has left), is replaced by this one: linked as
+ *	    objects/tmp_obj_holdfast, which Git takes for litter too, and renamed. One recorder at
+ *	    a time does that: its turnstile is held. A crash between the two leaves that name,
+ *	    which the next one removes.
+ *
+ *	L2  What is the same gets a new date, which is what Git's prune goes by, and is synced.
  *
  * Where the file system has no unnamed files (NFS, FAT, some FUSE) the caller goes another way.
  * Nothing is waited for; not thread-safe for one repository.
@@ -24,10 +27,10 @@
 
 #include "repo_base.h"
 
-/* Up to 1 GiB. *fd is open on the object, the caller's. HF_UNAVAILABLE: there are no unnamed files
- * there. */
-enum hf_status hf_loose_write(struct hf_repo *repo, const char *type, const void *bytes,
-			      size_t size, int *fd, struct hf_err *err);
+/* Up to 1 GiB. HF_OK: *fd is open on the object, the caller's. HF_NO: it is there, L2.
+ * HF_UNAVAILABLE: there are no unnamed files there. */
+enum hf_status hf_loose_write(struct hf_repo *repo, const char *type, const char *oid,
+			      const void *bytes, size_t size, int *fd, struct hf_err *err);
 
 /* Give it its name. *made: objects/ has a new directory. -1 with errno. */
 int hf_loose_name(struct hf_repo *repo, int fd, const char *oid, bool *made);

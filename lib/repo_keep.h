@@ -28,6 +28,7 @@
  *	    from the intent; if it goes once more before it is packed, once more.
  *	K3  An object is made as a loose one of its own, new, even where a pack has it: the pack may
  *	    be one of those that are just removed. (Git's plumbing gives such a pack a new date.)
+ *	    One that is loose already gets a new date: loose.h, L2.
  *	K4  An object that goes before the COMMIT is no error of the record's: HF_BUSY, and it is
  *	    made again, to the deadline.
  *
