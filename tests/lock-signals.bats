@@ -105,19 +105,22 @@ counting='trap "echo TERM >>got" TERM; trap "echo HUP >>got" HUP; trap "echo USR
 # and print what it prints.
 terminal() {
 	timeout 30 python3 - "$@" 3>&- <<-'EOF'
-		import os, pty, sys
-		pid, fd = pty.fork()
+		import fcntl, os, pty, select, sys, termios
+		# kept open here: the last one to close it can take what was not read along
+		fd, terminal = pty.openpty()
+		pid = os.fork()
 		if pid == 0:
+		    os.setsid()
+		    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+		    for i in range(3):
+		        os.dup2(terminal, i)
 		    os.execvp("bash", ["bash", "-c", sys.argv[1]])
 		seen, keys = b"", sys.argv[2].encode().decode("unicode_escape").encode()
+		shell = os.pidfd_open(pid)
 		while True:
-		    try:
-		        data = os.read(fd, 1000)
-		    except OSError:
+		    if fd not in select.select([fd, shell], [], [])[0]:
 		        break
-		    if not data:
-		        break
-		    seen += data
+		    seen += os.read(fd, 1000)
 		    if keys and b"ready" in seen:
 		        os.write(fd, keys)
 		        keys = b""
