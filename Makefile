@@ -47,7 +47,8 @@ DB_ROOMS = db_code sql_text sql sql_file db_writer db_pause db_settle db db_stmt
 REPO_ROOMS = due repo_message repo_base loose repo_objects repo_lock repo_ref repo_tree repo_who \
 	repo_path git_run git_store repo_plumbing repo_keep \
 	repo_git2_base repo_git2_objects repo_git2_index repo_git2 repo \
-	intent record_file record_hold record_git redo recover drop record
+	intent record_file record_hold record_place record_git redo recover drop commit_point \
+	record
 
 # Rooms of the tools only.
 TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli json store_cli \
@@ -81,7 +82,8 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_
 	repo_who repo_path repo_keep repo_git2_base repo_git2_objects repo_git2_index repo_git2 \
 	git_run git_store \
 	inspect inspect_more watch inspect_cli stats_cli \
-	record_file record_hold record_git redo recover drop record record_cli
+	record_file record_hold record_place record_git redo recover drop commit_point record \
+	record_cli
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 

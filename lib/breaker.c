@@ -70,8 +70,8 @@ static int open_quarantine(const struct hf_target *target, const struct hf_break
 					target->path);
 		return -1;
 	}
-	fd = sys_openat(how->base, how->quarantine,
-			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	fd = sys_openat(how->base, how->quarantine, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+			0);
 	if (fd >= 0 && sys_fstat(fd, &st) == 0 && (how->mode != 0700 || st.st_uid == geteuid()))
 		return fd;
 	if (fd >= 0)
@@ -81,15 +81,6 @@ static int open_quarantine(const struct hf_target *target, const struct hf_break
 	hf_advise(err, "somebody else has made it; remove it, or have its owner break the lock");
 	*status = HF_NOPERM;
 	return -1;
-}
-
-static bool names(int dir, const char *name, int fd)
-{
-	struct stat ours, named;
-
-	return sys_fstat(fd, &ours) == 0 &&
-	       sys_fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       hf_same_inode(&ours, &named);
 }
 
 /* NAME.TIME.PID, and a number if that one is there already. */
@@ -123,16 +114,14 @@ static enum hf_status move_aside(const struct hf_target *target, const struct hf
 	status = HF_OK;
 	do {
 		make_name(target->name, tries, name);
-		done = sys_renameat2(target->dir, target->name, quarantine, name,
-				     RENAME_NOREPLACE);
+		done = sys_renameat2(target->dir, target->name, quarantine, name, RENAME_NOREPLACE);
 	} while (done < 0 && errno == EEXIST && tries++ < MOST_NAMES);
-	if (done < 0 &&
-	    (errno != EINVAL ||
-	     sys_renameat2(target->dir, target->name, quarantine, name, 0) < 0)) {
+	if (done < 0 && (errno != EINVAL ||
+			 sys_renameat2(target->dir, target->name, quarantine, name, 0) < 0)) {
 		status = errno == ENOENT
 				 ? HF_NO
 				 : hf_fail_errno(err, "cannot move '%s' aside", target->path);
-	} else if (!names(quarantine, name, fd)) {
+	} else if (!hf_stands_for(quarantine, name, fd)) {
 		sys_renameat2(quarantine, name, target->dir, target->name, RENAME_NOREPLACE);
 		status = HF_NO;
 	}
@@ -170,7 +159,7 @@ static enum hf_status break_stale(const struct hf_target *target, const struct h
 		b->end = HF_BREAK_HELD;
 		return HF_OK;
 	}
-	if (!names(target->dir, target->name, of->fd))
+	if (!hf_stands_for(target->dir, target->name, of->fd))
 		return HF_NO;
 	of->locked = true;
 	how->judge(how->context, of, &b->evidence);
@@ -180,7 +169,7 @@ static enum hf_status break_stale(const struct hf_target *target, const struct h
 	status = move_aside(target, how, of->fd, b, err);
 	if (status == HF_OK) {
 		b->end = HF_BREAK_MOVED;
-		hf_stats_broken(target->path, how->kind		 ? how->kind
+		hf_stats_broken(target->path, how->kind		     ? how->kind
 					      : is_directory(of->fd) ? "directory"
 								     : "dotlock");
 	}
@@ -191,9 +180,8 @@ static enum hf_status break_once(const struct hf_target *target, const struct hf
 				 const struct hf_break_options *options, struct hf_broken *b,
 				 struct hf_err *err)
 {
-	struct hf_evidence_of of = {.place = target->dir,
-				    .alone = options->alone,
-				    .stale_after = options->stale_after};
+	struct hf_evidence_of of = {
+		.place = target->dir, .alone = options->alone, .stale_after = options->stale_after};
 	enum hf_status status;
 
 	of.fd = open_lock(target, b, &status, err);
@@ -249,8 +237,8 @@ enum hf_status hf_break(const char *path, const struct hf_break_options *options
 		snprintf(clean, sizeof(clean), "%.*s", (int)size, path);
 		path = clean;
 	}
-	status = hf_target_open(
-		&target, path, HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME, err);
+	status = hf_target_open(&target, path,
+				HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME, err);
 	if (status != HF_OK)
 		return status;
 	how.base = target.dir;

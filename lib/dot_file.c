@@ -53,11 +53,7 @@ enum hf_status hf_dot_look(const struct hf_target *target, int *fd, struct stat 
 
 bool hf_dot_names(const struct hf_target *target, int fd)
 {
-	struct stat ours, named;
-
-	return sys_fstat(fd, &ours) == 0 &&
-	       sys_fstatat(target->dir, target->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       hf_same_inode(&ours, &named);
+	return hf_stands_for(target->dir, target->name, fd);
 }
 
 static enum hf_status cannot_make(const struct hf_target *target, struct hf_err *err)
@@ -165,15 +161,6 @@ enum hf_status hf_dot_link(const struct hf_target *target, struct hf_dot_new *ne
 	return status;
 }
 
-static bool is_inode(const struct hf_target *target, const char *name, int fd)
-{
-	struct stat ours, named;
-
-	return sys_fstat(fd, &ours) == 0 &&
-	       sys_fstatat(target->dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       hf_same_inode(&ours, &named);
-}
-
 /* D4. The new record lies under `side`. HF_NO: PATH was not `old`, and is as it was. */
 static enum hf_status exchange(const struct hf_target *target, const char *side, int new, int old)
 {
@@ -181,12 +168,12 @@ static enum hf_status exchange(const struct hf_target *target, const char *side,
 
 	if (sys_renameat2(dir, side, dir, target->name, RENAME_EXCHANGE) < 0)
 		return errno == ENOENT ? HF_NO : hf_status_of(errno);
-	if (is_inode(target, side, old))
+	if (hf_stands_for(dir, side, old))
 		return HF_OK;
 	/* If it cannot be put back, it was given back meanwhile, by removing ours from PATH. If
 	 * then somebody else has made PATH, that one is put back, and this one is nobody's. */
 	if (sys_renameat2(dir, side, dir, target->name, RENAME_EXCHANGE) == 0 &&
-	    !is_inode(target, side, new))
+	    !hf_stands_for(dir, side, new))
 		(void)!sys_renameat2(dir, side, dir, target->name, RENAME_EXCHANGE);
 	return HF_NO;
 }
@@ -199,7 +186,7 @@ static enum hf_status move_aside(const struct hf_target *target, const char *sid
 
 	if (sys_renameat2(dir, target->name, dir, side, 0) < 0)
 		return errno == ENOENT ? HF_NO : hf_status_of(errno);
-	if (!is_inode(target, side, old))
+	if (!hf_stands_for(dir, side, old))
 		(void)!sys_linkat(dir, side, dir, target->name, 0);
 	return HF_NO; /* PATH is free, or somebody has it: look again */
 }

@@ -22,22 +22,13 @@ static int open_queue(const struct hf_target *target)
 	return sys_openat(target->dir, name_of(target, name), flags, 0);
 }
 
-static bool has_name(const struct hf_target *target, int fd)
-{
-	char name[NAME_MAX + 1];
-	struct stat ours, named;
-
-	return sys_fstatat(target->dir, name_of(target, name), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       sys_fstat(fd, &ours) == 0 && hf_same_inode(&ours, &named);
-}
-
 /* The caller has fd locked. */
 static void remove_name(const struct hf_target *target, int fd)
 {
 	char name[NAME_MAX + 1];
 
-	if (has_name(target, fd))
-		sys_unlinkat(target->dir, name_of(target, name), 0);
+	if (hf_stands_for(target->dir, name_of(target, name), fd))
+		sys_unlinkat(target->dir, name, 0);
 }
 
 /* Has anybody else marked it? */
@@ -57,22 +48,26 @@ void hf_dot_queue_mark(int fd)
 	(void)!fcntl(fd, F_OFD_SETLK, &lock);
 }
 
+/* Which of the kept ones is this inode? -1: none. */
+static int find(const struct hf_dot_queue *queue, const struct stat *st)
+{
+	struct stat kept;
+
+	for (int i = 0; i < queue->count; i++)
+		if (sys_fstat(queue->kept[i], &kept) == 0 && hf_same_inode(&kept, st))
+			return i;
+	return -1;
+}
+
 int hf_dot_queue_open(const struct hf_dot_queue *queue, const struct hf_target *target)
 {
 	int fd = open_queue(target);
-	struct stat ours, st;
+	struct stat st;
 
 	if (fd < 0)
 		return -1;
-	if (sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		int i = 0;
-
-		while (i < queue->count &&
-		       !(sys_fstat(queue->kept[i], &ours) == 0 && hf_same_inode(&ours, &st)))
-			i++;
-		if (i == queue->count)
-			return fd;
-	}
+	if (sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && find(queue, &st) < 0)
+		return fd;
 	sys_close(fd);
 	return -1;
 }
@@ -88,14 +83,14 @@ void hf_dot_queue_keep(struct hf_dot_queue *queue, int fd)
 
 void hf_dot_queue_forget(struct hf_dot_queue *queue, const struct stat *st)
 {
-	struct stat kept;
+	int i = find(queue, st);
 
-	for (int i = 0; i < queue->count; i++) {
-		if (sys_fstat(queue->kept[i], &kept) < 0 || !hf_same_inode(&kept, st))
-			continue;
-		sys_close(queue->kept[i]);
-		queue->kept[i--] = queue->kept[--queue->count];
-	}
+	if (i < 0)
+		return;
+	sys_close(queue->kept[i]);
+	queue->count--;
+	memmove(queue->kept + i, queue->kept + i + 1,
+		sizeof(queue->kept[0]) * (size_t)(queue->count - i));
 }
 
 bool hf_dot_queue_found(const struct hf_target *target, int fd)

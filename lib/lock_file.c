@@ -71,13 +71,7 @@ const struct hf_lock_ops hf_lock_file = {
  * elsewhere by now is another's. */
 static enum hf_status remove_locked(const struct hf_target *target, int fd, struct hf_err *err)
 {
-	struct stat ours, named;
-
-	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return HF_NO;
-	if (sys_fstat(fd, &ours) < 0 ||
-	    sys_fstatat(target->dir, target->name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !hf_same_inode(&ours, &named))
+	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0 || !hf_stands_for(target->dir, target->name, fd))
 		return HF_NO;
 	if (sys_unlinkat(target->dir, target->name, 0) < 0)
 		return hf_fail_errno(err, "cannot remove lock file '%s'", target->path);

@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "copy.h"
+#include "stage.h"
 #include "sys.h"
 
 #define LITTER "tmp_obj_holdfast"
@@ -123,17 +124,11 @@ enum hf_status hf_loose_write(struct hf_repo *repo, const char *type, const char
 	return status;
 }
 
-/* By way of /proc where the descriptor alone is not enough: stage.h. */
 static int link_as(struct hf_repo *repo, int fd, const char *name)
 {
-	char path[32];
+	const struct hf_target objects = {.dir = repo->objects, .path = hf_repo_name(repo)};
 
-	if (sys_linkat(fd, "", repo->objects, name, AT_EMPTY_PATH) == 0)
-		return 0;
-	if (errno != EPERM && errno != EINVAL && errno != ENOENT)
-		return -1;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return sys_linkat(AT_FDCWD, path, repo->objects, name, AT_SYMLINK_FOLLOW);
+	return hf_stage_link(&objects, fd, name, NULL) == HF_OK ? 0 : -1;
 }
 
 /* L1. */
@@ -168,7 +163,7 @@ int hf_loose_name(struct hf_repo *repo, int fd, const char *oid, bool *made)
 {
 	char path[HF_LOOSE_SIZE];
 
-	/* first, since what the link says where it is missing it says for other reasons too */
+	/* first, or a missing one would be taken for what has the link go by way of /proc */
 	if (hf_loose_mkdir(repo, oid, made) < 0)
 		return -1;
 	if (link_as(repo, fd, hf_loose_path(path, oid)) == 0)

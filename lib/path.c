@@ -243,3 +243,12 @@ enum hf_status hf_shared_dir(int dir, const char *name, const struct stat *like)
 	errno = saved;
 	return done || errno == EEXIST || errno == ENOTEMPTY ? HF_OK : HF_OS;
 }
+
+bool hf_stands_for(int dir, const char *name, int fd)
+{
+	struct stat ours, named;
+
+	return sys_fstat(fd, &ours) == 0 &&
+	       sys_fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       hf_same_inode(&ours, &named);
+}

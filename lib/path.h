@@ -62,4 +62,8 @@ static inline bool hf_same_inode(const struct stat *a, const struct stat *b)
 	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
 }
 
+/* Does this name in dir, no link followed, stand for the open file? An instant's answer: lock what
+ * must not change. */
+bool hf_stands_for(int dir, const char *name, int fd);
+
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "commit_point.h"
 #include "drop.h"
 #include "recover.h"
 #include "redo.h"
@@ -214,63 +215,10 @@ static enum hf_status stage(struct record *r, struct hf_err *err)
 
 /* ---- COMMIT ---------------------------------------------------------------------------------- */
 
-/* R7. Write something and take it back, in one durable transaction. */
-static enum hf_status overwrite_log(struct record *r, struct hf_err *err)
-{
-	const struct hf_intent nothing = {.id = "00000000000000000000000000000000"};
-	enum hf_status status = hf_hold_begin(&r->hold, true, err);
-
-	if (status == HF_OK)
-		status = hf_intent_prepare(r->hold.db, err);
-	if (status == HF_OK)
-		status = hf_intent_insert(r->hold.db, &nothing, err);
-	if (status == HF_OK)
-		status = hf_intent_delete(r->hold.db, nothing.id, err);
-	return status == HF_OK ? hf_db_commit(r->hold.db, err) : status;
-}
-
-/* R7. The COMMIT has failed, for the reason in err: HF_OK if it is there all the same. */
-static enum hf_status resolve(struct record *r, enum hf_status reason, struct hf_err *err)
-{
-	struct hf_err own;
-	enum hf_status status;
-
-	hf_db_rollback(r->hold.db);
-	status = overwrite_log(r, &own);
-	if (status == HF_OK)
-		status = hf_intent_find(r->hold.db, r->intent.id, &own);
-	hf_db_rollback(r->hold.db);
-	if (status == HF_OK)
-		return HF_OK;
-	if (status == HF_NO)
-		return reason == HF_UNCERTAIN ? hf_fail(err, HF_IO,
-							"cannot record in '%s': I/O error at the "
-							"commit",
-							r->request->database)
-					      : reason;
-	hf_fail(err, HF_UNCERTAIN, "cannot commit to '%s', nor see what became of it: %s",
-		r->request->database, own.message);
-	hf_advise(err,
-		  "when the disk is well again, atomic-record --recover --dry-run --sqlite "
-		  "'%s' tells whether it is recorded",
-		  r->request->database);
-	return HF_UNCERTAIN;
-}
-
 static enum hf_status commit(struct record *r, struct hf_err *err)
 {
-	enum hf_status status = HF_OK;
+	enum hf_status status = hf_commit_point(&r->hold, &r->intent, err);
 
-	if (r->intent.file_count) {
-		status = hf_intent_prepare(r->hold.db, err);
-		if (status == HF_OK)
-			status = hf_intent_insert(r->hold.db, &r->intent, err);
-	}
-	if (status != HF_OK)
-		return status;
-	status = hf_db_commit(r->hold.db, err);
-	if ((status == HF_UNCERTAIN || status == HF_IO) && r->intent.file_count)
-		status = resolve(r, status, err);
 	r->result->recorded = status == HF_OK;
 	return status;
 }

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "recover.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "record_git.h"
+#include "record_place.h"
 #include "redo.h"
 #include "sys.h"
 
@@ -54,87 +53,11 @@ static enum verdict leave_for_good(struct hf_recovery *r, const struct hf_intent
 
 /* ---- where it is finished ------------------------------------------------------------------- */
 
-/* Is the branch of the intent checked out here? A detached HEAD is that of one worktree only. */
-static bool is_on_branch(struct hf_repo *repo, const struct hf_intent *intent)
-{
-	char tip[HF_OID_SIZE], *ref = NULL;
-	bool is = hf_repo_head(repo, &ref, tip, NULL) == HF_OK && strcmp(ref, intent->ref) == 0;
-
-	free(ref);
-	if (is && strcmp(intent->ref, "HEAD") == 0)
-		is = strcmp(hf_repo_gitdir(repo), intent->gitdir) == 0;
-	return is;
-}
-
-static bool is_of(struct hf_repo *repo, const struct hf_intent *intent)
-{
-	const char *id;
-
-	return hf_repo_id(repo, &id, NULL) == HF_OK && strcmp(id, intent->repository) == 0;
-}
-
-/* Is it a copy, while the one that the intent was made in is there too? They have one identity. */
-static bool is_copy(struct hf_repo *repo, const struct hf_intent *intent)
-{
-	struct hf_repo *made_in;
-	struct stat there, here;
-	struct hf_err err;
-	bool is;
-
-	if (strcmp(hf_repo_gitdir(repo), intent->gitdir) == 0 ||
-	    hf_repo_open(&made_in, intent->gitdir, &err) != HF_OK)
-		return false;
-	is = is_of(made_in, intent) &&
-	     sys_fstatat(AT_FDCWD, hf_repo_commondir(made_in), &there, 0) == 0 &&
-	     sys_fstatat(AT_FDCWD, hf_repo_commondir(repo), &here, 0) == 0 &&
-	     !hf_same_inode(&there, &here);
-	hf_repo_close(made_in);
-	return is;
-}
-
-/* The worktree that the intent names, as one more of those that are held. */
-static enum hf_status open_its_own(struct hf_recovery *r, const struct hf_intent *intent,
-				   struct hf_err *err)
-{
-	struct hf_repo *repo;
-	enum hf_status status = hf_repo_open(&repo, intent->gitdir, err);
-
-	if (status != HF_OK)
-		return status;
-	if (!is_of(repo, intent)) {
-		hf_repo_close(repo);
-		return hf_fail(err, HF_NOINPUT, "'%s' is another repository by now",
-			       intent->gitdir);
-	}
-	return hf_hold_add_repo(r->hold, repo, false, err);
-}
-
-/* Among those that are held: the one with the branch checked out, or else any of that repository
- * (*on_branch says which). */
-static struct hf_hold_repo *among_held(struct hf_hold *hold, const struct hf_intent *intent,
-				       bool *on_branch)
-{
-	struct hf_hold_repo *any = NULL;
-
-	*on_branch = false;
-	for (size_t i = 0; i < hold->repo_count; i++) {
-		struct hf_hold_repo *candidate = &hold->repos[i];
-
-		if (!is_of(candidate->repo, intent) || is_copy(candidate->repo, intent))
-			continue;
-		any = candidate;
-		*on_branch = is_on_branch(candidate->repo, intent);
-		if (*on_branch)
-			break;
-	}
-	return any;
-}
-
 static enum verdict find_repo(struct hf_recovery *r, const struct hf_intent *intent,
 			      struct hf_repo **repo)
 {
 	bool on_branch;
-	struct hf_hold_repo *held = among_held(r->hold, intent, &on_branch);
+	struct hf_hold_repo *held = hf_place_held(r->hold, intent, &on_branch);
 	struct hf_err err;
 
 	if (!held && !r->others) {
@@ -142,11 +65,11 @@ static enum verdict find_repo(struct hf_recovery *r, const struct hf_intent *int
 		return leave(r, intent, err.message);
 	}
 	if (!on_branch) {
-		enum hf_status status = open_its_own(r, intent, &err);
+		enum hf_status status = hf_place_open(r->hold, intent, &err);
 
 		if (status != HF_OK && !held)
 			return leave_for_good(r, intent, err.message);
-		held = among_held(r->hold, intent, &on_branch);
+		held = hf_place_held(r->hold, intent, &on_branch);
 	}
 	if (!on_branch) {
 		hf_fail(&err, HF_NO, "'%s' is not checked out in '%s'", intent->ref,
@@ -160,42 +83,6 @@ static enum verdict find_repo(struct hf_recovery *r, const struct hf_intent *int
 		return READY;
 	held->wanted = true;
 	return MORE;
-}
-
-/* V5. May nobody write here (a directory: replace what is in it) but root, this user, his own
- * group, and who may write to `too` (NULL: no more)? */
-static bool is_only_of(const struct stat *st, const struct stat *too)
-{
-	const bool sticky = S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX;
-	const bool group = too && too->st_mode & 020 && too->st_gid == st->st_gid;
-
-	if (st->st_uid && st->st_uid != geteuid() && !(too && too->st_uid == st->st_uid) && !group)
-		return false;
-	if (sticky)
-		return true;
-	return (!(st->st_mode & 020) || st->st_gid == getegid() || group) &&
-	       (!(st->st_mode & 002) || (too && too->st_mode & 002));
-}
-
-/* V5. Without a repository: the database's owner. */
-static bool may_replay(const struct hf_hold *hold, const struct hf_intent *intent)
-{
-	const struct hf_record_database *place = &hold->place;
-
-	return (int64_t)geteuid() == intent->uid && place->file.st_nlink &&
-	       place->file.st_uid == geteuid() && is_only_of(&place->file, NULL) &&
-	       is_only_of(&place->dir, NULL);
-}
-
-/* V5. May all who can write to the database write to the repository too? */
-static bool may_replay_in(const struct hf_hold *hold, struct hf_repo *repo)
-{
-	const struct hf_record_database *place = &hold->place;
-	struct stat st;
-
-	return sys_fstatat(AT_FDCWD, hf_repo_commondir(repo), &st, 0) == 0 &&
-	       place->file.st_nlink && is_only_of(&place->file, &st) &&
-	       is_only_of(&place->dir, &st);
 }
 
 /* ---- its files ------------------------------------------------------------------------------ */
@@ -321,10 +208,10 @@ static enum verdict prepare(struct hf_recovery *r, struct hf_intent *intent, enu
 		return leave(r, intent, "it was made by a newer holdfast");
 	if (intent->repository)
 		verdict = find_repo(r, intent, &repo);
-	else if (!may_replay(r->hold, intent))
+	else if (!hf_place_is_owners(r->hold, intent))
 		verdict = leave(r, intent,
 				"only its maker, who must own the database, can finish it");
-	if (verdict != LEFT && repo && !may_replay_in(r->hold, repo))
+	if (verdict != LEFT && repo && !hf_place_is_trusted(r->hold, repo))
 		verdict = leave(r, intent,
 				"others may write to the database, and not to the repository");
 	if (verdict == LEFT)

@@ -85,12 +85,12 @@ static enum hf_status remember(struct hf_repo *repo, const char *oid, struct hf_
 	return HF_OK;
 }
 
-static bool is_added(const struct hf_repo *repo, const char *oid)
+static const struct hf_object *find(const struct hf_repo *repo, const char *oid)
 {
 	for (size_t i = 0; i < repo->added_count; i++)
 		if (strcmp(repo->added[i].oid, oid) == 0)
-			return true;
-	return false;
+			return &repo->added[i];
+	return NULL;
 }
 
 /* fd is open on it, and stays the caller's if this fails. */
@@ -119,7 +119,7 @@ enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_e
 	int fd;
 
 	/* two files of one content, say */
-	if (is_added(repo, oid))
+	if (find(repo, oid))
 		return HF_OK;
 	if (remember(repo, oid, err) != HF_OK)
 		return HF_OS;
@@ -145,7 +145,7 @@ enum hf_status hf_objects_add_unnamed(struct hf_repo *repo, const char *oid, int
 	const struct hf_object object = {.fd = fd, .staged = true};
 	enum hf_status status = remember(repo, oid, err);
 
-	if (status == HF_OK && !is_added(repo, oid)) {
+	if (status == HF_OK && !find(repo, oid)) {
 		status = add(repo, object, fd, oid, err);
 		if (status == HF_OK)
 			return HF_OK;
@@ -277,23 +277,15 @@ bool hf_object_is_loose(const struct hf_repo *repo, const char *oid)
 	return is_there(repo, hf_loose_path(path, oid));
 }
 
-/* Nobody else can remove it. */
-static bool is_unnamed(const struct hf_repo *repo, const char *oid)
-{
-	for (size_t i = 0; i < repo->added_count; i++)
-		if (repo->added[i].fd >= 0 && strcmp(repo->added[i].oid, oid) == 0)
-			return true;
-	return false;
-}
-
 bool hf_objects_vanished(const struct hf_repo *repo)
 {
 	if (repo->staging && !is_there(repo, HF_STAGING))
 		return true;
 	for (size_t i = 0; i < repo->made_count; i++) {
+		const struct hf_object *object = find(repo, repo->made[i]);
 		char path[LONG_SIZE];
 
-		if (is_unnamed(repo, repo->made[i]))
+		if (object && object->fd >= 0) /* it has no name that one could take from it */
 			continue;
 		staged_name(repo->made[i], path);
 		if (!is_there(repo, path) && !hf_object_is_loose(repo, repo->made[i]))

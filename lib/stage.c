@@ -19,16 +19,6 @@ void hf_stage_name(const struct hf_target *target, char name[NAME_MAX + 1])
 	hf_target_side(target, what, name);
 }
 
-/* Does the name still stand for the open file? */
-static bool is_named(int dir, const char *name, int fd)
-{
-	struct stat file, there;
-
-	return sys_fstat(fd, &file) == 0 &&
-	       sys_fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       hf_same_inode(&file, &there);
-}
-
 /* A symbolic link is staged in a directory of its own, since only that can be locked. */
 static int remove_name(int dir, const char *name, int fd, bool is_directory)
 {
@@ -58,7 +48,7 @@ enum hf_status hf_stage_reap(const struct hf_target *target, const char *name)
 		return errno == ENOENT ? HF_OK : hf_status_of(errno);
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
 		status = errno == EWOULDBLOCK ? HF_BUSY : HF_NOPERM;
-	else if (!is_named(dir, name, fd))
+	else if (!hf_stands_for(dir, name, fd))
 		status = HF_BUSY; /* it has changed hands: look again */
 	else if (remove_name(dir, name, fd, S_ISDIR(st.st_mode)) < 0 && errno != ENOENT)
 		status = hf_status_of(errno);
@@ -109,7 +99,7 @@ static enum hf_status open_named(const struct hf_target *target, mode_t mode, in
 			break;
 		/* ENOLCK, EOPNOTSUPP: no locks here, and nobody can take it for litter */
 		if (sys_flock(*fd, LOCK_EX | LOCK_NB) < 0 ? errno != EWOULDBLOCK
-							  : is_named(target->dir, name, *fd))
+							  : hf_stands_for(target->dir, name, *fd))
 			return HF_OK;
 		/* somebody took it for litter in the instant before it was locked */
 		sys_unlinkat(target->dir, name, 0);

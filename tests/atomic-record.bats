@@ -112,6 +112,27 @@ killed_at() {
 	[ "$(intents)" = 0 ]
 }
 
+@test "an object that is half there is made anew, one that is whole is renewed" {
+	local oid object
+
+	oid=$(git hash-object ../note)
+	object=.git/objects/${oid:0:2}/${oid:2}
+	mkdir -p "${object%/*}"
+	: >"$object"
+	: >.git/objects/tmp_obj_holdfast
+	record a
+	[ "$(git cat-file blob "$oid")" = 'a note' ]
+	[ ! -e .git/objects/tmp_obj_holdfast ]
+	git fsck --strict --no-dangling
+	# one that is whole is the same file afterwards, with a new date
+	touch -d 2001-01-01 "$object"
+	local inode
+	inode=$(stat -c %i "$object")
+	record b
+	[ "$(stat -c %i "$object")" = "$inode" ]
+	[ "$(stat -c %Y "$object")" -gt 1000000000 ]
+}
+
 @test "without files: rows alone, and no table is made" {
 	run -0 atomic-record --sqlite "$db" --sql "INSERT INTO t(name) VALUES ('a'), ('b')"
 	[ "$output" = 2 ]
@@ -999,8 +1020,8 @@ start_stopped() {
 @test "umask 077 keeps nobody out of a repository of several users" {
 	umask 077
 	chmod 660 "$db"
-	git init -q -b main --shared=group ../shared
-	cd ../shared
+	git init -q -b main --shared=group ../common
+	cd ../common
 	git config user.name N
 	git config user.email n@x
 	atomic-record --sqlite "$db" --git . -m m --write one=../note

@@ -299,6 +299,8 @@ inodes() { stat -c %i "$1" ".holdfast.$1.queue" 2>/dev/null | paste -sd '|'; }
 		bg lock-run --dotlock x sh -c "echo $i >>order"
 		await await_waiting "$i" "$(inodes x)"
 	done
+	# who waits is no holder of a lock of another kind
+	[ "$(lock-status --json x | jq -r .kind)" = dotlock ]
 	bg lock-run --dotlock x sh -c 'echo 4 >>order; echo >at; read x <go; echo 5 >>order'
 	await await_waiting 4 "$(inodes x)"
 	echo >go
