@@ -61,8 +61,7 @@ static void open_content(struct place *p)
 	if (!S_ISREG(p->st.st_mode) && !S_ISDIR(p->st.st_mode))
 		return;
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", p->fd);
-	p->content = sys_openat(AT_FDCWD, self,
-				O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	p->content = sys_openat(AT_FDCWD, self, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
 	p->unread = p->content < 0 && (errno == EACCES || errno == EPERM);
 }
 
@@ -119,8 +118,7 @@ static bool judge(const struct place *p, struct hf_inspect_row *row)
 
 static bool add_existence(struct place *p, const char *kind)
 {
-	const struct hf_locked *locked =
-		hf_lock_table_find(&p->list->table, &p->id, HF_LOCK_FLOCK);
+	const struct hf_locked *locked = hf_lock_table_find(&p->list->table, &p->id, HF_LOCK_FLOCK);
 	struct hf_inspect_row *row = hf_inspect_add(p->list, kind, p->path);
 
 	if (!row)
@@ -150,7 +148,8 @@ static bool add_locked(struct place *p, bool but_flock)
 /* fcntl(2) tells of locks that /proc does not, those of other PID namespaces and hosts. */
 static bool add_hidden(struct place *p)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	/* up to the mark of who waits */
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = HF_LOCK_MARK};
 	struct hf_inspect_row *row;
 
 	if (p->content < 0 || !S_ISREG(p->st.st_mode) ||
@@ -301,9 +300,8 @@ enum hf_status hf_inspect_all(struct hf_inspect *list, struct hf_err *err)
 		const struct hf_locked *locked = &list->table.at[i];
 		int64_t taken = 0;
 		const char *kind = record_of(list, locked, &taken);
-		struct hf_inspect_row *row =
-			hf_inspect_add(list, kind ? kind : hf_inspect_kind(locked->type),
-				       locked->path);
+		struct hf_inspect_row *row = hf_inspect_add(
+			list, kind ? kind : hf_inspect_kind(locked->type), locked->path);
 
 		if (!row)
 			return hf_inspect_no_memory(err);

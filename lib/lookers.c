@@ -16,6 +16,7 @@
 #include "ident.h"
 #include "path.h"
 #include "proc.h"
+#include "waitfor.h"
 
 enum { SEARCH_MS = 500 };
 
@@ -107,7 +108,8 @@ static bool is_inner(int dir, const struct search *s)
 /* HF_OK: nobody has it open for writing or locked. HF_NO: somebody has. Else: it is not told. */
 static enum hf_status ask_kernel(int fd)
 {
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	/* up to the mark of who waits */
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = HF_LOCK_MARK};
 	struct stat st;
 
 	if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
@@ -167,8 +169,8 @@ void hf_lookers_find(int fd, int place, pid_t inner, struct hf_lookers *lookers)
 	s.has_pidns = stat("/proc/self/ns/pid", &s.pidns) == 0;
 	if (fstat(fd, &s.file) < 0 || !hf_proc_mounted() || !(proc = opendir("/proc")))
 		return;
-	lookers->hidden = !s.has_pidns || s.pidns.st_ino != HF_FIRST_PIDNS ||
-			  access("/proc/1", F_OK) < 0;
+	lookers->hidden =
+		!s.has_pidns || s.pidns.st_ino != HF_FIRST_PIDNS || access("/proc/1", F_OK) < 0;
 	while (!lookers->writer && (entry = readdir(proc))) {
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
 		    atoi(entry->d_name) == s.self)

@@ -54,7 +54,8 @@ struct hf_lock_record {
 	int64_t start, last; /* bytes; INT64_MAX: to the end, however far it grows */
 };
 
-/* The byte by which one who waits for a dotlock marks it (dot_queue.h): no lock to be told of. */
+/* The byte by which one who waits for a dotlock marks it (dot_queue.h): no lock to be told of.
+ * Whoever asks for locks by fcntl(2) asks for the bytes before it. */
 #define HF_LOCK_MARK (INT64_MAX - 1)
 
 /* One line of /proc/locks, or what stands behind "lock:" in fdinfo. false: not about such a lock

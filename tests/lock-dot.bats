@@ -318,6 +318,21 @@ inodes() { stat -c %i "$1" ".holdfast.$1.queue" 2>/dev/null | paste -sd '|'; }
 	no_litter
 }
 
+@test "who waits for it does not keep a dead one's alive" {
+	dead_pid >x
+	mkfifo go at
+	python3 -c 'import fcntl, struct
+file = open("x")
+# as lock-run marks it: F_OFD_SETLK, F_RDLCK, on the last byte but one
+fcntl.fcntl(file, 37, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, 2 ** 63 - 2, 1, 0))
+open("at", "w").write("up\n"); open("go").read()' 3>&- &
+	hear
+	[ "$(lock-status --json x | jq -r .kind)" != ofd ]
+	run -0 lock-run -n --dotlock x true
+	echo >go
+	wait
+}
+
 @test "a queue whose waiters were all killed is removed by the next one" {
 	mkfifo go at
 	hold lock-run --dotlock x
