@@ -345,6 +345,8 @@ open("at", "w").write("up\n"); open("go").read()' 3>&- &
 	hear
 	[ -e .holdfast.x.queue ]
 	kill -9 "$last"
+	# its mark goes with it, and not before
+	wait "$last" || [ $? = 137 ]
 	echo >go
 	wait
 	no_litter
