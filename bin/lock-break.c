@@ -123,7 +123,7 @@ static void break_path(struct work *w, const char *path)
 	enum hf_status status;
 
 	if (hf_git_lock_is(path, &git, absolute))
-		status = hf_git_lock_break(&git, absolute, 0, &w->options, &broken, &err);
+		status = hf_git_lock_break(&git, absolute, NULL, &w->options, &broken, &err);
 	else
 		status = hf_break(path, &w->options, &broken, &err);
 	report(w, path, status, &broken, &err);
@@ -135,7 +135,7 @@ static bool break_lock(void *context, const struct hf_git_lock *lock)
 	struct hf_broken broken;
 	struct hf_err err;
 	enum hf_status status =
-		hf_git_lock_break(w->git, lock->path, 0, &w->options, &broken, &err);
+		hf_git_lock_break(w->git, lock->path, NULL, &w->options, &broken, &err);
 
 	w->locks++;
 	report(w, lock->path, status, &broken, &err);

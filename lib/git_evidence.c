@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
-#include "git_owners.h"
+#include "path.h"
 #include "sys.h"
 
 enum { HEAD_SIZE = 64 };
@@ -94,12 +94,22 @@ static bool by_notes(const struct hf_git_evidence_of *git, struct hf_evidence *e
 	return false;
 }
 
+/* U3. Since when is what fd is open on known? 0: it is not. */
+static uint64_t seen_since(const struct hf_git_seen *seen, const struct stat *st)
+{
+	struct stat known;
+
+	if (!seen || seen->fd < 0 || sys_fstat(seen->fd, &known) < 0 || !hf_same_inode(&known, st))
+		return 0;
+	return seen->ticks;
+}
+
 /* G5. */
 static bool by_owners(const struct hf_evidence_of *of, const struct hf_git_evidence_of *git,
 		      struct hf_evidence *e, bool *lost)
 {
 	struct hf_git_owners_of owners_of = {
-		.git = git->git, .index = git->index, .seen = git->seen};
+		.git = git->git, .index = git->index};
 	struct hf_git_owners owners;
 	char who[512];
 
@@ -107,6 +117,7 @@ static bool by_owners(const struct hf_evidence_of *of, const struct hf_git_evide
 		*lost = true;
 		return false;
 	}
+	owners_of.seen = seen_since(git->seen, &owners_of.st);
 	hf_git_owners_find(&owners_of, &owners);
 	if (owners.other || owners.ancestor) {
 		pid_t pid = owners.other ? owners.other : owners.ancestor;

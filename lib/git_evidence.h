@@ -42,14 +42,14 @@
  */
 
 #include "evidence.h"
-#include "gitdir.h"
+#include "git_owners.h"
 
 struct hf_git_evidence_of {
 	const struct hf_gitdir *git; /* of the worktree that the lock is of; else any */
 	int dir;		     /* the lock's directory */
 	const char *name;	     /* its name there */
 	bool index;		     /* it is git->index's */
-	uint64_t seen;		     /* as in git_owners.h */
+	const struct hf_git_seen *seen; /* of this lock or of one before it; NULL: of none */
 };
 
 /* of->place is not used. evidence->pid: who holds it, for HELD. */

@@ -69,7 +69,7 @@ struct judged {
 	const struct hf_gitdir *git;
 	const struct hf_target *target;
 	bool index;
-	uint64_t seen;
+	const struct hf_git_seen *seen;
 };
 
 static void judge(const void *context, const struct hf_evidence_of *of, struct hf_evidence *e)
@@ -109,7 +109,8 @@ static enum hf_status open_lock(const struct hf_gitdir *git, const char *path,
 	return status;
 }
 
-enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path, uint64_t seen,
+enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path,
+				 const struct hf_git_seen *seen,
 				 const struct hf_break_options *options, struct hf_broken *broken,
 				 struct hf_err *err)
 {

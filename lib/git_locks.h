@@ -28,7 +28,7 @@
 #include <stdbool.h>
 
 #include "breaker.h"
-#include "gitdir.h"
+#include "git_owners.h"
 
 struct hf_git_lock {
 	char path[PATH_MAX]; /* absolute */
@@ -43,8 +43,9 @@ enum hf_status hf_git_locks_each(const struct hf_gitdir *git,
 				 bool (*each)(void *context, const struct hf_git_lock *lock),
 				 void *context, struct hf_err *err);
 
-/* Break the lock at this absolute path, if it is stale. seen: as in git_owners.h. */
-enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path, uint64_t seen,
+/* Break the lock at this absolute path, if it is stale. seen: as in git_evidence.h. */
+enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path,
+				 const struct hf_git_seen *seen,
 				 const struct hf_break_options *options, struct hf_broken *broken,
 				 struct hf_err *err);
 

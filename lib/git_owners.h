@@ -13,9 +13,9 @@
  *	    repositories, by libgit2 or Dulwich, keep a lock open as long as they have it, and are
  *	    seen by that.
  *	U2  One of its user ids is the file's owner: who makes a file owns it.
- *	U3  It started before the lock was made: not after this very file was first seen (`seen`,
- *	    by the clock that start times are of), and not a minute after the file was last written,
- *	    if the clock has not been set.
+ *	U3  It started before the lock was made: not after this very file was first seen (struct
+ *	    hf_git_seen, by the clock that start times are of), and not a minute after the file was
+ *	    last written, if the clock has not been set.
  *	U4  It works here. A Git goes to the top of its worktree before it locks anything. So one
  *	    whose working directory is in another repository is not its maker; nor, if the lock is
  *	    an index's, in another worktree. Unless its environment (GIT_DIR and the like) or its
@@ -40,6 +40,13 @@
 #include <sys/types.h>
 
 #include "gitdir.h"
+
+/* A lock that was seen, and is kept open: its path may name another one by now, which even has the
+ * same inode number and times, unless this one is still open. */
+struct hf_git_seen {
+	int fd;		/* -1: none was seen */
+	uint64_t ticks; /* since boot, when it was */
+};
 
 struct hf_git_owners_of {
 	const struct hf_gitdir *git;

@@ -165,7 +165,7 @@ enum hf_status hf_inspect_git_lock(struct hf_inspect *list, const char *path, st
 
 	if (!hf_git_lock_is(path, &git, absolute))
 		return HF_NO;
-	status = hf_git_lock_break(&git, absolute, 0, &options, &broken, err);
+	status = hf_git_lock_break(&git, absolute, NULL, &options, &broken, err);
 	if (status != HF_OK)
 		return status;
 	ok = broken.end == HF_BREAK_ABSENT ? add_free(list, path, "there is no such lock")

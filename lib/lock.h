@@ -137,8 +137,7 @@ struct hf_lock {
 	char *name;		 /* the same, its real path */
 	void *own;		 /* what a kind needs besides: made by open, freed by release */
 	struct {
-		ino_t inode;
-		struct timespec changed;
+		int fd; /* or -1 */
 		uint64_t ticks;
 	} seen; /* git: the index.lock in the way, and since when; stays when it is released */
 };

@@ -127,20 +127,28 @@ static enum hf_status refuse_ancestor(const char *path, pid_t pid, struct hf_err
 	return HF_USAGE;
 }
 
-/* Remember since when this very index.lock is known (X3). */
-static uint64_t seen_since(struct hf_lock *lock, const struct git *g)
+static void forget(struct hf_lock *lock)
 {
-	struct stat st;
+	if (lock->seen.fd >= 0)
+		sys_close(lock->seen.fd);
+	lock->seen.fd = -1;
+}
 
-	if (sys_fstatat(g->index.dir, g->index.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return 0;
-	if (lock->seen.inode != st.st_ino || lock->seen.changed.tv_sec != st.st_ctim.tv_sec ||
-	    lock->seen.changed.tv_nsec != st.st_ctim.tv_nsec) {
-		lock->seen.inode = st.st_ino;
-		lock->seen.changed = st.st_ctim;
-		lock->seen.ticks = hf_git_ticks();
-	}
-	return lock->seen.ticks;
+/* Remember since when this very index.lock is known (X3). false: there is none. */
+static bool see(struct hf_lock *lock, const struct git *g)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	bool is_there;
+	int fd;
+
+	if (lock->seen.fd >= 0 && hf_stands_for(g->index.dir, g->index.name, lock->seen.fd))
+		return true;
+	fd = sys_openat(g->index.dir, g->index.name, flags, 0);
+	is_there = fd >= 0 || errno != ENOENT;
+	forget(lock);
+	lock->seen.fd = fd;
+	lock->seen.ticks = hf_git_ticks();
+	return is_there;
 }
 
 /* Is index.lock out of the way? One that is stale is moved, unless `dry`. *e says what is there. */
@@ -148,20 +156,22 @@ static enum hf_status clear(struct hf_lock *lock, struct git *g, bool dry, struc
 			    struct hf_err *err)
 {
 	struct hf_break_options options = {.stale_after = HF_NEVER, .dry_run = dry};
+	struct hf_git_seen seen;
 	struct hf_broken broken;
-	struct stat st;
 	enum hf_status status;
 
-	if (sys_fstatat(g->index.dir, g->index.name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
-	    errno == ENOENT)
+	if (!see(lock, g))
 		return HF_OK;
-	status = hf_git_lock_break(&g->at, g->lock_path, seen_since(lock, g), &options, &broken,
-				   err);
+	seen = (struct hf_git_seen){lock->seen.fd, lock->seen.ticks};
+	status = hf_git_lock_break(&g->at, g->lock_path, &seen, &options, &broken, err);
 	if (status != HF_OK)
 		return status;
 	*e = broken.evidence;
-	if (broken.end != HF_BREAK_HELD && broken.end != HF_BREAK_UNKNOWN)
+	if (broken.end != HF_BREAK_HELD && broken.end != HF_BREAK_UNKNOWN) {
+		if (broken.end != HF_BREAK_STALE)
+			forget(lock);
 		return HF_OK;
+	}
 	if (broken.end == HF_BREAK_HELD && hf_proc_is_ancestor(e->pid))
 		return refuse_ancestor(lock->path, e->pid, err);
 	return busy(lock->path, e, err);

@@ -29,7 +29,8 @@
  *	X3  Its end is looked for after a pause that grows to 10 ms, and at the end of the process
  *	    that could have made it. It is judged anew when such a process ends, else a few times
  *	    a second. A Git that starts later than this very index.lock was first seen is not its
- *	    maker, so that one after another does not keep a dead one's lock alive.
+ *	    maker, so that one after another does not keep a dead one's lock alive. "This very" is
+ *	    by a descriptor that is kept open: its path, and even its inode, may be another's.
  *	X4  A Git that is this command's own ancestor, as in a hook of `git commit -a`, does not end
  *	    before it: if none but ancestors can have made it, that is refused (HF_USAGE).
  *	X5  Two worktrees of one repository in one set have one turnstile, and two index.locks.

@@ -66,7 +66,8 @@ struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops 
 				 .fd = -1,
 				 .second = -1,
 				 .inherited = -1,
-				 .slot = -1};
+				 .slot = -1,
+				 .seen.fd = -1};
 	lock->path = memcpy(lock + 1, path, size);
 	set->locks[set->count++] = lock;
 	return lock;
@@ -345,6 +346,8 @@ void hf_lockset_free(struct hf_lockset *set)
 		return;
 	hf_lockset_release(set);
 	for (size_t i = 0; i < set->count; i++) {
+		if (set->locks[i]->seen.fd >= 0)
+			sys_close(set->locks[i]->seen.fd);
 		free(set->locks[i]->name);
 		free(set->locks[i]);
 	}

@@ -243,7 +243,7 @@ static void clear_ref_lock(const struct hf_record_git *g)
 	if (snprintf(path, sizeof(path), "%s/%s.lock", dir, ref) < (int)sizeof(path) &&
 	    sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    hf_gitdir_find(&git, hf_repo_gitdir(g->repo), NULL) == HF_OK)
-		hf_git_lock_break(&git, path, 0, &options, &broken, NULL);
+		hf_git_lock_break(&git, path, NULL, &options, &broken, NULL);
 }
 
 static enum hf_status move(const struct hf_record_git *g, const char *from, const char *to,

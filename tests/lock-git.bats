@@ -185,6 +185,50 @@ in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
 	let_go
 }
 
+# One lock-run, stopped at call $1 for as long as it takes until another Git holds index.lock. Fails
+# if it was not stopped.
+other_git_at() {
+	local run status=0 after
+
+	commit_slowly
+	HOLDFAST_FAULT="$1:stop" "$HF_FAULT_BIN/lock-run" -n --git repo true >>log 2>&1 3>&- &
+	run=$!
+	until [ "$(ps -o state= $run)" = T ]; do
+		kill -0 $run 2>/dev/null || break
+	done
+	after=$(ticks)
+	let_go
+	if ! kill -0 $run 2>/dev/null; then
+		wait $run || [ $? = 75 ]
+		return 1
+	fi
+	await later_than "$after"
+	commit_slowly
+	kill -CONT $run
+	wait $run || status=$?
+	[ -e repo/.git/index.lock ] && [ "$status" = 75 ] || echo "$1: $status" >>stolen
+	let_go
+}
+
+# Start times are counted in these.
+ticks() { awk '{ print $1 * 100 }' /proc/uptime; }
+later_than() { [ "$(ticks)" -gt "$1" ]; }
+
+@test "X3: another Git's index.lock is not taken for the one that was seen" {
+	local call n stopped=0
+
+	for call in fstatat openat fstat; do
+		for n in {1..40}; do
+			other_git_at "$call#$n" || break
+			stopped=$((stopped + 1))
+		done
+	done
+	[ "$stopped" -gt 10 ]
+	[ ! -e stolen ] || { cat stolen && false; }
+	! in_quarantine index.lock
+	git -C repo fsck
+}
+
 @test "its holder lives, but may not be looked at" {
 	[ "$(id -u)" = 0 ] || skip 'needs root'
 	local dir user

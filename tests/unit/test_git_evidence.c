@@ -44,11 +44,12 @@ static enum hf_verdict judge_seen(const char *name, bool alone, int64_t stale_af
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 	struct hf_evidence_of of = {
 		.fd = fd, .place = -1, .alone = alone, .stale_after = stale_after};
+	struct hf_git_seen known = {seen ? fd : -1, seen};
 	struct hf_git_evidence_of git_of = {.git = &git,
 					    .dir = dir,
 					    .name = name,
 					    .index = strcmp(name, "index.lock") == 0,
-					    .seen = seen};
+					    .seen = &known};
 
 	assert_true(fd >= 0);
 	hf_git_evidence_judge(&of, &git_of, &e);
