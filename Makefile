@@ -89,7 +89,7 @@ UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 
 RIGS = faultloop powercut groupfault
 RIG_ROOMS = rig judge disk group
-BENCHES = pair
+BENCHES = pair add
 FUZZERS = parsers
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
 	lock-retry lock-dot lock-break lock-status lock-keeper lock-circle lock-sqlite lock-git \

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "fd.h"
 #include "stage.h"
 #include "sys.h"
@@ -64,6 +65,30 @@ static enum hf_status cannot_make(const struct hf_target *target, struct hf_err 
 	return hf_status_of(errno);
 }
 
+/* The record as of now, and a time of now on the file, or of the second before. */
+static enum hf_status write_record(const struct hf_target *target, struct hf_dot_new *new,
+				   struct hf_err *err)
+{
+	char text[HF_DOT_RECORD_MOST];
+	size_t size;
+	ssize_t n;
+
+	if (new->written && hf_now() < new->written + HF_SECOND)
+		return HF_OK;
+	new->record.taken = time(NULL);
+	size = hf_dot_record_format(&new->record, text);
+	do
+		n = sys_pwrite(new->fd, text, size, 0);
+	while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)size) {
+		new->written = hf_now();
+		return HF_OK;
+	}
+	if (n >= 0)
+		errno = ENOSPC;
+	return cannot_make(target, err);
+}
+
 enum hf_status hf_dot_stage(const struct hf_target *target, struct hf_dot_new *new,
 			    struct hf_err *err)
 {
@@ -73,6 +98,7 @@ enum hf_status hf_dot_stage(const struct hf_target *target, struct hf_dot_new *n
 
 	if (new->fd >= 0)
 		return HF_OK;
+	new->written = 0;
 	status = hf_stage_open(target, MODE, &new->fd, new->name, err);
 	if (status != HF_OK)
 		return cannot_make(target, err);
@@ -95,30 +121,15 @@ enum hf_status hf_dot_stage(const struct hf_target *target, struct hf_dot_new *n
 		/* where there are none it is no worse than without */
 		(void)!sys_fsetxattr(new->fd, HF_DOT_XATTR, mark, (size_t)n, 0);
 	}
-	return HF_OK;
+	status = write_record(target, new, err);
+	if (status == HF_OK && !new->name[0] && sys_flock(new->fd, LOCK_EX | LOCK_NB) < 0)
+		status = cannot_make(target, err);
+	if (status != HF_OK)
+		hf_dot_discard(target, new);
+	return status;
 }
 
-/* The record as of now, and a time of now on the file. */
-static enum hf_status write_record(const struct hf_target *target, struct hf_dot_new *new,
-				   struct hf_err *err)
-{
-	char text[HF_DOT_RECORD_MOST];
-	size_t size;
-	ssize_t n;
-
-	new->record.taken = time(NULL);
-	size = hf_dot_record_format(&new->record, text);
-	do
-		n = sys_pwrite(new->fd, text, size, 0);
-	while (n < 0 && errno == EINTR);
-	if (n == (ssize_t)size)
-		return HF_OK;
-	if (n >= 0)
-		errno = ENOSPC;
-	return cannot_make(target, err);
-}
-
-/* Stage, write, and link under `name`. HF_NO: that is taken. */
+/* Stage, and link under `name`. HF_NO: that is taken. */
 static enum hf_status link_new(const struct hf_target *target, struct hf_dot_new *new,
 			       const char *name, struct hf_err *err)
 {
@@ -126,8 +137,6 @@ static enum hf_status link_new(const struct hf_target *target, struct hf_dot_new
 
 	if (status == HF_OK)
 		status = write_record(target, new, err);
-	if (status == HF_OK && !new->name[0] && sys_flock(new->fd, LOCK_EX | LOCK_NB) < 0)
-		status = cannot_make(target, err);
 	if (status != HF_OK)
 		return status;
 	/* what was staged under a name may lie where there are no hard links (FAT) */

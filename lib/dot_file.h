@@ -29,6 +29,7 @@ struct hf_dot_new {
 	char name[NAME_MAX + 1]; /* where it had to have one */
 	const char *purpose;	 /* what the lock is for, one line; or NULL */
 	struct hf_dot_record record;
+	int64_t written; /* by hf_now() */
 };
 
 /* HF_OK: *fd is open (close-on-exec) and *st describes it. HF_NO: there is none. HF_NOPERM: there
@@ -39,7 +40,8 @@ enum hf_status hf_dot_look(const struct hf_target *target, int *fd, struct stat 
 /* Does PATH name the open file? */
 bool hf_dot_names(const struct hf_target *target, int fd);
 
-/* Make the new record, if there is none yet. */
+/* Make the new record, written and locked, if there is none yet: what can be done before does not
+ * keep the next one waiting. */
 enum hf_status hf_dot_stage(const struct hf_target *target, struct hf_dot_new *new,
 			    struct hf_err *err);
 

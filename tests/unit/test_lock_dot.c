@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 
 #include "clock.h"
-#include "dot_record.h"
+#include "dot_file.h"
 #include "fd.h"
 #include "hf_test.h"
 #include "lockset.h"
@@ -251,6 +251,33 @@ static int leave_a_child(const struct rival *self, void *arg)
 	}
 	pause();
 	return 0;
+}
+
+/* What was staged long ago would look like an abandoned lock, and say a wrong time. */
+static void a_record_staged_long_ago_is_of_now(void **state)
+{
+	const struct timespec old[] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+	struct hf_dot_new new = {.fd = -1};
+	struct hf_dot_record record;
+	struct hf_target target;
+	struct hf_err err;
+	struct stat st;
+	int fd;
+
+	(void)state;
+	assert_status(HF_OK, hf_target_open(&target, "staged", HF_TARGET_ANY_NAME, &err), &err);
+	assert_status(HF_OK, hf_dot_stage(&target, &new, &err), &err);
+	assert_int_equal(futimens(new.fd, old), 0);
+	new.written -= 2 * HF_SECOND;
+	new.record.taken = 1000;
+	assert_status(HF_OK, hf_dot_link(&target, &new, &fd, &err), &err);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true(st.st_mtime > 1000);
+	hf_dot_record_read(fd, &record);
+	assert_true(record.taken > 1000);
+	assert_true(hf_dot_remove(&target, fd));
+	close(fd);
+	hf_target_close(&target);
 }
 
 static void no_takeover_while_it_is_inherited(void **state)
@@ -565,6 +592,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_empty_file_is_held),
 	cmocka_unit_test(a_lost_one_is_noticed),
 	cmocka_unit_test(touching),
+	cmocka_unit_test(a_record_staged_long_ago_is_of_now),
 	cmocka_unit_test(no_takeover_while_it_is_inherited),
 	cmocka_unit_test(killed_anywhere),
 	cmocka_unit_test(stopped_anywhere),
