@@ -797,20 +797,28 @@ crowd() {
 	git fsck --strict --no-dangling
 }
 
+# Until what strace $1 runs is stopped, as its log ../calls tells: in proc(5) it is stopped at every
+# call. $stopped is its PID. Fails if it ends before.
+await_stopped() {
+	until stopped=$(sed -n 's/^\([0-9]*\) .*stopped by SIGSTOP.*/\1/p' ../calls) &&
+		[ -n "$stopped" ]; do
+		kill -0 "$1" || return
+	done 2>/dev/null
+}
+
 @test "git gc --prune=now between the commit point and the ref: the objects are made anew" {
 	local n child
 
 	record z
 	for n in {1..30}; do
-		strace -f -qq -o /dev/null -e trace=renameat,renameat2 \
+		rm -f ../calls
+		strace -f -qq -o ../calls -e trace=renameat,renameat2 \
 			-e inject=renameat,renameat2:signal=STOP:when="$n" \
 			"$HF_BIN/atomic-record" --sqlite "$db" --git . -m "record $n" \
 			--write "notes/$n=../note" --append ledger=../line \
 			--sql "INSERT INTO t(name) VALUES ('$n')" >../said 2>&1 3>&- &
-		until child=$(pgrep -P $! -x atomic-record) &&
-			grep -q '^State:.*[Tt] ' "/proc/$child/status"; do
-			kill -0 $! || break 2
-		done
+		await_stopped $! || break
+		child=$stopped
 		if [ "$(rows)" -gt 1 ]; then
 			git gc -q --prune=now
 			kill -CONT "$child"
@@ -831,14 +839,13 @@ crowd() {
 start_pruner() {
 	# the first that it removes
 	[[ $(echo 3 | git hash-object -w --stdin) == 00* ]]
-	strace -f -qq -o /dev/null -e trace=unlink,unlinkat \
+	rm -f ../calls
+	strace -f -qq -o ../calls -e trace=unlink,unlinkat \
 		-e inject=unlink,unlinkat:signal=STOP:when=1 \
 		git prune --expire=now 3>&- &
 	strace_pid=$!
-	until pruner=$(pgrep -P $strace_pid -x git) &&
-		grep -q '^State:.*[Tt] ' "/proc/$pruner/status"; do
-		kill -0 $strace_pid
-	done
+	await_stopped $strace_pid
+	pruner=$stopped
 }
 
 end_pruner() {
