@@ -20,8 +20,13 @@ static void run(const char *command)
 /* main has a commit, a linked worktree "linked" and a submodule "main/sub"; "bare" is one. */
 static int set_up(void **state)
 {
+	char path[PATH_MAX + 16];
+
 	(void)state;
 	assert_non_null(getcwd(here, sizeof(here)));
+	/* not that of whoever runs this */
+	snprintf(path, sizeof(path), "%s/gitconfig", here);
+	setenv("GIT_CONFIG_GLOBAL", path, 1);
 	run("exec >log 2>&1; set -e; git config --global user.name x; "
 	    "git config --global user.email x@example.org; "
 	    "git config --global protocol.file.allow always; "
