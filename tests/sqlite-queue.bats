@@ -426,10 +426,9 @@ at_work() {
 	sqlite-queue work -j 3 --wait inf s.db -- true &
 	worker=$!
 	local pid
-	for pid in 1 2 3; do
-		until pid=$(pgrep -P "$worker" | sed -n "${pid}p") && [ -n "$pid" ]; do :; done
-		await_watcher "$pid"
-	done
+	three_are_there() { [ "$(pgrep -P "$worker" | wc -l)" = 3 ]; }
+	await three_are_there
+	for pid in $(pgrep -P "$worker"); do await_watcher "$pid"; done
 	kill -TERM "$worker"
 	ends_with 143 "$worker"
 	run -1 pgrep -P "$worker"
