@@ -339,7 +339,7 @@ static int take_under_fault(const struct rival *self, void *arg)
 	else
 		snprintf(text, sizeof(text), "%s", rule);
 	setenv("HOLDFAST_FAULT", text, 1);
-	if (take_for(&held, "d", HF_SECOND, &err) == HF_OK) {
+	if (take_for(&held, "d", 20 * HF_SECOND, &err) == HF_OK) {
 		rival_say(self, 'h');
 		if (strstr(rule, "stop"))
 			raise(SIGSTOP); /* it stops in any case */
