@@ -391,8 +391,9 @@ time.sleep(60)'
 	run -0 lock-run L bash -c 'h=$(lock-acquire --owner $$ L) && lock-release $h
 		flock -n L true || echo held'
 	[ "$output" = held ]
+	# the killed one's own descriptor is closed when it is dead, and not before
 	run -137 lock-run L bash -c 'h=$(lock-acquire --owner $$ L); kill -KILL $PPID
-		flock -n L true || echo held; lock-release $h; exec 64>&-; flock -n L echo free'
+		flock -n L true || echo held; lock-release $h; exec 64>&-; flock -w 20 L echo free'
 	[[ $output == held$'\n'free ]]
 }
 
