@@ -44,7 +44,8 @@ CORE_ROOMS = wording err clock sys stats path fd proc ident copy attributes stag
 DB_ROOMS = db_code sql_text sql sql_file db_writer db_pause db_settle db db_stmt \
 	params outbox rows_table rows script dump db_copy check \
 	store store_watch once_lock once once_filter lease queue work
-REPO_ROOMS = due repo_message repo_base loose repo_objects repo_lock repo_ref repo_tree repo_who \
+REPO_ROOMS = due repo_message repo_base loose repo_objects index_file repo_lock repo_index \
+	repo_ref repo_tree repo_who \
 	repo_path git_run git_store repo_plumbing repo_keep \
 	repo_git2_base repo_git2_objects repo_git2_index repo_git2 repo \
 	intent record_file record_hold record_place record_git redo recover drop commit_point \
@@ -78,7 +79,7 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_
 	breaker flock_cli lock_cli keeper_wire lock_look keeper_open keeper_serve \
 	db_writer db_pause db_settle db_stmt params rows_table script sql_file dump db_copy \
 	once_lock once_filter store_cli queue_cli \
-	repo_base loose repo_objects repo_ref repo_tree repo_lock \
+	repo_base loose repo_objects repo_ref repo_tree repo_lock repo_index \
 	repo_who repo_path repo_keep repo_git2_base repo_git2_objects repo_git2_index repo_git2 \
 	git_run git_store \
 	inspect inspect_more watch inspect_cli stats_cli \

@@ -207,10 +207,12 @@ static enum hf_status stage(struct record *r, struct hf_err *err)
 	status = hf_repo_head(r->repo, &intent->ref, intent->tip, err);
 	if (status == HF_OK)
 		status = hf_repo_may_move(r->repo, intent->ref, err);
-	if (status == HF_OK && !has_snapshot(r))
-		status = hf_record_git_stage(&r->redo.git, r->repo, intent, r->files, intent->tip,
-					     r->hold.wait.deadline, err);
-	return status;
+	if (status != HF_OK)
+		return status;
+	if (has_snapshot(r)) /* what the index gets is not known yet: can it be changed at all? */
+		return hf_repo_prepare(r->repo, NULL, 0, err);
+	return hf_record_git_stage(&r->redo.git, r->repo, intent, r->files, intent->tip,
+				   r->hold.wait.deadline, err);
 }
 
 /* ---- COMMIT ---------------------------------------------------------------------------------- */

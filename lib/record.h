@@ -20,7 +20,7 @@
  *	run	the user's SQL
  *	stage	the files, unnamed, in their directories, with their attributes; the blobs,
  *		trees and the commit object: all their contents are synced, in one go (due.h).
- *		What can fail fails here.
+ *		The new index is made, beside the old one. What can fail fails here.
  *	COMMIT	with the intent, synced                                         the commit point
  *	files	the staged ones get their names. A snapshot of the database is made here: it has
  *		the new rows, and no intent

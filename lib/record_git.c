@@ -129,6 +129,8 @@ enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo
 		status = hf_fail(err, HF_OS, "cannot make a commit: out of memory");
 	if (status == HF_OK)
 		status = stage(g, files, tip, deadline, err);
+	if (status == HF_OK)
+		status = hf_repo_prepare(repo, g->changes, intent->file_count, err);
 	if (status != HF_OK)
 		hf_record_git_end(g);
 	return status;
@@ -136,6 +138,8 @@ enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo
 
 void hf_record_git_end(struct hf_record_git *g)
 {
+	if (g->repo)
+		hf_repo_cancel(g->repo);
 	free(g->changes);
 	free(g->stats);
 	g->changes = NULL;

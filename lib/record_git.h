@@ -43,7 +43,8 @@ enum hf_status hf_record_git_message(const char *text, const char *id, char **me
 enum hf_status hf_record_git_find(struct hf_repo *repo, const struct hf_intent *intent,
 				  const char *tip, char commit[HF_OID_SIZE], struct hf_err *err);
 
-/* Blobs of the files, which are staged or in place, and the commit upon `tip`. To be ended. */
+/* Blobs of the files, which are staged or in place, the commit upon `tip`, and the new index beside
+ * the old. To be ended. */
 enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo,
 				   const struct hf_intent *intent,
 				   const struct hf_record_file *files, const char *tip,

@@ -39,15 +39,20 @@ static enum verdict leave(struct hf_recovery *r, const struct hf_intent *intent,
 
 /* For a reason that may be there for ever. */
 static enum verdict leave_for_good(struct hf_recovery *r, const struct hf_intent *intent,
-				   const char *why)
+				   const struct hf_err *why)
 {
+	const char *line = why->advice;
 	size_t before = r->told_count;
 
-	leave(r, intent, why);
-	if (r->told_count > before)
-		hf_hold_say(r->hold,
-			    "to give it up: atomic-record --recover --drop %.8s --sqlite '%s'",
-			    intent->id, r->hold->database);
+	leave(r, intent, why->message);
+	if (r->told_count == before)
+		return LEFT;
+	for (; *line; line += strspn(line, "\n")) {
+		hf_hold_say(r->hold, "%.*s", (int)strcspn(line, "\n"), line);
+		line += strcspn(line, "\n");
+	}
+	hf_hold_say(r->hold, "to give it up: atomic-record --recover --drop %.8s --sqlite '%s'",
+		    intent->id, r->hold->database);
 	return LEFT;
 }
 
@@ -68,13 +73,13 @@ static enum verdict find_repo(struct hf_recovery *r, const struct hf_intent *int
 		enum hf_status status = hf_place_open(r->hold, intent, &err);
 
 		if (status != HF_OK && !held)
-			return leave_for_good(r, intent, err.message);
+			return leave_for_good(r, intent, &err);
 		held = hf_place_held(r->hold, intent, &on_branch);
 	}
 	if (!on_branch) {
 		hf_fail(&err, HF_NO, "'%s' is not checked out in '%s'", intent->ref,
 			intent->gitdir);
-		return leave_for_good(r, intent, err.message);
+		return leave_for_good(r, intent, &err);
 	}
 	if (hf_repo_ready(held->repo, NULL, NULL, &err) != HF_OK)
 		return leave(r, intent, err.message);
@@ -191,7 +196,7 @@ static enum verdict open_files(struct hf_recovery *r, struct hf_intent *intent,
 		return MORE;
 	if (is_lasting(*status)) {
 		*status = HF_OK;
-		leave_for_good(r, intent, err->message);
+		leave_for_good(r, intent, err);
 	}
 	return LEFT;
 }
@@ -290,7 +295,7 @@ static enum hf_status recover(struct hf_recovery *r, struct hf_intent *intents, 
 		if (verdicts[i] == READY)
 			status = finish(r, &intents[i], err);
 		if (is_lasting(status)) {
-			verdicts[i] = leave_for_good(r, &intents[i], err->message);
+			verdicts[i] = leave_for_good(r, &intents[i], err);
 			status = HF_OK;
 		} else if (status != HF_OK) {
 			status = stuck(r, &intents[i], status, err);

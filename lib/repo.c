@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "repo_git2.h"
+#include "repo_index.h"
 #include "repo_keep.h"
 #include "repo_lock.h"
 #include "repo_objects.h"
@@ -71,7 +72,7 @@ void hf_repo_close(struct hf_repo *repo)
 {
 	if (!repo)
 		return;
-	hf_index_unlock(repo);
+	hf_repo_unlock(repo);
 	hf_repo_forget(repo);
 	close_back(repo);
 	free(repo);
@@ -334,6 +335,11 @@ enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,
 	return hf_keep_why(repo, repo->ops->blob(repo, tree_path, fd, oid, err), err);
 }
 
+static enum hf_status not_locked(const struct hf_repo *repo, struct hf_err *err)
+{
+	return hf_fail(err, HF_BUG, "the index of '%s' is not locked", hf_repo_name(repo));
+}
+
 enum hf_status hf_repo_lock(struct hf_repo *repo, const char *record, struct hf_err *err)
 {
 	return hf_index_lock(repo, record, err);
@@ -341,27 +347,32 @@ enum hf_status hf_repo_lock(struct hf_repo *repo, const char *record, struct hf_
 
 void hf_repo_unlock(struct hf_repo *repo)
 {
+	hf_index_abort(repo);
 	hf_index_unlock(repo);
+}
+
+enum hf_status hf_repo_prepare(struct hf_repo *repo, const struct hf_repo_change *changes,
+			       size_t count, struct hf_err *err)
+{
+	return repo->lock < 0 ? not_locked(repo, err)
+			      : hf_index_prepare(repo, changes, count, err);
+}
+
+void hf_repo_cancel(struct hf_repo *repo)
+{
+	hf_index_abort(repo);
 }
 
 enum hf_status hf_repo_index(struct hf_repo *repo, const struct hf_repo_change *changes,
 			     size_t count, struct hf_err *err)
 {
 	enum hf_status status;
-	struct stat st;
 
 	if (repo->lock < 0)
-		return hf_fail(err, HF_BUG, "the index of '%s' is not locked", hf_repo_name(repo));
+		return not_locked(repo, err);
 	status = hf_keep_why(repo, hf_objects_settle(repo, err), err);
 	hf_objects_discard(repo);
-	if (status == HF_OK)
-		status = hf_index_begin(repo, &st, err);
-	if (status == HF_OK)
-		status = repo->ops->index(repo, HF_NEW_INDEX, changes, count, err);
-	if (status == HF_OK)
-		return hf_index_commit(repo, &st, err);
-	hf_index_abort(repo);
-	return status;
+	return status == HF_OK ? hf_index_change(repo, changes, count, err) : status;
 }
 
 enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,

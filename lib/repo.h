@@ -11,6 +11,7 @@
  *	path, mode	from the user's path to the one in the tree; refuse what cannot be in it
  *	blob		a content as an object, through Git's filters
  *	lock		index.lock, made in one step, naming the record; never waited for
+ *	prepare		the index is read whole, and changed in a copy; refuse what cannot be
  *	index		the index as it is now, with exactly these paths changed
  *	commit		a commit upon a given tip: its tree, with exactly these paths changed
  *	move		the branch from that tip to the commit, by compare and swap
@@ -111,7 +112,14 @@ enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,
 enum hf_status hf_repo_lock(struct hf_repo *repo, const char *record, struct hf_err *err);
 void hf_repo_unlock(struct hf_repo *repo);
 
-/* The caller has it locked. HF_DATA: a path is below a file, or a directory, in the index. */
+/* The caller has it locked. The new index with these changes, made and not yet put in place
+ * (repo_index.h): what cannot be is refused here. HF_DATA: the index is damaged; a path is below a
+ * file, or a directory, in it. The paths are borrowed until hf_repo_index() or hf_repo_cancel(). */
+enum hf_status hf_repo_prepare(struct hf_repo *repo, const struct hf_repo_change *changes,
+			       size_t count, struct hf_err *err);
+void hf_repo_cancel(struct hf_repo *repo);
+
+/* Put it in place, with the files' times. What was prepared with other changes is made anew. */
 enum hf_status hf_repo_index(struct hf_repo *repo, const struct hf_repo_change *changes,
 			     size_t count, struct hf_err *err);
 

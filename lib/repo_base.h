@@ -66,10 +66,16 @@ struct hf_repo_ops {
 			      struct hf_err *err);
 	enum hf_status (*blob)(struct hf_repo *repo, const char *path, int fd,
 			       char oid[HF_OID_SIZE], struct hf_err *err);
-	/* Change the index file `name` in the Git directory; it is not synced. */
-	enum hf_status (*index)(struct hf_repo *repo, const char *name,
-				const struct hf_repo_change *changes, size_t count,
-				struct hf_err *err);
+	/* The index file `name` in the Git directory (repo_index.h): read it whole; change what was
+	 * read; write it, with the files' times, unsynced; and forget what was read. */
+	enum hf_status (*index_open)(struct hf_repo *repo, const char *name, struct hf_err *err);
+	enum hf_status (*index_change)(struct hf_repo *repo, const char *name,
+				       const struct hf_repo_change *changes, size_t count,
+				       struct hf_err *err);
+	enum hf_status (*index_write)(struct hf_repo *repo, const char *name,
+				      const struct hf_repo_change *changes, size_t count,
+				      struct hf_err *err);
+	void (*index_drop)(struct hf_repo *repo);
 	enum hf_status (*tree)(struct hf_repo *repo, const char *tip,
 			       const struct hf_repo_change *changes, size_t count,
 			       char oid[HF_OID_SIZE], struct hf_err *err);
@@ -97,6 +103,14 @@ struct hf_object {
 	bool staged; /* it has not got its name yet */
 };
 
+/* The new index, while it is made: repo_index.h. */
+struct hf_repo_index {
+	bool begun;
+	struct stat old;		/* st_ino 0: there is none */
+	struct hf_repo_change *changes; /* that were made in it; their paths are borrowed */
+	size_t count;
+};
+
 struct hf_repo {
 	const struct hf_repo_ops *ops;
 	void *back;		  /* the back end's own */
@@ -117,6 +131,7 @@ struct hf_repo {
 	int lock;		  /* index.lock, when it is ours; or -1 */
 	char *lock_path;
 	const char *record;	  /* the word for which it was taken; borrowed */
+	struct hf_repo_index index;
 };
 
 /* Set the directories, and open them. On failure, and to close them, hf_repo_base_close(). */

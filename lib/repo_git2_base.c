@@ -56,6 +56,7 @@ void hf_git2_close(struct hf_repo *repo)
 
 	if (!git)
 		return;
+	git_index_free(git->index);
 	git_config_free(git->config);
 	git_odb_free(git->staging);
 	git_odb_free(git->odb);

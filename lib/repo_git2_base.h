@@ -28,6 +28,7 @@ struct hf_git2 {
 	git_odb *odb;
 	git_odb *staging;   /* repo_objects.h; nothing is synced there */
 	git_config *config; /* as it was when it was opened */
+	git_index *index;   /* of a file, to be changed; or NULL */
 };
 
 /* Of an open repository. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "index_file.h"
 #include "repo_git2_base.h"
 #include "sys.h"
 
@@ -126,30 +127,66 @@ static enum hf_status check_read(struct hf_repo *repo, const char *name, git_ind
 		       hf_repo_name(repo));
 }
 
-enum hf_status hf_git2_index(struct hf_repo *repo, const char *name,
-			     const struct hf_repo_change *changes, size_t count, struct hf_err *err)
+void hf_git2_index_drop(struct hf_repo *repo)
 {
-	enum hf_status status = HF_OK;
-	git_index *index = NULL;
+	git_index_free(hf_git2(repo)->index);
+	hf_git2(repo)->index = NULL;
+}
+
+static enum hf_status cannot_open(struct hf_repo *repo, int code, struct hf_err *err)
+{
+	const git_error *last = git_error_last();
+	enum hf_status status =
+		hf_git2_failed(code, err, "read the index of", hf_repo_name(repo));
+
+	return status == HF_DATA && last ? hf_index_damaged(repo, last->message, err) : status;
+}
+
+enum hf_status hf_git2_index_open(struct hf_repo *repo, const char *name, struct hf_err *err)
+{
+	struct hf_git2 *git = hf_git2(repo);
+	enum hf_status status;
 	char *path;
 	int code;
 
 	if (asprintf(&path, "%s/%s", repo->gitdir, name) < 0)
 		return hf_fail_errno(err, "cannot change the index");
-	/* opened by its path, it belongs to no repository, and nothing is looked at but this file;
-	 * it is synced later */
-	code = git_index_open(&index, path);
-	if (!code)
-		status = check_read(repo, name, index, err);
-	for (size_t i = 0; !code && status == HF_OK && i < count; i++)
-		status = change_index(index, &changes[i], err);
-	hf_git2_sync(false);
-	if (!code && status == HF_OK)
-		code = git_index_write(index);
-	hf_git2_sync(true);
-	if (code)
-		status = hf_git2_failed(code, err, "change the index of", hf_repo_name(repo));
-	git_index_free(index);
+	/* by its path: it belongs to no repository, and nothing is looked at but this file */
+	code = git_index_open(&git->index, path);
 	free(path);
+	if (code)
+		return cannot_open(repo, code, err);
+	status = check_read(repo, name, git->index, err);
+	if (status != HF_OK)
+		hf_git2_index_drop(repo);
 	return status;
+}
+
+enum hf_status hf_git2_index_change(struct hf_repo *repo, const char *name,
+				    const struct hf_repo_change *changes, size_t count,
+				    struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	(void)name;
+	for (size_t i = 0; status == HF_OK && i < count; i++)
+		status = change_index(hf_git2(repo)->index, &changes[i], err);
+	return status;
+}
+
+enum hf_status hf_git2_index_write(struct hf_repo *repo, const char *name,
+				   const struct hf_repo_change *changes, size_t count,
+				   struct hf_err *err)
+{
+	/* once more, with the times that the files have by now */
+	enum hf_status status = hf_git2_index_change(repo, name, changes, count, err);
+	int code;
+
+	if (status != HF_OK)
+		return status;
+	/* it is synced later */
+	hf_git2_sync(false);
+	code = git_index_write(hf_git2(repo)->index);
+	hf_git2_sync(true);
+	return code ? hf_git2_failed(code, err, "change the index of", hf_repo_name(repo)) : HF_OK;
 }

@@ -21,8 +21,6 @@ struct wanted {
 	const char *what, *name;
 };
 
-static const char *const index_litter[] = {HF_NEW_INDEX, HF_NEW_INDEX ".lock"};
-
 /* Who has it: what is known of fd (-1: nothing). */
 static enum hf_status busy(const struct wanted *w, int fd, struct hf_err *err)
 {
@@ -134,75 +132,4 @@ void hf_index_unlock(struct hf_repo *repo)
 	}
 	repo->lock = -1;
 	errno = saved;
-}
-
-static enum hf_status cannot(const struct hf_repo *repo, struct hf_err *err)
-{
-	return hf_fail_errno(err, "cannot replace the index of '%s'", hf_repo_name(repo));
-}
-
-void hf_index_abort(struct hf_repo *repo)
-{
-	int saved = errno;
-
-	for (size_t i = 0; i < sizeof(index_litter) / sizeof(index_litter[0]); i++)
-		sys_unlinkat(repo->git, index_litter[i], 0);
-	errno = saved;
-}
-
-enum hf_status hf_index_begin(struct hf_repo *repo, struct stat *st, struct hf_err *err)
-{
-	hf_index_abort(repo);
-	*st = (struct stat){0};
-	if (sys_fstatat(repo->git, "index", st, AT_SYMLINK_NOFOLLOW) < 0) {
-		*st = (struct stat){0};
-		return errno == ENOENT ? HF_OK : cannot(repo, err);
-	}
-	if (!S_ISREG(st->st_mode))
-		return hf_fail(err, HF_DATA, "the index of '%s' is not a regular file",
-			       hf_repo_name(repo));
-	return sys_linkat(repo->git, "index", repo->git, HF_NEW_INDEX, 0) < 0 ? cannot(repo, err)
-									      : HF_OK;
-}
-
-/* As the old one, and on the disk. */
-static enum hf_status finish(struct hf_repo *repo, const struct stat *old, int fd,
-			     struct hf_err *err)
-{
-	const struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, old->st_mtim};
-	struct stat st;
-
-	if (sys_fstat(fd, &st) < 0)
-		return cannot(repo, err);
-	if (old->st_ino && !hf_same_inode(old, &st)) {
-		if (st.st_gid != old->st_gid)
-			(void)!sys_fchown(fd, (uid_t)-1, old->st_gid);
-		if ((st.st_mode & 07777) != (old->st_mode & 07777) &&
-		    sys_fchmod(fd, old->st_mode & 07777) < 0)
-			return cannot(repo, err);
-		if (futimens(fd, times) < 0)
-			return cannot(repo, err);
-	}
-	return hf_publish_fsync(fd) < 0 ? cannot(repo, err) : HF_OK;
-}
-
-enum hf_status hf_index_commit(struct hf_repo *repo, const struct stat *st, struct hf_err *err)
-{
-	enum hf_status status;
-	int fd = sys_openat(repo->git, HF_NEW_INDEX, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
-
-	if (fd < 0) {
-		/* an empty index, of which nothing was changed */
-		status = errno == ENOENT && !st->st_ino ? HF_OK : cannot(repo, err);
-		hf_index_abort(repo);
-		return status;
-	}
-	status = finish(repo, st, fd, err);
-	sys_close(fd);
-	/* if nothing was changed these are one file, and this does nothing */
-	if (status == HF_OK && sys_renameat2(repo->git, HF_NEW_INDEX, repo->git, "index", 0) < 0)
-		status = cannot(repo, err);
-	hf_index_abort(repo);
-	return status == HF_OK ? hf_due_add(&repo->names, repo->git, hf_repo_name(repo), err)
-			       : status;
 }

@@ -3,7 +3,7 @@
 #define HF_REPO_LOCK_H
 
 /*
- * Git's index.lock and a ref's lock, and the replacing of the index under it.
+ * Git's index.lock and a ref's lock.
  *
  * Either is made by link(2) of a finished record that is locked by flock(2) (repo.h, R7), so
  * that everybody sees at once whose it is: Git sees that it is there; others read its record, and
@@ -11,20 +11,13 @@
  * while one of them works, nobody takes the lock over.
  *
  * Git writes the new index into index.lock itself and renames that. Here the new index is another
- * file, and index.lock stays what it is until it is removed:
+ * file (repo_index.h), and index.lock stays what it is until it is removed.
  *
- *	link	index.holdfast: the index as it is, by another name
- *	edit	a back end replaces that name by the new index
- *	rename	index.holdfast over index, with the old one's mode and time (R6), and synced (R2)
- *
- * Never waits. A crash leaves index.lock, or the ref's, for the next one to take over, and
- * index.holdfast and index.holdfast.lock, which he removes.
+ * Never waits. A crash leaves index.lock, or the ref's, for the next one to take over.
  */
 
 #include "path.h"
 #include "repo_base.h"
-
-#define HF_NEW_INDEX "index.holdfast"
 
 /* HF_BUSY: somebody has it. */
 enum hf_status hf_index_lock(struct hf_repo *repo, const char *record, struct hf_err *err);
@@ -37,10 +30,5 @@ void hf_index_unlock(struct hf_repo *repo);
 enum hf_status hf_ref_lock(struct hf_repo *repo, const struct hf_target *target, const char *ref,
 			   int *fd, struct hf_err *err);
 void hf_ref_unlock(const struct hf_target *target, int fd);
-
-/* Link HF_NEW_INDEX; there is none if there is no index. *st is the old one's (st_ino 0: none). */
-enum hf_status hf_index_begin(struct hf_repo *repo, struct stat *st, struct hf_err *err);
-enum hf_status hf_index_commit(struct hf_repo *repo, const struct stat *st, struct hf_err *err);
-void hf_index_abort(struct hf_repo *repo);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "git_run.h"
 #include "git_store.h"
+#include "index_file.h"
 #include "repo_message.h"
 #include "sys.h"
 
@@ -88,8 +89,11 @@ static enum hf_status tracked(struct hf_repo *repo, const char *path, unsigned i
 
 	*mode = 0;
 	*below = false;
-	if (status == HF_OK && out.status)
+	if (status == HF_OK && out.status) {
 		status = hf_git_failed(&out, "read the index of", hf_repo_name(repo), err);
+		if (status == HF_DATA)
+			hf_index_advise(repo, err);
+	}
 	if (status == HF_OK) {
 		for (const char *at = out.text; at < out.text + out.size; at += strlen(at) + 1) {
 			const char *name = strchr(at, '\t');
@@ -209,6 +213,12 @@ static enum hf_status move(struct hf_repo *repo, const char *ref, const char *wa
 
 /* ---- index ---------------------------------------------------------------------------------- */
 
+/* Git itself does not look at the checksum. */
+static enum hf_status open_index(struct hf_repo *repo, const char *name, struct hf_err *err)
+{
+	return hf_index_check(repo, name, err);
+}
+
 /* One command for all of them: it does all or nothing, and refuses a file where there is a
  * directory. */
 static enum hf_status change(struct hf_repo *repo, const char *name,
@@ -244,25 +254,6 @@ static enum hf_status change(struct hf_repo *repo, const char *name,
 	return status;
 }
 
-/* Have Git look at the files, so that they need not seem changed; it may fail. */
-static void refresh(struct hf_repo *repo, const char *name, const struct hf_repo_change *changes,
-		    size_t count, const char **args)
-{
-	struct hf_git git = {.repo = repo, .args = args, .fd = -1, .index = name};
-	struct hf_git_out out;
-	size_t n = 0;
-
-	args[n++] = "add";
-	args[n++] = "--refresh";
-	args[n++] = "--";
-	for (size_t i = 0; i < count; i++)
-		if (!changes[i].remove && changes[i].st)
-			args[n++] = changes[i].path;
-	args[n] = NULL;
-	if (n > 3 && hf_git_run(&git, &out, NULL) == HF_OK)
-		hf_git_free(&out);
-}
-
 static enum hf_status change_index(struct hf_repo *repo, const char *name,
 				   const struct hf_repo_change *changes, size_t count,
 				   struct hf_err *err)
@@ -275,13 +266,41 @@ static enum hf_status change_index(struct hf_repo *repo, const char *name,
 		status = change(repo, name, changes, count, infos, args, err);
 	else
 		status = hf_fail_errno(err, "cannot change the index");
-	if (status == HF_OK)
-		refresh(repo, name, changes, count, args);
 	for (size_t i = 0; infos && i < count; i++)
 		free(infos[i]);
 	free(infos);
 	free(args);
 	return status;
+}
+
+/* It is written already. Have Git look at the files, so that they need not seem changed; that may
+ * fail. */
+static enum hf_status write_index(struct hf_repo *repo, const char *name,
+				  const struct hf_repo_change *changes, size_t count,
+				  struct hf_err *err)
+{
+	const char **args = calloc(count + 4, sizeof(*args));
+	struct hf_git git = {.repo = repo, .args = args, .fd = -1, .index = name};
+	struct hf_git_out out;
+	size_t n = 0;
+
+	if (!args)
+		return hf_fail_errno(err, "cannot change the index");
+	args[n++] = "add";
+	args[n++] = "--refresh";
+	args[n++] = "--";
+	for (size_t i = 0; i < count; i++)
+		if (!changes[i].remove && changes[i].st)
+			args[n++] = changes[i].path;
+	if (n > 3 && hf_git_run(&git, &out, NULL) == HF_OK)
+		hf_git_free(&out);
+	free(args);
+	return HF_OK;
+}
+
+static void drop_index(struct hf_repo *repo)
+{
+	(void)repo;
 }
 
 /* ---- history -------------------------------------------------------------------------------- */
@@ -359,7 +378,10 @@ const struct hf_repo_ops hf_repo_plumbing = {
 	.head = head,
 	.tip = tip,
 	.blob = hf_git_blob,
-	.index = change_index,
+	.index_open = open_index,
+	.index_change = change_index,
+	.index_write = write_index,
+	.index_drop = drop_index,
 	.tree = hf_git_tree,
 	.entry = entry,
 	.commit = hf_git_commit,

@@ -925,6 +925,113 @@ start_stopped() {
 	done
 }
 
+# Git's plumbing, and not libgit2, serves this repository.
+by_plumbing() {
+	git config core.repositoryFormatVersion 1
+	git config extensions.worktreeConfig true
+}
+
+# The index is spoiled, in way $1; and what is said of it.
+spoil_index() {
+	local file=.git/index byte
+
+	case $1 in
+	cut) truncate -s 50 $file ;;
+	emptied) : >$file ;;
+	flipped)
+		byte=$(od -An -tu1 -j 40 -N 1 $file)
+		printf "\\x$(printf %x $((byte ^ 1)))" |
+			dd of=$file bs=1 seek=40 conv=notrunc status=none
+		;;
+	new) printf '\0\0\0\11' | dd of=$file bs=1 seek=4 conv=notrunc status=none ;;
+	directory) rm $file && mkdir $file ;;
+	esac
+}
+
+mend="lock-run --git '$BATS_TEST_TMPDIR/repo' git -C '$BATS_TEST_TMPDIR/repo' reset"
+mend_index() {
+	mv .git/index ../spoiled
+	eval "$mend -q"
+	rm -r ../spoiled
+}
+
+@test "R2: an index that is damaged is refused before the commit point" {
+	local backend how
+
+	for backend in libgit2 plumbing; do
+		[ $backend = libgit2 ] || by_plumbing
+		for how in cut emptied flipped new directory; do
+			spoil_index $how
+			run -65 record a
+			[[ $output == *' index of '* ]]
+			[[ $output == *"move '$PWD/.git/index' away, and"*"$mend"* ]]
+			mend_index
+			nothing_done
+			[ ! -e .git/index.holdfast ]
+			run ! intents
+		done
+	done
+	record a
+	[ -z "$(git status --porcelain)" ]
+	# without a checksum, as index.skipHash has it, it is sound
+	truncate -s -20 .git/index
+	head -c 20 /dev/zero >>.git/index
+	record b
+	git config core.splitIndex true
+	git update-index --split-index
+	record c
+	truncate -s -1 .git/sharedindex.*
+	run -65 record d
+	[[ $output == *' index of '*' git -C'* ]]
+	[ "$(rows)" = 3 ]
+}
+
+@test "R2: what stands in the way in the index is refused before the commit point" {
+	local backend
+
+	for backend in libgit2 plumbing; do
+		[ $backend = libgit2 ] || by_plumbing
+		HOLDFAST_FAULT='fsync#1:stop' "$HF_FAULT_BIN/atomic-record" --sqlite "$db" --git . \
+			-m m --write notes/a=../note 3>&- &
+		until [ "$(ps -o state= $!)" = T ]; do kill -0 $!; done
+		rm -f .git/index.lock
+		git update-index --add --cacheinfo "100644,$(git hash-object -w ../line),notes/a/b"
+		kill -CONT $!
+		status=0
+		wait $! || status=$?
+		[ $status = 65 ]
+		git reset -q
+		nothing_done
+	done
+}
+
+@test "a record whose index is damaged meanwhile is left, and finished when it is mended" {
+	local backend how n=1
+
+	for backend in libgit2 plumbing; do
+		[ $backend = libgit2 ] || by_plumbing
+		for how in cut flipped new; do
+			n=$((n + 1))
+			HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" \
+				--sqlite "$db" --git . -m "record $n" --append ledger=../line
+			[ "$(intents)" = 1 ]
+			spoil_index $how
+			run -1 atomic-record --recover --sqlite "$db" --git .
+			[[ $output == *'is left unfinished: '*' index of '* ]]
+			[[ $output == *"move '$PWD/.git/index' away, and"*"$mend"* ]]
+			[ "$(intents)" = 1 ]
+			mend_index
+			atomic-record --recover --sqlite "$db" --git .
+			[ "$(intents)" = 0 ]
+			[ "$(git log --format=%s | head -1)" = "record $n" ]
+			[ "$(commits)" = "$n" ]
+			[ "$(grep -c 'a line' ledger)" = $((n - 1)) ]
+			[ -z "$(git status --porcelain)" ]
+		done
+	done
+	git fsck --strict --no-dangling
+}
+
 @test "a database with a rollback journal" {
 	sqlite3 "$db" 'PRAGMA journal_mode=DELETE' >/dev/null
 	killed_at renameat2
