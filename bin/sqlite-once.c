@@ -137,12 +137,11 @@ static void parse(struct work *w, int argc, char **argv)
 
 static enum hf_status filter(struct work *w, struct hf_store *store, struct hf_err *err)
 {
-	int64_t deadline = hf_cli_deadline(&cli, w->common.timeout, 10 * HF_SECOND);
 	struct hf_once_filter f = {
 		.in = STDIN_FILENO,
 		.out = STDOUT_FILENO,
 		.ttl = w->common.ttl,
-		.timeout = hf_until(deadline),
+		.timeout = hf_cli_limit(&cli, w->common.timeout, 10 * HF_SECOND),
 		.nul = w->nul,
 		.at_least_once = w->at_least_once,
 	};
@@ -175,7 +174,7 @@ static enum hf_status mark_done(struct work *w, struct hf_store *store,
 {
 	enum hf_status status;
 
-	hf_store_wait(store, hf_cli_deadline(&cli, w->common.timeout, 10 * HF_SECOND));
+	hf_store_wait(store, hf_cli_limit(&cli, w->common.timeout, 10 * HF_SECOND));
 	status = hf_once_claim_mark(claim, store, w->common.ttl, err);
 	if (status == HF_OK)
 		return status;

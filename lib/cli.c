@@ -233,7 +233,7 @@ bool hf_cli_wait_option(struct hf_cli *cli, int id, const char *arg, int64_t *ti
 	return true;
 }
 
-int64_t hf_cli_deadline(struct hf_cli *cli, int64_t timeout, int64_t default_wait)
+int64_t hf_cli_limit(struct hf_cli *cli, int64_t timeout, int64_t default_wait)
 {
 	const char *env = getenv("HOLDFAST_TIMEOUT");
 
@@ -241,7 +241,12 @@ int64_t hf_cli_deadline(struct hf_cli *cli, int64_t timeout, int64_t default_wai
 		cli->seen = "HOLDFAST_TIMEOUT";
 		timeout = hf_cli_duration(cli, env);
 	}
-	return hf_deadline_in(timeout < 0 ? default_wait : timeout);
+	return timeout < 0 ? default_wait : timeout;
+}
+
+int64_t hf_cli_deadline(struct hf_cli *cli, int64_t timeout, int64_t default_wait)
+{
+	return hf_deadline_in(hf_cli_limit(cli, timeout, default_wait));
 }
 
 static void notice(void *context, const char *line)
@@ -251,7 +256,10 @@ static void notice(void *context, const char *line)
 
 struct hf_wait hf_cli_wait(struct hf_cli *cli, int64_t timeout, int64_t default_wait)
 {
-	return (struct hf_wait){.deadline = hf_cli_deadline(cli, timeout, default_wait),
+	int64_t limit = hf_cli_limit(cli, timeout, default_wait);
+
+	return (struct hf_wait){.deadline = hf_deadline_in(limit),
+				.limit = limit,
 				.notice = hf_cli_notices(cli) ? notice : NULL,
 				.context = cli};
 }

@@ -98,8 +98,11 @@ long hf_cli_number(struct hf_cli *cli, const char *arg, long least, long most);
 /* Take an option of HF_ROWS_WAIT into *timeout, which is -1 before. false: it is none. */
 bool hf_cli_wait_option(struct hf_cli *cli, int id, const char *arg, int64_t *timeout);
 
-/* The deadline of --timeout, --nonblock, HOLDFAST_TIMEOUT and the tool's default, in this order.
+/* How long --timeout, --nonblock, HOLDFAST_TIMEOUT or the tool's default, in this order, lets wait.
  * timeout is what --timeout said, or -1; call it when the options are read. */
+int64_t hf_cli_limit(struct hf_cli *cli, int64_t timeout, int64_t default_wait);
+
+/* The deadline that lies so long after now. */
 int64_t hf_cli_deadline(struct hf_cli *cli, int64_t timeout, int64_t default_wait);
 
 /* That deadline, and the word about whom one waits for, where such words are wanted: finding out

@@ -111,11 +111,11 @@ static void notice(void *context, const char *line)
 static enum hf_status busy(const struct hf_target *target, const struct hf_wait *wait,
 			   struct hf_err *err)
 {
-	const char *when = wait->deadline == HF_AT_ONCE ? "" : " in time";
-	char who[512];
+	char who[512], within[64];
 
 	describe(target, who, sizeof(who));
-	hf_fail(err, HF_BUSY, "cannot lock '%s'%s: held by %s", target->path, when, who);
+	hf_fail(err, HF_BUSY, "cannot lock '%s'%s: held by %s", target->path,
+		hf_wait_within(within, sizeof(within), wait), who);
 	hf_advise(err, "wait longer with -w");
 	return HF_BUSY;
 }
@@ -137,8 +137,10 @@ static enum hf_status wait_in_queue(struct hf_lock *lock, int fd, const struct h
 				    struct hf_err *err)
 {
 	struct dot *dot = lock->own;
-	struct hf_wait ours = {
-		.deadline = wait->deadline, .notice = wait->notice ? notice : NULL, .context = dot};
+	struct hf_wait ours = {.deadline = wait->deadline,
+			       .limit = wait->limit,
+			       .notice = wait->notice ? notice : NULL,
+			       .context = dot};
 	enum hf_status status;
 
 	dot->wait = wait;

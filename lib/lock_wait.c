@@ -44,28 +44,30 @@ struct watch {
 	char path[];
 };
 
-/* The limit as the user wrote it: the deadline was made some microseconds before the wait. */
-static char *limit(char *out, size_t size, int64_t ns)
+char *hf_wait_within(char *out, size_t size, const struct hf_wait *wait)
 {
-	int64_t unit = ns < HF_SECOND ? HF_MS : 10 * HF_MS;
+	char limit[32];
 
-	return hf_format_duration(out, size, (ns + unit - 1) / unit * unit);
+	if (wait->deadline == HF_AT_ONCE)
+		snprintf(out, size, "%s", "");
+	else if (wait->limit <= 0 || wait->limit == HF_NEVER)
+		snprintf(out, size, " in time");
+	else
+		snprintf(out, size, " within %s",
+			 hf_format_duration(limit, sizeof(limit), wait->limit));
+	return out;
 }
 
-/* start is 0 when nothing was waited for. */
-static enum hf_status busy(int fd, const char *path, const struct hf_wait *wait, int64_t start,
-			   struct hf_err *err)
+static enum hf_status busy(int fd, const char *path, const struct hf_wait *wait, struct hf_err *err)
 {
-	char who[512], within[64] = "", duration[32];
+	char who[512], within[64];
 	pid_t pid;
 
 	if (!err)
 		return HF_BUSY;
 	pid = hf_lock_holder(fd);
-	if (start)
-		snprintf(within, sizeof(within), " within %s",
-			 limit(duration, sizeof(duration), wait->deadline - start));
-	hf_fail(err, HF_BUSY, "cannot lock '%s'%s: held by %s%s", path, within,
+	hf_fail(err, HF_BUSY, "cannot lock '%s'%s: held by %s%s", path,
+		hf_wait_within(within, sizeof(within), wait),
 		hf_proc_is_ancestor(pid) ? "this command's own ancestor, " : "",
 		hf_proc_describe(who, sizeof(who), pid));
 	if (pid)
@@ -250,7 +252,6 @@ static enum hf_status block_watched(struct watch *w, struct hf_err *why)
 enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
 			    const struct hf_wait *wait, struct hf_err *err)
 {
-	int64_t start;
 	struct watch *w;
 	struct hf_err why;
 
@@ -261,16 +262,15 @@ enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
 			return hf_fail_errno(err, "cannot lock '%s'", path);
 	}
 	if (hf_until(wait->deadline) == 0)
-		return busy(fd, path, wait, 0, err);
+		return busy(fd, path, wait, err);
 	why.message[0] = '\0';
 	w = make_watch(fd, mode, path, wait);
-	start = w ? w->look.start : 0;
 	switch (w ? block_watched(w, &why) : HF_OS) {
 	case HF_OK:
 		return HF_OK;
 	case HF_BUSY:
 		if (!why.message[0])
-			return busy(fd, path, wait, start, err);
+			return busy(fd, path, wait, err);
 		if (err)
 			*err = why;
 		return why.status;

@@ -47,6 +47,10 @@ enum hf_lock_mode { HF_LOCK_SHARED, HF_LOCK_EXCLUSIVE };
 struct hf_wait {
 	int64_t deadline; /* hf_deadline_in(); HF_AT_ONCE, HF_NEVER */
 
+	/* How long that was when it was made, for the words "within 10s": what is left of it when
+	 * the wait begins is no number that the user knows. 0: "in time". */
+	int64_t limit;
+
 	/* Called at most once a wait, on the watching thread, one second into it, with one line
 	 * that it may print and no more: "waiting for 'x', held by PID 4711 (rsync …), running
 	 * since 10:42:03". NULL unless it will be shown: it costs a look at /proc/locks, which is
@@ -72,5 +76,9 @@ struct hf_wait {
  */
 enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
 			    const struct hf_wait *wait, struct hf_err *err);
+
+/* " within 10s" or " in time", to be said behind what was not had; "" if it was not waited for.
+ * Returns out. */
+char *hf_wait_within(char *out, size_t size, const struct hf_wait *wait);
 
 #endif

@@ -72,7 +72,7 @@ static enum hf_status pass(struct hf_store *store, struct hf_once_filter *f, str
 
 	if (!split(batch, record, f->nul ? '\0' : '\n'))
 		return hf_fail_errno(err, "cannot keep %zu lines in memory", batch->count);
-	hf_store_wait(store, hf_deadline_in(f->timeout));
+	hf_store_wait(store, f->timeout);
 	status = hf_once_mark_each(store, batch->keys, batch->count, f->ttl, !f->at_least_once,
 				   batch->first, err);
 	if (status != HF_OK)
@@ -82,7 +82,7 @@ static enum hf_status pass(struct hf_store *store, struct hf_once_filter *f, str
 		return hf_fail_errno(err, "cannot keep %zu lines in memory", batch->count);
 	status = hf_write_all(f->out, batch->text, batch->size, "standard output", err);
 	if (status == HF_OK && f->at_least_once && passed) {
-		hf_store_wait(store, hf_deadline_in(f->timeout));
+		hf_store_wait(store, f->timeout);
 		status = hf_once_mark_each(store, batch->keys, batch->count, f->ttl, true,
 					   batch->first, err);
 	}

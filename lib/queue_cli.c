@@ -25,7 +25,7 @@ static enum hf_status add_all(struct hf_queue_cli *q, struct hf_store *store,
 		hf_advise(err, "use --allow-empty if that is meant");
 		return HF_DATA;
 	}
-	hf_store_wait(store, hf_cli_deadline(q->cli, q->common.timeout, 10 * HF_SECOND));
+	hf_store_wait(store, hf_cli_limit(q->cli, q->common.timeout, 10 * HF_SECOND));
 	status = hf_queue_add_all(store, &q->job, q->delay, payloads, count, &first, &last, err);
 	for (int64_t id = first; status == HF_OK && id <= last; id++)
 		printf("%lld\n", (long long)id);
@@ -159,7 +159,7 @@ enum hf_status hf_queue_cli_claim(struct hf_queue_cli *q, struct hf_store *store
 	enum hf_status status;
 
 	do {
-		hf_store_wait(store, hf_cli_deadline(q->cli, q->common.timeout, 10 * HF_SECOND));
+		hf_store_wait(store, hf_cli_limit(q->cli, q->common.timeout, 10 * HF_SECOND));
 		status = hf_queue_claim(store, &q->job.queue, q->holder, q->common.ttl, &job, err);
 	} while (status == HF_NO && q->wait &&
 		 (status = hf_queue_wait(store, &q->job.queue, deadline, err)) == HF_OK);
@@ -216,13 +216,12 @@ static void tell(void *context, const struct hf_job *job, enum hf_work_end end, 
 enum hf_status hf_queue_cli_work(struct hf_queue_cli *q, struct hf_store *store, int *asked,
 				 struct hf_err *err)
 {
-	int64_t deadline = hf_cli_deadline(q->cli, q->common.timeout, 10 * HF_SECOND);
 	struct hf_work worker = {
 		.queue = q->job.queue,
 		.holder = q->holder,
 		.ttl = q->common.ttl,
 		.delay = q->delay,
-		.timeout = hf_until(deadline),
+		.timeout = hf_cli_limit(q->cli, q->common.timeout, 10 * HF_SECOND),
 		.wait = q->wait,
 		.command = q->command,
 		.tell = tell,

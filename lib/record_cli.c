@@ -180,11 +180,7 @@ void hf_record_cli_wait(struct hf_cli *cli, int64_t timeout, struct hf_record_cl
 {
 	struct hf_record_request *request = &record->request;
 
-	request->wait.deadline = hf_cli_deadline(cli, timeout, DEFAULT_WAIT);
-	if (hf_cli_notices(cli)) {
-		request->wait.notice = show_line;
-		request->wait.context = cli;
-	}
+	request->wait = hf_cli_wait(cli, timeout, DEFAULT_WAIT);
 	if (!cli->quiet) {
 		request->report = show_line;
 		request->report_context = cli;

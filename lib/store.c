@@ -60,9 +60,10 @@ void hf_store_close(struct hf_store *store)
 	errno = saved;
 }
 
-void hf_store_wait(struct hf_store *store, int64_t deadline)
+void hf_store_wait(struct hf_store *store, int64_t limit)
 {
-	store->wait.deadline = deadline;
+	store->wait.deadline = hf_deadline_in(limit);
+	store->wait.limit = limit;
 	if (store->db)
 		hf_db_wait(store->db, &store->wait);
 }

@@ -79,8 +79,8 @@ enum hf_status hf_store_open(struct hf_store *store, const char *path,
 			     const struct hf_store_options *options, struct hf_err *err);
 void hf_store_close(struct hf_store *store);
 
-/* Another deadline, for transactions to come. */
-void hf_store_wait(struct hf_store *store, int64_t deadline);
+/* Transactions to come may wait so long from now, all in all. */
+void hf_store_wait(struct hf_store *store, int64_t limit);
 
 /* Begin a transaction that changes these tables (NULL-terminated), and make the absent ones.
  * On failure none is open; HF_NO: the database is absent. Commit and rollback are db.h's. */

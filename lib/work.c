@@ -58,7 +58,7 @@ struct run {
 
 static void begin_wait(struct hf_store *store, const struct hf_work *w)
 {
-	hf_store_wait(store, hf_deadline_in(w->timeout));
+	hf_store_wait(store, w->timeout);
 }
 
 /* W2. The timer has run. */
@@ -72,7 +72,7 @@ static enum hf_status renew(void *context, struct hf_err *err)
 	(void)err;
 	if (read(run->renewals.fd, &times, sizeof(times)) != sizeof(times))
 		return HF_OK;
-	hf_store_wait(run->store, hf_deadline_in(RENEW_WAIT_MS * HF_MS));
+	hf_store_wait(run->store, RENEW_WAIT_MS * HF_MS);
 	status = hf_queue_renew(run->store, run->job->id, run->job->token, run->work->ttl, &why);
 	if (status == HF_OK)
 		run->job->due = hf_store_expiry(hf_store_now(), run->work->ttl);

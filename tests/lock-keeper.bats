@@ -83,7 +83,7 @@ own() {
 	run -75 --separate-stderr lock-acquire --owner $$ -w 30ms L
 	[ "$output" = '' ]
 	local holder="PID $(keeper_of "$handle") (lock-acquire, for PID $owner (owner))"
-	[[ $stderr == "lock-acquire: cannot lock 'L' within "*": held by $holder, running "* ]]
+	[[ $stderr == "lock-acquire: cannot lock 'L' within 30ms: held by $holder, running "* ]]
 	run -3 lock-acquire --owner $$ -n -E 3 L
 	run -75 lock-acquire -q --owner $$ -n L
 	[ "$output" = '' ]

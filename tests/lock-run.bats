@@ -93,7 +93,7 @@ setup() {
 @test "--timeout, --nonblock, -E, HOLDFAST_TIMEOUT" {
 	hold flock l
 	run -75 lock-run -w 0.05 l true
-	[[ ${lines[0]} == "lock-run: cannot lock 'l' within "*"ms: held by PID "* ]]
+	[[ ${lines[0]} == "lock-run: cannot lock 'l' within 50ms: held by PID "* ]]
 	[[ ${lines[0]} == *'read x <go'* ]]
 	one_line lock-run "$output"
 	run -75 lock-run -n l true

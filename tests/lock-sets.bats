@@ -58,6 +58,21 @@ increment='read n <count; echo $((n + 1)) >count'
 	flock -n a flock -n b flock -n c flock -n d true
 }
 
+@test "a timeout names the limit that was asked for, not what the locks before have left of it" {
+	bg lock-run --dotlock d sleep 60
+	local other=$!
+	await test -e d
+	hold lock-run a
+	bg lock-run -w 2 --file a --dotlock d true
+	local waiter=$!
+	await waits $waiter
+	let_go
+	ends_with 75 $waiter
+	grep "cannot lock '[ad]' within 2s: held by PID " log
+	kill $other
+	wait $other || :
+}
+
 @test "all or nothing: what is busy keeps nothing else locked" {
 	hold flock b
 	run -75 lock-run -n --file a --file b --file c true

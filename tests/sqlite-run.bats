@@ -309,7 +309,7 @@ c.execute("COMMIT")' &
 		sqlite-run a.db 'insert into t values(1, 1)'" 3>&- &
 	read -r _ <at
 	run -75 sqlite-run -w 1 a.db 'insert into t values(0, 0)'
-	[[ ${lines[0]} == *"'a.db' within "*"s: held by PID "* ]]
+	[[ ${lines[0]} == *"'a.db' within 1s: held by PID "* ]]
 	sqlite-run -w 60 a.db 'insert into t values(2, 2)' &
 	local second=$!
 	until grep -q -e "-> FLOCK *ADVISORY *WRITE $second " /proc/locks; do :; done
