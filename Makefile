@@ -36,7 +36,7 @@ CORE_ROOMS = wording err clock sys stats path fd proc ident copy attributes stag
 	inspect inspect_file \
 	await lock dot_file dot_queue lock_dot breaker lock_file lock_range lock_slots \
 	gitdir git_exclude turnstile sqlite_hold lock_sqlite \
-	git_owners git_evidence git_locks inspect_more lock_git tally lockset \
+	git_apart git_owners git_evidence git_locks inspect_more lock_git tally lockset \
 	keeper_open keeper_serve keeper
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
@@ -74,7 +74,8 @@ SCRIPTS = holdfast-hooks
 HOOKS = pre-commit pre-push common.sh stub.sh
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
-NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_owners git_locks lock_git \
+NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_apart git_owners git_locks \
+	lock_git \
 	spool_file batch ident lookers await dot_file dot_queue kick notice tally \
 	breaker flock_cli lock_cli keeper_wire lock_look keeper_open keeper_serve \
 	db_writer db_pause db_settle db_stmt params rows_table script sql_file dump db_copy \

@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "evidence.h"
+#include "git_apart.h"
 #include "path.h"
 #include "proc.h"
 #include "sys.h"
@@ -242,7 +243,9 @@ static enum where works(const struct search *s, pid_t pid, bool *none)
 		return errno == ENOENT || errno == ESRCH ? ELSEWHERE : UNSEEN;
 	/* a directory that is deleted, or of another mount namespace */
 	if (!realpath(link, path) || stat(path, &named) < 0 || !hf_same_inode(&there, &named))
-		return HERE;
+		return !s->worktree[0] && !s->unclear && hf_git_is_apart(s->of->git, pid)
+			       ? ELSEWHERE
+			       : HERE;
 	if (is_below(path, s->worktree) || (is_below(path, s->of->git->worktree) && !s->of->index))
 		return HERE;
 	theirs = malloc(sizeof(*theirs));

@@ -20,10 +20,11 @@
  *	    whose working directory is in another repository is not its maker; nor, if the lock is
  *	    an index's, in another worktree. Unless its environment (GIT_DIR and the like) or its
  *	    arguments (--git-dir) lead here, or lead to where it cannot be told; which is also taken
- *	    to be so of a path in another mount namespace. The worktree may also be
- *	    configured (core.worktree, as submodules have it); if the configuration includes other
- *	    files, a Git that works in no repository is counted too. One that works in none is
- *	    otherwise not the maker: a clone keeps its index.lock open.
+ *	    to be so of a path in another mount namespace, where working directories are told apart
+ *	    by git_apart.h. The worktree may also be configured (core.worktree, as submodules have
+ *	    it); if the configuration includes other files, a Git that works in no repository is
+ *	    counted too. One that works in none is otherwise not the maker: a clone keeps its
+ *	    index.lock open.
  *
  * A program of U1's second half counts only if its working directory is here, or an argument names
  * the worktree or the repository: a Java server that has nothing to do with it would else be in the

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "git_evidence.h"
 
+#include <sched.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 
 #include "clock.h"
@@ -142,7 +144,15 @@ struct being {
 	const char *name, *cwd, *variable;
 	uid_t uid;
 	bool paused;
+	const char *scene; /* in a mount namespace of its own, where this is run first */
 };
+
+static bool make_scene(const char *scene)
+{
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("none", "apart", "tmpfs", 0, NULL) == 0 && system(scene) == 0;
+}
 
 static struct rival be(const struct being *being)
 {
@@ -164,7 +174,8 @@ static struct rival be(const struct being *being)
 
 		snprintf(path, sizeof(path), "bin/%s", being->name);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (!realpath(path, program) || chdir(being->cwd) < 0 ||
+		if (!realpath(path, program) || (being->scene && !make_scene(being->scene)) ||
+		    chdir(being->cwd) < 0 ||
 		    (being->uid && setuid(being->uid) < 0))
 			_exit(99);
 		execve(program, argv, env);
@@ -204,15 +215,15 @@ static enum hf_verdict judge_beside(const char *name, const struct being *being)
 static void a_git_that_could_be_its_maker_holds_it(void **state)
 {
 	static const struct being makers[] = {
-		{"git", "repo", NULL, 0, false},
-		{"git", "repo/dir", NULL, 0, false},
-		{"git", "repo/.git", NULL, 0, false},
-		{"git", "repo", NULL, 0, true},
-		{"git-commit", "repo", NULL, 0, false},
-		{"git.real", "repo", NULL, 0, false},
-		{"git", "other", "GIT_DIR=../repo/.git", 0, false},
-		{"git", "other", "GIT_WORK_TREE=x", 0, false},
-		{"java", "repo/dir", NULL, 0, false},
+		{"git", "repo", NULL, 0, false, NULL},
+		{"git", "repo/dir", NULL, 0, false, NULL},
+		{"git", "repo/.git", NULL, 0, false, NULL},
+		{"git", "repo", NULL, 0, true, NULL},
+		{"git-commit", "repo", NULL, 0, false, NULL},
+		{"git.real", "repo", NULL, 0, false, NULL},
+		{"git", "other", "GIT_DIR=../repo/.git", 0, false, NULL},
+		{"git", "other", "GIT_WORK_TREE=x", 0, false, NULL},
+		{"java", "repo/dir", NULL, 0, false, NULL},
 	};
 
 	(void)state;
@@ -224,14 +235,14 @@ static void a_git_that_could_be_its_maker_holds_it(void **state)
 static void others_do_not(void **state)
 {
 	static const struct being others[] = {
-		{"git", "other", NULL, 0, false},
-		{"git", "other", "GIT_DIR=.git", 0, false},
-		{"git", "/", NULL, 0, false},
-		{"gitk", "repo", NULL, 0, false},
-		{"vi", "repo", NULL, 0, false},
-		{"git-annex", "other", NULL, 0, false},
-		{"java", "/", NULL, 0, false},
-		{"git", "repo", NULL, 65534, false},
+		{"git", "other", NULL, 0, false, NULL},
+		{"git", "other", "GIT_DIR=.git", 0, false, NULL},
+		{"git", "/", NULL, 0, false, NULL},
+		{"gitk", "repo", NULL, 0, false, NULL},
+		{"vi", "repo", NULL, 0, false, NULL},
+		{"git-annex", "other", NULL, 0, false, NULL},
+		{"java", "/", NULL, 0, false, NULL},
+		{"git", "repo", NULL, 65534, false, NULL},
 	};
 
 	(void)state;
@@ -243,10 +254,58 @@ static void others_do_not(void **state)
 	}
 }
 
+static void in_another_mount_namespace_only_what_is_plain_is_elsewhere(void **state)
+{
+	static const char overlay[] =
+		"mkdir apart/up apart/work apart/both; mount -t overlay none apart/both "
+		"-o lowerdir=repo,upperdir=apart/up,workdir=apart/work";
+	static const struct being elsewhere[] = {
+		{"git", "apart/r", NULL, 0, false, "git init -q apart/r"},
+		{"git", "apart/r/dir", NULL, 0, false, "git init -q apart/r; mkdir apart/r/dir"},
+		{"git", "apart/r", "GIT_DIR=.git", 0, false, "git init -q apart/r"},
+	};
+	static const struct being perhaps_here[] = {
+		{"git", "apart", NULL, 0, false, "true"},
+		{"git", "apart/none", NULL, 0, false, "mkdir apart/none"},
+		{"git", "apart/r", NULL, 0, false, "mkdir apart/r; mount --bind repo apart/r"},
+		{"git", "apart/r/dir", NULL, 0, false, "mkdir apart/r; mount --bind repo apart/r"},
+		{"git", "apart/r", NULL, 0, false,
+		 "mkdir -p apart/r/.git; mount --bind repo/.git apart/r/.git"},
+		{"git", "apart/r", NULL, 0, false,
+		 "mkdir apart/r; echo \"gitdir: $PWD/repo/.git\" >apart/r/.git"},
+		{"git", "apart/r", NULL, 0, false,
+		 "mkdir apart/r; ln -s \"$PWD/repo/.git\" apart/r/.git"},
+		{"git", "apart/r", NULL, 0, false, "git init -q --bare apart/r"},
+		{"git", "apart/r", NULL, 0, false, "mkdir -p apart/r/.git"},
+		{"git", "apart/r", NULL, 0, false,
+		 "git init -q apart/r; echo >apart/r/.git/commondir"},
+		{"git", "apart/r/in", NULL, 0, false,
+		 "mkdir apart/r; mount --bind repo apart/r; mkdir -p apart/r/in; "
+		 "mount -t tmpfs none apart/r/in; git init -q apart/r/in"},
+		{"git", "apart/r", "GIT_DIR=/x", 0, false, "git init -q apart/r"},
+		{"git", "apart/r", "GIT_WORK_TREE=/x", 0, false, "git init -q apart/r"},
+		{"git", "apart/both", NULL, 0, false, overlay},
+	};
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	run("mkdir -p apart");
+	put_file("repo/.git/index.lock", "");
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
+		assert_int_equal(judge_beside("index.lock", &elsewhere[i]), HF_VERDICT_STALE);
+	for (size_t i = 0; i < sizeof(perhaps_here) / sizeof(perhaps_here[0]); i++) {
+		print_message("%s\n", perhaps_here[i].scene);
+		assert_int_equal(judge_beside("index.lock", &perhaps_here[i]), HF_VERDICT_HELD);
+	}
+	run("git -C repo config core.worktree \"$PWD/far\"");
+	assert_int_equal(judge_beside("index.lock", &elsewhere[0]), HF_VERDICT_HELD);
+}
+
 static void a_worktree_may_be_configured(void **state)
 {
-	static const struct being far = {"git", "far", NULL, 0, false};
-	static const struct being root = {"git", "/", NULL, 0, false};
+	static const struct being far = {"git", "far", NULL, 0, false, NULL};
+	static const struct being root = {"git", "/", NULL, 0, false, NULL};
 	struct rival rival;
 
 	(void)state;
@@ -262,7 +321,7 @@ static void a_worktree_may_be_configured(void **state)
 
 static void a_git_that_started_later_is_not_its_maker(void **state)
 {
-	static const struct being late = {"git", "repo", NULL, 0, false};
+	static const struct being late = {"git", "repo", NULL, 0, false, NULL};
 	uint64_t seen;
 	struct rival rival;
 
@@ -279,7 +338,7 @@ static void a_git_that_started_later_is_not_its_maker(void **state)
 
 static void a_zombie_is_dead(void **state)
 {
-	static const struct being being = {"git", "repo", NULL, 0, false};
+	static const struct being being = {"git", "repo", NULL, 0, false, NULL};
 	struct rival rival = be(&being);
 	siginfo_t info;
 
@@ -293,7 +352,7 @@ static void a_zombie_is_dead(void **state)
 
 static void another_worktree_counts_for_references_only(void **state)
 {
-	static const struct being there = {"git", "linked", NULL, 0, false};
+	static const struct being there = {"git", "linked", NULL, 0, false, NULL};
 
 	(void)state;
 	run("git -C repo -c user.name=x -c user.email=x@x commit -q --allow-empty -m x && "
@@ -306,7 +365,7 @@ static void another_worktree_counts_for_references_only(void **state)
 
 static void a_note_names_its_maker(void **state)
 {
-	static const struct being other = {"git", "other", NULL, 0, false};
+	static const struct being other = {"git", "other", NULL, 0, false, NULL};
 	struct rival rival = be(&other);
 	char text[64];
 
@@ -323,7 +382,7 @@ static void a_note_names_its_maker(void **state)
 	assert_int_equal(judge(strrchr(text, '/') + 1), HF_VERDICT_STALE);
 	/* dead, it decides nothing: one that could have made it, and lives, holds it */
 	assert_int_equal(judge("index.lock"), HF_VERDICT_STALE);
-	static const struct being maker = {"git", "repo", NULL, 0, false};
+	static const struct being maker = {"git", "repo", NULL, 0, false, NULL};
 	assert_int_equal(judge_beside("index.lock", &maker), HF_VERDICT_HELD);
 	put_file("repo/.git/index~pid.lock", "pid -1\n");
 	assert_int_equal(judge("index.lock"), HF_VERDICT_STALE);
@@ -350,6 +409,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(our_own_record_is_stale_when_nobody_has_it_locked),
 	TEST(a_git_that_could_be_its_maker_holds_it),
 	TEST(others_do_not),
+	TEST(in_another_mount_namespace_only_what_is_plain_is_elsewhere),
 	TEST(a_worktree_may_be_configured),
 	TEST(a_git_that_started_later_is_not_its_maker),
 	TEST(a_zombie_is_dead),
