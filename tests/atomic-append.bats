@@ -104,7 +104,7 @@ PY
 @test "those who wait are appended together, in the order they came" {
 	echo old >f
 	mkfifo go
-	flock f sh -c 'read x <go' &
+	flock f sh -c 'read x <go' 3>&- &
 	holder=$!
 	await_holder=$(stat -c %i f)
 	until grep -q "FLOCK .*WRITE .*:$await_holder " /proc/locks; do :; done
@@ -124,7 +124,7 @@ PY
 @test "one that gives up takes its record back" {
 	echo old >f
 	mkfifo go
-	flock f sh -c 'read x <go' &
+	flock f sh -c 'read x <go' 3>&- &
 	holder=$!
 	inode=$(stat -c %i f)
 	until grep -q "FLOCK .*WRITE .*:$inode " /proc/locks; do :; done
@@ -143,7 +143,7 @@ PY
 @test "one that is killed while it waits leaves its record out, whole" {
 	echo old >f
 	mkfifo go
-	flock f sh -c 'read x <go' &
+	flock f sh -c 'read x <go' 3>&- &
 	holder=$!
 	inode=$(stat -c %i f)
 	until grep -q "FLOCK .*WRITE .*:$inode " /proc/locks; do :; done
@@ -224,7 +224,7 @@ append_stopped() {
 @test "one that is stopped while it hands over keeps nobody waiting" {
 	echo old >f
 	mkfifo go
-	flock f sh -c 'read x <go' &
+	flock f sh -c 'read x <go' 3>&- &
 	holder=$!
 	inode=$(stat -c %i f)
 	until grep -q "FLOCK .*WRITE .*:$inode " /proc/locks; do :; done
