@@ -16,7 +16,7 @@
 enum { IOERR = 10 };
 
 struct hf_db {
-	struct hf_sql *sql; /* NULL: a database that is still to be made */
+	struct hf_sql *sql; /* NULL: a database that is still to be made, or opened again */
 	char *path;
 	struct hf_db_options options;
 	struct hf_lockset *turn;
@@ -174,15 +174,24 @@ static enum hf_status connect_to(struct hf_db *db, struct hf_err *err)
 	return status;
 }
 
-/* Under the turnstile: a database that is to be made, or to be in WAL mode. */
+/* As if it had not been opened: databases that were attached are so no more. */
+static void disconnect(struct hf_db *db)
+{
+	hf_sql_close(db->sql);
+	db->sql = NULL;
+	db->connected = false;
+}
+
+/* Under the turnstile: a database that is to be made, or to be in WAL mode; or, D6, another one. */
 static enum hf_status make(struct hf_db *db, struct hf_err *err)
 {
-	bool to_wal = db->options.flags & HF_DB_WAL;
+	bool to_wal = db->options.flags & HF_DB_WAL, absent = false;
 	enum hf_status status;
-	bool absent;
 
+	if (db->sql && hf_sql_has_moved(db->sql))
+		disconnect(db);
 	if (!db->sql) {
-		status = look_at(db->path, true, &absent, err);
+		status = look_at(db->path, db->options.flags & HF_DB_CREATE, &absent, err);
 		if (status == HF_OK)
 			status = open_file(db, err);
 		if (status != HF_OK)
@@ -191,6 +200,8 @@ static enum hf_status make(struct hf_db *db, struct hf_err *err)
 	}
 	if (to_wal) {
 		status = hf_sql_run(db->sql, "PRAGMA journal_mode=WAL", "turn to WAL mode", err);
+		if (status != HF_OK && absent)
+			disconnect(db); /* who is in the way may make it: look again, D3 */
 		if (status != HF_OK)
 			return status;
 		db->options.flags &= ~(unsigned int)HF_DB_WAL;
@@ -214,7 +225,7 @@ static enum hf_status pause_begin(struct hf_db_pause *pause, struct hf_db *db, b
 static bool again(struct hf_db *db, struct hf_db_pause *pause, enum hf_status *status,
 		  struct hf_err *err)
 {
-	return *status == HF_BUSY && db->sql && hf_sql_class(db->sql) != HF_DB_NEVER &&
+	return *status == HF_BUSY && (!db->sql || hf_sql_class(db->sql) != HF_DB_NEVER) &&
 	       hf_db_pause(pause, status, err);
 }
 
@@ -295,15 +306,6 @@ enum hf_status hf_db_begin_now(struct hf_db *db, struct hf_err *err)
 	return attempt(db, NULL, NULL, TO_WRITE, err);
 }
 
-/* As if nothing had been done with it: databases that were attached are so no more. */
-static enum hf_status renew(struct hf_db *db, struct hf_err *err)
-{
-	hf_sql_close(db->sql);
-	db->sql = NULL;
-	db->connected = false;
-	return open_file(db, err);
-}
-
 enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *body, void *context,
 			      struct hf_err *err)
 {
@@ -320,7 +322,8 @@ enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *
 		hf_db_rollback(db);
 		if (!again(db, &pause, &status, err))
 			break;
-		status = renew(db, err);
+		disconnect(db);
+		status = HF_OK;
 	}
 	return status;
 }

@@ -33,6 +33,10 @@
  *     writer is in its way, but who closes the database has all of it locked for an instant.
  * D5  While a lock on a Git repository is inherited, or kept for an ancestor, a wait is refused at
  *     once (HF_USAGE): SQLite comes before Git, everywhere.
+ * D6  Whoever holds the turnstile may put another database in the place of this one, or remove it
+ *     (lock-run --sqlite). So the file that was opened before the wait is compared with the one
+ *     that has the name now, and if it is another that is opened: nothing is written to, or read
+ *     from, a file that has no name any more.
  *
  * Readers take no turnstile and wait for no writer (WAL), or for the moment of a writer's COMMIT
  * (rollback journal). A reader leaves a -wal that it finds: it does not checkpoint.

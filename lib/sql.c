@@ -140,6 +140,15 @@ void hf_sql_stop_by(struct hf_sql *sql, const volatile sig_atomic_t *stop)
 	sqlite3_progress_handler(sql->handle, stop ? 1000 : 0, asked_to_stop, (void *)stop);
 }
 
+bool hf_sql_has_moved(struct hf_sql *sql)
+{
+	int moved = 0;
+
+	return sqlite3_file_control(sql->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) ==
+		       SQLITE_OK &&
+	       moved;
+}
+
 enum hf_db_class hf_sql_class(const struct hf_sql *sql)
 {
 	return hf_db_code(sql->code)->class;

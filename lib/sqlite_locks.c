@@ -81,18 +81,26 @@ bool hf_sqlite_is_locked(int db)
 	return ask(db, F_WRLCK, PENDING, SHARED - PENDING + SHARED_COUNT, &lock);
 }
 
-/* Is it still the log's index? The last connection that closes deletes it, and the next one makes
- * another. */
-static void refresh(struct hf_sqlite_look *look, const struct hf_target *db)
+/* Is what was opened still what it was opened as? */
+static void check_file(int *fd, const struct hf_target *db, bool by_name)
 {
 	struct stat st;
 
+	if (*fd < 0 || (by_name ? hf_stands_for(db->dir, db->name, *fd)
+				: sys_fstat(*fd, &st) == 0 && st.st_nlink > 0))
+		return;
+	sys_close(*fd);
+	*fd = -1;
+}
+
+/* The database may have been replaced while its turnstile was waited for. The last connection that
+ * closes deletes the log's index, and the next one makes another. */
+static void refresh(struct hf_sqlite_look *look, const struct hf_target *db)
+{
+	check_file(&look->db, db, true);
+	check_file(&look->shm, db, false);
 	if (look->db < 0)
 		look->db = open_file(db, "");
-	if (look->shm >= 0 && (sys_fstat(look->shm, &st) < 0 || st.st_nlink == 0)) {
-		sys_close(look->shm);
-		look->shm = -1;
-	}
 	if (look->shm < 0)
 		look->shm = open_file(db, "-shm");
 }

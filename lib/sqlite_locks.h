@@ -25,7 +25,7 @@
  *	Q3  Closing a file drops all fcntl(2) locks that the process holds on it. So this is only
  *	    for processes that do not have the database open through SQLite.
  *
- * A snapshot. Never waits. hf_sqlite_writer() is two system calls once the files are open;
+ * A snapshot. Never waits. hf_sqlite_writer() is a few system calls once the files are open;
  * hf_sqlite_users() reads /proc/locks. Thread-safe.
  */
 
@@ -65,8 +65,8 @@ struct hf_sqlite_look {
 	int db, shm; /* -1: absent */
 };
 
-/* HF_OK also where the database is absent. HF_NOPERM and others: it cannot be asked. shm is looked
- * for again at every question, until it is there. */
+/* HF_OK also where the database is absent. HF_NOPERM and others: it cannot be asked. At every
+ * question both are opened again where they are absent, or others by now. */
 enum hf_status hf_sqlite_look_open(struct hf_sqlite_look *look, const struct hf_target *db,
 				   struct hf_err *err);
 void hf_sqlite_look_close(struct hf_sqlite_look *look);

@@ -298,3 +298,86 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 		echo "$(readlink "/proc/$helper/cwd") $(ls -l "/proc/$helper/fd" | grep -c outer)"'
 	[ "$output" = '/ 0' ]
 }
+
+# The holder puts another database in its place: $1 is its journal mode.
+replace_held() {
+	hold lock-run --sqlite db
+	pids=()
+	for i in 1 2 3; do
+		bg sqlite-run -w 60 db "INSERT INTO t VALUES ($i)"
+		pids+=($!)
+	done
+	bg sqlite-queue -w 60 add db 'a job'
+	pids+=($!)
+	bg atomic-record -w 60 --sqlite db --sql 'INSERT INTO t VALUES (4)'
+	pids+=($!)
+	for i in "${pids[@]}"; do await waits "$i"; done
+	rm -f db db-wal db-shm
+	sqlite3 db "PRAGMA journal_mode=$1; CREATE TABLE t (x); INSERT INTO t VALUES (100)"
+	let_go
+	for i in "${pids[@]}"; do wait "$i"; done
+	[ "$(sqlite3 db 'SELECT group_concat(x) FROM (SELECT x FROM t ORDER BY x)')" = 1,2,3,4,100 ]
+	[ "$(sqlite-queue list db | wc -l)" = 1 ]
+	[ "$(sqlite3 db 'PRAGMA integrity_check')" = ok ]
+}
+
+@test "D6: a holder may replace the database; who waits writes to the new one" {
+	sqlite3 db 'PRAGMA journal_mode=wal'
+	replace_held wal
+}
+
+@test "D6: the same with a rollback journal" {
+	replace_held delete
+}
+
+@test "D6: a holder may remove the database; who waits makes it anew, or says that it is gone" {
+	local made gone
+	hold lock-run --sqlite db
+	bg sqlite-run -w 60 db 'CREATE TABLE new (x)'
+	made=$!
+	await waits "$made"
+	bg sqlite-queue -w 60 done --token 1 db 1
+	gone=$!
+	await waits "$gone"
+	rm db
+	let_go
+	wait "$made"
+	[ "$(sqlite3 db 'PRAGMA journal_mode; SELECT count(*) FROM new')" = $'wal\n0' ]
+	ends_with 1 "$gone"
+	rm db*
+	sqlite3 db 'CREATE TABLE t (x)'
+	hold lock-run --sqlite db
+	bg sqlite-queue -w 60 done --token 1 db 1
+	gone=$!
+	await waits "$gone"
+	rm db
+	let_go
+	ends_with 66 "$gone"
+	[ ! -e db ]
+}
+
+@test "W3: a writer is looked for in the database that the holder has put in place" {
+	local waiter
+	hold lock-run --sqlite db
+	bg lock-run -w 60 --sqlite db sh -c 'echo it runs'
+	waiter=$!
+	await waits "$waiter"
+	rm db
+	sqlite3 db 'CREATE TABLE t (x)'
+	mkfifo to
+	sqlite3 db <to &
+	exec 8>to
+	echo "BEGIN IMMEDIATE; INSERT INTO t VALUES (1);
+.shell echo >at" >&8
+	hear
+	let_go
+	# nobody holds the turnstile while it waits
+	await flock -n db-turnstile true
+	run -75 lock-run -n --sqlite db true
+	sleep 0.1
+	run ! grep -q "it runs" log
+	echo 'COMMIT;' >&8
+	exec 8>&-
+	wait "$waiter"
+	grep -q 'it runs' log
+}
