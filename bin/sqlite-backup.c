@@ -7,6 +7,7 @@
 #include "atomic_cli.h"
 #include "cli.h"
 #include "db_copy.h"
+#include "refuse.h"
 
 enum { OPT_SQL = HF_OPT_OWN };
 
@@ -99,12 +100,15 @@ int main(int argc, char **argv)
 		hf_cli_usage(&cli, "'%s' is one operand too many", cli.operands[2]);
 	path = cli.operands[0];
 	file = cli.operands[1];
+	as_text = as_text || ends_in(file, ".sql");
 	hf_atomic_cli_wait(&cli, timeout, &o);
 	status = look_at(path, file, &o, &err);
 	if (status == HF_OK)
 		status = hf_atomic_begin(&a, file, &o, &err);
 	if (status == HF_OK)
-		status = copy(path, &o.wait, a.fd, as_text || ends_in(file, ".sql"), &err);
+		status = copy(path, &o.wait, a.fd, as_text, &err);
+	if (status == HF_OK && !as_text)
+		status = hf_refuse_image(&a.target, &err);
 	if (status == HF_OK)
 		status = hf_atomic_commit(&a, &err);
 	end = hf_atomic_cli_finish(&cli, status, &err, -1, &a);

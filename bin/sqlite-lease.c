@@ -2,6 +2,7 @@
 /* sqlite-lease: locks with a name and an end, in a database. */
 
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -89,9 +90,22 @@ static enum hf_status acquire(struct work *w, struct hf_store *store, struct hf_
 		w->proof.holder ? w->proof.holder : hf_store_cli_caller(holder), w->common.ttl,
 		w->wait < 0 ? store->wait.deadline : hf_deadline_in(w->wait), &token, err);
 
-	if (status == HF_OK)
-		printf("%lld\n", (long long)token);
-	return status;
+	if (status != HF_OK)
+		return status;
+	signal(SIGPIPE, SIG_IGN);
+	printf("%lld\n", (long long)token);
+	if (hf_cli_flush(err) == HF_OK)
+		return HF_OK;
+	/* without its token it is nobody's */
+	hf_store_wait(store, hf_cli_deadline(&cli, w->common.timeout, 10 * HF_SECOND));
+	if (hf_lease_release(store, w->names, w->count, &(struct hf_lease_proof){.token = token},
+			     NULL) == HF_OK) {
+		hf_advise(err, "nothing is held");
+		return HF_IO;
+	}
+	hf_advise(err, "the names are held, with token %lld, until the lease runs out",
+		  (long long)token);
+	return err->status = HF_UNCERTAIN;
 }
 
 static enum hf_status show(void *context, const struct hf_lease *lease, struct hf_err *err)

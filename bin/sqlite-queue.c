@@ -2,6 +2,7 @@
 /* sqlite-queue: a work queue in a database. */
 
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
 
 #include "cli.h"
@@ -214,6 +215,9 @@ int main(int argc, char **argv)
 	int worst = 0, asked = 0;
 
 	parse(&q, argc, argv);
+	/* what was done, and cannot be told, is undone or told otherwise; a command has its own */
+	if (q.common.verb == ADD || q.common.verb == CLAIM)
+		signal(SIGPIPE, SIG_IGN);
 	if (q.jobs == 1)
 		return run(&q);
 	if (hf_workers(q.jobs, run, &q, &worst, &asked, &err) != HF_OK)

@@ -321,6 +321,13 @@ void hf_cli_notice(const struct hf_cli *cli, const char *format, ...)
 	va_end(args);
 }
 
+enum hf_status hf_cli_flush(struct hf_err *err)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return HF_OK;
+	return hf_fail_errno_as(err, HF_IO, "cannot write standard output");
+}
+
 int hf_cli_finish(const struct hf_cli *cli, int status)
 {
 	if ((fflush(stdout) == 0 && !ferror(stdout)) || status != HF_OK)

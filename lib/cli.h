@@ -131,6 +131,9 @@ bool hf_cli_notices(const struct hf_cli *cli);
 void hf_cli_notice(const struct hf_cli *cli, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* What was printed so far, written. HF_IO: it cannot be. */
+enum hf_status hf_cli_flush(struct hf_err *err);
+
 /* Flush standard output; if it cannot be written, say so and return HF_IO, where status is HF_OK.
  * Else status. */
 int hf_cli_finish(const struct hf_cli *cli, int status);

@@ -27,9 +27,14 @@ static enum hf_status add_all(struct hf_queue_cli *q, struct hf_store *store,
 	}
 	hf_store_wait(store, hf_cli_limit(q->cli, q->common.timeout, 10 * HF_SECOND));
 	status = hf_queue_add_all(store, &q->job, q->delay, payloads, count, &first, &last, err);
-	for (int64_t id = first; status == HF_OK && id <= last; id++)
+	if (status != HF_OK)
+		return status;
+	for (int64_t id = first; id <= last; id++)
 		printf("%lld\n", (long long)id);
-	return status;
+	if (hf_cli_flush(err) == HF_OK)
+		return HF_OK;
+	hf_advise(err, "the jobs are added; only their numbers are lost");
+	return err->status = HF_UNCERTAIN;
 }
 
 static enum hf_status add_words(struct hf_queue_cli *q, struct hf_store *store, struct hf_err *err)
@@ -68,7 +73,6 @@ static enum hf_status add_lines(struct hf_queue_cli *q, struct hf_store *store, 
 		if (count)
 			status = add_all(q, store, payloads, count, err);
 		free(payloads);
-		fflush(stdout);
 		if (status != HF_OK)
 			break;
 	}
@@ -151,6 +155,20 @@ enum hf_status hf_queue_cli_list(struct hf_queue_cli *q, struct hf_store *store,
 	return hf_queue_list(store, q->queue ? &q->job.queue : NULL, show, q, err);
 }
 
+/* Whose job it is cannot be told. */
+static enum hf_status give_back(struct hf_queue_cli *q, struct hf_store *store,
+				const struct hf_job *job, struct hf_err *err)
+{
+	hf_store_wait(store, hf_cli_deadline(q->cli, q->common.timeout, 10 * HF_SECOND));
+	if (hf_queue_release(store, job->id, job->token, 0, true, NULL) == HF_OK) {
+		hf_advise(err, "job %lld waits again", (long long)job->id);
+		return HF_IO;
+	}
+	hf_advise(err, "job %lld is claimed, with token %lld, until its lease runs out",
+		  (long long)job->id, (long long)job->token);
+	return err->status = HF_UNCERTAIN;
+}
+
 enum hf_status hf_queue_cli_claim(struct hf_queue_cli *q, struct hf_store *store,
 				  struct hf_err *err)
 {
@@ -174,8 +192,11 @@ enum hf_status hf_queue_cli_claim(struct hf_queue_cli *q, struct hf_store *store
 		       (long long)job.attempts);
 		fwrite(job.payload.data, 1, job.payload.size, stdout);
 	}
+	status = hf_cli_flush(err);
+	if (status != HF_OK)
+		status = give_back(q, store, &job, err);
 	hf_job_free(&job);
-	return HF_OK;
+	return status;
 }
 
 enum hf_status hf_queue_cli_purge(struct hf_queue_cli *q, struct hf_store *store,

@@ -3,6 +3,7 @@
 
 #include "backup.h"
 #include "sqlite_live.h"
+#include "sys.h"
 
 static const char *kind(mode_t mode)
 {
@@ -54,4 +55,28 @@ enum hf_status hf_refuse(const struct hf_target *target, int fd, const struct st
 		return HF_DATA;
 	}
 	return HF_OK;
+}
+
+enum hf_status hf_refuse_image(const struct hf_target *target, struct hf_err *err)
+{
+	const char *beside = hf_sqlite_beside(target);
+	struct stat st;
+	char why[400];
+	bool live;
+	int fd;
+
+	if (!beside)
+		return HF_OK;
+	fd = sys_openat(target->dir, target->name,
+			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	live = fd >= 0 && sys_fstat(fd, &st) == 0 &&
+	       hf_sqlite_live(target, fd, &st, why, sizeof(why));
+	if (fd >= 0)
+		sys_close(fd);
+	if (live)
+		return HF_OK;
+	hf_fail(err, HF_DATA, "refusing to put a database at '%s': another one's %s file is there",
+		target->path, beside);
+	hf_advise(err, "SQLite would read it into the new one; if nobody needs it, remove it");
+	return HF_DATA;
 }

@@ -27,4 +27,8 @@ enum hf_status hf_refuse_kind(const struct hf_target *target, const struct stat 
 enum hf_status hf_refuse(const struct hf_target *target, int fd, const struct stat *st, bool links,
 			 const char *backup, struct hf_err *err);
 
+/* For the image of a database: beside its place lies the log of one that was there before. SQLite
+ * would read that into the image. (If it is there still, it is live, and hf_refuse()'s.) */
+enum hf_status hf_refuse_image(const struct hf_target *target, struct hf_err *err);
+
 #endif

@@ -32,6 +32,13 @@ static bool has_beside(const struct hf_target *target, const char *suffix)
 	return sys_fstatat(target->dir, name, &st, 0) == 0 && st.st_size > 0;
 }
 
+const char *hf_sqlite_beside(const struct hf_target *target)
+{
+	return has_beside(target, "-wal")	? "-wal"
+	       : has_beside(target, "-journal") ? "-journal"
+						: NULL;
+}
+
 /* Is it among the descriptors of this /proc/PID/fd? */
 static bool is_open_in(const char *path, const struct stat *st)
 {
@@ -74,15 +81,15 @@ static pid_t opener(const struct stat *st)
 bool hf_sqlite_live(const struct hf_target *target, int fd, const struct stat *st, char *why,
 		    size_t size)
 {
+	const char *beside;
 	char who[320];
 	pid_t pid;
 
 	if (st->st_size < LEAST_SIZE || !is_database(fd))
 		return false;
-	if (has_beside(target, "-wal")) {
-		snprintf(why, size, "its -wal file has content");
-	} else if (has_beside(target, "-journal")) {
-		snprintf(why, size, "its -journal file has content");
+	beside = hf_sqlite_beside(target);
+	if (beside) {
+		snprintf(why, size, "its %s file has content", beside);
 	} else if (hf_sqlite_is_locked(fd)) {
 		snprintf(why, size, "it is locked");
 	} else {

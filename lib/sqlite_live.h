@@ -22,6 +22,10 @@
 
 #include "path.h"
 
+/* The suffix of a write-ahead log or a rollback journal with content that lies beside the target,
+ * or NULL. Whatever database has that name, SQLite reads it into that. */
+const char *hf_sqlite_beside(const struct hf_target *target);
+
 /* fd is the target, open for reading, and st its stat; why (size bytes) says in words what shows
  * that it is live. A file that cannot be read is none. */
 bool hf_sqlite_live(const struct hf_target *target, int fd, const struct stat *st, char *why,

@@ -156,3 +156,32 @@ everything() {
 	[[ ${lines[0]} == *'database disk image is malformed' ]]
 	[[ $output == *'.recover'* ]]
 }
+
+@test "the log or the journal of another database is not read into the copy" {
+	local beside
+	sqlite3 a.db "insert into t values('mine', 1)"
+	for beside in wal journal; do
+		sqlite3 other.db "pragma journal_mode=wal; create table o(x)" >/dev/null
+		[ "$beside" = wal ] || sqlite3 other.db 'pragma journal_mode=delete' >/dev/null
+		# it dies with what it has not put into the database
+		(ulimit -c 0 && exec python3 -c '
+import os, signal, sqlite3
+c = sqlite3.connect("other.db", isolation_level=None)
+c.execute("pragma cache_size=1")
+c.execute("begin immediate")
+c.execute("insert into o values(randomblob(100000))")
+if os.path.exists("other.db-wal"):
+    c.execute("commit")
+os.kill(os.getpid(), signal.SIGKILL)') || true
+		[ -s "other.db-$beside" ]
+		rm other.db
+		run -65 sqlite-backup a.db other.db
+		[[ ${lines[0]} == *"'other.db': another one's -$beside file is there" ]]
+		[ ! -e other.db ]
+		sqlite-backup --sql a.db other.db
+		rm "other.db" "other.db-$beside"
+		sqlite-backup a.db other.db
+		[ "$(sqlite3 other.db 'select a from t')" = mine ]
+		rm -f other.db*
+	done
+}

@@ -258,3 +258,10 @@ barrier() {
 	for i in {1..5}; do at 2000000000 sqlite-lease acquire s.db "new $i"; done >/dev/null
 	[ "$(sqlite3 s.db 'SELECT count(*) FROM holdfast_lease')" = 5 ]
 }
+
+@test "a token that cannot be printed is nobody's: the lease is released" {
+	run -74 bash -c 'sqlite-lease acquire l.db one two >/dev/full'
+	[[ ${lines[1]} == *'nothing is held' ]]
+	[ "$(sqlite-lease list l.db)" = '' ]
+	sqlite-lease acquire -n l.db one two
+}

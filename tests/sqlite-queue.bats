@@ -552,3 +552,21 @@ killed() {
 	[ "$(sqlite3 s.db .dump | sqlite3 copy.db && sqlite-once --count copy.db)" = 1 ]
 	run -0 sqlite-queue claim copy.db
 }
+
+@test "what cannot be printed: a claim is given back, what is added is not \"nothing was done\"" {
+	run -76 bash -c 'sqlite-queue add q.db one >/dev/full'
+	[[ ${lines[1]} == *'the jobs are added; only their numbers are lost' ]]
+	run -76 bash -c 'printf "two\n" | sqlite-queue add --each-line q.db >/dev/full'
+	run -74 bash -c 'sqlite-queue claim q.db >/dev/full'
+	[[ ${lines[1]} == *'job 1 waits again' ]]
+	# a pipe without a reader
+	run -74 python3 -c '
+import os, subprocess, sys
+r, w = os.pipe()
+os.close(r)
+sys.exit(subprocess.call(["sqlite-queue", "claim", "q.db"], stdout=w))'
+	[[ $output == *'Broken pipe'*'job 1 waits again' ]]
+	run -0 sqlite-queue claim q.db
+	[[ ${lines[0]} == '1 '*' 1' && ${lines[1]} == one ]]
+	[ "$(sqlite-queue list q.db | cut -f1,2,4)" = $'1\tclaimed\t1/5\n2\twaiting\t0/5' ]
+}
