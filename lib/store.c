@@ -128,6 +128,8 @@ enum hf_status hf_store_begin(struct hf_store *store, const struct hf_store_tabl
 	}
 	if (status != HF_OK)
 		hf_db_rollback(store->db);
+	else if (store->begun)
+		store->begun();
 	return status;
 }
 

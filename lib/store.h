@@ -58,6 +58,9 @@ struct hf_store {
 	const char *path;  /* as the user wrote it, for messages; borrowed */
 	char *real;	   /* the file's own path; NULL: before the first transaction */
 	struct hf_wait wait;
+	/* NULL, or told when a transaction that will change something has begun: whoever dies
+	 * before has changed nothing */
+	void (*begun)(void);
 };
 
 /* Statements that make a table, the first "CREATE TABLE name(…", the others its indexes. */

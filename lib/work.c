@@ -22,7 +22,7 @@ enum { RENEW_WAIT_MS = 1000 };
 static const int endings[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 enum { ENDINGS = sizeof(endings) / sizeof(endings[0]) };
 
-/* Between the claim and the word on the job a signal is noted, and nothing else: W3. */
+/* Between a claim's commit and the word on the job a signal is noted, and nothing else: W3. */
 static volatile sig_atomic_t noted;
 
 static void note(int signo)
@@ -44,6 +44,11 @@ static void set_endings(void (*from)(int), void (*to)(int))
 	for (int i = 0; i < ENDINGS; i++)
 		if (sigaction(endings[i], NULL, &old) == 0 && old.sa_handler == from)
 			sigaction(endings[i], &action, NULL);
+}
+
+static void keep_endings(void)
+{
+	set_endings(SIG_DFL, note);
 }
 
 /* A job whose command runs. */
@@ -212,9 +217,10 @@ enum hf_status hf_work(struct hf_store *store, struct hf_work *w, struct hf_err 
 	w->asked = 0;
 	while (status == HF_OK && !w->asked) {
 		noted = 0;
-		set_endings(SIG_DFL, note);
 		begin_wait(store, w);
+		store->begun = keep_endings;
 		status = hf_queue_claim(store, &w->queue, w->holder, w->ttl, &job, err);
+		store->begun = NULL;
 		if (status == HF_OK) {
 			status = work_on(store, w, &job, err);
 			hf_job_free(&job);

@@ -397,6 +397,36 @@ at_work() {
 	ends_with 143 "$worker"
 }
 
+@test "W3: a worker that waits for the database ends at once" {
+	mkfifo to
+	sqlite-queue add s.db job >/dev/null
+	sqlite3 s.db <to &
+	local stranger=$!
+	exec 8>to
+	echo "begin immediate; select 'held';
+.shell touch held" >&8
+	until [ -e held ]; do :; done
+	sqlite-queue work -w inf s.db -- true 8>&- &
+	worker=$!
+	# it has tried, and given the turnstile back
+	until [ -d "/proc/$worker/fd" ] && ls -l "/proc/$worker/fd" | grep -q s.db-shm &&
+		flock -n s.db-turnstile true; do :; done
+	kill -TERM "$worker"
+	ends_with 143 "$worker"
+	kill -0 "$stranger"
+	# and one that waits for the turnstile
+	exec 7>>s.db-turnstile
+	flock 7
+	sqlite-queue work -w inf s.db -- true 7>&- 8>&- &
+	worker=$!
+	await waits "$worker"
+	kill -TERM "$worker"
+	ends_with 143 "$worker"
+	exec 7>&- 8>&-
+	wait "$stranger"
+	[ "$(sqlite-queue list s.db | cut -f2,4)" = $'waiting\t0/5' ]
+}
+
 @test "W4: the job of a killed worker is claimed until its lease runs out" {
 	sqlite-queue add s.db job >/dev/null
 	at_work --ttl 2s
