@@ -22,6 +22,7 @@ struct hf_db {
 	struct hf_lockset *turn;
 	bool has_turn;
 	bool connected; /* the PRAGMAs are set */
+	bool prepared;	/* what was to be done before the transaction is, on this connection */
 	bool found_log; /* there was a -wal with content before us */
 };
 
@@ -179,7 +180,7 @@ static void disconnect(struct hf_db *db)
 {
 	hf_sql_close(db->sql);
 	db->sql = NULL;
-	db->connected = false;
+	db->connected = db->prepared = false;
 }
 
 /* Under the turnstile: a database that is to be made, or to be in WAL mode; or, D6, another one. */
@@ -240,8 +241,10 @@ static enum hf_status attempt(struct hf_db *db, hf_db_work *before, void *contex
 {
 	enum hf_status status = make(db, err);
 
-	if (status == HF_OK && before)
+	if (status == HF_OK && before && !db->prepared) {
 		status = before(context, err);
+		db->prepared = status == HF_OK;
+	}
 	if (status != HF_OK || begins == NOTHING)
 		return status;
 	if (begins == TO_WRITE)
@@ -298,6 +301,7 @@ enum hf_status hf_db_begin_read(struct hf_db *db, struct hf_err *err)
 
 enum hf_status hf_db_alone(struct hf_db *db, hf_db_work *work, void *context, struct hf_err *err)
 {
+	db->prepared = false;
 	return until_done(db, work, context, NOTHING, err);
 }
 
@@ -312,6 +316,7 @@ enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *
 	struct hf_db_pause pause;
 	enum hf_status status = pause_begin(&pause, db, false, err);
 
+	db->prepared = false;
 	while (status == HF_OK) {
 		status = until_done(db, before, context, begin_as(db), err);
 		if (status != HF_OK)
