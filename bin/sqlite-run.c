@@ -164,6 +164,8 @@ static enum hf_status read_script(struct hf_script *script, struct hf_err *err)
 				      NULL, err);
 		script->size += got;
 	} while (status == HF_OK && script->size == room);
+	if (status == HF_OK)
+		text[script->size] = '\0';
 	script->text = text;
 	return status;
 }
@@ -197,6 +199,7 @@ int main(int argc, char **argv)
 		hf_cli_usage(&cli, "'%s' is one operand too many", cli.operands[hold ? 1 : 2]);
 	if (db_options.flags & HF_DB_READ && (hold || db_options.flags & HF_DB_WAL))
 		hf_cli_usage(&cli, "--read excludes --wal and --hold");
+	script.reads = db_options.flags & HF_DB_READ;
 	db_options.sync = common.sync;
 	if (hold) {
 		db_options.flags &= ~(unsigned int)HF_DB_CREATE;

@@ -127,8 +127,10 @@ enum hf_status hf_read_all(int in, size_t most, void **data, size_t *size, const
 					 from ? from : "-", most);
 			break;
 		}
-		if (*size < room)
+		if (*size < room) {
+			grown[*size] = '\0';
 			return HF_OK;
+		}
 	}
 	free(*data);
 	*data = NULL;

@@ -34,7 +34,7 @@ enum hf_status hf_pwrite_all(int fd, const void *data, size_t size, int64_t at, 
 enum hf_status hf_read_full(int fd, void *data, size_t size, size_t *got, const char *from,
 			    struct hf_err *err);
 
-/* From in's offset to its end, into memory that is to be freed; one byte more is allocated.
+/* From in's offset to its end, into memory that is to be freed, and a NUL behind it.
  * HF_DATA: there are more than `most` bytes. */
 enum hf_status hf_read_all(int in, size_t most, void **data, size_t *size, const char *from,
 			   struct hf_err *err);

@@ -167,11 +167,11 @@ static enum hf_status dump_rows(struct dump *dump, const struct hf_db_value *tab
 	hf_outbox_put(&sql, columns.memory, columns.used);
 	hf_outbox_text(&sql, " FROM main.");
 	put_name(&sql, table);
-	hf_outbox_text(&sql, " NOT INDEXED");
+	hf_outbox_put(&sql, " NOT INDEXED", sizeof(" NOT INDEXED"));
 	if (status == HF_OK)
 		status = hf_outbox_check(&sql, err);
 	if (status == HF_OK)
-		status = hf_db_prepare(dump->db, sql.memory, sql.used, &rows, NULL, err);
+		status = hf_db_prepare(dump->db, sql.memory, sql.used - 1, &rows, NULL, err);
 	if (status == HF_OK)
 		status = put_rows(dump, rows, table, generated ? &columns : NULL, err);
 	hf_stmt_finalize(rows);

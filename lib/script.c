@@ -58,12 +58,13 @@ static bool belongs_inside(const char *pragma)
 	return false;
 }
 
-/* Of "PRAGMA name", or "PRAGMA schema.name", what is behind the first word. */
-static void name_of_pragma(const char *s, const char *end, char name[32])
+/* Of "PRAGMA name", or "PRAGMA schema.name", what is behind the first word. Has it a value? */
+static bool name_of_pragma(const char *s, const char *end, char name[32])
 {
-	s = hf_sql_skip(hf_sql_word(hf_sql_skip(s, end), end, name, 32), end);
+	s = hf_sql_skip(hf_sql_name(hf_sql_skip(s, end), end, name, 32), end);
 	if (s < end && *s == '.')
-		hf_sql_word(hf_sql_skip(s + 1, end), end, name, 32);
+		s = hf_sql_skip(hf_sql_name(hf_sql_skip(s + 1, end), end, name, 32), end);
+	return s < end && (*s == '=' || *s == '(');
 }
 
 static enum kind kind_of_pragma(const char *s, const char *end)
@@ -161,31 +162,13 @@ static void rewind_script(struct hf_script *script)
 	hf_sql_stop_by(hf_db_sql(script->db), &came);
 }
 
-/* R4. */
-static enum hf_status run_before(void *context, struct hf_err *err)
-{
-	struct hf_script *script = context;
-	struct sigaction old[ENDING];
-	enum hf_status status = HF_OK;
-
-	rewind_script(script);
-	take_signals(old);
-	while (status == HF_OK) {
-		script->at = hf_sql_skip(script->at, end_of(script));
-		if (script->at == end_of(script) || kind_of(script->at, end_of(script)) != BEFORE)
-			break;
-		status = run_next(script, false, err);
-	}
-	give_signals(old);
-	return status;
-}
-
-static enum hf_status refuse(const struct hf_script *script, const char *why, struct hf_err *err)
+static enum hf_status refuse(const struct hf_script *script, enum hf_status status,
+			     const char *why, struct hf_err *err)
 {
 	size_t line, column;
 
 	hf_sql_position(script->text, script->at, &line, &column);
-	return hf_fail(err, HF_DATA, "cannot run line %zu, column %zu of the SQL in '%s': %s", line,
+	return hf_fail(err, status, "cannot run line %zu, column %zu of the SQL in '%s': %s", line,
 		       column, hf_db_path(script->db), why);
 }
 
@@ -195,7 +178,7 @@ static enum hf_status check_control(struct hf_script *script, enum kind kind, bo
 {
 	if (script->ended || kind == ROLLBACK || (kind == BEGIN && !first) ||
 	    (kind == COMMIT && !script->begun)) {
-		refuse(script,
+		refuse(script, HF_DATA,
 		       script->ended ? "it is behind a COMMIT"
 				     : "it would begin or end a transaction",
 		       err);
@@ -206,6 +189,26 @@ static enum hf_status check_control(struct hf_script *script, enum kind kind, bo
 	script->begun = script->begun || kind == BEGIN;
 	script->ended = kind == COMMIT;
 	return HF_OK;
+}
+
+/* R7. What else would write is refused by SQLite. */
+static enum hf_status check_reads(const struct hf_script *script, struct hf_err *err)
+{
+	const char *end = end_of(script);
+	char first[16], name[32];
+	const char *s = hf_sql_word(script->at, end, first, sizeof(first));
+	bool sets;
+
+	if (!script->reads || strcmp(first, "PRAGMA") != 0)
+		return HF_OK;
+	sets = name_of_pragma(s, end, name);
+	if (strcmp(name, "WAL_CHECKPOINT") != 0 &&
+	    (!sets || (strcmp(name, "QUERY_ONLY") != 0 && strcmp(name, "JOURNAL_MODE") != 0 &&
+		       strcmp(name, "LOCKING_MODE") != 0)))
+		return HF_OK;
+	refuse(script, HF_NOPERM, "it writes, and --read only reads", err);
+	hf_advise(err, "leave --read out");
+	return HF_NOPERM;
 }
 
 /* R6. */
@@ -220,9 +223,30 @@ static enum hf_status check_inside(const struct hf_script *script, enum kind kin
 	name_of_pragma(hf_sql_word(script->at, end, first, sizeof(first)), end, name);
 	if (strcmp(name, "JOURNAL_MODE") != 0 && strcmp(name, "LOCKING_MODE") != 0)
 		return HF_OK;
-	refuse(script, "it would take the transaction's safety away", err);
+	refuse(script, HF_DATA, "it would take the transaction's safety away", err);
 	hf_advise(err, "nothing was done; change the mode with sqlite-run, once");
 	return HF_DATA;
+}
+
+/* R4. */
+static enum hf_status run_before(void *context, struct hf_err *err)
+{
+	struct hf_script *script = context;
+	struct sigaction old[ENDING];
+	enum hf_status status = HF_OK;
+
+	rewind_script(script);
+	take_signals(old);
+	while (status == HF_OK) {
+		script->at = hf_sql_skip(script->at, end_of(script));
+		if (script->at == end_of(script) || kind_of(script->at, end_of(script)) != BEFORE)
+			break;
+		status = check_reads(script, err);
+		if (status == HF_OK)
+			status = run_next(script, false, err);
+	}
+	give_signals(old);
+	return status;
 }
 
 static enum hf_status run_statements(struct hf_script *script, struct hf_err *err)
@@ -238,6 +262,8 @@ static enum hf_status run_statements(struct hf_script *script, struct hf_err *er
 		kind = kind_of(script->at, end_of(script));
 		if (script->ended || (kind != OTHER && kind != BEFORE))
 			status = check_control(script, kind, first, err);
+		if (status == HF_OK)
+			status = check_reads(script, err);
 		if (status == HF_OK && script->inside)
 			status = check_inside(script, kind, err);
 		if (status == HF_OK)

@@ -22,6 +22,8 @@
  *	    the script's.
  *	R6  Inside of another's transaction PRAGMA journal_mode and locking_mode are refused: there
  *	    SQLite obeys, and has no journal to roll back by, or keeps its locks.
+ *	R7  A script that only reads sets no PRAGMA query_only, which is what keeps it from writing,
+ *	    and no journal_mode or locking_mode, and makes no checkpoint: these are not under it.
  *
  * A message tells the line and column of what failed. While it runs HUP, INT and TERM end it: it is
  * rolled back, and the caller is told, so that it can die of the signal. For single-threaded tools.
@@ -34,7 +36,7 @@
 #include "rows.h"
 
 struct hf_script {
-	const char *text;
+	const char *text; /* and a NUL behind it */
 	size_t size;
 	struct hf_params *params;
 	struct hf_rows *rows; /* its outbox is emptied and filled */
@@ -42,6 +44,7 @@ struct hf_script {
 
 	struct hf_db *db;
 	const char *at;
+	bool reads;	   /* R7 */
 	bool begun, ended; /* by a statement of its own */
 	bool inside;
 };

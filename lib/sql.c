@@ -196,12 +196,12 @@ enum hf_status hf_sql_prepare(struct hf_sql *sql, const char *text, size_t size,
 	int code;
 
 	*result = NULL;
-	if (size > INT_MAX) {
+	if (size >= INT_MAX) {
 		hf_fail(err, HF_DATA, "cannot run SQL in '%s': it is too long", sql->name);
 		hf_advise(err, "%s", hf_db_code(SQLITE_TOOBIG)->advice[0]);
 		return HF_DATA;
 	}
-	code = sqlite3_prepare_v2(sql->handle, text, (int)size, &raw, &tail);
+	code = sqlite3_prepare_v2(sql->handle, text, (int)size + 1, &raw, &tail);
 	if (code != SQLITE_OK)
 		return fail_at(sql, code, text, err);
 	if (rest)

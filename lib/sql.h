@@ -81,8 +81,9 @@ int64_t hf_sql_changes(const struct hf_sql *sql);
 /* The version of the library, as 3040001, and as "3.40.1". */
 int hf_sql_version(const char **text);
 
-/* Prepare the first statement of sql (size bytes, at most INT_MAX); *rest is what follows it. *stmt
- * is NULL where there is only space or comment. */
+/* Prepare the first statement of text (size bytes, less than INT_MAX, and a NUL behind them: SQLite
+ * copies all of it else, for each statement of a script); *rest is what follows it. *stmt is NULL
+ * where there is only space or comment. */
 enum hf_status hf_sql_prepare(struct hf_sql *sql, const char *text, size_t size,
 			      struct hf_stmt **stmt, const char **rest, struct hf_err *err);
 

@@ -74,6 +74,21 @@ const char *hf_sql_word(const char *s, const char *end, char *word, size_t size)
 	return s;
 }
 
+const char *hf_sql_name(const char *s, const char *end, char *name, size_t size)
+{
+	const char *close;
+
+	if (s == end || !memchr("'\"`[", *s, 4))
+		return hf_sql_word(s, end, name, size);
+	close = memchr(s + 1, *s == '[' ? ']' : *s, (size_t)(end - s - 1));
+	if (!close)
+		close = end;
+	/* a name with anything else in it is none that we know */
+	if (hf_sql_word(s + 1, close, name, size) != close)
+		name[0] = '\0';
+	return close == end ? end : close + 1;
+}
+
 void hf_sql_position(const char *text, const char *at, size_t *line, size_t *column)
 {
 	*line = *column = 1;

@@ -19,6 +19,9 @@ const char *hf_sql_skip(const char *s, const char *end);
  * what is behind it. */
 const char *hf_sql_word(const char *s, const char *end, char *word, size_t size);
 
+/* The same of a name, which may stand in quotes. */
+const char *hf_sql_name(const char *s, const char *end, char *name, size_t size);
+
 /* The end of a statement that holds no other statements (as a trigger does): its semicolon, or
  * end. Strings, quoted names and comments are passed over. */
 const char *hf_sql_end(const char *s, const char *end);

@@ -765,7 +765,8 @@ crowd() {
 	local mode
 
 	sqlite3 "$db" 'PRAGMA journal_mode=DELETE' >/dev/null
-	for mode in journal_mode=OFF main.journal_mode=MEMORY locking_mode=EXCLUSIVE; do
+	for mode in journal_mode=OFF main.journal_mode=MEMORY locking_mode=EXCLUSIVE \
+		'"journal_mode"=OFF' "[main] . 'journal_mode' (OFF)"; do
 		run -65 atomic-record --sqlite "$db" --sql "INSERT INTO t(name) VALUES ('a'); \
 			PRAGMA $mode"
 		[[ $output == *"transaction's safety"* ]]

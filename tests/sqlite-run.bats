@@ -193,6 +193,15 @@ c.execute("COMMIT")' &
 	run -66 sqlite-run --read absent.db 'select 1'
 	[ ! -e absent.db ]
 	[ ! -e a.db-wal ]
+	local sql
+	for sql in 'pragma query_only=off; insert into t values(2, 2)' \
+		'select 1; pragma "query_only" (0); insert into t values(2, 2)' \
+		"pragma [main] . 'journal_mode' = delete" 'pragma locking_mode=exclusive' \
+		'pragma wal_checkpoint'; do
+		run -77 sqlite-run --read a.db "$sql"
+		[[ $output == *"'a.db': it writes, and --read only reads"*'leave --read out' ]]
+	done
+	[ "$(sqlite-run --read a.db 'pragma journal_mode; select count(*) from t')" = $'wal\n1' ]
 }
 
 @test "a foreign writer is waited for, and named" {
@@ -384,4 +393,48 @@ c.execute("COMMIT")' &
 	for i in "${pids[@]}"; do wait "$i"; done
 	[ "$(sqlite3 a.db "select count(*) from job where status = 'done'")" = 200 ]
 	[ "$(sqlite3 a.db 'select status, result, cluster from job where n = -1')" = '10|10|10' ]
+}
+
+@test "a foreign writer in the way after a VACUUM INTO: it is not made twice" {
+	foreign_writer
+	sqlite-run -w 60 a.db "vacuum into 'copy.db'; pragma user_version; insert into t values(2, 2)" >out &
+	local writer=$!
+	until [ -s copy.db ] && flock -n a.db-turnstile true; do :; done
+	echo >&8
+	wait "$writer"
+	[ "$(cat out)" = 0 ]
+	[ "$(count)" = 2 ]
+	[ "$(count copy.db)" = 0 ]
+}
+
+@test "a database that is made while a stranger has it locked is WAL as well" {
+	rm a.db
+	mkfifo told go
+	python3 -c '
+import sqlite3
+c = sqlite3.connect("a.db", isolation_level=None)
+c.execute("begin exclusive")
+open("told", "w").close()
+open("go").readline()
+c.execute("rollback")' &
+	exec 8<>go
+	: <told
+	sqlite-run -w 60 a.db 'create table t(a)' &
+	local maker=$!
+	until [ -e a.db-turnstile ] && flock -n a.db-turnstile true; do :; done
+	echo >&8
+	wait "$maker"
+	[ "$(sqlite3 a.db 'pragma journal_mode')" = wal ]
+}
+
+@test "a long script costs what its statements cost" {
+	local i small large
+	sqlite-run a.db "$(for ((i = 0; i < 2000; i++)); do echo "insert into t values($i, 0);"; done)"
+	# SQLite would copy all that is left of it for each statement: a minute for these, else 0.2 s
+	{
+		for ((i = 2000; i < 22000; i++)); do echo "insert into t values($i, 0);"; done
+		head -c 16000000 /dev/zero | tr '\0' ' '
+	} >script
+	timeout 30 sqlite-run a.db <script
+	[ "$(count)" = 22000 ]
 }

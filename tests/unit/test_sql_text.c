@@ -35,6 +35,25 @@ static void a_word_is_in_upper_case(void **state)
 	assert_string_equal(word, "");
 }
 
+static void a_name_may_be_quoted(void **state)
+{
+	static const char *const quoted[] = {"Ab_1=", "\"Ab_1\"=", "'Ab_1'=", "`Ab_1`=", "[Ab_1]="};
+	static const char other[] = "'a b'=";
+	char name[8];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(quoted) / sizeof(quoted[0]); i++) {
+		const char *end = quoted[i] + strlen(quoted[i]);
+
+		assert_ptr_equal(hf_sql_name(quoted[i], end, name, sizeof(name)), end - 1);
+		assert_string_equal(name, "AB_1");
+	}
+	assert_string_equal(hf_sql_name(other, other + 6, name, sizeof(name)), "=");
+	assert_string_equal(name, "");
+	assert_ptr_equal(hf_sql_name(other, other + 4, name, sizeof(name)), other + 4);
+	assert_ptr_equal(hf_sql_name(other, other, name, sizeof(name)), other);
+}
+
 static void a_statement_ends_at_its_semicolon(void **state)
 {
 	static const char *const whole[] = {
@@ -69,6 +88,7 @@ static void a_position_counts_characters(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(space_and_comments_are_skipped),
 	cmocka_unit_test(a_word_is_in_upper_case),
+	cmocka_unit_test(a_name_may_be_quoted),
 	cmocka_unit_test(a_statement_ends_at_its_semicolon),
 	cmocka_unit_test(a_position_counts_characters),
 };
