@@ -94,10 +94,10 @@ static bool has_log(const char *path)
 	return found;
 }
 
-static enum hf_status open_file(struct hf_db *db, struct hf_err *err)
+static enum hf_status open_file(struct hf_db *db, bool create, struct hf_err *err)
 {
 	db->found_log = has_log(db->path);
-	return hf_sql_open(&db->sql, db->path, db->path, db->options.flags & HF_DB_CREATE, err);
+	return hf_sql_open(&db->sql, db->path, db->path, create, err);
 }
 
 enum hf_status hf_db_open(struct hf_db **result, const char *path,
@@ -120,7 +120,7 @@ enum hf_status hf_db_open(struct hf_db **result, const char *path,
 	}
 	db->options = *options;
 	if (!absent)
-		status = open_file(db, err);
+		status = open_file(db, options->flags & HF_DB_CREATE, err);
 	if (status == HF_OK)
 		*result = db;
 	else
@@ -183,18 +183,20 @@ static void disconnect(struct hf_db *db)
 	db->connected = db->prepared = false;
 }
 
-/* Under the turnstile: a database that is to be made, or to be in WAL mode; or, D6, another one. */
-static enum hf_status make(struct hf_db *db, struct hf_err *err)
+/* Under the turnstile: a database that is to be made, or to be in WAL mode; or, D6, another one,
+ * which a reader opens, but does not make. */
+static enum hf_status make(struct hf_db *db, bool reads, struct hf_err *err)
 {
+	bool create = db->options.flags & HF_DB_CREATE && !reads;
 	bool to_wal = db->options.flags & HF_DB_WAL, absent = false;
 	enum hf_status status;
 
 	if (db->sql && hf_sql_has_moved(db->sql))
 		disconnect(db);
 	if (!db->sql) {
-		status = look_at(db->path, db->options.flags & HF_DB_CREATE, &absent, err);
+		status = look_at(db->path, create, &absent, err);
 		if (status == HF_OK)
-			status = open_file(db, err);
+			status = open_file(db, create, err);
 		if (status != HF_OK)
 			return status;
 		to_wal = to_wal || absent;
@@ -239,7 +241,7 @@ enum begins { NOTHING, TO_WRITE, TO_READ };
 static enum hf_status attempt(struct hf_db *db, hf_db_work *before, void *context,
 			      enum begins begins, struct hf_err *err)
 {
-	enum hf_status status = make(db, err);
+	enum hf_status status = make(db, begins == TO_READ, err);
 
 	if (status == HF_OK && before && !db->prepared) {
 		status = before(context, err);

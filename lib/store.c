@@ -142,7 +142,7 @@ enum hf_status hf_store_begin_read(struct hf_store *store, const struct hf_store
 		return HF_NO;
 	status = hf_db_begin_read(store->db, err);
 	if (status != HF_OK)
-		return status;
+		return status == HF_NOINPUT ? HF_NO : status; /* removed meanwhile */
 	status = find_real(store, err);
 	if (status == HF_OK)
 		status = look_at_table(store, table, err);

@@ -265,3 +265,16 @@ barrier() {
 	[ "$(sqlite-lease list l.db)" = '' ]
 	sqlite-lease acquire -n l.db one two
 }
+
+@test "S3: a database that is removed while its lease is waited for is made anew" {
+	local waiter
+	sqlite-lease acquire l.db one
+	sqlite-lease acquire --wait 60s l.db one >token &
+	waiter=$!
+	await_watcher "$waiter"
+	# the holder of the turnstile may do so, and nobody makes it but under that
+	flock l.db-turnstile sh -c 'rm -f l.db l.db-wal l.db-shm; sleep 0.1; [ ! -e l.db ]'
+	wait "$waiter"
+	[ "$(cat token)" = 1 ]
+	[ "$(sqlite3 l.db 'pragma journal_mode')" = wal ]
+}
