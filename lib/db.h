@@ -84,10 +84,10 @@ enum hf_status hf_db_begin(struct hf_db *db, struct hf_err *err);
 typedef enum hf_status hf_db_work(void *context, struct hf_err *err);
 
 /* A whole transaction, from begin to commit. before (may be NULL) is called under the turnstile,
- * outside of any transaction, as some PRAGMAs want it; body inside. When somebody foreign was in the
- * way in body, which can only be on an attached database, both are called once more. The connection
- * is another one then, so statements are prepared in body. When he was in the way before that, what
- * was done stays done (a VACUUM INTO, which makes a file). */
+ * outside of any transaction, as some PRAGMAs want it; body inside. Where somebody foreign was in
+ * the way of body, which can only be on an attached database, both are called once more. The
+ * connection is another one then, so statements are prepared in body. Where he was in the way
+ * before that, what was done stays done (a VACUUM INTO, which makes a file). */
 enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *body, void *context,
 			      struct hf_err *err);
 
