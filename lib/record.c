@@ -211,8 +211,9 @@ static enum hf_status stage(struct record *r, struct hf_err *err)
 		return status;
 	if (has_snapshot(r)) /* what the index gets is not known yet: can it be changed at all? */
 		return hf_repo_prepare(r->repo, NULL, 0, err);
-	return hf_record_git_stage(&r->redo.git, r->repo, intent, r->files, intent->tip,
-				   r->hold.wait.deadline, err);
+	status = hf_record_git_stage(&r->redo.git, r->repo, intent, r->files, intent->tip,
+				     r->hold.wait.deadline, err);
+	return status == HF_OK ? hf_record_git_prepare(&r->redo.git, err) : status;
 }
 
 /* ---- COMMIT ---------------------------------------------------------------------------------- */

@@ -59,7 +59,8 @@
  *	index … ref		the record is staged. A user's commit may take it along; then the
  *				record's own commit finds its paths there already, and has the
  *				message and the id
- *	ref … forget		the commit is found by its id: the intent is deleted, and no more
+ *	ref … forget		the commit is found by its id: what a prune has taken of it is made
+ *				anew, the intent is deleted, and no more
  *	forget … end		done
  *
  * Blocks: other recorders and holdfast writers of this database and this repository; writers and

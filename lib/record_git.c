@@ -129,11 +129,14 @@ enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo
 		status = hf_fail(err, HF_OS, "cannot make a commit: out of memory");
 	if (status == HF_OK)
 		status = stage(g, files, tip, deadline, err);
-	if (status == HF_OK)
-		status = hf_repo_prepare(repo, g->changes, intent->file_count, err);
 	if (status != HF_OK)
 		hf_record_git_end(g);
 	return status;
+}
+
+enum hf_status hf_record_git_prepare(struct hf_record_git *g, struct hf_err *err)
+{
+	return hf_repo_prepare(g->repo, g->changes, g->intent->file_count, err);
 }
 
 void hf_record_git_end(struct hf_record_git *g)
@@ -349,8 +352,24 @@ static enum hf_status redo(struct hf_record_redo *r, struct hf_err *err)
 		       intent->ref);
 }
 
-enum hf_status hf_record_git_redo(struct hf_record_git *g, const struct hf_record_file *files,
-				  const char *tip, int64_t deadline, struct hf_err *err)
+/* Behind the ref, with all that was made. */
+static enum hf_status renew(struct hf_record_redo *r, struct hf_err *err)
+{
+	struct hf_repo *repo = r->g->repo;
+	enum hf_status status;
+
+	do {
+		status = make_target(r, !hf_repo_has_all(repo), err);
+		if (status == HF_OK)
+			status = hf_repo_keep(repo, err);
+	} while (status == HF_BUSY && hf_until(r->deadline) > 0);
+	return status;
+}
+
+static enum hf_status with(struct hf_record_git *g, const struct hf_record_file *files,
+			   const char *tip, int64_t deadline,
+			   enum hf_status (*act)(struct hf_record_redo *r, struct hf_err *err),
+			   char target[HF_OID_SIZE], struct hf_err *err)
 {
 	size_t count = g->intent->file_count;
 	struct hf_record_redo r = {
@@ -364,10 +383,44 @@ enum hf_status hf_record_git_redo(struct hf_record_git *g, const struct hf_recor
 
 	snprintf(r.tip, sizeof(r.tip), "%s", tip);
 	if (r.keep && r.is_kept)
-		status = redo(&r, err);
+		status = act(&r, err);
 	else
 		status = hf_fail(err, HF_OS, "cannot make a commit: out of memory");
 	free(r.keep);
 	free(r.is_kept);
+	memcpy(target, r.target, sizeof(r.target));
 	return status;
+}
+
+enum hf_status hf_record_git_redo(struct hf_record_git *g, const struct hf_record_file *files,
+				  const char *tip, int64_t deadline, struct hf_err *err)
+{
+	char target[HF_OID_SIZE];
+
+	return with(g, files, tip, deadline, redo, target, err);
+}
+
+enum hf_status hf_record_git_renew(struct hf_record_git *g, const struct hf_record_file *files,
+				   const char *tip, char target[HF_OID_SIZE], int64_t deadline,
+				   struct hf_err *err)
+{
+	return with(g, files, tip, deadline, renew, target, err);
+}
+
+static bool has_entry(struct hf_repo *repo, const char *commit, const char *path)
+{
+	struct hf_repo_change entry = {.path = path};
+
+	return hf_repo_entry(repo, commit, &entry, NULL) == HF_OK &&
+	       (entry.remove || hf_repo_has(repo, entry.oid));
+}
+
+bool hf_record_git_is_whole(struct hf_repo *repo, const struct hf_intent *intent,
+			    const char *commit, const char *tip)
+{
+	for (size_t i = 0; i < intent->file_count; i++)
+		if (!has_entry(repo, commit, intent->files[i].path) ||
+		    !has_entry(repo, tip, intent->files[i].path))
+			return false;
+	return true;
 }

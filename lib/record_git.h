@@ -43,16 +43,28 @@ enum hf_status hf_record_git_message(const char *text, const char *id, char **me
 enum hf_status hf_record_git_find(struct hf_repo *repo, const struct hf_intent *intent,
 				  const char *tip, char commit[HF_OID_SIZE], struct hf_err *err);
 
-/* Blobs of the files, which are staged or in place, the commit upon `tip`, and the new index beside
- * the old. To be ended. */
+/* Blobs of the files, which are staged or in place, and the commit upon `tip`. To be ended. */
 enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo,
 				   const struct hf_intent *intent,
 				   const struct hf_record_file *files, const char *tip,
 				   int64_t deadline, struct hf_err *err);
 
+/* The new index, beside the old: what it cannot take is refused. */
+enum hf_status hf_record_git_prepare(struct hf_record_git *g, struct hf_err *err);
+
 /* Index and ref. tip is the one that was staged upon. In g->commit stands the record's commit. */
 enum hf_status hf_record_git_redo(struct hf_record_git *g, const struct hf_record_file *files,
 				  const char *tip, int64_t deadline, struct hf_err *err);
+
+/* Is all there that the record's commit has of its paths, and that the branch has at tip? */
+bool hf_record_git_is_whole(struct hf_repo *repo, const struct hf_intent *intent,
+			    const char *commit, const char *tip);
+
+/* What was staged upon tip, and what others have committed of it upon that, is what stands in the
+ * branch already: it is kept (repo_keep.h), and durable. *target is where the branch was moved. */
+enum hf_status hf_record_git_renew(struct hf_record_git *g, const struct hf_record_file *files,
+				   const char *tip, char target[HF_OID_SIZE], int64_t deadline,
+				   struct hf_err *err);
 
 void hf_record_git_end(struct hf_record_git *g);
 

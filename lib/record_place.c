@@ -12,8 +12,8 @@
 /* Is the branch of the intent checked out here? A detached HEAD is that of one worktree only. */
 static bool is_on_branch(struct hf_repo *repo, const struct hf_intent *intent)
 {
-	char tip[HF_OID_SIZE], *ref = NULL;
-	bool is = hf_repo_head(repo, &ref, tip, NULL) == HF_OK && strcmp(ref, intent->ref) == 0;
+	char *ref = NULL;
+	bool is = hf_repo_branch(repo, &ref, NULL) == HF_OK && strcmp(ref, intent->ref) == 0;
 
 	free(ref);
 	if (is && strcmp(intent->ref, "HEAD") == 0)

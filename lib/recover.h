@@ -9,7 +9,8 @@
  * be done. What was done already is seen, not remembered:
  *
  *	the commit	a commit that bears the record's id, between the branch's tip and the tip
- *			that was seen. If it is there, so is the rest (record.h, R3)
+ *			that was seen. If it is there, so is the rest (record.h, R3), but for
+ *			what a prune has taken away since: that is made anew (redo.h)
  *	a file		by its content: that of before, or that which is to be
  *	an append	what was there before, and behind it the record, if it was done. Whatever
  *			else stands behind it was appended by others: the record comes after that

@@ -275,19 +275,35 @@ static enum hf_status correct_intent(const struct hf_redo *redo, const bool *cor
 	return status;
 }
 
-/* *tip is where the branch is, *done: the commit is there. */
-static enum hf_status look_for_commit(struct hf_redo *redo, char tip[HF_OID_SIZE], bool *done,
-				      struct hf_err *err)
+/* What has become of the commit. */
+struct seen {
+	char tip[HF_OID_SIZE]; /* where the branch is */
+	char upon[HF_OID_SIZE]; /* what it was before, if the tip is gone; the commit's parent if it
+				 * is done */
+	bool done;	       /* the commit is there */
+	bool gone;	       /* the tip leads to nothing */
+};
+
+static enum hf_status look_for_commit(struct hf_redo *redo, struct seen *seen, struct hf_err *err)
 {
+	struct hf_repo *repo = redo->repo;
+	const char *ref = redo->intent->ref;
 	enum hf_status status;
 
-	*done = false;
-	if (!redo->repo)
+	*seen = (struct seen){0};
+	if (!repo)
 		return HF_OK;
-	status = hf_repo_tip(redo->repo, redo->intent->ref, tip, err);
+	status = hf_repo_was(repo, ref, seen->tip, seen->upon, err);
+	seen->gone = status == HF_OK && seen->tip[0] && !hf_repo_has(repo, seen->tip);
+	if (seen->gone)
+		return HF_OK;
 	if (status == HF_OK)
-		status = hf_record_git_find(redo->repo, redo->intent, tip, redo->commit, err);
-	*done = status == HF_OK;
+		status = hf_repo_tip(repo, ref, seen->tip, err);
+	if (status == HF_OK)
+		status = hf_record_git_find(repo, redo->intent, seen->tip, redo->commit, err);
+	seen->done = status == HF_OK;
+	if (seen->done)
+		status = hf_repo_parent(repo, redo->commit, seen->upon, err);
 	return status == HF_NO ? HF_OK : status;
 }
 
@@ -301,6 +317,8 @@ static enum hf_status finish(struct hf_redo *redo, enum fate *fates, bool *corre
 	if (status == HF_OK && redo->repo)
 		status = hf_record_git_stage(&redo->git, redo->repo, redo->intent, redo->files, tip,
 					     redo->hold->wait.deadline, err);
+	if (status == HF_OK && redo->repo)
+		status = hf_record_git_prepare(&redo->git, err);
 	if (status == HF_OK)
 		status = correct_intent(redo, correct, err);
 	if (status == HF_OK)
@@ -311,20 +329,108 @@ static enum hf_status finish(struct hf_redo *redo, enum fate *fates, bool *corre
 	return status;
 }
 
+/* ---- done, and taken away ------------------------------------------------------------------- */
+
+/* What others have appended since is no part of what was committed. */
+static enum hf_status cut_append(struct hf_record_file *f, enum fate fate, struct hf_err *err)
+{
+	const struct hf_intent_file *plan = f->plan;
+	off_t size = plan->old_size + (off_t)plan->size;
+	enum hf_status status;
+	int fd;
+
+	if (plan->op != HF_RECORD_APPEND || fate != IS_DONE || f->st.st_size <= size)
+		return HF_OK;
+	fd = memfd_create("record", MFD_CLOEXEC);
+	if (fd < 0)
+		return read_failed(f, err);
+	status = hf_copy_file(f->fd, fd, NULL, f->path, "memory", err);
+	if (status == HF_OK && (sys_ftruncate(fd, size) < 0 || sys_fchmod(fd, f->st.st_mode) < 0))
+		status = read_failed(f, err);
+	if (status != HF_OK) {
+		sys_close(fd);
+		return status;
+	}
+	sys_close(f->fd);
+	f->fd = fd;
+	return HF_OK;
+}
+
+static enum hf_status cannot_renew(struct hf_redo *redo, const struct seen *seen,
+				   struct hf_err *err)
+{
+	/* a prune that is at work is the reason, so far, why it was tried at all */
+	if (!seen->gone &&
+	    hf_record_git_is_whole(redo->repo, redo->intent, redo->commit, seen->tip))
+		return hf_fail(err, HF_BUSY, "a 'git gc' or 'git prune' is at work in '%s'",
+			       hf_repo_workdir(redo->repo));
+	hf_fail(err, HF_DATA, "objects of '%s' at %.12s are gone, and cannot be made again",
+		redo->intent->ref, seen->tip);
+	hf_advise(err, "'git fsck' names them, 'git reflog %s' where it was before",
+		  redo->intent->ref);
+	return HF_DATA;
+}
+
+/* Is all of it there, and what was made anew the very same, or nobody pruning? */
+static bool is_kept(const struct hf_redo *redo, const struct seen *now)
+{
+	return now->done &&
+	       hf_record_git_is_whole(redo->repo, redo->intent, redo->commit, now->tip) &&
+	       (strcmp(redo->git.commit, redo->commit) == 0 || !hf_repo_is_pruned(redo->repo));
+}
+
+/* The branch leads to the commit, or did, and a prune that had looked before has removed objects,
+ * or may be about to. They are made once more: the same contents give the same names. */
+static enum hf_status renew(struct hf_redo *redo, enum fate *fates, bool *correct,
+			    const struct seen *seen, struct hf_err *err)
+{
+	const int64_t deadline = redo->hold->wait.deadline;
+	char target[HF_OID_SIZE] = "";
+	struct seen now;
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < redo->intent->file_count && status == HF_OK; i++) {
+		status = stage_found(redo, i, &fates[i], &correct[i], err);
+		if (status == HF_OK)
+			status = cut_append(&redo->files[i], fates[i], err);
+	}
+	if (status == HF_OK)
+		status = hf_record_git_stage(&redo->git, redo->repo, redo->intent, redo->files,
+					     seen->upon, deadline, err);
+	if (status == HF_OK)
+		status = hf_record_git_renew(&redo->git, redo->files, seen->upon, target, deadline,
+					     err);
+	if (status == HF_OK)
+		status = look_for_commit(redo, &now, err);
+	if (status == HF_OK && !is_kept(redo, &now))
+		status = cannot_renew(redo, &now, err);
+	hf_record_git_end(&redo->git);
+	return status;
+}
+
+static bool is_safe(const struct hf_redo *redo, const struct seen *seen)
+{
+	return !redo->repo ||
+	       (!seen->gone && !hf_repo_is_pruned(redo->repo) &&
+		hf_record_git_is_whole(redo->repo, redo->intent, redo->commit, seen->tip));
+}
+
 enum hf_status hf_redo_found(struct hf_redo *redo, struct hf_err *err)
 {
 	size_t count = redo->intent->file_count;
 	enum fate *fates = calloc(count + 1, sizeof(*fates));
-	bool *correct = calloc(count + 1, sizeof(*correct)), done = false;
-	char tip[HF_OID_SIZE] = "";
+	bool *correct = calloc(count + 1, sizeof(*correct));
+	struct seen seen;
 	enum hf_status status;
 
 	if (fates && correct)
-		status = look_for_commit(redo, tip, &done, err);
+		status = look_for_commit(redo, &seen, err);
 	else
 		status = hf_fail(err, HF_OS, "cannot finish a record: out of memory");
-	if (status == HF_OK && !done)
-		status = finish(redo, fates, correct, tip, err);
+	if (status == HF_OK && !seen.done && !seen.gone)
+		status = finish(redo, fates, correct, seen.tip, err);
+	else if (status == HF_OK && !is_safe(redo, &seen))
+		status = renew(redo, fates, correct, &seen, err);
 	free(fates);
 	free(correct);
 	return status == HF_OK ? hf_intent_delete(redo->hold->db, redo->intent->id, err) : status;

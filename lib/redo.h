@@ -12,6 +12,14 @@
  * finds an intent: it asks of each file what has become of it (recover.h, V1 to V4), stages what is
  * still to be done, and then does the same.
  *
+ * A commit that is there may lack objects: its recorder was killed behind the ref, before it had
+ * kept them from a prune that had looked before (repo_keep.h). Even the commit itself may be gone;
+ * then the branch leads to nothing, and its log says upon what it stood. So hf_redo_found() looks
+ * whether all is there that the commit has of the record's paths, and makes it anew from the intent
+ * if not, or if somebody may be pruning: the same contents upon the same commit give the same
+ * names. What cannot be made again (a file was appended to, and has been rewritten since; a commit
+ * that was signed is gone) is left.
+ *
  * The caller holds everything that is touched (record_hold.h). Neither ends the transaction that
  * deletes the intent, and so neither makes that durable; hf_redo_found() may, before anything is
  * changed, commit a correction of the intent and begin another one.

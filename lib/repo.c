@@ -279,6 +279,28 @@ enum hf_status hf_repo_tip(struct hf_repo *repo, const char *ref, char tip[HF_OI
 	return repo->ops->tip(repo, ref, tip, err);
 }
 
+enum hf_status hf_repo_branch(struct hf_repo *repo, char **ref, struct hf_err *err)
+{
+	return repo->ops->head(repo, ref, err);
+}
+
+enum hf_status hf_repo_was(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
+			   char before[HF_OID_SIZE], struct hf_err *err)
+{
+	return repo->ops->was(repo, ref, tip, before, err);
+}
+
+enum hf_status hf_repo_parent(struct hf_repo *repo, const char *commit, char parent[HF_OID_SIZE],
+			      struct hf_err *err)
+{
+	return repo->ops->parent(repo, commit, parent, err);
+}
+
+bool hf_repo_has(struct hf_repo *repo, const char *oid)
+{
+	return repo->ops->has(repo, oid);
+}
+
 enum hf_status hf_repo_find(struct hf_repo *repo, const char *tip, const char *base,
 			    const char *trailer, char commit[HF_OID_SIZE], struct hf_err *err)
 {

@@ -102,6 +102,17 @@ enum hf_status hf_repo_head(struct hf_repo *repo, char **ref, char tip[HF_OID_SI
 enum hf_status hf_repo_tip(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
 			   struct hf_err *err);
 
+/* Only the first of these; and where ref is, though the commit be gone, and where it was before, as
+ * its log says ("": that is not known). */
+enum hf_status hf_repo_branch(struct hf_repo *repo, char **ref, struct hf_err *err);
+enum hf_status hf_repo_was(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
+			   char before[HF_OID_SIZE], struct hf_err *err);
+
+/* A commit's first parent; "": it has none. And: is there such an object? */
+enum hf_status hf_repo_parent(struct hf_repo *repo, const char *commit, char parent[HF_OID_SIZE],
+			      struct hf_err *err);
+bool hf_repo_has(struct hf_repo *repo, const char *oid);
+
 /* The content of fd, a regular file, from its beginning, as `git add` of tree_path would store it.
  * It is stored when hf_repo_commit() or hf_repo_index() has returned. */
 enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,

@@ -64,6 +64,13 @@ struct hf_repo_ops {
 	enum hf_status (*head)(struct hf_repo *repo, char **ref, struct hf_err *err);
 	enum hf_status (*tip)(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
 			      struct hf_err *err);
+	/* Where ref is, though nothing be there, and where its log says that it was before: "" if
+	 * that is not known. */
+	enum hf_status (*was)(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
+			      char before[HF_OID_SIZE], struct hf_err *err);
+	enum hf_status (*parent)(struct hf_repo *repo, const char *commit,
+				 char parent[HF_OID_SIZE], struct hf_err *err);
+	bool (*has)(struct hf_repo *repo, const char *oid);
 	enum hf_status (*blob)(struct hf_repo *repo, const char *path, int fd,
 			       char oid[HF_OID_SIZE], struct hf_err *err);
 	/* The index file `name` in the Git directory (repo_index.h): read it whole; change what was

@@ -73,6 +73,52 @@ static enum hf_status tip(struct hf_repo *repo, const char *ref, char oid[HF_OID
 					     : HF_OK;
 }
 
+static enum hf_status was(struct hf_repo *repo, const char *ref, char now[HF_OID_SIZE],
+			  char before[HF_OID_SIZE], struct hf_err *err)
+{
+	const git_reflog_entry *last;
+	git_reflog *log = NULL;
+	git_oid oid;
+	int code = git_reference_name_to_id(&oid, hf_git2(repo)->repo, ref);
+
+	now[0] = before[0] = '\0';
+	if (code)
+		return code == GIT_ENOTFOUND
+			       ? HF_OK
+			       : hf_git2_failed(code, err, "read the commit of", ref);
+	git_oid_tostr(now, HF_OID_SIZE, &oid);
+	if (git_reflog_read(&log, hf_git2(repo)->repo, ref) == 0 &&
+	    (last = git_reflog_entry_byindex(log, 0)) &&
+	    git_oid_equal(git_reflog_entry_id_new(last), &oid) &&
+	    !git_oid_is_zero(git_reflog_entry_id_old(last)))
+		git_oid_tostr(before, HF_OID_SIZE, git_reflog_entry_id_old(last));
+	git_reflog_free(log);
+	return HF_OK;
+}
+
+static enum hf_status parent(struct hf_repo *repo, const char *of, char oid[HF_OID_SIZE],
+			     struct hf_err *err)
+{
+	git_commit *commit = NULL;
+	git_oid id;
+	int code = git_oid_fromstr(&id, of);
+
+	oid[0] = '\0';
+	if (!code)
+		code = git_commit_lookup(&commit, hf_git2(repo)->repo, &id);
+	if (!code && git_commit_parentcount(commit))
+		git_oid_tostr(oid, HF_OID_SIZE, git_commit_parent_id(commit, 0));
+	git_commit_free(commit);
+	return code ? hf_git2_failed(code, err, "read commit", of) : HF_OK;
+}
+
+static bool has(struct hf_repo *repo, const char *oid)
+{
+	git_oid id;
+
+	return git_oid_fromstr(&id, oid) == 0 && git_odb_exists(hf_git2(repo)->odb, &id);
+}
+
 /* A ref that is locked here; HF_NO: it is not at `tip`. */
 static enum hf_status move_locked(struct hf_repo *repo, git_transaction *transaction,
 				  const char *ref, const char *was, const char *commit,
@@ -176,6 +222,9 @@ const struct hf_repo_ops hf_repo_git2 = {
 	.ignored = ignored,
 	.head = head,
 	.tip = tip,
+	.was = was,
+	.parent = parent,
+	.has = has,
 	.blob = hf_git2_blob,
 	.index_open = hf_git2_index_open,
 	.index_change = hf_git2_index_change,

@@ -118,30 +118,63 @@ enum hf_status hf_git2_tree(struct hf_repo *repo, const char *parent,
 	return hf_tree_change(&store, base, changes, count, oid, err);
 }
 
+/* From a tree, down to the entry at path; GIT_ENOTFOUND and *absent: there is none. That a tree on
+ * the way is not there is another thing. tree is freed. */
+static int descend(struct hf_repo *repo, git_tree *tree, const char *path, git_tree_entry **found,
+		   bool *absent)
+{
+	int code = 0;
+
+	while (!code) {
+		size_t len = strcspn(path, "/");
+		char *name = strndup(path, len);
+		const git_tree_entry *entry = name ? git_tree_entry_byname(tree, name) : NULL;
+		git_tree *below = NULL;
+
+		free(name);
+		*absent = name && (!entry || (path[len] &&
+					      git_tree_entry_type(entry) != GIT_OBJECT_TREE));
+		if (!name || *absent)
+			code = name ? GIT_ENOTFOUND : GIT_ERROR;
+		else if (!path[len])
+			break;
+		else
+			code = git_tree_lookup(&below, hf_git2(repo)->repo,
+					       git_tree_entry_id(entry));
+		git_tree_free(tree);
+		tree = below;
+		path += len + !!path[len];
+	}
+	if (!code)
+		code = git_tree_entry_dup(found, git_tree_entry_byname(tree, path));
+	git_tree_free(tree);
+	return code;
+}
+
 enum hf_status hf_git2_entry(struct hf_repo *repo, const char *commit,
 			     struct hf_repo_change *change, struct hf_err *err)
 {
 	git_commit *object = NULL;
-	git_tree *of = NULL;
+	git_tree *tree = NULL;
 	git_tree_entry *found = NULL;
+	bool absent = false;
 	git_oid id;
 	int code = git_oid_fromstr(&id, commit);
 
 	if (!code)
 		code = git_commit_lookup(&object, hf_git2(repo)->repo, &id);
 	if (!code)
-		code = git_commit_tree(&of, object);
+		code = git_commit_tree(&tree, object);
 	if (!code)
-		code = git_tree_entry_bypath(&found, of, change->path);
-	change->remove = code == GIT_ENOTFOUND && of;
+		code = descend(repo, tree, change->path, &found, &absent);
+	change->remove = absent;
 	if (!code) {
 		change->mode = (unsigned int)git_tree_entry_filemode(found);
 		git_oid_tostr(change->oid, sizeof(change->oid), git_tree_entry_id(found));
 	}
 	git_tree_entry_free(found);
-	git_tree_free(of);
 	git_commit_free(object);
-	return code && !change->remove ? hf_git2_failed(code, err, "read commit", commit) : HF_OK;
+	return code && !absent ? hf_git2_failed(code, err, "read commit", commit) : HF_OK;
 }
 
 enum hf_status hf_git2_commit(struct hf_repo *repo, const char *tree_id, const char *parent,

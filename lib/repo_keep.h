@@ -29,6 +29,8 @@
  *	K3  An object is made as a loose one of its own, new, even where a pack has it: the pack may
  *	    be one of those that are just removed. (Git's plumbing gives such a pack a new date.)
  *	    One that is loose already gets a new date: loose.h, L2.
+ *	    Who finishes the record of one that was killed behind the ref does the same, since it
+ *	    may have been killed before this (redo.h).
  *	K4  An object that goes before the COMMIT is no error of the record's: HF_BUSY, and it is
  *	    made again, to the deadline.
  *

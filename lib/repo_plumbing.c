@@ -178,6 +178,52 @@ static enum hf_status tip(struct hf_repo *repo, const char *ref, char oid[HF_OID
 	return status;
 }
 
+/* What this names, without a look at the object; "": nothing. */
+static enum hf_status resolve(struct hf_repo *repo, const char *name, char oid[HF_OID_SIZE],
+			      struct hf_err *err)
+{
+	struct hf_git_out out;
+	enum hf_status status = hf_git_ask(repo, &out, err, "rev-parse", "--verify", "-q", name);
+
+	oid[0] = '\0';
+	if (status == HF_OK && !out.status)
+		return hf_git_oid(&out, "read the commit of", name, oid, err);
+	if (status == HF_OK)
+		hf_git_free(&out);
+	return status;
+}
+
+static enum hf_status was(struct hf_repo *repo, const char *ref, char now[HF_OID_SIZE],
+			  char before[HF_OID_SIZE], struct hf_err *err)
+{
+	char name[4096];
+	enum hf_status status = resolve(repo, ref, now, err);
+
+	snprintf(name, sizeof(name), "%s@{1}", ref);
+	return status == HF_OK ? resolve(repo, name, before, err) : status;
+}
+
+static enum hf_status parent(struct hf_repo *repo, const char *commit, char oid[HF_OID_SIZE],
+			     struct hf_err *err)
+{
+	char name[HF_OID_SIZE + 2];
+
+	snprintf(name, sizeof(name), "%s^", commit);
+	return resolve(repo, name, oid, err);
+}
+
+static bool has(struct hf_repo *repo, const char *oid)
+{
+	struct hf_git_out out;
+	bool is = hf_git_ask(repo, &out, NULL, "cat-file", "-e", oid) == HF_OK;
+
+	if (!is)
+		return false;
+	is = !out.status;
+	hf_git_free(&out);
+	return is;
+}
+
 static enum hf_status move(struct hf_repo *repo, const char *ref, const char *was,
 			   const char *commit, const char *reflog, const struct hf_repo_who *who,
 			   struct hf_err *err)
@@ -377,6 +423,9 @@ const struct hf_repo_ops hf_repo_plumbing = {
 	.ignored = ignored,
 	.head = head,
 	.tip = tip,
+	.was = was,
+	.parent = parent,
+	.has = has,
 	.blob = hf_git_blob,
 	.index_open = open_index,
 	.index_change = change_index,

@@ -877,10 +877,7 @@ start_stopped() {
 	local backend
 
 	for backend in libgit2 plumbing; do
-		[ $backend = libgit2 ] || {
-			git config core.repositoryFormatVersion 1
-			git config extensions.worktreeConfig true
-		}
+		[ $backend = libgit2 ] || by_plumbing
 		start_stopped $backend
 		[ "$(git log -1 --format=%s)" != "record $backend" ]
 		start_pruner
@@ -893,14 +890,94 @@ start_stopped() {
 	done
 }
 
+# A record that start_stopped has begun is killed and begun again until it dies behind the ref's
+# move, at the first thing that it does there. $1 is the back end.
+kill_behind_ref() {
+	local n head call=fsync
+
+	head=$(git rev-parse HEAD)
+	[ "$1" = libgit2 ] || call=syncfs
+	kill -KILL $recorder
+	wait $recorder || :
+	for n in {1..30}; do
+		HOLDFAST_FAULT="$call#$n:kill" run -137 "$HF_FAULT_BIN/atomic-record" \
+			--recover --sqlite "$db" --git .
+		[ "$(git rev-parse HEAD)" = "$head" ] || break
+	done
+	[ "$(git rev-parse HEAD)" != "$head" ]
+	[ "$(intents)" = 1 ]
+}
+
+@test "R10: killed behind the ref, while a git prune --expire=now has looked before" {
+	local backend recorder n=1 when
+
+	for backend in libgit2 plumbing; do
+		[ $backend = libgit2 ] || by_plumbing
+		for when in before after; do
+			start_stopped $backend-$when
+			start_pruner
+			kill_behind_ref $backend
+			# it removes what the branch leads to by now, or is still to do so
+			[ $when = after ] || end_pruner
+			atomic-record --recover --sqlite "$db" --git .
+			[ $when = before ] || end_pruner
+			n=$((n + 1))
+			[ "$(intents)" = 0 ]
+			[ "$(commits)" = $n ]
+			[ "$(git log -1 --format=%s)" = "record $backend-$when" ]
+			git fsck --strict --no-dangling
+			[ -z "$(git status --porcelain)" ]
+		done
+	done
+}
+
+@test "R10: each object of a record that was killed behind the ref is made anew" {
+	local backend recorder n=1 what oid
+
+	for backend in libgit2 plumbing; do
+		[ $backend = libgit2 ] || by_plumbing
+		for what in HEAD 'HEAD^{tree}' HEAD:notes HEAD:ledger; do
+			n=$((n + 1))
+			start_stopped $n
+			kill_behind_ref $backend
+			oid=$(git rev-parse "$what")
+			# others have appended since, and changed
+			echo more >>ledger
+			echo other >notes/$n
+			rm -f ".git/objects/${oid:0:2}/${oid:2}"
+			atomic-record --recover --sqlite "$db" --git .
+			[ "$(intents)" = 0 ]
+			[ "$(commits)" = $n ]
+			git fsck --strict --no-dangling
+			[ "$(git show HEAD:notes/$n)" = 'a note' ]
+			git checkout -q .
+			[ -z "$(git status --porcelain)" ]
+		done
+	done
+}
+
+@test "R10: what was killed behind the ref, and cannot be made again, is left" {
+	local recorder oid
+
+	start_stopped a
+	kill_behind_ref libgit2
+	oid=$(git rev-parse HEAD:ledger)
+	echo rewritten >ledger
+	mv ".git/objects/${oid:0:2}/${oid:2}" ../object
+	run -1 atomic-record --recover --sqlite "$db" --git .
+	[[ $output == *'is left unfinished: objects of '*' are gone, and cannot be made again'* ]]
+	[ "$(intents)" = 1 ]
+	mv ../object ".git/objects/${oid:0:2}/${oid:2}"
+	atomic-record --recover --sqlite "$db" --git .
+	[ "$(intents)" = 0 ]
+	git fsck --strict --no-dangling
+}
+
 @test "R10: a git prune --expire=now before the commit point: made again, or 75" {
 	local backend recorder options
 
 	for backend in libgit2 plumbing; do
-		[ $backend = libgit2 ] || {
-			git config core.repositoryFormatVersion 1
-			git config extensions.worktreeConfig true
-		}
+		[ $backend = libgit2 ] || by_plumbing
 		for options in -n -w10s; do
 			# at the first file that it gives a name, or removes
 			HOLDFAST_FAULT='fsync#3:stop' "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
