@@ -216,8 +216,8 @@ static bool thread_has_other_child(pid_t pid, const char *thread, pid_t child)
 	if (!f)
 		return false;
 	while (!found && fscanf(f, "%d", &other) == 1)
-		found = other != child && hf_proc_read(other, &proc) && proc.state != 'Z' &&
-			!is_piped_to_us(other);
+		found = other != child && hf_proc_read(other, &proc) &&
+			!hf_proc_is_zombie(&proc) && !is_piped_to_us(other);
 	fclose(f);
 	return found;
 }

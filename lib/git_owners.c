@@ -277,23 +277,39 @@ static enum where where_is(const struct search *s, pid_t pid, bool is_git)
 	return shares_mounts(pid) ? w.git_dir : HERE;
 }
 
+/* The process as it is. false: it is gone, or *unseen says that it is not to be read. */
+static bool read_process(pid_t pid, struct hf_proc *proc, pid_t *unseen)
+{
+	if (hf_proc_read(pid, proc))
+		return true;
+	if (errno != ENOENT && errno != ESRCH)
+		*unseen = pid;
+	return false;
+}
+
 static void look_at(const struct search *s, pid_t pid)
 {
 	struct hf_proc proc, now;
 	enum where where;
+	pid_t shown;
 	bool is_git;
 
-	if (!hf_proc_read(pid, &proc))
+	if (!read_process(pid, &proc, &s->found->unseen))
 		return;
 	is_git = hf_git_is_name(proc.name);
 	if ((!is_git && !is_other_writer(proc.name)) || !has_uid(pid, s->of->st.st_uid) ||
 	    (s->of->seen && proc.start > s->of->seen) || hf_proc_is_zombie(&proc) ||
 	    hf_evidence_is_later(&proc, &s->of->st))
 		return;
-	where = where_is(s, pid, is_git);
+	shown = hf_proc_shown(pid);
+	where = where_is(s, shown, is_git);
 	/* one that ends while it is looked at shows only half of itself */
-	if (!hf_proc_read(pid, &now) || now.start != proc.start || hf_proc_is_zombie(&now))
+	if (!read_process(pid, &now, &s->found->unseen) || now.start != proc.start ||
+	    hf_proc_is_zombie(&now))
 		return;
+	/* and one whose first thread does, nothing */
+	if (hf_proc_shown(pid) != shown)
+		where = UNSEEN;
 	switch (where) {
 	case HERE:
 		if (hf_proc_is_ancestor(pid))
@@ -326,7 +342,7 @@ bool hf_git_works_elsewhere(const struct hf_gitdir *git, pid_t pid)
 	const struct hf_git_owners_of of = {.git = git};
 	struct search s = {.of = &of};
 
-	return begin(&s) && where_is(&s, pid, true) == ELSEWHERE;
+	return begin(&s) && where_is(&s, hf_proc_shown(pid), true) == ELSEWHERE;
 }
 
 void hf_git_owners_find(const struct hf_git_owners_of *of, struct hf_git_owners *owners)

@@ -30,7 +30,8 @@
  * the worktree or the repository: a Java server that has nothing to do with it would else be in the
  * way for ever.
  *
- * A paused process (SIGSTOP) is as alive as any. A zombie is dead.
+ * A paused process (SIGSTOP) is as alive as any, and so is one of which only the first thread has
+ * ended. A zombie is dead.
  *
  * A snapshot, of half a second at most. Nothing is changed or waited for. Thread-safe.
  */

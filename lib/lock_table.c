@@ -214,7 +214,7 @@ static bool lives(pid_t pid)
 	struct hf_proc proc;
 
 	if (hf_proc_read(pid, &proc))
-		return proc.state != 'Z';
+		return !hf_proc_is_zombie(&proc);
 	return kill(pid, 0) == 0 || errno == EPERM;
 }
 

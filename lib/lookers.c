@@ -127,11 +127,15 @@ static enum hf_status ask_kernel(int fd)
 
 static void look_at(int proc, const char *number, struct search *s)
 {
-	int dir = openat(proc, number, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	pid_t pid = atoi(number);
+	pid_t shown = hf_proc_shown(pid);
+	char name[16];
 	struct stat cwd;
 	bool writes;
+	int dir;
 
+	snprintf(name, sizeof(name), "%d", (int)shown);
+	dir = openat(proc, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0) {
 		s->found->hidden |= errno != ENOENT && errno != ESRCH;
 		return;
@@ -153,6 +157,8 @@ static void look_at(int proc, const char *number, struct search *s)
 			s->found->worker = pid;
 	}
 	close(dir);
+	/* its first thread has ended meanwhile */
+	s->found->hidden |= hf_proc_shown(pid) != shown;
 }
 
 void hf_lookers_find(int fd, int place, pid_t inner, struct hf_lookers *lookers)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "proc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -76,15 +77,44 @@ bool hf_proc_read_self(struct hf_proc *proc)
 	       proc->pid == getpid();
 }
 
+static bool has_ended(const struct hf_proc *proc)
+{
+	return proc->state == 'Z' || proc->state == 'X';
+}
+
+/* Has it other threads than the first? */
+static bool has_threads(pid_t pid, char path[32])
+{
+	struct stat st;
+
+	snprintf(path, 32, "/proc/%d/task", (int)pid);
+	return stat(path, &st) == 0 && st.st_nlink > 2 + 1;
+}
+
 bool hf_proc_is_zombie(const struct hf_proc *proc)
 {
 	char path[32];
-	struct stat st;
 
-	if (proc->state != 'Z' && proc->state != 'X')
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)proc->pid);
-	return stat(path, &st) < 0 || st.st_nlink <= 2 + 1;
+	return has_ended(proc) && !has_threads(proc->pid, path);
+}
+
+pid_t hf_proc_shown(pid_t pid)
+{
+	struct dirent *entry;
+	struct hf_proc proc;
+	pid_t shown = pid;
+	char path[32];
+	DIR *dir;
+
+	if (!has_threads(pid, path) || !hf_proc_read(pid, &proc) || !has_ended(&proc))
+		return pid;
+	dir = opendir(path);
+	while (dir && shown == pid && (entry = readdir(dir)))
+		if (hf_proc_read(atoi(entry->d_name), &proc) && !has_ended(&proc))
+			shown = proc.pid;
+	if (dir)
+		closedir(dir);
+	return shown;
 }
 
 bool hf_proc_descends(pid_t pid, pid_t ancestor)

@@ -38,6 +38,11 @@ bool hf_proc_read_self(struct hf_proc *proc);
 /* Has it ended, and waits only for its parent to be told? Not if only its first thread has. */
 bool hf_proc_is_zombie(const struct hf_proc *proc);
 
+/* Of /proc/PID/fd, cwd, cmdline and the like nothing is left when a process's first thread has
+ * ended, though others live and have all of it. Then the ID of one of these, whose /proc/ID shows
+ * it; else pid. */
+pid_t hf_proc_shown(pid_t pid);
+
 /* Is pid this process, or one of its ancestors? false where it cannot be known. */
 bool hf_proc_is_ancestor(pid_t pid);
 

@@ -202,6 +202,7 @@ bool hf_lock_held_by_any(pid_t pid, hf_lock_each *each, void *context)
 	bool go_on = true, closed = false;
 	DIR *dir;
 
+	pid = hf_proc_shown(pid);
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	dir = opendir(path);
 	if (!dir)
@@ -284,7 +285,8 @@ pid_t hf_lock_holder(int fd)
 		const struct hf_lock_record *r = &records.at[i];
 
 		if (!r->waits && r->pid != getpid() && hf_lock_id_equal(&r->id, &id) &&
-		    hf_proc_read(r->pid, &proc) && proc.state != 'Z' && holds(r->pid, &id, true))
+		    hf_proc_read(r->pid, &proc) && !hf_proc_is_zombie(&proc) &&
+		    holds(r->pid, &id, true))
 			found = r->pid;
 	}
 	hf_lock_records_free(&records);

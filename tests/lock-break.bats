@@ -106,6 +106,21 @@ await_left() {
 	await_judged locks/z
 }
 
+@test "who has it, or works there, and whose first thread has ended" {
+	: >locks/z
+	old locks/z
+	mkfifo go
+	leaderless locks worker
+	await_left 'works in its directory' locks/z
+	let_go
+	mkdir locks/below
+	leaderless locks/below holder 'kept = open("../z", "a")'
+	await_left 'open for writing' locks/z
+	[[ $output == *"PID $holder "* ]]
+	let_go
+	await_judged locks/z
+}
+
 @test "what cannot be judged is left, unless one is alone" {
 	printf 'rubbish \e[31m\n' >locks/x
 	old locks/x

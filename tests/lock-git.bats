@@ -201,6 +201,17 @@ in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
 	let_go
 }
 
+@test "a Git lives whose first thread has ended" {
+	leaderless repo git
+	touch repo/.git/index.lock
+	run -75 lock-run -n --git repo true
+	[[ $output == *"PID $holder "*"could have made it, lives"* ]]
+	[ -e repo/.git/index.lock ]
+	let_go || :
+	lock-run -n --git repo true
+	in_quarantine index.lock
+}
+
 # One lock-run, stopped at call $1 for as long as it takes until another Git holds index.lock. Fails
 # if it was not stopped.
 other_git_at() {

@@ -81,6 +81,41 @@ let_go() {
 	wait "$holder"
 }
 
+# Somebody who locks nothing makes $2 anew while "$@" behind it, a tool, stands before call $1; what
+# he has made is never moved, and the tool's status is in $status.
+made_anew_at() {
+	local call=$1 lock=$2 tool before
+
+	shift 2
+	HOLDFAST_FAULT="$call:stop" "$HF_FAULT_BIN/$1" "${@:2}" >>log 2>&1 3>&- &
+	tool=$!
+	await is_stopped "$tool"
+	rm "$lock"
+	echo $$ >"$lock"
+	before=$(stat -c %z "$lock")
+	kill -CONT "$tool"
+	status=0
+	wait "$tool" || status=$?
+	[ "$(stat -c %z "$lock")" = "$before" ]
+}
+is_stopped() { [ "$(ps -o state= "$1")" = T ]; }
+
+# In directory $1, a process that is called $2, until it is let go. Its first thread has ended, and
+# for /proc/PID it has no files, no directory and no words any more. $3 is Python that it runs
+# before.
+leaderless() {
+	ln -sf "$(python3 -c 'import sys; print(sys.executable)')" "$2"
+	bg env -C "$1" "$PWD/$2" -c "
+import ctypes, threading
+${3-}
+go = '$PWD/go'
+threading.Thread(target=lambda: open(go).read()).start()
+ctypes.CDLL(None).pthread_exit(None)"
+	holder=$!
+	await has_no_leader "$holder"
+}
+has_no_leader() { [ "$(ps -o state= "$1")" = Z ]; }
+
 # Process $1 (-1: one that the kernel does not name) waits for a lock, in the kernel's records.
 waits() { grep -q -e "-> [A-Z]* *ADVISORY *[A-Z]* $1 " /proc/locks; }
 
