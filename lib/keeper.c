@@ -20,6 +20,7 @@
 #include "fd.h"
 #include "keeper_serve.h"
 #include "proc.h"
+#include "spawn.h"
 #include "sys.h"
 
 enum { MOST_DESCRIPTORS = 65536, KICK_US = 1000 };
@@ -309,6 +310,7 @@ enum hf_status hf_keeper_start(const struct hf_keeper_plan *plan, struct hf_kept
 		status = hf_fail_errno(err, "cannot make a keeper");
 		goto out;
 	}
+	hf_keep_children();
 	pid = sys_fork();
 	if (pid == 0) {
 		hf_fault_forked();

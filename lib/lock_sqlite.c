@@ -55,7 +55,7 @@ static enum hf_status open_turn(struct hf_lock *lock, struct hf_err *err)
 	if (!s)
 		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
 	s->look = (struct hf_sqlite_look){-1, -1};
-	s->hold.fd = -1;
+	s->hold.fd = s->hold.process = -1;
 	status = find(&s->db, lock->path, &st, err);
 	if (status != HF_OK) {
 		free(s);

@@ -142,10 +142,17 @@ static enum hf_status cannot_run(const char *name, int errnum, struct hf_err *er
 	return (enum hf_status)(missing ? 127 : 126);
 }
 
+void hf_keep_children(void)
+{
+	struct sigaction action;
+
+	if (sigaction(SIGCHLD, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+		signal(SIGCHLD, SIG_DFL);
+}
+
 enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command,
 			struct hf_err *err)
 {
-	struct sigaction action;
 	char **script = script_words(command->argv);
 	volatile int failed = 0;
 	sigset_t block;
@@ -154,9 +161,7 @@ enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command
 	if (!script)
 		return hf_fail_errno_as(err, HF_OS, "cannot make a process for '%s'",
 					command->argv[0]);
-	/* ignored SIGCHLD would reap the command behind our back */
-	if (sigaction(SIGCHLD, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
-		signal(SIGCHLD, SIG_DFL);
+	hf_keep_children();
 	forwardable(&block);
 	if (sigprocmask(SIG_BLOCK, &block, &child->old_mask) < 0)
 		return hf_fail_errno_as(err, HF_OS, "cannot run '%s'", command->argv[0]);

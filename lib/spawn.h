@@ -48,6 +48,10 @@ struct hf_child {
 	int asked;
 };
 
+/* Where SIGCHLD is ignored the kernel reaps our children behind our back, and their PIDs are used
+ * again while we know them: from here on it is not. */
+void hf_keep_children(void);
+
 /* A message "cannot run 'x': why", and status 126 or 127 (cast), or HF_OS (no process to be had).
  * On failure the signal mask is restored. */
 enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command,

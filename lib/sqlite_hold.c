@@ -20,6 +20,7 @@
 #include "keeper_ask.h"
 #include "path.h"
 #include "proc.h"
+#include "spawn.h"
 #include "sys.h"
 
 #define HELPER "sqlite-run"
@@ -131,24 +132,40 @@ static enum hf_status dumb_helper(const char *path, pid_t pid, struct hf_err *er
 	return HF_BUSY;
 }
 
-/* It ends by itself when the pipe does. A child that the command left behind may keep that open;
- * killing the helper does no harm then, since it has changed nothing. false: it goes on. */
-static bool end_helper(pid_t pid, bool lent)
+static int wait_for(const struct hf_sqlite_hold *hold, siginfo_t *info, int how)
 {
-	struct pollfd end = {.fd = pidfd_open(pid, 0), .events = POLLIN};
-	bool ended = end.fd >= 0 && poll(&end, 1, PATIENCE_MS) > 0;
-
-	if (!ended && !lent)
-		kill(pid, SIGKILL);
-	if (end.fd >= 0)
-		sys_close(end.fd);
-	return ended || !lent;
+	return hold->process >= 0 ? waitid(P_PIDFD, (id_t)hold->process, info, WEXITED | how)
+				  : waitid(P_PID, (id_t)hold->pid, info, WEXITED | how);
 }
 
-static void reap(pid_t pid)
+bool hf_sqlite_hold_lost(const struct hf_sqlite_hold *hold)
 {
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	siginfo_t info = {0};
+
+	return hold->pid > 0 &&
+	       (wait_for(hold, &info, WNOHANG | WNOWAIT) < 0 || info.si_pid == hold->pid);
+}
+
+static void reap(const struct hf_sqlite_hold *hold)
+{
+	siginfo_t info;
+
+	while (wait_for(hold, &info, 0) < 0 && errno == EINTR)
 		;
+}
+
+/* It ends by itself when the pipe does. A child that the command left behind may keep that open;
+ * killing the helper does no harm then, since it has changed nothing. false: it goes on. */
+static bool end_helper(const struct hf_sqlite_hold *hold, bool lent)
+{
+	struct pollfd end = {.fd = hold->process, .events = POLLIN};
+	bool ended = end.fd >= 0 && poll(&end, 1, PATIENCE_MS) > 0;
+
+	if (!ended && !lent && end.fd >= 0)
+		syscall(SYS_pidfd_send_signal, end.fd, SIGKILL, NULL, 0);
+	else if (!ended && !lent && !hf_sqlite_hold_lost(hold))
+		kill(hold->pid, SIGKILL);
+	return ended || !lent;
 }
 
 /* Z6. It has a session of its own, unless it has not come so far. */
@@ -191,7 +208,7 @@ enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *pat
 	enum hf_status status;
 	pid_t pid;
 
-	*hold = (struct hf_sqlite_hold){.fd = -1};
+	*hold = (struct hf_sqlite_hold){.process = -1, .fd = -1};
 	find_helper(helper);
 	if (pipe2(in, O_CLOEXEC) < 0)
 		return hf_fail_errno(err, "cannot freeze '%s'", path);
@@ -201,6 +218,7 @@ enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *pat
 		sys_close(in[1]);
 		return status;
 	}
+	hf_keep_children();
 	pid = fork();
 	if (pid == 0)
 		become(helper, path, in[0], out[1]);
@@ -213,13 +231,13 @@ enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *pat
 	if (status == HF_OK) {
 		int high = hf_fd_high(in[1]);
 
-		hold->fd = high < 0 ? in[1] : high;
-		hold->pid = pid;
+		*hold = (struct hf_sqlite_hold){
+			.pid = pid, .process = pidfd_open(pid, 0), .fd = high < 0 ? in[1] : high};
 		return HF_OK;
 	}
 	sys_close(in[1]);
 	if (pid > 0)
-		reap(pid);
+		reap(&(struct hf_sqlite_hold){.pid = pid, .process = -1});
 	return status;
 }
 
@@ -229,19 +247,12 @@ void hf_sqlite_hold_end(struct hf_sqlite_hold *hold, bool lent)
 
 	if (hold->fd >= 0)
 		sys_close(hold->fd);
-	if (hold->pid > 0 && end_helper(hold->pid, lent))
-		reap(hold->pid);
-	*hold = (struct hf_sqlite_hold){.fd = -1};
+	if (hold->pid > 0 && end_helper(hold, lent))
+		reap(hold);
+	if (hold->process >= 0)
+		sys_close(hold->process);
+	*hold = (struct hf_sqlite_hold){.process = -1, .fd = -1};
 	errno = saved;
-}
-
-bool hf_sqlite_hold_lost(const struct hf_sqlite_hold *hold)
-{
-	siginfo_t info = {0};
-
-	return hold->pid > 0 &&
-	       (waitid(P_PID, (id_t)hold->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
-		info.si_pid == hold->pid);
 }
 
 /* Is it a helper by its name and its words, and what does it read? */

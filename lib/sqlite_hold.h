@@ -38,8 +38,9 @@
 #include "err.h"
 
 struct hf_sqlite_hold {
-	pid_t pid; /* 0: none */
-	int fd;	   /* the writing end, from 64 up, close-on-exec; or -1 */
+	pid_t pid;   /* 0: none */
+	int process; /* its pidfd, since somebody who reaps all (PID 1) can free its PID; or -1 */
+	int fd;	     /* the writing end, from 64 up, close-on-exec; or -1 */
 };
 
 enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *path, int64_t deadline,

@@ -240,6 +240,23 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 	[ "$(count db)" = 2 ]
 }
 
+@test "frozen: the PID of a helper that was killed is another process's by the end" {
+	needs_helper
+	cat >again <<-'END'
+		h=$(env --ignore-signal=CHLD lock-acquire --owner none --ttl 1m --sqlite-freeze db)
+		pid=$(grep -lx sqlite-run /proc/[0-9]*/comm)
+		pid=${pid#/proc/} pid=${pid%/comm}
+		kill -9 "$pid"
+		while grep -q '^State:.[^Z]' "/proc/$pid/status"; do :; done
+		echo $((pid - 1)) >/proc/sys/kernel/ns_last_pid
+		sleep 100 &
+		lock-release "$h"
+		kill -0 $! && echo lives
+	END
+	run unshare -p -f --mount-proc timeout 20 sh again
+	[[ $output == *"'db' was thawed"*lives ]]
+}
+
 @test "frozen: a helper that is stopped is not waited for, and not left behind" {
 	local wait helper
 	mkdir bin
