@@ -111,6 +111,11 @@ static enum hf_status move_aside(const struct hf_target *target, const struct hf
 
 	if (quarantine < 0)
 		return status;
+	/* whoever does not lock may have removed it meanwhile, and another one made his */
+	if (!hf_stands_for(target->dir, target->name, fd)) {
+		sys_close(quarantine);
+		return HF_NO;
+	}
 	status = HF_OK;
 	do {
 		make_name(target->name, tries, name);

@@ -12,8 +12,9 @@
  *	    judged again under that lock. So of several breakers, and of those who take a stale
  *	    dotlock over (lock_dot.h), one acts, and only on what it has judged.
  *	B3  It is moved aside, never deleted: to .holdfast-quarantine/NAME.TIME.PID in its
- *	    directory, mode 0700, by a rename that replaces nothing. If something else came out,
- *	    since somebody does not follow the rule, it is put back, unless the path is taken.
+ *	    directory, mode 0700, by a rename that replaces nothing, and at once after another
+ *	    look whether the path names it still: who removes a lock by rm(1) locks nothing. If
+ *	    something else came out all the same, it is put back, unless the path is taken.
  *
  * Locks that are judged by other rules, and whose quarantine is elsewhere (git_locks.h), are broken
  * by the same steps.

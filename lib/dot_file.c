@@ -175,6 +175,9 @@ static enum hf_status exchange(const struct hf_target *target, const char *side,
 {
 	int dir = target->dir;
 
+	/* whoever does not lock may have removed it meanwhile, and another one made his */
+	if (!hf_stands_for(dir, target->name, old))
+		return HF_NO;
 	if (sys_renameat2(dir, side, dir, target->name, RENAME_EXCHANGE) < 0)
 		return errno == ENOENT ? HF_NO : hf_status_of(errno);
 	if (hf_stands_for(dir, side, old))

@@ -121,6 +121,13 @@ await_left() {
 	await_judged locks/z
 }
 
+@test "B3: what was made anew since it was judged is not moved" {
+	dead_pid >locks/x
+	made_anew_at mkdirat#1 locks/x lock-break locks/x
+	[ "$status" = 75 ]
+	! in_quarantine x
+}
+
 @test "what cannot be judged is left, unless one is alone" {
 	printf 'rubbish \e[31m\n' >locks/x
 	old locks/x

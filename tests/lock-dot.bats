@@ -164,6 +164,13 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[[ $output == *over ]]
 }
 
+@test "D4: what was made anew since it was judged is not moved, not for an instant" {
+	dead_pid >x
+	made_anew_at linkat#1 x lock-run -n --dotlock x true
+	[ "$status" = 75 ]
+	[ "$(cat x)" = $$ ]
+}
+
 @test "a killed wrapper's lock is held until its command ends" {
 	mkfifo up down
 	lock-run --dotlock x sh -c 'kill -9 $PPID; echo >up; read x <down' &
