@@ -109,7 +109,9 @@ static bool by_owners(const struct hf_evidence_of *of, const struct hf_git_evide
 		      struct hf_evidence *e, bool *lost)
 {
 	struct hf_git_owners_of owners_of = {
-		.git = git->git, .index = git->index};
+		.git = git->git,
+		.index = git->index,
+		.left = strcmp(git->name, "maintenance.lock") == 0};
 	struct hf_git_owners owners;
 	char who[512];
 
@@ -134,6 +136,18 @@ static bool by_owners(const struct hf_evidence_of *of, const struct hf_git_evide
 	return false;
 }
 
+/* Does the path lead no more to the lock's directory, as when its repository was looked for? */
+static bool is_moved(const struct hf_git_evidence_of *git)
+{
+	char dir[PATH_MAX];
+	struct stat named, open;
+	const char *slash = strrchr(git->path, '/');
+	int n = snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - git->path) : 0, git->path);
+
+	return n <= 0 || n >= PATH_MAX || sys_fstatat(AT_FDCWD, dir, &named, 0) < 0 ||
+	       sys_fstat(git->dir, &open) < 0 || !hf_same_inode(&named, &open);
+}
+
 /* G6, G7. */
 static bool is_unknowable(const struct hf_evidence_of *of, const struct hf_git_evidence_of *git,
 			  struct hf_evidence *e)
@@ -145,6 +159,8 @@ static bool is_unknowable(const struct hf_evidence_of *of, const struct hf_git_e
 		say(e, "whoever has it may be on another host: this is a network file system");
 	else if (e->hidden)
 		say(e, "not every process may be looked at from here");
+	else if (is_moved(git))
+		say(e, "its repository has been moved meanwhile");
 	else if (git->index && n != 0 && memcmp(head, "DIRC", n > 0 && n < 4 ? (size_t)n : 4) != 0)
 		say(e, "it is not what Git writes there");
 	else

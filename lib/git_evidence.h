@@ -25,6 +25,8 @@
  *	    here: a network file system; a PID namespace that is not the first; a /proc that hides
  *	    processes; an ordinary user, and another one's file: UNKNOWN. So inside a container
  *	    nothing is ever proved of a lock of Git's.
+ *	    So too if the lock's path does not lead to its directory any more: the repository was
+ *	    moved meanwhile, and who works in it was taken to work elsewhere.
  *	G7  An index.lock that is not what Git writes (an index, or nothing): UNKNOWN. Somebody
  *	    else's program means something by it.
  *	G8  None of these: every process that could be its maker was looked at, and none lives. That
@@ -48,6 +50,7 @@ struct hf_git_evidence_of {
 	const struct hf_gitdir *git; /* of the worktree that the lock is of; else any */
 	int dir;		     /* the lock's directory */
 	const char *name;	     /* its name there */
+	const char *path;	     /* of the lock, absolute */
 	bool index;		     /* it is git->index's */
 	const struct hf_git_seen *seen; /* of this lock or of one before it; NULL: of none */
 };

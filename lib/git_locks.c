@@ -78,6 +78,7 @@ static void judge(const void *context, const struct hf_evidence_of *of, struct h
 	struct hf_git_evidence_of git = {.git = j->git,
 					 .dir = j->target->dir,
 					 .name = j->target->name,
+					 .path = j->target->path,
 					 .index = j->index,
 					 .seen = j->seen};
 

@@ -36,7 +36,7 @@ bool hf_git_is_name(const char *name)
 	if (name[0] == '.') /* as a wrapped one is called */
 		name++;
 	return strcmp(name, "git") == 0 || strncmp(name, "git-", 4) == 0 ||
-	       strncmp(name, "git.", 4) == 0;
+	       strncmp(name, "git.", 4) == 0 || strcmp(name, "scalar") == 0;
 }
 
 static bool is_other_writer(const char *name)
@@ -299,7 +299,7 @@ static void look_at(const struct search *s, pid_t pid)
 	is_git = hf_git_is_name(proc.name);
 	if ((!is_git && !is_other_writer(proc.name)) || !has_uid(pid, s->of->st.st_uid) ||
 	    (s->of->seen && proc.start > s->of->seen) || hf_proc_is_zombie(&proc) ||
-	    hf_evidence_is_later(&proc, &s->of->st))
+	    (!s->of->left && hf_evidence_is_later(&proc, &s->of->st)))
 		return;
 	shown = hf_proc_shown(pid);
 	where = where_is(s, shown, is_git);

@@ -8,14 +8,15 @@
  * Git writes no PID into its locks, and during a commit's hooks nobody has index.lock open. What is
  * left is to look at every process that could be its maker:
  *
- *	U1  A Git: its name is git, git-… or git.…; or a program that is known to make Git's locks
- *	    without keeping them open (java, for JGit; jgit; jj; gix, ein, gitui). Others that write
- *	    repositories, by libgit2 or Dulwich, keep a lock open as long as they have it, and are
- *	    seen by that.
+ *	U1  A Git: its name is git, git-…, git.… or scalar; or a program that is known to make
+ *	    Git's locks without keeping them open (java, for JGit; jgit; jj; gix, ein, gitui).
+ *	    Others that write repositories, by libgit2 or Dulwich, keep a lock open as long as they
+ *	    have it, and are seen by that.
  *	U2  One of its user ids is the file's owner: who makes a file owns it.
  *	U3  It started before the lock was made: not after this very file was first seen (struct
  *	    hf_git_seen, by the clock that start times are of), and not a minute after the file was
- *	    last written, if the clock has not been set.
+ *	    last written, if the clock has not been set. But objects/maintenance.lock is taken
+ *	    before its maker leaves it to a child (git maintenance run --detach, Git 2.47).
  *	U4  It works here. A Git goes to the top of its worktree before it locks anything. So one
  *	    whose working directory is in another repository is not its maker; nor, if the lock is
  *	    an index's, in another worktree. Unless its environment (GIT_DIR and the like) or its
@@ -53,6 +54,7 @@ struct hf_git_seen {
 struct hf_git_owners_of {
 	const struct hf_gitdir *git;
 	bool index;	 /* the lock is that of git->git's index */
+	bool left;	 /* its maker may have left it to a child */
 	struct stat st;	 /* of the lock */
 	uint64_t seen;	 /* ticks since boot; 0: not known */
 };

@@ -212,6 +212,30 @@ in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
 	in_quarantine index.lock
 }
 
+@test "U3: maintenance.lock may have been left to a child that started later" {
+	touch -d '-10 min' repo/.git/objects/maintenance.lock
+	commit_slowly
+	run -75 lock-break repo/.git/objects/maintenance.lock
+	[[ $output == *"PID $holder "*"could have made it, lives"* ]]
+	let_go
+	run -0 lock-break repo/.git/objects/maintenance.lock
+}
+
+@test "G6: a repository that is moved while its lock is judged" {
+	local tool
+	commit_slowly
+	bg env HOLDFAST_FAULT=pread#1:stop "$HF_FAULT_BIN/lock-break" repo/.git/index.lock
+	tool=$!
+	await is_stopped "$tool"
+	mv repo old
+	git init -q repo
+	kill -CONT "$tool"
+	ends_with 75 "$tool"
+	grep -q "has been moved meanwhile" log
+	[ -e old/.git/index.lock ]
+	let_go || : # Git does not bear that
+}
+
 # One lock-run, stopped at call $1 for as long as it takes until another Git holds index.lock. Fails
 # if it was not stopped.
 other_git_at() {

@@ -44,16 +44,19 @@ static int tear_down(void **state)
 static enum hf_verdict judge_seen(const char *name, bool alone, int64_t stale_after, uint64_t seen)
 {
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	char path[PATH_MAX + NAME_MAX];
 	struct hf_evidence_of of = {
 		.fd = fd, .place = -1, .alone = alone, .stale_after = stale_after};
 	struct hf_git_seen known = {seen ? fd : -1, seen};
 	struct hf_git_evidence_of git_of = {.git = &git,
 					    .dir = dir,
 					    .name = name,
+					    .path = path,
 					    .index = strcmp(name, "index.lock") == 0,
 					    .seen = &known};
 
 	assert_true(fd >= 0);
+	snprintf(path, sizeof(path), "%s/%s", git.git, name);
 	hf_git_evidence_judge(&of, &git_of, &e);
 	close(fd);
 	return e.verdict;
