@@ -223,7 +223,6 @@ enum hf_status hf_sql_run(struct hf_sql *sql, const char *text, const char *what
 {
 	int code = sqlite3_exec(sql->handle, text, NULL, NULL, NULL);
 
-	sql->code = code;
 	return code == SQLITE_OK ? HF_OK : fail(sql, code, what, err);
 }
 

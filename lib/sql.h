@@ -66,7 +66,8 @@ void hf_sql_stop_by(struct hf_sql *sql, const volatile sig_atomic_t *stop);
 /* Has its file been renamed, replaced or removed since it was opened? */
 bool hf_sql_has_moved(struct hf_sql *sql);
 
-/* What the last failed call was. */
+/* What the last call that failed was; one that succeeds, such as the ROLLBACK that follows, leaves
+ * that. */
 enum hf_db_class hf_sql_class(const struct hf_sql *sql);
 int hf_sql_code(const struct hf_sql *sql);
 

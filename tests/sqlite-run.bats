@@ -438,3 +438,46 @@ c.execute("rollback")' &
 	timeout 30 sqlite-run a.db <script
 	[ "$(count)" = 20000 ]
 }
+
+# A stranger who has $1 locked, also for readers, until a line comes by descriptor 8.
+foreign_exclusive() {
+	mkfifo told go
+	python3 -c '
+import sqlite3, sys
+c = sqlite3.connect(sys.argv[1], isolation_level=None)
+c.execute("begin exclusive")
+open("told", "w").close()
+open("go").readline()
+c.execute("commit")' "$1" &
+	exec 8<>go
+	: <told
+}
+
+@test "D4: a reader waits for the moment of a commit, where there is a rollback journal" {
+	sqlite3 a.db 'pragma journal_mode=delete' >/dev/null
+	foreign_exclusive a.db
+	run -75 sqlite-run --read -w 0.2 a.db 'select 1'
+	[[ $output == *"cannot open 'a.db': another program has it locked, namely PID $!"* ]]
+	run -75 sqlite-backup -w 0.2 a.db copy.db
+	[[ $output == *'namely PID'* ]]
+	sqlite-run --read -w 60 a.db 'select count(*) from t' >out &
+	local reader=$!
+	until ls -l "/proc/$reader/fd" 2>/dev/null | grep -q a.db; do :; done
+	echo >&8
+	wait "$reader"
+	[ "$(cat out)" = 0 ]
+}
+
+@test "R2: an attached database that is busy is waited for, and all of it run again" {
+	sqlite3 b.db 'create table t(a)'
+	foreign_exclusive b.db
+	sqlite-run -w 60 a.db "attach 'b.db' as b; insert into t values(1, 1);
+		insert into b.t values(1); select 'once'" >out &
+	local writer=$!
+	# nobody holds the turnstile while it waits
+	until ls -l "/proc/$writer/fd" 2>/dev/null | grep -q a.db &&
+		flock -n a.db-turnstile true; do :; done
+	echo >&8
+	wait "$writer"
+	[ "$(cat out) $(count) $(count b.db)" = 'once 1 1' ]
+}

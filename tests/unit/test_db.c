@@ -47,15 +47,16 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static char immediate[] = "BEGIN IMMEDIATE; INSERT INTO t VALUES ('foreign')";
+static char exclusive[] = "BEGIN EXCLUSIVE";
+
 /* SQLite's own write lock, as another program takes it: no turnstile. */
-static int foreign_writer(const struct rival *self, void *arg)
+static int foreign_writer(const struct rival *self, void *begin)
 {
 	struct hf_sql *sql;
 
-	(void)arg;
 	if (hf_sql_open(&sql, "a.db", "a.db", false, &err) != HF_OK ||
-	    hf_sql_run(sql, "BEGIN IMMEDIATE; INSERT INTO t VALUES ('foreign')", "write to",
-		       &err) != HF_OK)
+	    hf_sql_run(sql, begin, "write to", &err) != HF_OK)
 		return 1;
 	rival_say(self, 'w');
 	if (rival_hear(self) != 'c')
@@ -233,7 +234,7 @@ static void writers_wait_for_each_other(void **state)
 /* D4, and nothing is held while a foreign lock is waited for. */
 static void a_foreign_writer_is_waited_for(void **state)
 {
-	struct rival rival = rival_start(foreign_writer, NULL);
+	struct rival rival = rival_start(foreign_writer, immediate);
 	struct hf_db *other;
 
 	(void)state;
@@ -245,6 +246,30 @@ static void a_foreign_writer_is_waited_for(void **state)
 	assert_status(HF_OK, hf_db_begin(db, &err), &err);
 	assert_int_equal(number(db, "SELECT count(*) FROM t"), 1);
 	hf_db_rollback(db);
+	assert_int_equal(rival_end(&rival), 0);
+}
+
+/* D4, of the rollback journal: also when it had read the schema before. */
+static void a_reader_waits_for_a_commit(void **state)
+{
+	struct hf_wait later = {.deadline = hf_deadline_in(10 * HF_SECOND)};
+	struct hf_db *reader;
+	struct rival rival;
+
+	(void)state;
+	run(db, "PRAGMA journal_mode=DELETE");
+	assert_status(HF_OK, open_as(&reader, HF_DB_READ, 50 * HF_MS), &err);
+	assert_status(HF_OK, hf_db_begin(reader, &err), &err);
+	hf_db_rollback(reader);
+	rival = rival_start(foreign_writer, exclusive);
+	assert_hears(&rival, 'w');
+	assert_status(HF_BUSY, hf_db_begin(reader, &err), &err);
+	assert_non_null(strstr(err.message, "cannot read 'a.db'"));
+	assert_non_null(strstr(err.message, ", namely PID"));
+	hf_db_wait(reader, &later);
+	rival_tell(&rival, 'c');
+	assert_status(HF_OK, hf_db_begin(reader, &err), &err);
+	hf_db_close(reader);
 	assert_int_equal(rival_end(&rival), 0);
 }
 
@@ -343,6 +368,7 @@ static const struct CMUnitTest tests[] = {
 	WITH_DB(values_are_bound),
 	WITH_DB(writers_wait_for_each_other),
 	WITH_DB(a_foreign_writer_is_waited_for),
+	WITH_DB(a_reader_waits_for_a_commit),
 	WITH_DB(a_commit_waits_for_a_reader),
 	WITH_DB(a_reader_leaves_the_log),
 	WITH_DB(some_things_want_no_transaction),
