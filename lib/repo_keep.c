@@ -129,15 +129,21 @@ static enum hf_status removed(const struct hf_repo *repo, struct hf_err *err)
 	return HF_BUSY;
 }
 
+/* Is this how it looks that an object is not there? An I/O error, or a lack of memory, is none the
+ * less one for what was removed meanwhile. */
+static bool is_absence(enum hf_status status)
+{
+	return status == HF_DATA || status == HF_CANTCREAT || status == HF_NOINPUT;
+}
+
 enum hf_status hf_keep_pack(struct hf_repo *repo, struct hf_err *err)
 {
 	enum hf_status status = repo->ops->pack(repo, err);
 
-	return status != HF_OK && hf_keep_missing(repo) ? removed(repo, err) : status;
+	return is_absence(status) && hf_keep_missing(repo) ? removed(repo, err) : status;
 }
 
 enum hf_status hf_keep_why(const struct hf_repo *repo, enum hf_status status, struct hf_err *err)
 {
-	return status != HF_OK && status != HF_NO && hf_objects_vanished(repo) ? removed(repo, err)
-									       : status;
+	return is_absence(status) && hf_objects_vanished(repo) ? removed(repo, err) : status;
 }

@@ -53,7 +53,8 @@ bool hf_keep_is_pruned(const struct hf_repo *repo);
 /* K1: pack them, durably. HF_BUSY: one was missing. */
 enum hf_status hf_keep_pack(struct hf_repo *repo, struct hf_err *err);
 
-/* K4: what has failed with this status: HF_BUSY, and why, if objects were removed meanwhile. */
+/* K4: what has failed with this status, because something is not there: HF_BUSY, and why, if
+ * objects were removed meanwhile. An I/O error stays one. */
 enum hf_status hf_keep_why(const struct hf_repo *repo, enum hf_status status, struct hf_err *err);
 
 #endif
