@@ -343,6 +343,9 @@ static enum hf_status redo(struct hf_record_redo *r, struct hf_err *err)
 		if (status != HF_NO)
 			return status;
 		status = hf_repo_tip(g->repo, intent->ref, r->tip, err);
+		/* nor is there anything upon which it could be made */
+		if (status == HF_OK && !*r->tip && *intent->tip)
+			status = hf_fail(err, HF_DATA, "'%s' is gone by now", intent->ref);
 		if (status == HF_OK)
 			status = make_commit(g, r->tip, err);
 		if (status != HF_OK && status != HF_BUSY)

@@ -119,6 +119,21 @@ static bool has(struct hf_repo *repo, const char *oid)
 	return git_oid_fromstr(&id, oid) == 0 && git_odb_exists(hf_git2(repo)->odb, &id);
 }
 
+/* A detached HEAD may be a branch by now, and would be detached again. */
+static enum hf_status is_direct(struct hf_repo *repo, const char *ref, struct hf_err *err)
+{
+	git_reference *at = NULL;
+	int code = git_reference_lookup(&at, hf_git2(repo)->repo, ref);
+	enum hf_status status = HF_OK;
+
+	if (code && code != GIT_ENOTFOUND)
+		return hf_git2_failed(code, err, "read the commit of", ref);
+	if (!code && git_reference_type(at) == GIT_REFERENCE_SYMBOLIC)
+		status = hf_ref_is_symbolic(ref, git_reference_symbolic_target(at), err);
+	git_reference_free(at);
+	return status;
+}
+
 /* A ref that is locked here; HF_NO: it is not at `tip`. */
 static enum hf_status move_locked(struct hf_repo *repo, git_transaction *transaction,
 				  const char *ref, const char *was, const char *commit,
@@ -126,8 +141,12 @@ static enum hf_status move_locked(struct hf_repo *repo, git_transaction *transac
 {
 	char now[HF_OID_SIZE];
 	git_oid oid;
-	int code = find_tip(repo, ref, now);
+	enum hf_status status = is_direct(repo, ref, err);
+	int code;
 
+	if (status != HF_OK)
+		return status;
+	code = find_tip(repo, ref, now);
 	if (code && code != GIT_ENOTFOUND)
 		return hf_git2_failed(code, err, "read the commit of", ref);
 	if (strcmp(now, was) != 0)

@@ -10,6 +10,7 @@
 #include "git_store.h"
 #include "index_file.h"
 #include "repo_message.h"
+#include "repo_ref.h"
 #include "sys.h"
 
 /* ---- open ----------------------------------------------------------------------------------- */
@@ -224,6 +225,22 @@ static bool has(struct hf_repo *repo, const char *oid)
 	return is;
 }
 
+/* A detached HEAD may be a branch by now, and would be detached again. Between this and the move it
+ * may still become one: no command of Git's does both. */
+static enum hf_status is_direct(struct hf_repo *repo, const char *ref, struct hf_err *err)
+{
+	struct hf_git_out out;
+	enum hf_status status = hf_git_ask(repo, &out, err, "symbolic-ref", "-q", ref);
+
+	if (status != HF_OK)
+		return status;
+	out.text[strcspn(out.text, "\n")] = '\0';
+	if (!out.status)
+		status = hf_ref_is_symbolic(ref, out.text, err);
+	hf_git_free(&out);
+	return status;
+}
+
 static enum hf_status move(struct hf_repo *repo, const char *ref, const char *was,
 			   const char *commit, const char *reflog, const struct hf_repo_who *who,
 			   struct hf_err *err)
@@ -241,7 +258,9 @@ static enum hf_status move(struct hf_repo *repo, const char *ref, const char *wa
 
 	memset(none, '0', sizeof(none));
 	none[2 * repo->oid_size] = '\0';
-	status = hf_due_settle(&repo->names, err);
+	status = is_direct(repo, ref, err);
+	if (status == HF_OK)
+		status = hf_due_settle(&repo->names, err);
 	if (status != HF_OK)
 		return status;
 	status = hf_git_run(&git, &out, err);

@@ -69,6 +69,11 @@ static enum hf_status cannot(const char *ref, struct hf_err *err)
 	return hf_fail_errno(err, "cannot move '%s'", ref);
 }
 
+enum hf_status hf_ref_is_symbolic(const char *ref, const char *target, struct hf_err *err)
+{
+	return hf_fail(err, HF_DATA, "'%s' is '%s' by now", ref, target);
+}
+
 static enum hf_status put(int fd, const char *text, const char *ref, struct hf_err *err)
 {
 	size_t size = strlen(text);
@@ -186,7 +191,7 @@ static enum hf_status move_locked(struct hf_repo *repo, const struct place *p, c
 
 	read_ref(p->dir, p->name, now);
 	if (strncmp(now, "ref: ", 5) == 0)
-		return hf_fail(err, HF_DATA, "'%s' is '%s' by now", ref, now + 5);
+		return hf_ref_is_symbolic(ref, now + 5, err);
 	if (strcmp(now, was) != 0 || !is_file(p->dir, p->name, &st))
 		return hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
 	status = write_fresh(repo, p, ref, commit, st.st_mode, err);

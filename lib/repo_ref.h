@@ -32,6 +32,9 @@ enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *wa
 			   const char *commit, const char *reflog, const struct hf_repo_who *who,
 			   struct hf_err *err);
 
+/* HF_DATA: it is another ref's name by now. */
+enum hf_status hf_ref_is_symbolic(const char *ref, const char *target, struct hf_err *err);
+
 /* Whatever moves it will write there: may this process? It is asked before the commit point of a
  * record, since behind it there is no refusing any more. HF_NOPERM, or HF_CANTCREAT where a file
  * system is read-only. */

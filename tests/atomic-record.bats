@@ -1110,6 +1110,31 @@ mend_index() {
 	git fsck --strict --no-dangling
 }
 
+@test "R10: an I/O error while a git prune removes objects stays one" {
+	local recorder n staging=.git/objects/tmp_objdir-holdfast
+
+	# a large one is stored under a name, where a prune sees it
+	head -c 2000000 /dev/zero >../large
+	for n in {1..20}; do
+		HOLDFAST_FAULT="fsync#$n:stop,fsync#$((n + 1))+:EIO" \
+			"$HF_FAULT_BIN/atomic-record" --sqlite "$db" --git . -m m \
+			--write notes/a=../large -n 3>&- 2>../said &
+		recorder=$!
+		until grep -q '^State:.*[Tt] ' "/proc/$recorder/status"; do kill -0 $recorder; done
+		[ ! -e $staging ] || break
+		kill -KILL $recorder
+		wait $recorder || :
+	done
+	git prune --expire=now
+	[ ! -e $staging ]
+	kill -CONT $recorder
+	status=0
+	wait $recorder || status=$?
+	[ $status = 74 ]
+	grep 'Input/output error' ../said
+	nothing_done
+}
+
 @test "a database with a rollback journal" {
 	sqlite3 "$db" 'PRAGMA journal_mode=DELETE' >/dev/null
 	killed_at renameat2
@@ -1192,21 +1217,77 @@ mend_index() {
 	run -1 synced copy four
 }
 
-@test "a detached HEAD that is a branch by the time its record is committed" {
-	git checkout -q --detach
+# A record that is stopped behind the commit point, until the command is done. It stays unfinished:
+# $1 is why.
+meanwhile() {
 	HOLDFAST_FAULT='renameat2#1:stop' "$HF_FAULT_BIN/atomic-record" --sqlite "$db" --git . \
 		-m 'record a' --append ledger=../line --write notes/a=../note 2>../said 3>&- &
-	until [ "$(ps -o state= $!)" = T ]; do :; done
-	git symbolic-ref HEAD refs/heads/main
+	until [ "$(ps -o state= $!)" = T ]; do kill -0 $!; done
+	"${@:2}"
 	kill -CONT $!
 	wait $! || [ $? = 76 ]
-	[[ $(<../said) == *"not finished: 'HEAD' is 'refs/heads/main' by now"* ]]
-	[ "$(git symbolic-ref HEAD) $(commits)" = 'refs/heads/main 1' ]
-	git symbolic-ref HEAD refs/heads/gone
-	git update-ref --no-deref HEAD main
-	atomic-record --recover --sqlite "$db" --git .
-	[ "$(commits)" = 2 ]
-	[ -z "$(git status --porcelain)" ]
+	[[ $(<../said) == *"not finished: $1"* ]]
+}
+
+@test "a detached HEAD that is a branch by the time its record is committed" {
+	local how n=1
+
+	for how in plain 'without a log' plumbing; do
+		n=$((n + 1))
+		git checkout -q --detach
+		case $how in
+		without*)
+			git config core.logAllRefUpdates false
+			rm .git/logs/HEAD
+			;;
+		plumbing) by_plumbing ;;
+		esac
+		meanwhile "'HEAD' is 'refs/heads/main' by now" git symbolic-ref HEAD refs/heads/main
+		[ "$(git symbolic-ref HEAD) $(commits)" = "refs/heads/main $((n - 1))" ]
+		git symbolic-ref HEAD refs/heads/gone
+		git update-ref --no-deref HEAD main
+		atomic-record --recover --sqlite "$db" --git .
+		[ "$(commits)" = $n ]
+		[ -z "$(git status --porcelain)" ]
+		git branch -qf main HEAD
+	done
+}
+
+@test "a branch that is renamed or deleted meanwhile is not begun anew" {
+	local backend n=1
+
+	for backend in libgit2 plumbing; do
+		[ $backend = libgit2 ] || by_plumbing
+		n=$((n + 1))
+		meanwhile "'refs/heads/main' is gone by now" git branch -m trunk
+		run ! git rev-parse --verify -q main
+		[ "$(git symbolic-ref HEAD) $(commits)" = "refs/heads/trunk $((n - 1))" ]
+		git branch -m main
+		atomic-record --recover --sqlite "$db" --git .
+		[ "$(commits)" = $n ]
+		[ -z "$(git status --porcelain)" ]
+	done
+	git fsck --strict --no-dangling
+}
+
+@test "another branch is checked out meanwhile: the record is of the one it was made on" {
+	local backend n=1
+
+	for backend in libgit2 plumbing; do
+		[ $backend = libgit2 ] || by_plumbing
+		n=$((n + 1))
+		HOLDFAST_FAULT='renameat2#1:stop' "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
+			--git . -m 'record a' --append ledger=../line 3>&- &
+		until [ "$(ps -o state= $!)" = T ]; do kill -0 $!; done
+		git branch topic
+		git symbolic-ref HEAD refs/heads/topic
+		kill -CONT $!
+		wait $!
+		[ "$(git rev-list --count main) $(commits)" = "$n $((n - 1))" ]
+		git checkout -q main
+		[ -z "$(git status --porcelain)" ]
+		git branch -qD topic
+	done
 }
 
 @test "umask 077 keeps nobody out of a repository of several users" {
