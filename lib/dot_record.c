@@ -167,9 +167,10 @@ static const char *read_ours(char *text, struct hf_dot_record *record)
 	return known < count ? "it is cut off" : NULL;
 }
 
-static void refuse(struct hf_dot_record *record, const char *why)
+static void refuse(struct hf_dot_record *record, enum hf_dot_likeness likeness, const char *why)
 {
-	*record = (struct hf_dot_record){.form = HF_DOT_FOREIGN, .why = why};
+	*record = (struct hf_dot_record){
+		.form = HF_DOT_FOREIGN, .likeness = likeness, .why = why};
 }
 
 void hf_dot_record_parse(const char *bytes, size_t size, struct hf_dot_record *record)
@@ -179,11 +180,11 @@ void hf_dot_record_parse(const char *bytes, size_t size, struct hf_dot_record *r
 
 	*record = (struct hf_dot_record){.form = HF_DOT_NO_PID};
 	if (size > HF_DOT_RECORD_MOST) {
-		refuse(record, "it is longer than any record");
+		refuse(record, HF_DOT_DATA, "it is longer than any record");
 		return;
 	}
 	if (memchr(bytes, '\0', size)) {
-		refuse(record, "it is binary");
+		refuse(record, HF_DOT_OBSCURE, "it is binary");
 		return;
 	}
 	memcpy(text, bytes, size);
@@ -198,7 +199,7 @@ void hf_dot_record_parse(const char *bytes, size_t size, struct hf_dot_record *r
 		return;
 	}
 	if (!read_pid(line, &record->owner.pid)) {
-		refuse(record, "its first line is no PID");
+		refuse(record, HF_DOT_DATA, "its first line is no PID");
 		return;
 	}
 	record->form = HF_DOT_PLAIN;
@@ -206,17 +207,17 @@ void hf_dot_record_parse(const char *bytes, size_t size, struct hf_dot_record *r
 		return;
 	line = strsep(&rest, "\n");
 	if (!rest || strcmp(line, FORM) != 0) {
-		refuse(record, "its second line is not known");
+		refuse(record, HF_DOT_RECORD, "its second line is not known");
 		return;
 	}
 	record->form = HF_DOT_OURS;
 	if (bytes[size - 1] != '\n') {
-		refuse(record, "it is cut off");
+		refuse(record, HF_DOT_RECORD, "it is cut off");
 		return;
 	}
 	why = read_ours(rest, record);
 	if (why)
-		refuse(record, why);
+		refuse(record, HF_DOT_RECORD, why);
 }
 
 /* What a power cut has left of a record of ours. */
@@ -235,7 +236,7 @@ static void read_torn(int fd, struct hf_dot_record *record)
 	*record = (struct hf_dot_record){.form = HF_DOT_TORN, .why = "its content is lost"};
 	if (!mark[0] || !read_boot(mark, record->owner.boot) ||
 	    !read_host(host, record->owner.host))
-		refuse(record, "its mark is not of its form");
+		refuse(record, HF_DOT_RECORD, "its mark is not of its form");
 }
 
 void hf_dot_record_read(int fd, struct hf_dot_record *record)
@@ -250,7 +251,7 @@ void hf_dot_record_read(int fd, struct hf_dot_record *record)
 			size += (size_t)n;
 	}
 	if (n < 0) {
-		refuse(record, "it cannot be read");
+		refuse(record, HF_DOT_OBSCURE, "it cannot be read");
 		return;
 	}
 	hf_dot_record_parse(bytes, size, record);

@@ -58,9 +58,17 @@ enum hf_dot_form {
 	HF_DOT_OURS,
 };
 
+/* Of what is FOREIGN: is it a lock's record at all? */
+enum hf_dot_likeness {
+	HF_DOT_DATA,	/* text of another kind */
+	HF_DOT_OBSCURE, /* binary, or not to be read: its content says nothing either way */
+	HF_DOT_RECORD,	/* its first line is a PID: of another form or version, or cut off */
+};
+
 struct hf_dot_record {
 	enum hf_dot_form form;
 	const char *why; /* FOREIGN, NO_PID: a phrase, "it is empty" */
+	enum hf_dot_likeness likeness; /* FOREIGN */
 	struct hf_ident owner;
 	int64_t taken; /* wall clock, seconds; for telling, not for judging */
 	char nonce[HF_NONCE_SIZE];

@@ -34,6 +34,11 @@ static bool ends_in(const char *path, const char *end)
 	return size >= more && memcmp(path + size - more, end, more) == 0;
 }
 
+static bool has_locks_name(const char *path)
+{
+	return ends_in(path, "lock") || ends_in(path, ".lck");
+}
+
 static bool is_empty(int dir)
 {
 	int fd = sys_openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
@@ -65,8 +70,15 @@ static void open_content(struct place *p)
 	p->unread = p->content < 0 && (errno == EACCES || errno == EPERM);
 }
 
+/* I2, of a file that cannot be understood and that nobody has locked. */
+static bool may_be_record(const struct place *p)
+{
+	return p->record.likeness == HF_DOT_RECORD ||
+	       (p->record.likeness == HF_DOT_OBSCURE && has_locks_name(p->path));
+}
+
 /* I2. NULL: its existence says nothing. */
-static const char *kind_of(struct place *p)
+static const char *kind_of(struct place *p, bool locked)
 {
 	struct stat pid;
 
@@ -75,10 +87,8 @@ static const char *kind_of(struct place *p)
 	if (S_ISDIR(p->st.st_mode)) {
 		bool has_pid = sys_fstatat(p->content, "pid", &pid, AT_SYMLINK_NOFOLLOW) == 0;
 
-		return has_pid || ends_in(p->path, "lock") || ends_in(p->path, ".lck") ||
-				       is_empty(p->content)
-			       ? "directory"
-			       : NULL;
+		return has_pid || has_locks_name(p->path) || is_empty(p->content) ? "directory"
+										  : NULL;
 	}
 	hf_dot_record_read(p->content, &p->record);
 	switch (p->record.form) {
@@ -90,7 +100,7 @@ static const char *kind_of(struct place *p)
 	case HF_DOT_NO_PID:
 		return p->st.st_size > 0 ? "dotlock" : NULL;
 	default:
-		return NULL;
+		return !locked && may_be_record(p) ? "dotlock" : NULL;
 	}
 }
 
@@ -206,7 +216,7 @@ static enum hf_status add_rows(struct place *p, struct hf_err *err)
 	bool ok;
 
 	open_content(p);
-	kind = kind_of(p);
+	kind = kind_of(p, hf_lock_table_find(&p->list->table, &p->id, HF_LOCK_FLOCK));
 	ok = (!kind || add_existence(p, kind)) && add_locked(p, kind) && add_hidden(p);
 	if (ok && p->list->count == before)
 		ok = add_nothing(p);
@@ -275,7 +285,7 @@ static const char *record_of(struct hf_inspect *list, const struct hf_locked *lo
 	if (p.fd >= 0 && sys_fstat(p.fd, &p.st) == 0 && p.st.st_ino == locked->id.inode &&
 	    (S_ISDIR(p.st.st_mode) || p.st.st_size <= HF_DOT_RECORD_MOST)) {
 		open_content(&p);
-		kind = kind_of(&p);
+		kind = kind_of(&p, true);
 		*taken = p.record.taken;
 		if (p.content >= 0)
 			sys_close(p.content);

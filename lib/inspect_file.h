@@ -14,6 +14,9 @@
  *	    "pidfile"; a directory that has `pid`, or nothing, in it, or a name that ends in "lock"
  *	    or ".lck", a "directory". It is judged as lock-break would judge it (evidence.h), but
  *	    not by its age. If it is locked by flock(2) too, that decides, and is not a second row.
+ *	    What begins with a PID and cannot be understood (another version's, another program's,
+ *	    one that was cut off) is a "dotlock" too, and so is, under such a name, what is binary;
+ *	    these cannot be judged. But if flock(2) has it locked, that is all that is said.
  *	I3  Neither: one row, "file" or "absent", which is free. An empty file is one that somebody
  *	    has locked once by flock(2); that somebody uses its mere existence cannot be seen.
  *

@@ -129,6 +129,34 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	[ "$(state nonsense)" = 'file free' ]
 }
 
+@test "a record that cannot be understood is there, and cannot be judged" {
+	hold lock-run --dotlock D
+	cp D whole
+	let_go
+	head -c 60 whole >cut
+	sed '2s/1$/2/' whole >future
+	sed 's/^nonce .*/nonce x/' whole >damaged
+	printf '%s\nother\n' $$ >other
+	head -c 60 /dev/zero >zeros.lock
+	for name in cut future damaged other zeros.lock; do
+		run -0 lock-status $name
+		[[ ${lines[1]} == dotlock*unknown*"$name" ]]
+		[[ $output == *'its owner is not known: '* ]]
+		lock-status --json $name | jq -e '.kind == "dotlock" and .state == "unknown" and
+			(.reasons | length) > 0 and (.holders | length) == 0'
+		run -1 lock-status -q $name
+		# for others it is in the way
+		run -75 lock-run -n --dotlock $name true
+	done
+	# data, and lock files of flock(2) in which there is something
+	head -c 60 /dev/zero >zeros
+	echo 'version = 3' >Cargo.lock
+	for name in zeros Cargo.lock; do [ "$(state $name)" = 'file free' ]; done
+	hold flock zeros.lock
+	[ "$(state zeros.lock)" = 'flock held' ]
+	let_go
+}
+
 @test "a record of another PID namespace, and of another host, is said to be so" {
 	unshare -p -f --mount-proc sh -c 'lock-run --dotlock N sh -c "cp N copy"'
 	run -0 lock-status --json copy
