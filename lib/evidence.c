@@ -105,6 +105,17 @@ static bool stale(struct hf_evidence *e)
 	return true;
 }
 
+char *hf_evidence_owner(char *out, size_t size, const struct hf_dot_record *record)
+{
+	const char *host = record->owner.host[0] ? record->owner.host : "?";
+
+	if (record->owner.pid)
+		snprintf(out, size, "PID %d of host '%s'", (int)record->owner.pid, host);
+	else
+		snprintf(out, size, "a process of host '%s'", host);
+	return out;
+}
+
 /* E1. */
 bool hf_evidence_by_flock(const struct hf_evidence_of *of, struct hf_evidence *e)
 {
@@ -125,6 +136,9 @@ bool hf_evidence_by_flock(const struct hf_evidence_of *of, struct hf_evidence *e
 	if (!pid && !listed)
 		return false;
 	say(e, "it is locked by flock(2): %s", hf_proc_describe(who, sizeof(who), pid));
+	if (!pid && e->record.form == HF_DOT_OURS)
+		say(e, "its record names %s",
+		    hf_evidence_owner(who, sizeof(who), &e->record));
 	return held(e, pid);
 }
 
@@ -134,7 +148,10 @@ static bool by_origin(const struct hf_evidence_of *of, const struct hf_ident *se
 {
 	const struct hf_ident *owner = &e->record.owner;
 	bool shared = hf_is_shared_fs(of->fd);
+	char who[HF_OWNER_SIZE];
 
+	/* whoever is refused the lock sees the last reason only: it names the owner */
+	hf_evidence_owner(who, sizeof(who), &e->record);
 	if (e->record.form == HF_DOT_PLAIN) {
 		*lost = shared && !of->alone;
 		if (*lost)
@@ -143,7 +160,8 @@ static bool by_origin(const struct hf_evidence_of *of, const struct hf_ident *se
 		return false;
 	}
 	if (!self->boot[0] || !owner->boot[0]) {
-		say(e, "the boot is not known: without /proc nothing can be compared");
+		say(e, "%s has taken it, and the boot is not known: without /proc nothing can be "
+		       "compared", who);
 		*lost = true;
 	} else if (!hf_ident_same_boot(self, owner)) {
 		say(e, "it was taken on host '%s' in another boot", owner->host);
@@ -152,14 +170,13 @@ static bool by_origin(const struct hf_evidence_of *of, const struct hf_ident *se
 			say(e, "that was an earlier boot of this host");
 			return stale(e);
 		}
-		say(e, shared ? "which may be running still: this is a network file system"
-			      : "which may be running still: it is not this host");
+		say(e, "%s may live still: %s", who,
+		    shared ? "this is a network file system" : "it is not this host");
 	} else if (e->record.form == HF_DOT_TORN) {
 		say(e, "its content is lost, and it is of this boot");
 		*lost = true;
 	} else if (!hf_ident_same_pidns(self, owner)) {
-		say(e, "it was taken in another PID namespace, where PID %d is not to be seen",
-		    (int)owner->pid);
+		say(e, "it was taken in another PID namespace: %s is not to be seen", who);
 		*lost = true;
 	}
 	return false;

@@ -97,6 +97,10 @@ bool hf_evidence_by_age(const struct hf_evidence_of *of, const struct stat *st,
 /* Did this process start after the file was last written, beyond doubt (E4)? */
 bool hf_evidence_is_later(const struct hf_proc *proc, const struct stat *st);
 
+/* "PID 4711 of host 'atlas'", as a record of ours names its owner. Returns out. */
+enum { HF_OWNER_SIZE = HOST_NAME_MAX + 40 };
+char *hf_evidence_owner(char *out, size_t size, const struct hf_dot_record *record);
+
 /* The reason that decided; without any, that it may not be read. */
 const char *hf_evidence_why(const struct hf_evidence *evidence);
 

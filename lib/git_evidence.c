@@ -23,7 +23,7 @@ static bool held(struct hf_evidence *e, pid_t pid)
 /* G2. */
 static bool by_record(const struct hf_evidence_of *of, struct hf_evidence *e)
 {
-	char head[HEAD_SIZE] = "";
+	char head[HEAD_SIZE] = "", who[HF_OWNER_SIZE];
 
 	hf_dot_record_read(of->fd, &e->record);
 	if (sys_pread(of->fd, head, sizeof(head) - 1, 0) < 0)
@@ -32,7 +32,10 @@ static bool by_record(const struct hf_evidence_of *of, struct hf_evidence *e)
 		return false;
 	say(e, "it is holdfast's own, which is locked by flock(2) as long as anybody has it");
 	if (hf_is_shared_fs(of->fd) && !of->alone) {
-		say(e, "whoever has it may be on another host: this is a network file system");
+		say(e, "%s may live still: this is a network file system",
+		    e->record.form == HF_DOT_OURS
+			    ? hf_evidence_owner(who, sizeof(who), &e->record)
+			    : "whoever has it");
 		return true;
 	}
 	say(e, "nobody has it locked");

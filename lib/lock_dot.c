@@ -76,8 +76,10 @@ static void describe(const struct hf_target *target, char *out, size_t size)
 	struct hf_dot_record record = {.form = HF_DOT_FOREIGN};
 	struct hf_ident self;
 	struct hf_proc proc;
+	char owner[HF_OWNER_SIZE];
 	struct stat st;
 	pid_t pid = 0;
+	size_t n;
 	int fd;
 
 	hf_ident_self(&self);
@@ -92,6 +94,11 @@ static void describe(const struct hf_target *target, char *out, size_t size)
 		sys_close(fd);
 	}
 	hf_proc_describe(out, size, pid);
+	if (pid || record.form != HF_DOT_OURS)
+		return;
+	n = strlen(out);
+	snprintf(out + n, size - n, ", by its record %s",
+		 hf_evidence_owner(owner, sizeof(owner), &record));
 }
 
 /* hf_lock_wait() names who is before us in the queue; the holder is meant. */
