@@ -120,11 +120,11 @@ static void break_path(struct work *w, const char *path)
 	struct hf_broken broken;
 	struct hf_gitdir git;
 	struct hf_err err;
-	enum hf_status status;
+	enum hf_status status = hf_git_lock_is(path, &git, absolute, &err);
 
-	if (hf_git_lock_is(path, &git, absolute))
+	if (status == HF_OK)
 		status = hf_git_lock_break(&git, absolute, NULL, &w->options, &broken, &err);
-	else
+	else if (status == HF_NO)
 		status = hf_break(path, &w->options, &broken, &err);
 	report(w, path, status, &broken, &err);
 }

@@ -46,23 +46,34 @@ static bool ends_in_suffix(const char *name)
 	       (size < n + 4 || strcmp(name + size - n - 4, "~pid" SUFFIX) != 0);
 }
 
-bool hf_git_lock_is(const char *path, struct hf_gitdir *git, char absolute[PATH_MAX])
+/* What hf_gitdir_find() says where there is no repository, or none that one may look at. */
+static bool is_none(enum hf_status status)
+{
+	return status == HF_NOINPUT || status == HF_NOPERM;
+}
+
+enum hf_status hf_git_lock_is(const char *path, struct hf_gitdir *git, char absolute[PATH_MAX],
+			      struct hf_err *err)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	int length = slash && slash != path ? (int)(slash - path) : 1;
+	enum hf_status status;
 	char dir[PATH_MAX];
 	size_t size;
 
-	if (!ends_in_suffix(name) ||
-	    snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) : 1,
-		     slash ? path : ".") >= (int)sizeof(dir) ||
-	    hf_gitdir_find(git, slash == path ? "/" : dir, NULL) != HF_OK ||
-	    !realpath(slash == path ? "/" : dir, absolute))
-		return false;
+	if (!ends_in_suffix(name) || length >= (int)sizeof(dir))
+		return HF_NO;
+	snprintf(dir, sizeof(dir), "%.*s", length, slash ? path : ".");
+	status = hf_gitdir_find(git, dir, err);
+	if (status != HF_OK)
+		return is_none(status) ? HF_NO : status;
+	if (!realpath(dir, absolute))
+		return hf_fail_errno(err, "cannot look at '%s'", dir);
 	size = strlen(git->common);
 	if (strncmp(absolute, git->common, size) != 0 || (absolute[size] && absolute[size] != '/'))
-		return false;
+		return HF_NO;
 	strcpy(dir, absolute);
-	return hf_gitdir_join(absolute, dir, name);
+	return hf_gitdir_join(absolute, dir, name) ? HF_OK : HF_NO;
 }
 
 struct judged {
@@ -103,9 +114,16 @@ static enum hf_status open_lock(const struct hf_gitdir *git, const char *path,
 	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
 	if (!*theirs) {
 		status = hf_fail(err, HF_OS, "cannot judge '%s': out of memory", path);
+	} else {
+		status = *index ? hf_gitdir_find(*theirs, dir, err) : HF_NOINPUT;
+		if (is_none(status)) {
+			**theirs = *git;
+			status = HF_OK;
+		}
+	}
+	if (status != HF_OK) {
+		free(*theirs);
 		hf_target_close(target);
-	} else if (!*index || hf_gitdir_find(*theirs, dir, NULL) != HF_OK) {
-		**theirs = *git;
 	}
 	return status;
 }

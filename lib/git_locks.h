@@ -49,9 +49,11 @@ enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path,
 				 const struct hf_break_options *options, struct hf_broken *broken,
 				 struct hf_err *err);
 
-/* Is this the path of a lock of Git's, in a repository that is found from it? Fills git, and the
- * absolute path. A lock of Git's must not be judged as a dotlock would be. */
-bool hf_git_lock_is(const char *path, struct hf_gitdir *git, char absolute[PATH_MAX]);
+/* Is this the path of a lock of Git's, in a repository that is found from it? HF_OK fills git, and
+ * the absolute path. HF_NO: it is none. Else it cannot be told now; a lock of Git's must not be
+ * judged as a dotlock would be. */
+enum hf_status hf_git_lock_is(const char *path, struct hf_gitdir *git, char absolute[PATH_MAX],
+			      struct hf_err *err);
 
 /* The directory holdfast/ of the repository, made if it is absent; *common is the stat of the
  * common directory. -1: *status and err say why. */

@@ -10,6 +10,8 @@
 
 #include "sys.h"
 
+#define LEADS_NOWHERE "what its file .git leads to is none"
+
 enum { LEAST_ID = 40 }; /* SHA-1's hexadecimal digits; SHA-256 has 64 */
 
 bool hf_gitdir_join(char *out, const char *dir, const char *name)
@@ -45,19 +47,22 @@ static bool read_line(const char *dir, const char *name, char line[PATH_MAX])
 	return n >= 0;
 }
 
-/* "DIR/NAME", as it is without links. false: it is not there, or is too long. */
+/* "DIR/NAME", as it is without links. false, with errno: it is not there, or is too long. */
 static bool resolve(char *out, const char *dir, const char *name)
 {
 	char path[PATH_MAX];
 
+	errno = ENAMETOOLONG;
 	return hf_gitdir_join(path, dir, name) && realpath(path, out);
 }
 
+/* false with errno, or 0: it is something else. */
 static bool is_dir(const char *dir, const char *name)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
+	errno = 0;
 	return hf_gitdir_join(path, dir, name) &&
 	       sys_fstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
@@ -156,11 +161,46 @@ static enum hf_status none(const char *named, struct hf_err *err)
 	return hf_fail_errno(err, "cannot look for a Git repository at '%s'", named);
 }
 
+/* The same, where it had to be there. */
+static enum hf_status missing(const char *named, const char *why, struct hf_err *err)
+{
+	enum hf_status status = none(named, err);
+
+	return status == HF_NO ? not_found(named, why, err) : status;
+}
+
+/* The same of a path that the user or the environment has named. */
+static enum hf_status absent(const char *named, struct hf_err *err)
+{
+	enum hf_status status = none(named, err);
+
+	if (status != HF_NO)
+		return status;
+	return hf_fail_errno_as(err, errno == EACCES ? HF_NOPERM : HF_NOINPUT,
+				"no Git repository at '%s'", named);
+}
+
+/* Where a file "gitdir: PATH" in `at` leads to, into git. */
+static enum hf_status follow(char *git, const char *at, const char *name, const char *named,
+			     struct hf_err *err)
+{
+	char line[PATH_MAX], *end;
+
+	if (!read_line(at, name, line))
+		return missing(named, "its file .git cannot be read", err);
+	if (strncmp(line, "gitdir: ", 8) != 0)
+		return not_found(named, "its file .git does not say where it is", err);
+	end = line + strlen(line);
+	while (end > line + 8 && end[-1] == ' ')
+		*--end = '\0';
+	return resolve(git, at, line + 8) ? HF_OK : missing(named, LEADS_NOWHERE, err);
+}
+
 /* What is in `at`, an absolute path? HF_NO: nothing. */
 static enum hf_status look_in(struct hf_gitdir *found, const char *at, const char *named,
 			      struct hf_err *err)
 {
-	char path[PATH_MAX], line[PATH_MAX], git[PATH_MAX];
+	char path[PATH_MAX], git[PATH_MAX];
 	enum hf_status status;
 	struct stat st;
 
@@ -170,15 +210,11 @@ static enum hf_status look_in(struct hf_gitdir *found, const char *at, const cha
 	if (sys_fstatat(AT_FDCWD, path, &st, 0) < 0 && is_failure(errno))
 		return none(named, err);
 	if (!errno && S_ISREG(st.st_mode)) {
-		char *end;
-
-		if (!read_line(at, ".git", line) || strncmp(line, "gitdir: ", 8) != 0)
-			return not_found(named, "its file .git does not say where it is", err);
-		end = line + strlen(line);
-		while (end > line + 8 && end[-1] == ' ')
-			*--end = '\0';
-		if (!resolve(git, at, line + 8) || !is_repository(found, git))
-			return not_found(named, "what its file .git leads to is none", err);
+		status = follow(git, at, ".git", named, err);
+		if (status != HF_OK)
+			return status;
+		if (!is_repository(found, git))
+			return missing(named, LEADS_NOWHERE, err);
 		strcpy(found->worktree, at);
 		return HF_OK;
 	}
@@ -208,11 +244,8 @@ static enum hf_status search(struct hf_gitdir *found, const char *dir, struct hf
 	char at[PATH_MAX], *slash;
 	struct stat first, st;
 
-	if (!realpath(dir, at) || sys_fstatat(AT_FDCWD, at, &first, 0) < 0) {
-		hf_fail_errno_as(err, errno == EACCES ? HF_NOPERM : HF_NOINPUT,
-				 "no Git repository at '%s'", dir);
-		return errno == EACCES ? HF_NOPERM : HF_NOINPUT;
-	}
+	if (!realpath(dir, at) || sys_fstatat(AT_FDCWD, at, &first, 0) < 0)
+		return absent(dir, err);
 	if (!S_ISDIR(first.st_mode))
 		return not_found(dir, "it is not a directory", err);
 	for (;;) {
@@ -224,8 +257,9 @@ static enum hf_status search(struct hf_gitdir *found, const char *dir, struct hf
 		if (strcmp(at, "/") == 0)
 			return not_found(dir, "there is no .git in it or above it", err);
 		slash[slash == at] = '\0';
-		if (sys_fstatat(AT_FDCWD, at, &st, 0) < 0 ||
-		    (st.st_dev != first.st_dev && !crosses_file_systems()))
+		if (sys_fstatat(AT_FDCWD, at, &st, 0) < 0)
+			return missing(dir, "what is above it may not be looked at", err);
+		if (st.st_dev != first.st_dev && !crosses_file_systems())
 			return not_found(dir, "there is no .git in it or above it, up to where the "
 					      "file system ends", err);
 	}
@@ -236,29 +270,34 @@ static enum hf_status from_environment(struct hf_gitdir *found, const char *dir,
 				       struct hf_err *err)
 {
 	const char *common = getenv("GIT_COMMON_DIR"), *worktree = getenv("GIT_WORK_TREE");
-	char git[PATH_MAX], line[PATH_MAX];
+	char git[PATH_MAX], file[PATH_MAX];
 	struct stat st;
 
-	if (!realpath(dir, git))
-		return hf_fail_errno_as(err, HF_NOINPUT, "no Git repository at '%s'", dir);
+	if (!realpath(dir, git) || sys_fstatat(AT_FDCWD, git, &st, 0) < 0)
+		return absent(dir, err);
 	/* GIT_DIR may be a file that leads on, too */
-	if (sys_fstatat(AT_FDCWD, git, &st, 0) == 0 && S_ISREG(st.st_mode)) {
-		char *slash = strrchr(git, '/');
+	if (S_ISREG(st.st_mode)) {
+		char *slash = strrchr(strcpy(file, git), '/');
+		enum hf_status status;
 
-		if (!read_line("/", git, line) || strncmp(line, "gitdir: ", 8) != 0)
-			return not_found(dir, "it is not a directory", err);
 		*slash = '\0';
-		if (!resolve(git, slash == git ? "/" : git, line + 8))
-			return not_found(dir, "what it leads to is none", err);
+		status = follow(git, slash == file ? "/" : file, slash + 1, dir, err);
+		if (status != HF_OK)
+			return status;
 	}
 	if (!is_repository(found, git) && !(common && has_head(git)))
-		return not_found(dir, "it is none itself", err);
+		return missing(dir, "it is none itself", err);
 	if (common && !realpath(common, found->common))
-		return hf_fail_errno_as(err, HF_NOINPUT, "no Git repository at '%s'", common);
+		return absent(common, err);
 	find_worktree(found);
-	if (!realpath(worktree ? worktree : ".", found->worktree))
-		return hf_fail_errno_as(err, HF_NOINPUT, "no worktree at '%s'",
-					worktree ? worktree : ".");
+	worktree = worktree ? worktree : ".";
+	if (!realpath(worktree, found->worktree)) {
+		enum hf_status status = none(worktree, err);
+
+		return status != HF_NO ? status
+				       : hf_fail_errno_as(err, HF_NOINPUT, "no worktree at '%s'",
+							  worktree);
+	}
 	return HF_OK;
 }
 

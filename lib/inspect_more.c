@@ -163,8 +163,9 @@ enum hf_status hf_inspect_git_lock(struct hf_inspect *list, const char *path, st
 	enum hf_status status;
 	bool ok;
 
-	if (!hf_git_lock_is(path, &git, absolute))
-		return HF_NO;
+	status = hf_git_lock_is(path, &git, absolute, err);
+	if (status != HF_OK)
+		return status;
 	status = hf_git_lock_break(&git, absolute, NULL, &options, &broken, err);
 	if (status != HF_OK)
 		return status;

@@ -138,6 +138,29 @@ in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
 	run -64 lock-run --git '' true
 }
 
+@test "a repository that cannot be looked at is an I/O error, and its lock no dotlock" {
+	local n
+	git -C repo worktree add -q ../linked
+	# the path, the file .git, and what that leads to
+	for n in 1 2; do
+		run -74 strace -o /dev/null -e trace=readlink -e inject=readlink:error=EIO:when=$n+ \
+			lock-status --git linked
+		[[ ${lines[0]} == "lock-status: cannot look for a Git repository at 'linked': "* ]]
+	done
+	for n in fstatat#1 fstatat#2 read#1 openat#1; do
+		HOLDFAST_FAULT=$n:EIO run -74 "$HF_FAULT_BIN/lock-status" --git linked
+		HOLDFAST_FAULT=$n:EIO GIT_DIR=linked/.git run -74 "$HF_FAULT_BIN/lock-break" \
+			--git linked
+	done
+	commit_slowly
+	touch -d '1 hour ago' repo/.git/index.lock
+	for n in {1..10}; do
+		HOLDFAST_FAULT=$n:EIO "$HF_FAULT_BIN/lock-break" repo/.git/index.lock || :
+		[ -e repo/.git/index.lock ]
+	done
+	let_go
+}
+
 @test "a git commit -a whose hook sleeps is waited for, paused or not" {
 	commit_slowly
 	run -75 lock-run -n --git repo true
