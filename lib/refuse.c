@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "refuse.h"
 
+#include <fcntl.h>
+
 #include "backup.h"
 #include "sqlite_live.h"
 #include "sys.h"
@@ -33,17 +35,32 @@ enum hf_status hf_refuse_kind(const struct hf_target *target, const struct stat 
 		       kind(st->st_mode));
 }
 
+/* FUSE and NFS keep for a while what they have been told, and after a replacement that is often the
+ * two names that a temporary file had for a moment. So the file system itself is asked again. */
+static unsigned long names_of(int fd, const struct stat *st)
+{
+	struct statx now;
+
+	if (st->st_nlink > 1 &&
+	    statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_NLINK, &now) == 0 &&
+	    now.stx_mask & STATX_NLINK)
+		return now.stx_nlink;
+	return (unsigned long)st->st_nlink;
+}
+
 enum hf_status hf_refuse(const struct hf_target *target, int fd, const struct stat *st, bool links,
 			 const char *backup, struct hf_err *err)
 {
 	char why[400];
 	enum hf_status status = hf_refuse_kind(target, st, err);
+	unsigned long names;
 
 	if (status != HF_OK)
 		return status;
-	if (st->st_nlink > 1 && !links && !hf_backup_explains(target, st, backup)) {
+	names = links ? 1 : names_of(fd, st);
+	if (names > 1 && !hf_backup_explains(target, st, backup)) {
 		hf_fail(err, HF_DATA, "refusing to replace '%s': it has %lu hard links",
-			target->path, (unsigned long)st->st_nlink);
+			target->path, names);
 		hf_advise(err, "the other names would keep the old content; if that is meant, "
 			       "atomic-write and its like have --break-links");
 		return HF_DATA;

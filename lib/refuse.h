@@ -7,7 +7,8 @@
  *
  * Replacing gives a name a new inode. That is wrong for what is not a regular file (a FIFO or a
  * device is a meeting place, not a content), for a file with several names (the others would keep
- * the old content), and for a live SQLite database (sqlite_live.h).
+ * the old content), and for a live SQLite database (sqlite_live.h). How many names it has is asked
+ * of the file system, not of what the kernel remembers of it.
  *
  * Nothing is changed, but for a name that a dead backup left (backup.h). Never waits. Thread-safe;
  * not async-signal-safe.

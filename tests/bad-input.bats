@@ -349,3 +349,24 @@ object() {
 	[ "$(cat f)" = $'new\nmore' ]
 	no_litter
 }
+
+@test "hard links are what the file system has, not what the kernel has kept of it" {
+	[ -c /dev/fuse ] || skip 'no FUSE here'
+	mkdir real net
+	bindfs -o attr_timeout=60,entry_timeout=60 real net || skip 'bindfs cannot mount here'
+	cd net
+	for _ in {1..10}; do
+		echo new | atomic-write f
+		atomic-append -t more f
+	done
+	[ "$(cat f)" = $'new\nmore' ]
+	ln f g
+	run -65 atomic-append -t never f
+	[[ $output == *'2 hard links'* ]]
+	# behind the kernel's back
+	rm ../real/g
+	atomic-append -t last f
+	echo newest | atomic-write f
+	[ "$(cat f)" = newest ]
+	no_litter
+}
