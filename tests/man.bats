@@ -163,6 +163,17 @@ type_example() {
 	done
 }
 
+@test "what is a dotlock in one example is no lock file in another" {
+	local lines name
+	lines=$(sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$man"/lock-*.1)
+	for name in $(grep -oP -- '--dotlock \K[^ )]+' <<<"$lines"); do
+		lines=$(sed "s/--dotlock $name//g" <<<"$lines")
+		run -1 grep -E "(lock-[a-z]*|flock|--file) (.* )?$name( |$)" <<<"$lines"
+		local seen=1
+	done
+	[ "$seen" ]
+}
+
 @test "an example that fails is noticed" {
 	printf '%s\n' '.Sh EXAMPLES' '.Bd -literal' 'echo a\e' '  b >f' 'false' '.Ed' \
 		'.\" given: echo 1 >g' '.\" then: grep -q 2 g' '.Bd -literal' 'true' '.Ed' \
