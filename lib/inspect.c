@@ -69,6 +69,8 @@ enum hf_status hf_inspect_start(struct hf_inspect *list, struct hf_err *err)
 	if (!hf_lock_table_read(&list->table)) {
 		if (errno == ENOMEM)
 			return hf_inspect_no_memory(err);
+		if (errno == EMFILE || errno == ENFILE)
+			return hf_fail_errno(err, "cannot look at the locks");
 		hf_fail(err, HF_UNAVAILABLE, "cannot look at the locks: /proc is not mounted");
 		hf_advise(err, "who holds a lock, only /proc tells");
 		return HF_UNAVAILABLE;

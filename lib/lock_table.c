@@ -311,8 +311,10 @@ bool hf_lock_table_read(struct hf_lock_table *table)
 	bool ok;
 
 	*table = (struct hf_lock_table){NULL, 0, 0, false};
+	errno = 0;
 	if (!hf_proc_mounted()) {
-		errno = ENOENT;
+		if (errno != EMFILE && errno != ENFILE)
+			errno = ENOENT;
 		return false;
 	}
 	if (!hf_lock_records_read_any(&before))
