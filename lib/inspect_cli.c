@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "json.h"
+#include "watch.h"
 #include "proc.h"
 
 enum { KIND, STATE, PID, SINCE, WAITERS, COMMAND, PATH, COLUMNS };
@@ -21,34 +22,35 @@ struct widths {
 	size_t of[PATH];
 };
 
-/* How many characters: bytes that begin one. */
+/* How many columns. */
 static size_t width_of(const char *text)
 {
-	size_t n = 0;
+	size_t n = 0, length;
 
-	for (; *text; text++)
-		n += (*text & 0xc0) != 0x80;
+	for (; *text; text += length)
+		n += hf_watch_columns(text, &length);
 	return n;
 }
 
 /* So many columns of text. Cut, it ends in "…". */
 static void put_cell(FILE *out, const char *text, size_t width, bool right)
 {
-	size_t has = width_of(text), pad = has < width ? width - has : 0, most = width;
+	size_t has = width_of(text), most = has > width ? width - 1 : width, n = 0, length;
 
-	if (right)
-		fprintf(out, "%*s", (int)pad, "");
-	if (has > width)
-		most--;
-	for (size_t n = 0; *text; text++) {
-		if ((*text & 0xc0) != 0x80 && n++ == most)
+	if (right && has < width)
+		fprintf(out, "%*s", (int)(width - has), "");
+	for (; *text; text += length) {
+		size_t columns = hf_watch_columns(text, &length);
+
+		if (n + columns > most)
 			break;
-		putc(*text, out);
+		n += columns;
+		fwrite(text, 1, length, out);
 	}
-	if (has > width)
+	if (has > width && ++n)
 		fputs("…", out);
-	if (!right)
-		fprintf(out, "%*s", (int)pad, "");
+	if (!right && n < width)
+		fprintf(out, "%*s", (int)(width - n), "");
 }
 
 static void put_path(FILE *out, const struct hf_inspect_row *row)
@@ -169,21 +171,30 @@ static void put_parties(FILE *out, const struct hf_inspect_row *row, const struc
 	}
 }
 
-/* The commands give way until the table fits, or give what is fair if it cannot. */
-static size_t command_width(size_t has, size_t table, size_t width)
+/* The commands give way to the longest path that can be shown whole; if none can, they give what is
+ * fair. others: the columns of everything else. */
+static size_t command_width(const struct hf_inspect *list, size_t has, size_t others, size_t width,
+			    bool mine)
 {
-	size_t over = table > width ? table - width : 0;
+	size_t least = has < LEAST_COMMAND ? has : LEAST_COMMAND, longest = 0;
 
-	if (has >= over + LEAST_COMMAND || !over)
-		return has - over;
-	return has < FAIR_COMMAND ? has : FAIR_COMMAND;
+	for (size_t i = 0; i < list->count; i++) {
+		const struct hf_inspect_row *row = &list->rows[i];
+		size_t path = row->path && (row->mine || !mine) ? width_of(row->path) : 0;
+
+		if (path > longest && others + least + path <= width)
+			longest = path;
+	}
+	if (!longest)
+		return has < FAIR_COMMAND ? has : FAIR_COMMAND;
+	return others + has + longest <= width ? has : width - others - longest;
 }
 
 void hf_inspect_table(FILE *out, const struct hf_inspect *list, enum hf_inspect_detail detail,
 		      size_t width, bool mine)
 {
 	struct widths widths = {{0}};
-	size_t paths = 4, sum = 2 * PATH;
+	size_t sum = 2 * PATH;
 	struct line line;
 
 	measure(&widths, &head);
@@ -194,12 +205,11 @@ void hf_inspect_table(FILE *out, const struct hf_inspect *list, enum hf_inspect_
 			continue;
 		fill_first(&line, row, detail == HF_INSPECT_EVERY);
 		measure(&widths, &line);
-		if (row->path && strlen(row->path) > paths)
-			paths = strlen(row->path);
 	}
 	for (size_t i = 0; i < PATH; i++)
 		sum += widths.of[i];
-	widths.of[COMMAND] = command_width(widths.of[COMMAND], sum + paths, width);
+	widths.of[COMMAND] = command_width(list, widths.of[COMMAND], sum - widths.of[COMMAND], width,
+					   mine);
 	put_line(out, &head, &widths);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct hf_inspect_row *row = &list->rows[i];

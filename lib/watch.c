@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "clock.h"
 #include "proc.h"
@@ -56,13 +57,30 @@ static enum hf_status write_all(const char *text, size_t size, struct hf_err *er
 	return HF_OK;
 }
 
+size_t hf_watch_columns(const char *text, size_t *length)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	size_t n = hf_utf8_length(text);
+	wchar_t c;
+	int columns;
+
+	*length = n ? n : 1;
+	if (n < 2)
+		return 1;
+	c = s[0] & (0x7f >> n);
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (s[i] & 0x3f);
+	columns = wcwidth(c);
+	return columns < 0 ? 1 : (size_t)columns;
+}
+
 /* As many characters of the line as fit. */
 static void put_cut(FILE *out, const char *line, size_t size, size_t width)
 {
-	size_t n = 0, end = 0;
+	size_t n = 0, end = 0, length;
 
-	while (end < size && ((line[end] & 0xc0) == 0x80 || n++ < width))
-		end++;
+	while (end < size && (n += hf_watch_columns(line + end, &length)) <= width)
+		end += length;
 	fwrite(line, 1, end, out);
 }
 

@@ -28,6 +28,10 @@
 /* Columns of the terminal that standard output is; 80 where it is none. */
 size_t hf_watch_width(void);
 
+/* How many columns the character at text takes (an ideograph two, an accent none), and *length how
+ * many bytes. */
+size_t hf_watch_columns(const char *text, size_t *length);
+
 /* Draw into out, for a window of so many columns. */
 typedef enum hf_status hf_draw(void *context, FILE *out, size_t width, struct hf_err *err);
 

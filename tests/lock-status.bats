@@ -262,6 +262,24 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	let_go
 }
 
+@test "the table: ideographs take two columns, and commands give way to paths that fit" {
+	local line long
+	long=$(printf 'x%.0s' {1..200})
+	lock-run 日本 sh -c 'echo >up; read -r _ <down; : a command that is longer than is fair' 3>&- &
+	holder=$!
+	read -r _ <up
+	echo $holder >"$long"
+	echo $holder >a-path-of-20-columns
+	run -0 lock-status 日本 "$long" a-path-of*
+	line=$(sed 's/日/xx/g; s/本/xx/g; s/…/x/g' <<<"$output")
+	mapfile -t lines <<<"$line"
+	[[ ${lines[0]} == *PATH && ${lines[1]} == *'  xxxx' ]]
+	[ ${#lines[0]} = ${#lines[1]} ]
+	line=$(grep 'columns$' <<<"$line")
+	[ ${#line} -le 80 ]
+	let_go
+}
+
 @test "--watch on a terminal of 80 x 24: in place, cut, resized, left cleanly" {
 	local i
 	for i in {1..30}; do
