@@ -25,9 +25,9 @@
  * for Git itself: GIT_DIR, GIT_COMMON_DIR, GIT_WORK_TREE, GIT_INDEX_FILE.
  *
  * All paths are absolute and without symbolic links, so that two spellings are one. Nothing is
- * changed, run or waited for. HF_NOINPUT, HF_NOPERM: there is no repository; err says why. HF_IO, HF_OS: what
- * is there could not be looked at now; the search does not go on upward then, to the wrong one.
- * Thread-safe.
+ * changed, run or waited for. HF_NOINPUT, HF_NOPERM: there is no repository; err says why. HF_IO,
+ * HF_OS: what is there could not be looked at now; the search does not go on upward then, to the
+ * wrong one. Thread-safe.
  */
 
 #include <limits.h>

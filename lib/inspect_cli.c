@@ -208,8 +208,8 @@ void hf_inspect_table(FILE *out, const struct hf_inspect *list, enum hf_inspect_
 	}
 	for (size_t i = 0; i < PATH; i++)
 		sum += widths.of[i];
-	widths.of[COMMAND] = command_width(list, widths.of[COMMAND], sum - widths.of[COMMAND], width,
-					   mine);
+	sum -= widths.of[COMMAND];
+	widths.of[COMMAND] = command_width(list, widths.of[COMMAND], sum, width, mine);
 	put_line(out, &head, &widths);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct hf_inspect_row *row = &list->rows[i];

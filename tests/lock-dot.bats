@@ -121,12 +121,14 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	cp x record
 	change x pidns 1
 	run -75 lock-run -w 0.1 --dotlock x true
-	[[ ${lines[0]} == *"another PID namespace: PID $(head -n 1 record) of host '$(hostname)' "* ]]
+	local pid
+	pid=$(head -n 1 record)
+	[[ ${lines[0]} == *"another PID namespace: PID $pid of host '$(hostname)' "* ]]
 	cp record x
 	change x boot 00000000-0000-4000-8000-000000000000
 	change x host $'els\e[31mewhere'
 	run -75 lock-run -w 0.1 --dotlock x true
-	[[ ${lines[0]} == *": PID $(head -n 1 record) of host 'els"*"where' may live still: it is not this host" ]]
+	[[ ${lines[0]} == *": PID $pid of host 'els"*"where' may live still: it is not this host" ]]
 	[[ $output != *$'\e'* ]]
 	[ -e x ]
 }
@@ -142,7 +144,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	# from inside the one outside is not to be seen, and is named as its record does
 	lock-run --dotlock z sh -c 'unshare -p -f --mount-proc env -u HOLDFAST_LOCKS \
 		lock-run -n --dotlock z true || :' >said 2>&1
-	[[ $(<said) =~ "held by a process that you may not see, by its record PID "[0-9]+" of host '$(hostname)'" ]]
+	[[ $(<said) =~ "you may not see, by its record PID "[0-9]+" of host '$(hostname)'" ]]
 	unshare -p -f --mount-proc lock-run --dotlock x sh -c 'kill -9 $PPID' || :
 	unshare -p -f --mount-proc sh -c 'lock-run --dotlock y sh -c "kill -9 \$PPID"
 		flock y true; lock-run -w 20 --dotlock y echo over' >out 2>/dev/null

@@ -139,11 +139,11 @@ in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
 }
 
 @test "a repository that cannot be looked at is an I/O error, and its lock no dotlock" {
-	local n
+	local n inject=readlink:error=EIO
 	git -C repo worktree add -q ../linked
 	# the path, the file .git, and what that leads to
 	for n in 1 2; do
-		run -74 strace -o /dev/null -e trace=readlink -e inject=readlink:error=EIO:when=$n+ \
+		run -74 strace -o /dev/null -e trace=readlink -e inject=$inject:when=$n+ \
 			lock-status --git linked
 		[[ ${lines[0]} == "lock-status: cannot look for a Git repository at 'linked': "* ]]
 	done

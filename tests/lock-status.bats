@@ -265,7 +265,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 @test "the table: ideographs take two columns, and commands give way to paths that fit" {
 	local line long
 	long=$(printf 'x%.0s' {1..200})
-	lock-run 日本 sh -c 'echo >up; read -r _ <down; : a command that is longer than is fair' 3>&- &
+	lock-run 日本 sh -c 'echo >up; read -r _ <down; : and more than is fair' 3>&- &
 	holder=$!
 	read -r _ <up
 	echo $holder >"$long"
