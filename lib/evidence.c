@@ -268,6 +268,17 @@ static bool is_dead(const struct hf_ident *self, const struct stat *st, struct h
 	return false;
 }
 
+/* E3: can a plain PID be that of a namespace above ours, which shows us none of its processes? */
+static bool is_perhaps_above(const struct hf_evidence_of *of, const struct hf_ident *self,
+			     struct hf_evidence *e)
+{
+	if (of->alone || self->pidns == HF_FIRST_PIDNS)
+		return false;
+	say(e, "PID %d may be of a PID namespace that is not to be seen from this one",
+	    (int)e->record.owner.pid);
+	return true;
+}
+
 /* E5, E6. */
 bool hf_evidence_by_lookers(const struct hf_evidence_of *of, pid_t inner, bool place,
 			    struct hf_evidence *e)
@@ -350,7 +361,8 @@ void hf_evidence_judge(const struct hf_evidence_of *of, struct hf_evidence *e)
 			return;
 		}
 		if (!lost && e->record.form == HF_DOT_PLAIN &&
-		    hf_evidence_by_lookers(of, e->record.owner.pid, false, e))
+		    (hf_evidence_by_lookers(of, e->record.owner.pid, false, e) ||
+		     is_perhaps_above(of, &self, e)))
 			return;
 		if (!lost) {
 			stale(e);

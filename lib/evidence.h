@@ -17,7 +17,8 @@
  *	E2  Boot and host, where the record names them. This boot: go on. Another boot: on a local
  *	    file system of this host STALE (an earlier boot); another host's, or on a network file
  *	    system, UNKNOWN.
- *	E3  The PID namespace: another one's UNKNOWN.
+ *	E3  The PID namespace: another one's UNKNOWN. A plain PID names none: seen from any but the
+ *	    first namespace, one that is dead here may live outside: UNKNOWN.
  *	E4  The PID. Dead, or a zombie: STALE, if E5 finds nobody. Alive: HELD, unless it started at
  *	    another time than the record says: then the number is used again, and it is STALE. A
  *	    start time that lies in the future says nothing. A plain PID names no boot and no start

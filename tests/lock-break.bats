@@ -221,3 +221,17 @@ assert y["state"] == "held" and z["state"] == "absent", (y, z)
 	[ "$(grep -c in log)" = 8 ]
 	[ "$(paste -sd ' ' log)" = "$(printf 'in out %.0s' {1..8} | sed 's/ $//')" ]
 }
+
+@test "E3: a plain PID that is not in this PID namespace may be of one above" {
+	unshare -p -f --mount-proc true 2>/dev/null || skip 'no PID namespaces here'
+	echo $$ >x
+	run -75 unshare -p -f --mount-proc lock-break x
+	[[ $output == *"may be of a PID namespace that is not to be seen"* ]]
+	run -75 unshare -p -f --mount-proc lock-run -n --dotlock x true
+	[[ $output == *'not to be judged'* ]]
+	# one that is there is seen to live, and alone it is dead
+	run -75 unshare -p -f --mount-proc sh -c 'echo $$ >y; lock-break --alone y'
+	[[ $output == *lives* ]]
+	run -0 unshare -p -f --mount-proc lock-break --alone x
+	[ ! -e x ]
+}
