@@ -157,6 +157,13 @@ bool hf_record_file_same(const struct hf_record_file *a, const struct hf_record_
 
 /* ---- look ----------------------------------------------------------------------------------- */
 
+bool hf_record_file_is_text(const struct hf_record_file *f)
+{
+	size_t length = strlen(f->target.name);
+
+	return length > 4 && strcmp(f->target.name + length - 4, ".sql") == 0;
+}
+
 enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wait *wait,
 				   char found[65], struct hf_err *err)
 {
@@ -177,6 +184,8 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 	claim.st = f->st;
 	if (status == HF_OK)
 		status = hf_claim_judge(&claim, &f->target, &rules, err);
+	if (status == HF_OK && f->plan->op == HF_RECORD_SNAPSHOT && !hf_record_file_is_text(f))
+		status = hf_refuse_image(&f->target, err);
 	if (status == HF_OK && f->present)
 		status = hf_sha256(f->fd, found, f->path, err);
 	return status;

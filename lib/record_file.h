@@ -79,7 +79,11 @@ bool hf_record_file_same(const struct hf_record_file *a, const struct hf_record_
 enum hf_status hf_record_file_add(struct hf_record_file *f, struct hf_lockset *set,
 				  struct hf_err *err);
 
-/* The set is held. *found is the hash of what is there, "" for nothing. */
+/* Is the snapshot to be SQL text, by its name? */
+bool hf_record_file_is_text(const struct hf_record_file *f);
+
+/* The set is held. *found is the hash of what is there, "" for nothing. HF_DATA: it may not be
+ * replaced, or another database's log lies beside a snapshot. */
 enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wait *wait,
 				   char found[65], struct hf_err *err);
 

@@ -216,13 +216,6 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 	return status;
 }
 
-static bool ends_in_sql(const char *name)
-{
-	size_t length = strlen(name);
-
-	return length > 4 && strcmp(name + length - 4, ".sql") == 0;
-}
-
 /* Look at one, and stage what is needed: to apply it, or for its blob. */
 static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum fate *fate, bool *correct,
 				  struct hf_err *err)
@@ -241,7 +234,7 @@ static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum fate *fat
 	if (status != HF_OK)
 		return status;
 	f->found_done = *fate == IS_DONE;
-	image.as_text = ends_in_sql(f->target.name);
+	image.as_text = hf_record_file_is_text(f);
 	if (*fate == STAYS && !redo->repo)
 		return put_beside(redo, f, &image, err);
 	if (*fate == STAYS)

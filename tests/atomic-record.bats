@@ -411,6 +411,21 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	[ -z "$(git status --porcelain)" ]
 }
 
+@test "--snapshot: the log of another database is not read into the image" {
+	local beside
+
+	for beside in wal journal; do
+		echo log >"image.db-$beside"
+		run -65 record a --snapshot image.db
+		[[ $output == *"'image.db': another one's -$beside file is there"* ]]
+		[ ! -e image.db ]
+		nothing_done
+		rm "image.db-$beside"
+	done
+	record a --snapshot image.db
+	[ "$(image 'SELECT name FROM t')" = a ]
+}
+
 @test "V1: a snapshot that somebody changed meanwhile stays, and his commit of it too" {
 	local n
 
