@@ -45,8 +45,8 @@ DB_ROOMS = db_code sql_text sql sql_file db_writer db_pause db_settle db db_stmt
 	params outbox rows_table rows script dump db_copy check \
 	store store_watch once_lock once once_filter lease queue work
 REPO_ROOMS = due repo_message repo_base loose repo_objects index_file repo_lock repo_index \
-	repo_ref repo_tree repo_who \
-	repo_path git_run git_store repo_plumbing repo_keep \
+	repo_ref repo_tree repo_who repo_id \
+	repo_path git_run git_store git_index repo_plumbing repo_keep \
 	repo_git2_base repo_git2_objects repo_git2_index repo_git2 repo \
 	intent record_file record_hold record_place record_git redo recover drop commit_point \
 	record
@@ -81,8 +81,8 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_apart git_o
 	db_writer db_pause db_settle db_stmt params rows_table script sql_file dump db_copy \
 	once_lock once_filter store_cli queue_cli \
 	repo_base loose repo_objects repo_ref repo_tree repo_lock repo_index \
-	repo_who repo_path repo_keep repo_git2_base repo_git2_objects repo_git2_index repo_git2 \
-	git_run git_store \
+	repo_who repo_id repo_path repo_keep repo_git2_base repo_git2_objects repo_git2_index \
+	repo_git2 git_run git_store git_index \
 	inspect inspect_more watch inspect_cli stats_cli \
 	record_file record_hold record_place record_git redo recover drop commit_point record \
 	record_cli

@@ -5,10 +5,9 @@
 /*
  * A repository through Git's own plumbing: right by definition, and a process for each step.
  *
- * The index is changed by one `git update-index`, which does all or nothing, and refuses a file
- * where there is a directory; then `git add --refresh` looks at the files, so that they need not
- * seem changed. A ref is moved by `git update-ref`. What Git refuses is told in its words; only
- * whether a ref has moved, or is locked, is found out by looking.
+ * git_store.h stores objects, git_index.h changes the index. A ref is moved by `git update-ref`.
+ * What Git refuses is told in its words; only whether a ref has moved, or is locked, is found out
+ * by looking.
  */
 
 #include "gitdir.h"
