@@ -189,6 +189,19 @@ const char *group_resume(struct group *g, bool kill_it)
 	return NULL;
 }
 
+void group_freeze(struct group *g)
+{
+	for (unsigned int i = 0; i < g->count; i++) {
+		const struct rig_run *r = &g->run[i];
+		siginfo_t info;
+
+		if (ended(r) || r->end == RIG_STOPPED)
+			continue;
+		kill(-r->pid, SIGSTOP);
+		waitid(P_PID, (id_t)r->pid, &info, WSTOPPED | WEXITED | WNOWAIT);
+	}
+}
+
 void group_end(struct group *g)
 {
 	for (unsigned int i = 0; i < g->count; i++) {

@@ -50,6 +50,9 @@ const char *group_play(struct group *g);
 /* The victim, if it is stopped, goes on, or dies; all come to their end. NULL, or G3. */
 const char *group_resume(struct group *g, bool kill_it);
 
+/* Stop all that still runs, and return when it stands: a disk that is copied takes a while. */
+void group_freeze(struct group *g);
+
 /* End all that still lives; it counts as dead. */
 void group_end(struct group *g);
 

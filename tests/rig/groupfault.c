@@ -50,10 +50,12 @@ static const char *attempt(const char *rule, bool stopkill)
 		disk_sync();
 	complaint = group_play(&group);
 	stopped += group.run[group.victim].end == RIG_STOPPED;
-	if (fs)
+	if (fs) {
+		group_freeze(&group);
 		disk_cut(cut);
-	else if (!complaint)
+	} else if (!complaint) {
 		complaint = group_resume(&group, stopkill);
+	}
 	group_end(&group);
 	if (fs)
 		disk_back();
