@@ -97,7 +97,7 @@ static enum hf_status acquire(struct work *w, struct hf_store *store, struct hf_
 	if (hf_cli_flush(err) == HF_OK)
 		return HF_OK;
 	/* without its token it is nobody's */
-	hf_store_wait(store, hf_cli_deadline(&cli, w->common.timeout, 10 * HF_SECOND));
+	hf_store_wait(store, hf_cli_limit(&cli, w->common.timeout, 10 * HF_SECOND));
 	if (hf_lease_release(store, w->names, w->count, &(struct hf_lease_proof){.token = token},
 			     NULL) == HF_OK) {
 		hf_advise(err, "nothing is held");

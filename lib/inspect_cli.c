@@ -6,8 +6,8 @@
 
 #include "clock.h"
 #include "json.h"
-#include "watch.h"
 #include "proc.h"
+#include "watch.h"
 
 enum { KIND, STATE, PID, SINCE, WAITERS, COMMAND, PATH, COLUMNS };
 enum { LEAST_COMMAND = 12, FAIR_COMMAND = 30, CELL = 4 * 160 };

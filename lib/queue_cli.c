@@ -159,7 +159,7 @@ enum hf_status hf_queue_cli_list(struct hf_queue_cli *q, struct hf_store *store,
 static enum hf_status give_back(struct hf_queue_cli *q, struct hf_store *store,
 				const struct hf_job *job, struct hf_err *err)
 {
-	hf_store_wait(store, hf_cli_deadline(q->cli, q->common.timeout, 10 * HF_SECOND));
+	hf_store_wait(store, hf_cli_limit(q->cli, q->common.timeout, 10 * HF_SECOND));
 	if (hf_queue_release(store, job->id, job->token, 0, true, NULL) == HF_OK) {
 		hf_advise(err, "job %lld waits again", (long long)job->id);
 		return HF_IO;

@@ -264,6 +264,10 @@ barrier() {
 	[[ ${lines[1]} == *'nothing is held' ]]
 	[ "$(sqlite-lease list l.db)" = '' ]
 	sqlite-lease acquire -n l.db one two
+	# where the database is busy then, no longer than -w says
+	run -76 deaf l.db sqlite-lease acquire -w 200ms l.db three
+	[[ $output == *'the names are held, with token '*', until the lease runs out' ]]
+	[[ $(sqlite-lease list l.db) == *three* ]]
 }
 
 @test "S3: a database that is removed while its lease is waited for is made anew" {

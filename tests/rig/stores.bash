@@ -95,3 +95,29 @@ await_watcher() {
 		((SECONDS < end)) || return 1
 	done
 }
+
+# deaf DB TOOL...: what the tool prints cannot be written, and when it learns that, somebody has the
+# turnstile of DB, who does not give it back. Its status; 1 if it waits for more than 20 s.
+deaf() {
+	python3 -c '
+import fcntl, os, subprocess, sys
+turnstile, tool = open(sys.argv[1] + "-turnstile"), sys.argv[2:]
+r, w = os.pipe()
+os.set_blocking(w, False)
+try:
+    while True:
+        os.write(w, b"x" * 4096)
+except BlockingIOError:
+    os.set_blocking(w, True)
+p = subprocess.Popen(tool, stdout=w)
+os.close(w)
+while "pipe" not in open(f"/proc/{p.pid}/wchan").read():
+    assert p.poll() is None
+fcntl.flock(turnstile, fcntl.LOCK_EX)
+os.close(r)
+try:
+    sys.exit(p.wait(timeout=20))
+except subprocess.TimeoutExpired:
+    p.kill()
+    sys.exit(1)' "$@"
+}
