@@ -124,6 +124,7 @@ static enum hf_status ask(struct record *r, struct hf_err *err)
 		r->files[i] = (struct hf_record_file){.plan = &r->intent.files[i],
 						      .path = request->files[i].path,
 						      .fd = -1,
+						      .committed = -1,
 						      .target.dir = -1};
 	status = hf_hold_init(&r->hold, err);
 	if (status == HF_OK && request->repository)

@@ -117,7 +117,7 @@ enum hf_status hf_record_file_open(struct hf_record_file *f,
 {
 	enum hf_status status;
 
-	f->fd = f->atomic.fd = -1;
+	f->fd = f->committed = f->atomic.fd = -1;
 	status = hf_target_open(&f->target, f->path, parents ? HF_TARGET_PARENTS : 0, err);
 	if (status != HF_OK) {
 		f->target.dir = -1;
@@ -296,6 +296,8 @@ int hf_record_file_content(const struct hf_record_file *f)
 {
 	if (f->staged)
 		return f->atomic.fd;
+	if (f->committed >= 0)
+		return f->committed;
 	return f->present ? f->fd : -1;
 }
 
@@ -345,5 +347,7 @@ void hf_record_file_close(struct hf_record_file *f)
 	if (f->target.dir >= 0)
 		hf_target_close(&f->target);
 	f->target.dir = -1;
-	f->fd = -1;
+	if (f->committed >= 0)
+		sys_close(f->committed);
+	f->fd = f->committed = -1;
 }

@@ -42,8 +42,9 @@ struct hf_record_file {
 
 	/* as looked at, under the lock */
 	bool present;
-	int fd;
+	int fd; /* the lock's */
 	struct stat st;
+	int committed; /* by recovery: what of it is the record's, in memory; or -1 */
 
 	struct hf_atomic_options options;
 	char mode[8]; /* of options */

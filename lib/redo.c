@@ -344,8 +344,7 @@ static enum hf_status cut_append(struct hf_record_file *f, enum fate fate, struc
 		sys_close(fd);
 		return status;
 	}
-	sys_close(f->fd);
-	f->fd = fd;
+	f->committed = fd;
 	return HF_OK;
 }
 

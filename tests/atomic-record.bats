@@ -960,7 +960,10 @@ kill_behind_ref() {
 			echo more >>ledger
 			echo other >notes/$n
 			rm -f ".git/objects/${oid:0:2}/${oid:2}"
-			atomic-record --recover --sqlite "$db" --git .
+			strace -qq -o ../calls -e trace=close \
+				atomic-record --recover --sqlite "$db" --git . 3>&-
+			# what holds a lock is closed with the lock, and only then
+			run -1 grep EBADF ../calls
 			[ "$(intents)" = 0 ]
 			[ "$(commits)" = $n ]
 			git fsck --strict --no-dangling

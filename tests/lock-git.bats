@@ -299,7 +299,7 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 	done
 	[ "$stopped" -gt 10 ]
 	[ ! -e stolen ] || { cat stolen && false; }
-	! in_quarantine index.lock
+	run -1 in_quarantine index.lock
 	git -C repo fsck
 }
 

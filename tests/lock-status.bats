@@ -295,7 +295,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	[[ $(screen | head -1) == *'lock-status' ]]
 	[[ $(screen | sed -n 2p) == KIND*PATH ]]
 	[ "$(screen | grep -c '^pidfile  held')" = 11 ]
-	! screen | grep -q before
+	[[ $(screen) != *before* ]]
 	[ "$(tmux -S tmux display -p '#{cursor_flag} #{alternate_on}')" = '0 1' ]
 	tmux -S tmux resize-window -x 60 -y 10
 	await shows 'more lines' 10

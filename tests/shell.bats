@@ -239,7 +239,7 @@ in_every_shell() {
 		check test ! -e no
 	END
 	grep -q "held by PID .*flock held" dash-plain.out
-	! grep -r WRONG ./*.out
+	run -1 grep -r WRONG ./*.out
 	kill "$COPROC_PID"
 }
 
