@@ -6,6 +6,7 @@
 
 #include "clock.h"
 #include "git_locks.h"
+#include "record_theirs.h"
 #include "repo_message.h"
 #include "sys.h"
 
@@ -151,59 +152,6 @@ void hf_record_git_end(struct hf_record_git *g)
 
 /* ---- redo ----------------------------------------------------------------------------------- */
 
-/* Has somebody else committed this path since the tip that was seen, and otherwise than we do?
- * *entry is then what the path is at the tip, ready to be put back. */
-static enum hf_status overtaken(const struct hf_record_git *g, const char *tip, size_t i,
-				struct hf_repo_change *entry, bool *is, struct hf_err *err)
-{
-	const struct hf_repo_change *ours = &g->changes[i];
-	struct hf_repo_change seen = {.path = ours->path};
-	enum hf_status status;
-
-	*is = false;
-	*entry = (struct hf_repo_change){.path = ours->path};
-	if (g->intent->files[i].op == HF_RECORD_APPEND || !*tip)
-		return HF_OK;
-	status = hf_repo_entry(g->repo, tip, entry, err);
-	if (status != HF_OK)
-		return status;
-	/* a tip that was seen and is gone tells nothing: then what is there counts as his */
-	if (*g->intent->tip && hf_repo_entry(g->repo, g->intent->tip, &seen, NULL) != HF_OK)
-		seen.remove = true;
-	if (!*g->intent->tip)
-		seen.remove = true;
-	*is = (entry->remove != seen.remove || strcmp(entry->oid, seen.oid) != 0 ||
-	       entry->mode != seen.mode) &&
-	      (entry->remove != ours->remove || strcmp(entry->oid, ours->oid) != 0);
-	return HF_OK;
-}
-
-/* Upon the record's commit, what others have committed of its paths meanwhile. *kept of them stand
- * in `kept`; result is the commit to move to. */
-static enum hf_status keep_theirs(struct hf_record_git *g, const char *tip,
-				  struct hf_repo_change *keep, size_t *kept, bool *is_kept,
-				  char result[HF_OID_SIZE], struct hf_err *err)
-{
-	const struct hf_intent *intent = g->intent;
-	enum hf_status status = HF_OK;
-	char *message = NULL;
-
-	*kept = 0;
-	memcpy(result, g->commit, HF_OID_SIZE);
-	for (size_t i = 0; i < intent->file_count && status == HF_OK; i++) {
-		status = overtaken(g, tip, i, &keep[*kept], &is_kept[i], err);
-		*kept += is_kept[i];
-	}
-	if (status != HF_OK || !*kept)
-		return status;
-	if (asprintf(&message, "Keep what was committed after record %.8s\n", intent->id) < 0)
-		return hf_fail(err, HF_OS, "cannot make a commit: out of memory");
-	status = hf_repo_commit(g->repo, g->commit, keep, *kept, message, &intent->author,
-				&intent->committer, result, err);
-	free(message);
-	return status;
-}
-
 /* The index has the files as they are in place. A path that somebody else has committed meanwhile
  * is his in the index too. */
 static enum hf_status edit_index(struct hf_record_git *g, const struct hf_record_file *files,
@@ -272,8 +220,7 @@ static enum hf_status move(const struct hf_record_git *g, const char *from, cons
 struct hf_record_redo {
 	struct hf_record_git *g;
 	const struct hf_record_file *files;
-	struct hf_repo_change *keep; /* what others have committed of its paths */
-	bool *is_kept;
+	bool *is_kept; /* what others have committed of its paths, and is put back */
 	int64_t deadline;
 	char tip[HF_OID_SIZE], target[HF_OID_SIZE], reflog[200];
 };
@@ -283,13 +230,14 @@ static enum hf_status make_target(struct hf_record_redo *r, bool anew, struct hf
 {
 	struct hf_record_git *g = r->g;
 	enum hf_status status = HF_OK;
-	size_t kept = 0;
 
 	if (anew)
 		status = stage(g, r->files, r->tip, r->deadline, err);
 	memcpy(r->target, g->commit, sizeof(r->target));
+	memset(r->is_kept, 0, g->intent->file_count * sizeof(*r->is_kept));
 	if (status == HF_OK && strcmp(r->tip, g->intent->tip) != 0)
-		status = keep_theirs(g, r->tip, r->keep, &kept, r->is_kept, r->target, err);
+		status = hf_record_theirs(g->repo, g->intent, g->changes, g->commit, r->tip,
+					  r->is_kept, r->target, err);
 	return status;
 }
 
@@ -378,18 +326,16 @@ static enum hf_status with(struct hf_record_git *g, const struct hf_record_file 
 	struct hf_record_redo r = {
 		.g = g,
 		.files = files,
-		.keep = calloc(count + 1, sizeof(*r.keep)),
 		.is_kept = calloc(count + 1, sizeof(*r.is_kept)),
 		.deadline = deadline,
 	};
 	enum hf_status status;
 
 	snprintf(r.tip, sizeof(r.tip), "%s", tip);
-	if (r.keep && r.is_kept)
+	if (r.is_kept)
 		status = act(&r, err);
 	else
 		status = hf_fail(err, HF_OS, "cannot make a commit: out of memory");
-	free(r.keep);
 	free(r.is_kept);
 	memcpy(target, r.target, sizeof(r.target));
 	return status;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "redo.h"
 
-#include <errno.h>
-#include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +8,7 @@
 
 #include "copy.h"
 #include "db_copy.h"
+#include "fate.h"
 #include "sys.h"
 
 struct hf_snapshot {
@@ -17,22 +16,16 @@ struct hf_snapshot {
 	bool as_text;
 };
 
-/* What has become of a file. */
-enum fate {
-	TO_DO,
-	IS_DONE,
-	STAYS, /* it is somebody else's by now: V1 */
-};
-
 /* ---- what the recorder itself does ---------------------------------------------------------- */
 
-static enum hf_status apply_files(struct hf_redo *redo, const enum fate *fates, struct hf_err *err)
+static enum hf_status apply_files(struct hf_redo *redo, const enum hf_fate *fates,
+				  struct hf_err *err)
 {
 	size_t count = redo->intent->file_count;
 	enum hf_status status = HF_OK;
 
 	for (size_t i = 0; i < count && status == HF_OK; i++)
-		if (!fates || fates[i] == TO_DO)
+		if (!fates || fates[i] == HF_TO_DO)
 			status = hf_record_file_apply(&redo->files[i], err);
 	if (status != HF_OK)
 		return status;
@@ -77,108 +70,6 @@ static enum hf_status make_snapshot(void *context, int fd, struct hf_err *err)
 	return snapshot(context, fd, err);
 }
 
-/* ---- what has become of a file -------------------------------------------------------------- */
-
-static enum hf_status read_failed(const struct hf_record_file *f, struct hf_err *err)
-{
-	return hf_fail_errno(err, "cannot read '%s'", f->path);
-}
-
-/* Is the file, up to where it ended before, what it was? */
-static enum hf_status begins_as_before(const struct hf_record_file *f, bool *is, struct hf_err *err)
-{
-	const struct hf_intent_file *plan = f->plan;
-	char piece[64 * 1024], hex[65];
-	int64_t left = plan->old_size;
-	SHA2_CTX sha;
-
-	*is = !plan->old[0];
-	if (*is || f->st.st_size < plan->old_size)
-		return HF_OK;
-	SHA256Init(&sha);
-	while (left > 0) {
-		size_t most = left < (int64_t)sizeof(piece) ? (size_t)left : sizeof(piece);
-		ssize_t n = sys_pread(f->fd, piece, most, plan->old_size - left);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? read_failed(f, err) : HF_OK;
-		SHA256Update(&sha, (const uint8_t *)piece, (size_t)n);
-		left -= n;
-	}
-	*is = strcmp(SHA256End(&sha, hex), plan->old) == 0;
-	return HF_OK;
-}
-
-/* Is the record in the file: at this place, or (at < 0) anywhere? */
-static enum hf_status has_record(const struct hf_record_file *f, int64_t at, bool *has,
-				 struct hf_err *err)
-{
-	const struct hf_intent_file *plan = f->plan;
-	size_t size = (size_t)f->st.st_size;
-	char *bytes;
-
-	*has = false;
-	if (size < plan->size || (at >= 0 && at > (int64_t)(size - plan->size)) || !plan->size)
-		return HF_OK;
-	bytes = mmap(NULL, size, PROT_READ, MAP_SHARED, f->fd, 0);
-	if (bytes == MAP_FAILED)
-		return read_failed(f, err);
-	*has = at >= 0 ? memcmp(bytes + at, plan->content, plan->size) == 0
-		       : memmem(bytes, size, plan->content, plan->size) != NULL;
-	munmap(bytes, size);
-	return HF_OK;
-}
-
-/* *correct: the intent must say first what is there now. V4 */
-static enum hf_status judge_append(const struct hf_redo *redo, const struct hf_record_file *f,
-				   enum fate *fate, bool *correct, struct hf_err *err)
-{
-	const struct hf_intent_file *plan = f->plan;
-	bool as_before, has = false;
-	enum hf_status status;
-
-	*fate = TO_DO;
-	if (!f->present) {
-		*correct = plan->old[0];
-		if (*correct)
-			hf_hold_say(redo->hold, "'%s' was removed meanwhile; it is made anew",
-				    f->path);
-		return HF_OK;
-	}
-	status = begins_as_before(f, &as_before, err);
-	if (status == HF_OK)
-		status = has_record(f, as_before ? plan->old_size : -1, &has, err);
-	if (status != HF_OK)
-		return status;
-	if (has)
-		*fate = IS_DONE;
-	*correct = !has && !(as_before && plan->old[0] && f->st.st_size == plan->old_size);
-	if (!as_before)
-		hf_hold_say(redo->hold, "'%s' was rewritten meanwhile; it %s the record", f->path,
-			    has ? "has" : "gets");
-	return HF_OK;
-}
-
-static enum hf_status judge(const struct hf_redo *redo, struct hf_record_file *f,
-			    const char found[65], enum fate *fate, bool *correct,
-			    struct hf_err *err)
-{
-	const struct hf_intent_file *plan = f->plan;
-
-	*correct = false;
-	*fate = IS_DONE;
-	if (plan->op == HF_RECORD_APPEND)
-		return judge_append(redo, f, fate, correct, err);
-	if (strcmp(found, plan->fresh) == 0 && (*found || plan->op != HF_RECORD_SNAPSHOT))
-		return HF_OK;
-	*fate = strcmp(found, plan->old) == 0 ? TO_DO : STAYS;
-	/* how the image is known again: it is made now */
-	*correct = plan->op == HF_RECORD_SNAPSHOT && *fate == TO_DO;
-	return HF_OK;
-}
-
 /* ---- what is staged ------------------------------------------------------------------------- */
 
 /* V1, without a repository. */
@@ -202,8 +93,8 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 		if (f->plan->op == HF_RECORD_SNAPSHOT)
 			status = snapshot(image, atomic.fd, err);
 		else
-			status = hf_write_all(atomic.fd, f->plan->content, f->plan->size, path,
-					      err);
+			status =
+				hf_write_all(atomic.fd, f->plan->content, f->plan->size, path, err);
 		if (status == HF_OK)
 			status = hf_atomic_commit(&atomic, err);
 		hf_atomic_end(&atomic);
@@ -217,7 +108,7 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 }
 
 /* Look at one, and stage what is needed: to apply it, or for its blob. */
-static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum fate *fate, bool *correct,
+static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum hf_fate *fate, bool *correct,
 				  struct hf_err *err)
 {
 	struct hf_record_file *f = &redo->files[i];
@@ -230,18 +121,18 @@ static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum fate *fat
 	status = hf_record_file_look(f, &redo->hold->wait, found, err);
 	if (status != HF_OK)
 		return status;
-	status = judge(redo, f, found, fate, correct, err);
+	status = hf_fate_judge(redo->hold, f, found, fate, correct, err);
 	if (status != HF_OK)
 		return status;
-	f->found_done = *fate == IS_DONE;
+	f->found_done = *fate == HF_IS_DONE;
 	image.as_text = hf_record_file_is_text(f);
-	if (*fate == STAYS && !redo->repo)
+	if (*fate == HF_STAYS && !redo->repo)
 		return put_beside(redo, f, &image, err);
-	if (*fate == STAYS)
+	if (*fate == HF_STAYS)
 		hf_hold_say(redo->hold,
 			    "'%s' was changed meanwhile, and stays; what was recorded is committed",
 			    f->path);
-	if (*fate == IS_DONE || (*fate == STAYS && f->plan->op == HF_RECORD_REMOVE))
+	if (*fate == HF_IS_DONE || (*fate == HF_STAYS && f->plan->op == HF_RECORD_REMOVE))
 		return HF_OK;
 	status = hf_record_file_stage(f, found, make_snapshot, &image, err);
 	if (status == HF_OK && !*correct)
@@ -270,11 +161,11 @@ static enum hf_status correct_intent(const struct hf_redo *redo, const bool *cor
 
 /* What has become of the commit. */
 struct seen {
-	char tip[HF_OID_SIZE]; /* where the branch is */
+	char tip[HF_OID_SIZE];	/* where the branch is */
 	char upon[HF_OID_SIZE]; /* what it was before, if the tip is gone; the commit's parent if it
 				 * is done */
-	bool done;	       /* the commit is there */
-	bool gone;	       /* the tip leads to nothing */
+	bool done;		/* the commit is there */
+	bool gone;		/* the tip leads to nothing */
 };
 
 static enum hf_status look_for_commit(struct hf_redo *redo, struct seen *seen, struct hf_err *err)
@@ -300,8 +191,8 @@ static enum hf_status look_for_commit(struct hf_redo *redo, struct seen *seen, s
 	return status == HF_NO ? HF_OK : status;
 }
 
-static enum hf_status finish(struct hf_redo *redo, enum fate *fates, bool *correct, const char *tip,
-			     struct hf_err *err)
+static enum hf_status finish(struct hf_redo *redo, enum hf_fate *fates, bool *correct,
+			     const char *tip, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
@@ -324,22 +215,27 @@ static enum hf_status finish(struct hf_redo *redo, enum fate *fates, bool *corre
 
 /* ---- done, and taken away ------------------------------------------------------------------- */
 
+static enum hf_status cannot_read(const struct hf_record_file *f, struct hf_err *err)
+{
+	return hf_fail_errno(err, "cannot read '%s'", f->path);
+}
+
 /* What others have appended since is no part of what was committed. */
-static enum hf_status cut_append(struct hf_record_file *f, enum fate fate, struct hf_err *err)
+static enum hf_status cut_append(struct hf_record_file *f, enum hf_fate fate, struct hf_err *err)
 {
 	const struct hf_intent_file *plan = f->plan;
 	off_t size = plan->old_size + (off_t)plan->size;
 	enum hf_status status;
 	int fd;
 
-	if (plan->op != HF_RECORD_APPEND || fate != IS_DONE || f->st.st_size <= size)
+	if (plan->op != HF_RECORD_APPEND || fate != HF_IS_DONE || f->st.st_size <= size)
 		return HF_OK;
 	fd = memfd_create("record", MFD_CLOEXEC);
 	if (fd < 0)
-		return read_failed(f, err);
+		return cannot_read(f, err);
 	status = hf_copy_file(f->fd, fd, NULL, f->path, "memory", err);
 	if (status == HF_OK && (sys_ftruncate(fd, size) < 0 || sys_fchmod(fd, f->st.st_mode) < 0))
-		status = read_failed(f, err);
+		status = cannot_read(f, err);
 	if (status != HF_OK) {
 		sys_close(fd);
 		return status;
@@ -373,7 +269,7 @@ static bool is_kept(const struct hf_redo *redo, const struct seen *now)
 
 /* The branch leads to the commit, or did, and a prune that had looked before has removed objects,
  * or may be about to. They are made once more: the same contents give the same names. */
-static enum hf_status renew(struct hf_redo *redo, enum fate *fates, bool *correct,
+static enum hf_status renew(struct hf_redo *redo, enum hf_fate *fates, bool *correct,
 			    const struct seen *seen, struct hf_err *err)
 {
 	const int64_t deadline = redo->hold->wait.deadline;
@@ -410,7 +306,7 @@ static bool is_safe(const struct hf_redo *redo, const struct seen *seen)
 enum hf_status hf_redo_found(struct hf_redo *redo, struct hf_err *err)
 {
 	size_t count = redo->intent->file_count;
-	enum fate *fates = calloc(count + 1, sizeof(*fates));
+	enum hf_fate *fates = calloc(count + 1, sizeof(*fates));
 	bool *correct = calloc(count + 1, sizeof(*correct));
 	struct seen seen;
 	enum hf_status status;
