@@ -202,7 +202,7 @@ benches: $(BENCH_FILES)
 fuzzers: $(FUZZ_FILES)
 
 # Tests write argument vectors of literals.
-$(BUILD)/pic/tests/%.o: WARNINGS += -Wno-write-strings
+$(BUILD)/pic/tests/%.o $(BUILD)/tool/tests/%.o: WARNINGS += -Wno-write-strings
 
 $(BUILD)/pic/%.o: %.c
 	$(MAKING) CC
@@ -278,10 +278,12 @@ $(BUILD)/rig/%: $(BUILD)/pic/tests/rig/%.o $(RIG_OBJS)
 	$(MAKING) LINK
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
-# Small and static: a command starts with the peak memory of who started it.
-$(BUILD)/bench/%: $(BUILD)/pic/tests/bench/%.o
+# Small and static: a command starts with the peak memory of who started it. With the C library of
+# the tools: what is run under a lock on both sides shall not hide what the locks cost.
+$(BENCH_FILES): override CC = $(TOOL_CC)
+$(BUILD)/bench/%: $(TOOL_DIR)/tests/bench/%.o
 	$(MAKING) LINK
-	$(Q)$(CC) -static $(ALL_LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(STATIC) $(ALL_LDFLAGS) -o $@ $^
 
 $(BUILD)/fuzz/%: $(BUILD)/pic/tests/fuzz/%.o $(ALL_LIBS)
 	$(MAKING) LINK
