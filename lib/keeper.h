@@ -19,7 +19,8 @@
  *	K2  All or nothing, and no lock without somebody who knows of it. If the starter fails, is
  *	    killed or interrupted, at whatever instant until leave, everything is given back: while
  *	    the keeper still waits, too.
- *	K3  Who is told "released" finds everything given back: it is said last.
+ *	K3  Who is told "released" finds everything given back: it is said last. Who has gone before
+ *	    his question is read, since nobody answered in time, has asked for nothing.
  *	K4  The owner is a process, not a number: a pidfd, opened while it was the starter's
  *	    ancestor. When it ends, however it ends, the kernel wakes the keeper.
  *	K5  The keeper's user and root are served, nobody else, and both sides know the other by

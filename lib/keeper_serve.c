@@ -281,7 +281,10 @@ static void attend(struct hf_keeper *k, const struct pollfd *polled)
 	if (k->deaf_until <= now)
 		k->deaf_until = 0;
 	for (int i = 0; i < HF_KEEPER_CLIENTS && !k->over; i++) {
-		if (client[i].revents)
+		/* who has not stayed for the answer was told that nothing was done */
+		if (client[i].revents & POLLHUP)
+			drop(k, i);
+		else if (client[i].revents)
 			hear(k, i);
 		else if (k->clients[i].fd >= 0 && k->clients[i].deadline <= now)
 			drop(k, i);

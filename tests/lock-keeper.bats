@@ -113,6 +113,26 @@ own() {
 	echo >go
 }
 
+# lock-release $1 has asked, and waits for the answer.
+asks() { [ "$(ps -o state=,comm= -p "$1")" = 'S lock-release' ]; }
+
+@test "K3: whoever gave up before a stopped keeper answered has not released" {
+	own L
+	kill -STOP "$(keeper_of "$handle")"
+	await is_stopped "$(keeper_of "$handle")"
+	lock-release "$handle" >>log 2>&1 3>&- &
+	await asks $!
+	kill -TERM $!
+	ends_with 143 $!
+	kill -CONT "$(keeper_of "$handle")"
+	# it hears one after the other
+	lock-renew --ttl 1h "$handle"
+	run -1 flock -n L true
+	lock-release "$handle"
+	flock -n L true
+	echo >go
+}
+
 @test "TERM, HUP and INT do not end a keeper" {
 	own L
 	kill -TERM "$(keeper_of "$handle")"
