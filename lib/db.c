@@ -10,6 +10,7 @@
 #include "db_settle.h"
 #include "lock_sqlite.h"
 #include "lockset.h"
+#include "path.h"
 #include "sys.h"
 
 /* Of SQLite's result codes. */
@@ -62,7 +63,9 @@ static enum hf_status look_at(const char *path, bool create, bool *absent, struc
 	struct stat st;
 
 	*absent = false;
-	if (!*path || strcmp(path, ":memory:") == 0) {
+	if (!*path)
+		return hf_path_empty(err);
+	if (strcmp(path, ":memory:") == 0) {
 		hf_fail(err, HF_USAGE, "'%s' is no path of a database", path);
 		hf_advise(err, "a database in memory is nobody else's and needs no lock");
 		return HF_USAGE;

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "evidence.h"
+#include "path.h"
 #include "sys.h"
 
 static const enum hf_lock_type types[] = {HF_LOCK_FLOCK, HF_LOCK_POSIX, HF_LOCK_OFD};
@@ -244,7 +245,7 @@ static enum hf_status absent(struct hf_inspect *list, const char *path, struct h
 		slash[slash == dir] = '\0';
 	ok = sys_fstatat(AT_FDCWD, slash ? dir : ".", &st, 0) == 0;
 	free(dir);
-	if (!ok || !*path) {
+	if (!ok) {
 		errno = ENOENT;
 		return hf_fail_errno(err, "cannot look at '%s'", path);
 	}
@@ -258,6 +259,8 @@ enum hf_status hf_inspect_path(struct hf_inspect *list, const char *path, struct
 	enum hf_status status;
 	struct stat st;
 
+	if (!*path)
+		return hf_path_empty(err);
 	p.fd = sys_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
 	if (p.fd < 0 && errno == ENOENT)
 		return absent(list, path, err);

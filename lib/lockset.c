@@ -51,8 +51,7 @@ struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops 
 	struct hf_lock *lock = NULL;
 
 	if (size == 1) {
-		hf_fail(err, HF_USAGE, "the path of a lock is empty");
-		hf_advise(err, "is a variable not set?");
+		hf_path_empty(err);
 		return NULL;
 	}
 	if (set && (set->count < set->room || grow(set)))

@@ -64,6 +64,13 @@ static int open_parents(int dir, char *path, unsigned int flags)
 	return fd;
 }
 
+enum hf_status hf_path_empty(struct hf_err *err)
+{
+	hf_fail(err, HF_USAGE, "an empty path names no file");
+	hf_advise(err, "is a variable not set?");
+	return HF_USAGE;
+}
+
 /* Split `path` (modified) into target->dir, opened relative to `from`, and target->name. */
 static enum hf_status enter(struct hf_target *target, int from, char *path, unsigned int flags,
 			    struct hf_err *err)
@@ -71,11 +78,8 @@ static enum hf_status enter(struct hf_target *target, int from, char *path, unsi
 	char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
 	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
-		if (!*path) {
-			hf_fail(err, HF_DATA, "an empty path names no file");
-			hf_advise(err, "is a variable not set?");
-			return HF_DATA;
-		}
+		if (!*target->path)
+			return hf_path_empty(err);
 		return hf_fail(err, HF_DATA, "'%s' names a directory, not a file", target->path);
 	}
 	if (!(flags & HF_TARGET_ANY_NAME) && strncmp(name, SIDE_PREFIX, strlen(SIDE_PREFIX)) == 0)

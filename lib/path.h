@@ -56,6 +56,9 @@ char *hf_target_side(const struct hf_target *target, const char *what, char out[
  * is one, ours or another's. HF_OS: errno says why. */
 enum hf_status hf_shared_dir(int dir, const char *name, const struct stat *like);
 
+/* Refuse an empty path: HF_USAGE. */
+enum hf_status hf_path_empty(struct hf_err *err);
+
 /* Are these one inode? */
 static inline bool hf_same_inode(const struct stat *a, const struct stat *b)
 {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "path.h"
 #include "sys.h"
 
 enum { SUBMODULE = 0160000 };
@@ -78,8 +79,7 @@ static enum hf_status resolve(const char *path, bool no_follow, char real[PATH_M
 	slash = strrchr(dir, '/');
 	name = slash ? path + (slash - dir) + 1 : path;
 	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-		return *path ? refuse_kind(path, S_IFDIR, err)
-			     : hf_fail(err, HF_DATA, "an empty path names no file");
+		return *path ? refuse_kind(path, S_IFDIR, err) : hf_path_empty(err);
 	slash = slash ? slash + (slash == dir) : dir;
 	*slash = '\0';
 	status = resolve_dir(path, dir, real, err);
@@ -147,8 +147,8 @@ static enum hf_status check_parent(struct hf_repo *repo, const char *path, const
 	if (snprintf(name, sizeof(name), "%s/%s/.git", repo->workdir, prefix) >= (int)sizeof(name))
 		return too_long(path, err);
 	if (lstat(name, &st) == 0)
-		return hf_fail(err, HF_DATA, "cannot commit '%s': '%s' is another repository",
-			       path, prefix);
+		return hf_fail(err, HF_DATA, "cannot commit '%s': '%s' is another repository", path,
+			       prefix);
 	status = repo->ops->tracked(repo, prefix, &mode, &below, err);
 	if (status != HF_OK || !mode)
 		return status;

@@ -350,6 +350,35 @@ object() {
 	no_litter
 }
 
+@test "an empty path: 64 from every tool, and nothing is made" {
+	local tool
+	mkdir empty
+	cd empty
+	while read -r tool; do
+		run -64 bash -c "$tool"
+		[[ $output == *'an empty '*'is a variable not set?'* ]]
+	done <<-'END'
+		lock-run "" true
+		lock-run --dotlock "" true
+		lock-run --sqlite "" true
+		lock-run --git "" true
+		lock-acquire --owner none --ttl 1m ""
+		lock-status ""
+		lock-break ""
+		echo x | atomic-write ""
+		echo x | atomic-append ""
+		atomic-update "" cat
+		sqlite-run "" "SELECT 1"
+		sqlite-backup "" copy
+		sqlite-check ""
+		sqlite-once "" key
+		sqlite-lease acquire "" name
+		sqlite-queue add "" x
+		atomic-record --sqlite "" --sql "SELECT 1"
+	END
+	[ -z "$(ls -A)" ]
+}
+
 @test "hard links are what the file system has, not what the kernel has kept of it" {
 	[ -c /dev/fuse ] || skip 'no FUSE here'
 	mkdir real net

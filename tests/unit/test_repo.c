@@ -786,7 +786,8 @@ static void refuse_path(struct hf_repo *repo, const char *path, const char *why)
 	char *tree_path = NULL;
 	struct hf_err err;
 
-	assert_status(HF_DATA, hf_repo_path(repo, path, 0, &tree_path, &err), &err);
+	assert_status(*path ? HF_DATA : HF_USAGE, hf_repo_path(repo, path, 0, &tree_path, &err),
+		      &err);
 	assert_null(tree_path);
 	if (!strstr(err.message, why)) {
 		print_error("'%s': %s, wanted %s\n", path, err.message, why);
