@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* sqlite-run: run SQL as one transaction, in its turn. */
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,24 +149,10 @@ static int run_hold(const char *path)
 /* The SQL on standard input, whole: it may have to be run again. */
 static enum hf_status read_script(struct hf_script *script, struct hf_err *err)
 {
-	size_t room = 64 << 10, got;
-	enum hf_status status = HF_OK;
-	char *text = NULL;
+	void *text;
+	enum hf_status status =
+		hf_read_all(STDIN_FILENO, SSIZE_MAX, &text, &script->size, NULL, err);
 
-	do {
-		char *grown = realloc(text, room *= 2);
-
-		if (!grown) {
-			free(text);
-			return hf_fail_errno(err, "cannot read standard input");
-		}
-		text = grown;
-		status = hf_read_full(STDIN_FILENO, text + script->size, room - script->size, &got,
-				      NULL, err);
-		script->size += got;
-	} while (status == HF_OK && script->size == room);
-	if (status == HF_OK)
-		text[script->size] = '\0';
 	script->text = text;
 	return status;
 }

@@ -21,7 +21,8 @@
 
 #include "db.h"
 
-/* The first statement of sql (size bytes), without values; *rest, if not NULL, is what follows. */
+/* The first statement of sql (size bytes, and a NUL behind them), without values; *rest, if not
+ * NULL, is what follows. */
 enum hf_status hf_db_prepare(struct hf_db *db, const char *sql, size_t size, struct hf_stmt **stmt,
 			     const char **rest, struct hf_err *err);
 
