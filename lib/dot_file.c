@@ -9,6 +9,7 @@
 #include "fd.h"
 #include "stage.h"
 #include "sys.h"
+#include "waitfor.h"
 
 enum { MODE = 0644, MOST_TRIES = 10 };
 
@@ -225,7 +226,7 @@ enum hf_status hf_dot_replace(const struct hf_target *target, struct hf_dot_new 
 	for (int tries = 0; status == HF_NO && tries < MOST_TRIES; tries++) {
 		status = link_new(target, new, side, err);
 		if (status == HF_NO && hf_stage_reap(target, side) == HF_BUSY)
-			return HF_NO;
+			return HF_BUSY;
 	}
 	if (status != HF_OK)
 		return status == HF_NO ? cannot_replace(target, old, err) : status;
@@ -240,6 +241,21 @@ enum hf_status hf_dot_replace(const struct hf_target *target, struct hf_dot_new 
 	else
 		hf_dot_discard(target, new); /* what had a name cannot be linked again */
 	return status;
+}
+
+pid_t hf_dot_rival(const struct hf_target *target)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	char side[NAME_MAX + 1];
+	pid_t pid;
+	int fd;
+
+	fd = sys_openat(target->dir, hf_target_side(target, "dot", side), flags, 0);
+	if (fd < 0)
+		return 0;
+	pid = hf_lock_holder(fd);
+	sys_close(fd);
+	return pid;
 }
 
 bool hf_dot_remove(const struct hf_target *target, int fd)

@@ -51,9 +51,14 @@ enum hf_status hf_dot_link(const struct hf_target *target, struct hf_dot_new *ne
 			   struct hf_err *err);
 
 /* old is open on what was judged, and holds its lock. HF_OK: as above, and old has no name any
- * more. HF_NO: PATH is not old any more, or another one is at work here: look again. */
+ * more. HF_NO: PATH is not old any more: look again. HF_BUSY, without a message: another one is in
+ * the middle of a takeover (of what PATH named before, since somebody broke D2); he needs no more
+ * than an instant, unless he is stopped. */
 enum hf_status hf_dot_replace(const struct hf_target *target, struct hf_dot_new *new, int old,
 			      int *fd, struct hf_err *err);
+
+/* That other one; 0: he is not known, or done. */
+pid_t hf_dot_rival(const struct hf_target *target);
 
 /* Remove PATH if it names fd. false: it does not, or cannot be removed (errno). */
 bool hf_dot_remove(const struct hf_target *target, int fd);

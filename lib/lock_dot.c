@@ -25,6 +25,7 @@ struct dot {
 	bool foreign;		     /* another program's, or not to be judged */
 	struct hf_evidence evidence; /* of it; no reasons: it may not be read */
 	struct hf_dot_queue queue;
+	struct hf_backoff rest;	    /* base 0: none was needed yet */
 	const struct hf_wait *wait; /* the caller's */
 	bool noticed;
 };
@@ -188,6 +189,27 @@ static enum hf_status await_turn(struct hf_lock *lock, int fd, const struct hf_w
 	return status;
 }
 
+/* Another one is in the middle of a takeover, which has no queue: who waits for it holds nothing.
+ * HF_NO: look again. */
+static enum hf_status rest(struct dot *dot, const struct hf_wait *wait, struct hf_err *err)
+{
+	const char *path = dot->target.path;
+	enum hf_status status = HF_OK;
+	char who[512], within[64];
+	pid_t pid;
+
+	if (!dot->rest.base)
+		status = hf_backoff_init(&dot->rest, NULL, wait->deadline, err);
+	if (status != HF_OK || hf_backoff_sleep(&dot->rest))
+		return status == HF_OK ? HF_NO : status;
+	pid = hf_dot_rival(&dot->target);
+	hf_fail(err, HF_BUSY, "cannot lock '%s'%s: it is being taken over by %s", path,
+		hf_wait_within(within, sizeof(within), wait),
+		hf_proc_describe(who, sizeof(who), pid));
+	hf_advise(err, "that takes an instant, unless that process is stopped");
+	return HF_BUSY;
+}
+
 /* PATH is there, and fd is open on it, to be closed here. HF_OK: it is taken, or an ancestor holds
  * it, or it is foreign. HF_NO: look again. */
 static enum hf_status meet(struct hf_lock *lock, int fd, const struct hf_wait *wait,
@@ -217,9 +239,11 @@ static enum hf_status meet(struct hf_lock *lock, int fd, const struct hf_wait *w
 			lock->breaks++;
 			return HF_OK;
 		}
-	} else if (status == HF_OK) {
-		dot->foreign = true;
+		sys_close(fd);
+		return status == HF_BUSY ? rest(dot, wait, err) : status;
 	}
+	if (status == HF_OK)
+		dot->foreign = true;
 	sys_close(fd);
 	return status;
 }

@@ -28,7 +28,8 @@
  *
  *	absent		stage, link; if somebody was quicker, look again
  *	locked		a holder lives: wait in the kernel's queue (lock_wait.h), then look again
- *	unlocked, stale	take over
+ *	unlocked, stale	take over; where another one is in the middle of that, look again by the
+ *			backoff of clock.h, with nothing held
  *	unlocked	another program's, or not to be judged: held. That one is foreign (lock.h):
  *			everything is given back, and it alone is waited for, by await.h. The death
  *			of its PID makes it stale at once.

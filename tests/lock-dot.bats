@@ -177,6 +177,26 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[ "$(cat x)" = $$ ]
 }
 
+@test "a takeover that stands still makes nobody else spin, and the stale one is taken over yet" {
+	local tool
+
+	dead_pid >x
+	HOLDFAST_FAULT=renameat2#1:stop "$HF_FAULT_BIN/lock-run" --dotlock x true >>log 2>&1 3>&- &
+	tool=$!
+	await is_stopped "$tool"
+	# somebody who locks nothing, and dies
+	rm x
+	dead_pid >x
+	run -75 strace -f -o calls -e trace=linkat lock-run -w 1 --dotlock x true
+	[[ $output == *"cannot lock 'x' within 1s: it is being taken over by PID $tool "*stopped* ]]
+	grep -q linkat calls
+	(($(grep -c linkat calls) < 200))
+	kill -CONT "$tool"
+	wait "$tool"
+	[ ! -e x ]
+	no_litter
+}
+
 @test "a killed wrapper's lock is held until its command ends" {
 	mkfifo up down
 	lock-run --dotlock x sh -c 'kill -9 $PPID; echo >up; read x <down' &
