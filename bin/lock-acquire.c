@@ -59,12 +59,9 @@ static void check(struct work *w)
 {
 	if (w->locks.count && cli.operand_count)
 		hf_cli_usage(&cli, "a LOCK besides those that options name");
-	for (int i = 0; i < cli.operand_count; i++) {
-		if (i > 0 && cli.operands[i][0] == '-')
-			hf_cli_usage(&cli, "'%s' stands behind a LOCK: options come first (./%s)",
-				     cli.operands[i], cli.operands[i]);
+	hf_cli_options_first(&cli, "a LOCK");
+	for (int i = 0; i < cli.operand_count; i++)
 		hf_lock_cli_add(&w->locks, cli.operands[i]);
-	}
 	if (!w->locks.count)
 		hf_cli_usage(&cli, "no lock named");
 	hf_lock_cli_check(&cli, &w->locks);

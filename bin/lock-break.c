@@ -179,6 +179,7 @@ static void parse(struct work *w, int argc, char **argv)
 		else if (id == OPT_GIT)
 			w->dirs[w->dir_count++] = arg;
 	}
+	hf_cli_options_first(&cli, "a PATH");
 	if (cli.operand_count + w->dir_count == 0)
 		hf_cli_usage(&cli, "no PATH");
 }

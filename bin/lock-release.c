@@ -27,6 +27,7 @@ int main(int argc, char **argv)
 
 	hf_cli_start(&cli, argc, argv);
 	hf_cli_next(&cli, &arg);
+	hf_cli_options_first(&cli, "a HANDLE");
 	if (cli.operand_count == 0)
 		hf_cli_usage(&cli, "no HANDLE");
 	for (int i = 0; i < cli.operand_count; i++) {

@@ -37,6 +37,7 @@ int main(int argc, char **argv)
 		if (ttl == 0)
 			hf_cli_usage(&cli, "--ttl: a time to live of 0 is none");
 	}
+	hf_cli_options_first(&cli, "a HANDLE");
 	if (cli.operand_count != 1)
 		hf_cli_usage(&cli, "one HANDLE is wanted");
 	status = hf_handle_parse(cli.operands[0], &handle, &err);

@@ -175,6 +175,7 @@ static void parse(struct work *w, int argc, char **argv)
 		if (id == OPT_WATCH && arg)
 			w->interval = hf_cli_duration(&cli, arg);
 	}
+	hf_cli_options_first(&cli, "a PATH");
 	if (w->watch && cli.quiet)
 		hf_cli_usage(&cli, "--watch and --quiet exclude each other");
 	if (w->stats && (w->watch || w->mine || w->count))

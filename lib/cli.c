@@ -197,6 +197,17 @@ void hf_cli_usage(struct hf_cli *cli, const char *format, ...)
 	exit(HF_USAGE);
 }
 
+void hf_cli_options_first(struct hf_cli *cli, const char *what)
+{
+	bool ended = cli->operand_count && strcmp(cli->operands[-1], "--") == 0;
+
+	for (int i = 1; i < cli->operand_count && !ended; i++)
+		if (cli->operands[i][0] == '-' && cli->operands[i][1])
+			hf_cli_usage(cli,
+				     "'%s' stands behind %s: options come first; '--' ends them",
+				     cli->operands[i], what);
+}
+
 int64_t hf_cli_duration(struct hf_cli *cli, const char *arg)
 {
 	struct hf_err err;

@@ -87,6 +87,10 @@ int hf_cli_next(struct hf_cli *cli, char **arg);
  * behind it. */
 void hf_cli_again(struct hf_cli *cli);
 
+/* Of a tool all of whose operands are `what` ("a PATH"): one that looks like an option is a mistake
+ * (a --dry-run that is taken for a file's name lets the rest be done), unless "--" ended them. */
+void hf_cli_options_first(struct hf_cli *cli, const char *what);
+
 /* Prints "tool: message" and exits 64. */
 _Noreturn void hf_cli_usage(struct hf_cli *cli, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -177,6 +177,14 @@ await_left() {
 	[ -z "$(ls elsewhere)" ]
 }
 
+@test "an option behind a PATH is no PATH: what it would have prevented is not done" {
+	dead_pid >x
+	run -64 lock-break x --dry-run
+	[[ ${lines[0]} == *"'--dry-run' stands behind a PATH: options come first"* && -e x ]]
+	run -0 lock-break -- x --dry-run
+	[[ ! -e x && $output == *'--dry-run: there is no lock' ]]
+}
+
 @test "--json, and -q" {
 	dead_pid >locks/x
 	echo $$ >locks/$'y"\n\\'
@@ -198,7 +206,7 @@ assert y["state"] == "held" and z["state"] == "absent", (y, z)
 	run -64 lock-break --stale-after -1 x
 	run -66 lock-break --git .
 	run -73 lock-break no/such
-	run -65 lock-break ''
+	run -64 lock-break ''
 	dead_pid >locks/x
 	run -73 lock-break no/such locks/x
 	[ ! -e locks/x ]

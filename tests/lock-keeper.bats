@@ -191,6 +191,8 @@ asks() { [ "$(ps -o state=,comm= -p "$1")" = 'S lock-release' ]; }
 	run -64 lock-renew
 	run -64 lock-renew --ttl 0 x
 	run -64 lock-renew a b
+	run -64 lock-renew x --ttl 1m
+	[[ ${lines[0]} == *"'--ttl' stands behind a HANDLE: options come first"* ]]
 }
 
 @test "an owner that is dead, or no ancestor" {

@@ -319,7 +319,9 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	run -64 lock-status --watch=x L
 	run -64 lock-status --watch -q L
 	run -64 lock-status --no-such
-	run -73 lock-status ''
+	run -64 lock-status L -q
+	run -0 lock-status -q -- L -q
+	run -64 lock-status ''
 	run -73 lock-status no/such L
 	[[ $output == *"cannot look at 'no/such'"* && $output == *absent*free*L* ]]
 	run -74 bash -c 'lock-status L >/dev/full'
