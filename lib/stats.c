@@ -185,6 +185,15 @@ static char *absolute(const char *path)
 	return asprintf(&whole, "%s/%s", here, path) < 0 ? NULL : whole;
 }
 
+/* One word of a line: "frozen git" is two. */
+static void put_word(char word[HF_STATS_WORD], const char *text)
+{
+	snprintf(word, HF_STATS_WORD, "%s", text);
+	for (char *s = word; *s; s++)
+		if (!isgraph((unsigned char)*s))
+			*s = *s == ' ' ? '-' : '?';
+}
+
 struct hf_stats_sink *hf_stats_open(void)
 {
 	const char *file = getenv(HF_STATS_ENV);
@@ -193,10 +202,7 @@ struct hf_stats_sink *hf_stats_open(void)
 	struct hf_stats_sink *sink = path ? malloc(sizeof(*sink) + size) : NULL;
 
 	if (sink) {
-		snprintf(sink->tool, sizeof(sink->tool), "%s", program_invocation_short_name);
-		for (char *s = sink->tool; *s; s++)
-			if (!isgraph((unsigned char)*s))
-				*s = '?';
+		put_word(sink->tool, program_invocation_short_name);
 		memcpy(sink->path, path, size);
 	}
 	free(path);
@@ -255,7 +261,7 @@ void hf_stats_add(struct hf_stats *stats, const struct hf_stats_sink *sink,
 	clock_gettime(CLOCK_REALTIME, &now);
 	line.when = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 	memcpy(line.tool, sink->tool, sizeof(line.tool));
-	snprintf(line.kind, sizeof(line.kind), "%s", event->kind);
+	put_word(line.kind, event->kind);
 	snprintf(line.lock, sizeof(line.lock), "%s", event->lock);
 	if (!line.tool[0] || !line.lock[0])
 		return;

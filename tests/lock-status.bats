@@ -360,8 +360,13 @@ stats() { lock-status --stats stats --json "$@"; }
 	lock-run --slots 2 S true
 	lock-run -F F true
 	lock-run N lock-run -n N true # what is inherited is no acquisition
+	git init -q G
+	sqlite3 B 'CREATE TABLE t(x)'
+	lock-run --git G --sqlite B true
+	lock-run --git-freeze G --sqlite-freeze B true
 	stats | jq -es 'map({(.kind + .lock[-1:]): .taken}) | add ==
-		{"rangeL": 1, "dotlockD": 1, "fileL": 2, "slotsS": 1, "fileF": 1, "fileN": 1}'
+		{"rangeL": 1, "dotlockD": 1, "fileL": 2, "slotsS": 1, "fileF": 1, "fileN": 1,
+		 "gitG": 1, "sqliteB": 1, "frozen-gitG": 1, "frozen-sqliteB": 1}'
 	stats F | jq -e '.held.count == 0 and .waited.count == 1'
 	lock-release "$(lock-acquire --owner $$ K)"
 	kept() { [ "$(stats K | jq .taken)" = 1 ]; }
