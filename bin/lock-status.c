@@ -224,7 +224,7 @@ int main(int argc, char **argv)
 	if (w.stats)
 		return sum_up(&w);
 	if (w.watch) {
-		hf_watch("lock-status", w.interval, draw, &w, &err);
+		hf_watch(w.format ? NULL : "lock-status", w.interval, draw, &w, &err);
 		return (int)hf_cli_report(&cli, &err);
 	}
 	status = look(&w, &list, stderr);

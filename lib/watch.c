@@ -119,7 +119,8 @@ static char *draw_text(const char *title, hf_draw *draw, void *context, size_t w
 		*status = hf_fail_errno(err, "cannot draw the table of locks");
 		return NULL;
 	}
-	fprintf(out, "%s  %s\n", hf_proc_time(now, sizeof(now), time(NULL)), title);
+	if (title)
+		fprintf(out, "%s  %s\n", hf_proc_time(now, sizeof(now), time(NULL)), title);
 	*status = draw(context, out, width, err);
 	if (fclose(out) != 0 && *status == HF_OK)
 		*status = hf_fail_errno(err, "cannot draw the table of locks");
@@ -129,8 +130,8 @@ static char *draw_text(const char *title, hf_draw *draw, void *context, size_t w
 	return NULL;
 }
 
-static enum hf_status show(const char *text, bool terminal, const struct window *window,
-			   struct hf_err *err)
+static enum hf_status show(const char *text, const char *end, bool terminal,
+			   const struct window *window, struct hf_err *err)
 {
 	enum hf_status status;
 	char *whole = NULL;
@@ -142,7 +143,7 @@ static enum hf_status show(const char *text, bool terminal, const struct window 
 	if (terminal)
 		frame(out, text, window);
 	else
-		fprintf(out, "%s\n", text);
+		fprintf(out, "%s%s", text, end);
 	if (fclose(out) != 0)
 		status = hf_fail_errno(err, "cannot draw the table of locks");
 	else
@@ -193,7 +194,7 @@ enum hf_status hf_watch(const char *title, int64_t interval, hf_draw *draw, void
 		char *text = draw_text(title, draw, context, window.width, &status, err);
 
 		if (text)
-			status = show(text, terminal, &window, err);
+			status = show(text, title ? "\n" : "", terminal, &window, err);
 		free(text);
 		if (status == HF_OK)
 			status = pause_until(due, terminal, &signals, err);

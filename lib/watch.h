@@ -36,7 +36,7 @@ size_t hf_watch_columns(const char *text, size_t *length);
 typedef enum hf_status hf_draw(void *context, FILE *out, size_t width, struct hf_err *err);
 
 /* Returns only when drawing or writing fails. interval: nanoseconds, 10 ms at least. title stands
- * above the picture. */
+ * above the picture; with NULL there is none, no time and no empty line. */
 enum hf_status hf_watch(const char *title, int64_t interval, hf_draw *draw, void *context,
 			struct hf_err *err);
 
