@@ -52,6 +52,8 @@ static pid_t get_owner(const char *arg)
 {
 	if (strcmp(arg, "none") == 0)
 		return 0;
+	if (!*arg || arg[strspn(arg, "0123456789")])
+		hf_cli_usage(&cli, "--owner: '%s' is neither a PID nor none", arg);
 	return (pid_t)hf_cli_number(&cli, arg, 1, 4194304);
 }
 

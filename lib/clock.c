@@ -135,6 +135,8 @@ char *hf_format_duration(char *out, size_t size, int64_t duration)
 	}
 	while (i < UNITS - 1 && duration < units[i].ns)
 		i++;
+	if (!duration)
+		i = SECONDS;
 	if (i >= SECONDS) { /* seconds and below: one unit, two decimals at most */
 		int64_t hundredths = duration / (units[i].ns >= 100 ? units[i].ns / 100 : 1);
 

@@ -195,7 +195,7 @@ void hf_dot_record_parse(const char *bytes, size_t size, struct hf_dot_record *r
 	}
 	line = strsep(&rest, "\n");
 	if (strcmp(line, "0") == 0 && (!rest || !*rest)) {
-		record->why = "it says 0, as procmail's does";
+		record->why = "it says 0, as procmail's does, and dotlockfile's without -p";
 		return;
 	}
 	if (!read_pid(line, &record->owner.pid)) {

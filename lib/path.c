@@ -103,7 +103,8 @@ static enum hf_status enter(struct hf_target *target, int from, char *path, unsi
 		return HF_OK;
 	hf_fail_errno(err, "cannot open the directory of '%s'", target->path);
 	if (errno == ENOENT && !(flags & HF_TARGET_PARENTS))
-		hf_advise(err, "create the directory first, or use --parents");
+		hf_advise(err, "create the directory first%s",
+			  flags & HF_TARGET_ANY_NAME ? "" : ", or use --parents");
 	return err ? err->status : hf_status_of(errno);
 }
 

@@ -86,7 +86,7 @@ void hf_stats_text(FILE *out, const struct hf_stats_report *report, bool histogr
 {
 	char from[32], to[32];
 
-	fprintf(out, "%lld lines", report->lines);
+	fprintf(out, "%lld line%s", report->lines, report->lines == 1 ? "" : "s");
 	if (report->lines)
 		fprintf(out, ", %s to %s",
 			hf_proc_time(from, sizeof(from), report->first / 1000),

@@ -206,6 +206,7 @@ assert y["state"] == "held" and z["state"] == "absent", (y, z)
 	run -64 lock-break --stale-after -1 x
 	run -66 lock-break --git .
 	run -73 lock-break no/such
+	[[ $output != *--parents* ]]
 	run -64 lock-break ''
 	dead_pid >locks/x
 	run -73 lock-break no/such locks/x

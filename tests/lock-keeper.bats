@@ -182,6 +182,7 @@ asks() { [ "$(ps -o state=,comm= -p "$1")" = 'S lock-release' ]; }
 	run -64 lock-acquire --owner 0 L
 	run -64 lock-acquire --owner -1 L
 	run -64 lock-acquire --owner '' L
+	[[ ${lines[0]} == *"'' is neither a PID nor none" ]]
 	run -64 lock-acquire --owner 99999999999 L
 	run -64 lock-acquire --owner $$ --file L M
 	run -64 lock-acquire --owner $$ --slots 2

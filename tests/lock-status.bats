@@ -311,7 +311,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	run -0 bash -c 'lock-status --watch=10ms L | head -8; [ "${PIPESTATUS[0]}" = 141 ]'
 	[[ ${lines[0]} == *'  lock-status' ]]
 	[ "$(grep -c ^absent <<<"$output")" = 2 ]
-	run -0 bash -c 'lock-status --json --watch=10ms L | head -5 | grep -c "\"absent\""'
+	run -0 bash -c 'lock-status --json --watch=10ms L M | head -6 | jq -es "length == 6"'
 	run -74 bash -c 'lock-status --watch=10ms L >/dev/full'
 }
 
@@ -426,6 +426,8 @@ stats() { lock-status --stats stats --json "$@"; }
 @test "--stats: text, histogram, CSV, OpenMetrics; torn and foreign lines" {
 	local name=$'a "b"\n,\\'
 	HOLDFAST_STATS=stats lock-run "$name" true
+	run -0 lock-status --stats stats
+	[[ ${lines[0]} == '1 line, '* ]]
 	HOLDFAST_STATS=stats lock-run -w 1 "$name" true
 	printf 'holdfast-stats-1 12' >>stats
 	HOLDFAST_STATS=stats lock-run other true

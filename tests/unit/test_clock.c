@@ -68,6 +68,8 @@ static void durations_are_written(void **state)
 	assert_string_equal(hf_format_duration(out, sizeof(out), 10 * HF_SECOND), "10s");
 	assert_string_equal(hf_format_duration(out, sizeof(out), 2500 * HF_MS), "2.50s");
 	assert_string_equal(hf_format_duration(out, sizeof(out), 8 * DAY), "1w1d");
+	assert_string_equal(hf_format_duration(out, sizeof(out), 1), "1ns");
+	assert_string_equal(hf_format_duration(out, sizeof(out), 0), "0s");
 }
 
 static void a_deadline_is_an_instant(void **state)
