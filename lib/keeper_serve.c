@@ -107,8 +107,29 @@ static void put_error(struct hf_keeper_answer *a, const struct hf_err *err)
 	put_string(a, "%s%s", err->advice, "");
 }
 
+/* HF_NO: one of the locks was lost while it was kept. */
+static enum hf_status find_lost(const struct hf_keeper *k, struct hf_err *err)
+{
+	struct hf_lock *const *locks;
+	size_t count = hf_lockset_locks(k->set, &locks);
+
+	for (size_t i = 0; i < count; i++) {
+		if (hf_dot_lost(locks[i]))
+			return hf_fail(err, HF_NO,
+				       "dotlock '%s' was lost: somebody removed or replaced it",
+				       locks[i]->path);
+		if (hf_sqlite_thawed(locks[i]))
+			return hf_fail(err, HF_NO,
+				       "'%s' was thawed: somebody killed what held it frozen",
+				       locks[i]->path);
+	}
+	return HF_OK;
+}
+
 static enum hf_status renew(struct hf_keeper *k, int64_t ttl, struct hf_err *err)
 {
+	if (find_lost(k, err) != HF_OK)
+		return err->status;
 	if (!ttl && k->ttl == HF_NEVER) {
 		hf_fail(err, HF_USAGE,
 			"the lock has no time to live: it is held until its owner ends");
@@ -137,7 +158,8 @@ static bool answer(struct hf_keeper *k, int fd, const struct ucred *peer,
 		status = hf_fail(&err, HF_DATA, "the keeper does not understand the question");
 	else if ((q->what == HF_KEEPER_RENEW || q->what == HF_KEEPER_RELEASE) &&
 		 q->nonce != k->handle.nonce)
-		status = hf_fail(&err, HF_USAGE, "the keeper did not give this handle");
+		status = hf_fail(&err, HF_USAGE, "the keeper, PID %d, did not give this handle",
+				 (int)k->handle.pid);
 	else if (q->what == HF_KEEPER_RELEASE)
 		k->over = true;
 	else if (q->what == HF_KEEPER_RENEW)
@@ -302,18 +324,8 @@ static void end(struct hf_keeper *k)
 	size_t count = hf_lockset_locks(k->set, &locks);
 	struct hf_err err;
 
-	for (size_t i = 0; i < count; i++) {
-		if (hf_dot_lost(locks[i]))
-			hf_fail(&err, HF_NO,
-				"dotlock '%s' was lost: somebody removed or replaced it",
-				locks[i]->path);
-		else if (hf_sqlite_thawed(locks[i]))
-			hf_fail(&err, HF_NO, "'%s' was thawed: somebody killed what held it frozen",
-				locks[i]->path);
-		else
-			continue;
+	if (find_lost(k, &err) != HF_OK)
 		put_error(&a, &err);
-	}
 	for (size_t i = count; i-- > 0;)
 		if (k->copies[i] >= 0)
 			sys_close(k->copies[i]);

@@ -164,8 +164,11 @@ asks() { [ "$(ps -o state=,comm= -p "$1")" = 'S lock-release' ]; }
 }
 
 @test "a dotlock that somebody removed was lost" {
-	h=$(lock-acquire --owner $$ --dotlock D)
+	h=$(lock-acquire --owner $$ --ttl 1h --dotlock D)
+	lock-renew "$h"
 	rm D
+	run -1 lock-renew "$h"
+	[[ $output == "lock-renew: dotlock 'D' was lost"* ]]
 	run -1 lock-release "$h"
 	[[ $output == "lock-release: dotlock 'D' was lost"* ]]
 }
