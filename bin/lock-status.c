@@ -196,6 +196,8 @@ static void show_stats(const struct work *w, const struct hf_stats_report *repor
 		hf_stats_openmetrics(stdout, report);
 	else
 		hf_stats_text(stdout, report, w->histogram);
+	if (!w->format && cli.operand_count && !report->count)
+		puts("none of them for a lock that is named");
 }
 
 static int sum_up(const struct work *w)

@@ -454,6 +454,8 @@ for line in text.split("\n")[:-2]:
 assert re.search(r"taken_total\{lock=\"[^\n]*/a \\\"b\\\"\\n,\\\\\",kind=\"file\"\} 2\n", text)'
 	lock-status --stats stats --json --histogram | jq -es '
 		all(.[]; (.waited.histogram | map(.count) | add) == .waited.count)'
+	run -0 lock-status --stats stats no-such
+	[[ ${lines[1]} == 'none of them for a lock that is named' ]]
 	run -66 lock-status --stats nothing
 	[[ $output == *"cannot read 'nothing'"* ]]
 	run -64 lock-status --csv
