@@ -64,7 +64,7 @@ static bool await(int socket, int64_t deadline)
 
 /* One question over a socket that has been reached, to be closed here. HF_NO: it went away without
  * a word. HF_DATA: it speaks otherwise. */
-static enum hf_status talk(int fd, struct hf_keeper_question *q, int64_t patience,
+static enum hf_status talk(int fd, struct hf_keeper_question *q, int64_t deadline,
 			   struct hf_keeper_answer *answer, struct hf_keeper_loan *loan)
 {
 	const ssize_t least = (ssize_t)offsetof(struct hf_keeper_answer, text);
@@ -75,7 +75,7 @@ static enum hf_status talk(int fd, struct hf_keeper_question *q, int64_t patienc
 	q->form = HF_KEEPER_FORM;
 	if (!hf_keeper_send(fd, q, sizeof(*q), NULL, 0))
 		status = HF_NO;
-	else if (!await(fd, hf_deadline_in(patience)))
+	else if (!await(fd, deadline))
 		status = HF_BUSY;
 	else
 		n = hf_keeper_receive(fd, answer, sizeof(*answer), loan ? loan->fds : NULL, &count);
@@ -118,6 +118,8 @@ static enum hf_status ask(uint64_t pidns, pid_t pid, uint64_t start, struct hf_k
 {
 	struct sockaddr_un address;
 	socklen_t size = hf_keeper_name(&address, pidns, pid, start);
+	int64_t patience = q->what == HF_KEEPER_STATUS ? LOOK_PATIENCE : PATIENCE;
+	int64_t end = hf_deadline_in(patience);
 	enum hf_status status = HF_NO;
 	struct ucred peer;
 
@@ -125,7 +127,7 @@ static enum hf_status ask(uint64_t pidns, pid_t pid, uint64_t start, struct hf_k
 	for (int tries = 0; tries < MOST_TRIES && status == HF_NO; tries++) {
 		int fd = -1;
 
-		status = hf_keeper_reach(&fd, &address, size, &peer);
+		status = hf_keeper_reach(&fd, &address, size, hf_until(end), &peer);
 		if (status == HF_NO) {
 			sys_close(fd);
 			return HF_NO;
@@ -136,8 +138,7 @@ static enum hf_status ask(uint64_t pidns, pid_t pid, uint64_t start, struct hf_k
 			sys_close(fd);
 			return peer.pid == pid ? foreign(pid, peer.uid, err) : HF_NO;
 		}
-		status = talk(fd, q, q->what == HF_KEEPER_STATUS ? LOOK_PATIENCE : PATIENCE, answer,
-			      NULL);
+		status = talk(fd, q, end, answer, NULL);
 	}
 	return status == HF_OK ? status : strange(pid, status, err);
 }
@@ -283,10 +284,10 @@ static bool is_said_to_be_ours(const struct ucred *peer, struct hf_keeper_loan *
 }
 
 /* Ask who listens there, over *fd (hf_keeper_reach). HF_OK: our ancestor's keeper; which has the
- * inode locked, as the name says if it is named for it. HF_NO: nobody is there. HF_BUSY: somebody
- * else is. */
+ * inode locked, as the name says if it is named for it. HF_NO: nobody is there. HF_BUSY: too many
+ * ask. HF_NOPERM: somebody else is. */
 static enum hf_status try_keeper(int *fd, const struct sockaddr_un *address, socklen_t size,
-				 struct hf_keeper_question *q, bool named,
+				 int64_t patience, struct hf_keeper_question *q, bool named,
 				 struct hf_keeper_loan *loan)
 {
 	struct hf_keeper_answer answer;
@@ -295,30 +296,32 @@ static enum hf_status try_keeper(int *fd, const struct sockaddr_un *address, soc
 	int reached;
 
 	*loan = (struct hf_keeper_loan){0};
-	status = hf_keeper_reach(fd, address, size, &peer);
+	status = hf_keeper_reach(fd, address, size, patience, &peer);
 	if (status != HF_OK)
-		return status == HF_NO ? HF_NO : HF_BUSY;
+		return status;
 	reached = *fd;
 	*fd = -1;
 	if (peer.uid != geteuid()) {
 		sys_close(reached);
 		return named && q->what == HF_KEEPER_STATUS && is_said_to_be_ours(&peer, loan)
 			       ? HF_OK
-			       : HF_BUSY;
+			       : HF_NOPERM;
 	}
-	if (talk(reached, q, LOAN_PATIENCE, &answer, loan) == HF_OK && is_ours(&answer, &peer) &&
+	if (talk(reached, q, hf_deadline_in(LOAN_PATIENCE), &answer, loan) == HF_OK &&
+	    is_ours(&answer, &peer) &&
 	    (named || loan->count > 0 || keeps(&answer, q))) {
 		loan->keeper = answer.pid;
 		loan->owner = answer.owner;
+		loan->lends = true;
 		return HF_OK;
 	}
 	while (loan->count > 0)
 		sys_close(loan->fds[--loan->count]);
-	return HF_BUSY;
+	return HF_NOPERM;
 }
 
-/* Every keeper there is for an ancestor, since strangers can take all the names of an inode. Of the
- * others one that is stopped is not waited for. */
+/* Every keeper there is for an ancestor, since strangers can take all the names of an inode, or
+ * fill the queue of one. Only what is our own user's is waited for. */
 static bool search_all(int *fd, struct hf_keeper_question *q, struct hf_keeper_loan *loan)
 {
 	int64_t end = hf_deadline_in(LOAN_PATIENCE);
@@ -331,8 +334,9 @@ static bool search_all(int *fd, struct hf_keeper_question *q, struct hf_keeper_l
 		const struct hf_keeper_seen *k = &keepers.at[i];
 		struct sockaddr_un address;
 		socklen_t size = hf_keeper_name(&address, pidns, k->pid, k->start);
+		int64_t patience = hf_keeper_is_of(geteuid(), k->pid) ? hf_until(end) : 0;
 
-		found = try_keeper(fd, &address, size, q, false, loan) == HF_OK;
+		found = try_keeper(fd, &address, size, patience, q, false, loan) == HF_OK;
 	}
 	hf_keepers_free(&keepers);
 	return found;
@@ -343,18 +347,19 @@ static bool search(const struct stat *inode, enum hf_keeper_what what, struct hf
 {
 	struct hf_keeper_question q = {
 		.what = what, .device = inode->st_dev, .inode = inode->st_ino};
-	bool taken = true, found = false;
+	bool taken = true, crowded = false, found = false;
 	struct sockaddr_un address;
 	int fd = -1;
 
 	for (int k = 0; k < HF_KEEPER_NAMES && !found; k++) {
 		socklen_t size = hf_keeper_lock_name(&address, inode->st_dev, inode->st_ino, k);
-		enum hf_status status = try_keeper(&fd, &address, size, &q, true, loan);
+		enum hf_status status = try_keeper(&fd, &address, size, 0, &q, true, loan);
 
 		found = status == HF_OK;
 		taken &= status != HF_NO;
+		crowded |= status == HF_BUSY;
 	}
-	if (!found && taken)
+	if (!found && (taken || crowded))
 		found = search_all(&fd, &q, loan);
 	if (fd >= 0)
 		sys_close(fd);

@@ -14,7 +14,8 @@
  * nonce is asked by the keeper itself. It is not secret from the user's own processes.
  *
  * A keeper that is stopped, or that is busy giving back, may not answer: then it is HF_BUSY after
- * 10 s at most; for borrowing after 1 s, for a look after 0.2 s. Nothing is changed here but what a
+ * 10 s at most; for borrowing after 1 s, for a look after 0.2 s. Where many ask at once one waits
+ * for one's turn as long. Nothing is changed here but what a
  * keeper is asked to do. Signals restart what they interrupt. Thread-safe; not async-signal-safe.
  */
 
@@ -59,6 +60,7 @@ enum hf_status hf_keeper_renew(const struct hf_handle *handle, int64_t ttl, stru
  */
 struct hf_keeper_loan {
 	pid_t keeper, owner;
+	bool lends; /* it is of this user, and has answered */
 	int fds[HF_KEEPER_LENT_MOST]; /* the caller's; what they hold is to be proved */
 	int count;
 };

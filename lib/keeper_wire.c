@@ -2,11 +2,14 @@
 #include "keeper_wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/time.h>
 
+#include "clock.h"
 #include "sys.h"
 
 __attribute__((format(printf, 2, 3))) static socklen_t put_name(struct sockaddr_un *address,
@@ -98,8 +101,28 @@ bool hf_keeper_peer(int socket, struct ucred *peer)
 	return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, peer, &size) == 0;
 }
 
+/* Who finds the queue of those who ask full has a place in the kernel's queue for that. */
+static int connect_within(int fd, const struct sockaddr_un *address, socklen_t size,
+			  int64_t patience)
+{
+	int64_t end = hf_deadline_in(patience), left;
+	int result = sys_connect(fd, (const struct sockaddr *)address, size);
+
+	while (result < 0 && (errno == EAGAIN || errno == EINTR) && (left = hf_until(end)) > 0) {
+		int64_t us = left / 1000 + 1;
+		struct timeval tv = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
+
+		/* all that is said later is said without waiting (MSG_DONTWAIT) */
+		if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) < 0 ||
+		    fcntl(fd, F_SETFL, 0) < 0)
+			return -1;
+		result = sys_connect(fd, (const struct sockaddr *)address, size);
+	}
+	return result;
+}
+
 enum hf_status hf_keeper_reach(int *fd, const struct sockaddr_un *address, socklen_t size,
-			       struct ucred *peer)
+			       int64_t patience, struct ucred *peer)
 {
 	int saved;
 
@@ -107,8 +130,7 @@ enum hf_status hf_keeper_reach(int *fd, const struct sockaddr_un *address, sockl
 		*fd = sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (*fd < 0)
 		return HF_OS;
-	if (sys_connect(*fd, (const struct sockaddr *)address, size) == 0 &&
-	    hf_keeper_peer(*fd, peer))
+	if (connect_within(*fd, address, size, patience) == 0 && hf_keeper_peer(*fd, peer))
 		return HF_OK;
 	if (errno == ECONNREFUSED)
 		return HF_NO;

@@ -80,9 +80,9 @@ ssize_t hf_keeper_receive(int socket, void *message, size_t size, int *fds, int 
 bool hf_keeper_peer(int socket, struct ucred *peer);
 
 /* Connect to who listens under that name. *socket is -1, or one that has reached nobody so far.
- * HF_NO: nobody is there, and *socket can be tried with another name. HF_BUSY: too many ask; HF_OS;
- * after these *socket is -1. */
+ * HF_NO: nobody is there, and *socket can be tried with another name. HF_BUSY: too many ask, and
+ * did so for patience (nanoseconds; 0: at once); HF_OS; after these *socket is -1. */
 enum hf_status hf_keeper_reach(int *socket, const struct sockaddr_un *address, socklen_t size,
-			       struct ucred *peer);
+			       int64_t patience, struct ucred *peer);
 
 #endif

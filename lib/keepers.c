@@ -35,16 +35,19 @@ pid_t hf_keeper_title(pid_t pid)
 	return owner > 0 ? owner : 0;
 }
 
-bool hf_keeper_may_say(uid_t uid, pid_t owner)
+bool hf_keeper_is_of(uid_t uid, pid_t pid)
 {
 	char path[32];
 	struct stat st;
 
-	if (uid == 0)
-		return true;
 	/* of one that may not be dumped /proc says that it is root's: no harm here */
-	snprintf(path, sizeof(path), "/proc/%d", (int)owner);
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
 	return stat(path, &st) == 0 && st.st_uid == uid;
+}
+
+bool hf_keeper_may_say(uid_t uid, pid_t owner)
+{
+	return uid == 0 || hf_keeper_is_of(uid, owner);
 }
 
 static bool is_known(const struct hf_keepers *keepers, pid_t pid)
@@ -134,7 +137,7 @@ static bool ask(const struct hf_keeper_seen *keeper)
 	struct hf_proc proc;
 	struct ucred peer;
 	int fd = -1;
-	bool listens = hf_keeper_reach(&fd, &address, size, &peer) == HF_OK;
+	bool listens = hf_keeper_reach(&fd, &address, size, 0, &peer) == HF_OK;
 
 	if (fd >= 0)
 		sys_close(fd);

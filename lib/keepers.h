@@ -55,6 +55,9 @@ bool hf_keeper_is_believed(struct hf_keeper_seen *keeper);
 /* Whom it is for by its title, where that is whole; 0: for nobody, or it is none. */
 pid_t hf_keeper_title(pid_t pid);
 
+/* Is this process that user's? */
+bool hf_keeper_is_of(uid_t uid, pid_t pid);
+
 /* Y2: may a keeper of this user's say that it is for that owner? */
 bool hf_keeper_may_say(uid_t uid, pid_t owner);
 

@@ -8,6 +8,8 @@
 #include "path.h"
 #include "sys.h"
 
+enum { MOST_LOANS = 3 }; /* that are asked for in one wait */
+
 /* What may not even be opened: a FIFO's writer would go on, a device would start. */
 static const char *refused_type(mode_t mode)
 {
@@ -206,12 +208,17 @@ enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait 
 		return HF_OK;
 	if (errno != EWOULDBLOCK && errno != EINTR)
 		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
-	if (errno == EWOULDBLOCK) {
-		lock->contended = true;
+	ours.tried = errno == EWOULDBLOCK;
+	lock->contended |= ours.tried;
+	for (int asked = 0; ours.tried; asked++) {
 		status = hf_lock_borrow(lock, NULL, err);
 		if (status != HF_NO)
 			return status;
-		ours.tried = true;
+		/* what it says that it would lend, and does not, is waited for */
+		ours.borrows = asked < MOST_LOANS;
+		status = hf_lock_wait(fd, lock->mode, lock->path, &ours, err);
+		if (status != HF_NO)
+			return status;
 	}
 	return hf_lock_wait(fd, lock->mode, lock->path, &ours, err);
 }

@@ -62,7 +62,8 @@
  *
  * Borrowed locks. An ancestor can have its locks kept by a keeper (keeper.h), whose descriptors
  * nobody inherits. Whoever finds the lock taken asks for it: hf_lock_flock() does that before it
- * waits, and hf_lock_borrow() by itself. What is got is as if inherited, by the same rules, but for
+ * waits, and again when a look aside from the wait finds a keeper that would lend (lock_look.h);
+ * hf_lock_borrow() does it by itself. What is got is as if inherited, by the same rules, but for
  * the descriptor, which the set hands on to the command and closes.
  * A keeper says `lent` of a lock whose descriptor it gave away. Its release must not take the lock
  * from whoever works under it: it closes fd, and does no more that ends the exclusion.

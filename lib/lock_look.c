@@ -124,15 +124,19 @@ bool hf_look(struct hf_look *l, struct hf_look_found *f)
 	}
 	l->count++;
 	f->owner = hf_lock_family_stands(&f->family, &id, l->exclusive);
-	if (!f->owner && fstat(l->fd, &st) == 0 && hf_keeper_find(&st, &f->kept) &&
-	    !hf_lock_awaits_us(f->kept.owner))
-		f->kept.owner = 0;
+	if (!f->owner && fstat(l->fd, &st) == 0 && hf_keeper_find(&st, &f->kept)) {
+		f->lent = l->borrows && f->kept.lends;
+		if (!hf_lock_awaits_us(f->kept.owner))
+			f->kept.owner = 0;
+	}
 	return first || f->family.count > 0;
 }
 
 bool hf_look_is_over(const struct hf_look *l, struct hf_look_found *f, struct hf_err *err)
 {
-	if (f->owner)
+	if (f->lent)
+		err->status = HF_NO;
+	else if (f->owner)
 		refuse_family(l, f->owner, err);
 	else if (f->kept.owner)
 		refuse_kept(l, &f->kept, err);

@@ -12,6 +12,7 @@
  *
  *	HF_USAGE	the lock is held by a descriptor that the waiter inherited, by an ancestor
  *			that waits for it to end, or by a keeper for such an ancestor
+ *	HF_NO		it is held by a keeper that would lend it, if the caller borrows
  *	HF_USAGE	the wait is against the order of locks (struct hf_wait's forbid)
  *	HF_BUSY		from the second look on: a circle of waiters, and this one is to give up
  *	HF_UNAVAILABLE	nothing can be seen, and the wait is for ever (see below)
@@ -36,7 +37,7 @@
 #include "err.h"
 #include "keeper_ask.h"
 
-/* Of one wait, from look to look. The first six are the caller's. */
+/* Of one wait, from look to look. The first seven are the caller's. */
 struct hf_look {
 	int fd;
 	bool exclusive;
@@ -44,6 +45,7 @@ struct hf_look {
 	bool nested; /* this process inherits locks */
 	bool for_ever;
 	enum hf_status (*forbid)(const char *path, struct hf_err *err); /* or NULL */
+	bool borrows;
 
 	int64_t start;	/* of the wait */
 	bool asked;	/* the short look is done */
@@ -59,6 +61,7 @@ struct hf_look_found {
 	struct hf_lock_family family;
 	const struct hf_lock_owner *owner; /* in the family; it cannot end */
 	struct hf_keeper_loan kept;	   /* for an ancestor that waits for us; or owner 0 */
+	bool lent;			   /* if one asks for it */
 	bool circle;			   /* and it is for us to give up */
 	bool blind;
 	struct hf_err forbidden; /* if its status is not HF_OK */

@@ -193,6 +193,7 @@ static struct watch *make_watch(int fd, enum hf_lock_mode mode, const char *path
 			 .nested = getenv(HF_FD_ENV),
 			 .for_ever = wait->deadline == HF_NEVER,
 			 .forbid = wait->forbid,
+			 .borrows = wait->borrows,
 			 .start = hf_now()},
 		.users = 2,
 	};
@@ -263,12 +264,15 @@ enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
 	}
 	if (hf_until(wait->deadline) == 0)
 		return busy(fd, path, wait, err);
+	why.status = HF_BUSY;
 	why.message[0] = '\0';
 	w = make_watch(fd, mode, path, wait);
 	switch (w ? block_watched(w, &why) : HF_OS) {
 	case HF_OK:
 		return HF_OK;
 	case HF_BUSY:
+		if (why.status == HF_NO)
+			return HF_NO;
 		if (!why.message[0])
 			return busy(fd, path, wait, err);
 		if (err)

@@ -64,6 +64,10 @@ struct hf_wait {
 
 	/* flock(2) without waiting has just failed: it is not tried again before the wait. */
 	bool tried;
+
+	/* The caller borrows (lock.h): HF_NO when a keeper is found that would lend, since it took
+	 * the lock, or answers, only now. */
+	bool borrows;
 };
 
 /*
@@ -71,7 +75,8 @@ struct hf_wait {
  * not NULL: the holder is looked for only then) names the lock, the holder and what to do; or given
  * up in a circle. HF_USAGE: an ancestor holds it, or a descriptor of this process (err says who),
  * or the wait was forbidden. HF_UNAVAILABLE: it could be so, and /proc is not there to tell.
- * HF_OS and others: the lock cannot be had here (EBADF on NFS without write access, ENOLCK).
+ * HF_NO: see borrows. HF_OS and others: the lock cannot be had here (EBADF on NFS without write
+ * access, ENOLCK).
  * The lock is not taken twice: a descriptor must not hold one already.
  */
 enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,

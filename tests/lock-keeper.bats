@@ -113,15 +113,19 @@ own() {
 	echo >go
 }
 
-# lock-release $1 has asked, and waits for the answer.
-asks() { [ "$(ps -o state=,comm= -p "$1")" = 'S lock-release' ]; }
+# $1 tools $2 of this test have asked, and wait for the answer.
+ask() {
+	local self=$BASHPID
+
+	[ "$(ps -o state=,comm= --ppid "$self" | grep -cx "S $2")" = "$1" ]
+}
 
 @test "K3: whoever gave up before a stopped keeper answered has not released" {
 	own L
 	kill -STOP "$(keeper_of "$handle")"
 	await is_stopped "$(keeper_of "$handle")"
 	lock-release "$handle" >>log 2>&1 3>&- &
-	await asks $!
+	await ask 1 lock-release
 	kill -TERM $!
 	ends_with 143 $!
 	kill -CONT "$(keeper_of "$handle")"
@@ -130,6 +134,23 @@ asks() { [ "$(ps -o state=,comm= -p "$1")" = 'S lock-release' ]; }
 	run -1 flock -n L true
 	lock-release "$handle"
 	flock -n L true
+	echo >go
+}
+
+@test "K7: eighty who ask at once are heard, one after the other" {
+	own --ttl 1h L
+	kill -STOP "$(keeper_of "$handle")"
+	await is_stopped "$(keeper_of "$handle")"
+	local pids=()
+	for _ in {1..80}; do
+		lock-renew "$handle" >>log 2>&1 3>&- &
+		pids+=($!)
+	done
+	await ask 80 lock-renew
+	kill -CONT "$(keeper_of "$handle")"
+	for pid in "${pids[@]}"; do
+		ends_with 0 "$pid"
+	done
 	echo >go
 }
 
@@ -376,6 +397,27 @@ time.sleep(60)'
 	run -75 lock-run -n L true
 	echo >go
 }
+
+@test "K6: a keeper that answers late lends all the same" {
+	script owner <<-'END'
+		h=$(lock-acquire --owner $$ L) || exit
+		kill -STOP "$(echo "$h" | cut -d - -f 2)"
+		timeout 60 lock-run L echo nested &
+		echo $! >child
+		echo "$h" >handle
+		echo >at
+		wait $!
+	END
+	bg ./owner
+	owner=$!
+	hear
+	# it has asked, and nobody answered
+	await child_waits
+	kill -CONT "$(keeper_of "$(cat handle)")"
+	ends_with 0 $owner
+	grep -x nested log
+}
+child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/children")"; }
 
 @test "exclusive wanted under a shared one is refused at once" {
 	run -64 timeout 10 bash -c 'h=$(lock-acquire --owner $$ -s L); lock-run L true'
