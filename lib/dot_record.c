@@ -89,6 +89,18 @@ static bool read_pid(const char *line, pid_t *pid)
 	return true;
 }
 
+/* "1 " and "1\r", which R2 refuses. */
+static bool is_nearly_pid(char *line)
+{
+	size_t size = strlen(line), all = size;
+	pid_t pid;
+
+	while (size && strchr(" \t\r", line[size - 1]))
+		size--;
+	line[size] = '\0';
+	return size < all && read_pid(line, &pid);
+}
+
 /* Exactly size - 1 of these characters. */
 static bool read_text(const char *text, const char *accept, char *out, size_t size)
 {
@@ -199,7 +211,8 @@ void hf_dot_record_parse(const char *bytes, size_t size, struct hf_dot_record *r
 		return;
 	}
 	if (!read_pid(line, &record->owner.pid)) {
-		refuse(record, HF_DOT_DATA, "its first line is no PID");
+		refuse(record, is_nearly_pid(line) ? HF_DOT_RECORD : HF_DOT_DATA,
+		       "its first line is no PID");
 		return;
 	}
 	record->form = HF_DOT_PLAIN;

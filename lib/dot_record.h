@@ -62,7 +62,7 @@ enum hf_dot_form {
 enum hf_dot_likeness {
 	HF_DOT_DATA,	/* text of another kind */
 	HF_DOT_OBSCURE, /* binary, or not to be read: its content says nothing either way */
-	HF_DOT_RECORD,	/* its first line is a PID: of another form or version, or cut off */
+	HF_DOT_RECORD,	/* its first line is a PID, or nearly: of another form, or cut off */
 };
 
 struct hf_dot_record {

@@ -127,6 +127,8 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	[ "$(state dir2)" = 'directory unknown' ]
 	echo '0 boot' >nonsense
 	[ "$(state nonsense)" = 'file free' ]
+	echo 1764067323 >number
+	[ "$(state number)" = 'file free' ]
 }
 
 @test "a record that cannot be understood is there, and cannot be judged" {
@@ -137,8 +139,10 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	sed '2s/1$/2/' whole >future
 	sed 's/^nonce .*/nonce x/' whole >damaged
 	printf '%s\nother\n' $$ >other
+	printf '%s\r\n' $$ >crlf
+	printf '%s \n' $$ >blank
 	head -c 60 /dev/zero >zeros.lock
-	for name in cut future damaged other zeros.lock; do
+	for name in cut future damaged other crlf blank zeros.lock; do
 		run -0 lock-status $name
 		[[ ${lines[1]} == dotlock*unknown*"$name" ]]
 		[[ $output == *'its owner is not known: '* ]]
