@@ -155,7 +155,7 @@ static enum hf_status open_timers(struct hf_keeper *k, struct hf_err *err)
 	bool touched = false;
 
 	for (size_t i = 0; i < count; i++)
-		touched |= locks[i]->ops == &hf_lock_dot && locks[i]->fd >= 0;
+		touched |= locks[i]->ops == &hf_lock_dot;
 	k->ttl_timer = make_timer(k->ttl, 0);
 	if (touched)
 		k->touch_timer = make_timer(HF_DOT_TOUCH, HF_DOT_TOUCH);

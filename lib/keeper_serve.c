@@ -241,9 +241,15 @@ static void touch(struct hf_keeper *k)
 	size_t count = hf_lockset_locks(k->set, &locks);
 	uint64_t times;
 
-	if (sys_read(k->touch_timer, &times, sizeof(times)) > 0)
-		for (size_t i = 0; i < count; i++)
-			hf_dot_touch(locks[i]);
+	if (sys_read(k->touch_timer, &times, sizeof(times)) <= 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct hf_lock lock = *locks[i];
+
+		/* the descriptor that was inherited is closed */
+		lock.inherited = k->copies[i];
+		hf_dot_touch(&lock);
+	}
 }
 
 /* Milliseconds until something is due that nobody else tells of; -1: nothing is. */

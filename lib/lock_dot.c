@@ -375,10 +375,10 @@ const struct hf_lock_ops hf_lock_dot = {
 
 void hf_dot_touch(const struct hf_lock *lock)
 {
-	int saved = errno;
+	int fd = lock->fd >= 0 ? lock->fd : lock->inherited, saved = errno;
 
-	if (lock->ops == &hf_lock_dot && lock->state == HF_LOCK_HELD && lock->fd >= 0)
-		futimens(lock->fd, NULL);
+	if (lock->ops == &hf_lock_dot && lock->state == HF_LOCK_HELD && fd >= 0)
+		futimens(fd, NULL);
 	errno = saved;
 }
 

@@ -61,8 +61,8 @@
 
 extern const struct hf_lock_ops hf_lock_dot;
 
-/* D5, to be called every HF_DOT_TOUCH while it is held. Does nothing for another kind of lock, or
- * where an ancestor holds it and touches. */
+/* D5, to be called every HF_DOT_TOUCH while it is held, or inherited: who took it may be dead. Does
+ * nothing for another kind of lock. */
 void hf_dot_touch(const struct hf_lock *lock);
 
 /* Has PATH been taken from the holder? */

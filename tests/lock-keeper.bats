@@ -465,6 +465,13 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	[[ $output == held$'\n'free ]]
 }
 
+@test "a dotlock that was inherited is kept, and touched" {
+	run -0 lock-run --dotlock D bash -c 'h=$(lock-acquire --owner $$ --dotlock D) || exit
+		cat "/proc/$(echo "$h" | cut -d - -f 2)/fdinfo/"*
+		lock-release "$h"'
+	[[ $output == *'it_interval: (120, 0)'* ]]
+}
+
 @test "slots and ranges are kept, and lent" {
 	own --slots 1 L
 	run -75 lock-run -n --slots 1 L true

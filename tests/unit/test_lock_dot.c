@@ -234,6 +234,27 @@ static void touching(void **state)
 	give_back(&held);
 }
 
+/* D5: who inherited or borrowed it may outlive the one who took it. */
+static void touching_what_is_inherited(void **state)
+{
+	struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+	struct hf_lock inherited;
+	struct held held;
+	struct hf_err err;
+	struct stat st;
+
+	(void)state;
+	assert_status(HF_OK, take(&held, &err), &err);
+	utimensat(AT_FDCWD, "d", old, 0);
+	inherited = *held.lock;
+	inherited.inherited = held.lock->fd;
+	inherited.fd = -1;
+	hf_dot_touch(&inherited);
+	assert_int_equal(stat("d", &st), 0);
+	assert_true(st.st_mtime > 1000);
+	give_back(&held);
+}
+
 /* D3: the holder is dead, and what it started has the descriptor. */
 static int leave_a_child(const struct rival *self, void *arg)
 {
@@ -592,6 +613,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_empty_file_is_held),
 	cmocka_unit_test(a_lost_one_is_noticed),
 	cmocka_unit_test(touching),
+	cmocka_unit_test(touching_what_is_inherited),
 	cmocka_unit_test(a_record_staged_long_ago_is_of_now),
 	cmocka_unit_test(no_takeover_while_it_is_inherited),
 	cmocka_unit_test(killed_anywhere),
