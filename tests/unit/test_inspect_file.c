@@ -215,7 +215,7 @@ static void paths_that_are_none(void **state)
 	(void)state;
 	hf_inspect_free(&list);
 	assert_status(HF_OK, hf_inspect_start(&list, &err), &err);
-	assert_int_equal(hf_inspect_path(&list, "", &err), HF_CANTCREAT);
+	assert_int_equal(hf_inspect_path(&list, "", &err), HF_USAGE);
 	assert_int_equal(hf_inspect_path(&list, "no/such", &err), HF_CANTCREAT);
 	put_file("file", "");
 	assert_int_equal(hf_inspect_path(&list, "file/x", &err), HF_CANTCREAT);
