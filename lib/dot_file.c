@@ -204,7 +204,8 @@ static enum hf_status move_aside(const struct hf_target *target, const char *sid
 	return HF_NO; /* PATH is free, or somebody has it: look again */
 }
 
-static enum hf_status cannot_replace(const struct hf_target *target, int old, struct hf_err *err)
+static enum hf_status cannot_replace(const struct hf_target *target, const char *side, int old,
+				     struct hf_err *err)
 {
 	struct stat st;
 	int errnum = errno;
@@ -213,6 +214,8 @@ static enum hf_status cannot_replace(const struct hf_target *target, int old, st
 	if ((errnum == EPERM || errnum == EACCES) && sys_fstat(old, &st) == 0)
 		hf_advise(err, "its owner (user %u) or root can remove it by lock-break",
 			  (unsigned int)st.st_uid);
+	else if (errnum == EEXIST)
+		hf_advise(err, "'%s' beside it is in the way: remove it", side);
 	return hf_status_of(errnum);
 }
 
@@ -228,13 +231,17 @@ enum hf_status hf_dot_replace(const struct hf_target *target, struct hf_dot_new 
 		if (status == HF_NO && hf_stage_reap(target, side) == HF_BUSY)
 			return HF_BUSY;
 	}
+	if (status == HF_NO) {
+		errno = EEXIST;
+		return cannot_replace(target, side, old, err);
+	}
 	if (status != HF_OK)
-		return status == HF_NO ? cannot_replace(target, old, err) : status;
+		return status;
 	status = exchange(target, side, new->fd, old);
 	if (status == HF_USAGE || status == HF_UNAVAILABLE) /* EINVAL, ENOSYS */
 		status = move_aside(target, side, old);
 	if (status != HF_OK && status != HF_NO)
-		cannot_replace(target, old, err);
+		cannot_replace(target, side, old, err);
 	sys_unlinkat(target->dir, side, 0);
 	if (status == HF_OK)
 		settle(target, new, fd);

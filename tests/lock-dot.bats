@@ -317,6 +317,15 @@ inodes() { stat -c %i "$1" ".holdfast.$1.queue" 2>/dev/null | paste -sd '|'; }
 	wait
 }
 
+@test "what is in the way of a takeover is named" {
+	ln -s nowhere .holdfast.D.dot
+	dead_pid >D
+	run -71 lock-run -n --dotlock D true
+	[[ $output == *"'.holdfast.D.dot' beside it is in the way: remove it" ]]
+	rm .holdfast.D.dot
+	lock-run -n --dotlock D true
+}
+
 @test "those who wait, in the order in which they came, whoever held it before" {
 	mkfifo go at
 	hold lock-run --dotlock x
