@@ -112,11 +112,16 @@ static enum hf_status print_json(const struct hf_kept *kept, const char *handle,
 				 struct hf_err *err)
 {
 	struct hf_json json = {.out = stdout};
+	int64_t end = hf_deadline_in(DEFAULT_WAIT);
 	struct hf_keeper_answer state;
-	enum hf_status status = hf_keeper_ask(kept->handle.pid, &state, err);
+	enum hf_status status;
 	struct hf_keeper_lock lock;
 	size_t at = 0;
 
+	/* it holds, and a busy machine is no reason to give that back */
+	do
+		status = hf_keeper_ask(kept->handle.pid, &state, err);
+	while (status == HF_BUSY && hf_until(end) > 0);
 	if (status == HF_NO)
 		return hf_fail(err, HF_NO, "the keeper, PID %d, was killed",
 			       (int)kept->handle.pid);

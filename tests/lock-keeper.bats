@@ -533,6 +533,21 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	[ "$(jq .ttl <<<"$json")" = null ]
 }
 
+@test "--json: a keeper that answers late" {
+	HOLDFAST_FAULT=connect#1:stop "$HF_FAULT_BIN/lock-acquire" --json --owner none --ttl 1h L \
+		>json 2>log 3>&- &
+	local starter=$!
+	await is_stopped $starter
+	await starts_keeper $starter
+	kill -STOP "$(cat keeper)"
+	kill -CONT $starter
+	# longer than a look takes
+	sleep 0.5
+	kill -CONT "$(cat keeper)"
+	ends_with 0 $starter
+	lock-release "$(jq -r .handle json)"
+}
+
 @test "many keepers are small, and nothing wakes them" {
 	local -a handles=() pids=()
 	local i before after
