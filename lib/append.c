@@ -203,6 +203,7 @@ static enum hf_status gather_and_enter(struct work *w, struct hf_err *err)
 
 	if (status != HF_OK || w->batch.fd < 0)
 		return status;
+	w->batch.head.inode = w->st.st_ino;
 	w->file.side = "append";
 	w->file.step = mark_step;
 	w->file.step_context = &w->batch;

@@ -219,15 +219,19 @@ static enum hf_status settle_in_place(const struct hf_target *target, const stru
 	return status == HF_OK ? hf_batch_mark(batch, state, err) : status;
 }
 
-static enum hf_status settle_prepared(const struct hf_target *target, struct hf_batch *batch,
-				      const char *temporary, struct hf_err *err)
+static enum hf_status settle_prepared(const struct hf_target *target, const struct stat *st,
+				      struct hf_batch *batch, const char *temporary,
+				      struct hf_err *err)
 {
-	struct stat st;
+	bool renamed = !st || st->st_ino != batch->head.inode;
+	struct stat left;
 
-	if (sys_fstatat(target->dir, temporary, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return hf_batch_mark(batch, HF_SPOOL_ABANDONED, err);
-	if (errno != ENOENT)
+	if (sys_fstatat(target->dir, temporary, &left, AT_SYMLINK_NOFOLLOW) == 0)
+		renamed = false;
+	else if (errno != ENOENT)
 		return hf_fail_errno(err, "cannot finish the last append to '%s'", target->path);
+	if (!renamed)
+		return hf_batch_mark(batch, HF_SPOOL_ABANDONED, err);
 	batch->head.status = sys_fsync(target->dir) < 0 ? HF_UNCERTAIN : HF_OK;
 	return hf_batch_mark(batch, HF_SPOOL_DONE, err);
 }
@@ -247,7 +251,7 @@ enum hf_status hf_settle(const struct hf_target *target, const struct stat *st,
 		return status == HF_NO ? HF_OK : status;
 	switch (batch.head.state) {
 	case HF_SPOOL_PREPARED:
-		status = settle_prepared(target, &batch, temporary, err);
+		status = settle_prepared(target, st, &batch, temporary, err);
 		break;
 	case HF_SPOOL_IN_PLACE:
 		status = settle_in_place(target, st, &batch, err);

@@ -10,10 +10,13 @@
  * batch says (spool_file.h):
  *
  *	OPEN, CLOSED	nothing was done: ABANDONED; a temporary name without a mark is removed
- *	PREPARED	the temporary name is gone: the rename happened, so sync the directory:
- *DONE. It is there: ABANDONED, and then it is removed IN_PLACE	what lies in the target from the
- *offset on is the whole batch: sync the target: DONE a proper prefix of the batch: a torn tail; cut
- *it off, sync: ABANDONED anything else: somebody else's; it is left alone. If the batch is in it,
+ *	PREPARED	the temporary name is there: ABANDONED, and then it is removed
+ *			it is gone: the rename happened, so sync the directory: DONE; but if the
+ *			  target is the inode that it was, a stranger removed the name: ABANDONED
+ *	IN_PLACE	what lies in the target from the offset on is
+ *			the whole batch: sync the target: DONE
+ *			a proper prefix of it: a torn tail; cut it off, sync: ABANDONED
+ *			anything else: somebody else's; it is left alone. If the batch is in it,
  *			  whole, DONE, else ABANDONED
  *	DONE, ABANDONED	only the name is left
  *	no batch	a temporary name that a power cut left without it is removed

@@ -127,6 +127,15 @@ bool hf_ticket_take_back(const struct hf_ticket *ticket)
 	       hf_spool_read_head(ticket->fd, &head) == 0 && head.state == HF_SPOOL_OPEN;
 }
 
+/* Under the spool's lock: its leader died in the middle, and nobody finds it to settle it. */
+static bool is_beyond_settling(int fd, enum hf_spool_state state)
+{
+	struct stat st;
+
+	return (state == HF_SPOOL_PREPARED || state == HF_SPOOL_IN_PLACE) &&
+	       (sys_fstat(fd, &st) < 0 || st.st_nlink == 0);
+}
+
 enum hf_status hf_ticket_look(const struct hf_target *target, struct hf_ticket *ticket,
 			      bool withdraw, enum hf_spool_state *state, enum hf_status *status)
 {
@@ -150,6 +159,7 @@ enum hf_status hf_ticket_look(const struct hf_target *target, struct hf_ticket *
 			*state = HF_SPOOL_ABANDONED;
 		if (withdraw && head.state == HF_SPOOL_OPEN)
 			withdraw_record(target, ticket, &head);
+		known = !is_beyond_settling(ticket->fd, *state);
 	}
 	/* a lock that stays would be waited for by ourselves */
 	return hf_spool_unlock(ticket->fd) == 0 && known ? HF_OK : HF_NO;

@@ -43,9 +43,10 @@
  * S2  An owner gives up only by withdrawing, under flock while the spool is OPEN, or as S6 says.
  *     Afterwards the record is in a leader's hands, and only its end can be waited for.
  * S3  PREPARED is marked after the new file has its temporary name and before the rename. The
- *     rename takes the temporary name away, and nothing else does while the state is PREPARED: so a
- *     batch whose leader died is in the target exactly if the temporary name is gone. (Whoever
- *     removes the name marks ABANDONED first.)
+ *     rename takes the temporary name away, and nothing of ours else does while the state is
+ *     PREPARED: so a batch whose leader died is in the target exactly if the temporary name is
+ *     gone. (Whoever removes the name marks ABANDONED first.) Where a stranger has removed it, the
+ *     target is still the inode that it was, and the batch is not in it.
  * S4  IN_PLACE is on disk before the target is touched: it says where the records go, so that a
  *     torn tail can be recognised and cut off. It is marked and synced before the spool becomes
  *     the batch, so that a batch on disk is never one that has yet to say what it is.
@@ -82,7 +83,7 @@ struct hf_spool_head {
 	uint32_t state;
 	uint32_t status; /* DONE: what every owner reports */
 	uint64_t end;	 /* of the last whole record in this file */
-	uint64_t inode;	 /* IN_PLACE: the target. Its device has another number after a boot */
+	uint64_t inode;	 /* the target as it was. Its device has another number after a boot */
 	uint64_t offset; /* IN_PLACE: where in it the records go */
 };
 

@@ -254,6 +254,53 @@ append_stopped() {
 	no_litter
 }
 
+# A leader with fault $1 and options $4… is killed there, with another's record in its batch, after a
+# stranger has removed the side file $2; the other has $3 as its exit status.
+robbed() {
+	local point=$1 side=$2 wanted=$3 lead wait inode holder
+	shift 3
+	echo old >f
+	mkfifo go
+	flock f sh -c 'read x <go' 3>&- &
+	holder=$!
+	inode=$(stat -c %i f)
+	until grep -q "FLOCK .*WRITE .*:$inode " /proc/locks; do :; done
+	HOLDFAST_FAULT=$point:stop "$HF_FAULT_BIN/atomic-append" "$@" -t lead f &
+	lead=$!
+	await_waiters 1 f
+	atomic-append "$@" -w 5 -t other f &
+	wait=$!
+	await_waiters 2 f
+	await_spool f other
+	echo >go
+	wait "$holder"
+	await_stop "$lead"
+	rm ".holdfast.f.$side" go
+	kill -KILL "$lead"
+	wait "$lead" || true
+	# whoever goes round in circles does so for ever
+	timeout 20 tail --pid="$wait" -f /dev/null || kill -KILL "$wait"
+	status=0
+	wait "$wait" || status=$?
+	[ "$status" = "$wanted" ]
+}
+
+@test "what a stranger removes while a leader is stopped is not taken for done" {
+	robbed renameat2#2 append 0
+	[ "$(cat f)" = $'old\nother' ]
+	no_litter
+}
+
+@test "what a stranger removes does not let one wait for ever" {
+	robbed renameat2#2 batch 76
+	[ "$(cat f)" = old ]
+	atomic-append -t next f
+	[ "$(cat f)" = $'old\nnext' ]
+	no_litter
+	robbed fdatasync#1 batch 76 --in-place
+	no_litter
+}
+
 @test "in place, a file with several names is refused" {
 	echo old >f
 	ln f g
@@ -331,8 +378,8 @@ append_stopped() {
 	[ "$status" = 73 ]
 	one_line atomic-append "$output"
 	run atomic-append -t x ''
-	[ "$status" = 65 ]
-	one_line atomic-append "$output"
+	[ "$status" = 64 ]
+	one_line atomic-append "${lines[0]}"
 }
 
 @test "wrong calls" {

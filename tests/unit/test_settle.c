@@ -127,6 +127,19 @@ static void prepared_and_renamed_was_done(void **state)
 	assert_file("f", "old\ntwo\none\n");
 }
 
+static void prepared_and_robbed_was_not_done(void **state)
+{
+	struct hf_ticket ticket;
+	struct hf_batch batch = enter_batch(&ticket);
+
+	(void)state;
+	/* a stranger has removed the temporary name */
+	batch.head.inode = st.st_ino;
+	assert_status(HF_OK, hf_batch_mark(&batch, HF_SPOOL_PREPARED, NULL), NULL);
+	assert_int_equal(settled(&batch, &ticket), HF_SPOOL_ABANDONED);
+	assert_file("f", "old\n");
+}
+
 static void done_stays_done(void **state)
 {
 	struct hf_ticket ticket;
@@ -264,6 +277,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(closed_was_not_done),
 	TEST(prepared_and_not_renamed_was_not_done),
 	TEST(prepared_and_renamed_was_done),
+	TEST(prepared_and_robbed_was_not_done),
 	TEST(done_stays_done),
 	TEST(in_place_nothing_written),
 	TEST(in_place_torn),
