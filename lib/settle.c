@@ -13,8 +13,9 @@
 enum { BUFFER = 256 << 10, SEARCH = 64 << 10 };
 
 /* What lies in the target behind the offset? TORN: no more than the batch, and every byte is the
- * batch's or, where a block's data did not reach the disk in a power cut, NUL. */
-enum tail { TAIL_TORN, TAIL_WHOLE, TAIL_OTHER };
+ * batch's or, where a block's data did not reach the disk in a power cut, NUL. AMONG: the batch is
+ * whole, and before or behind it is somebody else's. */
+enum tail { TAIL_TORN, TAIL_WHOLE, TAIL_AMONG, TAIL_OTHER };
 
 /* Read the records in turn as one stream. */
 struct stream {
@@ -126,7 +127,7 @@ static enum hf_status compare_from(int fd, uint64_t offset, uint64_t end,
 	if (n < wanted || (nul && offset == end))
 		*tail = TAIL_TORN;
 	else if (!nul)
-		*tail = TAIL_WHOLE;
+		*tail = offset == end ? TAIL_WHOLE : TAIL_AMONG;
 	return HF_OK;
 }
 
@@ -156,8 +157,8 @@ static enum hf_status compare(int fd, const struct hf_batch *batch, enum tail *t
 				continue;
 			status = compare_from(fd, offset, (uint64_t)st.st_size, batch, buffers,
 					      &here, err);
-			if (here == TAIL_WHOLE)
-				*tail = here;
+			if (here == TAIL_WHOLE || here == TAIL_AMONG)
+				*tail = TAIL_AMONG;
 		}
 	}
 	free(buffers);
@@ -179,7 +180,8 @@ static int open_same(const struct hf_target *target, const struct stat *wanted, 
 	return fd;
 }
 
-/* Bring the target back to what it was. The whole batch counts as a part of it here. */
+/* Bring the target back to what it was. The whole batch counts as a part of it here. Where it
+ * cannot be cut off without somebody else's bytes, it stays: HF_BUSY. */
 static enum hf_status cut_off(int fd, const struct hf_batch *batch, struct hf_err *err)
 {
 	enum tail tail;
@@ -187,7 +189,10 @@ static enum hf_status cut_off(int fd, const struct hf_batch *batch, struct hf_er
 
 	if (status != HF_OK || tail == TAIL_OTHER)
 		return status;
-	if (sys_ftruncate(fd, (off_t)batch->head.offset) < 0 || sys_fsync(fd) < 0)
+	if (tail == TAIL_AMONG)
+		errno = EWOULDBLOCK;
+	if (tail == TAIL_AMONG || sys_ftruncate(fd, (off_t)batch->head.offset) < 0 ||
+	    sys_fsync(fd) < 0)
 		return hf_fail_errno(err, "cannot cut off what was written to '%s' in part",
 				     batch->path);
 	return HF_OK;
@@ -208,7 +213,7 @@ static enum hf_status settle_in_place(const struct hf_target *target, const stru
 					     target->path);
 		status = compare(fd, batch, &tail, err);
 	}
-	if (status == HF_OK && tail == TAIL_WHOLE) {
+	if (status == HF_OK && (tail == TAIL_WHOLE || tail == TAIL_AMONG)) {
 		state = HF_SPOOL_DONE;
 		batch->head.status = sys_fdatasync(fd) < 0 ? HF_UNCERTAIN : HF_OK;
 	} else if (status == HF_OK && tail == TAIL_TORN) {

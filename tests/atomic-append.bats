@@ -254,8 +254,8 @@ append_stopped() {
 	no_litter
 }
 
-# A leader with fault $1 and options $4… is killed there, with another's record in its batch, after a
-# stranger has removed the side file $2; the other has $3 as its exit status.
+# A leader with fault $1 and options $4… is killed there, with another's record in its batch, after
+# a stranger has removed the side file $2; the other has $3 as its exit status.
 robbed() {
 	local point=$1 side=$2 wanted=$3 lead wait inode holder
 	shift 3
@@ -298,6 +298,47 @@ robbed() {
 	[ "$(cat f)" = $'old\nnext' ]
 	no_litter
 	robbed fdatasync#1 batch 76 --in-place
+	no_litter
+}
+
+@test "lines: a lock that is busy when some are in is not \"nothing was done\"" {
+	mkfifo lines go
+	echo old >f
+	atomic-append --each-line -n f <lines 2>err &
+	lines=$!
+	exec 7>lines
+	echo one >&7
+	until [ "$(cat f)" = $'old\none' ]; do kill -0 "$lines"; done
+	# of the file that the append has put there, and not of the one before
+	lock-run f sh -c 'echo >locked; read x <go' 7>&- 3>&- &
+	holder=$!
+	until [ -e locked ]; do kill -0 "$holder"; done
+	echo two >&7
+	exec 7>&-
+	status=0
+	wait "$lines" || status=$?
+	echo >go
+	wait "$holder"
+	[ "$status" = 76 ]
+	[[ $(cat err) == *'the first 1 lines of standard input are in, and no others' ]]
+	[ "$(cat f)" = $'old\none' ]
+	no_litter
+}
+
+@test "in place, what another wrote behind a record that cannot be synced stays" {
+	echo old >f
+	HOLDFAST_FAULT=fdatasync#1:stop,fdatasync#1:EIO \
+		"$HF_FAULT_BIN/atomic-append" --in-place -t record f 2>err &
+	stopped=$!
+	await_stop "$stopped"
+	echo theirs >>f
+	kill -CONT "$stopped"
+	status=0
+	wait "$stopped" || status=$?
+	[ "$status" = 76 ]
+	[ "$(cat f)" = $'old\nrecord\ntheirs' ]
+	atomic-append --in-place -t next f
+	[ "$(cat f)" = $'old\nrecord\ntheirs\nnext' ]
 	no_litter
 }
 
