@@ -20,6 +20,19 @@ static enum hf_status read_failed(struct hf_err *err)
 	return hf_fail_errno_as(err, HF_IO, "cannot read standard input");
 }
 
+/* One read(2), also of input that does not wait by itself (O_NONBLOCK, which is whoever's that made
+ * it, and of all that share it). */
+static ssize_t read_some(int in, void *data, size_t size)
+{
+	struct pollfd p = {.fd = in, .events = POLLIN};
+	ssize_t n;
+
+	while ((n = sys_read(in, data, size)) < 0 && (errno == EINTR || errno == EAGAIN))
+		if (errno == EAGAIN && poll(&p, 1, -1) < 0 && errno != EINTR)
+			break;
+	return n;
+}
+
 /* The rest of a record that has outgrown memory, behind what was read of it. */
 static enum hf_status read_large(struct hf_record *record, char *data, size_t size, int in,
 				 const char *target_path, struct hf_err *err)
@@ -55,10 +68,8 @@ enum hf_status hf_record_read(struct hf_record *record, int in, const char *targ
 	if (!data)
 		return hf_fail_errno(err, "cannot read standard input");
 	while (size < most) {
-		ssize_t n = sys_read(in, data + size, most - size);
+		ssize_t n = read_some(in, data + size, most - size);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
 			status = read_failed(err);
 		if (n <= 0)
@@ -108,9 +119,7 @@ static enum hf_status fill(struct hf_lines *l, struct hf_err *err)
 		l->buffer = buffer;
 		l->size = size;
 	}
-	do
-		n = sys_read(l->in, l->buffer + l->used, l->size - l->used);
-	while (n < 0 && errno == EINTR);
+	n = read_some(l->in, l->buffer + l->used, l->size - l->used);
 	if (n < 0)
 		return read_failed(err);
 	l->used += (size_t)n;

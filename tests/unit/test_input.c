@@ -53,6 +53,65 @@ static void a_large_record_is_in_a_file(void **state)
 	free(back);
 }
 
+/* Until the process sleeps, or has ended. */
+static void await_sleep(pid_t pid)
+{
+	char path[40], state = 'R';
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	while (state == 'R' || state == 'D') {
+		FILE *f = fopen(path, "re");
+
+		if (!f || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+			state = 'X';
+		if (f)
+			fclose(f);
+	}
+}
+
+/* Two pieces, each when the reader waits for it, into a pipe that does not wait by itself. */
+static int input_that_does_not_wait(void)
+{
+	int fds[2];
+	pid_t reader = getpid();
+
+	assert_int_equal(pipe2(fds, O_NONBLOCK), 0);
+	if (fork() == 0) {
+		close(fds[0]);
+		await_sleep(reader);
+		if (write(fds[1], "one\n", 4) != 4)
+			_exit(1);
+		await_sleep(reader);
+		_exit(write(fds[1], "two\n", 4) != 4);
+	}
+	close(fds[1]);
+	return fds[0];
+}
+
+static void input_that_does_not_wait_is_waited_for(void **state)
+{
+	struct hf_lines lines = {.in = input_that_does_not_wait()};
+	struct hf_record record;
+	struct hf_err err;
+	uint64_t size = 0;
+	int in = input_that_does_not_wait();
+
+	(void)state;
+	assert_status(HF_OK, hf_record_read(&record, in, "f", &err), &err);
+	assert_int_equal(record.size, 8);
+	hf_record_free(&record);
+	close(in);
+	for (enum hf_status status; (status = hf_lines_next(&lines, &record, &err)) != HF_NO;) {
+		assert_status(HF_OK, status, &err);
+		size += record.size;
+	}
+	assert_int_equal(size, 8);
+	hf_lines_free(&lines);
+	close(lines.in);
+	while (wait(NULL) > 0)
+		;
+}
+
 static void closed_input_is_not_an_empty_record(void **state)
 {
 	struct hf_record record;
@@ -146,6 +205,7 @@ static void no_lines_at_all(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_small_record_is_in_memory),
 	cmocka_unit_test(a_large_record_is_in_a_file),
+	cmocka_unit_test(input_that_does_not_wait_is_waited_for),
 	cmocka_unit_test(closed_input_is_not_an_empty_record),
 	cmocka_unit_test(lines_come_together),
 	cmocka_unit_test(lines_come_as_they_are_written),
