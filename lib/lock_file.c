@@ -67,15 +67,37 @@ const struct hf_lock_ops hf_lock_file = {
 	.release = hf_lock_close,
 };
 
+/* Nobody else has the file locked, as a whole or (lock_range.h) in part. */
+static bool lock_both_ways(int fd)
+{
+	struct flock all = {.l_type = F_WRLCK};
+
+	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return false;
+	if (sys_fcntl_lock(fd, F_OFD_SETLK, &all) == 0)
+		return true;
+	if (errno == EBADF) /* not open for writing: it can only be asked */
+		return sys_fcntl_lock(fd, F_OFD_GETLK, &all) == 0 && all.l_type == F_UNLCK;
+	return errno != EAGAIN && errno != EACCES; /* no such locks here */
+}
+
 /* The lock, and the name that leads to it, are looked at while the lock is held: a name that leads
  * elsewhere by now is another's. */
 static enum hf_status remove_locked(const struct hf_target *target, int fd, struct hf_err *err)
 {
-	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0 || !hf_stands_for(target->dir, target->name, fd))
+	if (!lock_both_ways(fd) || !hf_stands_for(target->dir, target->name, fd))
 		return HF_NO;
 	if (sys_unlinkat(target->dir, target->name, 0) < 0)
 		return hf_fail_errno(err, "cannot remove lock file '%s'", target->path);
 	return HF_OK;
+}
+
+static int open_to_remove(const struct hf_target *target)
+{
+	const int flags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+	int fd = sys_openat(target->dir, target->name, O_RDWR | flags, 0);
+
+	return fd < 0 ? sys_openat(target->dir, target->name, O_RDONLY | flags, 0) : fd;
 }
 
 enum hf_status hf_lock_file_remove(const char *path, struct hf_err *err)
@@ -92,8 +114,7 @@ enum hf_status hf_lock_file_remove(const char *path, struct hf_err *err)
 		status = HF_OK; /* somebody else removed it */
 	} else if (!S_ISREG(st.st_mode)) {
 		status = hf_fail(err, HF_DATA, "cannot remove '%s': not a regular file", path);
-	} else if ((fd = sys_openat(target.dir, target.name,
-				    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0)) < 0) {
+	} else if ((fd = open_to_remove(&target)) < 0) {
 		status = errno == ENOENT ? HF_OK
 					 : hf_fail_errno(err, "cannot remove lock file '%s'", path);
 	} else {

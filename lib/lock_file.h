@@ -27,10 +27,10 @@
 extern const struct hf_lock_ops hf_lock_file;
 
 /*
- * Remove the lock file, if nobody wants it: it is opened and locked anew without waiting, the path
- * is looked at again, and only then the name is removed; lockers who wait find that out by looking
- * again themselves. The caller must have given the lock back. A symbolic link stays, and what it
- * leads to is removed.
+ * Remove the lock file, if nobody wants it: it is opened and locked anew without waiting, by
+ * flock(2) and all of its range, the path is looked at again, and only then the name is removed;
+ * lockers who wait find that out by looking again themselves. The caller must have given the lock
+ * back. A symbolic link stays, and what it leads to is removed.
  *
  * HF_OK: removed, or not there. HF_NO: somebody holds it, and may remove it afterwards.
  * HF_DATA: not a regular file. HF_NOPERM and others: it cannot be removed.

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "fd.h"
 #include "hf_test.h"
+#include "sys.h"
 #include "lockset.h"
 #include "waits.h"
 
@@ -114,6 +115,27 @@ static void an_inherited_lock_is_left_alone(void **state)
 	close(fd);
 }
 
+/* flock(2) says nothing of a range, nor a name of the file that somebody has a range of. */
+static void removal_leaves_what_is_held_in_part(void **state)
+{
+	struct flock part = {.l_type = F_RDLCK, .l_start = 7, .l_len = 1};
+	int fd;
+
+	(void)state;
+	put_file("l", "");
+	fd = open("l", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &part), 0);
+	assert_status(HF_NO, hf_lock_file_remove("l", &err), NULL);
+	setenv("HOLDFAST_FAULT", "openat#2:EACCES", 1);
+	hf_fault_reset();
+	assert_status(HF_NO, hf_lock_file_remove("l", &err), NULL);
+	unsetenv("HOLDFAST_FAULT");
+	assert_true(is_there("l"));
+	close(fd);
+	assert_status(HF_OK, hf_lock_file_remove("l", &err), &err);
+	assert_false(is_there("l"));
+}
+
 static void removal_leaves_what_is_held_and_what_is_no_file(void **state)
 {
 	struct rival rival = rival_start(hold, "l");
@@ -144,6 +166,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_file_that_was_replaced_is_locked_anew),
 	cmocka_unit_test(an_inherited_lock_is_left_alone),
 	cmocka_unit_test(removal_leaves_what_is_held_and_what_is_no_file),
+	cmocka_unit_test(removal_leaves_what_is_held_in_part),
 };
 
 HF_TEST_MAIN(tests)
