@@ -9,8 +9,9 @@
 #include "stage.h"
 #include "sys.h"
 
-/* A foreign `>>` that came in between is looked behind for this far. */
-enum { BUFFER = 256 << 10, SEARCH = 64 << 10 };
+/* SEARCH: a foreign `>>` that came in between is looked behind for this far. ONE_WRITE: so much is
+ * written at once, since in place a foreign `>>` can come between two writes. */
+enum { BUFFER = 256 << 10, SEARCH = 64 << 10, ONE_WRITE = HF_SPOOL_FULL };
 
 /* What lies in the target behind the offset? TORN: no more than the batch, and every byte is the
  * batch's or, where a block's data did not reach the disk in a power cut, NUL. AMONG: the batch is
@@ -62,17 +63,17 @@ enum hf_status hf_write_records(const struct hf_batch *batch, int fd, const char
 				struct hf_err *err)
 {
 	struct stream stream = {.batch = batch};
-	char *buffer = malloc(BUFFER);
+	size_t n, size = batch->head.end < ONE_WRITE ? (size_t)batch->head.end : ONE_WRITE;
+	char *buffer = malloc(size);
 	enum hf_status status;
-	size_t n;
 
 	if (!buffer)
 		return hf_fail_errno(err, "cannot append to '%s'", to);
 	do {
-		status = stream_read(&stream, buffer, BUFFER, &n, err);
+		status = stream_read(&stream, buffer, size, &n, err);
 		if (status == HF_OK && n)
 			status = hf_write_all(fd, buffer, n, to, err);
-	} while (status == HF_OK && n == BUFFER);
+	} while (status == HF_OK && n == size);
 	free(buffer);
 	return status;
 }

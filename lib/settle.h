@@ -43,7 +43,7 @@ enum hf_status hf_settle(const struct hf_target *target, const struct stat *st,
 enum hf_status hf_write_in_place(const struct hf_target *target, const struct stat *st,
 				 struct hf_batch *batch, bool sync, struct hf_err *err);
 
-/* Write the batch's records to fd, at its offset, in few writes. */
+/* Write the batch's records to fd, at its offset: up to 8 MiB in one write. */
 enum hf_status hf_write_records(const struct hf_batch *batch, int fd, const char *to,
 				struct hf_err *err);
 

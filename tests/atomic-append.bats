@@ -325,6 +325,15 @@ robbed() {
 	no_litter
 }
 
+@test "in place, many lines at once are one write: no plain >> can come in between" {
+	echo old >f
+	seq -f 'line %07.0f of the log' 20000 >lines
+	HOLDFAST_FAULT_LOG=log "$HF_FAULT_BIN/atomic-append" --in-place --each-line f <lines
+	[ "$(grep -c ' write$' log)" = 1 ]
+	[ "$(tail -n +2 f | cmp - lines)" = '' ]
+	no_litter
+}
+
 @test "in place, what another wrote behind a record that cannot be synced stays" {
 	echo old >f
 	HOLDFAST_FAULT=fdatasync#1:stop,fdatasync#1:EIO \
