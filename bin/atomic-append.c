@@ -112,11 +112,15 @@ static enum hf_status append_lines(const char *path, struct hf_append_options *o
 	hf_lines_free(&lines);
 	if (status == HF_NO)
 		return uncertain;
-	if (!done)
-		return hf_advise(err, "nothing was appended"), status;
+	if (!done) {
+		hf_advise(err, "nothing was appended");
+		return status;
+	}
 	hf_advise(err, "the first %zu lines of standard input are in, and no others", done);
 	/* HF_BUSY would say that nothing was done: who tries again with all lines doubles these */
-	return status == HF_BUSY ? err->status = HF_UNCERTAIN : status;
+	if (status == HF_BUSY)
+		status = err->status = HF_UNCERTAIN;
+	return status;
 }
 
 int main(int argc, char **argv)
