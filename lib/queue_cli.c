@@ -51,12 +51,25 @@ static enum hf_status add_words(struct hf_queue_cli *q, struct hf_store *store, 
 	return status;
 }
 
+/* The jobs before are added, and stay so: HF_BUSY would say that nothing was done, and who tries
+ * again with all of the lines would double them. */
+static enum hf_status stop_at(size_t done, enum hf_status status, struct hf_err *err)
+{
+	if (!done || status == HF_UNCERTAIN)
+		return status;
+	hf_advise(err, "the first %zu jobs are added, and no others", done);
+	if (status == HF_BUSY)
+		status = err->status = HF_UNCERTAIN;
+	return status;
+}
+
 /* As they come; each batch is one transaction. Empty lines are left out. */
 static enum hf_status add_lines(struct hf_queue_cli *q, struct hf_store *store, struct hf_err *err)
 {
 	struct hf_lines lines = {.in = STDIN_FILENO};
 	enum hf_status status;
 	struct hf_record record;
+	size_t done = 0;
 
 	while ((status = hf_lines_next(&lines, &record, err)) == HF_OK) {
 		const char *at = record.data, *end = at + record.size, *next;
@@ -75,9 +88,10 @@ static enum hf_status add_lines(struct hf_queue_cli *q, struct hf_store *store, 
 		free(payloads);
 		if (status != HF_OK)
 			break;
+		done += count;
 	}
 	hf_lines_free(&lines);
-	return status == HF_NO ? HF_OK : status;
+	return status == HF_NO ? HF_OK : stop_at(done, status, err);
 }
 
 enum hf_status hf_queue_cli_add(struct hf_queue_cli *q, struct hf_store *store, struct hf_err *err)

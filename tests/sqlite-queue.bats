@@ -583,6 +583,30 @@ killed() {
 	run -0 sqlite-queue claim copy.db
 }
 
+@test "--each-line: busy after some jobs is not \"nothing was done\", which would double them" {
+	local adding id
+
+	mkfifo jobs ids
+	sqlite-queue add --each-line -w 0.3 q.db <jobs >ids 2>said 3>&- &
+	adding=$!
+	exec 7>jobs 8<ids
+	echo one >&7
+	read -r id <&8
+	[ "$id" = 1 ]
+	foreign_writer q.db
+	echo two >&7
+	exec 7>&-
+	ends_with 76 "$adding"
+	exec 8<&-
+	foreign_writer_ends
+	grep -q 'the first 1 jobs are added, and no others' said
+	[ "$(sqlite-queue list q.db | grep -c waiting)" = 1 ]
+	# the first of them was busy: nothing was done
+	foreign_writer q.db
+	run -75 bash -c 'echo one | sqlite-queue add --each-line -n q.db'
+	foreign_writer_ends
+}
+
 @test "what cannot be printed: a claim is given back, what is added is not \"nothing was done\"" {
 	run -76 bash -c 'sqlite-queue add q.db one >/dev/full'
 	[[ ${lines[1]} == *'the jobs are added; only their numbers are lost' ]]
