@@ -61,6 +61,11 @@ enum hf_status hf_refuse(const struct hf_target *target, int fd, const struct st
 	if (names > 1 && !hf_backup_explains(target, st, backup)) {
 		hf_fail(err, HF_DATA, "refusing to replace '%s': it has %lu hard links",
 			target->path, names);
+		if (hf_backup_explains(target, st, "~"))
+			hf_advise(err,
+				  "one is '%s~', as a backup that was interrupted leaves it: "
+				  "'atomic-write -b' goes on from there",
+				  target->path);
 		hf_advise(err, "the other names would keep the old content; if that is meant, "
 			       "atomic-write and its like have --break-links");
 		return HF_DATA;
