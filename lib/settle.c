@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "settle.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,34 @@ static int open_same(const struct hf_target *target, const struct stat *wanted, 
 	return fd;
 }
 
+/* The inode under another name of the directory, as a log that was rotated has; -1: it is not there.
+ * For reading only: whoever has that name now is asked for no lock. */
+static int open_rotated(const struct hf_target *target, ino_t inode)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int list = sys_openat(target->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), fd = -1;
+	DIR *dir = list < 0 ? NULL : fdopendir(list);
+	struct dirent *entry;
+	struct stat st;
+
+	if (!dir && list >= 0)
+		sys_close(list);
+	while (dir && fd < 0 && (entry = readdir(dir))) {
+		if (entry->d_ino != inode ||
+		    (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN))
+			continue;
+		fd = sys_openat(target->dir, entry->d_name, flags, 0);
+		if (fd >= 0 &&
+		    (sys_fstat(fd, &st) < 0 || st.st_ino != inode || !S_ISREG(st.st_mode))) {
+			sys_close(fd);
+			fd = -1;
+		}
+	}
+	if (dir)
+		closedir(dir);
+	return fd;
+}
+
 /* Bring the target back to what it was. The whole batch counts as a part of it here. Where it
  * cannot be cut off without somebody else's bytes, it stays: HF_BUSY. */
 static enum hf_status cut_off(int fd, const struct hf_batch *batch, struct hf_err *err)
@@ -204,20 +233,18 @@ static enum hf_status settle_in_place(const struct hf_target *target, const stru
 {
 	enum hf_spool_state state = HF_SPOOL_ABANDONED;
 	enum hf_status status = HF_OK;
+	bool same = st && st->st_ino == batch->head.inode;
 	enum tail tail = TAIL_OTHER;
-	int fd = -1;
+	int fd = same ? open_same(target, st, O_RDWR) : open_rotated(target, batch->head.inode);
 
-	if (st && st->st_ino == batch->head.inode) {
-		fd = open_same(target, st, O_RDWR);
-		if (fd < 0)
-			return hf_fail_errno(err, "cannot finish the last append to '%s'",
-					     target->path);
+	if (fd < 0 && same)
+		return hf_fail_errno(err, "cannot finish the last append to '%s'", target->path);
+	if (fd >= 0)
 		status = compare(fd, batch, &tail, err);
-	}
 	if (status == HF_OK && (tail == TAIL_WHOLE || tail == TAIL_AMONG)) {
 		state = HF_SPOOL_DONE;
 		batch->head.status = sys_fdatasync(fd) < 0 ? HF_UNCERTAIN : HF_OK;
-	} else if (status == HF_OK && tail == TAIL_TORN) {
+	} else if (status == HF_OK && tail == TAIL_TORN && same) {
 		status = cut_off(fd, batch, err);
 	}
 	if (fd >= 0)

@@ -18,6 +18,8 @@
  *			a proper prefix of it: a torn tail; cut it off, sync: ABANDONED
  *			anything else: somebody else's; it is left alone. If the batch is in it,
  *			  whole, DONE, else ABANDONED
+ *			Is the target another one by now, the one that it was may have another name
+ *			in the directory (a log that was rotated): that is looked at, and left alone
  *	DONE, ABANDONED	only the name is left
  *	no batch	a temporary name that a power cut left without it is removed
  *

@@ -242,6 +242,49 @@ static void in_place_of_another_file(void **state)
 	assert_file("f", "new\ntw");
 }
 
+/* As a log that was rotated: the old one has another name, and FILE is another one, or absent. */
+static enum hf_spool_state rotated(const char *content, bool anew)
+{
+	struct hf_ticket ticket;
+	struct hf_batch batch = enter_batch(&ticket);
+	enum hf_spool_state state;
+
+	batch.head.inode = st.st_ino;
+	batch.head.offset = 4;
+	assert_status(HF_OK, hf_batch_mark(&batch, HF_SPOOL_IN_PLACE, NULL), NULL);
+	put_file("f", content);
+	assert_int_equal(rename("f", "f.1"), 0);
+	if (anew) {
+		put_file("f", "new\n");
+		assert_int_equal(stat("f", &st), 0);
+		state = settled(&batch, &ticket);
+		assert_file("f", "new\n");
+	} else {
+		enum hf_status status;
+
+		close(batch.fd);
+		assert_status(HF_OK, hf_settle(&target, NULL, &now, NULL), NULL);
+		assert_status(HF_OK, hf_ticket_look(&target, &ticket, false, &state, &status), NULL);
+		hf_ticket_close(&ticket);
+		assert_false(is_there("f"));
+	}
+	assert_file("f.1", content);
+	return state;
+}
+
+static void in_place_and_rotated_since(void **state)
+{
+	for (int anew = 0; anew <= 1; anew++) {
+		set_up(state);
+		assert_int_equal(rotated("old\ntwo\none\n", anew), HF_SPOOL_DONE);
+		set_up(state);
+		assert_int_equal(rotated("old\ntwo\none\nmore\n", anew), HF_SPOOL_DONE);
+		set_up(state);
+		/* it is nobody's to cut any more */
+		assert_int_equal(rotated("old\ntwo\non", anew), HF_SPOOL_ABANDONED);
+	}
+}
+
 static void writing_in_place(void **state)
 {
 	struct hf_ticket ticket;
@@ -287,6 +330,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(in_place_behind_somebody_elses),
 	TEST(in_place_shorter_than_it_was),
 	TEST(in_place_of_another_file),
+	TEST(in_place_and_rotated_since),
 	TEST(writing_in_place),
 	TEST(writing_in_place_that_fails_is_taken_back),
 };
