@@ -11,8 +11,14 @@
 #include "sys.h"
 
 /* SEARCH: a foreign `>>` that came in between is looked behind for this far. ONE_WRITE: so much is
- * written at once, since in place a foreign `>>` can come between two writes. */
-enum { BUFFER = 256 << 10, SEARCH = 64 << 10, ONE_WRITE = HF_SPOOL_FULL };
+ * written at once, since in place a foreign `>>` can come between two writes. Where faults are
+ * injected it is less, for a kill or a power cut to come there with a small file, too. */
+#ifdef HF_FAULTS
+enum { ONE_WRITE = 256 << 10 };
+#else
+enum { ONE_WRITE = HF_SPOOL_FULL };
+#endif
+enum { BUFFER = 256 << 10, SEARCH = 64 << 10 };
 
 /* What lies in the target behind the offset? TORN: no more than the batch, and every byte is the
  * batch's or, where a block's data did not reach the disk in a power cut, NUL. AMONG: the batch is
