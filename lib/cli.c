@@ -197,6 +197,21 @@ void hf_cli_usage(struct hf_cli *cli, const char *format, ...)
 	exit(HF_USAGE);
 }
 
+bool hf_cli_is_long_option(const struct hf_cli *cli, const char *word)
+{
+	size_t size = strcspn(word, "=");
+
+	if (size < 3 || strncmp(word, "--", 2) != 0)
+		return false;
+	for (size_t i = 0; row(cli, i)->id; i++) {
+		const char *name = row(cli, i)->name;
+
+		if (name && strlen(name) == size - 2 && memcmp(word + 2, name, size - 2) == 0)
+			return true;
+	}
+	return false;
+}
+
 void hf_cli_options_first(struct hf_cli *cli, const char *what)
 {
 	bool ended = cli->operand_count && strcmp(cli->operands[-1], "--") == 0;

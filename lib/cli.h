@@ -91,6 +91,9 @@ void hf_cli_again(struct hf_cli *cli);
  * (a --dry-run that is taken for a file's name lets the rest be done), unless "--" ended them. */
 void hf_cli_options_first(struct hf_cli *cli, const char *what);
 
+/* Is this word "--NAME" or "--NAME=…", of one of the tool's options? */
+bool hf_cli_is_long_option(const struct hf_cli *cli, const char *word);
+
 /* Prints "tool: message" and exits 64. */
 _Noreturn void hf_cli_usage(struct hf_cli *cli, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -188,7 +188,7 @@ static int open_same(const struct hf_target *target, const struct stat *wanted, 
 	return fd;
 }
 
-/* The inode under another name of the directory, as a log that was rotated has; -1: it is not there.
+/* The inode under another name of the directory, as a log that was rotated has; -1: none is there.
  * For reading only: whoever has that name now is asked for no lock. */
 static int open_rotated(const struct hf_target *target, ino_t inode)
 {

@@ -68,6 +68,19 @@ const char *hf_store_cli_operand(struct hf_cli *cli, const char *what)
 	return *cli->operands++;
 }
 
+void hf_store_cli_word(struct hf_cli *cli, const char *word, const char *what, bool ended)
+{
+	if (!ended && !cli->quiet && hf_cli_is_long_option(cli, word))
+		hf_cli_notice(cli,
+			      "'%s' stands behind DB, and is taken as a %s: options come first",
+			      word, what);
+}
+
+bool hf_store_cli_ended(const struct hf_cli *cli)
+{
+	return strcmp(cli->operands[-2], "--") == 0;
+}
+
 void hf_store_cli_end(struct hf_cli *cli)
 {
 	if (cli->operand_count)
@@ -86,6 +99,7 @@ struct hf_bytes *hf_store_cli_keys(struct hf_cli *cli, const char *what, size_t 
 				   char ***command)
 {
 	struct hf_bytes *keys = calloc((size_t)cli->operand_count + 1, sizeof(*keys));
+	bool ended = hf_store_cli_ended(cli);
 
 	*count = 0;
 	*command = NULL;
@@ -94,6 +108,7 @@ struct hf_bytes *hf_store_cli_keys(struct hf_cli *cli, const char *what, size_t 
 	while (cli->operand_count && strcmp(cli->operands[0], "--") != 0) {
 		const char *key = hf_store_cli_operand(cli, what);
 
+		hf_store_cli_word(cli, key, what, ended);
 		keys[(*count)++] = (struct hf_bytes){key, strlen(key)};
 	}
 	if (!*count)

@@ -25,6 +25,25 @@ teardown() {
 	run -1 sqlite-once s.db key
 }
 
+@test "an option behind DB is a key, and told of" {
+	local told="stands behind DB, and is taken as a"
+
+	run -0 sqlite-once s.db key --check
+	[ "$output" = "sqlite-once: '--check' $told KEY: options come first" ]
+	run -0 sqlite-lease acquire s.db name --ttl=5m
+	[[ $output == "sqlite-lease: '--ttl=5m' $told NAME: options come first"* ]]
+	run -0 sqlite-queue add s.db payload --priority
+	[[ $output == "sqlite-queue: '--priority' $told PAYLOAD: options come first"* ]]
+	run -0 sqlite-once s.db -1 --other -q
+	[ -z "$output" ]
+	run -1 sqlite-once -- s.db --check
+	[ -z "$output" ]
+	run -1 sqlite-once -q s.db --check
+	[ -z "$output" ]
+	run -0 sqlite-once s.db job -- echo --check
+	[ "$output" = --check ]
+}
+
 @test "several keys are one step: all are new, or none is marked" {
 	run -0 sqlite-once s.db a b
 	run -1 sqlite-once s.db c b

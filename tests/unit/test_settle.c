@@ -264,7 +264,8 @@ static enum hf_spool_state rotated(const char *content, bool anew)
 
 		close(batch.fd);
 		assert_status(HF_OK, hf_settle(&target, NULL, &now, NULL), NULL);
-		assert_status(HF_OK, hf_ticket_look(&target, &ticket, false, &state, &status), NULL);
+		assert_status(HF_OK, hf_ticket_look(&target, &ticket, false, &state, &status),
+			      NULL);
 		hf_ticket_close(&ticket);
 		assert_false(is_there("f"));
 	}
