@@ -138,8 +138,7 @@ static void set_operands(struct hf_queue_cli *q)
 		q->count = (size_t)cli.operand_count;
 		if (q->count && q->each_line)
 			hf_cli_usage(&cli, "PAYLOAD and --each-line exclude each other");
-		for (size_t i = 0; i < q->count; i++)
-			hf_store_cli_word(&cli, q->words[i], "PAYLOAD", hf_store_cli_ended(&cli));
+		hf_store_cli_look(&cli, "PAYLOAD");
 		return;
 	}
 	hf_store_cli_end(&cli);

@@ -15,8 +15,8 @@
  *
  * A keeper that is stopped, or that is busy giving back, may not answer: then it is HF_BUSY after
  * 10 s at most; for borrowing after 1 s, for a look after 0.2 s. Where many ask at once one waits
- * for one's turn as long. Nothing is changed here but what a
- * keeper is asked to do. Signals restart what they interrupt. Thread-safe; not async-signal-safe.
+ * for one's turn as long. Nothing is changed here but what a keeper is asked to do. Signals restart
+ * what they interrupt. Thread-safe; not async-signal-safe.
  */
 
 #include <stdint.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "settle.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -193,13 +192,11 @@ static int open_same(const struct hf_target *target, const struct stat *wanted, 
 static int open_rotated(const struct hf_target *target, ino_t inode)
 {
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	int list = sys_openat(target->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), fd = -1;
-	DIR *dir = list < 0 ? NULL : fdopendir(list);
+	DIR *dir = hf_stage_list(target);
 	struct dirent *entry;
 	struct stat st;
+	int fd = -1;
 
-	if (!dir && list >= 0)
-		sys_close(list);
 	while (dir && fd < 0 && (entry = readdir(dir))) {
 		if (entry->d_ino != inode ||
 		    (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN))

@@ -27,8 +27,8 @@ enum hf_status hf_spool_publish(const struct hf_target *target, int fd_of_target
  * batch and look again), DONE with *status, or ABANDONED (nothing was done; also for a leader that
  * died before, and for a record that was left out). withdraw takes a record in an OPEN spool back,
  * and the last to do so removes the spool. HF_BUSY: somebody who is no leader keeps the lock, and
- * the record was taken back. HF_NO: it cannot be known (its leader died in the
- * middle, and the batch has lost its name). The ticket stays open. */
+ * the record was taken back. HF_NO: it cannot be known (its leader died in the middle, and
+ * the batch has lost its name). The ticket stays open. */
 enum hf_status hf_ticket_look(const struct hf_target *target, struct hf_ticket *ticket,
 			      bool withdraw, enum hf_spool_state *state, enum hf_status *status);
 

@@ -2,7 +2,6 @@
 #include "stage.h"
 
 #include <bsd/stdlib.h>
-#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 
@@ -67,19 +66,23 @@ static bool is_ours(const struct hf_target *target, const char *entry)
 	       strcmp(entry + prefix + 8, ".tmp") == 0;
 }
 
-static void reap_named(const struct hf_target *target)
+DIR *hf_stage_list(const struct hf_target *target)
 {
 	int fd = sys_openat(target->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	struct dirent *entry;
-	DIR *dir;
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
-	if (fd < 0)
-		return;
-	dir = fdopendir(fd);
-	if (!dir) {
+	if (!dir && fd >= 0)
 		sys_close(fd);
+	return dir;
+}
+
+static void reap_named(const struct hf_target *target)
+{
+	DIR *dir = hf_stage_list(target);
+	struct dirent *entry;
+
+	if (!dir)
 		return;
-	}
 	while ((entry = readdir(dir)))
 		if (is_ours(target, entry->d_name))
 			hf_stage_reap(target, entry->d_name);

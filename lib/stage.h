@@ -19,6 +19,7 @@
  * not async-signal-safe.
  */
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -37,6 +38,9 @@ void hf_stage_name(const struct hf_target *target, char name[NAME_MAX + 1]);
 /* Give the unnamed file its name. HF_NO: the name is taken. */
 enum hf_status hf_stage_link(const struct hf_target *target, int fd, const char *name,
 			     struct hf_err *err);
+
+/* The target's directory, to be read and closed by closedir(3); NULL with errno. */
+DIR *hf_stage_list(const struct hf_target *target);
 
 /* A temporary name is in the way, or may be. HF_OK: it is there no more. HF_BUSY: its maker lives.
  * Anything else: it cannot be judged. */

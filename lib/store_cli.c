@@ -68,17 +68,21 @@ const char *hf_store_cli_operand(struct hf_cli *cli, const char *what)
 	return *cli->operands++;
 }
 
-void hf_store_cli_word(struct hf_cli *cli, const char *word, const char *what, bool ended)
+void hf_store_cli_look(const struct hf_cli *cli, const char *what)
 {
-	if (!ended && !cli->quiet && hf_cli_is_long_option(cli, word))
-		hf_cli_notice(cli,
-			      "'%s' stands behind DB, and is taken as a %s: options come first",
-			      word, what);
-}
+	/* before DB, which was stepped behind */
+	bool ended = strcmp(cli->operands[-2], "--") == 0;
 
-bool hf_store_cli_ended(const struct hf_cli *cli)
-{
-	return strcmp(cli->operands[-2], "--") == 0;
+	for (int i = 0; i < cli->operand_count && !ended && !cli->quiet; i++) {
+		const char *word = cli->operands[i];
+
+		ended = strcmp(word, "--") == 0;
+		if (hf_cli_is_long_option(cli, word))
+			hf_cli_notice(
+				cli,
+				"'%s' stands behind DB, and is taken as a %s: options come first",
+				word, what);
+	}
 }
 
 void hf_store_cli_end(struct hf_cli *cli)
@@ -99,16 +103,15 @@ struct hf_bytes *hf_store_cli_keys(struct hf_cli *cli, const char *what, size_t 
 				   char ***command)
 {
 	struct hf_bytes *keys = calloc((size_t)cli->operand_count + 1, sizeof(*keys));
-	bool ended = hf_store_cli_ended(cli);
 
 	*count = 0;
 	*command = NULL;
 	if (!keys)
 		abort();
+	hf_store_cli_look(cli, what);
 	while (cli->operand_count && strcmp(cli->operands[0], "--") != 0) {
 		const char *key = hf_store_cli_operand(cli, what);
 
-		hf_store_cli_word(cli, key, what, ended);
 		keys[(*count)++] = (struct hf_bytes){key, strlen(key)};
 	}
 	if (!*count)

@@ -48,11 +48,10 @@ int hf_store_cli_next(struct hf_cli *cli, struct hf_store_cli *s, const char *co
 /* The first operand, and step behind it; without one exits: "no DB". */
 const char *hf_store_cli_operand(struct hf_cli *cli, const char *what);
 
-/* What stands behind DB is data, whatever it looks like. A word that is one of the tool's long
- * options is more likely a mistake, and told of, unless "--" stands before DB (ended; the second
- * function knows as long as DB alone was stepped behind). */
-void hf_store_cli_word(struct hf_cli *cli, const char *word, const char *what, bool ended);
-bool hf_store_cli_ended(const struct hf_cli *cli);
+/* What stands behind DB, up to "--", is data, whatever it looks like. A word that is one of the
+ * tool's long options is more likely a mistake, and told of, unless "--" stands before DB. To be
+ * called when DB alone was stepped behind. */
+void hf_store_cli_look(const struct hf_cli *cli, const char *what);
 
 /* Exits if there are more operands. */
 void hf_store_cli_end(struct hf_cli *cli);

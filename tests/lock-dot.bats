@@ -197,6 +197,13 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	no_litter
 }
 
+@test "a stale one that cannot be moved, being mounted, is said to be so, at once" {
+	dead_pid >x
+	run -73 unshare -m sh -c 'mount --bind x x && exec timeout 5 lock-run --dotlock x true'
+	[[ $output == *"cannot take over the stale dotlock 'x'"*busy* ]]
+	no_litter
+}
+
 @test "a killed wrapper's lock is held until its command ends" {
 	mkfifo up down
 	lock-run --dotlock x sh -c 'kill -9 $PPID; echo >up; read x <down' &

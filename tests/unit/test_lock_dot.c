@@ -218,40 +218,41 @@ static void a_lost_one_is_noticed(void **state)
 }
 
 /* D5. */
-static void touching(void **state)
+static void is_touched_by(const struct hf_lock *lock)
 {
 	struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+	struct stat st;
+
+	assert_int_equal(utimensat(AT_FDCWD, "d", old, 0), 0);
+	hf_dot_touch(lock);
+	assert_int_equal(stat("d", &st), 0);
+	assert_true(st.st_mtime > 1000);
+}
+
+static void touching(void **state)
+{
 	struct held held;
 	struct hf_err err;
-	struct stat st;
 
 	(void)state;
 	assert_status(HF_OK, take(&held, &err), &err);
-	utimensat(AT_FDCWD, "d", old, 0);
-	hf_dot_touch(held.lock);
-	assert_int_equal(stat("d", &st), 0);
-	assert_true(st.st_mtime > 1000);
+	is_touched_by(held.lock);
 	give_back(&held);
 }
 
 /* D5: who inherited or borrowed it may outlive the one who took it. */
 static void touching_what_is_inherited(void **state)
 {
-	struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
 	struct hf_lock inherited;
 	struct held held;
 	struct hf_err err;
-	struct stat st;
 
 	(void)state;
 	assert_status(HF_OK, take(&held, &err), &err);
-	utimensat(AT_FDCWD, "d", old, 0);
 	inherited = *held.lock;
 	inherited.inherited = held.lock->fd;
 	inherited.fd = -1;
-	hf_dot_touch(&inherited);
-	assert_int_equal(stat("d", &st), 0);
-	assert_true(st.st_mtime > 1000);
+	is_touched_by(&inherited);
 	give_back(&held);
 }
 
