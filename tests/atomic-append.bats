@@ -103,19 +103,15 @@ PY
 
 @test "those who wait are appended together, in the order they came" {
 	echo old >f
-	mkfifo go
-	flock f sh -c 'read x <go' 3>&- &
-	holder=$!
-	await_holder=$(stat -c %i f)
-	until grep -q "FLOCK .*WRITE .*:$await_holder " /proc/locks; do :; done
+	mkfifo go at
+	hold flock f
 	for i in 1 2 3 4 5; do
 		atomic-append -t "record $i" f &
 		pids[i]=$!
 		await_waiters "$i" f
 		await_spool f "record $i"
 	done
-	echo >go
-	wait "$holder"
+	let_go
 	for i in 1 2 3 4 5; do wait "${pids[i]}"; done
 	[ "$(cat f)" = $'old\nrecord 1\nrecord 2\nrecord 3\nrecord 4\nrecord 5' ]
 	no_litter
@@ -123,18 +119,14 @@ PY
 
 @test "one that gives up takes its record back" {
 	echo old >f
-	mkfifo go
-	flock f sh -c 'read x <go' 3>&- &
-	holder=$!
-	inode=$(stat -c %i f)
-	until grep -q "FLOCK .*WRITE .*:$inode " /proc/locks; do :; done
+	mkfifo go at
+	hold flock f
 	run --separate-stderr atomic-append -w 0.2 -t late f
 	[ "$status" = 75 ]
 	[[ $stderr == "atomic-append: cannot lock 'f' within 200ms: held by PID "*flock* ]]
 	run atomic-append -n -t never f
 	[ "$status" = 75 ]
-	echo >go
-	wait "$holder"
+	let_go
 	atomic-append -t next f
 	[ "$(cat f)" = $'old\nnext' ]
 	no_litter
@@ -142,11 +134,8 @@ PY
 
 @test "one that is killed while it waits leaves its record out, whole" {
 	echo old >f
-	mkfifo go
-	flock f sh -c 'read x <go' 3>&- &
-	holder=$!
-	inode=$(stat -c %i f)
-	until grep -q "FLOCK .*WRITE .*:$inode " /proc/locks; do :; done
+	mkfifo go at
+	hold flock f
 	atomic-append -t victim f &
 	victim=$!
 	await_spool f victim
@@ -223,17 +212,13 @@ append_stopped() {
 
 @test "one that is stopped while it hands over keeps nobody waiting" {
 	echo old >f
-	mkfifo go
-	flock f sh -c 'read x <go' 3>&- &
-	holder=$!
-	inode=$(stat -c %i f)
-	until grep -q "FLOCK .*WRITE .*:$inode " /proc/locks; do :; done
+	mkfifo go at
+	hold flock f
 	atomic-append -t first f &
 	first=$!
 	await_waiters 1 f
 	append_stopped pwrite#1 second
-	echo >go
-	wait "$holder"
+	let_go
 	wait "$first"
 	[ "$(cat f)" = $'old\nfirst' ]
 	atomic-append -n -t third f
@@ -257,14 +242,11 @@ append_stopped() {
 # A leader with fault $1 and options $4… is killed there, with another's record in its batch, after
 # a stranger has removed the side file $2; the other has $3 as its exit status.
 robbed() {
-	local point=$1 side=$2 wanted=$3 lead wait inode holder
+	local point=$1 side=$2 wanted=$3 lead wait holder
 	shift 3
 	echo old >f
-	mkfifo go
-	flock f sh -c 'read x <go' 3>&- &
-	holder=$!
-	inode=$(stat -c %i f)
-	until grep -q "FLOCK .*WRITE .*:$inode " /proc/locks; do :; done
+	mkfifo go at
+	hold flock f
 	HOLDFAST_FAULT=$point:stop "$HF_FAULT_BIN/atomic-append" "$@" -t lead f &
 	lead=$!
 	await_waiters 1 f
@@ -272,10 +254,9 @@ robbed() {
 	wait=$!
 	await_waiters 2 f
 	await_spool f other
-	echo >go
-	wait "$holder"
+	let_go
 	await_stop "$lead"
-	rm ".holdfast.f.$side" go
+	rm ".holdfast.f.$side" go at
 	kill -KILL "$lead"
 	wait "$lead" || true
 	# whoever goes round in circles does so for ever
@@ -317,8 +298,7 @@ robbed() {
 	exec 7>&-
 	status=0
 	wait "$lines" || status=$?
-	echo >go
-	wait "$holder"
+	let_go
 	[ "$status" = 76 ]
 	[[ $(cat err) == *'the first 1 lines of standard input are in, and no others' ]]
 	[ "$(cat f)" = $'old\none' ]
