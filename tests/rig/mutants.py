@@ -88,7 +88,7 @@ TESTS = (
     ("*", "clock path proc fd options cli", "lock-run atomic-write"),
 )
 
-# A test with a mutant may take so many times as long as without it, and no less than so many seconds.
+# With a mutant, a test may take so many times as long as without it, and so many seconds at least.
 TIME_FACTOR, TIME_LEAST = 3, 20
 
 
