@@ -687,6 +687,33 @@ crowd() {
 	record b
 }
 
+@test "a record whose content cannot be saved durably is not given up (D1)" {
+	local id n failed=0
+
+	killed_at renameat2
+	id=$(sqlite3 "$db" 'SELECT substr(id, 1, 8) FROM holdfast_intent')
+	for n in {1..20}; do
+		HOLDFAST_FAULT="fsync#$n:EIO" run "$HF_FAULT_BIN/atomic-record" --recover \
+			--drop "$id" --sqlite "$db"
+		[ "$(intents)" = 1 ] || break
+		[ "$status" = 74 ]
+		failed=$((failed + 1))
+	done
+	((failed >= 6))
+	[ "$status" = 0 ]
+	[ "$(cat "$db.record-$id/1-a")" = 'a note' ]
+}
+
+@test "a record that is given up, and standard output cannot be written: 76" {
+	local id
+
+	killed_at renameat2
+	id=$(sqlite3 "$db" 'SELECT substr(id, 1, 8) FROM holdfast_intent')
+	run -76 sh -c 'atomic-record --recover --drop "$1" --sqlite "$2" >/dev/full' sh "$id" "$db"
+	[[ $output == *'given up, but standard output cannot be written'* ]]
+	[ "$(intents)" = 0 ]
+}
+
 @test "V3: another repository's is left alone, and reported" {
 	killed_at renameat2
 	git init -q -b main ../second
