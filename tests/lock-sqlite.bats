@@ -183,6 +183,13 @@ open("go").read()'
 	done
 }
 
+@test "a turnstile on a read-only file system is opened for reading" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	lock-run --sqlite db true
+	unshare -m sh -c 'mount --bind . . && mount -o remount,bind,ro . && cd "$PWD" &&
+		exec lock-run -n --sqlite db true'
+}
+
 # Which openat() of lock-run --sqlite makes the file that becomes the turnstile?
 tmpfile_open() {
 	rm -f db-turnstile calls
