@@ -299,6 +299,28 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	no_litter
 }
 
+# With the timer that touches a dotlock every two minutes set to ten milliseconds.
+soon() {
+	local zero=0000000000000000 ms=8096980000000000
+
+	strace -f -qq -o /dev/null -e trace=timerfd_settime \
+		-e inject=timerfd_settime:poke_enter=@arg3="$zero$ms$zero$ms" "$@"
+}
+
+@test "a dotlock is touched while its command runs, and while it is kept (D5)" {
+	cat >until_touched <<-'END'
+		touch -d '-10 min' x
+		until [ "$(($(date +%s) - $(stat -c %Y x)))" -lt 60 ]; do :; done
+	END
+	soon timeout 20 lock-run --dotlock x sh until_touched
+	mkfifo go at
+	bg soon timeout 20 bash -c 'h=$(lock-acquire --owner $$ --dotlock x) && echo >at &&
+		sh until_touched && echo touched && lock-release "$h"'
+	hear
+	wait
+	[ "$(tail -n 1 log)" = touched ]
+}
+
 @test "hidepid: a process that is not shown is alive" {
 	echo $$ >x
 	chmod 777 .

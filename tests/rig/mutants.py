@@ -74,7 +74,7 @@ TESTS = (
      "lock-sqlite lock-sets"),
     ("git_*|gitdir|lock_git", "git_evidence gitdir lockset", "lock-git lock-break"),
     ("flock_*|lock_cli|spawn|proc|stats*|json|inspect_cli", "flock_options spawn stats "
-     "stats_report json proc", "lock-run flock lock-signals lock-status"),
+     "stats_report json proc", "lock-run flock lock-signals lock-status lock-keeper"),
     ("lease", "lease", "sqlite-lease"),
     ("queue*|work", "queue work", "sqlite-queue"),
     ("once*", "once", "sqlite-once"),
