@@ -191,6 +191,23 @@ increment='read n <count; echo $((n + 1)) >count'
 	[ "$output" = 'no need' ]
 }
 
+@test "a command inherits the descriptors of the locks, and no other" {
+	local locks
+
+	descriptor_lister list.py
+	python3 list.py >always
+	sqlite3 db 'CREATE TABLE t (x)'
+	git init -q r
+	for locks in l '--slots 2 l' '--fcntl l' '--dotlock d' '--sqlite db' '--git r' \
+		'--sqlite-freeze db' '--git-freeze r' \
+		'--file l --file m --dotlock d --sqlite db --git r'; do
+		lock-run $locks sh -c 'echo "$HOLDFAST_LOCKS" >locks; exec python3 list.py' >found
+		diff <(cat always <(tr , '\n' <locks) | sort -n) found
+		lock-run -o $locks python3 list.py >found
+		diff <(sort -n always) found
+	done
+}
+
 @test "--slots: at most N at once, each with a number of its own" {
 	# a slot's number makes a directory: only one at a time can
 	at_once 6 10 lock-run --slots 2 l sh -c 'mkdir "slot$HOLDFAST_SLOT" &&

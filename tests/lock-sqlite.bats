@@ -183,6 +183,22 @@ open("go").read()'
 	done
 }
 
+@test "a turnstile that cannot be dressed as its database is not made" {
+	local fault
+
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	chown 65534:65534 db
+	for fault in fchown#1:EIO fchown#2:EIO fchmod#1:EIO; do
+		HOLDFAST_FAULT=$fault run -74 "$HF_FAULT_BIN/lock-run" --sqlite db true
+		[[ $output == *"cannot make turnstile 'db-turnstile' of 'db'"* ]]
+		[ ! -e db-turnstile ]
+		no_litter
+	done
+	# an owner that may not be given is no obstacle
+	HOLDFAST_FAULT=fchown#1:EPERM,fchown#2:EPERM "$HF_FAULT_BIN/lock-run" --sqlite db true
+	[ "$(stat -c %a db-turnstile)" = 644 ]
+}
+
 @test "a turnstile on a read-only file system is opened for reading" {
 	[ "$(id -u)" = 0 ] || skip 'needs root'
 	lock-run --sqlite db true

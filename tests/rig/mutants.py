@@ -61,13 +61,13 @@ TESTS = (
      "atomic stage publish claim refuse symlink", "atomic-write atomic-update atomic-append "
      "faults-write"),
     ("replay|atomic_cli", "replay atomic_cli", "atomic-write atomic-update lock-retry"),
-    ("dot_*|lock_dot", "lock_dot dot_record", "lock-dot lock-break faults-lock"),
+    ("dot_*|lock_dot", "lock_dot dot_record", "lock-dot lock-break lock-keeper faults-lock"),
     ("breaker|evidence|lookers|ident|inspect*|await|watch", "evidence inspect_file lock_dot "
      "git_evidence", "lock-break lock-status lock-dot lock-git"),
     ("keeper*|circle|family|kick", "keeper keeper_ask keepers circle family",
      "lock-keeper lock-circle"),
     ("lock_look|waitfor|notice|lock_wait|lock_table", "lock_wait waitfor circle lock_table",
-     "lock-run lock-circle lock-keeper"),
+     "lock-run lock-signals lock-circle lock-keeper"),
     ("lock|lock_file|lock_range|lock_slots|lockset|tally|fd", "lock lock_file lock_range "
      "lock_slots lockset fd keeper", "lock-run lock-sets lock-keeper flock faults-lock"),
     ("turnstile|sqlite_*|lock_sqlite", "lockset sqlite_locks sqlite_live store",
