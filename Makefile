@@ -29,12 +29,13 @@ MAKEFLAGS += --no-print-directory
 # 1. What there is. A new room, tool or test is one word here; `make check` finds what is forgotten.
 
 # The library, in floors: a room includes only rooms before it.
-CORE_ROOMS = wording err clock sys stats path access side_file fd proc ident copy attributes \
+CORE_ROOMS = wording err clock sys stats access path side_file file_id fd proc ident copy attributes \
 	stage spawn waitfor \
 	lock_table keeper_wire keepers family circle keeper_ask kick lock_look lock_wait \
 	notice lock_target sqlite_locks \
+	input spool_file spool batch in_place settle \
 	sqlite_live backup refuse claim publish validate atomic symlink \
-	capture input spool_file spool batch settle append dot_record lookers evidence \
+	capture handover append dot_record lookers evidence \
 	inspect inspect_file \
 	await lock dot_file dot_queue lock_dot breaker lock_file lock_range lock_slots \
 	gitdir git_exclude turnstile sqlite_hold lock_sqlite \
@@ -78,7 +79,7 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_apart git_owners git_locks \
 	lock_git \
-	spool_file batch ident lookers await dot_file dot_queue kick notice tally \
+	spool_file batch in_place handover ident lookers await dot_file dot_queue kick notice tally \
 	breaker flock_cli lock_cli keeper_wire lock_look keeper_open keeper_serve \
 	db_writer db_pause db_settle db_stmt params rows_table script sql_file dump db_copy \
 	once_lock once_filter store_cli queue_cli \
@@ -95,7 +96,7 @@ RIGS = faultloop powercut groupfault
 RIG_ROOMS = rig judge disk group
 BENCHES = pair add
 FUZZERS = parsers
-BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
+BATS_TESTS = atomic-write atomic-append atomic-update trust lock-run lock-sets lock-signals flock \
 	lock-retry lock-dot lock-break lock-status lock-keeper lock-circle lock-sqlite lock-git \
 	model \
 	sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease sqlite-queue \
