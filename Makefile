@@ -14,6 +14,7 @@
 #	make fault	the tools with the fault table of lib/sys.h, into build/fault/
 #	make asan	the same under sanitizers, and the unit tests, into build/asan/
 #	make fuzz	feed the parsers for FUZZ_SECONDS=60
+#	make mutants	change lib/ at N=60 random places (SEED=), and see which the tests notice
 #	make clean
 #
 # CC, TOOL_CC, CFLAGS, CPPFLAGS, LDFLAGS, BUILD, WERROR and STATIC are the user's; V=1 shows the
@@ -339,6 +340,13 @@ fuzz: fuzz-build
 		$(BUILD)/fuzz/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=6000 \
 			-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus || exit 1; \
 	done
+
+# Mutations: each at another place, judged by the tests of its module. MODULES and KINDS narrow it.
+N = 60
+.PHONY: mutants
+mutants:
+	@tests/rig/mutants.py -n $(N) $(if $(SEED),-s $(SEED)) $(if $(MODULES),-m '$(MODULES)') \
+		$(if $(KINDS),-k '$(KINDS)') $(BUILD) CC='$(CC)' TOOL_CC='$(TOOL_CC)'
 
 # ------------------------------------------------------------------------------------------------
 # 5. Setting up, checking, showing. Each step is a make of its own: what `deps` installs was not

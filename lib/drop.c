@@ -237,6 +237,12 @@ enum hf_status hf_drop(struct hf_hold *hold, const char *id,
 	if (status == HF_OK) {
 		tell(context, intent);
 		status = save_all(hold, intent, saved, err);
+		/* D1: the record stays where its content may not survive a power cut */
+		if (status == HF_UNCERTAIN) {
+			errno = err && err->errnum ? err->errnum : EIO;
+			status = hf_fail_errno_as(err, HF_IO, "cannot save record %.8s",
+						  intent->id);
+		}
 	}
 	/* D2: in the transaction that hf_hold_take() has begun, which is durable */
 	if (status == HF_OK)
