@@ -51,8 +51,8 @@ REPO_ROOMS = due repo_message repo_base loose repo_objects index_file repo_lock 
 	repo_ref repo_tree repo_who repo_id \
 	repo_path git_run git_store git_index repo_plumbing repo_keep \
 	repo_git2_base repo_git2_objects repo_git2_index repo_git2 repo \
-	intent record_file record_hold record_place record_theirs record_git fate redo recover \
-	drop commit_point record
+	intent record_mark record_file record_hold record_place record_theirs record_git fate redo \
+	record_stage recover drop commit_point record
 
 # Rooms of the tools only.
 TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli json store_cli \
@@ -87,8 +87,8 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_apart git_o
 	repo_who repo_id repo_path repo_keep repo_git2_base repo_git2_objects repo_git2_index \
 	repo_git2 git_run git_store git_index \
 	inspect inspect_more watch inspect_cli stats_cli \
-	record_file record_hold record_place record_theirs record_git fate redo recover drop \
-	commit_point record record_cli
+	record_mark record_file record_hold record_place record_theirs record_git fate redo \
+	record_stage recover drop commit_point record record_cli
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 
@@ -103,7 +103,7 @@ BATS_TESTS = atomic-write atomic-append atomic-update trust lock-run lock-sets l
 	shell hooks hooks-commit \
 	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper \
 	faults-stores bad-input fuzz strace \
-	powercut man completion demo house install atomic-record faults-record
+	powercut man completion demo house install atomic-record record-appends faults-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)

@@ -172,7 +172,7 @@ enum hf_status hf_target_open(struct hf_target *target, const char *path, unsign
 	enum hf_status status;
 	int from = AT_FDCWD;
 
-	*target = (struct hf_target){.dir = -1, .path = path};
+	*target = (struct hf_target){.dir = -1, .path = path, .flags = flags};
 	if (strlen(path) >= sizeof(buffer)) {
 		errno = ENAMETOOLONG;
 		return hf_fail_errno(err, "cannot use '%s'", path);
@@ -210,6 +210,28 @@ void hf_target_close(struct hf_target *target)
 		sys_close(target->dir);
 	target->dir = -1;
 	errno = saved;
+}
+
+enum hf_status hf_target_check(const struct hf_target *target, struct hf_err *err)
+{
+	const unsigned int flags = (target->flags & ~HF_TARGET_PARENTS) | HF_TARGET_NO_SYNC;
+	struct stat opened, now;
+	struct hf_target again;
+	enum hf_status status;
+	struct hf_err own;
+
+	if (!err)
+		err = &own;
+	status = hf_target_open(&again, target->path, flags, err);
+	if (status != HF_OK)
+		return err->errnum == ENOENT || err->errnum == ENOTDIR ? HF_NO : status;
+	if (sys_fstat(target->dir, &opened) < 0 || sys_fstat(again.dir, &now) < 0)
+		status = hf_fail_errno(err, "cannot read the state of the directory of '%s'",
+				       target->path);
+	else if (!hf_same_inode(&opened, &now) || strcmp(target->name, again.name) != 0)
+		status = HF_NO;
+	hf_target_close(&again);
+	return status;
 }
 
 static uint64_t fnv1a(const char *s)
