@@ -301,10 +301,11 @@ static enum hf_status forget(struct record *r, struct hf_err *err)
 static enum hf_status unfinished(const struct record *r, struct hf_err *err)
 {
 	const struct hf_record_request *request = r->request;
-	char why[sizeof(err->message)];
+	const struct hf_err why = *err;
 
-	snprintf(why, sizeof(why), "%s", err->message);
-	hf_fail(err, HF_UNCERTAIN, "recorded, but not finished: %s", why);
+	hf_fail(err, HF_UNCERTAIN, "recorded, but not finished: %s", why.message);
+	err->errnum = why.errnum;
+	strcpy(err->advice, why.advice);
 	hf_advise(err,
 		  "the next record in '%s' finishes it, or: atomic-record --recover --sqlite "
 		  "'%s'",
