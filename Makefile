@@ -104,7 +104,7 @@ BATS_TESTS = atomic-write atomic-append atomic-update trust lock-run lock-sets l
 	shell hooks hooks-commit \
 	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper \
 	faults-stores bad-input fuzz strace \
-	powercut man completion demo house install atomic-record record-appends faults-record
+	powercut man completion demo house install atomic-record record-appends record-beside faults-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)
