@@ -42,7 +42,7 @@ CORE_ROOMS = wording err clock sys stats path access side_file fd proc ident cop
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
-DB_ROOMS = db_code sql_text sql_guard sql sql_file db_writer db_pause db_settle db db_stmt \
+DB_ROOMS = db_code sql_text sql_guard sql_shm sql sql_file db_writer db_pause db_settle db db_stmt \
 	params outbox rows_table rows script dump db_copy check \
 	store store_watch once_lock once once_filter lease queue work
 REPO_ROOMS = due repo_message repo_base loose repo_objects index_file repo_lock repo_index \
@@ -76,7 +76,7 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_apart git_owners git_locks \
-	lock_git sql_guard \
+	lock_git sql_guard sql_shm \
 	spool_file batch ident lookers await dot_file dot_queue kick notice tally \
 	breaker flock_cli lock_cli keeper_wire lock_look keeper_open keeper_serve \
 	db_writer db_pause db_settle db_stmt params rows_table script sql_file dump db_copy \

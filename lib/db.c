@@ -11,6 +11,7 @@
 #include "lock_sqlite.h"
 #include "lockset.h"
 #include "path.h"
+#include "sql_shm.h"
 #include "sys.h"
 
 /* Of SQLite's result codes. */
@@ -341,12 +342,14 @@ enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *
 enum hf_status hf_db_commit(struct hf_db *db, struct hf_err *err)
 {
 	struct hf_db_pause pause;
-	enum hf_status status = pause_begin(&pause, db, true, err);
+	enum hf_status status = pause_begin(&pause, db, true, err), before;
 
 	if (status == HF_OK) {
+		before = hf_sql_shm_says(HF_UNKNOWN);
 		do {
 			status = hf_sql_run(db->sql, "COMMIT", "commit to", err);
 		} while (again(db, &pause, &status, err));
+		hf_sql_shm_says(status == HF_OK ? HF_UNCERTAIN : before);
 	}
 	if (status == HF_IO && (hf_sql_code(db->sql) & 0xff) == IOERR)
 		status = hf_db_settle(db->sql, err);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "sql_guard.h"
+#include "sql_shm.h"
 #include "sql_text.h"
 #include "sqlite_beside.h"
 #include "wording.h"
@@ -102,6 +103,7 @@ enum hf_status hf_sql_open(struct hf_sql **result, const char *path, const char 
 	if (status != HF_OK)
 		return status;
 	hf_sql_guard();
+	hf_sql_shm_guard();
 	sql = calloc(1, sizeof(*sql));
 	plain = malloc(strlen(path) + 3);
 	if (!sql || !plain) {
