@@ -100,7 +100,7 @@ BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-si
 	sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease sqlite-queue \
 	shell hooks hooks-commit \
 	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper \
-	faults-stores bad-input fuzz strace \
+	faults-stores trust-db bad-input fuzz strace \
 	powercut man completion demo house install atomic-record faults-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
