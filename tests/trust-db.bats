@@ -487,7 +487,8 @@ make_repository() { # USER DIR
 	mkdir evils
 	cp evil evils/pre-commit
 	eve sh -c "cd eve && git config core.fsmonitor $dir/evil &&
-		git config core.hooksPath $dir/evils && git config filter.x.clean $dir/evil && git config gpg.program $dir/evil &&
+		git config core.hooksPath $dir/evils && git config filter.x.clean $dir/evil &&
+		git config gpg.program $dir/evil &&
 		git config commit.gpgsign true && git config core.pager $dir/evil &&
 		echo '* filter=x' >.gitattributes && sqlite3 x.db 'CREATE TABLE t (a)'"
 	chmod 666 eve/x.db
