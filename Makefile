@@ -32,7 +32,7 @@ MAKEFLAGS += --no-print-directory
 CORE_ROOMS = wording err clock sys stats access path side_file file_id fd proc ident copy \
 	attributes stage spawn waitfor \
 	lock_table keeper_wire keepers family circle keeper_ask kick lock_look lock_wait \
-	notice lock_target sqlite_locks \
+	notice lock_target sqlite_beside sqlite_locks \
 	input spool_file spool batch in_place settle \
 	sqlite_live backup refuse claim publish validate atomic symlink \
 	capture handover append dot_record lookers evidence \
@@ -44,7 +44,7 @@ CORE_ROOMS = wording err clock sys stats access path side_file file_id fd proc i
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
-DB_ROOMS = db_code sql_text sql sql_file db_writer db_pause db_settle db db_stmt \
+DB_ROOMS = db_code sql_text sql_guard sql_shm sql sql_file db_writer db_pause db_settle db db_stmt \
 	params outbox rows_table rows script dump db_copy check \
 	store store_watch once_lock once once_filter lease queue work
 REPO_ROOMS = due repo_message repo_base loose repo_objects index_file repo_lock repo_index \
@@ -78,7 +78,7 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_apart git_owners git_locks \
-	lock_git \
+	lock_git sql_guard sql_shm \
 	spool_file batch in_place handover ident lookers await dot_file dot_queue kick notice \
 	tally \
 	breaker flock_cli lock_cli keeper_wire lock_look keeper_open keeper_serve \
@@ -103,8 +103,9 @@ BATS_TESTS = atomic-write atomic-append atomic-update trust lock-run lock-sets l
 	sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease sqlite-queue \
 	shell hooks hooks-commit \
 	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper \
-	faults-stores bad-input fuzz strace \
-	powercut man completion demo house install atomic-record record-appends record-beside faults-record
+	faults-stores trust-db bad-input fuzz strace \
+	powercut man completion demo house install atomic-record record-appends record-beside \
+	faults-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)

@@ -173,23 +173,30 @@ const char *hf_side_next(DIR *dir, struct hf_trust *trust, const char *what)
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
-/* The last name of which a notice spoke: an appender of many lines meets it at each. */
-static void ignore(const struct hf_trust *trust, const char *name, const struct stat *st,
-		   const char *why)
+char *hf_user_name(char out[HF_USER_SIZE], uid_t uid)
 {
-	static _Thread_local char last[NAME_MAX + 1];
 	char buffer[4096];
 	struct passwd entry, *owner;
+
+	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &owner) != 0 || !owner)
+		snprintf(out, HF_USER_SIZE, "user %u", (unsigned int)uid);
+	else
+		snprintf(out, HF_USER_SIZE, "user %s", owner->pw_name);
+	return out;
+}
+
+void hf_side_ignored(const struct hf_trust *trust, const char *name, const struct stat *st,
+		     const char *why)
+{
+	/* an appender of many lines meets the name at each */
+	static _Thread_local char last[NAME_MAX + 1];
+	char owner[HF_USER_SIZE];
 
 	if (trust->quiet || strcmp(last, name) == 0)
 		return;
 	snprintf(last, sizeof(last), "%s", name);
-	if (getpwuid_r(st->st_uid, &entry, buffer, sizeof(buffer), &owner) != 0 || !owner)
-		hf_notice("ignoring '%s' beside '%s', of user %u: %s", name, trust->target->path,
-			  (unsigned int)st->st_uid, why);
-	else
-		hf_notice("ignoring '%s' beside '%s', of user %s: %s", name, trust->target->path,
-			  owner->pw_name, why);
+	hf_notice("ignoring '%s' beside '%s', of %s: %s", name, trust->target->path,
+		  hf_user_name(owner, st->st_uid), why);
 }
 
 /* May what this user left be removed? In a directory that is not sticky, whoever may make files may
@@ -207,7 +214,7 @@ static const char *reason(struct hf_trust *trust, const struct stat *st, bool le
 {
 	if (!S_ISREG(st->st_mode) && !(leftover && S_ISDIR(st->st_mode)))
 		return "it is not a regular file";
-	if (st->st_nlink != 1 && !leftover && !HF_WITHOUT(trust))
+	if (st->st_nlink > 1 && !leftover && !HF_WITHOUT(trust))
 		return "it has other names";
 	if (leftover ? !may_remove(trust, st) : !hf_trusts(trust, st))
 		return "that user may not write the file";
@@ -302,8 +309,25 @@ static enum hf_status open_side(struct hf_trust *trust, const char *name, int fl
 		return HF_NO;
 	if (!why)
 		return hf_fail_errno(err, "cannot open '%s' beside '%s'", name, path);
-	ignore(trust, name, st, why);
+	hf_side_ignored(trust, name, st, why);
 	return hf_fail(err, HF_NOPERM, "cannot use '%s' beside '%s': %s", name, path, why);
+}
+
+const char *hf_side_distrusts(struct hf_trust *trust, int fd, const struct stat *st)
+{
+	const char *why = reason(trust, st, false);
+	struct hf_access access;
+
+	/* with an ACL the group's bits are the mask: without them it gives nobody anything */
+	if (why || !(st->st_mode & 022) || HF_WITHOUT(trust))
+		return why;
+	fill_in(trust);
+	if (hf_access_read(&access, fd, trust->target->path, NULL) != HF_OK)
+		return "it cannot be read who may write it";
+	return trust->access.st.st_nlink &&
+			       hf_access_within(&access, &trust->access, W_OK, st->st_uid)
+		       ? NULL
+		       : "users may write it who may not write the file";
 }
 
 enum hf_status hf_side_open(struct hf_trust *trust, const char *name, int flags, int *fd,

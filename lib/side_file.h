@@ -78,6 +78,18 @@ DIR *hf_side_list(const struct hf_target *target);
 /* The next side file WHAT of a trusted owner in the directory whose name has a number; NULL: there
  * is no further one. */
 const char *hf_side_next(DIR *dir, struct hf_trust *trust, const char *what);
+/* The name of a user, or "user 4711", for messages. Returns out. */
+enum { HF_USER_SIZE = 80 };
+char *hf_user_name(char out[HF_USER_SIZE], uid_t uid);
+
+/* The notice that a file with this stat is ignored; once for a name. */
+void hf_side_ignored(const struct hf_trust *trust, const char *name, const struct stat *st,
+		     const char *why);
+
+/* Why is fd, which has this stat, not to be believed? NULL: it is a regular file with one name, its
+ * owner is trusted, and no user may write to it who may not write to the target. Other than with
+ * hf_side_open() it may be readable to more users. */
+const char *hf_side_distrusts(struct hf_trust *trust, int fd, const struct stat *st);
 
 /* Open `name` in the target's directory: flags is O_RDONLY or O_RDWR. HF_OK: *fd is open, and *st
  * describes it. HF_NO: there is no such name. HF_NOPERM: it is not to be used (a notice said so,

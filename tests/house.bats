@@ -96,7 +96,7 @@ setup() {
 
 @test "one room includes sqlite3.h, and git2.h is for those of libgit2's back end" {
 	[ "$(grep -l '^#include <sqlite3' lib/*.[ch] bin/*.c |
-		grep -vxE 'lib/sql(_file)?\.c')" = '' ]
+		grep -vxE 'lib/sql(_file|_guard|_shm)?\.c')" = '' ]
 	[ "$(grep -l '^#include <git2' lib/*.[ch] bin/*.c)" = lib/repo_git2_base.h ]
 	same "$(grep -l '^#include "repo_git2_base' lib/*.[ch] bin/*.c)" \
 		"$(printf 'lib/repo_git2%s.c\n' '' _base _objects _index)"
