@@ -114,7 +114,7 @@ BUILD_DEPS = gcc=gcc make=make pkg-config=pkg-config libc6-dev=stdio.h libbsd-de
 	libsqlite3-dev=sqlite3.h libgit2-dev=git2.h zlib1g-dev=zlib.h
 TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck=shellcheck \
 	procps=pgrep bindfs=bindfs \
-	mandoc=mandoc strace=strace libclang-rt-14-dev=/usr/share/doc/libclang-rt-14-dev \
+	mandoc=mandoc strace=strace libclang-rt-dev=-fsanitize=fuzzer \
 	util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 xfsprogs=mkfs.xfs \
 	btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git spin=spin procmail=lockfile \
 	liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux dash=dash mksh=mksh \
@@ -138,6 +138,7 @@ TOOL_CC = musl-gcc
 
 WERROR = -Werror
 CLANG = clang
+PKG_CONFIG = pkg-config
 INSTALL = install
 
 # Set by the variants of phase 4.
@@ -225,38 +226,52 @@ $(CORE_FILES): $(BUILD)/bin/%: $(TOOL_DIR)/bin/%.o $(TOOL_OBJS)
 	$(MAKING) LINK
 	$(Q)$(CC) $(STATIC) $(ALL_LDFLAGS) -o $@ $^ $(BSD_LIBS)
 
-$(DB_TOOLS:%=$(BUILD)/bin/%): LIBRARIES = $$(cat $(BUILD)/lib/sqlite.libs)
-$(DB_TOOLS:%=$(BUILD)/bin/%): | $(BUILD)/lib/sqlite.libs
-$(REPO_TOOLS:%=$(BUILD)/bin/%): LIBRARIES = $$(cat $(BUILD)/lib/git2.libs)
-$(REPO_TOOLS:%=$(BUILD)/bin/%): | $(BUILD)/lib/git2.libs
+$(DB_TOOLS:%=$(BUILD)/bin/%): $(BUILD)/lib/sqlite.libs
+$(REPO_TOOLS:%=$(BUILD)/bin/%): $(BUILD)/lib/git2.libs
 UPPER_FILES = $(DB_TOOLS:%=$(BUILD)/bin/%) $(REPO_TOOLS:%=$(BUILD)/bin/%)
 $(UPPER_FILES): $(BUILD)/bin/%: $(BUILD)/pic/bin/%.o $(ALL_LIBS)
 	$(MAKING) LINK
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES) $(BSD_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter-out %.libs,$^) $$(cat $(filter %.libs,$^)) $(BSD_LIBS)
 
-# SQLite, statically where there is an archive of it: what is loaded at each start takes half a
-# millisecond of each insert.
-SQLITE_STATIC = -Wl,-Bstatic -lsqlite3 -Wl,-Bdynamic -lm
-SQLITE_TRY = int sqlite3_threadsafe(void); int main(void) { return !sqlite3_threadsafe(); }
-$(BUILD)/lib/sqlite.libs:
-	@mkdir -p $(@D)
-	$(MAKING) TRY
-	$(Q)if echo '$(SQLITE_TRY)' | $(CC) $(ALL_LDFLAGS) -o $@.try -xc - -xnone $(SQLITE_STATIC) \
-		2>/dev/null && $@.try; \
-	then echo '$(SQLITE_STATIC)'; else echo '-lsqlite3'; fi >$@; rm -f $@.try
-
-# libgit2, with what it needs, statically and without its network (lib/git2/offline.c says why) if a
-# program that is linked so works; else as a shared library.
+# Link SQLite and libgit2 statically where their archives are installed: to load the shared library
+# takes half a millisecond of each insert, and to load the eighteen that libgit2 depends on takes
+# longer than all that atomic-record does. Ask pkg-config which archives these need, since that
+# differs from release to release; lib/git2/offline.c replaces libgit2's network code. A program
+# that is linked so must also run. Otherwise link the shared libraries. Say which, and why. What has
+# no archive is left out: libgit2's network may need it.
 GIT2_OBJ = $(BUILD)/pic/lib/git2/offline.o
-GIT2_STATIC = $(GIT2_OBJ) -Wl,-Bstatic -lgit2 -lhttp_parser -lpcre2-8 -lmbedcrypto -lz \
-	-lsqlite3 -Wl,-Bdynamic -lm
-GIT2_TRY = int git_libgit2_init(void); int git_repository_open(void **, const char *); \
-	int main(void) { void *r; return git_libgit2_init() < 1 || !git_repository_open(&r, "/"); }
+LIBRARY_LISTS = $(BUILD)/lib/sqlite.libs $(BUILD)/lib/git2.libs
+$(BUILD)/lib/sqlite.libs: ASK = sqlite3
+$(BUILD)/lib/sqlite.libs: SHARED = -lsqlite3
+$(BUILD)/lib/sqlite.libs: TRY = int sqlite3_threadsafe(void); \
+	int main(void) { return !sqlite3_threadsafe(); }
 $(BUILD)/lib/git2.libs: $(GIT2_OBJ)
+$(BUILD)/lib/git2.libs: ASK = libgit2 sqlite3 zlib
+$(BUILD)/lib/git2.libs: SHARED = -lsqlite3 -lgit2 -lz
+$(BUILD)/lib/git2.libs: TRY = int git_libgit2_init(void); int git_repository_open(void **, const char *); \
+	int main(void) { void *r; return git_libgit2_init() < 1 || !git_repository_open(&r, "/"); }
+
+# The C library is shared in either case.
+$(LIBRARY_LISTS):
 	$(MAKING) TRY
-	$(Q)if echo '$(GIT2_TRY)' | $(CC) $(ALL_LDFLAGS) -o $@.try -xc - -xnone $(GIT2_STATIC) \
-		2>/dev/null && $@.try; \
-	then echo '$(GIT2_STATIC)'; else echo '-lsqlite3 -lgit2 -lz'; fi >$@; rm -f $@.try
+	$(Q)archives=; for word in $$($(PKG_CONFIG) --static --libs $(ASK) 2>$@.why); do \
+		case $$word in \
+		-lc | -lm | -lrt | -ldl | -lpthread | -pthread) continue ;; \
+		-l*) $(CC) -nostdlib -r -o $@.try -Wl,-Bstatic $$archives $$word 2>$@.why || \
+			continue ;; \
+		esac; \
+		archives="$$archives $$word"; \
+	done; \
+	libs="$(filter %.o,$^) -Wl,-Bstatic$$archives -Wl,-Bdynamic -lm"; kind=static; why=; \
+	if [ -z "$$archives" ] || ! echo '$(TRY)' | \
+		$(CC) $(ALL_LDFLAGS) -o $@.try -xc - -xnone $$libs 2>$@.why || ! $@.try; \
+	then \
+		libs='$(SHARED)'; kind=shared; \
+		why=$$(grep -v 'in function' $@.why | sed -n '1s/.*/ (not static: &)/p'); \
+	fi; \
+	printf '  %-7s %s\n' LIBS "$@: $$kind: $$(echo " $$libs" | grep -o ' -l[^ ]*' | \
+		sed 's/ -l//' | sort -u | tr '\n' ' ')$$why"; \
+	echo "$$libs" >$@; rm -f $@.try $@.why
 
 # Scripts learn where the tools are, and their version. ksh93 finds a library in PATH only if it is
 # executable.

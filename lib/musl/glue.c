@@ -86,6 +86,14 @@ const unsigned short **__ctype_b_loc(void)
 	return &table;
 }
 
+/* glibc 2.38 and later rename strtol(3) for C23, where base 2 has a prefix; setmode(3) reads base 8. */
+long __isoc23_strtol(const char *text, char **end, int base);
+
+long __isoc23_strtol(const char *text, char **end, int base)
+{
+	return strtol(text, end, base);
+}
+
 uint32_t arc4random(void)
 {
 	uint32_t n;
