@@ -291,8 +291,7 @@ static void in_another_mount_namespace_only_what_is_plain_is_elsewhere(void **st
 	};
 
 	(void)state;
-	if (geteuid() != 0)
-		skip();
+	require_mount();
 	run("mkdir -p apart");
 	put_file("repo/.git/index.lock", "");
 	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
