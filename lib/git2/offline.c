@@ -9,7 +9,8 @@
  * interface: the Makefile tries whether they fit the libgit2 that is installed, and uses the shared
  * one if not.
  *
- * They ignore their arguments, and so declare none. To set up the network succeeds, to use it fails.
+ * They ignore their arguments, and so declare none. Setting up the network succeeds; using it
+ * fails.
  */
 
 #include <stdbool.h>

@@ -86,7 +86,8 @@ const unsigned short **__ctype_b_loc(void)
 	return &table;
 }
 
-/* glibc 2.38 and later rename strtol(3) for C23, where base 2 has a prefix; setmode(3) reads base 8. */
+/* glibc's name for strtol(3) since 2.38, by C23, which has a prefix for base 2. setmode(3) reads
+ * base 8. */
 long __isoc23_strtol(const char *text, char **end, int base);
 
 long __isoc23_strtol(const char *text, char **end, int base)
