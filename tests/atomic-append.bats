@@ -343,6 +343,7 @@ robbed() {
 }
 
 @test "settles what another user left in a sticky directory, where only that user can remove it" {
+	require_other_user
 	mkdir -m 1777 sticky
 	chmod 755 . ..
 	cd sticky
@@ -361,6 +362,7 @@ robbed() {
 }
 
 @test "mode, owner, link and attributes stay" {
+	require_root
 	echo old >real
 	chmod 640 real
 	chown 1234:2345 real
@@ -444,6 +446,7 @@ robbed() {
 }
 
 @test "a full disk keeps the old content" {
+	require_mount
 	mkdir full
 	mount -t tmpfs -o size=64k tmpfs full
 	head -c 20000 /dev/zero >full/f

@@ -5,6 +5,7 @@
 # locks: a row that was acknowledged is there, and one that was refused is not (db.h, D2).
 
 bats_require_minimum_version 1.5.0
+load rig/require
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
@@ -50,7 +51,7 @@ faults() {
 @test "rollback journal: ENOSPC from then on" { faults delete error=ENOSPC:when=@+; }
 
 @test "a full disk: nothing is lost, nothing is half done" {
-	[ "$(id -u)" = 0 ] || skip 'mounting needs root'
+	require_loop
 	truncate -s 4M image
 	mkfs.ext4 -q image
 	mkdir disk

@@ -125,6 +125,21 @@ setup() {
 	[ -z "$bad" ]
 }
 
+@test "tests/run counts a file that cannot be run, or reported, as failed" {
+	cd "$BATS_TEST_TMPDIR"
+	export BUILD=$HF_BUILD
+	printf '#!/bin/sh\necho 1..1\necho ok 1 - x\n' >passes
+	chmod +x passes
+	run -0 "$HF_TOP/tests/run" passes
+	[ "${lines[-1]}" = '1 passed, 0 failed, 0 skipped' ]
+	run -1 "$HF_TOP/tests/run" passes missing missing.bats
+	[ "${lines[-1]}" = '1 passed, 2 failed, 0 skipped' ]
+	# nothing can be written: its output, its report, its counts
+	BUILD=$PWD/nothing-to-copy
+	run -1 bash -c 'trap "" XFSZ; ulimit -f 0; exec "$HF_TOP/tests/run" ./passes 2>&1'
+	[ "${lines[-1]}" = '0 passed, 1 failed, 0 skipped' ]
+}
+
 @test "tests/run ends what a test leaves behind, keepers too" {
 	cd "$BATS_TEST_TMPDIR"
 	# bats would take a line that begins with the word for a test of this file

@@ -134,6 +134,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 }
 
 @test "a PID namespace of its own: a holder inside is held outside; its own dead are taken over" {
+	require_pid_namespace
 	mkfifo up down
 	unshare -p -f --mount-proc lock-run --dotlock x sh -c 'echo >up; read x <down' &
 	local outer=$!
@@ -152,6 +153,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 }
 
 @test "the same PID again in another namespace's life: told by its start time" {
+	require_pid_namespace
 	cat >again <<-'END'
 		echo 99 >/proc/sys/kernel/ns_last_pid
 		lock-run --dotlock x sh -c 'kill -9 $PPID; exec true'
@@ -241,6 +243,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 }
 
 @test "a stale one that cannot be moved, being mounted, is said to be so, at once" {
+	require_mount
 	dead_pid >x
 	run -73 unshare -m sh -c 'mount --bind x x && exec timeout 5 lock-run --dotlock x true'
 	[[ $output == *"cannot take over the stale dotlock 'x'"*busy* ]]
@@ -282,6 +285,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 }
 
 @test "another user's: waited for, and not taken over where it cannot be" {
+	require_other_user
 	chmod 755 . ..
 	mkdir -m 1777 sticky
 	dead_pid >sticky/x
@@ -322,6 +326,8 @@ soon() {
 }
 
 @test "hidepid: a process that is not shown is alive" {
+	require_other_user
+	require_mount
 	echo $$ >x
 	chmod 777 .
 	chmod 755 ..
@@ -332,6 +338,7 @@ soon() {
 }
 
 @test "without /proc nothing is judged but what the kernel says" {
+	require_mount
 	leave_dead x
 	run -75 unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' sh \
 		"$HF_BIN/lock-run" -n --dotlock x true

@@ -312,7 +312,7 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 }
 
 @test "its holder lives, but may not be looked at" {
-	[ "$(id -u)" = 0 ] || skip 'needs root'
+	require_other_user
 	local dir user
 	dir=$(mktemp -d /tmp/holdfast-git.XXXXXX)
 	cp -R repo "$dir"
@@ -336,7 +336,7 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 }
 
 @test "from another PID namespace nothing is proved" {
-	unshare -p -f --mount-proc true 2>/dev/null || skip 'no PID namespaces here'
+	require_pid_namespace
 	commit_slowly
 	run -75 unshare -p -f --mount-proc lock-run -n --git repo true
 	let_go
@@ -598,7 +598,7 @@ make_all() {
 }
 
 @test "what is made in a repository is its owner's, even by a kill and by root" {
-	[ "$(id -u)" = 0 ] || skip 'needs root'
+	require_other_user
 	chown -R 65534:65534 repo
 	for call in fchown fchmod renameat2; do
 		run -137 strace -qq -o /dev/null -e "inject=$call:signal=KILL:when=1" \

@@ -185,6 +185,7 @@ increment='read n <count; echo $((n + 1)) >count'
 }
 
 @test "without /proc an inherited lock cannot be proved: 69" {
+	require_mount
 	run -69 unshare -m sh -c 'lock-run l sh -c "mount -t tmpfs none /proc; lock-run l true"'
 	[[ ${lines[0]} == "lock-run: cannot lock 'l': "*'/proc'* ]]
 	run -0 unshare -m sh -c 'mount -t tmpfs none /proc; lock-run l echo no need'
@@ -279,6 +280,7 @@ increment='read n <count; echo $((n + 1)) >count'
 }
 
 @test "--slots: a file that cannot be written, a directory, two slotted locks" {
+	require_other_user
 	chmod 755 .
 	install -m 644 /dev/null l
 	run -77 setpriv --reuid 65534 --clear-groups "$HF_BIN/lock-run" --slots 2 l true

@@ -215,9 +215,10 @@ tmpfile_open() {
 }
 
 @test "the turnstile is as its database is" {
+	require_root
 	chmod 660 db
 	umask 077
-	chgrp 1 db 2>/dev/null || skip 'needs root'
+	chgrp 1 db
 	chown 2 db
 	lock-run --sqlite db true
 	[ "$(stat -c '%a %u %g' db-turnstile)" = '660 2 1' ]
@@ -296,6 +297,7 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 }
 
 @test "frozen: the PID of a helper that was killed is another process's by the end" {
+	require_pid_namespace
 	needs_helper
 	cat >again <<-'END'
 		h=$(env --ignore-signal=CHLD lock-acquire --owner none --ttl 1m --sqlite-freeze db)

@@ -162,6 +162,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "a record of another PID namespace, and of another host, is said to be so" {
+	require_pid_namespace
 	unshare -p -f --mount-proc sh -c 'lock-run --dotlock N sh -c "cp N copy"'
 	run -0 lock-status --json copy
 	jq -e '.state == "unknown" and any(.reasons[]; contains("another PID namespace"))' \
@@ -215,6 +216,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "an ordinary user is told what he may know" {
+	require_other_user
 	chmod 755 . ..
 	: >L
 	hold lock-run L
@@ -238,6 +240,8 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "/proc mounted with hidepid" {
+	require_other_user
+	require_mount
 	chmod 755 . ..
 	: >L
 	hold lock-run L
@@ -251,6 +255,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "without /proc nothing can be told" {
+	require_mount
 	run -69 unshare -m sh -c 'mount -t tmpfs none /proc && lock-status L'
 	[[ $output == *'/proc is not mounted'* ]]
 	run -71 sh -c 'ulimit -n 3; exec lock-status L'
@@ -258,6 +263,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "a PID namespace: what is outside is not to be seen, and that is said" {
+	require_pid_namespace
 	hold lock-run L
 	run -0 unshare -p -f --mount-proc lock-status L
 	[[ $output == *free*'outside of this PID namespace'* ]]

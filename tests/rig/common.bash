@@ -4,6 +4,9 @@
 # What many bats files need: messages, litter, locks that are held, waits for others. `load
 # rig/common`; who holds or hears also has `mkfifo go at` in setup.
 
+# shellcheck source=tests/rig/require.bash
+source "${BASH_SOURCE[0]%/*}/require.bash"
+
 # one_line TOOL TEXT: one message line that begins with the tool's name, then indented advice only.
 one_line() {
 	local line

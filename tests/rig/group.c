@@ -74,7 +74,8 @@ static long waits(const struct rig_run *r)
 	f = fopen(path, "re");
 	if (f && fgets(line, sizeof(line), f))
 		sscanf(line, "%ld", &number);
-	if (!f && errno != ENOENT)
+	/* an ordinary user may not read that of a process that has just ended */
+	if (!f && errno != ENOENT && errno != EACCES)
 		rig_die("cannot read %s: %m", path);
 	if (f)
 		fclose(f);

@@ -447,8 +447,7 @@ static void without_proc_only_a_blind_wait_for_ever_is_refused(void **state)
 	struct rival holder, rival;
 
 	(void)state;
-	if (geteuid() != 0)
-		skip();
+	require_mount();
 	holder = rival_start(hold, (void *)"p");
 	assert_hears(&holder, 'h');
 	rival = rival_start(wait_without_proc, (void *)"p");
