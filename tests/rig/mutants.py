@@ -561,59 +561,6 @@ class Run:
             return f"{test}: {title}"
         return f"{test}: {reason}" if reason else None
 
-    def say_once(self, line):
-        if line not in self.slow:
-            print(line, flush=True)
-        self.slow.add(line)
-
-    def execute_all(self, test):
-        """As execute(), to the end."""
-        everything = Everything()
-        before, test.failing = test.failing, everything
-        failed, reason = self.execute(test, 900)
-        test.failing = before
-        return failed, reason
-
-    def judge(self, mutant):
-        """(what caught it or None, the number of tests that ran)."""
-        units, files = self.tests_of(mutant.module)
-        path = f"{self.tree.top}/{mutant.path}"
-        original = read(path)
-        for test in units + files:
-            self.measure(test)
-        files.sort(key=lambda test: test.seconds)
-        left = self.most_seconds - sum(test.seconds for test in units)
-        for test in list(files):
-            left -= test.seconds
-            if left < 0:
-                files.remove(test)
-                self.say_once(f"left out: {test}: takes {test.seconds:.0f} s (-t)")
-        try:
-            write(path, mutant.text)
-            for test in units + files:
-                if test.unusable:
-                    continue
-                # the unit tests together, since linking them takes longer than running them
-                built, said = self.tree.make_for(units if test.kind == "unit" else [test])
-                if not built:
-                    return "compiler", said
-                limit = max(TIME_LEAST, TIME_FACTOR * test.seconds)
-                failed, reason = self.execute(test, limit)
-                new = failed - test.failing
-                if new:
-                    title = sorted(new)[0]
-                    if test.kind == "bats":
-                        again, reason = self.execute(test, limit, only=title)
-                        if not again and not reason:
-                            print(f"  failed once only: {test}: {title}", flush=True)
-                            continue
-                    return "test", f"{test}: {title}"
-                if reason:
-                    return "test", f"{test}: {reason}"
-            return None, None
-        finally:
-            write(path, original)
-
 
 class Everything(set):
     """A set that has everything."""
