@@ -23,6 +23,15 @@ static const struct hf_opt common[] = {
 	HF_ROWS_END,
 };
 
+/* What the library finds worth saying: with -q it is not. */
+static void say(void *context, const char *line)
+{
+	const struct hf_cli *cli = context;
+
+	if (!cli->quiet)
+		hf_cli_notice(cli, "%s", line);
+}
+
 void hf_cli_start(struct hf_cli *cli, int argc, char **argv)
 {
 	for (int fd = 0; fd < 3; fd++) {
@@ -33,6 +42,7 @@ void hf_cli_start(struct hf_cli *cli, int argc, char **argv)
 	}
 	cli->argc = argc;
 	cli->argv = argv;
+	hf_set_notice(say, cli);
 }
 
 static bool has_letter(const struct hf_opt *option)

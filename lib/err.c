@@ -166,3 +166,28 @@ void hf_advise(struct hf_err *err, const char *format, ...)
 			 line);
 	errno = saved;
 }
+
+static void (*notice_function)(void *context, const char *line);
+static void *notice_context;
+
+void hf_set_notice(void (*notice)(void *context, const char *line), void *context)
+{
+	notice_function = notice;
+	notice_context = context;
+}
+
+void hf_notice(const char *format, ...)
+{
+	char text[1024], line[1024];
+	int saved = errno;
+	va_list args;
+
+	if (!notice_function)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	hf_escape(line, sizeof(line), text);
+	notice_function(notice_context, line);
+	errno = saved;
+}

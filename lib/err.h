@@ -12,8 +12,8 @@
  * so that nothing is translated on the way.
  *
  * A status other than HF_OK from a function that changes files means that the old content stands,
- * with one exception: HF_UNCERTAIN, where the new content is in place and only its durability, or
- * its completion, is not certain.
+ * with two exceptions: HF_UNCERTAIN, where the new content is in place and only its durability, or
+ * its completion, is not certain; and HF_UNKNOWN, where it cannot be known whether it was done.
  *
  * struct hf_err belongs to the caller, needs no release, and may be NULL where nobody reads it.
  * A function that succeeds does not touch it. errno survives every function of this room.
@@ -37,6 +37,7 @@ enum hf_status {
 	HF_BUSY = 75,	     /* nothing was done; trying again can help */
 	HF_UNCERTAIN = 76,   /* done, but durability or completion is not certain yet */
 	HF_NOPERM = 77,	     /* permission */
+	HF_UNKNOWN = 79,     /* not known whether it was done: do not simply try again */
 };
 
 struct hf_err {
@@ -60,6 +61,12 @@ enum hf_status hf_fail_errno_as(struct hf_err *err, enum hf_status status, const
 
 /* Add one line of advice. A line that does not fit is left out whole. */
 void hf_advise(struct hf_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* One line that the user should see, though the call goes on: a file that is ignored, and why. A
+ * program that sets no function hears nothing. Set it once, before other threads exist; the
+ * function must be thread-safe. */
+void hf_set_notice(void (*notice)(void *context, const char *line), void *context);
+void hf_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The status that stands for an errno: EIO, ENOSPC, EDQUOT, EFBIG → HF_IO; EACCES, EPERM →
  * HF_NOPERM; ENOENT, ENOTDIR, EROFS, … → HF_CANTCREAT; ELOOP, ENAMETOOLONG → HF_USAGE;

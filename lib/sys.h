@@ -22,6 +22,10 @@
  *
  * A forked child goes on counting where its parent was, or from 1001 if it calls hf_fault_forked().
  *
+ * HOLDFAST_WITHOUT=NAME,NAME takes the named mends out: where the code asks HF_WITHOUT(NAME), the
+ * answer is true. A test of a mend is seen failing that way. In an ordinary build it is false, and
+ * costs nothing.
+ *
  * HOLDFAST_FAULT_LOG=PATH appends one line "N NAME" for each call before it is made. A test runs
  * once to learn how many calls there are, and then once for each of them.
  *
@@ -29,6 +33,7 @@
  */
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -127,7 +132,11 @@ void hf_fault_reset(void);
 
 /* Go on behind 1000: in a child that is to be told from its parent. */
 void hf_fault_forked(void);
+
+bool hf_fault_without(const char *mend);
+#define HF_WITHOUT(mend) hf_fault_without(#mend)
 #else
+#define HF_WITHOUT(mend) false
 static inline void hf_fault_forked(void)
 {
 }

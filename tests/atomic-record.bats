@@ -743,7 +743,7 @@ crowd() {
 		--write ledger=../note --sql "INSERT INTO t(name) VALUES ('a')"
 	chmod 666 "$db"
 	run -1 atomic-record --recover --sqlite "$db"
-	[[ $output == *'only its maker'* ]]
+	[[ $output == *'others may write to the database, and not to'* ]]
 	[ "$(cat ledger)" = first ]
 	chmod 600 "$db"
 	atomic-record --recover --sqlite "$db"
