@@ -55,7 +55,7 @@ NOT_MUTATED = ("lib/musl/*", "lib/git2/*")
 # The tests of a module whose name matches: unit tests by their module's name, and bats files. The
 # first row that matches holds. A module's own unit test comes first without being named.
 TESTS = (
-    ("append|batch|settle|spool*", "append settle spool",
+    ("append|batch|settle|spool*|side_file|file_id", "append settle spool stage",
      "atomic-append faults-append"),
     ("atomic|stage|publish|claim|validate|attributes|capture|input|symlink|refuse|copy|lock_target",
      "atomic stage publish claim refuse symlink", "atomic-write atomic-update atomic-append "
