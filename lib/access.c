@@ -155,6 +155,15 @@ enum hf_status hf_access_read(struct hf_access *access, int fd, const char *path
 	return HF_OK;
 }
 
+bool hf_access_is_fixed(int dir, const char *name)
+{
+	const unsigned int flags = name ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH;
+	struct statx st;
+
+	return statx(dir, name ? name : "", (int)flags, STATX_TYPE, &st) == 0 &&
+	       st.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND);
+}
+
 /* ---- questions ------------------------------------------------------------------------------- */
 
 enum hf_member hf_access_permits(const struct hf_access *access, uid_t uid, unsigned int perm)

@@ -61,6 +61,10 @@ enum hf_member hf_access_permits(const struct hf_access *access, uid_t uid, unsi
 bool hf_access_within(const struct hf_access *inner, const struct hf_access *outer,
 		      unsigned int perm, uid_t except);
 
+/* Does an attribute keep everybody, root too, from replacing or removing this: immutable, or append
+ * only (chattr +i, +a)? name NULL: the directory itself, and all names in it. */
+bool hf_access_is_fixed(int dir, const char *name);
+
 /* Is the user a member of the group, by the user database? */
 enum hf_member hf_is_member(uid_t uid, gid_t gid);
 

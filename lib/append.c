@@ -20,7 +20,7 @@ struct work {
 	const struct hf_record *record;
 	const struct hf_append_options *options;
 	struct hf_handover hand;
-	int lock;		 /* the target, open; -1: absent */
+	int lock; /* the target, open; -1: absent */
 	struct stat st;
 	struct hf_batch batch; /* what we lead; fd -1: our record alone */
 	bool alone;	       /* the spool cannot be made a batch by us: leave it to others */
@@ -247,8 +247,8 @@ static enum hf_status lead(struct work *w, struct hf_err *err)
 	return status;
 }
 
-/* Under the target's lock, or where it is absent. A temporary name of a batch can be left without it
- * by a power cut. */
+/* Under the target's lock, or where it is absent. A temporary name of a batch can be left without
+ * it by a power cut. */
 static enum hf_status settle(struct work *w, const struct stat *st, struct hf_err *err)
 {
 	char temporary[NAME_MAX + 1];
@@ -310,9 +310,7 @@ static enum hf_status turn(struct work *w, struct hf_err *err)
 enum hf_status hf_append(const char *path, const struct hf_record *record,
 			 const struct hf_append_options *options, struct hf_err *err)
 {
-	struct work w = {.record = record,
-			 .options = options,
-			 .lock = -1};
+	struct work w = {.record = record, .options = options, .lock = -1};
 	enum hf_status status;
 	struct hf_err own;
 	int turns = 0;

@@ -107,7 +107,7 @@ struct hf_atomic {
 	bool replaced;	  /* after a commit: false when skip_same left it alone */
 	int validator;	  /* wait status of a validator that refused, or 0 */
 	char temporary[NAME_MAX + 1]; /* the name it has in the directory, or "" */
-	uint32_t number; /* with step: of that name (side_file.h) */
+	uint32_t number;	      /* with step: of that name (side_file.h) */
 };
 
 /* Open the target's directory and a new file in it. path and options must live as long as *a. */

@@ -215,14 +215,14 @@ struct few_entries {
 	struct acl_entry entries[64];
 };
 
-/* A file of ours for one of another user's: that user, who owns it, may open the new one, too. Where
- * there are no ACLs it is less convenient, and no failure. */
+/* A file of ours for one of another user's: that user, who owns it, may open the new one, too.
+ * Where there are no ACLs it is less convenient, and no failure. */
 static void admit_owner(int to, uid_t owner)
 {
 	struct few_entries acl = {.version = htole32(ACL_VERSION)}, old;
 	ssize_t n = sys_fgetxattr(to, ACL, &old, sizeof(old));
-	size_t count = 0, most = n > 0 ? ((size_t)n - sizeof(old.version)) / sizeof(old.entries[0])
-				       : 0;
+	size_t count = 0,
+	       most = n > 0 ? ((size_t)n - sizeof(old.version)) / sizeof(old.entries[0]) : 0;
 	const unsigned int any[] = {USER_OBJ, GROUP_OBJ, MASK, OTHER};
 	struct stat st;
 
@@ -231,8 +231,8 @@ static void admit_owner(int to, uid_t owner)
 			unsigned int shift = i == 0 ? 6 : i == 1 ? 3 : 0;
 			unsigned int perm = any[i] == MASK ? RW : st.st_mode >> shift & RW;
 
-			old.entries[most++] = (struct acl_entry){htole16((uint16_t)any[i]),
-								 htole16((uint16_t)perm), htole32(NO_ID)};
+			old.entries[most++] = (struct acl_entry){
+				htole16((uint16_t)any[i]), htole16((uint16_t)perm), htole32(NO_ID)};
 		}
 	}
 	if (!most || most == sizeof(acl.entries) / sizeof(acl.entries[0]))
@@ -243,12 +243,14 @@ static void admit_owner(int to, uid_t owner)
 
 		if (tag == USER && le32toh(old.entries[i].id) == owner)
 			continue;
-		if (count == i && (tag > USER || (tag == USER && le32toh(old.entries[i].id) > owner)))
-			acl.entries[count++] = (struct acl_entry){htole16(USER), htole16(RW),
-								  htole32(owner)};
+		if (count == i &&
+		    (tag > USER || (tag == USER && le32toh(old.entries[i].id) > owner)))
+			acl.entries[count++] =
+				(struct acl_entry){htole16(USER), htole16(RW), htole32(owner)};
 		acl.entries[count++] = old.entries[i];
 	}
-	(void)!sys_fsetxattr(to, ACL, &acl, sizeof(acl.version) + count * sizeof(acl.entries[0]), 0);
+	(void)!sys_fsetxattr(to, ACL, &acl, sizeof(acl.version) + count * sizeof(acl.entries[0]),
+			     0);
 }
 
 enum hf_status hf_share_access(int from, int to, const struct stat *st, const char *name,

@@ -14,9 +14,9 @@
  * error. Under another group the group's permissions would be those of other users. So group and
  * others keep only what both the old group and others had: 0640 becomes 0600, and 0644 stays. The
  * same holds for the owning group's entry of an ACL. No file becomes open to a user to whom the old
- * one was not. An attribute of user.* or an ACL that cannot be kept is one (HF_UNAVAILABLE, HF_NOPERM,
- * HF_IO). What the system keeps for itself (security.*, trusted.*) and does not let us set is left
- * out; security.ima and security.evm, which are hashes of the content, never go along.
+ * one was not. An attribute of user.* or an ACL that cannot be kept is one (HF_UNAVAILABLE,
+ * HF_NOPERM, HF_IO). What the system keeps for itself (security.*, trusted.*) and does not let us
+ * set is left out; security.ima and security.evm, which are hashes of the content, never go along.
  *
  * Changes only `to`, and does not sync it. Thread-safe; not async-signal-safe.
  */

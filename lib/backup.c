@@ -100,8 +100,7 @@ static enum hf_status keep_as(const struct hf_target *target, int fd, const stru
 		return HF_OK;
 	if (errno == EEXIST)
 		return HF_NO;
-	if (fd >= 0 &&
-	    (errno == EPERM || errno == EXDEV || errno == EMLINK || errno == EOPNOTSUPP))
+	if (fd >= 0 && (errno == EPERM || errno == EXDEV || errno == EMLINK || errno == EOPNOTSUPP))
 		return copy_old(target, fd, st, side, sync, err);
 	return hf_fail_errno(err, "cannot keep a backup of '%s'", target->path);
 }

@@ -38,8 +38,7 @@ static bool become_leader(struct hf_batch *batch)
 {
 	if (!hf_spool_mark(batch->fd, HF_SPOOL_LEADER, F_WRLCK))
 		return false;
-	batch->head.leader =
-		(struct hf_spool_leader){.pid = getpid(), .pidns = hf_ident_pidns()};
+	batch->head.leader = (struct hf_spool_leader){.pid = getpid(), .pidns = hf_ident_pidns()};
 	return true;
 }
 
@@ -177,8 +176,8 @@ static enum hf_status busy(const struct hf_target *target, const struct hf_batch
 	return HF_BUSY;
 }
 
-/* A living leader has lost the target to another program's rename, or is stopped: as a rule it holds
- * the target's lock, which we have. */
+/* A living leader has lost the target to another program's rename, or is stopped: as a rule it
+ * holds the target's lock, which we have. */
 static enum hf_status take_mark(const struct hf_target *target, const struct hf_batch *batch,
 				const struct hf_wait *wait, struct hf_err *err)
 {

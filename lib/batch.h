@@ -4,8 +4,9 @@
 
 /*
  * The leader's side of a spool (spool_file.h has the protocol): taking it, going through its
- * records, and marking what became of them. Between taking and finishing, the leader's mark is held;
- * a leader that dies gives it back, and the batch is then settled by the next process (settle.h).
+ * records, and marking what became of them. Between taking and finishing, the leader's mark is
+ * held; a leader that dies gives it back, and the batch is then settled by the next process
+ * (settle.h).
  */
 
 #include "lock_wait.h"
@@ -38,10 +39,10 @@ enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_record *reco
 enum hf_status hf_batch_enter(const struct hf_target *target, int fd_of_target,
 			      struct hf_batch *batch, struct hf_err *err);
 
-/* The batch of this name that a leader left, or works on: its leader's mark is taken. HF_NO: there is
- * none, or what has the name is not to be used. HF_BUSY: its leader lives at the deadline. HF_NOPERM:
- * it is a trusted user's, and cannot be opened. HF_DATA, without a message: it is damaged, and is
- * open. */
+/* The batch of this name that a leader left, or works on: its leader's mark is taken. HF_NO: there
+ * is none, or what has the name is not to be used. HF_BUSY: its leader lives at the deadline.
+ * HF_NOPERM: it is a trusted user's, and cannot be opened. HF_DATA, without a message: it is
+ * damaged, and is open. */
 enum hf_status hf_batch_open(const struct hf_target *target, struct hf_trust *trust,
 			     const char *name, const struct hf_wait *wait, struct hf_batch *batch,
 			     struct hf_err *err);

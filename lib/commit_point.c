@@ -55,7 +55,11 @@ enum hf_status hf_commit_point(struct hf_hold *hold, const struct hf_intent *int
 	if (status != HF_OK)
 		return status;
 	status = hf_db_commit(hold->db, err);
-	if ((status == HF_UNCERTAIN || status == HF_IO) && intent->file_count)
-		status = resolve(hold, intent->id, status, err);
-	return status;
+	if (status != HF_UNCERTAIN)
+		return status;
+	if (intent->file_count)
+		return resolve(hold, intent->id, status, err);
+	hf_advise(err, "do not simply try again: look whether the rows are there");
+	err->status = HF_UNKNOWN;
+	return HF_UNKNOWN;
 }

@@ -220,7 +220,8 @@ static enum hf_status cannot_replace(const struct hf_target *target, const char 
 	return hf_status_of(errnum);
 }
 
-/* The side name is taken. false: by another takeover. Else it is free now, or side is another one. */
+/* The side name is taken. false: by another takeover. Else it is free now, or side is another one.
+ * */
 static bool make_way(const struct hf_target *target, char side[NAME_MAX + 1])
 {
 	switch (hf_stage_reap(target, side)) {

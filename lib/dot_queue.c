@@ -16,8 +16,8 @@ static const char *name_of(const struct hf_target *target, char name[NAME_MAX + 
 	return hf_target_side(target, "queue", name);
 }
 
-/* It was the record of a holder, and says nothing now: it matters only who made it. Without a notice:
- * where users share a lock, it may well be another user's. */
+/* It was the record of a holder, and says nothing now: it matters only who made it. Without a
+ * notice: where users share a lock, it may well be another user's. */
 static int open_queue(const struct hf_target *target)
 {
 	char name[NAME_MAX + 1];

@@ -27,9 +27,9 @@
  * waiter leaves the queue (hf_dot_queue_is_moot()). A queue that another user may have made is not
  * used (side_file.h): then there is no order among the waiters.
  *
- * Nothing here waits, and no process is kept waiting by a queue that is abandoned: its lock is free.
- * A crash leaves at most that name (Q3). Whoever has an ancestor's locks (HF_FD_ENV) does not go to
- * the queue, since it may be the ancestor that its head waits for. Thread-safe for different
+ * Nothing here waits, and no process is kept waiting by a queue that is abandoned: its lock is
+ * free. A crash leaves at most that name (Q3). Whoever has an ancestor's locks (HF_FD_ENV) does not
+ * go to the queue, since it may be the ancestor that its head waits for. Thread-safe for different
  * dotlocks; not async-signal-safe.
  */
 

@@ -14,13 +14,15 @@ enum { TOGETHER = 4, STACK = 128 * 1024 };
 
 struct hf_due_sync {
 	int fd, errnum; /* errnum 0: it is durable */
+	bool lent;
 	const char *what;
 	struct stat st;
 };
 
-enum hf_status hf_due_add(struct hf_due *due, int fd, const char *what, struct hf_err *err)
+static enum hf_status add(struct hf_due *due, int fd, bool lent, const char *what,
+			  struct hf_err *err)
 {
-	struct hf_due_sync *more, sync = {.what = what};
+	struct hf_due_sync *more, sync = {.fd = fd, .lent = lent, .what = what};
 
 	if (sys_fstat(fd, &sync.st) < 0)
 		return hf_fail_errno(err, "cannot sync '%s'", what);
@@ -31,11 +33,22 @@ enum hf_status hf_due_add(struct hf_due *due, int fd, const char *what, struct h
 	if (!more)
 		return hf_fail_errno(err, "cannot sync '%s'", what);
 	due->at = more;
-	sync.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (!lent)
+		sync.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (sync.fd < 0)
 		return hf_fail_errno(err, "cannot sync '%s'", what);
 	due->at[due->count++] = sync;
 	return HF_OK;
+}
+
+enum hf_status hf_due_add(struct hf_due *due, int fd, const char *what, struct hf_err *err)
+{
+	return add(due, fd, false, what, err);
+}
+
+enum hf_status hf_due_lend(struct hf_due *due, int fd, const char *what, struct hf_err *err)
+{
+	return add(due, fd, true, what, err);
 }
 
 /* Each thread has every n-th. */
@@ -93,7 +106,8 @@ void hf_due_drop(struct hf_due *due)
 	int saved = errno;
 
 	for (size_t i = 0; i < due->count; i++)
-		sys_close(due->at[i].fd);
+		if (!due->at[i].lent)
+			sys_close(due->at[i].fd);
 	free(due->at);
 	*due = (struct hf_due){NULL, 0};
 	errno = saved;

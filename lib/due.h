@@ -29,6 +29,9 @@ struct hf_due {
  * borrowed until it is settled or dropped. HF_OS: no memory, or no descriptor. */
 enum hf_status hf_due_add(struct hf_due *due, int fd, const char *what, struct hf_err *err);
 
+/* The same, but fd is the caller's, who keeps it open until then: for many at once. */
+enum hf_status hf_due_lend(struct hf_due *due, int fd, const char *what, struct hf_err *err);
+
 /* All of it is durable; nothing is due any more, whatever is returned. A failure is final: the
  * kernel takes the pages for clean from then on. */
 enum hf_status hf_due_settle(struct hf_due *due, struct hf_err *err);

@@ -13,7 +13,8 @@
 
 enum { NONE, HANDLE, BIRTH };
 
-/* FUSE has XFS's types of handles, and makes a new handle whenever the kernel has forgotten a file. */
+/* FUSE has XFS's types of handles, and makes a new handle whenever the kernel has forgotten a file.
+ * */
 enum { TYPE_INO64_GEN = 0x81, TYPE_INO64_GEN_PARENT = 0x82, MOST_HANDLE = 128 };
 
 static uint64_t hash(uint64_t h, const void *data, size_t size)

@@ -7,9 +7,9 @@
  *
  * An inode number is not one: ext4 gives the number of a removed file to the next file at once. A
  * second witness decides. It is the file's handle, which has the inode's generation
- * (name_to_handle_at(2), no privilege needed), or the time of its birth where the file system has no
- * handles, or has none that last (FUSE). Where there is neither, equal numbers prove nothing, and
- * HF_SAME_UNSURE says so.
+ * (name_to_handle_at(2), no privilege needed), or the time of its birth where the file system has
+ * no handles, or has none that last (FUSE). Where there is neither, equal numbers prove nothing,
+ * and HF_SAME_UNSURE says so.
  *
  * An identity may be kept on disk: it is valid after a reboot. The device is not part of it, since
  * its number may change; compare only files of one directory. Thread-safe; not async-signal-safe.

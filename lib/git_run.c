@@ -184,7 +184,9 @@ static int spawn(const struct hf_git *git, const int files[3], pid_t *pid)
 	if (!r) {
 		memcpy(args, first_args, sizeof(first_args));
 		memcpy(args + first, git->args, count * sizeof(*args));
+		hf_lower_limit(true);
 		r = posix_spawnp(pid, "git", &actions, NULL, (char **)args, env.list);
+		hf_lower_limit(false);
 	}
 	if (args)
 		free_environment(&env);

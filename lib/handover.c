@@ -104,8 +104,7 @@ enum hf_status hf_handover_withdraw(struct hf_handover *h, enum hf_ticket_end en
 	return HF_NO;
 }
 
-enum hf_status hf_handover_give_up(struct hf_handover *h, enum hf_status reason,
-				   struct hf_err *err)
+enum hf_status hf_handover_give_up(struct hf_handover *h, enum hf_status reason, struct hf_err *err)
 {
 	enum hf_ticket_end end;
 	enum hf_status status;

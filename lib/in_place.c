@@ -133,7 +133,7 @@ static enum hf_status compare_from(int fd, uint64_t offset, uint64_t end,
 }
 
 enum hf_status hf_in_place_compare(int fd, const struct hf_batch *batch, enum hf_tail *tail,
-			      struct hf_err *err)
+				   struct hf_err *err)
 {
 	char *buffers = malloc(2 * (size_t)BUFFER);
 	enum hf_status status = HF_OK;
@@ -221,8 +221,8 @@ static enum hf_status write_synced(const struct hf_target *target, int fd, struc
 }
 
 /* Make the intent durable: first what it says, then its name. S4. */
-static enum hf_status enter_in_place(const struct hf_target *target, int fd,
-				     struct hf_batch *batch, bool sync, struct hf_err *err)
+static enum hf_status enter_in_place(const struct hf_target *target, int fd, struct hf_batch *batch,
+				     bool sync, struct hf_err *err)
 {
 	enum hf_status status = hf_batch_mark(batch, HF_SPOOL_IN_PLACE, err);
 
@@ -246,7 +246,8 @@ enum hf_status hf_write_in_place(const struct hf_target *target, const struct st
 
 	if (fd < 0 && (errno == ESTALE || errno == ENOENT)) {
 		errno = EEXIST; /* by a program that does not lock it: begin again */
-		return hf_fail_errno_as(err, HF_BUSY, "'%s' was replaced in the meantime", target->path);
+		return hf_fail_errno_as(err, HF_BUSY, "'%s' was replaced in the meantime",
+					target->path);
 	}
 	if (fd < 0 || sys_fstat(fd, &now) < 0) {
 		status = hf_fail_errno(err, "cannot append to '%s'", target->path);

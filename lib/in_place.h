@@ -22,8 +22,8 @@
 enum hf_tail { HF_TAIL_TORN, HF_TAIL_WHOLE, HF_TAIL_AMONG, HF_TAIL_OTHER };
 
 /* Append the batch's records to the target. HF_OK: durable (without sync: written), not yet DONE.
- * Otherwise the old content stands, unless HF_UNCERTAIN. HF_BUSY, errnum EEXIST: another program has
- * replaced the target. */
+ * Otherwise the old content stands, unless HF_UNCERTAIN. HF_BUSY, errnum EEXIST: another program
+ * has replaced the target. */
 enum hf_status hf_write_in_place(const struct hf_target *target, const struct stat *st,
 				 struct hf_batch *batch, bool sync, struct hf_err *err);
 
@@ -37,8 +37,8 @@ int hf_in_place_open(const struct hf_target *target, const struct stat *wanted, 
 enum hf_status hf_in_place_compare(int fd, const struct hf_batch *batch, enum hf_tail *tail,
 				   struct hf_err *err);
 
-/* Bring the file back to what it was. The whole batch counts as a part of it here. Where it cannot be
- * cut off without another program's bytes, it stays: HF_BUSY. */
+/* Bring the file back to what it was. The whole batch counts as a part of it here. Where it cannot
+ * be cut off without another program's bytes, it stays: HF_BUSY. */
 enum hf_status hf_in_place_cut(int fd, const struct hf_batch *batch, struct hf_err *err);
 
 #endif

@@ -267,7 +267,7 @@ static bool get_file(struct hf_stmt *stmt, bool heads, struct hf_intent_file *f)
 	    !get_hex(stmt, 6, f->fresh, sizeof(f->fresh)) || !get_mark(stmt, 7, f))
 		return false;
 	f->op = (enum hf_record_op)op;
-	f->mode = (unsigned int)mode & 0777;
+	f->mode = (unsigned int)mode & (HF_WITHOUT(setuid) ? 07777 : 0777);
 	if (f->op == HF_RECORD_REMOVE || f->op == HF_RECORD_SNAPSHOT)
 		return content.type == HF_DB_NULL;
 	if (content.type != HF_DB_BLOB || !*f->fresh)

@@ -19,11 +19,11 @@
  * Content that was made from the target's old content must replace the very file that it was made
  * from. Where another program moves that file away in the last instant (a log that is rotated), a
  * rename would bring all of its records back under the old name. hf_publish_exchange() therefore
- * exchanges the two names (RENAME_EXCHANGE), which fails when the target's name is free, and removes
- * the old file under the temporary name. If the file that it finds there is another one, both names
- * are exchanged back. A crash in between leaves a temporary name, which is a leftover like any
- * other. Where the file system cannot exchange (NFS, FAT, much FUSE), it looks once more and then
- * renames; there the instant between the two remains.
+ * exchanges the two names (RENAME_EXCHANGE), which fails when the target's name is free, and
+ * removes the old file under the temporary name. If the file that it finds there is another one,
+ * both names are exchanged back. A crash in between leaves a temporary name, which is a leftover
+ * like any other. Where the file system cannot exchange (NFS, FAT, much FUSE), it looks once more
+ * and then renames; there the instant between the two remains.
  *
  * Never waits. Thread-safe for different targets; not async-signal-safe.
  */

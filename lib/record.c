@@ -15,6 +15,7 @@
 #include "record_stage.h"
 #include "recover.h"
 #include "redo.h"
+#include "spawn.h"
 #include "sys.h"
 
 /* Past the deadline, for records that a dead one left. */
@@ -113,8 +114,14 @@ static enum hf_status ask_file(struct record *r, size_t i, struct hf_err *err)
 	for (size_t k = 0; k < i && status == HF_OK; k++)
 		if (hf_record_file_same(f, &r->files[k]))
 			status = named_twice(f, err);
+	if (status == HF_OK)
+		hf_record_file_share(f, r->files, i);
 	return status == HF_OK ? hf_hold_want_file(&r->hold, f, err) : status;
 }
+
+/* For each file, one for what is there and one for what is staged; some have a directory of their
+ * own. */
+enum { PER_FILE = 4, BESIDE = 128 };
 
 static enum hf_status ask(struct record *r, struct hf_err *err)
 {
@@ -138,6 +145,8 @@ static enum hf_status ask(struct record *r, struct hf_err *err)
 						      .fd = -1,
 						      .committed = -1,
 						      .target.dir = -1};
+	if (!HF_WITHOUT(descriptors))
+		hf_raise_limit(count * PER_FILE + BESIDE);
 	status = hf_hold_init(&r->hold, err);
 	if (status == HF_OK && request->repository)
 		status = open_repo(r, err);
@@ -152,29 +161,42 @@ static enum hf_status ask(struct record *r, struct hf_err *err)
 
 /* ---- lock, recover --------------------------------------------------------------------------- */
 
+static enum hf_status open_file_again(struct record *r, size_t i, struct hf_err *err)
+{
+	struct hf_record_file *f = &r->files[i];
+	enum hf_status status = hf_record_file_open_again(f, &r->hold.place, err);
+
+	free(f->plan->path);
+	f->plan->path = NULL;
+	if (status == HF_OK)
+		status = place_file(r, f, err);
+	for (size_t k = 0; k < i && status == HF_OK; k++)
+		if (hf_record_file_same(f, &r->files[k]))
+			status = named_twice(f, err);
+	if (status == HF_OK)
+		hf_record_file_share(f, r->files, i);
+	return status;
+}
+
 /* The directories that the paths lead to by now. What recovery has opened, it opens again itself. */
 static enum hf_status open_again(struct record *r, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
+	bool moved = false;
 
 	hf_hold_give(&r->hold);
 	hf_hold_drop_files(&r->hold);
 	hf_recovery_forget(&r->recovery);
+	for (size_t i = 0; i < r->intent.file_count && !moved; i++)
+		moved = hf_record_file_check_place(&r->files[i], NULL) != HF_OK;
+	/* together: they share descriptors of directories */
+	for (size_t i = 0; i < r->intent.file_count && moved; i++)
+		hf_record_file_close(&r->files[i]);
 	for (size_t i = 0; i < r->intent.file_count && status == HF_OK; i++) {
-		struct hf_record_file *f = &r->files[i];
-
-		if (hf_record_file_check_place(f, NULL) != HF_OK) {
-			status = hf_record_file_open_again(f, &r->hold.place, err);
-			free(f->plan->path);
-			f->plan->path = NULL;
-			if (status == HF_OK)
-				status = place_file(r, f, err);
-		}
-		for (size_t k = 0; k < i && status == HF_OK; k++)
-			if (hf_record_file_same(f, &r->files[k]))
-				status = named_twice(f, err);
+		if (moved)
+			status = open_file_again(r, i, err);
 		if (status == HF_OK)
-			status = hf_hold_want_file(&r->hold, f, err);
+			status = hf_hold_want_file(&r->hold, &r->files[i], err);
 	}
 	r->moved = status != HF_OK;
 	return status;
@@ -301,10 +323,11 @@ static enum hf_status forget(struct record *r, struct hf_err *err)
 static enum hf_status unfinished(const struct record *r, struct hf_err *err)
 {
 	const struct hf_record_request *request = r->request;
-	char why[sizeof(err->message)];
+	const struct hf_err why = *err;
 
-	snprintf(why, sizeof(why), "%s", err->message);
-	hf_fail(err, HF_UNCERTAIN, "recorded, but not finished: %s", why);
+	hf_fail(err, HF_UNCERTAIN, "recorded, but not finished: %s", why.message);
+	err->errnum = why.errnum;
+	strcpy(err->advice, why.advice);
 	hf_advise(err,
 		  "the next record in '%s' finishes it, or: atomic-record --recover --sqlite "
 		  "'%s'",

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access.h"
 #include "claim.h"
 #include "copy.h"
 #include "lock_target.h"
@@ -125,6 +126,9 @@ enum hf_status hf_record_file_open(struct hf_record_file *f,
 		f->target.dir = -1;
 		return status;
 	}
+	f->shares_dir = false;
+	if (sys_fstat(f->target.dir, &f->dir_st) < 0)
+		return hf_fail_errno(err, "cannot read the state of the directory of '%s'", f->path);
 	if (!is_of_database(f, database))
 		return HF_OK;
 	hf_fail(err, HF_DATA, "refusing to replace '%s': it is the live database", f->path);
@@ -146,7 +150,6 @@ enum hf_status hf_record_file_open_again(struct hf_record_file *f,
 
 	if (!err)
 		err = &own;
-	hf_record_file_close(f);
 	status = hf_record_file_open(f, database, f->parents, err);
 	if (status == HF_CANTCREAT && (err->errnum == ENOENT || err->errnum == ENOTDIR))
 		return hf_fail(err, HF_BUSY, "the directory of '%s' was removed", f->path);
@@ -185,10 +188,20 @@ enum hf_status hf_record_file_real(const struct hf_record_file *f, char **real, 
 
 bool hf_record_file_same(const struct hf_record_file *a, const struct hf_record_file *b)
 {
-	struct stat one, other;
+	return hf_same_inode(&a->dir_st, &b->dir_st) && strcmp(a->target.name, b->target.name) == 0;
+}
 
-	return strcmp(a->target.name, b->target.name) == 0 && sys_fstat(a->target.dir, &one) == 0 &&
-	       sys_fstat(b->target.dir, &other) == 0 && hf_same_inode(&one, &other);
+void hf_record_file_share(struct hf_record_file *f, const struct hf_record_file *files,
+			  size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (files[i].shares_dir || !hf_same_inode(&files[i].dir_st, &f->dir_st))
+			continue;
+		hf_target_close(&f->target);
+		f->target.dir = files[i].target.dir;
+		f->shares_dir = true;
+		return;
+	}
 }
 
 /* ---- look ----------------------------------------------------------------------------------- */
@@ -198,6 +211,20 @@ bool hf_record_file_is_text(const struct hf_record_file *f)
 	size_t length = strlen(f->target.name);
 
 	return length > 4 && strcmp(f->target.name + length - 4, ".sql") == 0;
+}
+
+/* chattr +i and +a would stop what comes after the COMMIT. */
+static enum hf_status check_fixed(const struct hf_record_file *f, struct hf_err *err)
+{
+	bool dir = hf_access_is_fixed(f->target.dir, NULL);
+
+	if (HF_WITHOUT(fixed) || (!dir && !hf_access_is_fixed(f->target.dir, f->target.name)))
+		return HF_OK;
+	errno = EPERM;
+	hf_fail_errno(err, dir ? "cannot change the directory of '%s'" : "cannot replace '%s'",
+		      f->path);
+	hf_advise(err, "it has the attribute i or a, see lsattr(1): chattr -ia");
+	return HF_NOPERM;
 }
 
 enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wait *wait,
@@ -218,6 +245,8 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 	if (status == HF_OK && f->present && sys_fstat(f->fd, &f->st) < 0)
 		status = hf_fail_errno(err, "cannot look at '%s'", f->path);
 	claim.st = f->st;
+	if (status == HF_OK)
+		status = check_fixed(f, err);
 	if (status == HF_OK)
 		status = hf_claim_judge(&claim, &f->target, &rules, err);
 	if (status == HF_OK && f->plan->op == HF_RECORD_SNAPSHOT && !hf_record_file_is_text(f))
@@ -384,9 +413,9 @@ enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t c
 			continue;
 		/* the process that put it there may have left it to the cache */
 		if (files[i].found_done && files[i].fd >= 0)
-			status = hf_due_add(due, files[i].fd, files[i].path, err);
+			status = hf_due_lend(due, files[i].fd, files[i].path, err);
 		if (status == HF_OK)
-			status = hf_due_add(due, files[i].target.dir, files[i].path, err);
+			status = hf_due_lend(due, files[i].target.dir, files[i].path, err);
 	}
 	return status;
 }
@@ -403,9 +432,10 @@ void hf_record_file_unstage(struct hf_record_file *f)
 void hf_record_file_close(struct hf_record_file *f)
 {
 	hf_record_file_unstage(f);
-	if (f->target.dir >= 0)
+	if (f->target.dir >= 0 && !f->shares_dir)
 		hf_target_close(&f->target);
 	f->target.dir = -1;
+	f->shares_dir = false;
 	if (f->committed >= 0)
 		sys_close(f->committed);
 	f->fd = f->committed = -1;

@@ -41,6 +41,8 @@ struct hf_record_file {
 	const char *path;	     /* for messages; borrowed */
 	const char *if_match;
 	struct hf_target target; /* dir -1: not open */
+	struct stat dir_st;
+	bool shares_dir; /* target.dir is another file's of this record */
 	struct hf_lock *lock;	 /* in the set; NULL: not yet */
 
 	/* as looked at, under the lock */
@@ -76,6 +78,10 @@ enum hf_status hf_record_file_open(struct hf_record_file *f,
 				   const struct hf_record_database *database, bool parents,
 				   struct hf_err *err);
 
+/* Use the directory of one of these files, which stay open as long, if it is the same. */
+void hf_record_file_share(struct hf_record_file *f, const struct hf_record_file *files,
+			  size_t count);
+
 /* The absolute path of what will be replaced, links followed; to be freed. */
 enum hf_status hf_record_file_real(const struct hf_record_file *f, char **real,
 				   struct hf_err *err);
@@ -86,7 +92,7 @@ bool hf_record_file_same(const struct hf_record_file *a, const struct hf_record_
 /* HF_NO: the path leads to another directory by now, or to none: open it again. */
 enum hf_status hf_record_file_check_place(const struct hf_record_file *f, struct hf_err *err);
 
-/* Open it again. HF_BUSY: its directory is not there. */
+/* Open it again, when it was closed. HF_BUSY: its directory is not there. */
 enum hf_status hf_record_file_open_again(struct hf_record_file *f,
 					 const struct hf_record_database *database,
 					 struct hf_err *err);

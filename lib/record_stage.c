@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "record_mark.h"
+#include "spawn.h"
 #include "sys.h"
 
-enum { MOST_SLOTS = 1000 };
+enum { MOST_SLOTS = 1000, SPARE = 40 };
 
 bool hf_record_has_snapshot(const struct hf_intent *intent)
 {
@@ -51,9 +52,9 @@ static enum hf_status sync_file(const struct hf_redo *redo, const struct hf_reco
 	if (redo->repo && !hf_record_has_snapshot(redo->intent))
 		return HF_OK;
 	if (f->staged && !redo->repo)
-		status = hf_due_add(due, f->atomic.fd, f->path, err);
+		status = hf_due_lend(due, f->atomic.fd, f->path, err);
 	if (status == HF_OK && f->marked && !HF_WITHOUT(mark_sync))
-		status = hf_due_add(due, f->target.dir, f->path, err);
+		status = hf_due_lend(due, f->target.dir, f->path, err);
 	return status;
 }
 
@@ -88,6 +89,9 @@ enum hf_status hf_record_stage(struct hf_redo *redo, struct hf_err *err)
 	if (status == HF_OK)
 		status = hf_due_settle(&due, err);
 	hf_due_drop(&due);
+	/* what comes after the COMMIT opens some more, and runs Git */
+	if (status == HF_OK && !HF_WITHOUT(descriptors))
+		status = hf_check_limit(SPARE, err);
 	if (status != HF_OK || !redo->repo)
 		return status;
 	status = hf_repo_head(redo->repo, &intent->ref, intent->tip, err);

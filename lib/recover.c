@@ -8,6 +8,7 @@
 #include "record_git.h"
 #include "record_place.h"
 #include "redo.h"
+#include "spawn.h"
 #include "sys.h"
 
 /* What an intent touches, kept while locks are given back and taken again. */
@@ -18,6 +19,9 @@ struct hf_recovery_files {
 	size_t count;
 	struct hf_repo *repo; /* where it is finished; NULL: it has none */
 };
+
+/* Descriptors, for each file and for all else. */
+enum { PER_FILE = 4, BESIDE = 256 };
 
 enum verdict { READY, LEFT, MORE };
 
@@ -166,7 +170,10 @@ static enum hf_status open_file(struct hf_recovery *r, struct hf_recovery_files 
 		.later = known->repo,
 	};
 	known->count++;
-	return open_in(r, f, known->repo, err);
+	status = open_in(r, f, known->repo, err);
+	if (status == HF_OK)
+		hf_record_file_share(f, known->files, known->count - 1);
+	return status;
 }
 
 static struct hf_recovery_files *known_files(struct hf_recovery *r, const char *id)
@@ -197,6 +204,7 @@ static enum verdict open_files(struct hf_recovery *r, struct hf_intent *intent,
 	known = &all[r->file_count++];
 	*known = (struct hf_recovery_files){.repo = repo};
 	memcpy(known->id, intent->id, sizeof(known->id));
+	hf_raise_limit(intent->file_count * PER_FILE + BESIDE);
 	known->files = calloc(intent->file_count + 1, sizeof(*known->files));
 	known->paths = calloc(intent->file_count + 1, sizeof(*known->paths));
 	if (!known->files || !known->paths)

@@ -125,7 +125,7 @@ static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum hf_fate *
 	enum hf_status status;
 	char found[65];
 
-	snprintf(f->mode, sizeof(f->mode), "%04o", f->plan->mode & 0777);
+	snprintf(f->mode, sizeof(f->mode), "%04o", f->plan->mode);
 	status = hf_record_file_look(f, &redo->hold->wait, found, err);
 	if (status != HF_OK)
 		return status;

@@ -254,7 +254,7 @@ enum hf_status hf_repo_keep(struct hf_repo *repo, struct hf_err *err)
 enum hf_status hf_repo_sync_with(struct hf_repo *repo, int fd, const char *what,
 				 struct hf_err *err)
 {
-	return hf_due_add(&repo->contents, fd, what, err);
+	return hf_due_lend(&repo->contents, fd, what, err);
 }
 
 struct hf_due *hf_repo_due(struct hf_repo *repo)

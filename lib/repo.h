@@ -145,7 +145,8 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 			      struct hf_err *err);
 
 /* A content, and the names, that must be as durable as the objects are: fd's at the next
- * hf_repo_commit(), and what is put into the other one before a ref moves. what is borrowed. */
+ * hf_repo_commit(), and what is put into the other one before a ref moves. fd and what are borrowed
+ * until then. */
 enum hf_status hf_repo_sync_with(struct hf_repo *repo, int fd, const char *what,
 				 struct hf_err *err);
 struct hf_due *hf_repo_due(struct hf_repo *repo);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access.h"
 #include "index_file.h"
 #include "publish.h"
 #include "sys.h"
@@ -79,6 +80,11 @@ static enum hf_status begin(struct hf_repo *repo, struct hf_err *err)
 	enum hf_status status;
 
 	repo->index = (struct hf_repo_index){.begun = true};
+	if (!HF_WITHOUT(fixed) && (hf_access_is_fixed(repo->git, NULL) ||
+				   hf_access_is_fixed(repo->git, "index"))) {
+		errno = EPERM;
+		return cannot(repo, err);
+	}
 	status = link_index(repo, &repo->index.old, err);
 	return status == HF_OK ? repo->ops->index_open(repo, HF_NEW_INDEX, err) : status;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access.h"
 #include "publish.h"
 #include "repo_lock.h"
 #include "sys.h"
@@ -271,6 +272,16 @@ enum hf_status hf_ref_sync(struct hf_repo *repo, const char *ref, struct hf_err 
 
 /* ---- may it be moved? ----------------------------------------------------------------------- */
 
+static bool is_fixed(int base, const char *path)
+{
+	bool fixed = !HF_WITHOUT(fixed) && hf_access_is_fixed(base, path);
+
+	if (fixed)
+		errno = EPERM;
+	return fixed;
+}
+
+/* A file whose end is written to (chattr +a does not matter), or a directory. */
 static enum hf_status may_write(const struct hf_repo *repo, int base, const char *path,
 				const char *ref, struct hf_err *err)
 {
@@ -292,9 +303,11 @@ static enum hf_status may_make(const struct hf_repo *repo, int base, const char 
 		*slash = '\0';
 		/* what cannot be looked at cannot be written to, and says so below */
 		if (sys_fstatat(base, dir, &st, 0) == 0 || errno != ENOENT)
-			return may_write(repo, base, dir, ref, err);
+			break;
 	}
-	return may_write(repo, base, ".", ref, err);
+	if (is_fixed(base, slash ? dir : "."))
+		return cannot(ref, err);
+	return may_write(repo, base, slash ? dir : ".", ref, err);
 }
 
 static enum hf_status may_log(const struct hf_repo *repo, int base, const char *ref,
@@ -314,6 +327,8 @@ enum hf_status hf_ref_may_move(struct hf_repo *repo, const char *ref, struct hf_
 	int base = base_of(repo, ref);
 	enum hf_status status = may_make(repo, base, ref, ref, err);
 
+	if (status == HF_OK && is_fixed(base, ref))
+		status = cannot(ref, err);
 	if (status == HF_OK)
 		status = may_log(repo, base, ref, err);
 	if (status == HF_OK && base != repo->git && head_points_to(repo, ref))

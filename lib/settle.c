@@ -61,8 +61,7 @@ static enum hf_status settle_in_place(const struct work *w, struct hf_batch *bat
 				      struct hf_err *err)
 {
 	struct hf_file_id now = hf_file_id_at(w->target->dir, w->target->name);
-	bool is_target =
-		w->st && hf_file_id_compare(&now, &batch->head.target) != HF_SAME_NO;
+	bool is_target = w->st && hf_file_id_compare(&now, &batch->head.target) != HF_SAME_NO;
 	enum hf_spool_state state = HF_SPOOL_DONE;
 	enum hf_status status = HF_OK;
 	int fd = is_target ? hf_in_place_open(w->target, w->st, O_RDWR)
@@ -150,8 +149,7 @@ static enum hf_status settle_open(const struct work *w, struct hf_batch *batch, 
 static enum hf_status settle_one(struct work *w, const char *name, struct hf_err *err)
 {
 	struct hf_batch batch;
-	enum hf_status status =
-		hf_batch_open(w->target, &w->trust, name, w->wait, &batch, err);
+	enum hf_status status = hf_batch_open(w->target, &w->trust, name, w->wait, &batch, err);
 
 	/* what a power cut left of one, or another version of holdfast */
 	if (status == HF_DATA)

@@ -7,8 +7,8 @@
  *
  * Each leader calls hf_settle() first, and so does each process that is about to replace the target
  * (claim.h): a new content that was made from the old one would otherwise contain a dead leader's
- * records, or a torn one, and nothing could tell afterwards. It goes forward or back, never halfway,
- * by the state of the batch (spool_file.h):
+ * records, or a torn one, and nothing could tell afterwards. It goes forward or back, never
+ * halfway, by the state of the batch (spool_file.h):
  *
  *	OPEN, CLOSED	nothing was done: ABANDONED
  *	PREPARED	the target is the new file: sync the directory, DONE
@@ -27,10 +27,11 @@
  *	DONE, ABANDONED	only the name is left
  *
  * A file is recognised by its identity (file_id.h). Where there is no second witness beside the
- * inode number, a batch written in place is still recognised by number, offset and content together.
+ * inode number, a batch written in place is still recognised by number, offset and content
+ * together.
  *
- * It is idempotent: if it is killed at any point, the next one does it again. Where nothing is left,
- * it costs two system calls.
+ * It is idempotent: if it is killed at any point, the next one does it again. Where nothing is
+ * left, it costs two system calls.
  *
  * The target's lock is the caller's. Errors as in err.h. Not for two threads on one target.
  */
@@ -38,9 +39,9 @@
 #include "batch.h"
 #include "path.h"
 
-/* st is the target's, as locked; NULL where the target is absent. HF_OK: no batch that could be used
- * is left. HF_BUSY: a leader lives at the deadline. HF_NOPERM: a trusted user's batch cannot be
- * opened. */
+/* st is the target's, as locked; NULL where the target is absent. HF_OK: no batch that could be
+ * used is left. HF_BUSY: a leader lives at the deadline. HF_NOPERM: a trusted user's batch cannot
+ * be opened. */
 enum hf_status hf_settle(const struct hf_target *target, const struct stat *st,
 			 const struct hf_wait *wait, struct hf_err *err);
 

@@ -102,8 +102,7 @@ bool hf_trusts_directory(struct hf_trust *trust)
 	/* with an ACL the group bits are the mask: without them it gives nobody anything */
 	if (!(dir->st.st_mode & 022))
 		return true;
-	return trust->access.st.st_nlink &&
-	       hf_access_within(dir, &trust->access, W_OK, geteuid());
+	return trust->access.st.st_nlink && hf_access_within(dir, &trust->access, W_OK, geteuid());
 }
 
 bool hf_side_may_vary(struct hf_trust *trust)

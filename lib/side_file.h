@@ -40,7 +40,7 @@
 /* Whose side files are trusted: made once for a target, when the first side file is found. */
 struct hf_trust {
 	const struct hf_target *target;
-	int fd;	   /* the target, open in any way; -1: it is absent; or HF_TRUST_NAMED */
+	int fd;	    /* the target, open in any way; -1: it is absent; or HF_TRUST_NAMED */
 	bool quiet; /* no notice tells of what is not used */
 	bool read;  /* the two below are filled in */
 	struct hf_access access, dir;

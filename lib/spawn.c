@@ -113,6 +113,45 @@ void hf_exec(char *const *argv)
 	errno = saved;
 }
 
+static struct rlimit old_limit, new_limit; /* rlim_max 0: it was not raised */
+
+void hf_raise_limit(size_t descriptors)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= descriptors)
+		return;
+	if (!old_limit.rlim_max)
+		old_limit = limit;
+	limit.rlim_cur = descriptors < limit.rlim_max ? descriptors : limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+		new_limit = limit;
+}
+
+void hf_lower_limit(bool lower)
+{
+	if (new_limit.rlim_max)
+		setrlimit(RLIMIT_NOFILE, lower ? &old_limit : &new_limit);
+}
+
+enum hf_status hf_check_limit(size_t descriptors, struct hf_err *err)
+{
+	struct rlimit limit;
+	int fd = fcntl(0, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0 && errno == EBADF)
+		fd = open("/", O_PATH | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	if (fd >= 0 && (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
+			limit.rlim_cur >= (rlim_t)fd + descriptors))
+		return HF_OK;
+	errno = EMFILE;
+	hf_fail_errno_as(err, HF_OS, "cannot go on with %d descriptors in use", fd);
+	hf_advise(err, "raise the hard limit (ulimit -Hn)");
+	return HF_OS;
+}
+
 /* In the child, which shares our memory: only system calls, and nothing that stays. */
 static _Noreturn void become(const struct hf_command *command, char **script, const sigset_t *mask,
 			     volatile int *failed)
@@ -124,6 +163,8 @@ static _Noreturn void become(const struct hf_command *command, char **script, co
 	for (size_t i = 0; i < command->keep_count; i++)
 		if (fcntl(command->keep[i], F_SETFD, 0) < 0)
 			goto failed;
+	if (old_limit.rlim_max)
+		setrlimit(RLIMIT_NOFILE, &old_limit);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	search(command->argv, script);
 failed:

@@ -52,6 +52,16 @@ struct hf_child {
  * again while we know them: from here on it is not. */
 void hf_keep_children(void);
 
+/* Raise the soft limit on descriptors to this number, or as far as the hard limit lets. Commands are
+ * started with the limit that this process was started with. */
+void hf_raise_limit(size_t descriptors);
+
+/* Around a posix_spawn(3): the limit of commands, and then ours again. */
+void hf_lower_limit(bool lower);
+
+/* Are so many more descriptors left? Without them a step that must not fail could. HF_OS: no. */
+enum hf_status hf_check_limit(size_t descriptors, struct hf_err *err);
+
 /* A message "cannot run 'x': why", and status 126 or 127 (cast), or HF_OS (no process to be had).
  * On failure the signal mask is restored. */
 enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command,

@@ -96,8 +96,8 @@ enum hf_status hf_spool_publish(const struct hf_target *target, int fd_of_target
 		char name[NAME_MAX + 1];
 		struct stat st;
 		int fd;
-		enum hf_status status = hf_side_open(
-			&trust, hf_target_side(target, "spool", name), O_RDWR, &fd, &st, NULL);
+		enum hf_status status = hf_side_open(&trust, hf_target_side(target, "spool", name),
+						     O_RDWR, &fd, &st, NULL);
 
 		if (status == HF_OK) {
 			status = publish_open(target, fd, record, ticket);

@@ -73,10 +73,9 @@ int hf_spool_read_head(const struct hf_target *target, int fd, struct hf_spool_h
 	if (result < 0)
 		return -1;
 	errno = 0;
-	return memcmp(head->magic, MAGIC, sizeof(head->magic)) == 0 &&
-			       head->end >= sizeof(*head) && head->end <= (uint64_t)st.st_size &&
-			       head->state >= HF_SPOOL_OPEN && head->state <= HF_SPOOL_ABANDONED &&
-			       head->name == name_of(target)
+	return memcmp(head->magic, MAGIC, sizeof(head->magic)) == 0 && head->end >= sizeof(*head) &&
+			       head->end <= (uint64_t)st.st_size && head->state >= HF_SPOOL_OPEN &&
+			       head->state <= HF_SPOOL_ABANDONED && head->name == name_of(target)
 		       ? 0
 		       : -1;
 }
@@ -221,8 +220,7 @@ enum hf_status hf_spool_frame_at(int fd, const struct hf_spool_head *head, uint6
 	if (n < 0)
 		return HF_IO;
 	if (n != (ssize_t)sizeof(*frame) || head->end - *at < sizeof(*frame) ||
-	    frame->magic != HF_SPOOL_FRAME_MAGIC ||
-	    frame->size > head->end - *at - sizeof(*frame))
+	    frame->magic != HF_SPOOL_FRAME_MAGIC || frame->size > head->end - *at - sizeof(*frame))
 		return HF_DATA;
 	return HF_OK;
 }

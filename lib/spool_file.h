@@ -32,16 +32,16 @@
  * batch.h the leader's.
  *
  * Locks on it:
- *	flock(2), exclusive: to add a record, to take the spool, and to remove one that nobody needs.
+ *	flock(2), exclusive: to add a record, to take the spool, and to remove one without owners.
  *		A process holds it for microseconds, unless it is stopped. Another one that does not
  *		get it soon does without: an appender waits its turn alone, a leader leads alone, an
  *		owner takes its record back as S6 says.
  *	the leader's mark, an OFD lock on the first byte: held from before CLOSED until the state is
  *		final, or the leader has died. Also by a process that settles a dead leader's batch.
- *	an owner's mark, an OFD lock on the first byte of its record: held by the owner as long as it
- *		lives and wants the record. A leader leaves out a record without this mark: its
- *		owner has died or given up, and may have begun again elsewhere. So after a power cut,
- *		when every owner is dead, a spool that reappears is a leftover.
+ *	an owner's mark, an OFD lock on the first byte of its record: held by the owner as long as
+ *		it lives and wants the record. A leader leaves out a record without this mark: its
+ *		owner has died or given up, and may have begun again elsewhere. So after a power
+ *		cut, when every owner is dead, a spool that reappears is a leftover.
  *
  * S1  A record is in the spool whole, or not at all: it is written under flock, and then the head
  *     is made to say that the spool ends behind it. A writer that failed or died leaves bytes after
@@ -62,11 +62,13 @@
  *     the leader's mark does.
  * S6  A leader marks CLOSED before it looks for owners' marks. So an owner that takes its mark away
  *     and then finds the spool OPEN is in no batch.
- * S7  Only users who may both read and write the target can open its spool, and a spool is used only
+ * S7  Only users who may both read and write the target can open its spool, and a spool is used
+ * only
  *     if it comes from such a user (side_file.h). What it says is checked all the same: the head by
  *     its checksum, each size and offset against the file's size, and the target's name, so that a
  *     file moved to this name is not believed. A damaged spool or batch is removed.
- * S8  Where a fixed name is taken by something else, a batch has a name with a number (side_file.h),
+ * S8  Where a fixed name is taken by something else, a batch has a name with a number
+ * (side_file.h),
  *     and so has the new file; a spool is then done without.
  *
  * Thread-safe for different spools; not async-signal-safe. Signals: dying is giving up.

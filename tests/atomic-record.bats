@@ -1368,3 +1368,122 @@ meanwhile() {
 	[ "$(stat -c '%a' .git/holdfast/durable)" = 660 ]
 	[ -z "$(find .git -type f ! -perm -040 ! -name description ! -path '*/hooks/*')" ]
 }
+
+@test "V5: a user whom an ACL lets write to the database gets nothing written elsewhere" {
+	local dir=$BATS_TEST_TMPDIR/acl
+
+	mkdir "$dir" "$dir/secret"
+	chmod 700 "$dir/secret"
+	cd "$dir"
+	sqlite-run x.db 'CREATE TABLE t(i)'
+	# an intent as such a user can make one, for a file in a directory that is closed to them
+	HOLDFAST_FAULT='linkat#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite x.db \
+		--write secret/keys=../note
+	setfacl -m u:12345:rw x.db
+	run -1 atomic-record --recover --sqlite x.db
+	[[ $output == *'others may write to the database, and not to'* ]]
+	[ ! -e secret/keys ]
+	# others' records go on
+	atomic-record -q --sqlite x.db --write f=../note
+	[ ! -e secret/keys ]
+	# a directory in which they may make files themselves
+	setfacl -m u:12345:rwx secret
+	atomic-record -q --recover --sqlite x.db
+	[ "$(cat secret/keys)" = 'a note' ]
+}
+
+@test "V5: a group's database beside the group's files is finished by each of its members" {
+	local dir=$BATS_TEST_TMPDIR/group
+
+	mkdir "$dir"
+	chgrp 12345 "$dir"
+	chmod 2775 "$dir"
+	cd "$dir"
+	umask 002
+	cp ../note ../line .
+	# SQLite looks for the database by its whole path
+	local above=$BATS_TEST_TMPDIR/below
+	while [[ $above == */holdfast-tests.*/* ]]; do
+		above=${above%/*}
+		chmod a+x "$above"
+	done
+	sqlite3 x.db 'CREATE TABLE t(i)'
+	chmod 664 x.db
+	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite x.db \
+		--append ledger=line
+	[ "$(stat -c '%a %g' x.db)" = '664 12345' ]
+	cp -r "$HF_BIN/atomic-record" .
+	run -0 setpriv --reuid 23456 --regid 12345 --clear-groups \
+		./atomic-record --recover --sqlite x.db
+	[ "$(cat ledger)" = 'a line' ]
+}
+
+@test "V5: a sticky directory lets every user put a journal beside the database" {
+	mkdir ../sticky ../own
+	chmod 1777 ../sticky
+	cd ../sticky
+	sqlite-run x.db 'CREATE TABLE t(i)'
+	HOLDFAST_FAULT='linkat#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite x.db \
+		--write ../own/f=../note
+	run -1 atomic-record --recover --sqlite x.db
+	[ ! -e ../own/f ]
+	chmod 755 .
+	atomic-record -q --recover --sqlite x.db
+	[ "$(cat ../own/f)" = 'a note' ]
+}
+
+@test "V5: a mode that was planted in an intent brings no setuid" {
+	atomic-record -q --sqlite "$db" --write ../g=../note
+	HOLDFAST_FAULT='linkat#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
+		--write ../f=../note
+	sqlite3 "$db" "UPDATE holdfast_intent_file SET mode = 2541" # 04755
+	atomic-record -q --recover --sqlite "$db"
+	[ "$(stat -c %a ../f)" = 755 ]
+}
+
+@test "a trigger that keeps the intent is named, and keeps nobody waiting" {
+	atomic-record -q --sqlite "$db" --write ../f=../note
+	sqlite3 "$db" 'CREATE TRIGGER keep BEFORE DELETE ON holdfast_intent
+		BEGIN SELECT raise(ignore); END'
+	run -76 timeout 20 atomic-record -w 1s --sqlite "$db" --write ../f=../note
+	[[ $output == *'it stays'*'trigger'* ]]
+	run -76 timeout 20 atomic-record -w 1s --sqlite "$db" --write ../f=../note
+	[[ $output == *'is left unfinished'*'it stays'* ]]
+	sqlite3 "$db" 'DROP TRIGGER keep'
+	atomic-record -q --recover --sqlite "$db"
+	[ "$(intents)" = 0 ]
+}
+
+@test "a trigger that makes a new intent of each one does not go on for ever" {
+	atomic-record -q --sqlite "$db" --write ../f=../note
+	HOLDFAST_FAULT='linkat#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
+		--write ../g=../note
+	sqlite3 "$db" "CREATE TRIGGER again AFTER DELETE ON holdfast_intent BEGIN
+		INSERT INTO holdfast_intent(id, version, created, uid, author_time, author_offset,
+			committer_time, committer_offset)
+		VALUES (lower(hex(randomblob(16))), 1, 0, 0, 0, 0, 0, 0); END"
+	run -75 timeout 30 atomic-record -w 1s --recover --sqlite "$db"
+	[ "$(cat ../g)" = 'a note' ]
+}
+
+@test "records of several repositories are told of, and finished, under sanitizers" {
+	local r
+
+	for r in r1 r2 r3; do
+		git init -q -b main "../$r"
+		git -C "../$r" -c user.name=N -c user.email=n@x commit -q --allow-empty -m first
+		git -C "../$r" config user.name N
+		git -C "../$r" config user.email n@x
+		HOLDFAST_FAULT='renameat2#3:kill' run -137 "$HF_FAULT_BIN/atomic-record" \
+			--sqlite "$db" --git "../$r" -m m --append "../$r/f=../note"
+	done
+	[ "$(intents)" = 3 ]
+	run -1 "$HF_ASAN_BIN/atomic-record" --recover --sqlite "$db" --git .
+	[ "$(grep -c 'is left unfinished' <<<"$output")" = 3 ]
+	run -0 "$HF_ASAN_BIN/atomic-record" --sqlite "$db" --git ../r1 -m m --append ../r1/f=../note
+	[ "$(grep -c 'is left unfinished' <<<"$output")" = 2 ]
+	[ "$(grep -c 'is finished' <<<"$output")" = 1 ]
+	run -0 "$HF_ASAN_BIN/atomic-record" --recover --sqlite "$db"
+	[ "$(intents)" = 0 ]
+	for r in r1 r2 r3; do [ -z "$(git -C "../$r" status --porcelain)" ]; done
+}

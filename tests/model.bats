@@ -159,8 +159,22 @@ stands_still() {
 	fails append -DPREPARED_LATE
 }
 
-@test "append: found, if the temporary name goes before ABANDONED is marked" {
-	fails append -DUNLINK_FIRST
+@test "append: beside a process that replaces the file, too, which settles first" {
+	holds append -DUPDATE -DN=2
+	holds append -DUPDATE -DN=2 -DIN_PLACE=0
+}
+
+@test "append: found, if that process does not settle" {
+	fails append -DUPDATE -DN=2 -DONLY_LOCKS
+	fails append -DUPDATE -DN=2 -DONLY_LOCKS -DIN_PLACE=0
+}
+
+@test "append: found, if an owner judges a dead leader's work by the state that it saw before" {
+	fails append -DLOOK_ONCE
+}
+
+@test "append: found, if the leader's mark is taken after CLOSED is marked" {
+	fails append -DLATE_MARK
 }
 
 @test "append: found, if the next leader does not settle" {

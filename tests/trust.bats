@@ -82,7 +82,8 @@ forged_spool() {
 	run --separate-stderr atomic-append --each-line d/log <<<$'a\nb'
 	[ "$status" = 0 ]
 	[ "$(cat d/log)" = $'old\na\nb' ]
-	[ "$(grep -c "ignoring '.holdfast.log.spool' beside 'd/log', of user $EVE: " <<<"$stderr")" = 1 ]
+	[ "$(grep -c "^atomic-append: ignoring '.holdfast.log.spool' beside 'd/log', of user $EVE" \
+		<<<"$stderr")" = 1 ]
 	run --separate-stderr atomic-append -q -t c d/log
 	[ -z "$stderr" ]
 }
@@ -175,7 +176,7 @@ planted() {
 	[ ! -s said ] || grep -q "ignoring '.holdfast.log.$what' beside" said
 }
 
-@test "no FIFO, link, directory, locked or damaged file under a side file's name changes an outcome" {
+@test "no FIFO, link, directory, locked or damaged file of another user changes an outcome" {
 	local made what
 	for made in locked fifo directory link damaged; do
 		for what in spool batch append tmp; do
@@ -205,8 +206,8 @@ planted() {
 			rm -rf d
 			sticky 600
 			as $EVE mkfifo d/.holdfast.log.$what
-			HOLDFAST_FAULT=$n:kill "$HF_FAULT_BIN/atomic-append" -q --in-place d/log <big \
-				2>/dev/null && break
+			HOLDFAST_FAULT=$n:kill "$HF_FAULT_BIN/atomic-append" -q --in-place d/log \
+				<big 2>/dev/null && break
 			atomic-append -q -t next d/log
 			[ "$(grep -v xx d/log)" = $'old\nnext' ]
 			[ "$(grep -c xx d/log)" -lt 2 ]
@@ -238,7 +239,8 @@ exchanged_link() {
 	as $EVE ln -s private/config d/out
 	(
 		cd d || return
-		HOLDFAST_FAULT_LOG=../calls HOLDFAST_FAULT= "$HF_FAULT_BIN/atomic-write" out </dev/null
+		HOLDFAST_FAULT_LOG=../calls HOLDFAST_FAULT= "$HF_FAULT_BIN/atomic-write" out \
+			</dev/null
 	) 2>/dev/null || :
 	n=$(grep -n readlinkat calls | head -1 | cut -d : -f 1)
 	rm calls
@@ -367,7 +369,8 @@ taken() {
 	for mode in '' --in-place; do
 		taken "$([ -n "$mode" ] && echo fdatasync || echo fsync)#1" 0.5 $mode
 		ends_with 79 "$waiter"
-		grep -q "cannot tell whether 'd/log' has the record: it was taken by PID $leader " said
+		grep -q "cannot tell whether 'd/log' has the record: it was taken by PID $leader " \
+			said
 		grep -q 'which is stopped' said
 		kill -CONT "$leader"
 		wait "$leader"
@@ -471,7 +474,8 @@ group_lost() {
 	echo secret >d/log
 	chown $EVE:4 d/log
 	chmod "$mode" d/log
-	as $EVE env HOLDFAST_WITHOUT="$without" "${bin:-$HF_BIN}/atomic-append" -t new d/log || return
+	as $EVE env HOLDFAST_WITHOUT="$without" "${bin:-$HF_BIN}/atomic-append" -t new d/log ||
+		return
 	[ "$(stat -c '%a %u %g' d/log)" = "$wanted $EVE $EVE" ]
 }
 lost_0640() { bin=${without:+$HF_FAULT_BIN} group_lost 640 600; }
@@ -493,8 +497,9 @@ lost_0640() { bin=${without:+$HF_FAULT_BIN} group_lost 640 600; }
 	setfacl -m u:$BOB:r d/log
 	cd d
 	as $EVE "$HF_BIN/atomic-append" -t new log
-	[ "$(getfacl -cn log | grep -v '^$')" = "$(printf '%s\n' user::rw- "user:$BOB:r--" group::--- \
-		mask::rw- other::---)" ]
+	[ "$(getfacl -cn log | grep -v '^$')" = "$(
+		printf '%s\n' user::rw- "user:$BOB:r--" group::--- mask::rw- other::---
+	)" ]
 	as $BOB cat log
 	run setpriv --reuid 41003 --regid $EVE --clear-groups cat log
 	[ "$status" != 0 ]

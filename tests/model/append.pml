@@ -8,11 +8,12 @@
  * first may be killed at any step, or fail. The second may lose its patience; who is told that
  * nothing was done may begin again with the same record. All replace the target, but for the one
  * that -DIN_PLACE=WHO names: it writes behind the target's end. At the end comes one more, whom
- * nothing befalls. With -DUPDATE another process replaces the target by a copy once, as atomic-update
- * does: under the target's lock, after it has settled what a dead leader left.
+ * nothing befalls. With -DUPDATE another process replaces the target by a copy once, as
+ * atomic-update does: under the target's lock, after it has settled what a dead leader left.
  *
  * A file is what it holds, as a set of records, and who has it locked. What nobody has open and no
- * name leads to is used again, as another file of the same number. The directory has four names, of which the target's alone must be
+ * name leads to is used again, as another file of the same number. The directory has four names,
+ * of which the target's alone must be
  * durable. Every atomic step is one system call, or several of which no other process sees the
  * parts. "Soon" is a lock that is tried for a while: that may fail whenever somebody has it.
  *
@@ -23,13 +24,12 @@
  *	- nobody waits for ever: all that were not killed are told, and no lock is left over.
  *
  * Errors to be found: -DDONE_FIRST (DONE is marked before the rename), -DNO_SYNC (or before the
- * directory is synced), -DPREPARED_LATE (PREPARED is marked after the rename), -DUNLINK_FIRST (who
- * fails takes the temporary name away before it marks ABANDONED), -DNO_SETTLE (a dead leader's
- * batch is thrown away without a look), -DJUST_GIVE_UP (an owner gives up without withdrawing),
- * -DCLOSED_LATE (owners are looked for before CLOSED is marked), -DNO_JUDGE (they are not looked
+ * directory is synced), -DPREPARED_LATE (PREPARED is marked after the rename), -DNO_SETTLE (a dead
+ * leader's batch is thrown away without a look), -DJUST_GIVE_UP (an owner gives up without
+ * withdrawing), -DCLOSED_LATE (owners are looked for before CLOSED is marked), -DNO_JUDGE (they are not looked
  * for), -DLOOK_ONCE (an owner that sees no leader's mark does not look at the state again),
- * -DLATE_MARK (the leader's mark is taken after CLOSED is marked), -DUPDATE -DONLY_LOCKS (the process
- * that replaces the target does not settle).
+ * -DLATE_MARK (the leader's mark is taken after CLOSED is marked), -DUPDATE -DONLY_LOCKS (the
+ * process that replaces the target does not settle).
  */
 
 #ifndef N
@@ -69,7 +69,7 @@ byte in[FILES];	   /* records in the batch */
 byte place[FILES]; /* WRITING, PREPARED: the target as it was */
 byte fresh[FILES]; /* PREPARED: the new file */
 byte sflk[FILES];
-byte leaderer[FILES]; /* who has the leader's mark */
+byte leader[FILES]; /* who has the leader's mark */
 
 /* what each appender has open */
 byte target[ALL + 1], new[ALL + 1], ticket[ALL + 1], work[ALL + 1]; /* the last: -DUPDATE's */
@@ -237,14 +237,18 @@ inline mark(what)
 	fi
 }
 
-/* Under the target's lock. Only a program that does not settle makes a target that is neither of the
- * two that a dead leader's batch names. */
+/* Under the target's lock. Only a program that does not settle makes a target that is neither of
+ * the two that a dead leader's batch names. */
 inline settle_batch()
 {
 	if
 	:: atomic { batch == NONE -> assert(tmp == NONE) }
 	:: atomic { batch != NONE -> work[me] = batch };
-		atomic { leader[work[me]] == FREE -> assert(batch == work[me]); leader[work[me]] = me };
+		atomic {
+			leader[work[me]] == FREE ->
+				assert(batch == work[me]);
+				leader[work[me]] = me
+		};
 #ifdef NO_SETTLE
 		atomic { mark(ABANDONED) };
 #else
@@ -482,13 +486,8 @@ in_place:
 
 fail:
 	failed = true;
-#ifdef UNLINK_FIRST
-	atomic { tmp = NONE; victim = NONE };
-	atomic { mark(ABANDONED) };
-#else
 	atomic { mark(ABANDONED) };
 	tmp = NONE;
-#endif
 
 leave_batch:
 	/* told: the name goes, then the lock */
@@ -570,7 +569,7 @@ look:
 		fi;
 		if
 		:: seen == DONE && !(in[ticket[me]] & BIT(me)) -> seen = ABANDONED; goto told
-		:: seen == DONE || seen == ABANDONED -> goto told
+		:: seen == ABANDONED || (seen == DONE && (in[ticket[me]] & BIT(me))) -> goto told
 		:: seen == OPEN && phase == LATE -> goto take_back
 		:: seen == OPEN -> goto looked
 		:: else
@@ -618,7 +617,8 @@ take_back:
 		:: state[ticket[me]] == OPEN ->
 			/* the last to withdraw removes it */
 			if
-			:: owned[ticket[me]] == 0 && sflk[ticket[me]] == FREE && spool == ticket[me] ->
+			:: owned[ticket[me]] == 0 && sflk[ticket[me]] == FREE &&
+				spool == ticket[me] ->
 				state[ticket[me]] = ABANDONED; spool = NONE
 			:: else
 			fi;
@@ -708,7 +708,9 @@ init {
 		od;
 		i = 0;
 		do
-		:: i <= ALL -> target[i] = NONE; new[i] = NONE; ticket[i] = NONE; work[i] = NONE; i++
+		:: i <= ALL ->
+			target[i] = NONE; new[i] = NONE; ticket[i] = NONE; work[i] = NONE;
+			i++
 		:: else -> break
 		od;
 		i = 0;

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: ISC
 """Make a file that looks like a spool or batch of holdfast's (lib/spool_file.h).
 
-forge.py [-u USER] [-t TARGET] [-f FRESH] [-n NAME] [-o OFFSET] [-m MODE] [-d] PATH STATE [RECORD...]
+forge.py [-u USER] [-t TARGET] [-f FRESH] [-n NAME] [-o OFFSET] [-m MODE] [-d]
+         PATH STATE [RECORD...]
 
 TARGET, by default the file that PATH is beside, gives the identity and NAME its name. -d damages
-the frames. It is made as USER, by number. The records have their owners' marks, and the file its maker, for as
-long as standard input is open.
+the frames. It is made as USER, by number. The records have their owners' marks, and the file its
+maker, for as long as standard input is open.
 """
 import argparse
 import ctypes

@@ -285,8 +285,8 @@ static const char *judge_ends(const struct group *g)
 
 	for (unsigned int i = 0; i < g->count; i++) {
 		const struct rig_run *r = &g->run[i];
-		bool busy = g->may_be_busy && r->end == RIG_EXITED &&
-			    (r->code == 75 || r->code == 79);
+		bool busy =
+			g->may_be_busy && r->end == RIG_EXITED && (r->code == 75 || r->code == 79);
 		bool unsure = r->code == 76 && victim->code == 76;
 
 		if (r != victim && r->code != 0 && !busy && !unsure)

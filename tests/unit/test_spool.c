@@ -33,7 +33,9 @@ static struct hf_ticket publish(const char *text)
 	struct hf_record record = {.data = text, .size = strlen(text), .fd = -1};
 	struct hf_ticket ticket;
 
-	assert_status(HF_OK, hf_spool_publish(&target, HF_TRUST_NAMED, &target_st, &record, &ticket), NULL);
+	assert_status(HF_OK,
+		      hf_spool_publish(&target, HF_TRUST_NAMED, &target_st, &record, &ticket),
+		      NULL);
 	return ticket;
 }
 
@@ -183,7 +185,8 @@ static void a_leader_that_dies_before_marking_has_done_nothing(void **state)
 	close(batch.fd);
 	assert_int_equal(look(&a, &status), HF_TICKET_ABANDONED);
 	/* what it left is found, and stands in the way of a second batch */
-	assert_status(HF_OK, hf_batch_make(&target, HF_TRUST_NAMED, &target_st, &again, NULL), NULL);
+	assert_status(HF_OK, hf_batch_make(&target, HF_TRUST_NAMED, &target_st, &again, NULL),
+		      NULL);
 	assert_status(HF_BUSY, hf_batch_enter(&target, HF_TRUST_NAMED, &again, NULL), NULL);
 	hf_batch_finish(&target, &again);
 	assert_status(HF_OK, open_batch(&again), NULL);
@@ -305,7 +308,9 @@ static void a_large_record_is_not_handed_over(void **state)
 	struct hf_ticket ticket;
 
 	(void)state;
-	assert_status(HF_NO, hf_spool_publish(&target, HF_TRUST_NAMED, &target_st, &record, &ticket), NULL);
+	assert_status(HF_NO,
+		      hf_spool_publish(&target, HF_TRUST_NAMED, &target_st, &record, &ticket),
+		      NULL);
 	assert_int_equal(ticket.fd, -1);
 	assert_false(is_there(".holdfast.f.spool"));
 }
@@ -332,7 +337,9 @@ static void a_link_in_its_place_is_not_followed(void **state)
 	(void)state;
 	put_file("precious", "precious\n");
 	assert_int_equal(symlink("precious", ".holdfast.f.spool"), 0);
-	assert_status(HF_NO, hf_spool_publish(&target, HF_TRUST_NAMED, &target_st, &record, &ticket), NULL);
+	assert_status(HF_NO,
+		      hf_spool_publish(&target, HF_TRUST_NAMED, &target_st, &record, &ticket),
+		      NULL);
 	assert_file("precious", "precious\n");
 }
 
