@@ -396,13 +396,15 @@ inodes() { stat -c %i "$1" ".holdfast.$1.queue" 2>/dev/null | paste -sd '|'; }
 	wait
 }
 
-@test "what is in the way of a takeover is named" {
+@test "a file in the way of a takeover is reported and left, and another name is used" {
 	ln -s nowhere .holdfast.D.dot
 	dead_pid >D
-	run -71 lock-run -n --dotlock D true
-	[[ $output == *"'.holdfast.D.dot' beside it is in the way: remove it" ]]
+	run -0 lock-run -n --dotlock D test -e D
+	[[ $output == *"ignoring '.holdfast.D.dot' beside 'D', "*': it is not a regular file' ]]
+	[ -L .holdfast.D.dot ]
+	[ ! -e D ]
 	rm .holdfast.D.dot
-	lock-run -n --dotlock D true
+	no_litter
 }
 
 @test "those who wait, in the order in which they came, whoever held it before" {
