@@ -9,7 +9,7 @@ enum { MOST_SHOWN = 10, MOST_TEXTS = 1 << 20 };
 
 struct rig_bytes ledger_line(unsigned int number)
 {
-	static const size_t sizes[] = {40, 1000, 100000};
+	static const size_t sizes[] = {40, 1000, 200000};
 	size_t size = sizes[number % 3];
 	struct rig_bytes line = {malloc(size + 1), size};
 	int n;

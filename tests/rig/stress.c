@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: ISC */
 
 /*
- * stress -m WRITERS [-s SECONDS] [-n TEXTS] [-p PAUSE] [-k KILL] [-r ROTATE] [-c COPY]
- *	[-D DEATHS] [-B BATCHES] [-v] BINDIR
+ * stress -m WRITERS [-s SECONDS] [-n TEXTS [-x]] [-p PAUSE] [-k KILL] [-r ROTATE] [-c COPY]
+ *	[-D DEATHS] [-B BATCHES] BINDIR
  *
  * Writers of one file, which die of SIGKILL again and again, each acknowledged line exactly once.
  *
  * WRITERS has one letter for each writer: i, atomic-append --in-place; a, atomic-append; u,
  * atomic-update with a command that adds the line; w, atomic-write --if-match of what it read, with
  * the line added; r, g, atomic-record --append with a row, and with a commit. Each makes one
- * attempt after the other, with a pause of up to PAUSE ms before each. There are TEXTS different
- * lines only, so that no tool can know by the content whose line it is; with 0, each attempt has a
- * line of its own, so that the judge knows it.
+ * attempt after the other, with a pause of up to PAUSE ms before each. Which lines:
+ *
+ *	-n N		N different ones: no tool can know by the content whose line it is, nor can
+ *			the judge; it knows how many there must be at least, and at most
+ *	-n N -x		the same, but only half of the attempts, at random, may be killed, and they
+ *			have N other lines: the lines of the others must be there exactly
+ *	-n 0		each attempt has a line of its own: each must be there exactly
  *
  * Every ROTATE ms or so a process takes the file's lock and renames the file to f.N; every COPY ms
  * or so one takes the lock and replaces the file by a copy of it.
  *
- * The killer, every KILL ms or so, kills the process that holds the file's lock, or, each fourth
- * time, any. How it knows that the victim died while it held the lock: either it stops the victim
+ * The killer, every KILL ms or so, kills any writer, or the one that holds the file's lock, or, half
+ * of the times, an appender that leads a batch. How it knows that the victim died while it held the lock: either it stops the victim
  * first, and sees the lock among its descriptors; or it takes a copy of the locked descriptor
  * (pidfd_getfd), so that the lock stays when the victim has died, and a batch that is then beside
  * the file is the victim's, or one that the victim was to settle. It counts the second way only
@@ -55,12 +59,14 @@
 
 #include "stress.h"
 
-enum { PATIENCE_MS = 60000, LAST = 600000 };
+#define BATCH ".holdfast.f.batch"
+
+enum { PATIENCE_MS = 60000, AIM_MS = 200, LAST = 600000 };
 
 static struct writers all = {.texts = 3, .pause = 4};
-static unsigned int seconds = 5, kill_every = 20, rotate_every, copy_every;
+static unsigned int seconds = 5, kill_every = 8, rotate_every, copy_every;
 static unsigned int least_deaths, least_batches;
-static bool verbose, with_git;
+static bool with_git;
 static pid_t rotator, copier;
 
 /* What the killer has seen. */
@@ -210,7 +216,7 @@ static struct writer *holder(ino_t file)
 
 static void follow(void)
 {
-	if (left && inode_of(".holdfast.f.batch") != left) {
+	if (left && inode_of(BATCH) != left) {
 		settled++;
 		left = 0;
 	}
@@ -262,7 +268,7 @@ static void kill_stopped(struct writer *w, ino_t file)
 	held = info.si_code == CLD_STOPPED &&
 	       (lock_of(w->pid, file) >= 0 || lock_of(w->pid, inode_of("f")) >= 0);
 	if (held)
-		batch = inode_of(".holdfast.f.batch");
+		batch = inode_of(BATCH);
 	end_writer(w);
 	if (held)
 		count_death(batch);
@@ -293,7 +299,7 @@ static void kill_at_once(struct writer *w, ino_t file, bool in_write)
 		await_write(file);
 	end_writer(w);
 	if (copy >= 0 && lock_of(getpid(), file) >= 0 && inode_of("f") == file)
-		batch = inode_of(".holdfast.f.batch");
+		batch = inode_of(BATCH);
 	if (batch) {
 		tears += is_torn();
 		count_death(batch);
@@ -304,19 +310,50 @@ static void kill_at_once(struct writer *w, ino_t file, bool in_write)
 		close(process);
 }
 
-static void kill_one(void)
+/* Whom to kill next: any writer, the one with the lock, or an appender with a batch. */
+static enum aim { ANY, HOLDER, LEADER } aim;
+static long aimed; /* since when, rig_now_ms() */
+
+static void take_aim(void)
+{
+	aim = (enum aim)((unsigned int)random() % 4);
+	if (aim > LEADER)
+		aim = LEADER;
+	aimed = rig_now_ms();
+}
+
+/* The one that it is aimed at, now; NULL: there is none. */
+static struct writer *find_victim(ino_t file)
+{
+	struct writer *w;
+
+	if (aim == ANY)
+		w = &all.writer[(unsigned int)random() % all.count];
+	else
+		w = holder(file);
+	if (!w || w->pid == 0 || !w->mortal)
+		return NULL;
+	if (aim == LEADER && (!strchr("ia", w->kind) || !inode_of(BATCH)))
+		return NULL;
+	return w;
+}
+
+static bool kill_one(void)
 {
 	ino_t file = inode_of("f");
-	struct writer *w = random() % 4 ? holder(file) : NULL;
+	struct writer *w = find_victim(file);
 
-	if (!w)
-		w = &all.writer[(unsigned int)random() % all.count];
-	if (w->pid == 0)
-		return;
+	if (!w) {
+		if (rig_now_ms() > aimed + AIM_MS)
+			take_aim();
+		return false;
+	}
 	if (random() % 3 == 0)
 		kill_stopped(w, file);
 	else
 		kill_at_once(w, file, w->kind == 'i' && random() % 2);
+	take_aim();
+	return true;
 }
 
 /* Count those that have ended; wait for one for so long. */
@@ -367,10 +404,8 @@ static void play(void)
 		for (unsigned int i = 0; i < all.count; i++)
 			if (all.writer[i].pid == 0 && all.writer[i].due <= now)
 				writer_start(&all, &all.writer[i]);
-		if (kill_every && now >= next) {
-			kill_one();
+		if (kill_every && now >= next && kill_one())
 			next = rig_now_ms() + about(kill_every);
-		}
 		follow();
 		reap(1);
 	}
@@ -469,9 +504,13 @@ static int report(const char *mixture, unsigned int rotated)
 	       "%u died with the lock, %u in a write; %u batches left by the dead, %u settled; %u "
 	       "lines, of these "
 	       "%u lines and %u records of the killed; %u files, %u torn ends; %u wrong\n",
-	       mixture, all.texts ? "equal" : "own", seconds, all.attempts, all.done, all.unsure,
-	       all.refused, all.unknown, all.killed, deaths, tears, batches, settled, l->lines,
-	       l->late, l->late_rows, rotated + 1, l->torn, l->wrong);
+	       mixture,
+	       all.apart   ? "apart"
+	       : all.texts ? "equal"
+			   : "own",
+	       seconds, all.attempts, all.done, all.unsure, all.refused, all.unknown, all.killed,
+	       deaths, tears, batches, settled, l->lines, l->late, l->late_rows, rotated + 1,
+	       l->torn, l->wrong);
 	if (l->wrong == 0 && (deaths < least_deaths || settled < least_batches)) {
 		printf("this run does not count: %u deaths with the lock and %u settled batches "
 		       "are "
@@ -484,8 +523,9 @@ static int report(const char *mixture, unsigned int rotated)
 
 static _Noreturn void usage(void)
 {
-	puts("usage: stress -m WRITERS [-s SECONDS] [-n TEXTS] [-p PAUSE] [-k KILL] [-r ROTATE] "
-	     "[-c COPY] [-D DEATHS] [-B BATCHES] [-v] BINDIR");
+	puts("usage: stress -m WRITERS [-s SECONDS] [-n TEXTS [-x]] [-p PAUSE] [-k KILL] [-r "
+	     "ROTATE] "
+	     "[-c COPY] [-D DEATHS] [-B BATCHES] BINDIR");
 	exit(64);
 }
 
@@ -507,7 +547,7 @@ int main(int argc, char **argv)
 
 	rig_init();
 	srandom((unsigned int)(rig_now_ms() ^ getpid()));
-	while ((option = getopt(argc, argv, "m:s:n:p:k:r:c:D:B:v")) != -1) {
+	while ((option = getopt(argc, argv, "m:s:n:xp:k:r:c:D:B:")) != -1) {
 		unsigned int value = optarg ? (unsigned int)atoi(optarg) : 0;
 
 		switch (option) {
@@ -519,6 +559,9 @@ int main(int argc, char **argv)
 			break;
 		case 'n':
 			all.texts = value;
+			break;
+		case 'x':
+			all.apart = true;
 			break;
 		case 'p':
 			all.pause = value;
@@ -537,9 +580,6 @@ int main(int argc, char **argv)
 			break;
 		case 'B':
 			least_batches = value;
-			break;
-		case 'v':
-			verbose = true;
 			break;
 		default:
 			usage();

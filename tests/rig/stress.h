@@ -18,7 +18,7 @@
 #include "rig.h"
 
 /*
- * Texts. A text is one line, known by its number: "line NUMBER letters…", of 40, 1000 or 100000
+ * Texts. A text is one line, known by its number: "line NUMBER letters…", of 40, 1000 or 200000
  * bytes. So a whole line is told from a part of one, and from two that run into each other.
  */
 
@@ -71,13 +71,15 @@ struct writer {
 	unsigned int place;
 	pid_t pid; /* 0: none runs */
 	unsigned int number;
-	long due; /* when the next attempt begins, rig_now_ms() */
+	bool mortal; /* this attempt may be killed */
+	long due;    /* when the next attempt begins, rig_now_ms() */
 };
 
 struct writers {
 	const char *bin; /* the directory of the tools */
 	struct ledger ledger;
 	unsigned int texts; /* so many different ones; 0: each attempt has its own */
+	bool apart;	    /* attempts that may be killed, half of them all, have others */
 	unsigned int pause; /* before an attempt, at most so many milliseconds */
 	unsigned int count;
 	struct writer writer[WRITERS_MAX];

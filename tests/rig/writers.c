@@ -99,7 +99,10 @@ void writer_start(struct writers *all, struct writer *w)
 	struct rig_bytes line;
 	char source[32];
 
+	w->mortal = !all->apart || random() % 2;
 	w->number = all->texts ? (unsigned int)random() % all->texts : all->attempts;
+	if (all->apart && w->mortal)
+		w->number += all->texts;
 	all->attempts++;
 	line = ledger_line(w->number);
 	snprintf(source, sizeof(source), "src/%u", w->place);
@@ -156,6 +159,7 @@ int writers_run(const struct writers *all, const char *const argv[], const char 
 	if (pid == 0) {
 		dup2(open(input ? input : "/dev/null", O_RDONLY), 0);
 		dup2(out, 1);
+		dup2(open("said", O_WRONLY | O_APPEND | O_CREAT, 0644), 2);
 		become(all->bin, argv[0], argv + 1);
 	}
 	if (waitpid(pid, &status, 0) != pid || fstat(out, &st) < 0)
