@@ -14,12 +14,11 @@ load rig/rig
 load rig/common
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	export GIT_CONFIG_NOSYSTEM=1
 	git config --global user.name n
 	git config --global user.email n@example.org
 	git config --global init.defaultBranch main
-	tools=$HF_BIN
 }
 
 # Print a line of a table, and show it while the tests run, too.
@@ -50,7 +49,6 @@ stress() {
 }
 
 @test "appends in place" {
-	stress -m iiiiiiii
 	stress -m iiiiiiii -r 300
 }
 
@@ -84,7 +82,7 @@ stress() {
 }
 
 @test "with the settling left out, the same run shows lines that are wrong" {
-	HOLDFAST_WITHOUT=settle run "$HF_RIG/stress" -m iiiaauuu -s "${EVERY:+2}8" -r 300 -n 0 \
+	HOLDFAST_WITHOUT=settle run "$HF_RIG/stress" -m iiiaauuu -s "${EVERY:+2}5" -r 300 -n 0 \
 		"$HF_FAULT_BIN"
 	row "$output"
 	[ "$status" = 1 ]
@@ -94,31 +92,27 @@ stress() {
 # -------------------------------------------------------------------------------------------------
 # Recorders
 
-# recorders N WITH_GIT SAME: that many at once, at a ledger that is absent: all succeed, and every
-# line is there.
-recorders() {
-	local i n=$1 same=$3 git=()
+# recorders N GIT EQUAL: that many at once, at a ledger that is absent, with Git or not, of equal
+# lines or not: all succeed, and every line is there.
+recorders() (
+	local i n=$1 git=()
 
 	rm -rf r
 	mkdir r
-	cd r
+	cd r || return
 	if [ "$2" = git ]; then
 		git init -q .
 		git=(--git . -m record)
 	fi
 	for ((i = 1; i <= n; i++)); do
-		echo "line $((same ? 0 : i))" >"../line.$i"
-		{
-			status=0
-			"$tools/atomic-record" -q -w 60 --sqlite db "${git[@]}" --append "led=../line.$i" \
-				2>>../said || status=$?
-			echo $status >"../status.$i"
-		} 3>&- &
+		echo "line $([ "$3" = equal ] || echo "$i")" >"../line.$i"
+		record "$i" "${git[@]}" 3>&- &
 	done
 	wait
-	cat ../said
-	[ "$(for ((i = 1; i <= n; i++)); do cat "../status.$i"; done | sort -u)" = 0 ]
-	for ((i = 1; i <= n; i++)); do cat "../line.$i"; done | sort | diff - <(sort led)
+	cat said ../line.* >&2
+	[ "$(sort -u status.*)" = 0 ]
+	[ "$(cat status.* | wc -l)" = "$n" ]
+	cat ../line.* | sort | diff - <(sort led)
 	[ -z "$(atomic-record --recover --dry-run --json --sqlite db)" ]
 	if [ "$2" = git ]; then
 		[ "$(git rev-list --count HEAD)" = "$n" ]
@@ -126,20 +120,25 @@ recorders() {
 		[ -z "$(git status --porcelain led)" ]
 	fi
 	no_litter
-	cd ..
-	: >said
+)
+record() {
+	local status=0
+
+	atomic-record -q -w 60 --sqlite db --append "led=../line.$1" "${@:2}" 2>>said || status=$?
+	echo $status >"status.$1"
 }
 
 @test "recorders at an absent ledger: all succeed, every line is there" {
-	local n git same round rounds=${EVERY:+20}
-	: >said
+	local n git lines round rounds=1
+	[ -z "${EVERY-}" ] || rounds=20
 	for n in 8 20; do
 		for git in git none; do
-			for same in 1 0; do
-				for ((round = 0; round < ${rounds:-1}; round++)); do
-					recorders "$n" "$git" "$same"
+			for lines in equal different; do
+				for ((round = 1; round <= rounds; round++)); do
+					rm -f line.*
+					recorders "$n" "$git" "$lines"
 				done
-				row "$n recorders, Git: $git, equal lines: $same: $round rounds, all 0"
+				row "$n recorders, Git: $git, $lines lines: $rounds rounds"
 			done
 		done
 	done
@@ -162,18 +161,18 @@ once() {
 }
 
 @test "a leader is killed at each call, and another program comes before the appenders that wait" {
-	once 2 leader
+	once 3 leader
 }
 
 @test "a leader is killed, and the file changes before an appender that waited looks again" {
-	once 5 waiter
+	once 9 waiter
 }
 
 @test "a recorder is killed at each call, and the file changes before recovery" {
-	once 2 record
+	once 3 record
 }
 
 @test "with the settling left out, the loops show lines that are wrong" {
-	HOLDFAST_WITHOUT=settle run -1 once 4 leader
+	HOLDFAST_WITHOUT=settle run -1 once 5 leader
 	[[ $output == *WRONG* ]]
 }

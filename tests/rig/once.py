@@ -7,20 +7,20 @@ Each acknowledged line exactly once, when a process is killed at a known call of
 it left:
 
     leader      A leader of appends stops once it has the file's lock. Another program comes to wait
-                for the lock, then two appenders come, who hand their lines over. The leader goes on,
+                for the lock, then two appenders, which hand their lines over. The leader goes on
                 and is killed at a call; for each call.
     waiter      The same, with one appender that waits, which stops at a call; for each pair of
                 calls. The other program runs when the leader is dead and the appender has stopped.
     record      A recorder is killed at a call; for each call. The other program runs; then the
                 record is recovered.
-    -e K/N      only every N-th round, from the K-th on: a sample; of those of "waiter", few where the
-                leader died before its line was there
+    -e K/N      only every N-th round, from the K-th on: a sample; of those of "waiter", few where
+                the leader died before its line was there
     -v          tell of every round
 
 The other program is one of these; all of them take the file's lock:
 
-    update      atomic-update, which changes the first line; "updates", again and again, until the new
-                file has the number of the inode that the file was at first
+    update      atomic-update, which changes the first line; "updates", again and again, until the
+                new file has the number of the inode that the file was at first
     write       atomic-write --if-match of what the file was at first
     append      atomic-append of a line that is equal to that of the record, or of the appenders
     record      atomic-record
@@ -284,12 +284,12 @@ class Loop:
             process.kill()
         raise Wrong("the lock is never held")
 
-    def log_of(self, play):
+    def log_of(self, play, *words):
         """The calls that a process makes, undisturbed, in order."""
         if os.path.exists(self.scene.log):
             os.unlink(self.scene.log)
         self.scene.fresh()
-        play(self.scene.log)
+        play(self.scene.log, *words)
         with open(self.scene.log, encoding="ascii") as file:
             return [line.split()[1] for line in file]
 
@@ -325,13 +325,16 @@ class Loop:
     def waiter(self):
         for options in (["--in-place"], []):
             held = self.held_at(options)
-            calls = len(self.log_of(lambda log: self.scene.append(options, "LEADER", log=log).end()))
-            waits = len(self.log_of(lambda log: self.wait(options, held, log)))
+            calls = len(self.log_of(self.append_alone, options))
+            waits = len(self.log_of(self.append_second, options, held))
             for name in ("updates", "write", "append", "record", "rotate", "copy"):
                 if name != "copy" or not options:
                     self.waiter_and(options, held, calls, waits, name)
 
-    def wait(self, options, held, log):
+    def append_alone(self, log, options):
+        self.scene.append(options, "LEADER", log=log).end()
+
+    def append_second(self, log, options, held):
         self.scene.append(options, "LEADER", fault=f"{held}:stop").rest()
         waiter = self.scene.append(options, "WAITER", log=log)
         waiter.rest(waiter.waits)

@@ -20,14 +20,14 @@
  * Every ROTATE ms or so a process takes the file's lock and renames the file to f.N; every COPY ms
  * or so one takes the lock and replaces the file by a copy of it.
  *
- * The killer, every KILL ms or so, kills any writer, or the one that holds the file's lock, or, half
- * of the times, an appender that leads a batch. How it knows that the victim died while it held the lock: either it stops the victim
- * first, and sees the lock among its descriptors; or it takes a copy of the locked descriptor
- * (pidfd_getfd), so that the lock stays when the victim has died, and a batch that is then beside
- * the file is the victim's, or one that the victim was to settle. It counts the second way only
- * where there is a batch, since a victim could have closed its descriptor in between. The second
- * way is needed: a process that stops first never dies in the middle of a write(2). Half of those
- * that write in place are killed as soon as the file grows.
+ * The killer, every KILL ms or so, kills any writer, or the one that holds the file's lock, or,
+ * half of the times, an appender that leads a batch. How it knows that the victim died while it
+ * held the lock: either it stops the victim first, and sees the lock among its descriptors; or it
+ * takes a copy of the locked descriptor (pidfd_getfd), so that the lock stays when the victim has
+ * died, and a batch that is then beside the file is the victim's, or one that the victim was to
+ * settle. It counts the second way only where there is a batch, since a victim could have closed
+ * its descriptor in between. The second way is needed: a process that stops first never dies in the
+ * middle of a write(2). Half of those that write in place are killed as soon as the file grows.
  *
  * Each batch that a dead leader left is followed until its name is gone: settled.
  *
