@@ -97,12 +97,12 @@ BENCHES = pair add
 FUZZERS = parsers
 BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
 	lock-retry lock-dot lock-break lock-status lock-keeper lock-circle lock-sqlite lock-git \
-	model \
+	model once \
 	sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease sqlite-queue \
 	shell hooks hooks-commit \
 	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper \
 	faults-stores bad-input fuzz strace \
-	powercut man completion demo house install atomic-record faults-record once
+	powercut man completion demo house install atomic-record faults-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)
