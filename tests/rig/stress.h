@@ -28,7 +28,7 @@ struct rig_bytes ledger_line(unsigned int number);
 /* What is known of the attempts to add one text. Those by atomic-record are counted apart, since
  * the database tells how many of them were committed. */
 struct ledger_text {
-	unsigned int done, maybe;	    /* acknowledged; killed, or "not known" (79) */
+	unsigned int done, maybe;	    /* acknowledged; killed, or not known (79) */
 	unsigned int rows_done, rows_maybe; /* the same, by atomic-record */
 	unsigned int lines, rows;	    /* found in all files; in the database */
 };
