@@ -94,13 +94,13 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_apart git_o
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 
-RIGS = faultloop powercut groupfault
-RIG_ROOMS = rig judge disk group
+RIGS = faultloop powercut groupfault stress
+RIG_ROOMS = rig judge disk group ledger writers
 BENCHES = pair add
 FUZZERS = parsers
 BATS_TESTS = atomic-write atomic-append atomic-update trust lock-run lock-sets lock-signals flock \
 	lock-retry lock-dot lock-break lock-status lock-keeper lock-circle lock-sqlite lock-git \
-	model \
+	model once \
 	sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease sqlite-queue \
 	shell hooks hooks-commit \
 	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper \
@@ -301,7 +301,7 @@ $(BUILD)/unit/%: $(BUILD)/pic/tests/unit/%.o $(ALL_LIBS)
 
 $(BUILD)/rig/%: $(BUILD)/pic/tests/rig/%.o $(RIG_OBJS)
 	$(MAKING) LINK
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(BSD_LIBS)
 
 # Small and static: a command starts with the peak memory of who started it. With the C library of
 # the tools: what is run under a lock on both sides shall not hide what the locks cost.
