@@ -14,7 +14,7 @@
 #	make distro	both commands in a fresh Debian: SUITE=trixie QUICK=1 ORDINARY=1 MIRROR=
 #	make fault	the tools with the fault table of lib/sys.h, into build/fault/
 #	make asan	the same under sanitizers, and the unit tests, into build/asan/
-#	make fuzz	feed the parsers for FUZZ_SECONDS=60
+#	make fuzz	feed what is read from disk, each format for FUZZ_SECONDS=60
 #	make mutants	change lib/ at N=60 random places (SEED=), and see which the tests notice
 #	make clean
 #
@@ -97,21 +97,21 @@ UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 RIGS = faultloop powercut groupfault stress
 RIG_ROOMS = rig judge disk group ledger writers
 BENCHES = pair add
-FUZZERS = parsers
+FUZZERS = parsers spool intent index notes stats
 BATS_TESTS = atomic-write atomic-append atomic-update trust lock-run lock-sets lock-signals flock \
 	lock-retry lock-dot lock-break lock-status lock-keeper lock-circle lock-sqlite lock-git \
 	model once \
 	sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease sqlite-queue \
 	shell hooks hooks-commit \
 	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper \
-	faults-stores trust-db bad-input fuzz strace \
+	faults-stores trust-db bad-input fuzz hostile strace \
 	powercut man completion demo house install build atomic-record record-appends \
 	record-beside faults-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)
 DOCS = architecture messages recording-pipelines from-flock-and-sponge from-concurrency-sh \
-	hooks stale-locks from-lockfile-and-pid-files lock-order work-queue
+	hooks stale-locks from-lockfile-and-pid-files lock-order work-queue security
 EXAMPLES = lock-and-write
 
 # Debian packages, each with what shows that it is installed: a command, a header, a path, or a flag
@@ -357,11 +357,12 @@ fuzz-build:
 		VARIANT='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
 
 FUZZ_SECONDS = 60
-fuzz: fuzz-build
-	@mkdir -p $(BUILD)/fuzz/corpus
+fuzz: tools fuzz-build
 	@for fuzzer in $(FUZZERS); do \
+		PATH=$(abspath $(BUILD))/bin:$$PATH \
+			tests/fuzz/seeds $$fuzzer $(BUILD)/fuzz/corpus/$$fuzzer && \
 		$(BUILD)/fuzz/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=6000 \
-			-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus || exit 1; \
+			-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$$fuzzer || exit 1; \
 	done
 
 # Mutations: each at another place, judged by the tests of its module. MODULES and KINDS narrow it.
