@@ -324,13 +324,14 @@ inodes() { stat -c %i "$1" ".holdfast.$1.queue" 2>/dev/null | paste -sd '|'; }
 	wait
 }
 
-@test "what is in the way of a takeover is named" {
+@test "what is in the way of a takeover is named, and does not hinder it" {
 	ln -s nowhere .holdfast.D.dot
 	dead_pid >D
-	run -71 lock-run -n --dotlock D true
-	[[ $output == *"'.holdfast.D.dot' beside it is in the way: remove it" ]]
-	rm .holdfast.D.dot
-	lock-run -n --dotlock D true
+	run -0 lock-run -n --dotlock D true
+	[[ $output == *"ignoring '.holdfast.D.dot' beside 'D', of user "* ]]
+	[ ! -e D ]
+	[ "$(readlink .holdfast.D.dot)" = nowhere ]
+	[ "$(find . -name '.holdfast.*')" = ./.holdfast.D.dot ]
 }
 
 @test "those who wait, in the order in which they came, whoever held it before" {
