@@ -151,10 +151,11 @@ static enum hf_status settle_one(struct work *w, const char *name, struct hf_err
 	struct hf_batch batch;
 	enum hf_status status = hf_batch_open(w->target, &w->trust, name, w->wait, &batch, err);
 
-	/* what a power cut left of one, or another version of holdfast */
-	if (status == HF_DATA)
+	/* another version of holdfast left it, or a power cut: that often leaves a name and no data,
+	 * since only a batch in place is synced */
+	if (status == HF_DATA && batch.head.magic[0])
 		hf_notice("removing '%s' beside '%s': it is damaged", name, w->target->path);
-	else if (status == HF_OK)
+	if (status == HF_OK)
 		status = settle_open(w, &batch, err);
 	if (status == HF_OK || status == HF_DATA) {
 		/* if the name cannot be removed, the next batch takes another one */

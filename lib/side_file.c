@@ -116,7 +116,7 @@ bool hf_side_may_vary(struct hf_trust *trust)
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-enum { DIGITS = 8 };
+enum { DIGITS = 8, NOTICED = 8 };
 
 char *hf_side_name(const struct hf_target *target, const char *what, uint32_t number,
 		   char out[NAME_MAX + 1])
@@ -173,6 +173,24 @@ const char *hf_side_next(DIR *dir, struct hf_trust *trust, const char *what)
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
+/* An appender of many lines meets the same names at each of them. */
+static bool was_noticed(const char *name, const char *why)
+{
+	static _Thread_local uint64_t noticed[NOTICED];
+	static _Thread_local unsigned int next;
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+	for (; *why; why++)
+		h = (h ^ (unsigned char)*why) * UINT64_C(0x100000001b3);
+	for (int i = 0; i < NOTICED; i++)
+		if (noticed[i] == h)
+			return true;
+	noticed[next++ % NOTICED] = h;
+	return false;
+}
+
 char *hf_user_name(char out[HF_USER_SIZE], uid_t uid)
 {
 	char buffer[4096];
@@ -188,13 +206,10 @@ char *hf_user_name(char out[HF_USER_SIZE], uid_t uid)
 void hf_side_ignored(const struct hf_trust *trust, const char *name, const struct stat *st,
 		     const char *why)
 {
-	/* an appender of many lines meets the name at each */
-	static _Thread_local char last[NAME_MAX + 1];
 	char owner[HF_USER_SIZE];
 
-	if (trust->quiet || strcmp(last, name) == 0)
+	if (trust->quiet || was_noticed(name, why))
 		return;
-	snprintf(last, sizeof(last), "%s", name);
 	hf_notice("ignoring '%s' beside '%s', of %s: %s", name, trust->target->path,
 		  hf_user_name(owner, st->st_uid), why);
 }

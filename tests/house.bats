@@ -59,6 +59,30 @@ setup() {
 	[ -z "$bad" ]
 }
 
+# The functions of these files, one a line, in which one of each of two expressions is found.
+functions_with() {
+	awk -v first="$1" -v second="$2" '
+		/^[a-z].*\(/ { name = $0 }
+		/^}/ {
+			if (body ~ first && body ~ second) print FILENAME ": " name
+			body = ""
+		}
+		{ body = body $0 "\n" }' "${@:3}"
+}
+
+@test "only side_file opens what lies beside a file; stage opens what it has just made" {
+	local names='hf_target_side[(]|hf_side_name[(]|hf_side_next[(]' open='openat[(]' found
+	printf '%s\n' 'static int f(void)' '{' 'sys_openat(dir, hf_target_side(t, "x", n), 0, 0);' \
+		'}' >"$BATS_TEST_TMPDIR/example.c"
+	[ -n "$(functions_with "$names" "$open" "$BATS_TEST_TMPDIR/example.c")" ]
+	found=$(functions_with "$names" "$open" lib/*.c |
+		grep -v -e '^lib/side_file.c: ' -e '^lib/stage.c: .*open_named(') || :
+	echo "$found"
+	[ -z "$found" ]
+	# no other module knows how the names are made
+	[ "$(grep -l '"[.]holdfast[.]' lib/*.c bin/*.c)" = lib/path.c ]
+}
+
 @test "the library never prints and never exits" {
 	run nm -u "$HF_BUILD/lib/libholdfast.a"
 	[ "$status" = 0 ]

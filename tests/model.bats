@@ -190,6 +190,20 @@ stands_still() {
 	fails append -DNO_JUDGE
 }
 
+@test "exchange: a log that is rotated does not come back, and another program's file is not lost" {
+	explore -O1 exchange
+	[[ $output == *'errors: 0'* ]]
+}
+
+@test "exchange: found, if it is a rename after a last look" {
+	fails exchange -DRENAME
+}
+
+@test "exchange: found, if what was exchanged is not looked at, or not put back" {
+	fails exchange -DNO_CHECK
+	fails exchange -DNOT_BACK
+}
+
 @test "lockset: all parts at one instant, and no deadlock with a Git whose hook waits" {
 	holds lockset
 }

@@ -509,3 +509,121 @@ lost_0640() { bin=${without:+$HF_FAULT_BIN} group_lost 640 600; }
 	as $EVE env HOLDFAST_FAULT=linkat#1:EPERM "$HF_FAULT_BIN/atomic-write" -b log <<<newer
 	[ "$(getfacl -cn log~ | grep group::)" = group::--- ]
 }
+
+torn_and_updated() {
+	mkdir d
+	echo old >d/log
+	HOLDFAST_FAULT=write#3:kill "$HF_FAULT_BIN/atomic-append" --in-place d/log <big || :
+	[ -e d/.holdfast.log.batch ] || return
+	tool atomic-update d/log cat || return
+	atomic-append -t next d/log
+	[ "$(cat d/log)" = $'old\nnext' ]
+}
+
+@test "cuts a dead append's torn tail off before it makes new content from it" {
+	head -c 600000 /dev/zero | tr '\0' x >big
+	needs settle torn_and_updated
+}
+
+# A leader in place is killed when it has written its record and another's, and before that other
+# one a process that replaces the file has the lock.
+replaced_between() {
+	local leader between waiter
+	mkdir d
+	echo old >d/log
+	hold flock d/log
+	HOLDFAST_FAULT=fdatasync#1:stop "$HF_FAULT_BIN/atomic-append" --in-place -w 20 -t leader \
+		d/log 3>&- &
+	leader=$!
+	await waits $leader
+	HOLDFAST_WITHOUT=$without "$HF_FAULT_BIN/atomic-update" -w 20 d/log sed s/old/new/ 3>&- &
+	between=$!
+	await waits $between
+	atomic-append --in-place -w 20 -t waiter d/log 3>&- &
+	waiter=$!
+	await waits $waiter
+	await grep -qs waiter d/.holdfast.log.spool
+	let_go
+	await is_stopped $leader
+	kill -KILL $leader
+	wait $leader || :
+	wait $between || return
+	wait $waiter || return
+	[ "$(sort d/log)" = $'leader\nnew\nwaiter' ] || return
+	no_litter d
+}
+
+@test "a record that a dead leader wrote is not there twice after the file was replaced" {
+	needs settle replaced_between
+}
+
+@test "atomic-write settles what a dead append left, and removes its files" {
+	mkdir d
+	echo old >d/log
+	HOLDFAST_FAULT=fdatasync#1:kill "$HF_FAULT_BIN/atomic-append" --in-place -t x d/log || :
+	[ -e d/.holdfast.log.batch ]
+	atomic-write d/log <<<new
+	[ "$(cat d/log)" = new ]
+	no_litter d
+}
+
+# The file is moved away between the last look at its name and the rename.
+moved_away() {
+	local appender
+	mkdir d
+	echo old >d/log
+	HOLDFAST_WITHOUT=$without HOLDFAST_FAULT=renameat2#1:stop "$HF_FAULT_BIN/atomic-append" \
+		-t new d/log 3>&- &
+	appender=$!
+	await is_stopped $appender
+	mv d/log d/log.1
+	kill -CONT $appender
+	wait $appender || return
+	[ "$(cat d/log.1)" = old ] || return
+	[ "$(cat d/log)" = new ] || return
+	no_litter d
+}
+
+@test "a log that is rotated in the last instant does not come back with its old records" {
+	needs exchange moved_away
+}
+
+@test "a file that another program puts there in the last instant is not lost" {
+	local appender
+	mkdir d
+	echo old >d/log
+	echo theirs >d/other
+	HOLDFAST_FAULT=renameat2#1:stop "$HF_FAULT_BIN/atomic-append" -t new d/log 3>&- &
+	appender=$!
+	await is_stopped $appender
+	mv d/other d/log
+	kill -CONT $appender
+	wait $appender
+	[ "$(cat d/log)" = $'theirs\nnew' ]
+	no_litter d
+}
+
+# The queue of a dotlock is locked by a process that is not its head.
+blocked_queue() {
+	local blocker waiter
+	mkdir d
+	hold lock-run --dotlock d/lock
+	: >d/.holdfast.lock.queue
+	mkfifo d/go d/at
+	flock -F d/.holdfast.lock.queue sh -c 'echo >d/at; read x <d/go' 3>&- &
+	blocker=$!
+	read -r _ <d/at
+	HOLDFAST_WITHOUT=$without "$HF_FAULT_BIN/lock-run" -w 6 --dotlock d/lock -- true 3>&- &
+	waiter=$!
+	await waits $waiter
+	let_go
+	status=0
+	wait $waiter || status=$?
+	echo >d/go
+	wait $blocker
+	[ "$status" = 0 ]
+}
+
+@test "a dotlock that is free is taken, whoever has the lock of its queue" {
+	needs moot blocked_queue
+}

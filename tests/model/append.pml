@@ -11,11 +11,11 @@
  * nothing befalls. With -DUPDATE another process replaces the target by a copy once, as
  * atomic-update does: under the target's lock, after it has settled what a dead leader left.
  *
- * A file is what it holds, as a set of records, and who has it locked. What nobody has open and no
- * name leads to is used again, as another file of the same number. The directory has four names,
- * of which the target's alone must be
- * durable. Every atomic step is one system call, or several of which no other process sees the
- * parts. "Soon" is a lock that is tried for a while: that may fail whenever somebody has it.
+ * A file is what it holds, as a set of records, and who has it locked. What nobody has open and
+ * no name leads to is used again, as another file of the same number. The directory has four
+ * names, of which the target's alone must be durable. Every atomic step is one system call, or
+ * several of which no other process sees the parts. "Soon" is a lock that is tried for a while:
+ * that may fail whenever somebody has it.
  *
  * Asserted:
  *	- what is acknowledged is in the target, and would be after a power cut (P2);
@@ -24,12 +24,12 @@
  *	- nobody waits for ever: all that were not killed are told, and no lock is left over.
  *
  * Errors to be found: -DDONE_FIRST (DONE is marked before the rename), -DNO_SYNC (or before the
- * directory is synced), -DPREPARED_LATE (PREPARED is marked after the rename), -DNO_SETTLE (a dead
- * leader's batch is thrown away without a look), -DJUST_GIVE_UP (an owner gives up without
- * withdrawing), -DCLOSED_LATE (owners are looked for before CLOSED is marked), -DNO_JUDGE (they are not looked
- * for), -DLOOK_ONCE (an owner that sees no leader's mark does not look at the state again),
- * -DLATE_MARK (the leader's mark is taken after CLOSED is marked), -DUPDATE -DONLY_LOCKS (the
- * process that replaces the target does not settle).
+ * directory is synced), -DPREPARED_LATE (PREPARED is marked after the rename), -DNO_SETTLE (a
+ * dead leader's batch is thrown away without a look), -DJUST_GIVE_UP (an owner gives up without
+ * withdrawing), -DCLOSED_LATE (owners are looked for before CLOSED is marked), -DNO_JUDGE (they
+ * are not looked for), -DLOOK_ONCE (an owner that sees no leader's mark does not look at the
+ * state again), -DLATE_MARK (the leader's mark is taken after CLOSED is marked), -DUPDATE
+ * -DONLY_LOCKS (the process that replaces the target does not settle).
  */
 
 #ifndef N
