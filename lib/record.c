@@ -405,6 +405,9 @@ static enum hf_status finish(struct record *r, struct hf_err *err)
 	if (status != HF_OK)
 		return unfinished(r, err);
 	memcpy(r->result->commit, r->redo.commit, sizeof(r->result->commit));
+	if (r->recovery.own_stays)
+		return hf_fail(err, HF_UNCERTAIN,
+			       "recorded, but a file was changed by another process, and stays");
 	status = done ? HF_OK : forget(r, &own);
 	/* With a commit the record is done, whoever clears it away. A database that is busy, or a
 	 * disk that is full, keeps the intent for the next one. */
