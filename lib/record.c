@@ -262,6 +262,18 @@ static enum hf_status run_sql(struct record *r, struct hf_err *err)
 	return status;
 }
 
+/* Is the branch that was looked at still checked out? HF_NO: no. */
+static enum hf_status check_head(struct record *r, struct hf_err *err)
+{
+	char *ref = NULL;
+	enum hf_status status = hf_repo_branch(r->repo, &ref, err);
+
+	if (status == HF_OK && strcmp(ref, r->intent.ref) != 0 && !HF_WITHOUT(switched))
+		status = HF_NO;
+	free(ref);
+	return status;
+}
+
 /* All until the COMMIT. HF_NO, with *moved: a path leads elsewhere by now, or an absent file is
  * there: begin again. */
 static enum hf_status make(struct record *r, bool *moved, struct hf_err *err)
@@ -278,11 +290,17 @@ static enum hf_status make(struct record *r, bool *moved, struct hf_err *err)
 		status = hf_record_stage(&r->redo, err);
 	/* the cause of a failure, too, may be that a directory was removed */
 	check = hf_hold_check(&r->hold, status == HF_OK ? err : NULL);
+	if (check == HF_OK && status == HF_OK && r->repo)
+		check = check_head(r, err);
+	if (r->redo.switched && hf_until(r->hold.wait.deadline) > 0)
+		check = HF_NO;
 	if (check != HF_NO)
 		return status == HF_OK ? check : status;
 	hf_record_unstage(&r->redo);
 	hf_db_rollback(r->hold.db);
 	hf_hold_give(&r->hold);
+	if (r->redo.switched)
+		hf_backoff_sleep(&r->hold.pause);
 	*moved = r->moved = true;
 	return again(r, err) == HF_OK ? HF_NO : HF_BUSY;
 }
@@ -387,6 +405,9 @@ static enum hf_status finish(struct record *r, struct hf_err *err)
 	if (status != HF_OK)
 		return unfinished(r, err);
 	memcpy(r->result->commit, r->redo.commit, sizeof(r->result->commit));
+	if (r->recovery.own_stays)
+		return hf_fail(err, HF_UNCERTAIN,
+			       "recorded, but a file was changed by another process, and stays");
 	status = done ? HF_OK : forget(r, &own);
 	/* With a commit the record is done, whoever clears it away. A database that is busy, or a
 	 * disk that is full, keeps the intent for the next one. */

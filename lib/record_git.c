@@ -294,6 +294,30 @@ static enum hf_status keep(struct hf_record_redo *r, struct hf_err *err)
 	return status == HF_NO ? HF_IO : status;
 }
 
+/* Has the branch the commit still? *lost: no; r->tip is where it is. */
+static enum hf_status look_again(struct hf_record_redo *r, bool *lost, struct hf_err *err)
+{
+	struct hf_record_git *g = r->g;
+	char now[HF_OID_SIZE], found[HF_OID_SIZE], *head = NULL;
+	enum hf_status status = hf_repo_branch(g->repo, &head, err);
+
+	*lost = false;
+	if (status == HF_OK)
+		g->elsewhere = strcmp(head, g->intent->ref) != 0;
+	free(head);
+	if (status == HF_OK)
+		status = hf_repo_tip(g->repo, g->intent->ref, now, err);
+	if (status != HF_OK || strcmp(now, r->target) == 0 || HF_WITHOUT(look_again))
+		return status;
+	status = *now ? hf_record_git_find(g->repo, g->intent, now, found, err) : HF_NO;
+	if (status != HF_NO)
+		return status;
+	g->lost = g->elsewhere;
+	*lost = !g->elsewhere && *now;
+	memcpy(r->tip, now, sizeof(r->tip));
+	return HF_OK;
+}
+
 static enum hf_status redo(struct hf_record_redo *r, struct hf_err *err)
 {
 	struct hf_record_git *g = r->g;
@@ -309,8 +333,16 @@ static enum hf_status redo(struct hf_record_redo *r, struct hf_err *err)
 			status = edit_index(g, r->files, r->is_kept, err);
 		if (status == HF_OK)
 			status = move(g, r->tip, r->target, r->reflog, r->deadline, err);
-		if (status == HF_OK)
-			return keep(r, err);
+		if (status == HF_OK) {
+			bool lost;
+
+			status = keep(r, err);
+			if (status == HF_OK)
+				status = look_again(r, &lost, err);
+			if (status != HF_OK || !lost)
+				return status;
+			status = HF_NO;
+		}
 		if (status != HF_NO)
 			return status;
 		status = hf_repo_tip(g->repo, intent->ref, r->tip, err);

@@ -19,6 +19,10 @@
  * the worktree keep his version; no commit is lost or taken back. (For an append there is nothing
  * to be put right: what is committed is the file with all that it has.)
  *
+ * A `git reset` or the like that looked at the branch before it was moved can take the commit out of
+ * it again. So the branch is looked at once more at the end. If it has lost the commit, the commit
+ * is made again upon its tip; but if it is not checked out any more, it is left, and reported.
+ *
  * The caller holds the repository's turnstile and has index.lock. Blocks and errors are repo.h's.
  */
 
@@ -34,6 +38,8 @@ struct hf_record_git {
 	struct stat *stats; /* what changes point to */
 	bool *left;	    /* appended to, and moved away since: the commit leaves it as it is */
 	char commit[HF_OID_SIZE];
+	bool elsewhere; /* its branch is not checked out any more */
+	bool lost;	/* and does not have the commit any more */
 };
 
 /* The intent's message: the user's, cleaned up, with the trailer; to be freed. */

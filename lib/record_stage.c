@@ -78,12 +78,39 @@ static enum hf_status stage_file(struct hf_redo *redo, struct hf_record_file *f,
 	return status == HF_OK ? sync_file(redo, f, due, err) : status;
 }
 
+/* The branch, and its tip. */
+static enum hf_status look_at_head(struct hf_redo *redo, struct hf_err *err)
+{
+	struct hf_intent *intent = redo->intent;
+	const char **paths = calloc(intent->file_count + 1, sizeof(*paths));
+	enum hf_status status;
+
+	if (!paths)
+		return hf_fail(err, HF_OS, "cannot record: out of memory");
+	for (size_t i = 0; i < intent->file_count; i++)
+		paths[i] = intent->files[i].path;
+	redo->switched = false;
+	status = hf_repo_head(redo->repo, &intent->ref, intent->tip, err);
+	if (status == HF_OK)
+		status = hf_repo_may_move(redo->repo, intent->ref, err);
+	if (status == HF_OK && !HF_WITHOUT(switched))
+		status = hf_repo_is_switched(redo->repo, intent->tip, paths, intent->file_count,
+					     &redo->switched, err);
+	free(paths);
+	if (status == HF_OK && redo->switched)
+		return hf_fail(err, HF_BUSY, "a Git is about to switch or reset '%s'",
+			       hf_repo_workdir(redo->repo));
+	return status;
+}
+
 enum hf_status hf_record_stage(struct hf_redo *redo, struct hf_err *err)
 {
 	struct hf_intent *intent = redo->intent;
 	enum hf_status status = HF_OK;
 	struct hf_due due = {NULL, 0};
 
+	if (redo->repo)
+		status = look_at_head(redo, err);
 	for (size_t i = 0; i < intent->file_count && status == HF_OK; i++)
 		status = stage_file(redo, &redo->files[i], &due, err);
 	if (status == HF_OK)
@@ -93,11 +120,6 @@ enum hf_status hf_record_stage(struct hf_redo *redo, struct hf_err *err)
 	if (status == HF_OK && !HF_WITHOUT(descriptors))
 		status = hf_check_limit(SPARE, err);
 	if (status != HF_OK || !redo->repo)
-		return status;
-	status = hf_repo_head(redo->repo, &intent->ref, intent->tip, err);
-	if (status == HF_OK)
-		status = hf_repo_may_move(redo->repo, intent->ref, err);
-	if (status != HF_OK)
 		return status;
 	if (hf_record_has_snapshot(intent)) /* what the index gets is not known yet: can it be changed at all? */
 		return hf_repo_prepare(redo->repo, NULL, 0, err);

@@ -270,7 +270,7 @@ static enum hf_status finish(struct hf_recovery *r, struct hf_intent *intent, st
 	r->finished++;
 	if (r->own && strcmp(r->own, intent->id) == 0) {
 		memcpy(r->own_commit, redo.commit, sizeof(r->own_commit));
-		r->own_left = redo.stays;
+		r->own_stays = redo.stays;
 		return HF_OK;
 	}
 	if (redo.commit[0])

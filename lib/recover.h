@@ -55,7 +55,8 @@ struct hf_recovery {
 	/* The caller's own record, which it could not finish itself: nothing is said of it. */
 	const char *own; /* its id; NULL: it has none */
 	char own_commit[HF_OID_SIZE];
-	bool own_left;
+	bool own_left;	/* it could not be finished */
+	bool own_stays; /* it is finished, but for a file that another program has changed */
 
 	struct hf_recovery_files *files; /* of the intents that were seen, for their locks */
 	size_t file_count;

@@ -44,9 +44,17 @@ static enum hf_status redo_git(struct hf_redo *redo, const char *tip, struct hf_
 	if (!redo->repo)
 		return HF_OK;
 	status = hf_record_git_redo(&redo->git, redo->files, tip, redo->hold->wait.deadline, err);
-	if (status == HF_OK)
-		memcpy(redo->commit, redo->git.commit, sizeof(redo->commit));
-	return status;
+	if (status != HF_OK)
+		return status;
+	memcpy(redo->commit, redo->git.commit, sizeof(redo->commit));
+	if (redo->git.lost)
+		hf_hold_say(redo->hold,
+			    "'%s' was reset, and is not checked out any more: it lacks commit %.12s",
+			    redo->intent->ref, redo->commit);
+	else if (redo->git.elsewhere)
+		hf_hold_say(redo->hold, "commit %.12s is in '%s', which is not checked out any more",
+			    redo->commit, redo->intent->ref);
+	return HF_OK;
 }
 
 enum hf_status hf_redo(struct hf_redo *redo, const char *tip, struct hf_err *err)

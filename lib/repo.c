@@ -187,6 +187,33 @@ enum hf_status hf_repo_head(struct hf_repo *repo, char **ref, char tip[HF_OID_SI
 	return status;
 }
 
+/* Has the index this path as the tip has it? */
+static enum hf_status is_as_in(struct hf_repo *repo, const char *tip, const char *path, bool *same,
+			       struct hf_err *err)
+{
+	struct hf_repo_change staged = {.path = path}, entry = {.path = path, .remove = true};
+	enum hf_status status = repo->ops->staged(repo, &staged, err);
+
+	if (status == HF_OK && tip[0])
+		status = repo->ops->entry(repo, tip, &entry, err);
+	*same = staged.remove == entry.remove &&
+		(entry.remove ||
+		 (entry.mode == staged.mode && strcmp(entry.oid, staged.oid) == 0));
+	return status;
+}
+
+enum hf_status hf_repo_is_switched(struct hf_repo *repo, const char *tip, const char *const *paths,
+				   size_t count, bool *is, struct hf_err *err)
+{
+	bool same = repo->ops->staged;
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < count && status == HF_OK && same; i++)
+		status = is_as_in(repo, tip, paths[i], &same, err);
+	*is = status == HF_OK && !same && hf_keep_is_switched(repo);
+	return status;
+}
+
 enum hf_status hf_repo_may_move(struct hf_repo *repo, const char *ref, struct hf_err *err)
 {
 	return hf_ref_may_move(repo, ref, err);

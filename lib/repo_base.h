@@ -58,6 +58,10 @@ struct hf_repo_ops {
 	/* What path is in the index: its mode, or 0; *below: there are entries below it. */
 	enum hf_status (*tracked)(struct hf_repo *repo, const char *path, unsigned int *mode,
 				  bool *below, struct hf_err *err);
+	/* What change->path is in the index, as it is now: mode and oid, or remove. NULL: the back
+	 * end would have to run Git for that. */
+	enum hf_status (*staged)(struct hf_repo *repo, struct hf_repo_change *change,
+				 struct hf_err *err);
 	/* HF_NO: it is not ignored. */
 	enum hf_status (*ignored)(struct hf_repo *repo, const char *path, struct hf_err *err);
 

@@ -238,6 +238,7 @@ const struct hf_repo_ops hf_repo_git2 = {
 	.close = hf_git2_close,
 	.config = hf_git2_config,
 	.tracked = hf_git2_tracked,
+	.staged = hf_git2_staged,
 	.ignored = ignored,
 	.head = head,
 	.tip = tip,

@@ -17,6 +17,8 @@
 #include "repo_base.h"
 
 /* As struct hf_repo_ops has them. */
+enum hf_status hf_git2_staged(struct hf_repo *repo, struct hf_repo_change *change,
+			      struct hf_err *err);
 enum hf_status hf_git2_tracked(struct hf_repo *repo, const char *path, unsigned int *mode,
 			       bool *below, struct hf_err *err);
 enum hf_status hf_git2_index_open(struct hf_repo *repo, const char *name, struct hf_err *err);

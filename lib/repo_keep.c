@@ -30,23 +30,24 @@ bool hf_keep_missing(const struct hf_repo *repo)
 /* ---- who prunes ----------------------------------------------------------------------------- */
 
 /* Has this Git one of these words among its arguments? One that may not be read has. */
-static bool is_pruner(pid_t pid)
+static bool has_word(pid_t pid, const char *const words[])
 {
-	char path[32], words[4096];
+	char path[32], line[4096];
 	int fd;
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
 	fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-	n = fd < 0 ? -1 : sys_read(fd, words, sizeof(words) - 1);
+	n = fd < 0 ? -1 : sys_read(fd, line, sizeof(line) - 1);
 	if (fd >= 0)
 		sys_close(fd);
 	if (n < 0)
 		return errno != ENOENT && errno != ESRCH;
-	words[n] = '\0';
-	for (const char *word = words; word < words + n; word += strlen(word) + 1)
-		if (strcmp(word, "prune") == 0 || strcmp(word, "gc") == 0)
-			return true;
+	line[n] = '\0';
+	for (const char *word = line; word < line + n; word += strlen(word) + 1)
+		for (size_t i = 0; words[i]; i++)
+			if (strcmp(word, words[i]) == 0)
+				return true;
 	return false;
 }
 
@@ -78,7 +79,7 @@ static bool is_here(const struct hf_repo *repo, pid_t pid)
 	       !hf_git_works_elsewhere(&git, pid);
 }
 
-static bool is_seen(const struct hf_repo *repo)
+static bool is_seen(const struct hf_repo *repo, const char *const words[], bool ancestors)
 {
 	struct dirent *entry;
 	bool seen = false;
@@ -88,8 +89,9 @@ static bool is_seen(const struct hf_repo *repo)
 		return false;
 	while (!seen && (entry = readdir(dir)))
 		seen = isdigit((unsigned char)entry->d_name[0]) &&
-		       is_git(dirfd(dir), entry->d_name) && is_pruner(atoi(entry->d_name)) &&
-		       is_here(repo, atoi(entry->d_name));
+		       is_git(dirfd(dir), entry->d_name) && has_word(atoi(entry->d_name), words) &&
+		       is_here(repo, atoi(entry->d_name)) &&
+		       (ancestors || !hf_proc_is_ancestor(atoi(entry->d_name)));
 	closedir(dir);
 	return seen;
 }
@@ -113,7 +115,18 @@ static bool is_noted(const struct hf_repo *repo)
 
 bool hf_keep_is_pruned(const struct hf_repo *repo)
 {
-	return is_noted(repo) || is_seen(repo);
+	static const char *const words[] = {"prune", "gc", NULL};
+
+	return is_noted(repo) || is_seen(repo, words, true);
+}
+
+bool hf_keep_is_switched(const struct hf_repo *repo)
+{
+	static const char *const words[] = {"checkout", "switch",      "reset",	 "stash",  "rebase",
+					    "merge",	"pull",	       "revert", "bisect", "am",
+					    "cherry-pick", "read-tree", NULL};
+
+	return is_seen(repo, words, false);
 }
 
 /* ---- what is done --------------------------------------------------------------------------- */

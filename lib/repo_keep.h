@@ -50,6 +50,10 @@ bool hf_keep_missing(const struct hf_repo *repo);
 /* K2: may somebody be pruning? */
 bool hf_keep_is_pruned(const struct hf_repo *repo);
 
+/* Does a Git work here, other than an ancestor, that moves HEAD, or a branch, after it has changed
+ * the index and the worktree? It may have given index.lock back already. */
+bool hf_keep_is_switched(const struct hf_repo *repo);
+
 /* K1: pack them, durably. HF_BUSY: one was missing. */
 enum hf_status hf_keep_pack(struct hf_repo *repo, struct hf_err *err);
 

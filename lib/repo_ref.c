@@ -8,11 +8,16 @@
 #include <string.h>
 
 #include "access.h"
+#include "clock.h"
 #include "publish.h"
 #include "repo_lock.h"
 #include "sys.h"
 
 #define NEW "~holdfast.lock"
+
+/* How long Git's locks are held at most; and how long Git waits for them. */
+#define MOST_HELD (50 * HF_MS)
+#define GIT_WAITS (100 * HF_MS)
 
 /* HEAD is the worktree's own, branches are everybody's. */
 static int base_of(const struct hf_repo *repo, const char *ref)
@@ -181,10 +186,10 @@ static enum hf_status write_fresh(struct hf_repo *repo, const struct place *p, c
 	return status;
 }
 
-/* It is locked. */
+/* It is locked, until `end`. */
 static enum hf_status move_locked(struct hf_repo *repo, const struct place *p, const char *ref,
 				  const char *was, const char *commit, const char *reflog,
-				  const struct hf_repo_who *who, struct hf_err *err)
+				  const struct hf_repo_who *who, int64_t end, struct hf_err *err)
 {
 	enum hf_status status;
 	char now[PATH_MAX];
@@ -195,13 +200,45 @@ static enum hf_status move_locked(struct hf_repo *repo, const struct place *p, c
 		return hf_ref_is_symbolic(ref, now + 5, err);
 	if (strcmp(now, was) != 0 || !is_file(p->dir, p->name, &st))
 		return hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
-	status = write_fresh(repo, p, ref, commit, st.st_mode, err);
-	if (status == HF_OK)
-		status = write_logs(repo, ref, was, commit, reflog, who, err);
+	if (hf_until(end) == 0)
+		return hf_fail(err, HF_BUSY, "cannot move '%s': this machine is too slow", ref);
+	status = write_logs(repo, ref, was, commit, reflog, who, err);
 	if (status == HF_OK && sys_renameat2(p->dir, p->fresh, p->dir, p->name, 0) < 0)
 		status = cannot(ref, err);
-	if (status != HF_OK)
-		sys_unlinkat(p->dir, p->fresh, 0);
+	return status;
+}
+
+/* HEAD.lock beside REF.lock, which is held; -1: it goes on without. */
+static int lock_head(struct hf_repo *repo, const char *ref)
+{
+	struct hf_target target = {.dir = repo->git, .name = "HEAD.lock", .path = "HEAD.lock"};
+	struct hf_backoff backoff;
+	int fd;
+
+	if (strcmp(ref, "HEAD") == 0 || HF_WITHOUT(head_lock) ||
+	    hf_backoff_init(&backoff, NULL, hf_deadline_in(GIT_WAITS), NULL) != HF_OK)
+		return -1;
+	while (hf_ref_lock(repo, &target, "HEAD", &fd, NULL) != HF_OK)
+		if (!hf_backoff_sleep(&backoff))
+			return -1;
+	return fd;
+}
+
+static enum hf_status lock_and_move(struct hf_repo *repo, const struct place *p, const char *ref,
+				    const char *was, const char *commit, const char *reflog,
+				    const struct hf_repo_who *who, struct hf_err *err)
+{
+	struct hf_target head_lock = {.dir = repo->git, .name = "HEAD.lock", .path = "HEAD.lock"};
+	int lock, head = lock_head(repo, ref);
+	int64_t end = hf_deadline_in(MOST_HELD);
+	enum hf_status status = hf_ref_lock(repo, &p->lock, ref, &lock, err);
+
+	if (status == HF_OK) {
+		status = move_locked(repo, p, ref, was, commit, reflog, who, end, err);
+		hf_ref_unlock(&p->lock, lock);
+	}
+	if (head >= 0)
+		hf_ref_unlock(&head_lock, head);
 	return status;
 }
 
@@ -229,16 +266,19 @@ enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *wa
 			   struct hf_err *err)
 {
 	struct place p;
+	struct stat st;
 	enum hf_status status = open_place(repo, ref, &p, err);
-	int lock;
 
 	if (status != HF_OK)
 		return status;
-	status = hf_ref_lock(repo, &p.lock, ref, &lock, err);
-	if (status == HF_OK) {
-		status = move_locked(repo, &p, ref, was, commit, reflog, who, err);
-		hf_ref_unlock(&p.lock, lock);
-	}
+	if (is_file(p.dir, p.name, &st))
+		status = write_fresh(repo, &p, ref, commit, st.st_mode, err);
+	else
+		status = hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
+	if (status == HF_OK)
+		status = lock_and_move(repo, &p, ref, was, commit, reflog, who, err);
+	if (status != HF_OK)
+		sys_unlinkat(p.dir, p.fresh, 0);
 	if (status == HF_OK && hf_publish_fsync(p.dir) < 0)
 		status = uncertain(ref, err);
 	sys_close(p.dir);

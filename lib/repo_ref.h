@@ -6,20 +6,24 @@
  * Moving a ref that is a file, by Git's own protocol, with two syncs (libgit2 makes six: it syncs
  * the reflogs twice each, which nobody needs to survive a power cut).
  *
- *	lock	REF.lock, which must not exist: no Git moves the ref now. It is a record of whose
- *		it is, as index.lock is (repo_lock.h)
- *	compare	is REF where the commit's parent is? (repo.h, R5)
  *	write	the new value into REF~holdfast.lock: no ref can be called so, and Git passes over
- *		whatever ends in .lock; a line into the logs of REF, and of HEAD if that is where it
- *		points
- *	sync	the new value: never is there a name without it
+ *		whatever ends in .lock; sync it, with all that it leads to: never is there a name
+ *		without it
+ *	lock	REF.lock, which must not exist, and HEAD.lock: no Git moves the ref or switches the
+ *		branch now. Each is a record of whose it is, as index.lock is (repo_lock.h)
+ *	compare	is REF where the commit's parent is? (repo.h, R5)
+ *	log	a line into the logs of REF, and of HEAD if that is where it points
  *	rename	over REF; unlock; fsync the directory
+ *
+ * Git waits for these two locks for a tenth of a second. So nothing is synced while they are held;
+ * if 50 ms have passed before the rename all the same, they are given back (HF_BUSY). A HEAD.lock
+ * that another process has is waited for as long as Git would, and then done without.
  *
  * Only for what is plain: HEAD itself, or a branch, that is a file and has its logs. Anything else
  * (packed, symbolic, new, without logs) is left to the back end. Only refs/heads and HEAD.
  *
- * Never waits. A crash leaves REF.lock, which the next one takes over by proof, in a container too;
- * and REF~holdfast.lock, which he replaces.
+ * Waits for HEAD.lock alone. A crash leaves REF.lock and HEAD.lock, which the next recorder takes
+ * over by proof, in a container too; and REF~holdfast.lock, which it replaces.
  */
 
 #include "repo_base.h"

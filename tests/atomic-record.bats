@@ -396,7 +396,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	wait $! || status=$?
 	cat ../said
 	[ "$status" = 76 ]
-	grep "'notes/other' was replaced meanwhile" ../said
+	grep "notes/other' was changed meanwhile, and stays" ../said
 	[ "$(cat notes/other)" = mine ]
 	atomic-record --recover --sqlite "$db"
 	[ "$(cat notes/other)" = mine ]
@@ -879,7 +879,7 @@ await_stopped() {
 	for n in {1..30}; do
 		rm -f ../calls
 		strace -f -qq -o ../calls -e trace=renameat,renameat2 \
-			-e inject=renameat,renameat2:signal=STOP:when="$n" \
+			-e inject=renameat:signal=STOP:when="$n" \
 			"$HF_BIN/atomic-record" --sqlite "$db" --git . -m "record $n" \
 			--write "notes/$n=../note" --append ledger=../line \
 			--sql "INSERT INTO t(name) VALUES ('$n')" >../said 2>&1 3>&- &
@@ -1263,7 +1263,7 @@ mend_index() {
 	[ -z "$(git status --porcelain)" ]
 	echo old >../old
 	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
-		--write ../old=../note --append ../alone=../line
+		--write ../old=../note --write ../alone=../line
 	cp ../line ../alone
 	strace -f -y -e trace=fsync -o ../log atomic-record --recover --sqlite "$db"
 	grep -q 'fsync([0-9]*</.*/alone>' ../log

@@ -59,6 +59,18 @@ every() {
 	every 3 -k drop table kill EIO ENOSPC
 }
 
+@test "equal lines: before recovery another program appends one, or the ledger is moved" {
+	local kind
+
+	for kind in equal absent; do
+		every 5 -k "$kind" strace kill
+		every 31 -k "$kind" strace EIO ENOSPC
+		every 11 -k "$kind" table kill EIO ENOSPC
+		every 31 -k "$kind-git" strace kill
+		every 23 -k "$kind-git" table kill EIO ENOSPC
+	done
+}
+
 @test "the power is cut: ext4, XFS, btrfs" {
 	require_loop
 	every 97 powercut ext4
@@ -68,5 +80,8 @@ every() {
 	every 211 -k detached powercut xfs
 	every 151 -k gc powercut ext4
 	every 61 -k drop powercut ext4
+	every 41 -k equal powercut ext4
+	every 41 -k absent powercut xfs
+	every 151 -k equal-git powercut xfs
 	every 97 -k drop powercut btrfs
 }

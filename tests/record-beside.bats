@@ -164,3 +164,119 @@ stopped_at() {
 	done
 	((ok && refused))
 }
+
+# A record of a line in `ledger`, which the branches main and other have with other content, is
+# stopped before its call $1, in $recorder.
+two_branches() {
+	echo main >repo/ledger
+	git -C repo add ledger
+	git -C repo commit -qm main
+	git -C repo checkout -q -b other
+	echo other >repo/ledger
+	git -C repo commit -qam other
+	git -C repo checkout -q main
+}
+line_stopped_at() {
+	HOLDFAST_FAULT="$1:stop" "$HF_FAULT_BIN/atomic-record" --sqlite db --git repo -m rec \
+		--append repo/ledger=src >out 2>&1 3>&- &
+	recorder=$!
+	await is_stopped "$recorder"
+}
+
+@test "a git checkout that has given index.lock back, and not moved HEAD, is waited for" {
+	two_branches
+	# what git checkout has done by then
+	git -C repo read-tree -m -u HEAD other
+	[ "$(cat repo/ledger)" = other ]
+	# and it lives: by its name and words, in that worktree
+	cp "$(command -v cat)" git
+	exec 9<>go
+	(cd repo && exec ../git - checkout <&9) 3>&- &
+	local checkout=$!
+	atomic-record -w 20s --sqlite db --git repo -m rec --append repo/ledger=src >out 2>&1 3>&- &
+	recorder=$!
+	run -75 atomic-record -w 300ms --sqlite db --git repo -m rec --append repo/ledger=src
+	[[ $output == *'is about to switch or reset'* ]]
+	git -C repo symbolic-ref HEAD refs/heads/other
+	kill "$checkout"
+	wait "$recorder"
+	[ "$(git -C repo show main:ledger)" = main ]
+	[ "$(git -C repo show other:ledger)" = $'other\nline' ]
+	[ -z "$(git -C repo status --porcelain)" ]
+}
+
+@test "a branch that is switched before the COMMIT is not the record's" {
+	two_branches
+	git -C repo branch -f other main
+	for call in fsync#{1..20}; do
+		line_stopped_at "$call"
+		compgen -G 'repo/.holdfast.ledger.*.record' && break
+		kill -CONT "$recorder"
+		wait "$recorder"
+		git -C repo reset -q --hard other
+	done
+	[ "$(git -C repo rev-parse main)" = "$(git -C repo rev-parse other)" ]
+	git -C repo symbolic-ref HEAD refs/heads/other
+	kill -CONT "$recorder"
+	wait "$recorder"
+	[ "$(git -C repo show main:ledger)" = main ]
+	[ "$(git -C repo show other:ledger)" = $'main\nline' ]
+	[ -z "$(git -C repo status --porcelain)" ]
+}
+
+@test "a commit that a reset took out of its branch is made again" {
+	local tip
+
+	two_branches
+	tip=$(git -C repo rev-parse main)
+	echo more >repo/notes/k
+	git -C repo commit -qam more
+	git -C repo tag more
+	# behind the ref's rename: its directory's sync
+	for call in fsync#{1..40}; do
+		git -C repo reset -q --hard more
+		line_stopped_at "$call"
+		git -C repo log -1 --format=%s main | grep -qx rec && break
+		kill -CONT "$recorder"
+		wait "$recorder"
+	done
+	[ "$(git -C repo log -1 --format=%s main)" = rec ]
+	# a git reset that had read the branch before
+	git -C repo update-ref refs/heads/main "$tip"
+	kill -CONT "$recorder"
+	wait "$recorder"
+	[ "$(git -C repo log --format=%s main | head -n 2)" = $'rec\nmain' ]
+	git -C repo show main:ledger | grep -q line
+	[ "$(git -C repo status --porcelain ledger)" = '' ]
+}
+
+@test "a commit whose branch was reset and left is reported, and not made again" {
+	local tip
+
+	two_branches
+	tip=$(git -C repo rev-parse main)
+	for call in fsync#{1..40}; do
+		line_stopped_at "$call"
+		git -C repo log -1 --format=%s main | grep -qx rec && break
+		kill -CONT "$recorder"
+		wait "$recorder"
+		git -C repo reset -q --hard "$tip"
+	done
+	git -C repo update-ref refs/heads/main "$tip"
+	git -C repo symbolic-ref HEAD refs/heads/other
+	kill -CONT "$recorder"
+	wait "$recorder"
+	grep "'refs/heads/main' was reset, and is not checked out any more: it lacks commit" out
+	[ "$(git -C repo rev-parse main)" = "$tip" ]
+}
+
+@test "HEAD.lock and the branch's lock are held for an instant, over no sync" {
+	git -C repo commit -q --allow-empty -m second
+	strace -f -o log -e trace=linkat,unlinkat,fsync,fdatasync,renameat,renameat2 atomic-record -q --sqlite \
+		db --git repo -m rec --append repo/notes/k=src
+	sed -n '/linkat.*"HEAD.lock"/,/unlinkat.*"HEAD.lock"/p' log >held
+	grep -q 'linkat.*"main.lock"' held
+	grep -q "renameat.*\"main\"" held
+	! grep -q sync held
+	[ ! -e repo/.git/HEAD.lock ]
+}

@@ -15,7 +15,8 @@ and judges what is there (lib/record.h, R1 to R8):
     -s          with a snapshot of the database
     -k KIND     the record: repo (as below); files, without a repository; detached, on a detached
                 HEAD; gc, which makes a pack, since gc.pid says that another host collects garbage;
-                drop, which gives up a record whose branch is gone
+                drop, which gives up a record whose branch is gone; equal, absent, equal-git,
+                absent-git (below)
     -e K/N      only every N-th place, from the K-th on: a sample
     -v          tell of every run
 
@@ -29,6 +30,15 @@ a row; a commit. The user has something else staged. What must hold afterwards:
     J3  The repository, the database and the user's staging are sound, nothing is unfinished, and
         there is no litter.
     J4  The next record succeeds.
+
+The kinds "equal" and "absent" record one line in a ledger, which is there or absent, without or
+with a commit. Between the disturbance and the recovery another program appends an equal line; at
+every second place the ledger is moved away before that. Then (lib/record_mark.h):
+
+    J5  All ledgers together have a line for each row, and the other program's. There is a commit
+        for each row, no intent, and after the next record no name of holdfast's.
+
+With -v each run tells these numbers.
 
 Exits 1 if anything was wrong, or if the runs did not show both outcomes.
 """
@@ -337,7 +347,90 @@ class DropScene(Scene):
         return there
 
 
-SCENES = {"repo": Scene, "files": FilesScene, "detached": DetachedScene, "gc": GcScene,
+class EqualScene(Scene):
+    """One line, and an equal line of another program's before recovery."""
+
+    git, present = False, True
+
+    def make(self):
+        super().make()
+        if not self.git:
+            shutil.rmtree(f"{self.template}/.git")
+        if not self.present:
+            os.unlink(f"{self.template}/ledger")
+            if self.git:
+                run("git", "rm", "-q", "--cached", "ledger", cwd=self.template)
+                run("git", "commit", "-qm", "no ledger", cwd=self.template)
+        self.moves = False
+        self.told = ""
+
+    def command(self, tool, name, removes=True):
+        with open(f"{self.src}/line", "w", encoding="utf-8") as file:
+            file.write("line\n")
+        argv = [tool, "--sqlite", "db", "--append", f"ledger={self.src}/line",
+                "--sql", f"INSERT INTO t(name) VALUES ('{name}')"]
+        return argv + (["--git", ".", "-m", f"record {name}"] if self.git else [])
+
+    def numbers(self):
+        db = sqlite3.connect(f"{self.dir}/db")
+        rows = db.execute("SELECT count(*) FROM t").fetchone()[0]
+        tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema")]
+        intents = db.execute("SELECT count(*) FROM holdfast_intent").fetchone()[0] \
+            if "holdfast_intent" in tables else 0
+        db.close()
+        lines = sum((self.read(name) or "").split("\n").count("line")
+                    for name in os.listdir(self.dir) if name.startswith("ledger"))
+        commits = run("git", "log", "--format=%s", cwd=self.dir).count("record ") \
+            if self.git else rows
+        return rows, lines, commits, intents, len(list(self.litter()))
+
+    def compare(self, when, rows, others):
+        found = self.numbers()
+        self.told += f"{when}: rows, lines, commits, intents, names {found}; "
+        wanted = (rows, rows + others, rows, 0)
+        if found[:4] != wanted:
+            raise Wrong(f"{when}: {found}, not {wanted}: rows, lines, commits, intents, names")
+
+    def judge(self, tool, code, said):
+        rows = self.numbers()[0]
+        self.told = f"exit {code}; "
+        self.moves = not self.moves
+        if self.moves and self.read("ledger") is not None:
+            os.rename(f"{self.dir}/ledger", f"{self.dir}/ledger.1")
+        run(os.path.join(os.path.dirname(tool), "atomic-append"), "-t", "line", "ledger",
+            cwd=self.dir)
+        recovered = subprocess.run([tool, "--recover", "--sqlite", "db"], cwd=self.dir, env=ENV,
+                                   capture_output=True, check=False)
+        if recovered.returncode:
+            raise Wrong(f"recovery: {recovered.returncode}: {recovered.stderr.decode()}")
+        if code in (0, 76) and not rows or code > 0 and code != 76 and rows:
+            raise Wrong(f"it said {code}, and there are {rows} rows: {said}")
+        self.compare("recovered", rows, 1)
+        run(*self.command(tool, "b"), cwd=self.dir)
+        self.compare("next", rows + 1, 1)
+        if litter := list(self.litter()):
+            raise Wrong(f"litter: {litter}")
+        if self.git:
+            run("git", "fsck", "--strict", "--no-dangling", cwd=self.dir)
+            if run("git", "show", "HEAD:ledger", cwd=self.dir) != self.read("ledger"):
+                raise Wrong("HEAD has another ledger")
+        return rows
+
+
+class AbsentScene(EqualScene):
+    present = False
+
+
+class EqualGitScene(EqualScene):
+    git = True
+
+
+class AbsentGitScene(EqualGitScene):
+    present = False
+
+
+SCENES = {"equal": EqualScene, "absent": AbsentScene, "equal-git": EqualGitScene,
+          "absent-git": AbsentGitScene, "repo": Scene, "files": FilesScene, "detached": DetachedScene, "gc": GcScene,
           "drop": DropScene}
 
 
@@ -371,8 +464,8 @@ class Loop:
     def count_run(self, what, code, said, complaint):
         self.runs += 1
         if self.verbose or (complaint and self.wrong <= MOST_SHOWN):
-            print(f"{what}: {code}{': WRONG: ' + complaint if complaint else ''} {said}",
-                  flush=True)
+            print(f"{what}: {code}{': WRONG: ' + complaint if complaint else ''} {said} "
+                  f"{getattr(self.scene, 'told', '')}", flush=True)
         return code
 
     def calls(self):
