@@ -14,6 +14,7 @@
 #	make fault	the tools with the fault table of lib/sys.h, into build/fault/
 #	make asan	the same under sanitizers, and the unit tests, into build/asan/
 #	make fuzz	feed the parsers for FUZZ_SECONDS=60
+#	make mutants	change lib/ at N=60 random places (SEED=), and see which the tests notice
 #	make clean
 #
 # CC, TOOL_CC, CFLAGS, CPPFLAGS, LDFLAGS, BUILD, WERROR and STATIC are the user's; V=1 shows the
@@ -28,12 +29,13 @@ MAKEFLAGS += --no-print-directory
 # 1. What there is. A new room, tool or test is one word here; `make check` finds what is forgotten.
 
 # The library, in floors: a room includes only rooms before it.
-CORE_ROOMS = wording err clock sys stats path access side_file fd proc ident copy attributes \
+CORE_ROOMS = wording err clock sys stats access path side_file file_id fd proc ident copy attributes \
 	stage spawn waitfor \
 	lock_table keeper_wire keepers family circle keeper_ask kick lock_look lock_wait \
 	notice lock_target sqlite_beside sqlite_locks \
+	input spool_file spool batch in_place settle \
 	sqlite_live backup refuse claim publish validate atomic symlink \
-	capture input spool_file spool batch settle append dot_record lookers evidence \
+	capture handover append dot_record lookers evidence \
 	inspect inspect_file \
 	await lock dot_file dot_queue lock_dot breaker lock_file lock_range lock_slots \
 	gitdir git_exclude turnstile sqlite_hold lock_sqlite \
@@ -49,8 +51,8 @@ REPO_ROOMS = due repo_message repo_base loose repo_objects index_file repo_lock 
 	repo_ref repo_tree repo_who repo_id \
 	repo_path git_run git_store git_index repo_plumbing repo_keep \
 	repo_git2_base repo_git2_objects repo_git2_index repo_git2 repo \
-	intent record_file record_hold record_place record_theirs record_git fate redo recover \
-	drop commit_point record
+	intent record_mark record_file record_hold record_place record_theirs record_git fate redo \
+	record_stage recover drop commit_point record
 
 # Rooms of the tools only.
 TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli json store_cli \
@@ -77,7 +79,7 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_apart git_owners git_locks \
 	lock_git sql_guard sql_shm \
-	spool_file batch ident lookers await dot_file dot_queue kick notice tally \
+	spool_file batch in_place handover ident lookers await dot_file dot_queue kick notice tally \
 	breaker flock_cli lock_cli keeper_wire lock_look keeper_open keeper_serve \
 	db_writer db_pause db_settle db_stmt params rows_table script sql_file dump db_copy \
 	once_lock once_filter store_cli queue_cli \
@@ -85,8 +87,8 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_apart git_o
 	repo_who repo_id repo_path repo_keep repo_git2_base repo_git2_objects repo_git2_index \
 	repo_git2 git_run git_store git_index \
 	inspect inspect_more watch inspect_cli stats_cli \
-	record_file record_hold record_place record_theirs record_git fate redo recover drop \
-	commit_point record record_cli
+	record_mark record_file record_hold record_place record_theirs record_git fate redo \
+	record_stage recover drop commit_point record record_cli
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 
@@ -94,14 +96,14 @@ RIGS = faultloop powercut groupfault
 RIG_ROOMS = rig judge disk group
 BENCHES = pair add
 FUZZERS = parsers
-BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
+BATS_TESTS = atomic-write atomic-append atomic-update trust lock-run lock-sets lock-signals flock \
 	lock-retry lock-dot lock-break lock-status lock-keeper lock-circle lock-sqlite lock-git \
 	model \
 	sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease sqlite-queue \
 	shell hooks hooks-commit \
 	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper \
 	faults-stores trust-db bad-input fuzz strace \
-	powercut man completion demo house install atomic-record faults-record
+	powercut man completion demo house install atomic-record record-appends faults-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)
@@ -339,6 +341,13 @@ fuzz: fuzz-build
 		$(BUILD)/fuzz/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=6000 \
 			-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus || exit 1; \
 	done
+
+# Mutations: each at another place, judged by the tests of its module. MODULES and KINDS narrow it.
+N = 60
+.PHONY: mutants
+mutants:
+	@tests/rig/mutants.py -n $(N) $(if $(SEED),-s $(SEED)) $(if $(MODULES),-m '$(MODULES)') \
+		$(if $(KINDS),-k '$(KINDS)') $(BUILD) CC='$(CC)' TOOL_CC='$(TOOL_CC)'
 
 # ------------------------------------------------------------------------------------------------
 # 5. Setting up, checking, showing. Each step is a make of its own: what `deps` installs was not

@@ -82,6 +82,12 @@ static int do_drop(struct hf_record_request *request, const char *id)
 
 	if (status == HF_OK && !cli.quiet)
 		hf_cli_notice(&cli, "given up; what it had is in '%s'", saved);
+	/* what was done is not done again */
+	if (status == HF_OK && fflush(stdout) != 0) {
+		status = hf_fail_errno_as(&err, HF_UNCERTAIN,
+					  "given up, but standard output cannot be written");
+		clearerr(stdout);
+	}
 	return finish(status, &err);
 }
 

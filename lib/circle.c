@@ -153,19 +153,6 @@ static bool is_victim(const struct search *s, int last)
 	return true;
 }
 
-char *hf_circle_name(char *out, size_t size, pid_t pid)
-{
-	char *since;
-
-	hf_proc_describe(out, size, pid);
-	since = strstr(out, ", running since ");
-	for (char *next = since; next; next = strstr(next + 1, ", running since "))
-		since = next; /* the command may have such words too */
-	if (since)
-		*since = '\0';
-	return out;
-}
-
 /* The name by which pid has the file open, or "a lock". */
 static void name_lock(char *out, size_t size, pid_t pid, const struct hf_lock_id *id)
 {
@@ -224,7 +211,7 @@ static void tell_edge(const struct search *s, int i, int k, char *out, size_t si
 		snprintf(link, sizeof(link), "whose owner");
 	name_lock(lock, sizeof(lock), v->pid, &v->id);
 	snprintf(out, size, "%s,%s %s waits for %s, held by ",
-		 hf_circle_name(who, sizeof(who), owner.keeper ? owner.keeper : owner.pid),
+		 hf_proc_name(who, sizeof(who), owner.keeper ? owner.keeper : owner.pid),
 		 owner.keeper ? " a keeper," : "", link, lock);
 }
 
@@ -235,13 +222,13 @@ static void tell_own(const struct hf_lock_owner *own, char *out, size_t size)
 
 	if (own && own->keeper)
 		snprintf(out, size, "%s, the keeper of %s%s",
-			 hf_circle_name(keeper, sizeof(keeper), own->keeper),
+			 hf_proc_name(keeper, sizeof(keeper), own->keeper),
 			 own->pid == getpid() ? "this command"
-					      : hf_circle_name(who, sizeof(who), own->pid),
+					      : hf_proc_name(who, sizeof(who), own->pid),
 			 own->pid == getpid() ? "" : ", this command's own ancestor");
 	else if (own && own->pid != getpid())
 		snprintf(out, size, "%s, this command's own ancestor",
-			 hf_circle_name(who, sizeof(who), own->pid));
+			 hf_proc_name(who, sizeof(who), own->pid));
 	else
 		snprintf(out, size, "this command");
 }

@@ -50,7 +50,4 @@ enum hf_circle hf_circle_find(int fd, const struct hf_lock_records *records,
 			      struct hf_keepers *keepers, const struct hf_lock_family *family,
 			      char *text, size_t size);
 
-/* "PID 4711 (rsync -a /a /b)" into out. Returns out. */
-char *hf_circle_name(char *out, size_t size, pid_t pid);
-
 #endif

@@ -36,13 +36,13 @@ static enum hf_status resolve(struct hf_hold *hold, const char *id, enum hf_stat
 							"commit",
 							hold->database)
 					      : reason;
-	hf_fail(err, HF_UNCERTAIN, "cannot commit to '%s', nor see what became of it: %s",
+	hf_fail(err, HF_UNKNOWN, "cannot commit to '%s', nor see what became of it: %s",
 		hold->database, own.message);
 	hf_advise(err,
 		  "when the disk is well again, atomic-record --recover --dry-run --sqlite "
 		  "'%s' tells whether it is recorded",
 		  hold->database);
-	return HF_UNCERTAIN;
+	return HF_UNKNOWN;
 }
 
 enum hf_status hf_commit_point(struct hf_hold *hold, const struct hf_intent *intent,
@@ -50,11 +50,8 @@ enum hf_status hf_commit_point(struct hf_hold *hold, const struct hf_intent *int
 {
 	enum hf_status status = HF_OK;
 
-	if (intent->file_count) {
-		status = hf_intent_prepare(hold->db, err);
-		if (status == HF_OK)
-			status = hf_intent_insert(hold->db, intent, err);
-	}
+	if (intent->file_count)
+		status = hf_intent_insert(hold->db, intent, err);
 	if (status != HF_OK)
 		return status;
 	status = hf_db_commit(hold->db, err);

@@ -9,6 +9,7 @@
 
 #include "copy.h"
 #include "publish.h"
+#include "record_mark.h"
 #include "sys.h"
 
 /* ---- which ---------------------------------------------------------------------------------- */
@@ -179,6 +180,44 @@ static enum hf_status save_all(const struct hf_hold *hold, const struct hf_inten
 	return status;
 }
 
+/* ---- D3: the marks ---------------------------------------------------------------------------- */
+
+/* Where its files are: before each path. NULL: it cannot be found. */
+static char *place_of(const struct hf_intent *intent)
+{
+	struct hf_repo *repo;
+	char *place = NULL;
+	struct hf_err err;
+
+	if (!intent->repository)
+		return strdup("");
+	if (hf_repo_open(&repo, intent->gitdir, &err) != HF_OK)
+		return NULL;
+	if (asprintf(&place, "%s/", hf_repo_workdir(repo)) < 0)
+		place = NULL;
+	hf_repo_close(repo);
+	return place;
+}
+
+static void remove_marks(const struct hf_intent *intent)
+{
+	char *place = place_of(intent), *path;
+	struct hf_target target;
+
+	for (size_t i = 0; place && i < intent->file_count; i++) {
+		const struct hf_intent_file *f = &intent->files[i];
+
+		if (!f->mark[0] || asprintf(&path, "%s%s", place, f->path) < 0)
+			continue;
+		if (hf_target_open(&target, path, HF_TARGET_NO_SYNC, NULL) == HF_OK) {
+			hf_mark_remove(&target, f->mark);
+			hf_target_close(&target);
+		}
+		free(path);
+	}
+	free(place);
+}
+
 /* ---- the whole ------------------------------------------------------------------------------ */
 
 enum hf_status hf_drop(struct hf_hold *hold, const char *id,
@@ -198,12 +237,20 @@ enum hf_status hf_drop(struct hf_hold *hold, const char *id,
 	if (status == HF_OK) {
 		tell(context, intent);
 		status = save_all(hold, intent, saved, err);
+		/* D1: the record stays where its content may not survive a power cut */
+		if (status == HF_UNCERTAIN) {
+			errno = err && err->errnum ? err->errnum : EIO;
+			status = hf_fail_errno_as(err, HF_IO, "cannot save record %.8s",
+						  intent->id);
+		}
 	}
 	/* D2: in the transaction that hf_hold_take() has begun, which is durable */
 	if (status == HF_OK)
 		status = hf_intent_delete(hold->db, intent->id, err);
 	if (status == HF_OK)
 		status = hf_db_commit(hold->db, err);
+	if (status == HF_OK)
+		remove_marks(intent);
 	hf_intents_free(intents, count);
 	return status;
 }

@@ -14,7 +14,8 @@
  *	    written or appended to as N-NAME, and all else (repository, branch, tip, message,
  *	    hashes, what was to become of each file) as text in the file "record".
  *	D2  Then the intent is deleted, and that is durable before it is said.
- *	D3  Nothing else is touched: the record's rows stay, and so does what was done already of
+ *	D3  Nothing else is touched but the marks of its appends (record_mark.h), which are removed
+ *	    where its files' directories are found: the record's rows stay, and so does what was done already of
  *	    its files, its index entries and its commit. The user puts right by hand what he wants.
  *
  * The caller has no hold; the database's turnstile and write lock are taken, to the deadline. A

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "circle.h"
 #include "clock.h"
 #include "keeper_ask.h"
 #include "keepers.h"
@@ -195,7 +194,7 @@ static bool ask_keeper(const struct hf_inspect *list, struct hf_inspect_row *row
 	row->mine |= is_family(list, state.owner);
 	if (state.owner &&
 	    !hf_inspect_reason(row, "it is kept until %s ends",
-			       hf_circle_name(owner, sizeof(owner), state.owner)))
+			       hf_proc_name(owner, sizeof(owner), state.owner)))
 		return false;
 	return state.left == HF_NEVER ||
 	       hf_inspect_reason(row, "it is kept for another %s, unless it is renewed",

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "circle.h"
+#include "proc.h"
 #include "clock.h"
 #include "git_locks.h"
 #include "inspect_file.h"
@@ -49,7 +49,7 @@ static bool add_user(const struct hf_inspect *list, struct hf_inspect_row *row,
 	party->role = hf_sqlite_does(user->role);
 	party->pins = pins;
 	if (user->pid > 0)
-		hf_circle_name(who, sizeof(who), user->pid);
+		hf_proc_name(who, sizeof(who), user->pid);
 	else
 		snprintf(who, sizeof(who), "a process that you may not see");
 	return hf_inspect_reason(row, "%s %s%s", who, hf_sqlite_does(user->role),

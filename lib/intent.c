@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sys.h"
+
 /* The SQL of a record may have made temporary tables of these names, which would come first. */
 static const char *const tables[] = {
 	"CREATE TABLE IF NOT EXISTS main.holdfast_intent ("
@@ -17,7 +19,7 @@ static const char *const tables[] = {
 	"CREATE TABLE IF NOT EXISTS main.holdfast_intent_file ("
 	"intent TEXT NOT NULL, number INTEGER NOT NULL, op INTEGER NOT NULL, path TEXT NOT NULL, "
 	"mode INTEGER NOT NULL, content BLOB, old TEXT, old_size INTEGER NOT NULL, new TEXT, "
-	"PRIMARY KEY (intent, number))",
+	"mark TEXT, seen TEXT, place TEXT, PRIMARY KEY (intent, number))",
 };
 
 #define HEAD_COLUMNS                                                                               \
@@ -25,6 +27,7 @@ static const char *const tables[] = {
 	"author_name, author_email, author_time, author_offset, "                                  \
 	"committer_name, committer_email, committer_time, committer_offset"
 #define FILE_COLUMNS "op, path, mode, content, old, old_size, new"
+#define MARK_COLUMNS "mark, seen, place"
 
 enum { HEAD_COUNT = 17 };
 
@@ -36,12 +39,35 @@ void hf_intent_name(char id[HF_RECORD_ID])
 	snprintf(id, HF_RECORD_ID, "%08x%08x%08x%08x", words[0], words[1], words[2], words[3]);
 }
 
+/* HF_NO: the tables were made by version 1. */
+static enum hf_status has_marks(struct hf_db *db, struct hf_err *err)
+{
+	int64_t n;
+
+	return hf_db_int(db,
+			 "SELECT 1 FROM pragma_table_info('holdfast_intent_file', 'main') "
+			 "WHERE name = 'mark'",
+			 NULL, 0, &n, err);
+}
+
 enum hf_status hf_intent_prepare(struct hf_db *db, struct hf_err *err)
 {
+	static const char *const columns[] = {"mark TEXT", "seen TEXT", "place TEXT"};
 	enum hf_status status = HF_OK;
+	char sql[100];
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && status == HF_OK; i++)
 		status = hf_db_exec(db, tables[i], NULL, 0, NULL, err);
+	if (status == HF_OK)
+		status = has_marks(db, err);
+	if (status != HF_NO)
+		return status;
+	status = HF_OK;
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]) && status == HF_OK; i++) {
+		snprintf(sql, sizeof(sql), "ALTER TABLE main.holdfast_intent_file ADD COLUMN %s",
+			 columns[i]);
+		status = hf_db_exec(db, sql, NULL, 0, NULL, err);
+	}
 	return status;
 }
 
@@ -52,7 +78,7 @@ static struct hf_db_value text(const char *s)
 	return s ? HF_DB_TEXT_VALUE(s, strlen(s)) : (struct hf_db_value){.type = HF_DB_NULL};
 }
 
-/* A hash, or nothing. */
+/* A hash, or another text; "" is nothing. */
 static struct hf_db_value hash(const char *s)
 {
 	return text(*s ? s : NULL);
@@ -73,11 +99,15 @@ static enum hf_status insert_file(struct hf_db *db, const char *id, size_t numbe
 		hash(f->old),
 		HF_DB_INT_VALUE(f->old_size),
 		hash(f->fresh),
+		hash(f->mark),
+		hash(f->seen),
+		hash(f->place),
 	};
 
 	return hf_db_exec(db,
 			  "INSERT INTO main.holdfast_intent_file (intent, number, " FILE_COLUMNS
-			  ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+			  ", " MARK_COLUMNS
+			  ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 			  values, sizeof(values) / sizeof(values[0]), NULL, err);
 }
 
@@ -158,6 +188,30 @@ static bool get_hex(struct hf_stmt *stmt, int column, char *out, size_t size)
 	return strspn(out, "0123456789abcdef") == v.size;
 }
 
+/* A text of at most `size` - 1 of these characters, or nothing. */
+static bool get_of(struct hf_stmt *stmt, int column, const char *characters, char *out, size_t size)
+{
+	char *text;
+	bool is = get_text(stmt, column, &text);
+
+	*out = '\0';
+	if (!is || !text)
+		return is;
+	is = strlen(text) < size && strspn(text, characters) == strlen(text);
+	if (is)
+		strcpy(out, text);
+	free(text);
+	return is;
+}
+
+/* What the mark and its like can be; a mark is a part of a file's name. */
+static bool get_mark(struct hf_stmt *stmt, int column, struct hf_intent_file *f)
+{
+	return get_of(stmt, column, "0123456789abcdef-.record", f->mark, sizeof(f->mark)) &&
+	       get_of(stmt, column + 1, "0123456789 .", f->seen, sizeof(f->seen)) &&
+	       get_of(stmt, column + 2, "0123456789 .", f->place, sizeof(f->place));
+}
+
 static bool get_int(struct hf_stmt *stmt, int column, int64_t least, int64_t most, int64_t *out)
 {
 	struct hf_db_value v = hf_stmt_column(stmt, column);
@@ -210,10 +264,10 @@ static bool get_file(struct hf_stmt *stmt, bool heads, struct hf_intent_file *f)
 	    !get_text(stmt, 1, &f->path) || !f->path || !get_int(stmt, 2, 0, 07777, &mode) ||
 	    !get_hex(stmt, 4, f->old, sizeof(f->old)) ||
 	    !get_int(stmt, 5, 0, INT64_MAX, &f->old_size) ||
-	    !get_hex(stmt, 6, f->fresh, sizeof(f->fresh)))
+	    !get_hex(stmt, 6, f->fresh, sizeof(f->fresh)) || !get_mark(stmt, 7, f))
 		return false;
 	f->op = (enum hf_record_op)op;
-	f->mode = (unsigned int)mode;
+	f->mode = (unsigned int)mode & 0777;
 	if (f->op == HF_RECORD_REMOVE || f->op == HF_RECORD_SNAPSHOT)
 		return content.type == HF_DB_NULL;
 	if (content.type != HF_DB_BLOB || !*f->fresh)
@@ -242,13 +296,17 @@ static void *grow(void *array, size_t *count, size_t size)
 static enum hf_status load_files(struct hf_db *db, bool heads, struct hf_intent *intent,
 				 struct hf_err *err)
 {
-	static const char sql[] = "SELECT " FILE_COLUMNS
-				  " FROM main.holdfast_intent_file WHERE intent = ?1 "
-				  "ORDER BY number";
+#define FROM " FROM main.holdfast_intent_file WHERE intent = ?1 ORDER BY number"
+	static const char with[] = "SELECT " FILE_COLUMNS ", " MARK_COLUMNS FROM;
+	static const char without[] = "SELECT " FILE_COLUMNS ", NULL, NULL, NULL" FROM;
+#undef FROM
 	struct hf_db_value id = text(intent->id);
-	struct hf_stmt *stmt;
-	enum hf_status status = hf_db_prepare(db, sql, sizeof(sql) - 1, &stmt, NULL, err);
+	struct hf_stmt *stmt = NULL;
+	enum hf_status status = has_marks(db, err);
+	const char *sql = status == HF_NO ? without : with;
 
+	if (status == HF_OK || status == HF_NO)
+		status = hf_db_prepare(db, sql, strlen(sql), &stmt, NULL, err);
 	if (status == HF_OK)
 		status = hf_stmt_bind(stmt, 1, &id, err);
 	while (status == HF_OK && (status = hf_stmt_step(stmt, err)) == HF_OK) {
@@ -350,6 +408,15 @@ enum hf_status hf_intent_find(struct hf_db *db, const char *id, struct hf_err *e
 			 err);
 }
 
+enum hf_status hf_intent_has_mark(struct hf_db *db, const char *mark, struct hf_err *err)
+{
+	struct hf_db_value value = text(mark);
+	int64_t n;
+
+	return hf_db_int(db, "SELECT 1 FROM main.holdfast_intent_file WHERE mark = ?1 LIMIT 1",
+			 &value, 1, &n, err);
+}
+
 enum hf_status hf_intent_correct(struct hf_db *db, const struct hf_intent *intent, size_t number,
 				 struct hf_err *err)
 {
@@ -357,24 +424,35 @@ enum hf_status hf_intent_correct(struct hf_db *db, const struct hf_intent *inten
 	const struct hf_db_value values[] = {
 		text(intent->id), HF_DB_INT_VALUE((int64_t)number),
 		hash(f->old),	  HF_DB_INT_VALUE(f->old_size),
-		hash(f->fresh),
+		hash(f->fresh),	  hash(f->seen),
+		hash(f->place),
 	};
 
 	return hf_db_exec(db,
-			  "UPDATE main.holdfast_intent_file SET old = ?3, old_size = ?4, new = ?5 "
-			  "WHERE intent = ?1 AND number = ?2",
+			  "UPDATE main.holdfast_intent_file SET old = ?3, old_size = ?4, new = ?5, "
+			  "seen = ?6, place = ?7 WHERE intent = ?1 AND number = ?2",
 			  values, sizeof(values) / sizeof(values[0]), NULL, err);
 }
 
 enum hf_status hf_intent_delete(struct hf_db *db, const char *id, struct hf_err *err)
 {
 	struct hf_db_value value = text(id);
-	enum hf_status status =
-		hf_db_exec(db, "DELETE FROM main.holdfast_intent_file WHERE intent = ?1", &value, 1,
-			   NULL, err);
+	enum hf_status status = hf_db_exec(db, "DELETE FROM main.holdfast_intent WHERE id = ?1",
+					   &value, 1, NULL, err);
 
+	/* a trigger may keep it, and would have it finished again and again */
+	if (status == HF_OK && !HF_WITHOUT(kept_intent)) {
+		status = hf_intent_find(db, id, err);
+		if (status == HF_OK) {
+			hf_fail(err, HF_DATA, "cannot delete record %.8s from '%s': it stays", id,
+				hf_db_path(db));
+			hf_advise(err, "is there a trigger on the table holdfast_intent?");
+			return HF_DATA;
+		}
+		status = status == HF_NO ? HF_OK : status;
+	}
 	if (status == HF_OK)
-		status = hf_db_exec(db, "DELETE FROM main.holdfast_intent WHERE id = ?1", &value, 1,
-				    NULL, err);
+		status = hf_db_exec(db, "DELETE FROM main.holdfast_intent_file WHERE intent = ?1",
+				    &value, 1, NULL, err);
 	return status;
 }

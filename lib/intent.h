@@ -23,6 +23,10 @@
  *	old, old_size	SHA-256 and size of what it replaces; NULL: there was nothing
  *	new		SHA-256 of the result; NULL: it is removed, or a snapshot that is not made
  *			yet: it is put in when it is, before the file is replaced
+ *	mark		append: the end of the mark's name (record_mark.h). NULL: a record of
+ *			version 1, which has none
+ *	seen, place	append: inode and birth time of the file that it replaces (NULL: there was
+ *			none), and of its directory
  *
  *	T1  Only columns that this version knows are read. A row with a higher `version` is left
  *	    alone, and reported.
@@ -40,7 +44,10 @@
 
 enum {
 	HF_RECORD_ID = 33, /* 128 bits in hexadecimal, and NUL */
-	HF_INTENT_VERSION = 1,
+	HF_INTENT_VERSION = 2,
+	HF_MARK_ID = 17,   /* 64 bits in hexadecimal, and NUL */
+	HF_MARK_SIZE = 40, /* "ID-SLOT.record" */
+	HF_SEEN_SIZE = 56, /* "INODE KIND WITNESS" */
 };
 
 enum hf_record_op { HF_RECORD_WRITE, HF_RECORD_APPEND, HF_RECORD_REMOVE, HF_RECORD_SNAPSHOT };
@@ -54,6 +61,8 @@ struct hf_intent_file {
 	char old[65]; /* "" : there was nothing */
 	int64_t old_size;
 	char fresh[65]; /* "" : it is removed */
+	char mark[HF_MARK_SIZE];
+	char seen[HF_SEEN_SIZE], place[HF_SEEN_SIZE];
 };
 
 struct hf_intent {
@@ -87,10 +96,14 @@ void hf_intents_free(struct hf_intent *intents, size_t count);
 /* HF_NO: there is none of that id. */
 enum hf_status hf_intent_find(struct hf_db *db, const char *id, struct hf_err *err);
 
+/* Return HF_OK if an intent names this mark, else HF_NO. */
+enum hf_status hf_intent_has_mark(struct hf_db *db, const char *mark, struct hf_err *err);
+
 /* Say anew what file `number` replaces, and its result. */
 enum hf_status hf_intent_correct(struct hf_db *db, const struct hf_intent *intent, size_t number,
 				 struct hf_err *err);
 
+/* HF_DATA: a trigger keeps it. */
 enum hf_status hf_intent_delete(struct hf_db *db, const char *id, struct hf_err *err);
 
 #endif

@@ -72,23 +72,21 @@ static char *left(char out[32], int64_t expires)
 	return hf_format_duration(out, 32, us < 1000 ? HF_MS : us / unit * unit * 1000);
 }
 
-/* HF_OK: all are free. HF_BUSY: one is not, and *until is when it will be. */
-static enum hf_status look_at_all(struct hf_store *store, const struct hf_bytes *names,
-				  size_t count, int64_t *until, struct hf_err *err)
+/* Return HF_OK if all names are free. HF_BUSY: one is not, and *holder holds it. */
+static enum hf_status find_holder(struct hf_store *store, const struct hf_bytes *names,
+				  size_t count, struct holder *holder, struct hf_err *err)
 {
 	enum hf_status status = HF_NO;
 	char name[96], time[32];
-	struct holder holder;
 
 	for (size_t i = 0; i < count && status == HF_NO; i++) {
-		status = look(store, &names[i], &holder, err);
+		status = look(store, &names[i], holder, err);
 		if (status != HF_OK)
 			continue;
-		*until = holder.expires;
 		hf_fail(err, HF_BUSY,
 			"cannot acquire '%s' in '%s': held by '%s' (token %lld) for %s",
-			hf_store_name(name, &names[i]), store->path, holder.name,
-			(long long)holder.token, left(time, holder.expires));
+			hf_store_name(name, &names[i]), store->path, holder->name,
+			(long long)holder->token, left(time, holder->expires));
 		hf_advise(err, "wait longer with --wait");
 		return HF_BUSY;
 	}
@@ -122,32 +120,29 @@ static enum hf_status take_all(struct hf_store *store, const struct hf_bytes *na
 	return status;
 }
 
-/* err says who holds it. */
-static void notify(const struct hf_store *store, const struct hf_err *err)
-{
-	const char *who = strstr(err->message, "held by ");
-
-	if (who)
-		hf_notice_say(&store->wait, "waiting for a lease of '%s', %s", store->path, who);
-}
-
 /* Until they look free. HF_BUSY: the deadline has passed. */
 static enum hf_status wait_for_all(struct hf_store *store, struct hf_watch *watch,
-				   const struct hf_bytes *names, size_t count, int64_t until,
-				   int64_t deadline, struct hf_err *err)
+				   const struct hf_bytes *names, size_t count,
+				   struct holder *holder, int64_t deadline, struct hf_err *err)
 {
+	char time[32];
+
 	struct hf_notice notice = hf_notice_begin(&store->wait);
 	enum hf_status status = HF_BUSY;
 
 	while (status == HF_BUSY && hf_until(deadline) > 0) {
-		hf_watch_sleep(watch, hf_store_instant(until, deadline));
+		hf_watch_sleep(watch, hf_store_instant(holder->expires, deadline));
 		if (hf_notice_is_due(&notice))
-			notify(store, err);
+			hf_notice_say(&store->wait,
+				      "waiting for a lease of '%s', held by '%s' (token %lld) for "
+				      "%s",
+				      store->path, holder->name, (long long)holder->token,
+				      left(time, holder->expires));
 		status = hf_store_begin_read(store, &lease_table, err);
 		if (status == HF_NO)
 			return HF_OK;
 		if (status == HF_OK)
-			status = look_at_all(store, names, count, &until, err);
+			status = find_holder(store, names, count, holder, err);
 		hf_db_rollback(store->db);
 	}
 	return status;
@@ -160,7 +155,7 @@ enum hf_status hf_lease_acquire(struct hf_store *store, const struct hf_bytes *n
 	enum hf_status status = check_names(names, count, err);
 	struct hf_watch watch = {.notify = -1};
 	bool watching = false;
-	int64_t until = 0;
+	struct holder other;
 
 	if (status == HF_OK && (!*holder || strlen(holder) >= HOLDER_SIZE))
 		status = hf_fail(err, HF_USAGE, "a holder's name has 1 to %d bytes",
@@ -172,7 +167,7 @@ enum hf_status hf_lease_acquire(struct hf_store *store, const struct hf_bytes *n
 		if (!watching)
 			hf_watch_begin(&watch, store->real);
 		watching = true;
-		status = look_at_all(store, names, count, &until, err);
+		status = find_holder(store, names, count, &other, err);
 		if (status == HF_OK) {
 			status = take_all(store, names, count, holder, ttl, token, err);
 			status = hf_store_end(store, status, err);
@@ -180,7 +175,7 @@ enum hf_status hf_lease_acquire(struct hf_store *store, const struct hf_bytes *n
 		}
 		hf_db_rollback(store->db);
 		if (status == HF_BUSY)
-			status = wait_for_all(store, &watch, names, count, until, deadline, err);
+			status = wait_for_all(store, &watch, names, count, &other, deadline, err);
 	}
 	hf_watch_end(&watch);
 	return status;

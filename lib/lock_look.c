@@ -34,8 +34,8 @@ static void refuse_kept(const struct hf_look *l, const struct hf_keeper_loan *ke
 
 	hf_fail(err, HF_USAGE,
 		"cannot lock '%s': it is held by %s, for this command's own ancestor, %s", l->path,
-		hf_circle_name(keeper, sizeof(keeper), kept->keeper),
-		hf_circle_name(owner, sizeof(owner), kept->owner));
+		hf_proc_name(keeper, sizeof(keeper), kept->keeper),
+		hf_proc_name(owner, sizeof(owner), kept->owner));
 	hf_advise(err, "lock another file here, or give the lock back before (lock-release)");
 }
 

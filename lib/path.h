@@ -42,11 +42,17 @@ struct hf_target {
 	int dir;		 /* O_DIRECTORY; O_RDONLY, or O_PATH with HF_TARGET_NO_SYNC */
 	char name[NAME_MAX + 1]; /* the entry in it */
 	const char *path;	 /* as the user wrote it, for messages; borrowed from the caller */
+	unsigned int flags;	 /* with which it was opened */
 };
 
 enum hf_status hf_target_open(struct hf_target *target, const char *path, unsigned int flags,
 			      struct hf_err *err);
 void hf_target_close(struct hf_target *target);
+
+/* Does the path still lead to the directory that is open, and to this name in it? HF_NO: it does
+ * not; the directory was moved, removed or replaced, and all begins again with hf_target_open(). An
+ * instant's answer. */
+enum hf_status hf_target_check(const struct hf_target *target, struct hf_err *err);
 
 /* ".holdfast.NAME.WHAT" into out; WHAT is at most 40 bytes. Returns out. */
 char *hf_target_side(const struct hf_target *target, const char *what, char out[NAME_MAX + 1]);

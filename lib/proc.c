@@ -181,27 +181,48 @@ char *hf_proc_command(char *out, size_t size, const struct hf_proc *proc)
 	return out;
 }
 
-char *hf_proc_describe(char *out, size_t size, pid_t pid)
+/* The process, if it can be read: false, and out says what of it is known. */
+static bool name_it(char *out, size_t size, pid_t pid, struct hf_proc *proc)
 {
-	struct hf_proc proc;
-	char command[200], since[32];
+	char command[200];
 
 	if (pid <= 0) {
 		snprintf(out, size, "a process that you may not see");
-		return out;
+		return false;
 	}
-	if (!hf_proc_read(pid, &proc)) {
+	if (!hf_proc_read(pid, proc)) {
 		/* hidepid hides a living process's directory as if it were not there */
 		bool gone = (errno == ENOENT || errno == ESRCH) && kill(pid, 0) < 0 &&
 			    errno == ESRCH;
 
 		snprintf(out, size,
 			 gone ? "PID %d (gone)" : "PID %d (a process that you may not see)", pid);
-		return out;
+		return false;
 	}
-	hf_proc_command(command, sizeof(command), &proc);
+	hf_proc_command(command, sizeof(command), proc);
+	snprintf(out, size, "PID %d (%s)", pid, command);
+	return true;
+}
+
+char *hf_proc_name(char *out, size_t size, pid_t pid)
+{
+	struct hf_proc proc;
+
+	name_it(out, size, pid, &proc);
+	return out;
+}
+
+char *hf_proc_describe(char *out, size_t size, pid_t pid)
+{
+	struct hf_proc proc;
+	char since[32];
+	size_t used;
+
+	if (!name_it(out, size, pid, &proc))
+		return out;
 	hf_proc_time(since, sizeof(since), hf_proc_since(&proc));
-	snprintf(out, size, "PID %d (%s)%s%s", pid, command, since[0] ? ", running since " : "",
-		 since);
+	used = strlen(out);
+	if (since[0])
+		snprintf(out + used, size - used, ", running since %s", since);
 	return out;
 }

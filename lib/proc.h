@@ -59,9 +59,12 @@ int64_t hf_proc_since(const struct hf_proc *proc);
 /* "10:42:03", with the date before it when it is not today; "" for 0. Returns out. */
 char *hf_proc_time(char *out, size_t size, int64_t since);
 
-/* "PID 4711 (rsync -a /a /b), running since 10:42:03" into out; "PID 4711 (gone)", or "a process
- * that you may not see" where it is so. The date stands before the time when it is not today.
- * Returns out. */
+/* Write "PID 4711 (rsync -a /a /b)" into out; "PID 4711 (gone)" or "a process that you may not see"
+ * where that is so. Return out. */
+char *hf_proc_name(char *out, size_t size, pid_t pid);
+
+/* Write the same, and ", running since 10:42:03", with the date before the time when it is not
+ * today. Return out. */
 char *hf_proc_describe(char *out, size_t size, pid_t pid);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "record.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,13 @@
 #include "clock.h"
 #include "commit_point.h"
 #include "drop.h"
+#include "record_stage.h"
 #include "recover.h"
 #include "redo.h"
+#include "sys.h"
+
+/* Past the deadline, for records that a dead one left. */
+enum { MOST_LATE = 10 };
 
 struct record {
 	const struct hf_record_request *request;
@@ -22,6 +28,8 @@ struct record {
 	struct hf_intent intent;
 	struct hf_repo *repo; /* the hold's; NULL: none */
 	struct hf_record_file *files;
+	bool moved;	   /* files are to be opened again */
+	int late;	   /* how often it began again past the deadline */
 	struct hf_redo redo;
 };
 
@@ -80,6 +88,13 @@ static mode_t current_umask(void)
 	return mask;
 }
 
+static enum hf_status named_twice(const struct hf_record_file *f, struct hf_err *err)
+{
+	hf_fail(err, HF_USAGE, "'%s' is named twice", f->path);
+	hf_advise(err, "put together what is to become of it");
+	return HF_USAGE;
+}
+
 static enum hf_status ask_file(struct record *r, size_t i, struct hf_err *err)
 {
 	const struct hf_record_want *want = &r->request->files[i];
@@ -91,16 +106,13 @@ static enum hf_status ask_file(struct record *r, size_t i, struct hf_err *err)
 	f->plan->size = want->size;
 	f->plan->mode = 0666 & ~current_umask();
 	f->if_match = want->if_match;
-	f->later = r->repo;
+	f->later = true;
 	status = hf_record_file_open(f, &r->hold.place, r->request->parents, err);
 	if (status == HF_OK)
 		status = place_file(r, f, err);
-	for (size_t k = 0; k < i && status == HF_OK; k++) {
-		if (hf_record_file_same(f, &r->files[k])) {
-			status = hf_fail(err, HF_USAGE, "'%s' is named twice", f->path);
-			hf_advise(err, "put together what is to become of it");
-		}
-	}
+	for (size_t k = 0; k < i && status == HF_OK; k++)
+		if (hf_record_file_same(f, &r->files[k]))
+			status = named_twice(f, err);
 	return status == HF_OK ? hf_hold_want_file(&r->hold, f, err) : status;
 }
 
@@ -131,22 +143,77 @@ static enum hf_status ask(struct record *r, struct hf_err *err)
 		status = open_repo(r, err);
 	for (size_t i = 0; i < count && status == HF_OK; i++)
 		status = ask_file(r, i, err);
+	r->redo = (struct hf_redo){.hold = &r->hold,
+				   .intent = &r->intent,
+				   .files = r->files,
+				   .repo = r->repo};
 	return status;
 }
 
 /* ---- lock, recover --------------------------------------------------------------------------- */
+
+/* The directories that the paths lead to by now. What recovery has opened, it opens again itself. */
+static enum hf_status open_again(struct record *r, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	hf_hold_give(&r->hold);
+	hf_hold_drop_files(&r->hold);
+	hf_recovery_forget(&r->recovery);
+	for (size_t i = 0; i < r->intent.file_count && status == HF_OK; i++) {
+		struct hf_record_file *f = &r->files[i];
+
+		if (hf_record_file_check_place(f, NULL) != HF_OK) {
+			status = hf_record_file_open_again(f, &r->hold.place, err);
+			free(f->plan->path);
+			f->plan->path = NULL;
+			if (status == HF_OK)
+				status = place_file(r, f, err);
+		}
+		for (size_t k = 0; k < i && status == HF_OK; k++)
+			if (hf_record_file_same(f, &r->files[k]))
+				status = named_twice(f, err);
+		if (status == HF_OK)
+			status = hf_hold_want_file(&r->hold, f, err);
+	}
+	r->moved = status != HF_OK;
+	return status;
+}
+
+static enum hf_status try_to_enter(struct record *r, struct hf_err *err)
+{
+	enum hf_status status = r->moved ? open_again(r, err) : HF_OK;
+
+	if (status == HF_OK)
+		status = hf_hold_take(&r->hold, err);
+	if (status == HF_OK) {
+		status = hf_hold_check(&r->hold, err);
+		r->moved = status == HF_NO;
+	}
+	return status == HF_OK ? hf_recover(&r->recovery, err) : status;
+}
+
+/* Once more, because something has changed. Each time another process got something done, but it
+ * must not go on for ever. */
+static enum hf_status again(struct record *r, struct hf_err *err)
+{
+	if (hf_until(r->hold.wait.deadline) > 0 || r->late++ < MOST_LATE)
+		return HF_OK;
+	return hf_fail(err, HF_BUSY, "cannot record in '%s': others change its files all the time",
+		       r->hold.database);
+}
 
 /* Take everything, and finish what is unfinished, until there is a transaction with nothing in its
  * way. */
 static enum hf_status enter(struct record *r, struct hf_err *err)
 {
 	for (;;) {
-		enum hf_status status = hf_hold_take(&r->hold, err);
+		enum hf_status status = try_to_enter(r, err);
 
-		if (status == HF_OK)
-			status = hf_recover(&r->recovery, err);
-		if (status == HF_NO)
+		if (status == HF_NO && again(r, err) == HF_OK)
 			continue;
+		if (status == HF_NO)
+			return HF_BUSY;
 		if (status != HF_BUSY || hf_until(r->hold.wait.deadline) == 0)
 			return status;
 		hf_hold_give(&r->hold);
@@ -173,57 +240,49 @@ static enum hf_status run_sql(struct record *r, struct hf_err *err)
 	return status;
 }
 
-static enum hf_status stage_file(struct record *r, struct hf_record_file *f, struct hf_err *err)
+/* All until the COMMIT. HF_NO, with *moved: a path leads elsewhere by now, or an absent file is
+ * there: begin again. */
+static enum hf_status make(struct record *r, bool *moved, struct hf_err *err)
 {
-	char found[65];
-	enum hf_status status = hf_record_file_look(f, &r->hold.wait, found, err);
+	enum hf_status status = enter(r, err), check;
 
-	if (status != HF_OK || f->plan->op != HF_RECORD_SNAPSHOT)
-		return status == HF_OK ? hf_record_file_stage(f, found, NULL, NULL, err) : status;
-	/* what it replaces; the image is made behind the COMMIT */
-	memcpy(f->plan->old, found, sizeof(f->plan->old));
-	f->plan->old_size = f->present ? f->st.st_size : 0;
-	return HF_OK;
-}
-
-/* A snapshot is made when the rows are committed: then all that is behind the COMMIT is done as
- * recovery does it. */
-static bool has_snapshot(const struct record *r)
-{
-	for (size_t i = 0; i < r->intent.file_count; i++)
-		if (r->intent.files[i].op == HF_RECORD_SNAPSHOT)
-			return true;
-	return false;
-}
-
-static enum hf_status stage(struct record *r, struct hf_err *err)
-{
-	struct hf_intent *intent = &r->intent;
-	enum hf_status status = HF_OK;
-
-	for (size_t i = 0; i < intent->file_count && status == HF_OK; i++)
-		status = stage_file(r, &r->files[i], err);
-	if (status != HF_OK || !r->repo)
-		return status;
-	status = hf_repo_head(r->repo, &intent->ref, intent->tip, err);
-	if (status == HF_OK)
-		status = hf_repo_may_move(r->repo, intent->ref, err);
+	*moved = false;
 	if (status != HF_OK)
 		return status;
-	if (has_snapshot(r)) /* what the index gets is not known yet: can it be changed at all? */
-		return hf_repo_prepare(r->repo, NULL, 0, err);
-	status = hf_record_git_stage(&r->redo.git, r->repo, intent, r->files, intent->tip,
-				     r->hold.wait.deadline, err);
-	return status == HF_OK ? hf_record_git_prepare(&r->redo.git, err) : status;
+	status = run_sql(r, err);
+	if (status == HF_OK && r->intent.file_count)
+		status = hf_intent_prepare(r->hold.db, err);
+	if (status == HF_OK)
+		status = hf_record_stage(&r->redo, err);
+	/* the cause of a failure, too, may be that a directory was removed */
+	check = hf_hold_check(&r->hold, status == HF_OK ? err : NULL);
+	if (check != HF_NO)
+		return status == HF_OK ? check : status;
+	hf_record_unstage(&r->redo);
+	hf_db_rollback(r->hold.db);
+	hf_hold_give(&r->hold);
+	*moved = r->moved = true;
+	return again(r, err) == HF_OK ? HF_NO : HF_BUSY;
 }
 
 /* ---- COMMIT ---------------------------------------------------------------------------------- */
 
+/* From here on a mark may be an intent's. */
+static void keep_marks(struct record *r, bool kept)
+{
+	for (size_t i = 0; i < r->intent.file_count; i++)
+		r->files[i].kept = kept;
+}
+
 static enum hf_status commit(struct record *r, struct hf_err *err)
 {
-	enum hf_status status = hf_commit_point(&r->hold, &r->intent, err);
+	enum hf_status status;
 
+	keep_marks(r, true);
+	status = hf_commit_point(&r->hold, &r->intent, err);
 	r->result->recorded = status == HF_OK;
+	if (status != HF_OK && status != HF_UNKNOWN)
+		keep_marks(r, false);
 	return status;
 }
 
@@ -265,23 +324,47 @@ static enum hf_status finish_as_recovery(struct record *r, struct hf_err *err)
 	return status == HF_OK ? hf_db_commit(r->hold.db, err) : status;
 }
 
+/* Another process created, replaced or moved a file without its lock. So it is done as recovery
+ * does it: all locks are given back, and taken anew. */
+static enum hf_status finish_again(struct record *r, struct hf_err *err)
+{
+	enum hf_status status;
+
+	hf_record_git_end(&r->redo.git);
+	for (size_t i = 0; i < r->intent.file_count; i++)
+		hf_record_file_unstage(&r->files[i]);
+	hf_hold_give(&r->hold);
+	hf_hold_drop_files(&r->hold);
+	r->recovery.own = r->intent.id;
+	status = enter(r, err);
+	if (status == HF_OK && r->recovery.own_left)
+		status = hf_fail(err, HF_BUSY, "another process was in the way");
+	memcpy(r->redo.commit, r->recovery.own_commit, sizeof(r->redo.commit));
+	return status;
+}
+
+static bool is_overtaken(enum hf_status status, const struct hf_err *err)
+{
+	return status == HF_BUSY && err->errnum == EEXIST && !HF_WITHOUT(again);
+}
+
 static enum hf_status finish(struct record *r, struct hf_err *err)
 {
+	bool done = hf_record_has_snapshot(&r->intent);
 	struct hf_err own;
 	enum hf_status status;
 
 	if (!r->intent.file_count)
 		return HF_OK;
-	r->redo.hold = &r->hold;
-	r->redo.intent = &r->intent;
-	r->redo.files = r->files;
-	r->redo.repo = r->repo;
-	status = has_snapshot(r) ? finish_as_recovery(r, err)
-				 : hf_redo(&r->redo, r->intent.tip, err);
+	status = done ? finish_as_recovery(r, err) : hf_redo(&r->redo, r->intent.tip, err);
+	if (is_overtaken(status, err)) {
+		status = finish_again(r, err);
+		done = true;
+	}
 	if (status != HF_OK)
 		return unfinished(r, err);
 	memcpy(r->result->commit, r->redo.commit, sizeof(r->result->commit));
-	status = has_snapshot(r) ? HF_OK : forget(r, &own);
+	status = done ? HF_OK : forget(r, &own);
 	/* With a commit the record is done, whoever clears it away. A database that is busy, or a
 	 * disk that is full, keeps the intent for the next one. */
 	if (status == HF_OK || r->repo)
@@ -333,17 +416,16 @@ enum hf_status hf_record(const struct hf_record_request *request, struct hf_reco
 	struct record r;
 	struct hf_err own;
 	enum hf_status status;
+	bool moved;
 
 	if (!err)
 		err = &own;
 	begin(&r, request, result);
 	status = ask(&r, err);
 	if (status == HF_OK)
-		status = enter(&r, err);
-	if (status == HF_OK)
-		status = run_sql(&r, err);
-	if (status == HF_OK)
-		status = stage(&r, err);
+		do
+			status = make(&r, &moved, err);
+		while (status == HF_NO && moved);
 	if (status == HF_OK)
 		status = commit(&r, err);
 	if (status == HF_OK)

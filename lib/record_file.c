@@ -9,6 +9,7 @@
 #include "copy.h"
 #include "lock_target.h"
 #include "publish.h"
+#include "record_mark.h"
 #include "refuse.h"
 #include "settle.h"
 #include "sys.h"
@@ -118,6 +119,7 @@ enum hf_status hf_record_file_open(struct hf_record_file *f,
 	enum hf_status status;
 
 	f->fd = f->committed = f->atomic.fd = -1;
+	f->parents = parents;
 	status = hf_target_open(&f->target, f->path, parents ? HF_TARGET_PARENTS : 0, err);
 	if (status != HF_OK) {
 		f->target.dir = -1;
@@ -128,6 +130,40 @@ enum hf_status hf_record_file_open(struct hf_record_file *f,
 	hf_fail(err, HF_DATA, "refusing to replace '%s': it is the live database", f->path);
 	hf_advise(err, "that would corrupt it: what is written, or a snapshot, needs another name");
 	return HF_DATA;
+}
+
+enum hf_status hf_record_file_check_place(const struct hf_record_file *f, struct hf_err *err)
+{
+	return HF_WITHOUT(place) ? HF_OK : hf_target_check(&f->target, err);
+}
+
+enum hf_status hf_record_file_open_again(struct hf_record_file *f,
+					 const struct hf_record_database *database,
+					 struct hf_err *err)
+{
+	struct hf_err own;
+	enum hf_status status;
+
+	if (!err)
+		err = &own;
+	hf_record_file_close(f);
+	status = hf_record_file_open(f, database, f->parents, err);
+	if (status == HF_CANTCREAT && (err->errnum == ENOENT || err->errnum == ENOTDIR))
+		return hf_fail(err, HF_BUSY, "the directory of '%s' was removed", f->path);
+	return status;
+}
+
+enum hf_status hf_record_file_check_absent(const struct hf_record_file *f, struct hf_err *err)
+{
+	const struct hf_lock *lock = f->lock->same_as ? f->lock->same_as : f->lock;
+	struct stat st;
+
+	if (lock->fd >= 0 || HF_WITHOUT(absent))
+		return HF_OK;
+	if (sys_fstatat(f->target.dir, f->target.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return HF_NO;
+	return errno == ENOENT ? HF_OK
+			       : hf_fail_errno(err, "cannot read the state of '%s'", f->path);
 }
 
 enum hf_status hf_record_file_real(const struct hf_record_file *f, char **real, struct hf_err *err)
@@ -235,7 +271,24 @@ static enum hf_status stage(struct hf_record_file *f,
 		status = hf_sha256(f->atomic.fd, f->plan->fresh, f->path, err);
 	if (status == HF_OK)
 		f->plan->mode = st.st_mode & 07777;
+	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
+		status = hf_mark_identify(f->present ? f->fd : -1, f->path, f->plan->seen, err);
+	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
+		status = hf_mark_identify(f->target.dir, f->path, f->plan->place, err);
 	return status;
+}
+
+enum hf_status hf_record_file_mark(struct hf_record_file *f, const char *mark, struct hf_err *err)
+{
+	enum hf_status status = hf_mark_put(&f->target, f->present ? f->fd : -1, f->atomic.fd,
+					    f->atomic.temporary, mark, err);
+
+	if (status != HF_OK)
+		return status;
+	f->atomic.temporary[0] = '\0';
+	snprintf(f->plan->mark, sizeof(f->plan->mark), "%s", mark);
+	f->marked = true;
+	return HF_OK;
 }
 
 enum hf_status hf_record_file_stage(struct hf_record_file *f, const char found[65],
@@ -277,12 +330,32 @@ static enum hf_status remove_file(const struct hf_record_file *f, struct hf_err 
 	return status;
 }
 
+/* Its mark becomes the file. */
+static enum hf_status apply_mark(struct hf_record_file *f, struct hf_err *err)
+{
+	const char *mark = f->plan->mark;
+	enum hf_status status = HF_OK;
+
+	if (!f->marked) {
+		status = hf_mark_replace(&f->target, f->atomic.fd, f->atomic.temporary, mark, err);
+		f->atomic.temporary[0] = '\0';
+	}
+	if (status == HF_OK)
+		status = hf_mark_take(&f->target, f->atomic.fd, f->present ? &f->st : NULL,
+				      mark, err);
+	return status;
+}
+
 enum hf_status hf_record_file_apply(struct hf_record_file *f, struct hf_err *err)
 {
 	enum hf_status status;
 
 	if (f->plan->op == HF_RECORD_REMOVE) {
 		status = remove_file(f, err);
+	} else if (f->marked || f->found_mark) {
+		status = apply_mark(f, err);
+		if (status == HF_OK)
+			f->marked = f->found_mark = false;
 	} else {
 		status = hf_atomic_commit(&f->atomic, err);
 		if (status != HF_OK)
@@ -301,20 +374,6 @@ int hf_record_file_content(const struct hf_record_file *f)
 	return f->present ? f->fd : -1;
 }
 
-/* Its directory is one of those of the files before it. */
-static bool shares_dir(const struct hf_record_file *files, size_t i)
-{
-	struct stat ours, theirs;
-
-	if (sys_fstat(files[i].target.dir, &ours) < 0)
-		return false;
-	for (size_t k = 0; k < i; k++)
-		if ((files[k].applied || files[k].found_done) &&
-		    sys_fstat(files[k].target.dir, &theirs) == 0 && hf_same_inode(&ours, &theirs))
-			return true;
-	return false;
-}
-
 enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t count,
 				    struct hf_due *due, struct hf_err *err)
 {
@@ -323,13 +382,11 @@ enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t c
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
 		if (!files[i].applied && !files[i].found_done)
 			continue;
-		/* whoever put it there may have left it to the cache */
-		if (files[i].found_done && files[i].fd >= 0 && hf_publish_fsync(files[i].fd) < 0)
-			return hf_fail_errno(err, "cannot sync '%s'", files[i].path);
-		if (due)
+		/* the process that put it there may have left it to the cache */
+		if (files[i].found_done && files[i].fd >= 0)
+			status = hf_due_add(due, files[i].fd, files[i].path, err);
+		if (status == HF_OK)
 			status = hf_due_add(due, files[i].target.dir, files[i].path, err);
-		else if (!shares_dir(files, i))
-			status = hf_publish_sync(&files[i].target, err);
 	}
 	return status;
 }
@@ -338,7 +395,9 @@ void hf_record_file_unstage(struct hf_record_file *f)
 {
 	if (f->staged)
 		hf_atomic_end(&f->atomic);
-	f->staged = false;
+	if (f->marked && !f->kept)
+		hf_mark_remove(&f->target, f->plan->mark);
+	f->staged = f->marked = false;
 }
 
 void hf_record_file_close(struct hf_record_file *f)

@@ -54,7 +54,8 @@ static enum hf_status stage_file(struct hf_record_git *g, size_t i, const struct
 
 	change->path = plan->path;
 	change->remove = plan->op == HF_RECORD_REMOVE;
-	if (change->remove)
+	g->left[i] = !change->remove && fd < 0;
+	if (change->remove || g->left[i])
 		return HF_OK;
 	if (sys_fstat(fd, &st) < 0)
 		return hf_fail_errno(err, "cannot look at '%s'", f->path);
@@ -63,6 +64,8 @@ static enum hf_status stage_file(struct hf_record_git *g, size_t i, const struct
 		status = hf_repo_blob(g->repo, plan->path, fd, change->oid, err);
 	if (status == HF_OK && f->staged)
 		status = hf_repo_sync_with(g->repo, fd, f->path, err);
+	if (status == HF_OK && f->marked && !HF_WITHOUT(mark_sync))
+		status = hf_repo_sync_with(g->repo, f->target.dir, f->path, err);
 	return status;
 }
 
@@ -86,12 +89,29 @@ static enum hf_status check_commit(const struct hf_record_git *g, struct hf_err 
 	return status;
 }
 
+/* What is left as it is, is what it is at this tip. */
+static enum hf_status find_left(struct hf_record_git *g, const char *tip, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < g->intent->file_count && status == HF_OK; i++) {
+		if (!g->left[i])
+			continue;
+		g->changes[i].remove = !*tip;
+		if (*tip)
+			status = hf_repo_entry(g->repo, tip, &g->changes[i], err);
+	}
+	return status;
+}
+
 static enum hf_status make_commit(struct hf_record_git *g, const char *tip, struct hf_err *err)
 {
 	const struct hf_intent *intent = g->intent;
-	enum hf_status status =
-		hf_repo_commit(g->repo, tip, g->changes, intent->file_count, intent->message,
-			       &intent->author, &intent->committer, g->commit, err);
+	enum hf_status status = find_left(g, tip, err);
+
+	if (status == HF_OK)
+		status = hf_repo_commit(g->repo, tip, g->changes, intent->file_count, intent->message,
+					&intent->author, &intent->committer, g->commit, err);
 
 	return status == HF_OK ? check_commit(g, err) : status;
 }
@@ -126,7 +146,8 @@ enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo
 	*g = (struct hf_record_git){.repo = repo, .intent = intent};
 	g->changes = calloc(intent->file_count + 1, sizeof(*g->changes));
 	g->stats = calloc(intent->file_count + 1, sizeof(*g->stats));
-	if (!g->changes || !g->stats)
+	g->left = calloc(intent->file_count + 1, sizeof(*g->left));
+	if (!g->changes || !g->stats || !g->left)
 		status = hf_fail(err, HF_OS, "cannot make a commit: out of memory");
 	if (status == HF_OK)
 		status = stage(g, files, tip, deadline, err);
@@ -146,8 +167,10 @@ void hf_record_git_end(struct hf_record_git *g)
 		hf_repo_cancel(g->repo);
 	free(g->changes);
 	free(g->stats);
+	free(g->left);
 	g->changes = NULL;
 	g->stats = NULL;
+	g->left = NULL;
 }
 
 /* ---- redo ----------------------------------------------------------------------------------- */
@@ -166,7 +189,7 @@ static enum hf_status edit_index(struct hf_record_git *g, const struct hf_record
 	for (size_t i = 0; i < count; i++) {
 		struct hf_repo_change *edit = &edits[n];
 
-		if (is_kept && is_kept[i])
+		if (g->left[i] || (is_kept && is_kept[i]))
 			continue;
 		n++;
 		*edit = g->changes[i];

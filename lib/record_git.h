@@ -32,6 +32,7 @@ struct hf_record_git {
 	const struct hf_intent *intent; /* its files are paths in the tree, changes in order */
 	struct hf_repo_change *changes;
 	struct stat *stats; /* what changes point to */
+	bool *left;	    /* appended to, and moved away since: the commit leaves it as it is */
 	char commit[HF_OID_SIZE];
 };
 

@@ -194,6 +194,18 @@ enum hf_status hf_hold_take(struct hf_hold *hold, struct hf_err *err)
 	}
 }
 
+enum hf_status hf_hold_check(const struct hf_hold *hold, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < hold->file_count && status == HF_OK; i++) {
+		status = hf_record_file_check_absent(hold->files[i], err);
+		if (status == HF_OK)
+			status = hf_record_file_check_place(hold->files[i], err);
+	}
+	return status;
+}
+
 /* ---- giving back ---------------------------------------------------------------------------- */
 
 void hf_hold_give(struct hf_hold *hold)
@@ -212,6 +224,13 @@ void hf_hold_give(struct hf_hold *hold)
 	for (size_t i = 0; i < hold->file_count; i++)
 		hold->files[i]->lock = NULL;
 	errno = saved;
+}
+
+void hf_hold_drop_files(struct hf_hold *hold)
+{
+	free(hold->files);
+	hold->files = NULL;
+	hold->file_count = 0;
 }
 
 void hf_hold_end(struct hf_hold *hold)

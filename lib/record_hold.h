@@ -67,11 +67,18 @@ enum hf_status hf_hold_add_repo(struct hf_hold *hold, struct hf_repo *repo, bool
 /* Take all of it, and begin a transaction. Held already: give back first. */
 enum hf_status hf_hold_take(struct hf_hold *hold, struct hf_err *err);
 
+/* All is held. HF_NO: a path leads to another directory by now, or a file that was absent is there:
+ * give back, open again, take again. */
+enum hf_status hf_hold_check(const struct hf_hold *hold, struct hf_err *err);
+
 /* Begin another transaction, at once: HF_BUSY if somebody foreign came in between. */
 enum hf_status hf_hold_begin(struct hf_hold *hold, bool durable, struct hf_err *err);
 
 /* Close the database, unlock all. What is wanted stays wanted. */
 void hf_hold_give(struct hf_hold *hold);
+
+/* What is not held: forget the files that were wanted. */
+void hf_hold_drop_files(struct hf_hold *hold);
 
 /* The same, and forget everything. */
 void hf_hold_end(struct hf_hold *hold);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 #include "record_place.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "sys.h"
 
 /* ---- which repository ----------------------------------------------------------------------- */
@@ -84,36 +87,71 @@ struct hf_hold_repo *hf_place_held(struct hf_hold *hold, const struct hf_intent 
 
 /* ---- whom to believe ------------------------------------------------------------------------ */
 
-/* V5. May nobody write here (a directory: replace what is in it) but root, this user, his own
- * group, and who may write to `too` (NULL: no more)? */
-static bool is_only_of(const struct stat *st, const struct stat *too)
-{
-	const bool sticky = S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX;
-	const bool group = too && too->st_mode & 020 && too->st_gid == st->st_gid;
+/* Who can write to the database: to its file, or by a journal or a log that they put beside it. */
+struct writers {
+	struct hf_access file, dir;
+};
 
-	if (st->st_uid && st->st_uid != geteuid() && !(too && too->st_uid == st->st_uid) && !group)
+static bool read_access(int dir, const char *path, int flags, struct hf_access *access)
+{
+	int fd = sys_openat(dir, path, O_PATH | O_CLOEXEC | flags, 0);
+	bool read = fd >= 0 && hf_access_read(access, fd, path, NULL) == HF_OK;
+
+	if (fd >= 0)
+		sys_close(fd);
+	return read;
+}
+
+static bool find_writers(const struct hf_hold *hold, struct writers *writers)
+{
+	char real[PATH_MAX], *slash;
+
+	if (!realpath(hold->database, real) ||
+	    !read_access(AT_FDCWD, real, O_NOFOLLOW, &writers->file))
 		return false;
-	if (sticky)
+	slash = strrchr(real, '/');
+	slash[slash == real] = '\0';
+	return read_access(AT_FDCWD, real, O_DIRECTORY, &writers->dir);
+}
+
+static bool are_within(const struct writers *writers, const struct hf_access *access)
+{
+	return hf_access_within(&writers->file, access, W_OK, geteuid()) &&
+	       hf_access_within(&writers->dir, access, W_OK, geteuid());
+}
+
+bool hf_place_is_trusted(const struct hf_hold *hold, const char *path)
+{
+	struct hf_access access;
+	struct writers writers;
+	char at[PATH_MAX];
+	char *slash;
+
+	if (HF_WITHOUT(intent_trust))
 		return true;
-	return (!(st->st_mode & 020) || st->st_gid == getegid() || group) &&
-	       (!(st->st_mode & 002) || (too && too->st_mode & 002));
+	if (!find_writers(hold, &writers) ||
+	    snprintf(at, sizeof(at), "%s", path) >= (int)sizeof(at))
+		return false;
+	while (!read_access(AT_FDCWD, at, 0, &access)) {
+		slash = strrchr(at, '/');
+		if ((errno != ENOENT && errno != ENOTDIR) || !slash || !at[1])
+			return false;
+		slash[slash == at] = '\0';
+	}
+	return are_within(&writers, &access);
 }
 
-bool hf_place_is_owners(const struct hf_hold *hold, const struct hf_intent *intent)
+bool hf_place_trusts_target(const struct hf_hold *hold, const struct hf_target *target)
 {
-	const struct hf_record_database *place = &hold->place;
+	struct hf_access access;
+	struct writers writers;
 
-	return (int64_t)geteuid() == intent->uid && place->file.st_nlink &&
-	       place->file.st_uid == geteuid() && is_only_of(&place->file, NULL) &&
-	       is_only_of(&place->dir, NULL);
-}
-
-bool hf_place_is_trusted(const struct hf_hold *hold, struct hf_repo *repo)
-{
-	const struct hf_record_database *place = &hold->place;
-	struct stat st;
-
-	return sys_fstatat(AT_FDCWD, hf_repo_commondir(repo), &st, 0) == 0 &&
-	       place->file.st_nlink && is_only_of(&place->file, &st) &&
-	       is_only_of(&place->dir, &st);
+	if (HF_WITHOUT(intent_trust))
+		return true;
+	if (!find_writers(hold, &writers) || !read_access(target->dir, ".", 0, &access) ||
+	    !are_within(&writers, &access))
+		return false;
+	if (read_access(target->dir, target->name, O_NOFOLLOW, &access))
+		return are_within(&writers, &access);
+	return errno == ENOENT;
 }

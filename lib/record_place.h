@@ -24,11 +24,11 @@ struct hf_hold_repo *hf_place_held(struct hf_hold *hold, const struct hf_intent 
 enum hf_status hf_place_open(struct hf_hold *hold, const struct hf_intent *intent,
 			     struct hf_err *err);
 
-/* V5, without a repository: is this user the maker, and the one who alone can write the database?
- */
-bool hf_place_is_owners(const struct hf_hold *hold, const struct hf_intent *intent);
+/* V5: may all users who can write to the database write here too? It is a directory, or a file; if
+ * there is nothing yet, the nearest directory that is there counts. */
+bool hf_place_is_trusted(const struct hf_hold *hold, const char *path);
 
-/* V5: may all who can write to the database write to the repository too? */
-bool hf_place_is_trusted(const struct hf_hold *hold, struct hf_repo *repo);
+/* The same of a target that is open: its directory, and what is there. */
+bool hf_place_trusts_target(const struct hf_hold *hold, const struct hf_target *target);
 
 #endif

@@ -24,11 +24,14 @@ enum verdict { READY, LEFT, MORE };
 /* Said once, though it may be seen again and again. */
 static enum verdict leave(struct hf_recovery *r, const struct hf_intent *intent, const char *why)
 {
-	char(*told)[HF_RECORD_ID] = reallocarray(r->told, r->told_count + 1, sizeof(*told));
+	char(*told)[HF_RECORD_ID];
 
-	for (size_t i = 0; i < r->told_count && told; i++)
-		if (strcmp(told[i], intent->id) == 0)
+	if (r->own && strcmp(r->own, intent->id) == 0)
+		r->own_left = true;
+	for (size_t i = 0; i < r->told_count; i++)
+		if (strcmp(r->told[i], intent->id) == 0)
 			return LEFT;
+	told = reallocarray(r->told, r->told_count + 1, sizeof(*told));
 	if (told) {
 		r->told = told;
 		memcpy(told[r->told_count++], intent->id, HF_RECORD_ID);
@@ -117,6 +120,11 @@ static enum hf_status ask_again(const struct hf_record_file *f, const char *real
 	return status;
 }
 
+static enum hf_status not_trusted(const struct hf_record_file *f, struct hf_err *err)
+{
+	return hf_fail(err, HF_DATA, "others may write to the database, and not to '%s'", f->path);
+}
+
 /* Before a directory is made, and what was opened then. */
 static enum hf_status open_in(struct hf_recovery *r, struct hf_record_file *f, struct hf_repo *repo,
 			      struct hf_err *err)
@@ -124,8 +132,12 @@ static enum hf_status open_in(struct hf_recovery *r, struct hf_record_file *f, s
 	char *real = NULL;
 	enum hf_status status = repo ? ask_again(f, f->path, repo, err) : HF_OK;
 
+	if (status == HF_OK && !repo && !hf_place_is_trusted(r->hold, f->path))
+		return not_trusted(f, err);
 	if (status == HF_OK)
 		status = hf_record_file_open(f, &r->hold->place, true, err);
+	if (status == HF_OK && !repo && !hf_place_trusts_target(r->hold, &f->target))
+		return not_trusted(f, err);
 	if (status == HF_OK && repo) {
 		status = hf_record_file_real(f, &real, err);
 		if (status == HF_OK)
@@ -214,10 +226,8 @@ static enum verdict prepare(struct hf_recovery *r, struct hf_intent *intent, enu
 		return leave(r, intent, "it was made by a newer holdfast");
 	if (intent->repository)
 		verdict = find_repo(r, intent, &repo);
-	else if (!hf_place_is_owners(r->hold, intent))
-		verdict = leave(r, intent,
-				"only its maker, who must own the database, can finish it");
-	if (verdict != LEFT && repo && !hf_place_is_trusted(r->hold, repo))
+	if (verdict != LEFT && repo &&
+	    !hf_place_is_trusted(r->hold, hf_repo_commondir(repo)))
 		verdict = leave(r, intent,
 				"others may write to the database, and not to the repository");
 	if (verdict == LEFT)
@@ -250,6 +260,11 @@ static enum hf_status finish(struct hf_recovery *r, struct hf_intent *intent, st
 	if (status != HF_OK)
 		return status;
 	r->finished++;
+	if (r->own && strcmp(r->own, intent->id) == 0) {
+		memcpy(r->own_commit, redo.commit, sizeof(r->own_commit));
+		r->own_left = redo.stays;
+		return HF_OK;
+	}
 	if (redo.commit[0])
 		hf_hold_say(r->hold, "record %.8s is finished: commit %.12s", intent->id,
 			    redo.commit);
@@ -330,7 +345,7 @@ enum hf_status hf_recover(struct hf_recovery *r, struct hf_err *err)
 	return status == HF_OK ? HF_NO : status;
 }
 
-void hf_recovery_end(struct hf_recovery *r)
+void hf_recovery_forget(struct hf_recovery *r)
 {
 	for (size_t i = 0; i < r->file_count; i++) {
 		for (size_t k = 0; k < r->files[i].count; k++) {
@@ -341,8 +356,14 @@ void hf_recovery_end(struct hf_recovery *r)
 		free(r->files[i].paths);
 	}
 	free(r->files);
-	free(r->told);
 	r->files = NULL;
+	r->file_count = 0;
+}
+
+void hf_recovery_end(struct hf_recovery *r)
+{
+	hf_recovery_forget(r);
+	free(r->told);
 	r->told = NULL;
-	r->file_count = r->told_count = 0;
+	r->told_count = 0;
 }

@@ -28,11 +28,13 @@
  *     has changed.
  * V4  Recovery may die too. Where an append has to be told apart from a second one, because others
  *     came before it, the intent is first brought up to date, durably.
- * V5  An intent is not believed for standing in a database that anybody can write to. In a
- *     repository it can change only what a commit there may change: each path is asked for again,
- *     before anything is made of it. And whoever may write to the database, or replace it in its
- *     directory, must be able to write to the repository as well. Without one, only the
- *     database's owner replays it, if nobody else may write to it, save the owner's own group.
+ * V5  An intent is finished only if all users who could have written it may make its changes by
+ *     their own rights. Those users may write to the database's file, or may put a journal or a log
+ *     beside it, which SQLite plays in. With a repository, they must be able to write to its common
+ *     directory, and the intent can change only what a commit there may change: each path is
+ *     checked again, before anything is made of it. Without one, they must be able to make files in
+ *     each target's directory, and to write the target. Owner, mode and ACL decide (access.h). No
+ *     file that an intent creates is setuid or setgid.
  * V6  The database itself, its log and its turnstile are never replaced.
  *
  * The caller has taken the hold (record_hold.h), and a transaction has begun. If what is to be done
@@ -50,6 +52,11 @@ struct hf_recovery {
 	bool others; /* records of other repositories too: found where the intent says */
 	size_t finished, left;
 
+	/* The caller's own record, which it could not finish itself: nothing is said of it. */
+	const char *own; /* its id; NULL: it has none */
+	char own_commit[HF_OID_SIZE];
+	bool own_left;
+
 	struct hf_recovery_files *files; /* of the intents that were seen, for their locks */
 	size_t file_count;
 	char (*told)[HF_RECORD_ID]; /* those whose leaving was reported */
@@ -59,6 +66,10 @@ struct hf_recovery {
 /* HF_OK: none is left that can be finished, and nothing was done. HF_NO: give back, take, and ask
  * again. */
 enum hf_status hf_recover(struct hf_recovery *r, struct hf_err *err);
+
+/* The hold wants none of its files any more: they are opened again when they are needed. */
+void hf_recovery_forget(struct hf_recovery *r);
+
 void hf_recovery_end(struct hf_recovery *r);
 
 #endif

@@ -22,15 +22,19 @@ static enum hf_status apply_files(struct hf_redo *redo, const enum hf_fate *fate
 				  struct hf_err *err)
 {
 	size_t count = redo->intent->file_count;
+	struct hf_due own = {NULL, 0};
 	enum hf_status status = HF_OK;
 
 	for (size_t i = 0; i < count && status == HF_OK; i++)
 		if (!fates || fates[i] == HF_TO_DO)
 			status = hf_record_file_apply(&redo->files[i], err);
-	if (status != HF_OK)
-		return status;
-	return hf_record_files_sync(redo->files, count, redo->repo ? hf_repo_due(redo->repo) : NULL,
-				    err);
+	if (status == HF_OK)
+		status = hf_record_files_sync(redo->files, count,
+					      redo->repo ? hf_repo_due(redo->repo) : &own, err);
+	if (status == HF_OK)
+		return hf_due_settle(&own, err);
+	hf_due_drop(&own);
+	return status;
 }
 
 static enum hf_status redo_git(struct hf_redo *redo, const char *tip, struct hf_err *err)
@@ -99,7 +103,11 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 			status = hf_atomic_commit(&atomic, err);
 		hf_atomic_end(&atomic);
 	}
-	if (status == HF_OK)
+	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
+		hf_hold_say(redo->hold,
+			    "it cannot be known whether '%s' has the record; its text is in '%s'",
+			    f->path, path);
+	else if (status == HF_OK)
 		hf_hold_say(redo->hold,
 			    "'%s' was changed meanwhile, and stays; what was recorded is in '%s'",
 			    f->path, path);
@@ -117,7 +125,7 @@ static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum hf_fate *
 	enum hf_status status;
 	char found[65];
 
-	snprintf(f->mode, sizeof(f->mode), "%04o", f->plan->mode & 07777);
+	snprintf(f->mode, sizeof(f->mode), "%04o", f->plan->mode & 0777);
 	status = hf_record_file_look(f, &redo->hold->wait, found, err);
 	if (status != HF_OK)
 		return status;
@@ -126,7 +134,8 @@ static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum hf_fate *
 		return status;
 	f->found_done = *fate == HF_IS_DONE;
 	image.as_text = hf_record_file_is_text(f);
-	if (*fate == HF_STAYS && !redo->repo)
+	redo->stays = redo->stays || *fate == HF_STAYS;
+	if (*fate == HF_STAYS && (!redo->repo || f->plan->op == HF_RECORD_APPEND))
 		return put_beside(redo, f, &image, err);
 	if (*fate == HF_STAYS)
 		hf_hold_say(redo->hold,

@@ -37,6 +37,7 @@ struct hf_redo {
 	struct hf_repo *repo;	      /* NULL: no commit is made */
 	struct hf_record_git git;     /* staged; for hf_redo() */
 	char commit[HF_OID_SIZE]; /* the record's, when it is in the branch */
+	bool stays; /* a file is not as it was to be, since another program has changed it */
 };
 
 /* Files, index and ref. */

@@ -379,6 +379,29 @@ killed_at() {
 # The image of the database in HEAD, opened elsewhere.
 image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 
+@test "--remove leaves a file that is replaced after it was checked" {
+	# stopped before it puts the ledger in place, and then removes the note
+	HOLDFAST_FAULT=renameat2#1:stop "$HF_FAULT_BIN/atomic-record" --sqlite "$db" --git . \
+		-m gone --sql "INSERT INTO t(name) VALUES ('a')" --append ledger=../line \
+		--remove notes/other >../said 2>&1 3>&- &
+	until [ "$(ps -o state= $!)" = T ]; do :; done
+	[ "$(rows)" = 1 ]
+	echo mine >../new
+	mv ../new notes/other
+	kill -CONT $!
+	status=0
+	wait $! || status=$?
+	cat ../said
+	[ "$status" = 76 ]
+	grep "'notes/other' was replaced meanwhile" ../said
+	[ "$(cat notes/other)" = mine ]
+	atomic-record --recover --sqlite "$db"
+	[ "$(cat notes/other)" = mine ]
+	[ "$(tail -n 1 ledger)" = 'a line' ]
+	[ "$(intents)" = 0 ]
+	[ -z "$(git ls-tree --name-only HEAD notes/other)" ]
+}
+
 @test "--snapshot: the image in HEAD has the newest row, and no intent" {
 	record a --snapshot image.db
 	[ "$(image 'SELECT name FROM t')" = a ]
@@ -396,15 +419,12 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	[[ $(git show HEAD:dump.sql) != *holdfast* ]]
 	cp "$db" live
 	run -65 atomic-record --sqlite live --git . -m m --snapshot live
-	# killed before it is there
-	HOLDFAST_FAULT='linkat#1:stop' "$HF_FAULT_BIN/atomic-record" --sqlite "$db" --git . \
-		-m 'record d' --snapshot image.db --sql "INSERT INTO t(name) VALUES ('d')" 3>&- &
-	until [ "$(ps -o state= $!)" = T ]; do :; done
-	kill -CONT $!
-	until [ "$(rows)" = 4 ]; do :; done
-	kill -KILL $!
-	wait $! || :
+	# killed after the COMMIT, before the image is there
+	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
+		--git . -m 'record d' --snapshot image.db --sql "INSERT INTO t(name) VALUES ('d')"
 	[ "$(rows)" = 4 ]
+	[ "$(intents)" = 1 ]
+	[ "$(image 'SELECT group_concat(name) FROM t')" = a,b ]
 	atomic-record --recover --sqlite "$db"
 	[ "$(image 'SELECT group_concat(name) FROM t')" = a,b,c,d ]
 	rm -f live*
@@ -667,6 +687,33 @@ crowd() {
 	record b
 }
 
+@test "a record whose content cannot be saved durably is not given up (D1)" {
+	local id n failed=0
+
+	killed_at renameat2
+	id=$(sqlite3 "$db" 'SELECT substr(id, 1, 8) FROM holdfast_intent')
+	for n in {1..20}; do
+		HOLDFAST_FAULT="fsync#$n:EIO" run "$HF_FAULT_BIN/atomic-record" --recover \
+			--drop "$id" --sqlite "$db"
+		[ "$(intents)" = 1 ] || break
+		[ "$status" = 74 ]
+		failed=$((failed + 1))
+	done
+	((failed >= 6))
+	[ "$status" = 0 ]
+	[ "$(cat "$db.record-$id/1-a")" = 'a note' ]
+}
+
+@test "a record that is given up, and standard output cannot be written: 76" {
+	local id
+
+	killed_at renameat2
+	id=$(sqlite3 "$db" 'SELECT substr(id, 1, 8) FROM holdfast_intent')
+	run -76 sh -c 'atomic-record --recover --drop "$1" --sqlite "$2" >/dev/full' sh "$id" "$db"
+	[[ $output == *'given up, but standard output cannot be written'* ]]
+	[ "$(intents)" = 0 ]
+}
+
 @test "V3: another repository's is left alone, and reported" {
 	killed_at renameat2
 	git init -q -b main ../second
@@ -696,7 +743,7 @@ crowd() {
 		--write ledger=../note --sql "INSERT INTO t(name) VALUES ('a')"
 	chmod 666 "$db"
 	run -1 atomic-record --recover --sqlite "$db"
-	[[ $output == *'only its maker'* ]]
+	[[ $output == *'others may write to the database, and not to'* ]]
 	[ "$(cat ledger)" = first ]
 	chmod 600 "$db"
 	atomic-record --recover --sqlite "$db"

@@ -385,6 +385,14 @@ PY
 	no_litter
 }
 
+@test "a command, and that of --validate, inherits no descriptor" {
+	descriptor_lister list.py
+	python3 list.py >always
+	atomic-write --validate 'python3 list.py >validated' f python3 list.py
+	diff always validated
+	diff always f
+}
+
 @test "--if-match and --skip-same" {
 	local sha inode
 	sha=$(sha256sum f | cut -d ' ' -f 1)

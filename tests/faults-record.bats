@@ -40,8 +40,29 @@ every() {
 	every 13 table kill EIO ENOSPC
 }
 
+@test "without a repository, on a detached HEAD, with a pack made beside a gc" {
+	local kind
+
+	for kind in files detached gc; do
+		every 37 -k "$kind" strace kill
+		every 71 -k "$kind" strace EIO ENOSPC
+		every 29 -k "$kind" table kill EIO ENOSPC
+	done
+}
+
+@test "a record that is given up" {
+	every 7 -k drop strace kill
+	every 13 -k drop strace EIO ENOSPC
+	every 3 -k drop table kill EIO ENOSPC
+}
+
 @test "the power is cut: ext4, XFS, btrfs" {
 	every 97 powercut ext4
 	every 97 powercut xfs
 	every 211 powercut btrfs
+	every 97 -k files powercut ext4
+	every 211 -k detached powercut xfs
+	every 151 -k gc powercut ext4
+	every 61 -k drop powercut ext4
+	every 97 -k drop powercut btrfs
 }

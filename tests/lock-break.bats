@@ -128,6 +128,23 @@ await_left() {
 	! in_quarantine x
 }
 
+@test "a lock that is recreated in the instant before it is moved is put back (B3)" {
+	local faults inode
+
+	for faults in renameat2#1:stop renameat2#1:EINVAL,renameat2#2:stop; do
+		dead_pid >locks/x
+		stop_at "$faults" lock-break locks/x
+		rm locks/x
+		echo $$ >locks/x
+		inode=$(stat -c %i locks/x)
+		go_on
+		[ "$status" = 75 ]
+		[ "$(stat -c %i locks/x)" = "$inode" ]
+		! in_quarantine x
+		rm locks/x
+	done
+}
+
 @test "what cannot be judged is left, unless one is alone" {
 	printf 'rubbish \e[31m\n' >locks/x
 	old locks/x

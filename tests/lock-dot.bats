@@ -177,6 +177,49 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[ "$(cat x)" = $$ ]
 }
 
+@test "a dotlock that is recreated during a takeover stays its new holder's (D4)" {
+	local faults inode
+
+	mkfifo go at
+	# exchanged, and exchanged back; moved aside where nothing can be exchanged, and put back
+	for faults in renameat2#1:stop renameat2#1:EINVAL,renameat2#2:stop; do
+		dead_pid >x
+		stop_at "$faults" lock-run -n --dotlock x touch ran
+		rm x
+		hold lock-run --dotlock x
+		inode=$(stat -c %i x)
+		go_on
+		[ "$status" = 75 ]
+		[ ! -e ran ]
+		[ "$(stat -c %i x)" = "$inode" ]
+		run -75 lock-run -n --dotlock x true
+		let_go
+		[ ! -e x ]
+		no_litter
+	done
+}
+
+@test "a dotlock that is made while a takeover puts another one back stays its maker's (D4)" {
+	local inode
+
+	dead_pid >x
+	stop_at renameat2#1:stop,renameat2#2:stop lock-run -n --dotlock x true
+	rm x
+	echo $$ >x
+	kill -CONT "$tool"
+	# exchanged with what is not the stale one, and about to be exchanged back
+	await sh -c '[ "$(head -n 1 x)" != '$$' ]'
+	await is_stopped "$tool"
+	rm x
+	lockfile x
+	inode=$(stat -c %i x)
+	go_on
+	[ "$status" = 75 ]
+	[ "$(stat -c %i x)" = "$inode" ]
+	rm -f x
+	no_litter
+}
+
 @test "a takeover that stands still makes nobody else spin, and the stale one is taken over yet" {
 	local tool
 
@@ -254,6 +297,28 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[[ $output == *'must be writable'* ]]
 	cd sticky
 	no_litter
+}
+
+# With the timer that touches a dotlock every two minutes set to ten milliseconds.
+soon() {
+	local zero=0000000000000000 ms=8096980000000000
+
+	strace -f -qq -o /dev/null -e trace=timerfd_settime \
+		-e inject=timerfd_settime:poke_enter=@arg3="$zero$ms$zero$ms" "$@"
+}
+
+@test "a dotlock is touched while its command runs, and while it is kept (D5)" {
+	cat >until_touched <<-'END'
+		touch -d '-10 min' x
+		until [ "$(($(date +%s) - $(stat -c %Y x)))" -lt 60 ]; do :; done
+	END
+	soon timeout 20 lock-run --dotlock x sh until_touched
+	mkfifo go at
+	bg soon timeout 20 bash -c 'h=$(lock-acquire --owner $$ --dotlock x) && echo >at &&
+		sh until_touched && echo touched && lock-release "$h"'
+	hear
+	wait
+	[ "$(tail -n 1 log)" = touched ]
 }
 
 @test "hidepid: a process that is not shown is alive" {

@@ -496,6 +496,34 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	[ "$output" = $'slot 0\nsame\nunder exclusive\nrange' ]
 }
 
+@test "a kept lock of another object does not stand in for one that a third process holds" {
+	script inside <<-'END'
+		h=$(lock-acquire --owner $$ "$@" --file m) || exit
+		$inner true
+		echo $?
+		lock-release $h
+	END
+	kept() { run -0 env inner="lock-run -n $1" ./inside "${@:2}"; }
+	hold lock-run --fcntl --start 10 --length 10 l
+	kept '--fcntl --start 10 --length 10 l' --fcntl --start 20 --length 10 --file l
+	[ "${lines[-1]}" = 75 ]
+	kept '--fcntl --start 15 --length 10 l' --fcntl --start 20 --length 10 --file l
+	[ "${lines[-1]}" = 75 ]
+	kept '--fcntl --start 22 --length 8 l' --fcntl --start 20 --length 10 --file l
+	[ "${lines[-1]}" = 0 ]
+	let_go
+	hold lock-run l
+	kept l --fcntl --start 20 --length 10 --file l
+	[ "${lines[-1]}" = 75 ]
+	let_go
+	hold lock-run --slots 1 l
+	kept '--slots 1 l' -s --file l
+	[ "${lines[-1]}" = 75 ]
+	kept '--slots 1 l' --fcntl --start 20 --length 10 --file l
+	[ "${lines[-1]}" = 75 ]
+	let_go
+}
+
 @test "a turnstile is kept, and what was lent of it is not unlocked" {
 	script inside <<-'END'
 		h=$(lock-acquire --owner $$ --sqlite DB) || exit
@@ -604,7 +632,10 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 @test "a frozen database whose helper was killed was lost" {
 	sqlite3 db 'CREATE TABLE t (x)'
 	own --sqlite-freeze db
-	kill -9 "$(cat "/proc/$(keeper_of "$handle")/task/$(keeper_of "$handle")/children")"
+	local helper
+	helper=$(tr -d ' ' <"/proc/$(keeper_of "$handle")/task/$(keeper_of "$handle")/children")
+	kill -9 "$helper"
+	await ended "$helper"
 	run -1 lock-release "$handle"
 	[[ $output == *"'db' was thawed"* ]]
 	echo >go

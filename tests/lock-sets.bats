@@ -191,6 +191,23 @@ increment='read n <count; echo $((n + 1)) >count'
 	[ "$output" = 'no need' ]
 }
 
+@test "a command inherits the descriptors of the locks, and no other" {
+	local locks
+
+	descriptor_lister list.py
+	python3 list.py >always
+	sqlite3 db 'CREATE TABLE t (x)'
+	git init -q r
+	for locks in l '--slots 2 l' '--fcntl l' '--dotlock d' '--sqlite db' '--git r' \
+		'--sqlite-freeze db' '--git-freeze r' \
+		'--file l --file m --dotlock d --sqlite db --git r'; do
+		lock-run $locks sh -c 'echo "$HOLDFAST_LOCKS" >locks; exec python3 list.py' >found
+		diff <(cat always <(tr , '\n' <locks) | sort -n) found
+		lock-run -o $locks python3 list.py >found
+		diff <(sort -n always) found
+	done
+}
+
 @test "--slots: at most N at once, each with a number of its own" {
 	# a slot's number makes a directory: only one at a time can
 	at_once 6 10 lock-run --slots 2 l sh -c 'mkdir "slot$HOLDFAST_SLOT" &&
@@ -303,6 +320,42 @@ increment='read n <count; echo $((n + 1)) >count'
 	lock-run --remove l sh -c 'sleep 60 >log 2>&1 3>&- & echo $! >pid'
 	[ -e l ]
 	kill "$(cat pid)"
+}
+
+@test "--remove leaves a lock file that another process has recreated and holds" {
+	local call
+
+	for call in flock#2 fcntl_lock#1; do
+		stop_at "$call:stop" lock-run --remove l touch ran
+		[ -e ran ]
+		rm l ran
+		hold lock-run l
+		go_on
+		[ "$status" = 0 ]
+		run -1 flock -n l true
+		let_go
+	done
+}
+
+@test "a nested lock of another object does not stand in for one that a third process holds" {
+	hold lock-run --fcntl --start 10 --length 10 l
+	run -75 lock-run --fcntl --start 10 --length 10 m \
+		lock-run -n --fcntl --start 10 --length 10 l true
+	run -75 lock-run --fcntl --start 20 --length 10 l \
+		lock-run -n --fcntl --start 15 --length 10 l true
+	let_go
+	hold lock-run --slots 1 l
+	run -75 lock-run --slots 1 m lock-run -n --slots 1 l true
+	let_go
+	hold lock-run l
+	run -75 lock-run m lock-run -n l true
+	run -75 lock-run --fcntl l lock-run -n l true
+	run -75 lock-run --dotlock l.lock lock-run -n l true
+	let_go
+	hold lock-run --dotlock l.lock
+	run -75 lock-run m lock-run -n --dotlock l.lock true
+	run -75 lock-run --dotlock m.lock lock-run -n --dotlock l.lock true
+	let_go
 }
 
 @test "--remove by everybody: 8 x 25 increments are exact, and no file is left" {

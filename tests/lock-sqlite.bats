@@ -159,6 +159,61 @@ open("go").read()'
 	[ "$(count db)" = 1 ]
 }
 
+@test "a turnstile that is recreated and held while it is locked, or created, is busy" {
+	local faults
+
+	: >db-turnstile
+	stop_at flock#1:stop lock-run -n --sqlite db true
+	rm db-turnstile
+	hold lock-run --sqlite db
+	go_on
+	[ "$status" = 75 ]
+	let_go
+	# the maker, with and without unnamed files, and without RENAME_NOREPLACE
+	for faults in linkat#1:stop openat#{n}:EOPNOTSUPP,renameat2#1:stop \
+		openat#{n}:EOPNOTSUPP,renameat2#1:EINVAL,linkat#1:stop; do
+		rm db-turnstile
+		stop_at "${faults/\{n\}/$(tmpfile_open)}" lock-run -n --sqlite db true
+		[ ! -e db-turnstile ]
+		hold lock-run --sqlite db
+		go_on
+		[ "$status" = 75 ]
+		let_go
+		no_litter
+	done
+}
+
+@test "a turnstile that cannot be dressed as its database is not made" {
+	local fault
+
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	chown 65534:65534 db
+	for fault in fchown#1:EIO fchown#2:EIO fchmod#1:EIO; do
+		HOLDFAST_FAULT=$fault run -74 "$HF_FAULT_BIN/lock-run" --sqlite db true
+		[[ $output == *"cannot make turnstile 'db-turnstile' of 'db'"* ]]
+		[ ! -e db-turnstile ]
+		no_litter
+	done
+	# an owner that may not be given is no obstacle
+	HOLDFAST_FAULT=fchown#1:EPERM,fchown#2:EPERM "$HF_FAULT_BIN/lock-run" --sqlite db true
+	[ "$(stat -c %a db-turnstile)" = 644 ]
+}
+
+@test "a turnstile on a read-only file system is opened for reading" {
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	lock-run --sqlite db true
+	unshare -m sh -c 'mount --bind . . && mount -o remount,bind,ro . && cd "$PWD" &&
+		exec lock-run -n --sqlite db true'
+}
+
+# Which openat() of lock-run --sqlite makes the file that becomes the turnstile?
+tmpfile_open() {
+	rm -f db-turnstile calls
+	HOLDFAST_FAULT_LOG=$PWD/calls "$HF_FAULT_BIN/lock-run" --sqlite db true
+	rm db-turnstile
+	awk '$2 == "linkat" { print n; exit } $2 == "openat" { n++ }' calls
+}
+
 @test "the turnstile is as its database is" {
 	chmod 660 db
 	umask 077

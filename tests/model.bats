@@ -88,6 +88,40 @@ stands_still() {
 	fails record -DNO_TURNSTILE
 }
 
+@test "mark: each equal record is there once, beside appends, rotation and restored copies" {
+	holds mark
+	holds mark -DABSENT
+	holds mark -DRESTORE
+}
+
+@test "mark: found, if an append is known by its content, or the mark's content is used" {
+	fails mark -DBY_CONTENT
+	fails mark -DUSE_CONTENT
+}
+
+@test "mark: found, if the mark is not durable, or not there, before the COMMIT" {
+	fails mark -DNO_MARK_SYNC
+	fails mark -DMARK_LATE
+}
+
+@test "mark: found, if the intent is deleted before the new file is durable" {
+	fails mark -DFORGET_FIRST
+}
+
+@test "mark: found, if the mark is removed by recovery, or by another program" {
+	fails mark -DUNLINK_FIRST
+	fails mark -DOTHERS_CLEAN
+}
+
+@test "mark: found, if a file that was moved away or created is replaced all the same" {
+	fails mark -DRENAME
+	fails mark -DABSENT -DREPLACE_ABSENT
+}
+
+@test "mark: found, if recovery does not correct the intent" {
+	fails mark -DNO_CORRECT
+}
+
 @test "keeper: no lock lost, none left for ever, no two who work" {
 	holds keeper
 }

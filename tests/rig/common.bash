@@ -81,24 +81,49 @@ let_go() {
 	wait "$holder"
 }
 
-# Somebody who locks nothing makes $2 anew while "$@" behind it, a tool, stands before call $1; what
-# he has made is never moved, and the tool's status is in $status.
-made_anew_at() {
-	local call=$1 lock=$2 tool before
-
-	shift 2
-	HOLDFAST_FAULT="$call:stop" "$HF_FAULT_BIN/$1" "${@:2}" >>log 2>&1 3>&- &
+# Start the tool "$2"... with the faults $1, one of which is a stop; return when it is stopped, with
+# its PID in $tool.
+stop_at() {
+	HOLDFAST_FAULT=$1 "$HF_FAULT_BIN/$2" "${@:3}" >>log 2>&1 3>&- &
 	tool=$!
 	await is_stopped "$tool"
-	rm "$lock"
-	echo $$ >"$lock"
-	before=$(stat -c %z "$lock")
+}
+
+# Let $tool go on; its exit status is in $status.
+go_on() {
 	kill -CONT "$tool"
 	status=0
 	wait "$tool" || status=$?
+}
+
+# Somebody who locks nothing makes $2 anew while "$@" behind it, a tool, stands before call $1; what
+# he has made is never moved, and the tool's status is in $status.
+made_anew_at() {
+	local lock=$2 tool before
+
+	stop_at "$1:stop" "${@:3}"
+	rm "$lock"
+	echo $$ >"$lock"
+	before=$(stat -c %z "$lock")
+	go_on
 	[ "$(stat -c %z "$lock")" = "$before" ]
 }
 is_stopped() { [ "$(ps -o state= "$1")" = T ]; }
+
+# A Python program in file $1 that prints, each on a line, the descriptors above 2 that it was
+# started with, sorted.
+descriptor_lister() {
+	cat >"$1" <<-'END'
+		import os
+		def is_open(n):
+		    try:
+		        os.fstat(n)
+		    except OSError:
+		        return False
+		    return n > 2
+		print(*filter(is_open, range(1024)), sep="\n")
+	END
+}
 
 # In directory $1, a process that is called $2, until it is let go. Its first thread has ended, and
 # for /proc/PID it has no files, no directory and no words any more. $3 is Python that it runs

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""record.py [-j WAL|DELETE] [-s] [-e K/N] [-v] strace|table|powercut ACTION...
+"""record.py [-j WAL|DELETE] [-s] [-k KIND] [-e K/N] [-v] strace|table|powercut ACTION...
 
 Runs atomic-record again and again, disturbed at another place each time, lets the next one recover,
 and judges what is there (lib/record.h, R1 to R8):
@@ -13,6 +13,9 @@ and judges what is there (lib/record.h, R1 to R8):
     ACTION      kill, EIO, ENOSPC
     -j MODE     the database's journal mode
     -s          with a snapshot of the database
+    -k KIND     the record: repo (as below); files, without a repository; detached, on a detached
+                HEAD; gc, which makes a pack, since gc.pid says that another host collects garbage;
+                drop, which gives up a record whose branch is gone
     -e K/N      only every N-th place, from the K-th on: a sample
     -v          tell of every run
 
@@ -104,21 +107,27 @@ class Scene:
         db.close()
         note = self.read(f"notes/{name}")
         lines = (self.read("ledger") or "").split("\n").count(f"line {name}")
-        log = run("git", "log", "--format=%H %s", cwd=self.dir).split("\n")
-        commits = [line.split()[0] for line in log if line.endswith(f" record {name}")]
-        there = (rows, note is not None, lines, len(commits))
+        there = (rows, note is not None, lines, self.count_commits(name, note))
         if there not in ((0, False, 0, 0), (1, True, 1, 1)):
             raise Wrong(f"{name}: row, note, lines, commits are {there}")
         if note not in (None, f"note {name}\n"):
             raise Wrong(f"{name}: the note is torn: {note!r}")
+        return rows
+
+    def count_commits(self, name, note):
+        log = run("git", "log", "--format=%H %s", cwd=self.dir).split("\n")
+        commits = [line.split()[0] for line in log if line.endswith(f" record {name}")]
         for commit in commits:
             if run("git", "show", f"{commit}:notes/{name}", cwd=self.dir) != note:
                 raise Wrong(f"{name}: another note is committed")
-        return rows
+        return len(commits)
 
     def check_removal(self, there):
         if (self.read("gone") is None) != bool(there):
             raise Wrong("the file that is removed")
+        self.check_committed(there)
+
+    def check_committed(self, there):
         tracked = run("git", "ls-tree", "--name-only", "HEAD", cwd=self.dir).split("\n")
         if ("gone" in tracked) == bool(there):
             raise Wrong("the file that is removed is in the commit")
@@ -139,10 +148,7 @@ class Scene:
 
     def check_sound(self):
         """J3."""
-        run("git", "fsck", "--strict", "--no-dangling", cwd=self.dir)
-        status = run("git", "status", "--porcelain", cwd=self.dir)
-        if status != "A  mine\n":
-            raise Wrong(f"git status says {status!r}")
+        self.check_repository()
         db = sqlite3.connect(f"{self.dir}/db")
         if db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
             raise Wrong("integrity_check")
@@ -151,13 +157,23 @@ class Scene:
             if table in tables and db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]:
                 raise Wrong(f"{table} is not empty")
         db.close()
+        if litter := list(self.litter()):
+            raise Wrong(f"litter: {litter}")
+
+    def check_repository(self):
+        run("git", "fsck", "--strict", "--no-dangling", cwd=self.dir)
+        status = run("git", "status", "--porcelain", cwd=self.dir)
+        if status != "A  mine\n":
+            raise Wrong(f"git status says {status!r}")
+
+    def litter(self):
         for at, dirs, names in os.walk(self.dir):
             if "quarantine" in dirs:
                 dirs.remove("quarantine")  # an index.lock that the power cut has left empty
             for name in names:
                 if name.startswith(".holdfast") or name.endswith(".lock") or \
                         name.startswith("index."):
-                    raise Wrong(f"litter: {at}/{name}")
+                    yield f"{at}/{name}"
 
     def judge(self, tool, code, said):
         """After a run that ended with code (negative: died)."""
@@ -180,6 +196,149 @@ class Scene:
             self.check_image("b")
         self.check_sound()
         return there
+
+
+class FilesScene(Scene):
+    """Without a repository."""
+
+    def make(self):
+        super().make()
+        shutil.rmtree(f"{self.template}/.git")
+
+    def command(self, tool, name, removes=True):
+        argv = super().command(tool, name, removes)
+        at = argv.index("--git")
+        return argv[:at] + argv[at + 4:]
+
+    def count_commits(self, name, note):
+        return int(note is not None)
+
+    def check_committed(self, there):
+        pass
+
+    def check_repository(self):
+        pass
+
+
+class DetachedScene(Scene):
+    """HEAD is detached, stays so, and no branch moves."""
+
+    def make(self):
+        super().make()
+        run("git", "checkout", "-q", "--detach", cwd=self.template)
+
+    def check_repository(self):
+        super().check_repository()
+        if run("git", "symbolic-ref", "-q", "HEAD", cwd=self.dir, ok=False):
+            raise Wrong("HEAD is on a branch")
+        if run("git", "rev-list", "--count", "main", cwd=self.dir) != "1\n":
+            raise Wrong("the branch has moved")
+
+
+class GcScene(Scene):
+    """Another host collects garbage: the record's objects are packed (lib/repo_keep.h, K2)."""
+
+    def make(self):
+        super().make()
+        with open(f"{self.template}/.git/gc.pid", "w", encoding="utf-8") as file:
+            file.write("1 elsewhere\n")
+
+    def check_packed(self):
+        """K1: the commit and its files are in packs."""
+        packs = f"{self.dir}/.git/objects/pack"
+        packed = set()
+        for name in os.listdir(packs):
+            if name.endswith(".idx"):
+                said = run("git", "verify-pack", "-v", f"{packs}/{name}", cwd=self.dir)
+                packed.update(line.split()[0] for line in said.split("\n") if line)
+        for name in ("HEAD", "HEAD^{tree}", "HEAD:ledger"):
+            if run("git", "rev-parse", name, cwd=self.dir).strip() not in packed:
+                raise Wrong(f"{name} is not packed")
+
+    def litter(self):
+        """Not a pack of libgit2's that was not complete yet (lib/repo_keep.h)."""
+        return (path for path in super().litter() if "/objects/pack/pack_git2_" not in path)
+
+    def judge(self, tool, code, said):
+        if code == 0:
+            self.check_packed()
+        return super().judge(tool, code, said)
+
+
+class DropScene(Scene):
+    """A record that was killed, and whose branch is gone by now, is given up (lib/drop.h)."""
+
+    def make(self):
+        super().make()
+        self.dir = self.template
+        argv = self.command(shutil.which("atomic-record"), "a")
+        for n in range(1, 9):
+            # the first ones come before the COMMIT
+            done = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat",
+                            "-e", f"inject=renameat:signal=KILL:when={n}"] + argv, cwd=self.dir,
+                           env=ENV, capture_output=True, check=False)
+            if self.ids():
+                break
+        else:
+            raise Wrong(f"the record is not killed in the middle: {done}")
+        os.unlink(f"{self.dir}/.git/index.lock")
+        run("git", "symbolic-ref", "HEAD", "refs/heads/other", cwd=self.dir)
+        run("git", "update-ref", "-d", "refs/heads/main", cwd=self.dir)
+        # what it has staged is the dead record's
+        self.known = {os.path.relpath(path, self.dir) for path in self.litter()}
+        self.id = self.ids()[0][:8]
+        self.dir = f"{os.path.dirname(self.template)}/work"
+
+    def command(self, tool, name, removes=True):
+        if not hasattr(self, "id"):
+            return super().command(tool, name, removes)
+        return [tool, "--recover", "--drop", self.id, "--sqlite", "db"]
+
+    def ids(self):
+        db = sqlite3.connect(f"{self.dir}/db")
+        if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'holdfast_intent'").fetchone():
+            return []
+        found = [row[0] if isinstance(row[0], str) else row[0].hex()
+                 for row in db.execute("SELECT id FROM holdfast_intent")]
+        db.close()
+        return found
+
+    def check_saved(self):
+        """D1: all that the intent had."""
+        saved = [name for name in os.listdir(self.dir) if name.startswith("db.record-")]
+        if len(saved) != 1:
+            raise Wrong(f"saved is {saved}")
+        content = {}
+        for name in os.listdir(f"{self.dir}/{saved[0]}"):
+            content[name] = self.read(f"{saved[0]}/{name}")
+        texts = sorted(text for name, text in content.items() if name != "record")
+        if texts != ["line a\n", "note a\n"] or "record a" not in content.get("record", ""):
+            raise Wrong(f"what is saved is {content}")
+
+    def judge(self, tool, code, said):
+        there = not self.ids()
+        if there:
+            self.check_saved()
+        elif code in (0, 76):
+            raise Wrong(f"it said {code}, and the record is still there: {said}")
+        if code > 0 and code != 76 and there:
+            raise Wrong(f"it said {code}, and the record is dropped: {said}")
+        if not there:
+            run(*self.command(tool, "a"), cwd=self.dir)
+            self.check_saved()
+        db = sqlite3.connect(f"{self.dir}/db")
+        rows = db.execute("SELECT count(*) FROM t WHERE name = 'a'").fetchone()[0]
+        sound = db.execute("PRAGMA integrity_check").fetchone()[0]
+        db.close()
+        if rows != 1 or sound != "ok" or self.ids():
+            raise Wrong(f"rows {rows}, integrity {sound}, intents {self.ids()}")
+        if more := {os.path.relpath(path, self.dir) for path in self.litter()} - self.known:
+            raise Wrong(f"litter: {more}")
+        return there
+
+
+SCENES = {"repo": Scene, "files": FilesScene, "detached": DetachedScene, "gc": GcScene,
+          "drop": DropScene}
 
 
 class Loop:
@@ -271,7 +430,7 @@ class Loop:
 
 
 def main():
-    journal, snapshot, sample, verbose = "WAL", False, (1, 1), False
+    journal, snapshot, kind, sample, verbose = "WAL", False, "repo", (1, 1), False
     words = sys.argv[1:]
     while words and words[0].startswith("-"):
         option = words.pop(0)
@@ -279,6 +438,8 @@ def main():
             journal = words.pop(0)
         elif option == "-s":
             snapshot = True
+        elif option == "-k":
+            kind = words.pop(0)
         elif option == "-e":
             sample = tuple(int(part) for part in words.pop(0).split("/"))
         elif option == "-v":
@@ -286,17 +447,17 @@ def main():
         else:
             sys.exit(__doc__)
     way, *actions = words
-    here = f"{os.getcwd()}/record-{way}-{journal}"
+    here = f"{os.getcwd()}/record-{kind}-{way}-{journal}"
     shutil.rmtree(here, ignore_errors=True)
     os.mkdir(here)
     tool = shutil.which("atomic-record") if way != "table" else \
         f"{os.environ['HF_FAULT_BIN']}/atomic-record"
-    loop = Loop(Scene(here, journal, snapshot), tool, sample, verbose)
+    loop = Loop(SCENES[kind](here, journal, snapshot), tool, sample, verbose)
     for action in actions:
         getattr(loop, way)(action)
     seen = ", ".join(f"{how} {what}: {n}" for (how, what), n in sorted(loop.outcomes.items()))
-    print(f"{way} {journal} {' '.join(actions)}: {loop.runs} of {loop.place} places; {seen}; "
-          f"{loop.wrong} wrong")
+    print(f"{kind} {way} {journal} {' '.join(actions)}: {loop.runs} of {loop.place} places; "
+          f"{seen}; {loop.wrong} wrong")
     if len({what for _, what in loop.outcomes}) < 2:
         sys.exit("the loop shows nothing: not both outcomes")
     shutil.rmtree(here)

@@ -7,6 +7,7 @@
 
 #include "fd.h"
 #include "hf_test.h"
+#include "lender.h"
 
 static struct hf_lock lock;
 static struct hf_err err;
@@ -177,6 +178,43 @@ static void an_inherited_shared_lock_is_not_enough_for_exclusive(void **state)
 	unsetenv(HF_FD_ENV);
 }
 
+/* Ask the lender for the lock on "l". */
+static enum hf_status borrow(struct lender lender)
+{
+	struct rival rival;
+	enum hf_status status;
+
+	put_file("l", "");
+	rival = rival_start(lend, &lender);
+	assert_hears(&rival, 'l');
+	assert_status(HF_OK, open_lock("l", O_RDONLY), &err);
+	lock.inherited = -1;
+	status = hf_lock_borrow(&lock, NULL, &err);
+	hf_lock_close(&lock);
+	if (lock.inherited >= 0)
+		close(lock.inherited);
+	assert_int_equal(rival_end(&rival), 0);
+	return status;
+}
+
+static void what_is_lent_is_proved(void **state)
+{
+	struct lender lender = {.named = "l", .lent = "l", .operation = LOCK_EX};
+
+	(void)state;
+	assert_status(HF_OK, borrow(lender), &err);
+	assert_true(lock.borrowed && lock.inherited >= HF_FD_BASE);
+	lender.operation = LOCK_SH;
+	assert_status(HF_USAGE, borrow(lender), NULL);
+	assert_int_equal(lock.inherited, -1);
+	lender.operation = 0;
+	assert_status(HF_NO, borrow(lender), NULL);
+	lender.lent = "other";
+	lender.operation = LOCK_EX;
+	assert_status(HF_NO, borrow(lender), NULL);
+	assert_int_equal(lock.inherited, -1);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_absent_file_is_created),
 	cmocka_unit_test(what_is_there_stays_as_it_is),
@@ -187,6 +225,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(recheck_sees_another_inode_and_none),
 	cmocka_unit_test(an_inherited_lock_is_proved),
 	cmocka_unit_test(an_inherited_shared_lock_is_not_enough_for_exclusive),
+	cmocka_unit_test(what_is_lent_is_proved),
 };
 
 HF_TEST_MAIN(tests)

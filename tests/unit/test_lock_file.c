@@ -4,8 +4,8 @@
 #include "clock.h"
 #include "fd.h"
 #include "hf_test.h"
-#include "sys.h"
 #include "lockset.h"
+#include "stopped.h"
 #include "waits.h"
 
 static struct hf_err err;
@@ -160,6 +160,120 @@ static void removal_leaves_what_is_held_and_what_is_no_file(void **state)
 	unsetenv("HOLDFAST_FAULT");
 }
 
+static int remove_it(const struct rival *self, void *arg)
+{
+	(void)self;
+	return hf_lock_file_remove(arg, NULL);
+}
+
+/* The remover has the old file open, or locked, and the name belongs to another one by then. */
+static void removal_leaves_a_file_that_was_recreated(void **state)
+{
+	static const char *const stops[] = {"flock#1:stop", "fcntl_lock#1:stop"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
+		struct stopped remover = {stops[i], remove_it, "l"};
+		struct rival rival;
+		int fd;
+
+		put_file("l", "");
+		rival = rival_stopped(&remover);
+		fd = recreate_locked("l");
+		rival_continue(&rival);
+		assert_int_equal(rival_end(&rival), HF_NO);
+		assert_true(names("l", fd));
+		close(fd);
+	}
+	unlink("l");
+}
+
+/* Removal locks the file: whoever locked it since it was opened keeps it. */
+static void removal_leaves_a_file_that_was_locked_since_it_was_opened(void **state)
+{
+	struct stopped remover = {"flock#1:stop", remove_it, "l"};
+	struct rival rival;
+	int fd;
+
+	(void)state;
+	put_file("l", "");
+	rival = rival_stopped(&remover);
+	fd = open_lock("l");
+	assert_int_equal(flock(fd, LOCK_SH | LOCK_NB), 0);
+	rival_continue(&rival);
+	assert_int_equal(rival_end(&rival), HF_NO);
+	assert_true(names("l", fd));
+	close(fd);
+}
+
+static int take_it(const struct rival *self, void *arg)
+{
+	struct hf_lockset *set;
+	struct hf_lock *lock;
+	enum hf_status status = take(&set, arg, HF_LOCK_EXCLUSIVE, 0, &lock);
+
+	(void)self;
+	hf_lockset_free(set);
+	return status;
+}
+
+/* The taker has the old file open, or (as on NFS) opens it a second time. */
+static void a_file_that_was_recreated_and_locked_is_busy(void **state)
+{
+	static const char *const stops[] = {"flock#1:stop", "flock#1:EIO,openat#2:stop"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(stops) / sizeof(stops[0]); i++) {
+		struct stopped taker = {stops[i], take_it, "l"};
+		struct rival rival;
+		int fd;
+
+		put_file("l", "");
+		rival = rival_stopped(&taker);
+		fd = recreate_locked("l");
+		rival_continue(&rival);
+		assert_int_equal(rival_end(&rival), HF_BUSY);
+		close(fd);
+	}
+}
+
+static int take_both(const struct rival *self, void *arg)
+{
+	struct hf_wait at_once = {.deadline = HF_AT_ONCE};
+	struct hf_lockset *set = hf_lockset_new();
+	enum hf_status status;
+
+	(void)self;
+	(void)arg;
+	hf_lockset_add(set, &hf_lock_file, "a", HF_LOCK_EXCLUSIVE, &err);
+	hf_lockset_add(set, &hf_lock_file, "b", HF_LOCK_EXCLUSIVE, &err);
+	status = hf_lockset_acquire(set, &at_once, &err);
+	hf_lockset_free(set);
+	return status;
+}
+
+/* Opened a second time (as on NFS), the second lock's file is the first one's by then: the set
+ * begins again, and does not wait for itself. */
+static void a_file_that_is_another_locks_when_it_is_reopened(void **state)
+{
+	struct stopped taker = {"flock#2:EIO,openat#3:stop", take_both, NULL};
+	struct rival rival;
+	struct stat a, b;
+	bool ordered;
+
+	(void)state;
+	put_file("a", "");
+	put_file("b", "");
+	assert_int_equal(stat("a", &a), 0);
+	assert_int_equal(stat("b", &b), 0);
+	ordered = a.st_ino < b.st_ino;
+	rival = rival_stopped(&taker);
+	assert_int_equal(unlink(ordered ? "b" : "a"), 0);
+	assert_int_equal(link(ordered ? "a" : "b", ordered ? "b" : "a"), 0);
+	rival_continue(&rival);
+	assert_int_equal(rival_end(&rival), HF_OK);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_free_lock_is_held),
 	cmocka_unit_test(a_busy_lock_is_busy_and_then_waited_for),
@@ -167,6 +281,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_inherited_lock_is_left_alone),
 	cmocka_unit_test(removal_leaves_what_is_held_and_what_is_no_file),
 	cmocka_unit_test(removal_leaves_what_is_held_in_part),
+	cmocka_unit_test(removal_leaves_a_file_that_was_recreated),
+	cmocka_unit_test(removal_leaves_a_file_that_was_locked_since_it_was_opened),
+	cmocka_unit_test(a_file_that_was_recreated_and_locked_is_busy),
+	cmocka_unit_test(a_file_that_is_another_locks_when_it_is_reopened),
 };
 
 HF_TEST_MAIN(tests)

@@ -6,7 +6,9 @@
 #include "clock.h"
 #include "fd.h"
 #include "hf_test.h"
+#include "lender.h"
 #include "lockset.h"
+#include "stopped.h"
 #include "waits.h"
 
 static const struct hf_wait at_once = {.deadline = HF_AT_ONCE};
@@ -182,6 +184,93 @@ static void a_strangers_range_is_not_inherited(void **state)
 	close(fd);
 }
 
+/* This process inherits the same range of another file, and another range of this one. */
+static void a_range_of_another_file_or_place_is_not_inherited(void **state)
+{
+	struct rival rival = rival_start(hold_range, NULL);
+	int got, other = open_lock("other"), part = open_lock("l");
+
+	(void)state;
+	assert_hears(&rival, 'h');
+	assert_int_equal(fcntl(other, F_SETFD, 0), 0);
+	assert_int_equal(fcntl(part, F_SETFD, 0), 0);
+	assert_int_equal(hf_range_try(other, HF_LOCK_EXCLUSIVE, 10, 10), 0);
+	assert_int_equal(hf_range_try(part, HF_LOCK_EXCLUSIVE, 20, 10), 0);
+	assert_status(HF_BUSY, take("l", HF_LOCK_EXCLUSIVE, 10, 10, &got), NULL);
+	assert_int_equal(got, -1);
+	assert_status(HF_BUSY, take("l", HF_LOCK_SHARED, 15, 10, &got), NULL);
+	assert_int_equal(rival_end(&rival), 0);
+	close(other);
+	close(part);
+}
+
+/* An inherited shared range is none for a writer, and no part of one is the whole. */
+static void an_inherited_range_that_is_not_enough(void **state)
+{
+	int got, fd = open_lock("m"), other = open_lock("m");
+
+	(void)state;
+	assert_int_equal(fcntl(fd, F_SETFD, 0), 0);
+	assert_int_equal(hf_range_try(fd, HF_LOCK_SHARED, 10, 10), 0);
+	assert_int_equal(hf_range_try(other, HF_LOCK_SHARED, 10, 10), 0);
+	assert_status(HF_BUSY, take("m", HF_LOCK_EXCLUSIVE, 10, 10, &got), NULL);
+	assert_status(HF_USAGE, take_by(&for_ever, "m", HF_LOCK_EXCLUSIVE, 10, 10, &got), NULL);
+	close(other);
+	assert_int_equal(hf_range_try(fd, HF_LOCK_EXCLUSIVE, 10, 10), 0);
+	assert_status(HF_BUSY, take("m", HF_LOCK_SHARED, 9, 10, &got), NULL);
+	assert_status(HF_BUSY, take("m", HF_LOCK_SHARED, 11, 10, &got), NULL);
+	assert_status(HF_OK, take("m", HF_LOCK_SHARED, 19, 1, &got), &err);
+	assert_int_equal(got, fd);
+	close(fd);
+}
+
+static int take_a_range(const struct rival *self, void *arg)
+{
+	int got;
+
+	(void)self;
+	return take(arg, HF_LOCK_EXCLUSIVE, 10, 10, &got);
+}
+
+static void a_file_that_was_recreated_and_locked_is_busy(void **state)
+{
+	struct stopped taker = {"fcntl_lock#1:stop", take_a_range, "n"};
+	struct rival rival;
+	int fd;
+
+	(void)state;
+	put_file("n", "");
+	rival = rival_stopped(&taker);
+	fd = recreate_locked("n");
+	assert_int_equal(hf_range_try(fd, HF_LOCK_EXCLUSIVE, 0, 0), 0);
+	rival_continue(&rival);
+	assert_int_equal(rival_end(&rival), HF_BUSY);
+	close(fd);
+}
+
+static void a_range_that_is_lent_is_proved(void **state)
+{
+	struct lender lender = {
+		.named = "p", .lent = "p", .range = true, .start = 10, .length = 10};
+	struct rival rival = rival_start(lend, &lender);
+	int got;
+
+	(void)state;
+	assert_hears(&rival, 'l');
+	assert_status(HF_OK, take("p", HF_LOCK_SHARED, 12, 8, &got), &err);
+	assert_true(got >= 0);
+	close(got);
+	assert_status(HF_BUSY, take("p", HF_LOCK_EXCLUSIVE, 12, 9, &got), NULL);
+	assert_int_equal(rival_end(&rival), 0);
+	lender.lent = "other";
+	lender.hold = true;
+	rival = rival_start(lend, &lender);
+	assert_hears(&rival, 'l');
+	assert_status(HF_BUSY, take("p", HF_LOCK_EXCLUSIVE, 10, 10, &got), NULL);
+	assert_int_equal(got, -1);
+	assert_int_equal(rival_end(&rival), 0);
+}
+
 static void a_directory_has_no_ranges(void **state)
 {
 	int got;
@@ -200,6 +289,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_inherited_range_is_proved),
 	cmocka_unit_test(a_strangers_range_is_not_inherited),
 	cmocka_unit_test(a_directory_has_no_ranges),
+	cmocka_unit_test(a_range_that_is_lent_is_proved),
+	cmocka_unit_test(a_range_of_another_file_or_place_is_not_inherited),
+	cmocka_unit_test(an_inherited_range_that_is_not_enough),
+	cmocka_unit_test(a_file_that_was_recreated_and_locked_is_busy),
 };
 
 HF_TEST_MAIN(tests)

@@ -4,9 +4,11 @@
 #include "clock.h"
 #include "fd.h"
 #include "hf_test.h"
+#include "lender.h"
 #include "lock_file.h"
 #include "lock_range.h"
 #include "lockset.h"
+#include "stopped.h"
 #include "waits.h"
 
 static struct hf_err err;
@@ -189,6 +191,90 @@ static void what_inotify_does_not_see_the_backoff_finds(void **state)
 	assert_int_equal(rival_end(&rival), 0);
 }
 
+/* This process inherits the lock on "l", a slot of another file, and a range of "l" that is not a
+ * slot; another process has the only slot. */
+static void a_slot_of_another_file_is_not_inherited(void **state)
+{
+	struct rival rival = rival_start(hold_slot, NULL);
+	int slot, fd = open_lock("l"), other = open_lock("other");
+	struct hf_lockset *set;
+	char name[32];
+
+	(void)state;
+	assert_hears(&rival, 'h');
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	assert_int_equal(fcntl(fd, F_SETFD, 0), 0);
+	assert_int_equal(fcntl(other, F_SETFD, 0), 0);
+	assert_int_equal(hf_range_try(other, HF_LOCK_EXCLUSIVE, HF_SLOT_BASE, 1), 0);
+	assert_int_equal(hf_range_try(fd, HF_LOCK_EXCLUSIVE, HF_SLOT_BASE + 1, 1), 0);
+	assert_int_equal(hf_range_try(fd, HF_LOCK_EXCLUSIVE, 0, 1), 0);
+	snprintf(name, sizeof(name), "%d,%d", fd, other);
+	setenv(HF_FD_ENV, name, 1);
+	assert_status(HF_BUSY, take(&set, 1, 0, &slot), NULL);
+	hf_lockset_free(set);
+	assert_status(HF_OK, take(&set, 2, 0, &slot), &err);
+	assert_int_equal(slot, 1);
+	hf_lockset_free(set);
+	unsetenv(HF_FD_ENV);
+	assert_int_equal(rival_end(&rival), 0);
+	close(fd);
+	close(other);
+}
+
+static int take_slot_at_once(const struct rival *self, void *arg)
+{
+	struct hf_lockset *set;
+	int slot;
+
+	(void)self;
+	(void)arg;
+	return take(&set, 1, 0, &slot);
+}
+
+static void a_file_that_was_recreated_and_whose_slot_is_taken_is_busy(void **state)
+{
+	struct stopped taker = {"fcntl_lock#1:stop", take_slot_at_once, NULL};
+	struct rival rival = rival_stopped(&taker);
+	int fd = recreate_locked("l");
+
+	(void)state;
+	assert_int_equal(flock(fd, LOCK_SH), 0);
+	assert_int_equal(hf_range_try(fd, HF_LOCK_EXCLUSIVE, HF_SLOT_BASE, 1), 0);
+	rival_continue(&rival);
+	assert_int_equal(rival_end(&rival), HF_BUSY);
+	close(fd);
+}
+
+static void a_slot_that_is_lent_is_proved(void **state)
+{
+	struct lender lender = {
+		.named = "p", .lent = "p", .range = true, .start = HF_SLOT_BASE, .length = 1};
+	struct rival rival;
+	struct hf_lockset *set;
+	struct hf_lock *lock;
+	enum hf_status status;
+
+	(void)state;
+	for (int k = 0; k < 4; k++) {
+		/* the slot; two slots; a slot behind the last; a slot of another file */
+		lender.start = k == 2 ? HF_SLOT_BASE + 1 : HF_SLOT_BASE;
+		lender.length = k == 1 ? 2 : 1;
+		lender.lent = k == 3 ? "other" : "p";
+		lender.hold = k == 3;
+		rival = rival_start(lend, &lender);
+		assert_hears(&rival, 'l');
+		set = hf_lockset_new();
+		lock = hf_lockset_add(set, &hf_lock_slots, "p", HF_LOCK_EXCLUSIVE, &err);
+		lock->slots = 1;
+		status = hf_lockset_acquire(set, &(struct hf_wait){.deadline = HF_AT_ONCE}, &err);
+		/* where the slot is free, it is taken */
+		assert_int_equal(status, k == 0 || k == 2 ? HF_OK : HF_BUSY);
+		assert_int_equal(lock->borrowed, k == 0);
+		hf_lockset_free(set);
+		assert_int_equal(rival_end(&rival), 0);
+	}
+}
+
 static void a_bad_backoff_is_refused_when_it_is_needed(void **state)
 {
 	struct hf_lockset *set, *second;
@@ -226,6 +312,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_inotify_does_not_see_the_backoff_finds),
 	cmocka_unit_test(a_bad_backoff_is_refused_when_it_is_needed),
 	cmocka_unit_test(numbers_that_are_none),
+	cmocka_unit_test(a_slot_that_is_lent_is_proved),
+	cmocka_unit_test(a_slot_of_another_file_is_not_inherited),
+	cmocka_unit_test(a_file_that_was_recreated_and_whose_slot_is_taken_is_busy),
 };
 
 HF_TEST_MAIN(tests)

@@ -5,6 +5,7 @@
 #include <sys/file.h>
 
 #include "hf_test.h"
+#include "stopped.h"
 #include "sys.h"
 
 static struct hf_target target;
@@ -171,14 +172,80 @@ static void a_directory_with_a_link_is_litter_too(void **state)
 	assert_int_equal(entries(), 0);
 }
 
-static void names_are_not_made_twice(void **state)
+static int reap(const struct rival *self, void *arg)
 {
-	char a[NAME_MAX + 1], b[NAME_MAX + 1];
+	(void)self;
+	return hf_stage_reap(&target, arg);
+}
+
+/* The reaper has opened a leftover, and by the time it locks it the name belongs to another file,
+ * whether that one is locked or not. */
+static void the_reaper_leaves_a_name_that_was_recreated(void **state)
+{
+	static char name[] = ".holdfast.f.0123abcd.tmp";
 
 	(void)state;
-	hf_stage_name(&target, a);
-	hf_stage_name(&target, b);
-	assert_string_not_equal(a, b);
+	for (int locked = 0; locked < 2; locked++) {
+		struct stopped reaper = {"flock#1:stop", reap, name};
+		struct rival rival;
+		int fd;
+
+		put_file(name, "leftover");
+		rival = rival_stopped(&reaper);
+		fd = recreate_locked(name);
+		if (!locked)
+			assert_int_equal(flock(fd, LOCK_UN), 0);
+		rival_continue(&rival);
+		assert_int_equal(rival_end(&rival), HF_BUSY);
+		assert_true(names(name, fd));
+		close(fd);
+	}
+}
+
+static int stage(const struct rival *self, void *arg)
+{
+	char name[NAME_MAX + 1];
+	int fd;
+
+	(void)arg;
+	if (hf_stage_open(&target, 0600, &fd, name, NULL) != HF_OK)
+		return 99;
+	rival_say(self, 's');
+	rival_hear(self);
+	return hf_stands_for(target.dir, name, fd) ? 0 : 98;
+}
+
+/* The only entry of the directory; the name is static. */
+static const char *only_entry(void)
+{
+	static char name[NAME_MAX + 1];
+	DIR *dir = opendir(".");
+	struct dirent *entry;
+
+	assert_non_null(dir);
+	name[0] = '\0';
+	while ((entry = readdir(dir)))
+		if (entry->d_type == DT_REG)
+			snprintf(name, sizeof(name), "%s", entry->d_name);
+	closedir(dir);
+	return name;
+}
+
+/* A reaper removes a new file in the instant before its maker locks it, and another process makes
+ * one of that name. */
+static void a_maker_sees_that_its_new_name_was_recreated(void **state)
+{
+	struct stopped maker = {"openat#1:EOPNOTSUPP,flock#1:stop", stage, NULL};
+	struct rival rival = rival_stopped(&maker);
+	const char *name = only_entry();
+	int fd = recreate_locked(name);
+
+	(void)state;
+	rival_continue(&rival);
+	assert_hears(&rival, 's');
+	rival_tell(&rival, 'x');
+	assert_int_equal(rival_end(&rival), 0);
+	close(fd);
 }
 
 #define STAGE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -191,7 +258,8 @@ static const struct CMUnitTest tests[] = {
 	STAGE_TEST(a_name_comes_by_proc_where_the_kernel_wants_it_so),
 	STAGE_TEST(what_cannot_be_litter_is_not_judged),
 	STAGE_TEST(a_directory_with_a_link_is_litter_too),
-	STAGE_TEST(names_are_not_made_twice),
+	STAGE_TEST(the_reaper_leaves_a_name_that_was_recreated),
+	STAGE_TEST(a_maker_sees_that_its_new_name_was_recreated),
 };
 
 HF_TEST_MAIN(tests)
