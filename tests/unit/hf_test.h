@@ -149,6 +149,16 @@ static inline void require_mount(void)
 	hf_test_need(hf_test_may_unshare(CLONE_NEWNS), "to mount: root with CAP_SYS_ADMIN");
 }
 
+/* In another, no process that lives elsewhere is seen, and little is proved stale. */
+static inline void require_first_pid_namespace(void)
+{
+	char name[64];
+	ssize_t n = readlink("/proc/self/ns/pid", name, sizeof(name) - 1);
+
+	name[n > 0 ? n : 0] = '\0';
+	hf_test_need(strcmp(name, "pid:[4026531836]") == 0, "the first PID namespace");
+}
+
 static inline void require_pid_namespace(void)
 {
 	hf_test_need(hf_test_may_unshare(CLONE_NEWPID),

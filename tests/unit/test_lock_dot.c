@@ -171,6 +171,7 @@ static void waits_for_another_programs_lock(void **state)
 	struct held held;
 
 	(void)state;
+	require_first_pid_namespace();
 	for (int dies = 0; dies < 2; dies++) {
 		struct rival owner = rival_start(own_plainly, NULL), waiter;
 
