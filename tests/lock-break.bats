@@ -7,6 +7,7 @@ bats_require_minimum_version 1.5.0
 load rig/common
 
 setup() {
+	require_first_pid_namespace
 	cd "$BATS_TEST_TMPDIR"
 	mkdir locks # where nobody works
 }

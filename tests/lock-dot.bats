@@ -95,6 +95,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 }
 
 @test "a dead PID, a used PID, an earlier boot: taken over in 20 ms" {
+	require_first_pid_namespace
 	stale_dead() { leave_dead "$1"; }
 	stale_plain() { dead_pid >"$1"; }
 	stale_used() { leave_dead "$1"; sed -i "1s/.*/$$/" "$1"; change "$1" start 1; }
@@ -173,6 +174,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 }
 
 @test "D4: what was made anew since it was judged is not moved, not for an instant" {
+	require_first_pid_namespace
 	dead_pid >x
 	made_anew_at linkat#1 x lock-run -n --dotlock x true
 	[ "$status" = 75 ]
@@ -223,6 +225,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 }
 
 @test "a takeover that stands still makes nobody else spin, and the stale one is taken over yet" {
+	require_first_pid_namespace
 	local tool
 
 	dead_pid >x
@@ -243,6 +246,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 }
 
 @test "a stale one that cannot be moved, being mounted, is said to be so, at once" {
+	require_first_pid_namespace
 	require_mount
 	dead_pid >x
 	run -73 unshare -m sh -c 'mount --bind x x && exec timeout 5 lock-run --dotlock x true'
@@ -285,6 +289,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 }
 
 @test "another user's: waited for, and not taken over where it cannot be" {
+	require_first_pid_namespace
 	require_other_user
 	chmod 755 . ..
 	mkdir -m 1777 sticky
@@ -397,6 +402,7 @@ inodes() { stat -c %i "$1" ".holdfast.$1.queue" 2>/dev/null | paste -sd '|'; }
 }
 
 @test "a file in the way of a takeover is reported and left, and another name is used" {
+	require_first_pid_namespace
 	ln -s nowhere .holdfast.D.dot
 	dead_pid >D
 	run -0 lock-run -n --dotlock D test -e D
@@ -434,6 +440,7 @@ inodes() { stat -c %i "$1" ".holdfast.$1.queue" 2>/dev/null | paste -sd '|'; }
 }
 
 @test "who waits for it does not keep a dead one's alive" {
+	require_first_pid_namespace
 	dead_pid >x
 	mkfifo go at
 	python3 -c 'import fcntl, struct

@@ -73,6 +73,7 @@ state() { lock-status --json "$@" | jq -r '"\(.kind) \(.state)"'; }
 }
 
 @test "the taker is dead: its child holds the lock, and is named" {
+	require_first_pid_namespace
 	hold_by_heir L
 	run -0 lock-status --json L
 	jq -e '.state == "held" and ([.holders[].via] | unique) == ["inherited"] and
@@ -104,6 +105,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "dotlocks, PID files and lock directories, judged" {
+	require_first_pid_namespace
 	hold lock-run --dotlock D
 	lock-status --json D | jq -e --argjson p "$holder" '.kind == "dotlock" and
 		.state == "held" and .holders[0].pid == $p and (.taken | fromdate) <= now'
@@ -216,6 +218,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "an ordinary user is told what he may know" {
+	require_first_pid_namespace
 	require_other_user
 	chmod 755 . ..
 	: >L
@@ -318,6 +321,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "--watch elsewhere: blocks, until nobody reads" {
+	require_first_pid_namespace
 	run -0 bash -c 'lock-status --watch=10ms L | head -8; [ "${PIPESTATUS[0]}" = 141 ]'
 	[[ ${lines[0]} == *'  lock-status' ]]
 	[ "$(grep -c ^absent <<<"$output")" = 2 ]
@@ -388,6 +392,7 @@ stats() { lock-status --stats stats --json "$@"; }
 }
 
 @test "HOLDFAST_STATS: contention, timeouts, busy, breaks" {
+	require_first_pid_namespace
 	export HOLDFAST_STATS=$PWD/stats
 	hold lock-run L
 	run -75 lock-run -n L true
@@ -502,6 +507,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "--git: the locks of a repository, held, stale and named" {
+	require_first_pid_namespace
 	git init -q g
 	lock-status --json --git g | jq -e '.kind == "git" and .state == "free"'
 	: >g/.git/index.lock

@@ -151,6 +151,7 @@ type_example() {
 }
 
 @test "examples work when they are typed" {
+	require_first_pid_namespace
 	local page n
 	for page in "$man"/*.[17]; do
 		mkdir "$(basename "$page")" && cd "$(basename "$page")"
