@@ -393,7 +393,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	wait $! || status=$?
 	cat ../said
 	[ "$status" = 76 ]
-	grep "'notes/other' was replaced meanwhile" ../said
+	grep "notes/other' was .* meanwhile" ../said
 	[ "$(cat notes/other)" = mine ]
 	atomic-record --recover --sqlite "$db"
 	[ "$(cat notes/other)" = mine ]
