@@ -102,7 +102,8 @@ BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-si
 	shell hooks hooks-commit \
 	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper \
 	faults-stores bad-input fuzz strace \
-	powercut man completion demo house install atomic-record record-appends record-beside faults-record
+	powercut man completion demo house install atomic-record record-appends record-beside \
+	faults-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)
