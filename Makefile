@@ -11,9 +11,10 @@
 #	make bench	the tools and their rivals, side by side
 #	make install	and make uninstall: PREFIX=/usr/local, DESTDIR=
 #	make deps	the packages that building and testing need
+#	make distro	both commands in a fresh Debian: SUITE=trixie QUICK=1 ORDINARY=1 MIRROR=
 #	make fault	the tools with the fault table of lib/sys.h, into build/fault/
 #	make asan	the same under sanitizers, and the unit tests, into build/asan/
-#	make fuzz	feed the parsers for FUZZ_SECONDS=60
+#	make fuzz	feed what is read from disk, each format for FUZZ_SECONDS=60
 #	make mutants	change lib/ at N=60 random places (SEED=), and see which the tests notice
 #	make clean
 #
@@ -29,12 +30,13 @@ MAKEFLAGS += --no-print-directory
 # 1. What there is. A new room, tool or test is one word here; `make check` finds what is forgotten.
 
 # The library, in floors: a room includes only rooms before it.
-CORE_ROOMS = wording err clock sys stats path access side_file fd proc ident copy attributes \
-	stage spawn waitfor \
+CORE_ROOMS = wording err clock sys stats access path side_file file_id fd proc ident copy \
+	attributes stage spawn waitfor \
 	lock_table keeper_wire keepers family circle keeper_ask kick lock_look lock_wait \
-	notice lock_target sqlite_locks \
+	notice lock_target sqlite_beside sqlite_locks \
+	input spool_file spool batch in_place settle \
 	sqlite_live backup refuse claim publish validate atomic symlink \
-	capture input spool_file spool batch settle append dot_record lookers evidence \
+	capture handover append dot_record lookers evidence \
 	inspect inspect_file \
 	await lock dot_file dot_queue lock_dot breaker lock_file lock_range lock_slots \
 	gitdir git_exclude turnstile sqlite_hold lock_sqlite \
@@ -43,7 +45,7 @@ CORE_ROOMS = wording err clock sys stats path access side_file fd proc ident cop
 
 # Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
 # the shared library.
-DB_ROOMS = db_code sql_text sql sql_file db_writer db_pause db_settle db db_stmt \
+DB_ROOMS = db_code sql_text sql_guard sql_shm sql sql_file db_writer db_pause db_settle db db_stmt \
 	params outbox rows_table rows script dump db_copy check \
 	store store_watch once_lock once once_filter lease queue work
 REPO_ROOMS = due repo_message repo_base loose repo_objects index_file repo_lock repo_index \
@@ -77,8 +79,9 @@ HOOKS = pre-commit pre-push common.sh stub.sh
 
 # These rooms have no unit test of their own, but those of the room above, or a tool's.
 NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_apart git_owners git_locks \
-	lock_git \
-	spool_file batch ident lookers await dot_file dot_queue kick notice tally \
+	lock_git sql_guard sql_shm \
+	spool_file batch in_place handover ident lookers await dot_file dot_queue kick notice \
+	tally \
 	breaker flock_cli lock_cli keeper_wire lock_look keeper_open keeper_serve \
 	db_writer db_pause db_settle db_stmt params rows_table script sql_file dump db_copy \
 	once_lock once_filter store_cli queue_cli \
@@ -91,38 +94,39 @@ NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_apart git_o
 UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
 UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
 
-RIGS = faultloop powercut groupfault
-RIG_ROOMS = rig judge disk group
+RIGS = faultloop powercut groupfault stress
+RIG_ROOMS = rig judge disk group ledger writers
 BENCHES = pair add
-FUZZERS = parsers
-BATS_TESTS = atomic-write atomic-append atomic-update lock-run lock-sets lock-signals flock \
+FUZZERS = parsers spool intent index notes stats
+BATS_TESTS = atomic-write atomic-append atomic-update trust lock-run lock-sets lock-signals flock \
 	lock-retry lock-dot lock-break lock-status lock-keeper lock-circle lock-sqlite lock-git \
-	model \
+	model once \
 	sqlite-run sqlite-backup sqlite-check sqlite-once sqlite-lease sqlite-queue \
 	shell hooks hooks-commit \
 	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper \
-	faults-stores bad-input fuzz strace \
-	powercut man completion demo house install atomic-record record-appends record-beside \
-	faults-record
+	faults-stores trust-db bad-input fuzz hostile strace \
+	powercut man completion demo house install build atomic-record record-appends \
+	record-beside faults-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)
 DOCS = architecture messages recording-pipelines from-flock-and-sponge from-concurrency-sh \
-	hooks stale-locks from-lockfile-and-pid-files lock-order work-queue
+	hooks stale-locks from-lockfile-and-pid-files lock-order work-queue security
 EXAMPLES = lock-and-write
 
-# Debian packages, each with what shows that it is there: a command, a header or a path.
+# Debian packages, each with what shows that it is installed: a command, a header, a path, or a flag
+# with which clang links.
 BUILD_DEPS = gcc=gcc make=make pkg-config=pkg-config libc6-dev=stdio.h libbsd-dev=bsd/stdlib.h \
-	libmd-dev=md5.h musl-tools=musl-gcc linux-libc-dev=linux/fs.h \
+	libmd-dev=md5.h $(if $(MUSL),musl-tools=musl-gcc) linux-libc-dev=linux/fs.h \
 	libsqlite3-dev=sqlite3.h libgit2-dev=git2.h zlib1g-dev=zlib.h
 TEST_DEPS = bats=bats libcmocka-dev=/usr/include/cmocka.h clang=clang shellcheck=shellcheck \
 	procps=pgrep bindfs=bindfs \
-	mandoc=mandoc strace=strace libclang-rt-14-dev=/usr/share/doc/libclang-rt-14-dev \
+	mandoc=mandoc strace=strace libclang-rt-dev=-fsanitize=fuzzer \
 	util-linux=flock acl=setfacl attr=setfattr e2fsprogs=mkfs.ext4 xfsprogs=mkfs.xfs \
 	btrfs-progs=mkfs.btrfs mount=mount python3=python3 git=git spin=spin procmail=lockfile \
 	liblockfile-bin=dotlockfile sqlite3=sqlite3 jq=jq tmux=tmux dash=dash mksh=mksh \
 	ksh93u+m=ksh93 busybox=busybox zsh=zsh fish=fish \
-	bash-completion=/usr/share/bash-completion/bash_completion
+	bash-completion=/usr/share/bash-completion/bash_completion dpkg-dev=dpkg-buildflags
 BENCH_DEPS = util-linux=flock procmail=lockfile liblockfile-bin=dotlockfile git=git sqlite3=sqlite3
 
 # ------------------------------------------------------------------------------------------------
@@ -141,6 +145,7 @@ TOOL_CC = musl-gcc
 
 WERROR = -Werror
 CLANG = clang
+PKG_CONFIG = pkg-config
 INSTALL = install
 
 # Set by the variants of phase 4.
@@ -207,16 +212,16 @@ fuzzers: $(FUZZ_FILES)
 # Tests write argument vectors of literals.
 $(BUILD)/pic/tests/%.o $(BUILD)/tool/tests/%.o: WARNINGS += -Wno-write-strings
 
-$(BUILD)/pic/%.o: %.c
+$(BUILD)/pic/%.o: %.c | $(BUILD)/packages
 	$(MAKING) CC
 	$(Q)$(CC) $(ALL_CFLAGS) -fPIC -MMD -MP -c -o $@ $<
 
 $(BUILD)/tool/%.o: override CC = $(TOOL_CC)
-$(BUILD)/tool/%.o: %.c | $(BUILD)/tool/include
+$(BUILD)/tool/%.o: %.c | $(BUILD)/tool/include $(BUILD)/packages
 	$(MAKING) CC
 	$(Q)$(CC) $(MUSL_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tool/include:
+$(BUILD)/tool/include: | $(BUILD)/packages
 	@mkdir -p $@; for header in $(MUSL_HEADERS); do \
 		for dir in /usr/include /usr/include/$$(gcc -print-multiarch); do \
 			[ ! -e $$dir/$$header ] || ln -sfn $$dir/$$header $@; \
@@ -228,38 +233,55 @@ $(CORE_FILES): $(BUILD)/bin/%: $(TOOL_DIR)/bin/%.o $(TOOL_OBJS)
 	$(MAKING) LINK
 	$(Q)$(CC) $(STATIC) $(ALL_LDFLAGS) -o $@ $^ $(BSD_LIBS)
 
-$(DB_TOOLS:%=$(BUILD)/bin/%): LIBRARIES = $$(cat $(BUILD)/lib/sqlite.libs)
-$(DB_TOOLS:%=$(BUILD)/bin/%): | $(BUILD)/lib/sqlite.libs
-$(REPO_TOOLS:%=$(BUILD)/bin/%): LIBRARIES = $$(cat $(BUILD)/lib/git2.libs)
-$(REPO_TOOLS:%=$(BUILD)/bin/%): | $(BUILD)/lib/git2.libs
+$(DB_TOOLS:%=$(BUILD)/bin/%): $(BUILD)/lib/sqlite.libs
+$(REPO_TOOLS:%=$(BUILD)/bin/%): $(BUILD)/lib/git2.libs
 UPPER_FILES = $(DB_TOOLS:%=$(BUILD)/bin/%) $(REPO_TOOLS:%=$(BUILD)/bin/%)
 $(UPPER_FILES): $(BUILD)/bin/%: $(BUILD)/pic/bin/%.o $(ALL_LIBS)
 	$(MAKING) LINK
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBRARIES) $(BSD_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter-out %.libs,$^) $$(cat $(filter %.libs,$^)) \
+		$(BSD_LIBS)
 
-# SQLite, statically where there is an archive of it: what is loaded at each start takes half a
-# millisecond of each insert.
-SQLITE_STATIC = -Wl,-Bstatic -lsqlite3 -Wl,-Bdynamic -lm
-SQLITE_TRY = int sqlite3_threadsafe(void); int main(void) { return !sqlite3_threadsafe(); }
-$(BUILD)/lib/sqlite.libs:
-	@mkdir -p $(@D)
-	$(MAKING) TRY
-	$(Q)if echo '$(SQLITE_TRY)' | $(CC) $(ALL_LDFLAGS) -o $@.try -xc - -xnone $(SQLITE_STATIC) \
-		2>/dev/null && $@.try; \
-	then echo '$(SQLITE_STATIC)'; else echo '-lsqlite3'; fi >$@; rm -f $@.try
-
-# libgit2, with what it needs, statically and without its network (lib/git2/offline.c says why) if a
-# program that is linked so works; else as a shared library.
+# Link SQLite and libgit2 statically where their archives are installed: to load the shared library
+# takes half a millisecond of each insert, and to load the eighteen that libgit2 depends on takes
+# longer than all that atomic-record does. Ask pkg-config which archives these need, since that
+# differs from release to release; lib/git2/offline.c replaces libgit2's network code. A program
+# that is linked so must also run. Otherwise link the shared libraries. Say which, and why. What has
+# no archive is left out: libgit2's network may need it.
 GIT2_OBJ = $(BUILD)/pic/lib/git2/offline.o
-GIT2_STATIC = $(GIT2_OBJ) -Wl,-Bstatic -lgit2 -lhttp_parser -lpcre2-8 -lmbedcrypto -lz \
-	-lsqlite3 -Wl,-Bdynamic -lm
-GIT2_TRY = int git_libgit2_init(void); int git_repository_open(void **, const char *); \
-	int main(void) { void *r; return git_libgit2_init() < 1 || !git_repository_open(&r, "/"); }
+LIBRARY_LISTS = $(BUILD)/lib/sqlite.libs $(BUILD)/lib/git2.libs
+$(BUILD)/lib/sqlite.libs: ASK = sqlite3
+$(BUILD)/lib/sqlite.libs: SHARED = -lsqlite3
+$(BUILD)/lib/sqlite.libs: TRY = int sqlite3_threadsafe(void); \
+	int main(void) { return !sqlite3_threadsafe(); }
 $(BUILD)/lib/git2.libs: $(GIT2_OBJ)
+$(BUILD)/lib/git2.libs: ASK = libgit2 sqlite3 zlib
+$(BUILD)/lib/git2.libs: SHARED = -lsqlite3 -lgit2 -lz
+$(BUILD)/lib/git2.libs: TRY = int git_libgit2_init(void); \
+	int git_repository_open(void **, const char *); \
+	int main(void) { void *r; return git_libgit2_init() < 1 || !git_repository_open(&r, "/"); }
+
+# The C library is shared in either case.
+$(LIBRARY_LISTS): | $(BUILD)/packages
 	$(MAKING) TRY
-	$(Q)if echo '$(GIT2_TRY)' | $(CC) $(ALL_LDFLAGS) -o $@.try -xc - -xnone $(GIT2_STATIC) \
-		2>/dev/null && $@.try; \
-	then echo '$(GIT2_STATIC)'; else echo '-lsqlite3 -lgit2 -lz'; fi >$@; rm -f $@.try
+	$(Q)archives=; for word in $$($(PKG_CONFIG) --static --libs $(ASK) 2>$@.why); do \
+		case $$word in \
+		-lc | -lm | -lrt | -ldl | -lpthread | -pthread) continue ;; \
+		-l*) $(CC) -nostdlib -r -o $@.try -Wl,-Bstatic $$archives $$word 2>$@.why || \
+			continue ;; \
+		esac; \
+		archives="$$archives $$word"; \
+	done; \
+	libs="$(filter %.o,$^) -Wl,-Bstatic$$archives -Wl,-Bdynamic -lm"; kind=static; why=; \
+	if [ -z "$$archives" ] || ! echo '$(TRY)' | \
+		$(CC) $(ALL_LDFLAGS) -o $@.try -xc - -xnone $$libs 2>$@.why || ! $@.try; \
+	then \
+		libs='$(SHARED)'; kind=shared; \
+		why=$$(grep -v 'in function' $@.why | sed -n 1p); \
+		why="(not static: $${why:-$(PKG_CONFIG) names none})"; \
+	fi; \
+	printf '  %-7s %s\n' LIBS "$@: $$kind: $$(echo " $$libs" | grep -o ' -l[^ ]*' | \
+		sed 's/ -l//' | sort -u | tr '\n' ' ')$$why"; \
+	echo "$$libs" >$@; rm -f $@.try $@.why
 
 # Scripts learn where the tools are, and their version. ksh93 finds a library in PATH only if it is
 # executable.
@@ -279,7 +301,7 @@ $(BUILD)/unit/%: $(BUILD)/pic/tests/unit/%.o $(ALL_LIBS)
 
 $(BUILD)/rig/%: $(BUILD)/pic/tests/rig/%.o $(RIG_OBJS)
 	$(MAKING) LINK
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(BSD_LIBS)
 
 # Small and static: a command starts with the peak memory of who started it. With the C library of
 # the tools: what is run under a lock on both sides shall not hide what the locks cost.
@@ -335,11 +357,12 @@ fuzz-build:
 		VARIANT='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all'
 
 FUZZ_SECONDS = 60
-fuzz: fuzz-build
-	@mkdir -p $(BUILD)/fuzz/corpus
+fuzz: tools fuzz-build
 	@for fuzzer in $(FUZZERS); do \
+		PATH=$(abspath $(BUILD))/bin:$$PATH \
+			tests/fuzz/seeds $$fuzzer $(BUILD)/fuzz/corpus/$$fuzzer && \
 		$(BUILD)/fuzz/fuzz/$$fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=6000 \
-			-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus || exit 1; \
+			-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$$fuzzer || exit 1; \
 	done
 
 # Mutations: each at another place, judged by the tests of its module. MODULES and KINDS narrow it.
@@ -353,20 +376,27 @@ mutants:
 # 5. Setting up, checking, showing. Each step is a make of its own: what `deps` installs was not
 #    there when this one began.
 
-.PHONY: deps check headers clang-check demo bench
+.PHONY: deps check headers clang-check distro demo bench
 print-%: ; @echo $($*)
 DEPS = $(sort $(BUILD_DEPS) $(TEST_DEPS) $(BENCH_DEPS))
 STEP = $(MAKE) $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-deps:
-	@PATH=$$PATH:/usr/sbin:/sbin; missing=; \
-	for dep in $(DEPS); do \
-		case $${dep#*=} in \
-		/*) test -e "$${dep#*=}" ;; \
-		*.h) echo "#include <$${dep#*=}>" | $(CC) -E -xc - ;; \
-		*) command -v "$${dep#*=}" ;; \
+# Sets $missing to those of the packages $1 that are not installed. The tools' rules give CC another
+# value, also to what they depend on.
+HOST_CC := $(CC)
+FIND_MISSING = PATH=$$PATH:/usr/sbin:/sbin; missing=; \
+	for dep in $1; do \
+		case $${dep\#*=} in \
+		/*) test -e "$${dep\#*=}" ;; \
+		*.h) echo "\#include <$${dep\#*=}>" | $(HOST_CC) -E -xc - ;; \
+		-*) echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+			$(CLANG) "$${dep\#*=}" -xc -o /dev/null - ;; \
+		*) command -v "$${dep\#*=}" ;; \
 		esac >/dev/null 2>&1 || missing="$$missing $${dep%%=*}"; \
-	done; \
+	done
+
+deps:
+	@$(call FIND_MISSING,$(DEPS)); \
 	test -n "$$missing" || exit 0; \
 	install="apt-get install -y --no-install-recommends$$missing"; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -378,6 +408,16 @@ deps:
 	else \
 		printf '%s\n' 'These are missing. On Debian, as root:' "  $$install" >&2; exit 1; \
 	fi
+
+# What building needs is looked for once, before anything is compiled.
+$(BUILD)/packages:
+	@$(call FIND_MISSING,$(BUILD_DEPS)); \
+	[ -z "$$missing" ] || { \
+		printf '%s\n' "Packages are missing:$$missing" >&2; \
+		echo '  as root on Debian, "make deps" installs them; else it lists them' >&2; \
+		exit 1; \
+	}; \
+	mkdir -p $(@D) && touch $@
 
 check:
 	@$(STEP) deps DEPS='$(BUILD_DEPS) $(TEST_DEPS)'
@@ -398,6 +438,12 @@ clang-check:
 	$(SAY) CHECK clang
 	@$(CC) $(ALL_CFLAGS) -Wno-write-strings -DHF_FAULTS -fsyntax-only $(SOURCES)
 
+# A fresh system of each SUITE, made by debootstrap, with git and make alone.
+SUITE = bookworm trixie sid
+distro:
+	@$(STEP) deps DEPS=debootstrap=debootstrap
+	@BUILD=$(BUILD) QUICK=$(QUICK) ORDINARY=$(ORDINARY) MIRROR=$(MIRROR) tests/distro $(SUITE)
+
 demo:
 	@$(STEP) deps DEPS='$(BUILD_DEPS) git=git sqlite3=sqlite3'
 	@$(STEP) all
@@ -410,8 +456,10 @@ bench:
 
 # ------------------------------------------------------------------------------------------------
 # 6. Installing. The directories that this had to make are noted in one of them, so that uninstall
-#    can remove exactly these.
+#    can remove exactly these. DESTDIR may hold any character; PREFIX is a part of lists of words.
 
+export DESTDIR
+$(if $(word 2,$(PREFIX)),$(error PREFIX must not hold spaces: '$(PREFIX)'))
 BINDIR = $(PREFIX)/bin
 LIBDIR = $(PREFIX)/lib
 INCLUDEDIR = $(PREFIX)/include
@@ -422,7 +470,7 @@ BASH_COMPLETIONS = $(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS = $(PREFIX)/share/zsh/site-functions
 FISH_COMPLETIONS = $(PREFIX)/share/fish/vendor_completions.d
 
-NOTE = $(DESTDIR)$(DOCDIR)/directories
+NOTE = "$$DESTDIR$(DOCDIR)/directories"
 INSTALL_DIRS = $(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR)/holdfast $(MANDIR)/man1 $(MANDIR)/man7 \
 	$(DOCDIR)/examples $(HOOKSDIR) $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
 INSTALLED = $(TOOLS:%=$(BINDIR)/%) $(SHELL_LIBS:%=$(BINDIR)/%) $(SCRIPTS:%=$(BINDIR)/%) \
@@ -438,46 +486,46 @@ INSTALLED = $(TOOLS:%=$(BINDIR)/%) $(SHELL_LIBS:%=$(BINDIR)/%) $(SCRIPTS:%=$(BIN
 	$(EXAMPLES:%=$(DOCDIR)/examples/%.c)
 
 # The dynamic linker finds a library in /usr/local/lib by its cache only.
-LDCONFIG = @[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || PATH=$$PATH:/sbin ldconfig
+LDCONFIG = @[ -n "$$DESTDIR" ] || [ "$$(id -u)" != 0 ] || PATH=$$PATH:/sbin ldconfig
 
 .PHONY: install uninstall clean
 install: all
 	@made() { [ -d "$$1" ] || { made "$$(dirname "$$1")"; mkdir -m755 "$$1"; echo "$$1"; }; }; \
-	mkdir -p "$(DESTDIR)/" && \
-	new=$$(for dir in $(INSTALL_DIRS); do made "$(DESTDIR)$$dir"; done) && \
+	mkdir -p "$$DESTDIR/" && \
+	new=$$(for dir in $(INSTALL_DIRS); do made "$$DESTDIR$$dir"; done) && \
 	echo "$$new" >>$(NOTE) && chmod 644 $(NOTE)
-	$(INSTALL) -m 755 $(TOOL_FILES) $(DESTDIR)$(BINDIR)/
+	$(INSTALL) -m 755 $(TOOL_FILES) "$$DESTDIR$(BINDIR)/"
 	for script in $(SHELL_LIBS:%=lib/%) $(SCRIPTS:%=hooks/%); do \
-		installed=$(DESTDIR)$(BINDIR)/$${script##*/} && \
-		$(call SCRIPT_SED,$(BINDIR)) $$script >$$installed && \
-		chmod 755 $$installed || exit 1; \
+		installed="$$DESTDIR$(BINDIR)/$${script##*/}" && \
+		$(call SCRIPT_SED,$(BINDIR)) $$script >"$$installed" && \
+		chmod 755 "$$installed" || exit 1; \
 	done
-	$(INSTALL) -m 755 $(HOOKS:%=hooks/%) $(DESTDIR)$(HOOKSDIR)/
-	$(INSTALL) -m 644 $(BUILD)/lib/libholdfast.a $(DESTDIR)$(LIBDIR)/
-	$(INSTALL) -m 755 $(BUILD)/lib/libholdfast.so.0 $(DESTDIR)$(LIBDIR)/
-	ln -sf libholdfast.so.0 $(DESTDIR)$(LIBDIR)/libholdfast.so
+	$(INSTALL) -m 755 $(HOOKS:%=hooks/%) "$$DESTDIR$(HOOKSDIR)/"
+	$(INSTALL) -m 644 $(BUILD)/lib/libholdfast.a "$$DESTDIR$(LIBDIR)/"
+	$(INSTALL) -m 755 $(BUILD)/lib/libholdfast.so.0 "$$DESTDIR$(LIBDIR)/"
+	ln -sf libholdfast.so.0 "$$DESTDIR$(LIBDIR)/libholdfast.so"
 	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		$(BUILD)/lib/holdfast.pc >$(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc
-	$(INSTALL) -m 644 $(PUBLIC_HEADERS:%=lib/%.h) $(DESTDIR)$(INCLUDEDIR)/holdfast/
-	echo '#include "holdfast/holdfast.h"' >$(DESTDIR)$(INCLUDEDIR)/holdfast.h
-	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/holdfast.pc $(DESTDIR)$(INCLUDEDIR)/holdfast.h
-	$(INSTALL) -m 644 $(MAN1:%=docs/man/%.1) $(DESTDIR)$(MANDIR)/man1/
-	$(INSTALL) -m 644 $(MAN7:%=docs/man/%.7) $(DESTDIR)$(MANDIR)/man7/
-	$(INSTALL) -m 644 completions/holdfast.bash $(DESTDIR)$(BASH_COMPLETIONS)/holdfast
-	$(INSTALL) -m 644 completions/holdfast.fish $(DESTDIR)$(FISH_COMPLETIONS)/
-	$(INSTALL) -m 644 completions/_holdfast $(DESTDIR)$(ZSH_COMPLETIONS)/
+		$(BUILD)/lib/holdfast.pc >"$$DESTDIR$(LIBDIR)/pkgconfig/holdfast.pc"
+	$(INSTALL) -m 644 $(PUBLIC_HEADERS:%=lib/%.h) "$$DESTDIR$(INCLUDEDIR)/holdfast/"
+	echo '#include "holdfast/holdfast.h"' >"$$DESTDIR$(INCLUDEDIR)/holdfast.h"
+	chmod 644 "$$DESTDIR$(LIBDIR)/pkgconfig/holdfast.pc" "$$DESTDIR$(INCLUDEDIR)/holdfast.h"
+	$(INSTALL) -m 644 $(MAN1:%=docs/man/%.1) "$$DESTDIR$(MANDIR)/man1/"
+	$(INSTALL) -m 644 $(MAN7:%=docs/man/%.7) "$$DESTDIR$(MANDIR)/man7/"
+	$(INSTALL) -m 644 completions/holdfast.bash "$$DESTDIR$(BASH_COMPLETIONS)/holdfast"
+	$(INSTALL) -m 644 completions/holdfast.fish "$$DESTDIR$(FISH_COMPLETIONS)/"
+	$(INSTALL) -m 644 completions/_holdfast "$$DESTDIR$(ZSH_COMPLETIONS)/"
 	for tool in $(MAN1); do \
-		ln -sf holdfast $(DESTDIR)$(BASH_COMPLETIONS)/$$tool && \
-		ln -sf holdfast.fish $(DESTDIR)$(FISH_COMPLETIONS)/$$tool.fish || exit 1; \
+		ln -sf holdfast "$$DESTDIR$(BASH_COMPLETIONS)/$$tool" && \
+		ln -sf holdfast.fish "$$DESTDIR$(FISH_COMPLETIONS)/$$tool.fish" || exit 1; \
 	done
-	$(INSTALL) -m 644 README.md LICENSE $(DOCS:%=docs/%.md) $(DESTDIR)$(DOCDIR)/
-	$(INSTALL) -m 644 $(EXAMPLES:%=docs/examples/%.c) $(DESTDIR)$(DOCDIR)/examples/
+	$(INSTALL) -m 644 README.md LICENSE $(DOCS:%=docs/%.md) "$$DESTDIR$(DOCDIR)/"
+	$(INSTALL) -m 644 $(EXAMPLES:%=docs/examples/%.c) "$$DESTDIR$(DOCDIR)/examples/"
 	$(LDCONFIG)
 
 uninstall:
-	rm -f $(INSTALLED:%=$(DESTDIR)%)
+	rm -f $(INSTALLED:%="$$DESTDIR%")
 	@new=$$(sort -r $(NOTE) 2>/dev/null); rm -f $(NOTE); \
-	for dir in $$new; do rmdir "$$dir" 2>/dev/null || :; done
+	echo "$$new" | while IFS= read -r dir; do rmdir "$$dir" 2>/dev/null || :; done
 	$(LDCONFIG)
 
 clean:

@@ -116,7 +116,13 @@ static enum hf_status append_lines(const char *path, struct hf_append_options *o
 		hf_advise(err, "nothing was appended");
 		return status;
 	}
-	hf_advise(err, "the first %zu lines of standard input are in, and no others", done);
+	if (status == HF_UNKNOWN)
+		hf_advise(err,
+			  "the first %zu lines of standard input are in, and none behind "
+			  "those that are asked about",
+			  done);
+	else
+		hf_advise(err, "the first %zu lines of standard input are in, and no others", done);
 	/* HF_BUSY would say that nothing was done: who tries again with all lines doubles these */
 	if (status == HF_BUSY)
 		status = err->status = HF_UNCERTAIN;

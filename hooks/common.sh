@@ -24,6 +24,10 @@ advise() {
 	printf '  %s\n' "$1" >&2
 }
 
+# Git has judged the repository before it runs a hook (safe.directory). Whoever runs one by hand is
+# told what Git says, and nothing of that repository's configuration counts.
+git rev-parse --git-dir >/dev/null || exit 77
+
 # The commit, or push, is refused.
 refuse() {
 	exit 1

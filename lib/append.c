@@ -6,9 +6,12 @@
 #include "batch.h"
 #include "clock.h"
 #include "copy.h"
+#include "handover.h"
+#include "in_place.h"
 #include "lock_target.h"
 #include "refuse.h"
 #include "settle.h"
+#include "stage.h"
 #include "sys.h"
 
 /* One append, as it goes through its turns. */
@@ -16,9 +19,8 @@ struct work {
 	struct hf_target target;
 	const struct hf_record *record;
 	const struct hf_append_options *options;
-	struct hf_ticket ticket; /* fd -1: nothing is handed over */
-	bool settled;		 /* the ticket told its end */
-	int lock;		 /* the target, open; -1: absent */
+	struct hf_handover hand;
+	int lock; /* the target, open; -1: absent */
 	struct stat st;
 	struct hf_batch batch; /* what we lead; fd -1: our record alone */
 	bool alone;	       /* the spool cannot be made a batch by us: leave it to others */
@@ -28,9 +30,6 @@ struct work {
 	struct hf_atomic atomic;
 	bool writing; /* it is begun */
 };
-
-/* A turn's result beside the statuses: nothing was done, take the next one. */
-#define AGAIN ((enum hf_status) - 1)
 
 /* So often one begins again even when the deadline has passed. */
 enum { MOST_TURNS = 20 };
@@ -56,96 +55,46 @@ static void unlock(struct work *w)
 	errno = saved;
 }
 
-static enum hf_status uncertain(const struct work *w, struct hf_err *err)
-{
-	hf_fail(err, HF_UNCERTAIN, "what became of the record for '%s' is not certain",
-		w->target.path);
-	hf_advise(err, "another process had it, to append it together with its own");
-	return HF_UNCERTAIN;
-}
-
-/* What became of the record that was handed over? HF_NO: still ours to do, with or without a
- * ticket. Otherwise it is settled, and the status is that of the append. */
-static enum hf_status look(struct work *w, bool withdraw, enum hf_spool_state *state,
-			   struct hf_err *err)
-{
-	enum hf_status looked, status;
-
-	*state = HF_SPOOL_ABANDONED;
-	if (w->ticket.fd < 0)
-		return HF_NO;
-	looked = hf_ticket_look(&w->target, &w->ticket, withdraw, state, &status);
-	if (looked == HF_BUSY) {
-		hf_ticket_close(&w->ticket);
-		return HF_NO;
-	}
-	if (looked != HF_OK) {
-		status = uncertain(w, err);
-	} else if (*state != HF_SPOOL_DONE) {
-		if (*state == HF_SPOOL_ABANDONED || (withdraw && *state == HF_SPOOL_OPEN))
-			hf_ticket_close(&w->ticket);
-		return HF_NO;
-	} else if (status == HF_UNCERTAIN) {
-		hf_fail(err, status, "'%s' has the record, but may lose it in a power cut",
-			w->target.path);
-	}
-	w->settled = true;
-	hf_ticket_close(&w->ticket);
-	return status;
-}
-
-/*
- * The append has failed, for the reason in err. If our record is still ours, that is the result; if
- * a leader has it, his end is. P5.
- */
-static enum hf_status give_up(struct work *w, enum hf_status reason, struct hf_err *err)
-{
-	const struct hf_wait for_ever = {.deadline = HF_NEVER};
-	enum hf_spool_state state;
-	enum hf_status status;
-	struct hf_err why;
-
-	if (w->ticket.fd < 0)
-		return reason;
-	status = look(w, true, &state, &why);
-	if (w->settled) {
-		if (status != HF_OK && err)
-			*err = why;
-		return status;
-	}
-	if (state == HF_SPOOL_OPEN || state == HF_SPOOL_ABANDONED)
-		return reason;
-	/* its leader died with the batch half done; who gets the lock can tell how it ended */
-	if (reason == HF_BUSY && w->lock >= 0)
-		return hf_lock_wait(w->lock, HF_LOCK_EXCLUSIVE, w->target.path, &for_ever, err) ==
-				       HF_OK
-			       ? AGAIN
-			       : HF_UNCERTAIN;
-	w->settled = true;
-	return uncertain(w, err);
-}
-
 /* Lock the target that is open, handing the record over if that takes time. HF_OK: the record is
  * settled, or the target is locked and still this inode. */
 static enum hf_status wait_turn(struct work *w, struct hf_err *err)
 {
-	enum hf_spool_state state;
+	enum hf_ticket_end end;
 	enum hf_status status;
 
 	if (sys_flock(w->lock, LOCK_EX | LOCK_NB) < 0) {
-		if (w->ticket.fd < 0 && w->record->data && meets_others(w) &&
-		    w->options->file.wait.deadline != HF_AT_ONCE)
-			hf_spool_publish(&w->target, w->lock, &w->st, w->record, &w->ticket);
-		status = hf_target_wait(&w->target, w->lock, &w->options->file.wait, err);
+		if (w->hand.ticket.fd < 0 && w->record->data && meets_others(w) &&
+		    w->hand.wait.deadline != HF_AT_ONCE)
+			hf_spool_publish(&w->target, w->lock, &w->st, w->record, &w->hand.ticket);
+		status = hf_target_wait(&w->target, w->lock, &w->hand.wait, err);
 		if (status != HF_OK)
 			return status;
 	}
-	status = look(w, false, &state, err);
-	if (w->settled)
+	status = hf_handover_look(&w->hand, &end, err);
+	if (w->hand.settled)
 		return status;
 	/* replaced while we waited? */
 	status = hf_target_recheck(&w->target, w->lock, &w->st, err);
-	return status == HF_NO ? AGAIN : status;
+	return status == HF_NO ? HF_AGAIN : status;
+}
+
+/* HF_NO: there is none, or it is damaged. */
+static enum hf_status take_spool(struct work *w, bool *ours, struct hf_err *err)
+{
+	enum hf_status status = hf_batch_take(&w->target, w->lock, &w->batch, err);
+
+	if (status != HF_OK)
+		return status;
+	*ours = hf_ticket_in(&w->hand.ticket, &w->batch);
+	status = hf_batch_judge(&w->batch, err);
+	if (status != HF_DATA)
+		return status;
+	hf_batch_mark(&w->batch, HF_SPOOL_ABANDONED, NULL);
+	hf_batch_finish(&w->target, &w->batch);
+	if (*ours)
+		hf_ticket_close(&w->hand.ticket);
+	*ours = false;
+	return HF_NO;
 }
 
 /* Take what others handed over; without one's own ticket in it, our record is added. */
@@ -155,21 +104,18 @@ static enum hf_status gather(struct work *w, struct hf_err *err)
 	bool ours = false;
 
 	if (meets_others(w))
-		status = hf_batch_take(&w->target, &w->batch, err);
-	if (status == HF_OK) {
-		status = hf_batch_judge(&w->batch, err);
-		ours = hf_ticket_in(&w->ticket, &w->batch);
-	} else if (status == HF_NO) {
+		status = take_spool(w, &ours, err);
+	if (status == HF_NO) {
 		/* alone, and nobody to tell: only a way back, in place, needs a batch */
 		status = w->options->in_place
 				 ? hf_batch_make(&w->target, w->lock, &w->st, &w->batch, err)
 				 : HF_OK;
 	}
-	if (!ours && w->ticket.fd >= 0) {
+	if (!ours && w->hand.ticket.fd >= 0) {
 		/* handed over into a spool that cannot be had, or is gone */
-		if (!hf_ticket_take_back(&w->ticket))
-			return AGAIN;
-		hf_ticket_close(&w->ticket);
+		if (!hf_ticket_take_back(&w->target, &w->hand.ticket))
+			return HF_AGAIN;
+		hf_ticket_close(&w->hand.ticket);
 	}
 	if (status == HF_OK && !ours && w->batch.fd >= 0)
 		status = hf_batch_add(&w->batch, w->record, err);
@@ -179,10 +125,14 @@ static enum hf_status gather(struct work *w, struct hf_err *err)
 /* The batch must know when the new file gets and loses its temporary name. S3. */
 static enum hf_status mark_step(void *context, enum hf_atomic_step step, struct hf_err *err)
 {
-	struct hf_batch *batch = context;
+	struct work *w = context;
 
-	return hf_batch_mark(batch, step == HF_STEP_LINKED ? HF_SPOOL_PREPARED : HF_SPOOL_ABANDONED,
-			     err);
+	if (step != HF_STEP_LINKED)
+		return hf_batch_mark(&w->batch, HF_SPOOL_ABANDONED, err);
+	w->batch.head.target = hf_file_id_of(w->lock);
+	w->batch.head.fresh = hf_file_id_of(w->atomic.fd);
+	w->batch.head.number = w->atomic.number;
+	return hf_batch_mark(&w->batch, HF_SPOOL_PREPARED, err);
 }
 
 static enum hf_status write_record(const struct work *w, int fd, struct hf_err *err)
@@ -203,11 +153,10 @@ static enum hf_status gather_and_enter(struct work *w, struct hf_err *err)
 
 	if (status != HF_OK || w->batch.fd < 0)
 		return status;
-	w->batch.head.inode = w->st.st_ino;
 	w->file.side = "append";
 	w->file.step = mark_step;
-	w->file.step_context = &w->batch;
-	return hf_batch_enter(&w->target, &w->batch, err);
+	w->file.step_context = w;
+	return hf_batch_enter(&w->target, w->lock, &w->batch, err);
 }
 
 /* The target, or nothing where it is absent, and behind it the batch or our record. The spool is
@@ -218,6 +167,7 @@ static enum hf_status replace(struct work *w, struct hf_err *err)
 	enum hf_status status;
 
 	w->file = w->options->file;
+	w->file.wait = w->hand.wait;
 	status = hf_atomic_begin_at(&w->atomic, &w->target, w->lock, present ? &w->st : NULL,
 				    &w->file, err);
 	if (status != HF_OK)
@@ -283,61 +233,77 @@ static enum hf_status lead(struct work *w, struct hf_err *err)
 
 	if (w->batch.fd >= 0) {
 		/* a spool of another user's, in a sticky directory: each for himself */
-		bool alone = status == HF_NOPERM && w->batch.what && *w->batch.what == 's';
+		bool alone = status == HF_NOPERM && w->batch.is_spool;
 
-		w->settled = true; /* whatever comes of it, nobody else has the record now */
+		w->hand.settled = true; /* whatever comes of it, nobody else has the record now */
 		tell(w, status);
 		if (alone && !w->alone) {
 			w->alone = true;
-			w->settled = false;
-			status = AGAIN;
+			w->hand.settled = false;
+			status = HF_AGAIN;
 		}
 	}
 	end_replace(w);
 	return status;
 }
 
+/* Under the target's lock, or where it is absent. A temporary name of a batch can be left without
+ * it by a power cut. */
+static enum hf_status settle(struct work *w, const struct stat *st, struct hf_err *err)
+{
+	char temporary[NAME_MAX + 1];
+	enum hf_status status = hf_settle(&w->target, st, &w->hand.wait, err);
+
+	if (status == HF_OK)
+		hf_stage_reap(&w->target, hf_target_side(&w->target, "append", temporary));
+	return status;
+}
+
 /* The target is absent: create it with our record. */
 static enum hf_status create(struct work *w, struct hf_err *err)
 {
-	enum hf_spool_state state;
-	enum hf_status status = hf_settle(&w->target, NULL, &w->options->file.wait, err);
+	enum hf_ticket_end end;
+	enum hf_status status = settle(w, NULL, err);
 
 	if (status != HF_OK)
 		return status;
-	status = look(w, true, &state, err);
-	if (w->settled)
+	status = hf_handover_look(&w->hand, &end, err);
+	if (w->hand.settled)
+		return status;
+	/* a leader may have it, whose target was removed */
+	status = hf_handover_withdraw(&w->hand, end, err);
+	if (status != HF_NO)
 		return status;
 	status = replace(w, err);
 	end_replace(w);
-	/* somebody else created it */
-	return status == HF_BUSY && err->errnum == EEXIST ? AGAIN : status;
+	/* another process created it */
+	return status == HF_BUSY && err->errnum == EEXIST ? HF_AGAIN : status;
 }
 
-/* One turn, from opening the target to the end, or AGAIN. */
+/* One turn, from opening the target to the end, or HF_AGAIN. */
 static enum hf_status turn(struct work *w, struct hf_err *err)
 {
-	enum hf_spool_state state;
+	enum hf_ticket_end end;
 	enum hf_status status = hf_target_open_old(&w->target, false, &w->lock, &w->st, err);
 
 	if (status == HF_NOINPUT)
 		return create(w, err);
 	if (status == HF_OK)
 		status = wait_turn(w, err);
-	if (status != HF_OK || w->settled)
+	if (status != HF_OK || w->hand.settled)
 		return status;
-	status = hf_settle(&w->target, &w->st, &w->options->file.wait, err);
+	status = settle(w, &w->st, err);
 	if (status != HF_OK)
 		return status;
-	status = look(w, false, &state, err);
-	if (w->settled)
+	status = hf_handover_look(&w->hand, &end, err);
+	if (w->hand.settled)
 		return status;
 	status = lead(w, err);
-	/* a stranger replaced the target, without its lock, while we made the new one */
+	/* another program replaced the target, without its lock, while we made the new one */
 	if (status == HF_BUSY && err->errnum == EEXIST)
-		status = AGAIN;
-	if (status == AGAIN)
-		w->settled = false;
+		status = HF_AGAIN;
+	if (status == HF_AGAIN)
+		w->hand.settled = false;
 	return status;
 }
 
@@ -351,7 +317,7 @@ enum hf_status hf_append(const char *path, const struct hf_record *record,
 
 	if (!err)
 		err = &own;
-	w.ticket.fd = w.batch.fd = -1;
+	w.batch.fd = -1;
 	status = hf_target_open(&w.target, path,
 				(options->file.no_follow ? HF_TARGET_NO_FOLLOW : 0) |
 					(options->file.parents ? HF_TARGET_PARENTS : 0) |
@@ -359,21 +325,22 @@ enum hf_status hf_append(const char *path, const struct hf_record *record,
 				err);
 	if (status != HF_OK)
 		return status;
+	hf_handover_init(&w.hand, &w.target, &options->file.wait);
 	do {
 		unlock(&w);
 		status = turn(&w, err);
-		if (status != HF_OK && status != AGAIN && !w.settled)
-			status = give_up(&w, status, err);
-		if (status == AGAIN && ++turns > MOST_TURNS &&
-		    hf_until(options->file.wait.deadline) == 0) {
+		if (status != HF_OK && status != HF_AGAIN && !w.hand.settled)
+			status = hf_handover_give_up(&w.hand, status, err);
+		if (status == HF_AGAIN && ++turns > MOST_TURNS &&
+		    hf_until(w.hand.wait.deadline) == 0) {
 			hf_fail(err, HF_BUSY,
 				"cannot append to '%s': it is replaced again and again", path);
 			hf_advise(err, "somebody replaces it without its lock; try again, and let "
 				       "them use atomic-write or atomic-update");
-			status = give_up(&w, HF_BUSY, err);
+			status = hf_handover_give_up(&w.hand, HF_BUSY, err);
 		}
-	} while (status == AGAIN);
-	hf_ticket_close(&w.ticket);
+	} while (status == HF_AGAIN);
+	hf_ticket_close(&w.hand.ticket);
 	unlock(&w);
 	hf_target_close(&w.target);
 	return status;

@@ -118,11 +118,14 @@ enum hf_status hf_atomic_begin_at(struct hf_atomic *a, const struct hf_target *t
 
 /* ---- lock ----------------------------------------------------------------------------------- */
 
-static enum hf_status take_target(struct hf_atomic *a, struct hf_err *err)
+static enum hf_status take_target(struct hf_atomic *a, bool keeps_old, struct hf_err *err)
 {
-	const struct hf_claim_rules rules = rules_of(a);
+	struct hf_claim_rules rules = rules_of(a);
 	struct hf_claim claim;
-	enum hf_status status = hf_claim_take(&claim, &a->target, &rules, &a->options->wait, err);
+	enum hf_status status;
+
+	rules.keeps_old = keeps_old;
+	status = hf_claim_take(&claim, &a->target, &rules, &a->options->wait, err);
 
 	a->present = claim.present;
 	a->is_link = claim.is_link;
@@ -133,7 +136,7 @@ static enum hf_status take_target(struct hf_atomic *a, struct hf_err *err)
 
 enum hf_status hf_atomic_lock(struct hf_atomic *a, struct hf_err *err)
 {
-	enum hf_status status = take_target(a, err);
+	enum hf_status status = take_target(a, true, err);
 
 	a->early = status == HF_OK;
 	if (status == HF_OK && !a->present)
@@ -147,18 +150,6 @@ static enum hf_status overtaken(const struct hf_atomic *a, struct hf_err *err)
 	errno = EEXIST;
 	return hf_fail_errno_as(err, HF_BUSY, "'%s' was %s meanwhile", a->target.path,
 				a->present ? "replaced" : "created");
-}
-
-static enum hf_status still_there(const struct hf_atomic *a, struct hf_err *err)
-{
-	struct stat now;
-
-	if (sys_fstatat(a->target.dir, a->target.name, &now, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno != ENOENT)
-			return failed(a, err);
-		return overtaken(a, err);
-	}
-	return hf_same_inode(&now, &a->st) ? HF_OK : overtaken(a, err);
 }
 
 /* ---- stage ---------------------------------------------------------------------------------- */
@@ -265,7 +256,7 @@ static enum hf_status name_it(struct hf_atomic *a, struct hf_err *err)
 {
 	const struct hf_atomic_options *o = a->options;
 	enum hf_status status = hf_publish_name(&a->target, a->fd, o->side ? o->side : "tmp",
-						o->step, o->wait.deadline, a->temporary, err);
+						o->step ? &a->number : NULL, a->temporary, err);
 
 	if (status == HF_OK && a->syncs_late && hf_publish_fsync(a->fd) < 0)
 		status = failed(a, err);
@@ -284,9 +275,9 @@ static enum hf_status replace(struct hf_atomic *a, struct hf_err *err)
 	if (status != HF_OK)
 		return status;
 	status = step(a, HF_STEP_LINKED, err);
-	if (status == HF_OK && a->early)
-		status = still_there(a, err);
-	if (status == HF_OK)
+	if (status == HF_OK && a->early && !a->is_link)
+		status = hf_publish_exchange(&a->target, a->fd, a->temporary, &a->st, err);
+	else if (status == HF_OK)
 		status = hf_publish_rename(&a->target, a->temporary, err);
 	/* a name that is not to be taken away must not be taken away by hf_atomic_end() either */
 	if (status == HF_OK || step(a, HF_STEP_UNLINKING, NULL) != HF_OK)
@@ -335,7 +326,7 @@ static enum hf_status commit(struct hf_atomic *a, struct hf_err *err)
 	while (again) {
 		again = false;
 		if (!a->early)
-			status = take_target(a, err);
+			status = take_target(a, false, err);
 		if (status == HF_OK)
 			status = compare(a, &same, err);
 		if (status == HF_OK && !same && !a->prepared)

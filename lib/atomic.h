@@ -13,11 +13,13 @@
  *	begin	open an unnamed file (O_TMPFILE) in the target's directory          BEGUN
  *	stage	the caller writes to fd                                             STAGED
  *	commit	is it empty, does the validator accept it?
- *		lock the target and ask whether it may be replaced (claim.h)        LOCKED
+ *		lock the target, settle what dead appenders left there, and ask
+ *		whether it may be replaced (claim.h)                                LOCKED
  *		give the new file the old one's attributes, and fsync it;
  *		link it to the temporary name ".holdfast.NAME.tmp" (on btrfs this
  *		comes before the fsync)                                             LINKED
- *		rename it over the target                                           RENAMED
+ *		rename it over the target; if it was made from the target's old
+ *		content, exchange the two, so that it replaces that very file       RENAMED
  *		fsync the directory; close, which unlocks                           DONE
  *	abort	from any state but the last two: the file disappears with its descriptor
  *
@@ -80,8 +82,8 @@ struct hf_atomic_options {
 	const char *if_match; /* SHA-256 of the content to be replaced, or "absent"; NULL: any */
 	const char *validate; /* shell command that must accept the staged file ($1); NULL: none */
 
-	/* The temporary name is ".holdfast.NAME.SIDE"; NULL: "tmp". Only for a target that exists.
-	 */
+	/* The temporary name is ".holdfast.NAME.SIDE", or has a number (side_file.h); NULL: "tmp".
+	 * Only for a target that exists. */
 	const char *side;
 	/* Called in the course of the commit. An error at LINKED aborts; one at UNLINKING leaves
 	 * the temporary name to be found by the next one. NULL: not called. */
@@ -105,6 +107,7 @@ struct hf_atomic {
 	bool replaced;	  /* after a commit: false when skip_same left it alone */
 	int validator;	  /* wait status of a validator that refused, or 0 */
 	char temporary[NAME_MAX + 1]; /* the name it has in the directory, or "" */
+	uint32_t number;	      /* with step: of that name (side_file.h) */
 };
 
 /* Open the target's directory and a new file in it. path and options must live as long as *a. */

@@ -14,8 +14,9 @@
  * Killed between the backup and the replacement, the target has two names. That is no reason to
  * refuse it as a file with hard links: hf_backup_explains() knows such a second name.
  *
- * All under the target's lock, which makes the side name ours. Thread-safe for different targets;
- * not async-signal-safe. Errors as in err.h; the target is never touched.
+ * All under the target's lock, which makes the side name ours; if that cannot be removed, because
+ * another user put something there, another name is taken (side_file.h). Thread-safe for different
+ * targets; not async-signal-safe. Errors as in err.h; the target is never touched.
  */
 
 #include <stdbool.h>

@@ -275,9 +275,12 @@ static void unset_git(void)
 static bool is_tracked(const char *dir, const char *name, char *found, size_t size)
 {
 	char files[4][NAME_MAX + 16];
-	const char *argv[] = {"git",	  "-C",	    dir,      "--literal-pathspecs",
-			      "ls-files", "--",	    files[0], files[1],
-			      files[2],	  files[3], NULL};
+	/* Git judges the repository (safe.directory), since it is told where, and not GIT_DIR */
+	const char *argv[] = {"git",	   "-C",	dir,
+			      "-c",	   "core.fsmonitor=false", "--literal-pathspecs",
+			      "ls-files",  "--",	files[0],
+			      files[1],	   files[2],	files[3],
+			      NULL};
 	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
 	int fd = memfd_create("git", MFD_CLOEXEC), wait_status;
 	ssize_t n = 0;

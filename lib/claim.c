@@ -8,6 +8,7 @@
 #include "copy.h"
 #include "lock_target.h"
 #include "refuse.h"
+#include "settle.h"
 #include "sys.h"
 
 #define ABSENT "absent"
@@ -77,6 +78,19 @@ enum hf_status hf_claim_look(struct hf_claim *claim, const struct hf_target *tar
 	return claim->is_link ? HF_OK : hf_refuse_kind(target, &claim->st, err);
 }
 
+/* Only for want of permission is a new content put over what could not be settled. */
+static enum hf_status settle(const struct hf_claim *claim, const struct hf_target *target,
+			     const struct hf_claim_rules *rules, const struct hf_wait *wait,
+			     struct hf_err *err)
+{
+	enum hf_status status =
+		HF_WITHOUT(settle)
+			? HF_OK
+			: hf_settle(target, claim->present ? &claim->st : NULL, wait, err);
+
+	return status == HF_NOPERM && !rules->keeps_old ? HF_OK : status;
+}
+
 enum hf_status hf_claim_take(struct hf_claim *claim, const struct hf_target *target,
 			     const struct hf_claim_rules *rules, const struct hf_wait *wait,
 			     struct hf_err *err)
@@ -91,6 +105,8 @@ enum hf_status hf_claim_take(struct hf_claim *claim, const struct hf_target *tar
 		claim->present = false;
 		status = HF_OK;
 	}
+	if (status == HF_OK && !claim->is_link)
+		status = settle(claim, target, rules, wait, err);
 	if (status == HF_OK)
 		status = hf_claim_judge(claim, target, rules, err);
 	if (status != HF_OK && claim->fd >= 0) {

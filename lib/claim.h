@@ -10,7 +10,10 @@
  * which has no lock of its own. if_match is asked of the content that is locked, so that between
  * the answer and the replacement nobody who keeps to the lock can change it.
  *
- * Errors: those of the two rooms; HF_NO: it is not what if_match says. On any of them nothing is
+ * Appends that a dead leader left are settled before that question (settle.h). If they cannot be,
+ * for want of permission, a content that keeps nothing of the old one may replace it all the same.
+ *
+ * Errors: those of the modules; HF_NO: it is not what if_match says. On any of them nothing is
  * held. Blocks to the wait's deadline. Thread-safe; not async-signal-safe.
  */
 
@@ -23,6 +26,7 @@
 struct hf_claim_rules {
 	bool links;	      /* a symbolic link is replaced itself */
 	bool hard_links;      /* a file with several names may be replaced */
+	bool keeps_old;	      /* the new content is made from the old one */
 	const char *backup;   /* suffix of a backup that is going to be made, or NULL */
 	const char *if_match; /* SHA-256 or "absent"; NULL: any */
 };

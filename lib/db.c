@@ -11,6 +11,7 @@
 #include "lock_sqlite.h"
 #include "lockset.h"
 #include "path.h"
+#include "sql_shm.h"
 #include "sys.h"
 
 /* Of SQLite's result codes. */
@@ -25,6 +26,7 @@ struct hf_db {
 	bool connected; /* the PRAGMAs are set */
 	bool prepared;	/* what was to be done before the transaction is, on this connection */
 	bool found_log; /* there was a -wal with content before us */
+	bool passed_wrongly; /* the last try was without a turnstile that is there now */
 };
 
 /*
@@ -231,7 +233,8 @@ static enum hf_status pause_begin(struct hf_db_pause *pause, struct hf_db *db, b
 static bool again(struct hf_db *db, struct hf_db_pause *pause, enum hf_status *status,
 		  struct hf_err *err)
 {
-	return *status == HF_BUSY && (!db->sql || hf_sql_class(db->sql) != HF_DB_NEVER) &&
+	return *status == HF_BUSY &&
+	       (!db->sql || db->passed_wrongly || hf_sql_class(db->sql) != HF_DB_NEVER) &&
 	       hf_db_pause(pause, status, err);
 }
 
@@ -244,16 +247,26 @@ enum begins { NOTHING, TO_WRITE, TO_READ };
 static enum hf_status attempt(struct hf_db *db, hf_db_work *before, void *context,
 			      enum begins begins, struct hf_err *err)
 {
-	enum hf_status status = make(db, begins == TO_READ, err);
+	enum hf_status status;
 
+	db->passed_wrongly = false;
+	status = make(db, begins == TO_READ, err);
 	if (status == HF_OK && before && !db->prepared) {
 		status = before(context, err);
 		db->prepared = status == HF_OK;
 	}
 	if (status != HF_OK || begins == NOTHING)
 		return status;
-	if (begins == TO_WRITE)
-		return hf_sql_run(db->sql, "BEGIN IMMEDIATE", "write to", err);
+	if (begins == TO_WRITE) {
+		status = hf_sql_run(db->sql, "BEGIN IMMEDIATE", "write to", err);
+		if (status == HF_OK && !hf_sqlite_passed_rightly()) {
+			hf_sql_run(db->sql, "ROLLBACK", "roll back", NULL);
+			db->passed_wrongly = true;
+			status = hf_fail(err, HF_BUSY, "cannot write to '%s': its turnstile has "
+						       "come meanwhile", db->path);
+		}
+		return status;
+	}
 	/* a snapshot is taken by the first read, not by BEGIN */
 	return hf_sql_run(db->sql, "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1", "read", err);
 }
@@ -341,12 +354,14 @@ enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *
 enum hf_status hf_db_commit(struct hf_db *db, struct hf_err *err)
 {
 	struct hf_db_pause pause;
-	enum hf_status status = pause_begin(&pause, db, true, err);
+	enum hf_status status = pause_begin(&pause, db, true, err), before;
 
 	if (status == HF_OK) {
+		before = hf_sql_shm_says(HF_UNKNOWN);
 		do {
 			status = hf_sql_run(db->sql, "COMMIT", "commit to", err);
 		} while (again(db, &pause, &status, err));
+		hf_sql_shm_says(status == HF_OK ? HF_UNCERTAIN : before);
 	}
 	if (status == HF_IO && (hf_sql_code(db->sql) & 0xff) == IOERR)
 		status = hf_db_settle(db->sql, err);

@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "fd.h"
+#include "side_file.h"
 #include "stage.h"
 #include "sys.h"
 #include "waitfor.h"
@@ -219,6 +220,22 @@ static enum hf_status cannot_replace(const struct hf_target *target, const char 
 	return hf_status_of(errnum);
 }
 
+/* The side name is taken. false: by another takeover. Else it is free now, or side is another one.
+ * */
+static bool make_way(const struct hf_target *target, char side[NAME_MAX + 1])
+{
+	switch (hf_stage_reap(target, side)) {
+	case HF_OK:
+		return true;
+	case HF_BUSY:
+		return false;
+	default:
+		hf_stage_reap_all(target, "dot");
+		hf_side_name(target, "dot", hf_side_number(), side);
+		return true;
+	}
+}
+
 enum hf_status hf_dot_replace(const struct hf_target *target, struct hf_dot_new *new, int old,
 			      int *fd, struct hf_err *err)
 {
@@ -228,7 +245,7 @@ enum hf_status hf_dot_replace(const struct hf_target *target, struct hf_dot_new 
 	hf_target_side(target, "dot", side);
 	for (int tries = 0; status == HF_NO && tries < MOST_TRIES; tries++) {
 		status = link_new(target, new, side, err);
-		if (status == HF_NO && hf_stage_reap(target, side) == HF_BUSY)
+		if (status == HF_NO && !make_way(target, side))
 			return HF_BUSY;
 	}
 	if (status == HF_NO) {
@@ -252,13 +269,15 @@ enum hf_status hf_dot_replace(const struct hf_target *target, struct hf_dot_new 
 
 pid_t hf_dot_rival(const struct hf_target *target)
 {
-	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	char side[NAME_MAX + 1];
+	struct hf_trust trust;
+	struct stat st;
 	pid_t pid;
 	int fd;
 
-	fd = sys_openat(target->dir, hf_target_side(target, "dot", side), flags, 0);
-	if (fd < 0)
+	hf_trust_init(&trust, target, HF_TRUST_NAMED);
+	hf_target_side(target, "dot", side);
+	if (hf_side_open_leftover(&trust, side, &fd, &st, NULL) != HF_OK)
 		return 0;
 	pid = hf_lock_holder(fd);
 	sys_close(fd);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/file.h>
 
+#include "dot_file.h"
+#include "side_file.h"
 #include "sys.h"
 #include "waitfor.h"
 
@@ -14,12 +16,20 @@ static const char *name_of(const struct hf_target *target, char name[NAME_MAX + 
 	return hf_target_side(target, "queue", name);
 }
 
+/* It was the record of a holder, and says nothing now: it matters only who made it. Without a
+ * notice: where users share a lock, it may well be another user's. */
 static int open_queue(const struct hf_target *target)
 {
-	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	char name[NAME_MAX + 1];
+	struct hf_trust trust;
+	struct stat st;
+	int fd;
 
-	return sys_openat(target->dir, name_of(target, name), flags, 0);
+	hf_trust_init(&trust, target, HF_TRUST_NAMED);
+	trust.quiet = true;
+	if (hf_side_open_leftover(&trust, name_of(target, name), &fd, &st, NULL) == HF_OK)
+		return fd;
+	return -1;
 }
 
 /* The caller has fd locked. */
@@ -70,6 +80,24 @@ int hf_dot_queue_open(const struct hf_dot_queue *queue, const struct hf_target *
 		return fd;
 	sys_close(fd);
 	return -1;
+}
+
+bool hf_dot_queue_is_moot(struct hf_dot_queue *queue, const struct hf_target *target)
+{
+	enum hf_status status;
+	struct stat st;
+	int fd;
+
+	if (HF_WITHOUT(moot))
+		return false;
+	status = hf_dot_look(target, &fd, &st, NULL);
+	if (status == HF_NO || (status == HF_OK && sys_flock(fd, LOCK_EX | LOCK_NB) == 0))
+		queue->found_free++;
+	else
+		queue->found_free = 0;
+	if (status == HF_OK)
+		sys_close(fd);
+	return queue->found_free > 1;
 }
 
 void hf_dot_queue_keep(struct hf_dot_queue *queue, int fd)

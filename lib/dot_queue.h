@@ -22,9 +22,14 @@
  *	Q3  A head who leaves, and sees nobody behind him, removes the name. If all who waited die
  *	    between his look and his leaving, it stays, and the next one removes it.
  *
- * Nothing here waits, and nobody is kept waiting by a queue that is abandoned: its lock is free.
- * A crash leaves at most that name (Q3). Whoever has an ancestor's locks (HF_FD_ENV) does not go to
- * the queue, since it may be the ancestor that its head waits for. Thread-safe for different
+ * A queue's lock can also be held by a process that is stopped, or by any process that can read the
+ * file. So a waiter that has waited for it for more than a second looks at PATH: if it is free, the
+ * waiter leaves the queue (hf_dot_queue_is_moot()). A queue that another user may have made is not
+ * used (side_file.h): then there is no order among the waiters.
+ *
+ * Nothing here waits, and no process is kept waiting by a queue that is abandoned: its lock is
+ * free. A crash leaves at most that name (Q3). Whoever has an ancestor's locks (HF_FD_ENV) does not
+ * go to the queue, since it may be the ancestor that its head waits for. Thread-safe for different
  * dotlocks; not async-signal-safe.
  */
 
@@ -34,14 +39,19 @@
 
 enum { HF_DOT_KEPT = 8 }; /* of more queues, each costs a wake-up only */
 
-/* The locks that are kept for those behind us. count 0 to begin with. */
+/* The locks that are kept for those behind us. Zeroed to begin with. */
 struct hf_dot_queue {
 	int kept[HF_DOT_KEPT];
 	int count;
+	int found_free; /* so often, one look after the other, PATH was free */
 };
 
 /* A descriptor of the queue, to wait for its lock; -1: there is none, or it is ours. */
 int hf_dot_queue_open(const struct hf_dot_queue *queue, const struct hf_target *target);
+
+/* While the caller waits for a queue's lock, about once a second: return true if PATH is free, now
+ * and the time before. The head of the queue would have taken it in between. */
+bool hf_dot_queue_is_moot(struct hf_dot_queue *queue, const struct hf_target *target);
 
 /* Q2: somebody is about to wait for the lock of this one. */
 void hf_dot_queue_mark(int fd);

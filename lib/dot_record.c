@@ -81,7 +81,7 @@ static bool read_optional(const char *text, uint64_t *value)
 /* R2. */
 static bool read_pid(const char *line, pid_t *pid)
 {
-	uint64_t n;
+	uint64_t n = 0;
 
 	if (!read_number(line + strspn(line, " \t"), HF_PID_MOST, &n) || !n)
 		return false;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access.h"
 #include "atomic.h"
 #include "clock.h"
 #include "gitdir.h"
@@ -19,6 +20,14 @@ static bool is_below(const char *path, const char *top)
 	return strncmp(path, top, size) == 0 && (path[size] == '/' || path[size] == '\0');
 }
 
+static bool has_control(const char *path)
+{
+	for (; *path; path++)
+		if ((unsigned char)*path < ' ' || *path == 0x7f)
+			return true;
+	return false;
+}
+
 /* "/DIR/NAME" from the top, escaped, and a newline. false: it is not below the top, or too long. */
 static bool make_line(char *out, size_t size, const char *top, const char *dir, const char *name)
 {
@@ -26,7 +35,7 @@ static bool make_line(char *out, size_t size, const char *top, const char *dir, 
 	char path[PATH_MAX];
 
 	if (!is_below(dir, top) || !hf_gitdir_join(path, dir[skip] ? dir + skip : "/", name) ||
-	    strchr(path, '\n'))
+	    has_control(path))
 		return false;
 	for (const char *s = path; *s; s++) {
 		if (used + 4 > size)
@@ -107,30 +116,81 @@ static bool add_line(struct hf_atomic *a, const char *line)
 	return done;
 }
 
+static bool is_own(const struct stat *st)
+{
+	return hf_same_user(st->st_uid, geteuid()) || HF_WITHOUT(exclude_owner);
+}
+
+/* Open `name` as a directory, through no link but one that leads to dir itself. -1: it is absent,
+ * or another user's. */
+static int open_own(int dir, const char *name)
+{
+	int fd = sys_openat(dir, name,
+			    O_RDONLY | O_DIRECTORY | O_CLOEXEC |
+				    (dir == AT_FDCWD || HF_WITHOUT(exclude_link) ? 0 : O_NOFOLLOW),
+			    0);
+	struct stat st;
+
+	if (fd >= 0 && sys_fstat(fd, &st) == 0 && is_own(&st))
+		return fd;
+	if (fd >= 0)
+		sys_close(fd);
+	return -1;
+}
+
+/* The directory info/ of a repository that is all the caller's; -1: it is not. */
+static int open_info(const struct hf_gitdir *git)
+{
+	int common = open_own(AT_FDCWD, git->common), info = -1;
+	struct stat st;
+
+	if (common < 0)
+		return -1;
+	if (sys_fstatat(AT_FDCWD, git->worktree, &st, 0) == 0 && is_own(&st)) {
+		(void)!sys_mkdirat(common, "info", 0777);
+		info = open_own(common, "info");
+	}
+	sys_close(common);
+	if (info < 0)
+		return -1;
+	if (sys_fstatat(info, "exclude", &st, AT_SYMLINK_NOFOLLOW) < 0
+		    ? errno == ENOENT
+		    : HF_WITHOUT(exclude_link) || (S_ISREG(st.st_mode) && is_own(&st)))
+		return info;
+	sys_close(info);
+	return -1;
+}
+
 void hf_git_exclude(int dir, const char *name)
 {
 	struct hf_atomic_options options = {.wait = {.deadline = hf_deadline_in(HF_SECOND)},
 					    .sync = HF_SYNC_DATA,
-					    .parents = true};
-	char link[40], path[PATH_MAX], line[PATH_MAX];
+					    .no_follow = !HF_WITHOUT(exclude_link)};
+	char path[PATH_MAX], line[PATH_MAX];
 	struct hf_gitdir git;
 	struct hf_atomic a;
+	int info;
 	ssize_t n;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
-	n = sys_readlinkat(AT_FDCWD, link, path, sizeof(path) - 1);
+	snprintf(line, sizeof(line), "/proc/self/fd/%d", dir);
+	n = sys_readlinkat(AT_FDCWD, line, path, sizeof(path) - 1);
 	if (n <= 0)
 		return;
 	path[n] = '\0';
 	if (hf_gitdir_find(&git, path, NULL) != HF_OK || !git.worktree[0] ||
 	    is_below(path, git.git) || is_below(path, git.common) ||
-	    !make_line(line, sizeof(line), git.worktree, path, name) ||
-	    !hf_gitdir_join(path, git.common, "info/exclude"))
+	    !make_line(line, sizeof(line), git.worktree, path, name))
 		return;
-	/* a file that comes meanwhile wins: another one's line is as good */
+	info = open_info(&git);
+	if (info < 0)
+		return;
+	/* by the descriptor, so that it is that directory, whatever the path leads to by now; a
+	 * file that comes meanwhile wins: another one's line is as good */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/exclude", info);
 	if (hf_atomic_begin(&a, path, &options, NULL) == HF_OK) {
 		if (add_line(&a, line))
 			hf_atomic_commit(&a, NULL);
 		hf_atomic_end(&a);
 	}
+	sys_close(info);
 }

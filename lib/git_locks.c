@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "git_evidence.h"
+#include "side_file.h"
 #include "sys.h"
 
 #define OWN "holdfast"
@@ -20,6 +21,10 @@ int hf_git_own_dir(const struct hf_gitdir *git, struct stat *common, enum hf_sta
 		   struct hf_err *err)
 {
 	int dir = sys_openat(AT_FDCWD, git->common, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	struct hf_target target = {.dir = dir, .path = git->common};
+	char owner[HF_USER_SIZE];
+	struct hf_trust trust;
+	struct stat st;
 	int fd = -1;
 
 	if (dir < 0 || sys_fstat(dir, common) < 0)
@@ -27,12 +32,24 @@ int hf_git_own_dir(const struct hf_gitdir *git, struct stat *common, enum hf_sta
 	if (hf_shared_dir(dir, OWN, common) != HF_OK)
 		goto failed;
 	fd = sys_openat(dir, OWN, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-	if (fd < 0)
+	if (fd < 0 || sys_fstat(fd, &st) < 0)
 		goto failed;
+	hf_trust_init(&trust, &target, dir);
+	if (hf_trusts(&trust, &st) || HF_WITHOUT(git_own_dir)) {
+		sys_close(dir);
+		return fd;
+	}
+	*status = hf_fail(err, HF_NOPERM, "cannot use '%s/" OWN "', which belongs to %s: that user "
+					  "may not write there",
+			  git->common, hf_user_name(owner, st.st_uid));
+	hf_advise(err, "see what is in it, and remove it");
+	sys_close(fd);
 	sys_close(dir);
-	return fd;
+	return -1;
 failed:
 	*status = hf_fail_errno(err, "cannot make '%s/" OWN "'", git->common);
+	if (fd >= 0)
+		sys_close(fd);
 	if (dir >= 0)
 		sys_close(dir);
 	return -1;
@@ -146,7 +163,13 @@ enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path,
 		return status;
 	judged.git = theirs;
 	judged.target = &target;
-	how.base = hf_git_own_dir(git, &common, &status, err);
+	if (options->dry_run) {
+		/* a look makes no directory in anybody's repository */
+		how.base = -1;
+		status = hf_break_at(&target, &how, options, broken, err);
+	} else {
+		how.base = hf_git_own_dir(git, &common, &status, err);
+	}
 	if (how.base >= 0) {
 		how.mode = common.st_mode & 07777;
 		status = hf_break_at(&target, &how, options, broken, err);

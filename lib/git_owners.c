@@ -58,7 +58,8 @@ uint64_t hf_git_ticks(void)
 	return (uint64_t)up.tv_sec * ticks + (uint64_t)up.tv_nsec * ticks / 1000000000;
 }
 
-/* U2. false also where there is no such process any more. */
+/* U2. Ids that the user namespace does not map are equal here, which is what is not known: a
+ * process that could be the maker. false also where there is no such process any more. */
 static bool has_uid(pid_t pid, uid_t uid)
 {
 	char path[32], line[256];

@@ -34,6 +34,11 @@ static void read_boot(char boot[HF_BOOT_SIZE])
 	boot[n == HF_BOOT_SIZE - 1 ? n : 0] = '\0';
 }
 
+uint64_t hf_ident_pidns(void)
+{
+	return namespace_of("/proc/self/ns/pid");
+}
+
 void hf_ident_self(struct hf_ident *ident)
 {
 	struct hf_proc self;
@@ -44,7 +49,7 @@ void hf_ident_self(struct hf_ident *ident)
 	if (!hf_proc_read_self(&self))
 		return;
 	ident->start = self.start;
-	ident->pidns = namespace_of("/proc/self/ns/pid");
+	ident->pidns = hf_ident_pidns();
 	ident->timens = namespace_of("/proc/self/ns/time");
 }
 

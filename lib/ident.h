@@ -37,6 +37,9 @@ struct hf_ident {
 	uint64_t start;		 /* as in proc.h; 0: not known */
 };
 
+/* The PID namespace of this process; 0: not known. */
+uint64_t hf_ident_pidns(void);
+
 /* This process. */
 void hf_ident_self(struct hf_ident *ident);
 

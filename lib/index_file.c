@@ -94,10 +94,11 @@ static const char *what_is_wrong(const struct hf_repo *repo, const struct bytes 
 {
 	static const unsigned char none[HF_SHA256];
 	unsigned char sum[HF_SHA256];
-	const unsigned char *version = bytes->at + 4, *end;
+	const unsigned char *version, *end;
 
 	if (bytes->size < HEAD + repo->oid_size)
 		return "it is too short";
+	version = bytes->at + 4;
 	end = bytes->at + bytes->size - repo->oid_size;
 	if (memcmp(bytes->at, "DIRC", 4) != 0)
 		return "it does not begin as one";

@@ -208,8 +208,8 @@ static bool get_of(struct hf_stmt *stmt, int column, const char *characters, cha
 static bool get_mark(struct hf_stmt *stmt, int column, struct hf_intent_file *f)
 {
 	return get_of(stmt, column, "0123456789abcdef-.record", f->mark, sizeof(f->mark)) &&
-	       get_of(stmt, column + 1, "0123456789 .", f->seen, sizeof(f->seen)) &&
-	       get_of(stmt, column + 2, "0123456789 .", f->place, sizeof(f->place));
+	       get_of(stmt, column + 1, "0123456789abcdef ", f->seen, sizeof(f->seen)) &&
+	       get_of(stmt, column + 2, "0123456789abcdef ", f->place, sizeof(f->place));
 }
 
 static bool get_int(struct hf_stmt *stmt, int column, int64_t least, int64_t most, int64_t *out)

@@ -47,7 +47,7 @@ enum {
 	HF_INTENT_VERSION = 2,
 	HF_MARK_ID = 17,   /* 64 bits in hexadecimal, and NUL */
 	HF_MARK_SIZE = 40, /* "ID-SLOT.record" */
-	HF_SEEN_SIZE = 56, /* "INODE SECONDS.NANOSECONDS" */
+	HF_SEEN_SIZE = 56, /* "INODE KIND WITNESS" */
 };
 
 enum hf_record_op { HF_RECORD_WRITE, HF_RECORD_APPEND, HF_RECORD_REMOVE, HF_RECORD_SNAPSHOT };

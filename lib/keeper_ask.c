@@ -112,12 +112,18 @@ static enum hf_status foreign(pid_t pid, uid_t uid, struct hf_err *err)
 		       (unsigned int)uid);
 }
 
+/* A name holds a start time, but says nothing of who took it: the PID may be in use again. */
+static bool is_process(pid_t pid, uint64_t start)
+{
+	struct hf_proc proc;
+
+	return HF_WITHOUT(keeper_start) || !hf_proc_read(pid, &proc) || proc.start == start;
+}
+
 /* Ask the keeper of that name. HF_NO: there is none. */
 static enum hf_status ask(uint64_t pidns, pid_t pid, uint64_t start, struct hf_keeper_question *q,
 			  struct hf_keeper_answer *answer, struct hf_err *err)
 {
-	struct sockaddr_un address;
-	socklen_t size = hf_keeper_name(&address, pidns, pid, start);
 	int64_t patience = q->what == HF_KEEPER_STATUS ? LOOK_PATIENCE : PATIENCE;
 	int64_t end = hf_deadline_in(patience);
 	enum hf_status status = HF_NO;
@@ -127,16 +133,20 @@ static enum hf_status ask(uint64_t pidns, pid_t pid, uint64_t start, struct hf_k
 	for (int tries = 0; tries < MOST_TRIES && status == HF_NO; tries++) {
 		int fd = -1;
 
-		status = hf_keeper_reach(&fd, &address, size, hf_until(end), &peer);
+		status = hf_keeper_reach_process(&fd, pidns, pid, start, hf_until(end), &peer);
 		if (status == HF_NO) {
 			sys_close(fd);
 			return HF_NO;
 		}
 		if (status != HF_OK)
 			break;
-		if (peer.pid != pid || (geteuid() != 0 && peer.uid != geteuid())) {
+		if (!is_process(pid, start)) {
 			sys_close(fd);
-			return peer.pid == pid ? foreign(pid, peer.uid, err) : HF_NO;
+			return HF_NO;
+		}
+		if (geteuid() != 0 && !hf_keeper_is_own_user(&peer)) {
+			sys_close(fd);
+			return foreign(pid, peer.uid, err);
 		}
 		status = talk(fd, q, end, answer, NULL);
 	}
@@ -283,32 +293,23 @@ static bool is_said_to_be_ours(const struct ucred *peer, struct hf_keeper_loan *
 	return true;
 }
 
-/* Ask who listens there, over *fd (hf_keeper_reach). HF_OK: our ancestor's keeper; which has the
- * inode locked, as the name says if it is named for it. HF_NO: nobody is there. HF_BUSY: too many
- * ask. HF_NOPERM: somebody else is. */
-static enum hf_status try_keeper(int *fd, const struct sockaddr_un *address, socklen_t size,
-				 int64_t patience, struct hf_keeper_question *q, bool named,
+/* Ask who has been reached. HF_OK: our ancestor's keeper; which has the inode locked, as the name
+ * says if it is named for it. HF_NOPERM: somebody else. */
+static enum hf_status try_keeper(int reached, const struct ucred *peer,
+				 struct hf_keeper_question *q, bool named,
 				 struct hf_keeper_loan *loan)
 {
 	struct hf_keeper_answer answer;
-	enum hf_status status;
-	struct ucred peer;
-	int reached;
 
 	*loan = (struct hf_keeper_loan){0};
-	status = hf_keeper_reach(fd, address, size, patience, &peer);
-	if (status != HF_OK)
-		return status;
-	reached = *fd;
-	*fd = -1;
-	if (peer.uid != geteuid()) {
+	if (!hf_keeper_is_own_user(peer)) {
 		sys_close(reached);
-		return named && q->what == HF_KEEPER_STATUS && is_said_to_be_ours(&peer, loan)
+		return named && q->what == HF_KEEPER_STATUS && is_said_to_be_ours(peer, loan)
 			       ? HF_OK
 			       : HF_NOPERM;
 	}
 	if (talk(reached, q, hf_deadline_in(LOAN_PATIENCE), &answer, loan) == HF_OK &&
-	    is_ours(&answer, &peer) &&
+	    is_ours(&answer, peer) &&
 	    (named || loan->count > 0 || keeps(&answer, q))) {
 		loan->keeper = answer.pid;
 		loan->owner = answer.owner;
@@ -332,11 +333,16 @@ static bool search_all(int *fd, struct hf_keeper_question *q, struct hf_keeper_l
 	hf_keepers_read_ours(&keepers);
 	for (size_t i = 0; i < keepers.count && !found && hf_until(end) > 0; i++) {
 		const struct hf_keeper_seen *k = &keepers.at[i];
-		struct sockaddr_un address;
-		socklen_t size = hf_keeper_name(&address, pidns, k->pid, k->start);
 		int64_t patience = hf_keeper_is_of(geteuid(), k->pid) ? hf_until(end) : 0;
+		struct ucred peer;
+		int reached = *fd;
 
-		found = try_keeper(fd, &address, size, patience, q, false, loan) == HF_OK;
+		*fd = -1;
+		if (hf_keeper_reach_process(&reached, pidns, k->pid, k->start, patience, &peer) ==
+		    HF_OK)
+			found = try_keeper(reached, &peer, q, false, loan) == HF_OK;
+		else
+			*fd = reached;
 	}
 	hf_keepers_free(&keepers);
 	return found;
@@ -353,7 +359,13 @@ static bool search(const struct stat *inode, enum hf_keeper_what what, struct hf
 
 	for (int k = 0; k < HF_KEEPER_NAMES && !found; k++) {
 		socklen_t size = hf_keeper_lock_name(&address, inode->st_dev, inode->st_ino, k);
-		enum hf_status status = try_keeper(&fd, &address, size, 0, &q, true, loan);
+		struct ucred peer;
+		enum hf_status status = hf_keeper_reach(&fd, &address, size, 0, &peer);
+
+		if (status == HF_OK) {
+			status = try_keeper(fd, &peer, &q, true, loan);
+			fd = -1;
+		}
 
 		found = status == HF_OK;
 		taken &= status != HF_NO;

@@ -110,6 +110,11 @@ static enum hf_status open_sockets(struct hf_keeper *k, struct hf_err *err)
 	int fd = listen_as(&address, size);
 	struct stat st;
 
+	if (fd < 0 && errno == EADDRINUSE && !HF_WITHOUT(keeper_name)) {
+		size = hf_keeper_other_name(&address, k->handle.pidns, k->handle.pid,
+					    k->handle.start);
+		fd = listen_as(&address, size);
+	}
 	if (fd < 0)
 		return hf_fail_errno_as(err, HF_OS, "cannot make a keeper: its socket");
 	k->listening[k->listeners++] = fd;

@@ -221,7 +221,7 @@ static void admit(struct hf_keeper *k, int listening)
 	k->clients[i].fd = fd;
 	k->clients[i].deadline = hf_now() + CLIENT_PATIENCE;
 	if (!hf_keeper_peer(fd, &k->clients[i].peer) ||
-	    (k->clients[i].peer.uid != 0 && k->clients[i].peer.uid != geteuid()))
+	    (k->clients[i].peer.uid != 0 && !hf_keeper_is_own_user(&k->clients[i].peer)))
 		drop(k, i);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "keeper_wire.h"
 
+#include <bsd/stdlib.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -8,9 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/time.h>
+#include <unistd.h>
 
+#include "access.h"
 #include "clock.h"
 #include "sys.h"
+
+#define SEARCH (200 * HF_MS)
 
 __attribute__((format(printf, 2, 3))) static socklen_t put_name(struct sockaddr_un *address,
 								const char *format, ...)
@@ -29,6 +34,14 @@ socklen_t hf_keeper_name(struct sockaddr_un *address, uint64_t pidns, pid_t pid,
 {
 	return put_name(address, "holdfast/keeper/%llu/%d/%llu", (unsigned long long)pidns,
 			(int)pid, (unsigned long long)start);
+}
+
+socklen_t hf_keeper_other_name(struct sockaddr_un *address, uint64_t pidns, pid_t pid,
+			       uint64_t start)
+{
+	return put_name(address, "holdfast/keeper/%llu/%d/%llu/%08x%08x",
+			(unsigned long long)pidns, (int)pid, (unsigned long long)start,
+			(unsigned int)arc4random(), (unsigned int)arc4random());
 }
 
 socklen_t hf_keeper_lock_name(struct sockaddr_un *address, dev_t device, ino_t inode, int k)
@@ -101,6 +114,12 @@ bool hf_keeper_peer(int socket, struct ucred *peer)
 	return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, peer, &size) == 0;
 }
 
+bool hf_keeper_is_own_user(const struct ucred *peer)
+{
+	return HF_WITHOUT(keeper_user) ? peer->uid == geteuid()
+				       : hf_same_user(peer->uid, geteuid());
+}
+
 /* Who finds the queue of those who ask full has a place in the kernel's queue for that. */
 static int connect_within(int fd, const struct sockaddr_un *address, socklen_t size,
 			  int64_t patience)
@@ -139,4 +158,60 @@ enum hf_status hf_keeper_reach(int *fd, const struct sockaddr_un *address, sockl
 	*fd = -1;
 	errno = saved;
 	return errno == EAGAIN ? HF_BUSY : HF_OS;
+}
+
+/* HF_NO also if somebody else listens there. */
+static enum hf_status reach_pid(int *fd, const struct sockaddr_un *address, socklen_t size,
+				int64_t patience, pid_t pid, struct ucred *peer)
+{
+	enum hf_status status = hf_keeper_reach(fd, address, size, patience, peer);
+
+	if (status != HF_OK || peer->pid == pid)
+		return status;
+	sys_close(*fd);
+	*fd = -1;
+	return HF_NO;
+}
+
+/* By a name that only /proc/net/unix knows. As many have such a name as care to. */
+static bool search(int *fd, const struct sockaddr_un *plain, pid_t pid, struct ucred *peer)
+{
+	const size_t prefix = strlen(plain->sun_path + 1);
+	FILE *names = fopen("/proc/net/unix", "re");
+	int64_t end = hf_deadline_in(SEARCH);
+	bool found = false;
+	char line[256];
+
+	while (names && !found && hf_until(end) > 0 && fgets(line, sizeof(line), names)) {
+		const char *name = strchr(line, '@');
+		struct sockaddr_un address;
+		socklen_t size;
+
+		if (!name || strncmp(name + 1, plain->sun_path + 1, prefix) != 0 ||
+		    name[1 + prefix] != '/')
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		size = put_name(&address, "%.100s", name + 1);
+		found = reach_pid(fd, &address, size, 0, pid, peer) == HF_OK;
+	}
+	if (names)
+		fclose(names);
+	return found;
+}
+
+enum hf_status hf_keeper_reach_process(int *fd, uint64_t pidns, pid_t pid, uint64_t start,
+				       int64_t patience, struct ucred *peer)
+{
+	struct sockaddr_un address;
+	socklen_t size = hf_keeper_name(&address, pidns, pid, start);
+	enum hf_status status = reach_pid(fd, &address, size, 0, pid, peer);
+
+	if (status == HF_OK || status == HF_OS)
+		return status;
+	/* not before it is looked for is one waited for who may be another user */
+	if (!HF_WITHOUT(keeper_name) && search(fd, &address, pid, peer))
+		return HF_OK;
+	if (status == HF_BUSY && patience > 0)
+		status = reach_pid(fd, &address, size, patience, pid, peer);
+	return status;
 }

@@ -8,13 +8,15 @@
  * Names. A keeper listens on sockets of the abstract kind, which are no files, and go when it goes:
  *
  *	holdfast/keeper/PIDNS/PID/START		known to whoever knows the process
+ *	holdfast/keeper/PIDNS/PID/START/RANDOM	the same, where that is taken
  *	holdfast/lock/DEVICE/INODE/K		K is 0 to 3: known to whoever finds a file locked
  *
  * Anybody may take such a name before a keeper does. So names prove nothing: both sides look at
  * SO_PEERCRED, which is the kernel's word, and refuse each other if the user is not the same (root
- * may ask everybody). A name of the first kind that is taken makes the keeper fail; where all of
- * the second kind are taken, by strangers or by more keepers than there are names, every keeper
- * of an ancestor's that /proc/net/unix tells of is asked.
+ * may ask everybody). Where a name of the first kind is taken, the keeper takes one that cannot be
+ * guessed, and that /proc/net/unix shows. Where all of the last kind are taken, by strangers or by
+ * more keepers than there are names, every keeper of an ancestor's that /proc/net/unix tells of is
+ * asked.
  *
  * Words. One question, one answer, each one message (SOCK_SEQPACKET: never half a one), then the
  * end. Both are of one machine and begin with HF_KEEPER_FORM; what has another form or size, as of
@@ -64,6 +66,8 @@ struct hf_keeper_answer {
 
 /* Fill address with one of the names; its length. */
 socklen_t hf_keeper_name(struct sockaddr_un *address, uint64_t pidns, pid_t pid, uint64_t start);
+socklen_t hf_keeper_other_name(struct sockaddr_un *address, uint64_t pidns, pid_t pid,
+			       uint64_t start);
 socklen_t hf_keeper_lock_name(struct sockaddr_un *address, dev_t device, ino_t inode, int k);
 
 /* The inode of this process's PID namespace; 0: not known. */
@@ -79,10 +83,19 @@ ssize_t hf_keeper_receive(int socket, void *message, size_t size, int *fds, int 
 /* Who is at the other end? */
 bool hf_keeper_peer(int socket, struct ucred *peer);
 
+/* Is the other end this process's own user? Not if the user namespace does not map it: all users
+ * are one id there (access.h). */
+bool hf_keeper_is_own_user(const struct ucred *peer);
+
 /* Connect to who listens under that name. *socket is -1, or one that has reached nobody so far.
  * HF_NO: nobody is there, and *socket can be tried with another name. HF_BUSY: too many ask, and
  * did so for patience (nanoseconds; 0: at once); HF_OS; after these *socket is -1. */
 enum hf_status hf_keeper_reach(int *socket, const struct sockaddr_un *address, socklen_t size,
 			       int64_t patience, struct ucred *peer);
+
+/* The same, to the keeper that is this process, by the kernel's word, whoever else has taken its
+ * name. */
+enum hf_status hf_keeper_reach_process(int *socket, uint64_t pidns, pid_t pid, uint64_t start,
+				       int64_t patience, struct ucred *peer);
 
 #endif

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access.h"
 #include "clock.h"
 #include "keeper_wire.h"
 #include "proc.h"
@@ -42,7 +43,8 @@ bool hf_keeper_is_of(uid_t uid, pid_t pid)
 
 	/* of one that may not be dumped /proc says that it is root's: no harm here */
 	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-	return stat(path, &st) == 0 && st.st_uid == uid;
+	return stat(path, &st) == 0 &&
+	       (HF_WITHOUT(keeper_user) ? st.st_uid == uid : hf_same_user(st.st_uid, uid));
 }
 
 bool hf_keeper_may_say(uid_t uid, pid_t owner)
@@ -132,16 +134,15 @@ void hf_keepers_free(struct hf_keepers *keepers)
 
 static bool ask(const struct hf_keeper_seen *keeper)
 {
-	struct sockaddr_un address;
-	socklen_t size = hf_keeper_name(&address, hf_keeper_pidns(), keeper->pid, keeper->start);
 	struct hf_proc proc;
 	struct ucred peer;
 	int fd = -1;
-	bool listens = hf_keeper_reach(&fd, &address, size, 0, &peer) == HF_OK;
+	bool listens = hf_keeper_reach_process(&fd, hf_keeper_pidns(), keeper->pid, keeper->start,
+					       0, &peer) == HF_OK;
 
 	if (fd >= 0)
 		sys_close(fd);
-	return listens && peer.pid == keeper->pid && hf_keeper_may_say(peer.uid, keeper->owner) &&
+	return listens && hf_keeper_may_say(peer.uid, keeper->owner) &&
 	       hf_proc_read(keeper->pid, &proc) && proc.start == keeper->start;
 }
 

@@ -141,17 +141,26 @@ static enum hf_status busy_foreign(const struct hf_lock *lock, const struct hf_e
 	return HF_BUSY;
 }
 
-static enum hf_status wait_in_queue(struct hf_lock *lock, int fd, const struct hf_wait *wait,
-				    struct hf_err *err)
+static bool is_moot(void *context)
+{
+	struct dot *dot = context;
+
+	return hf_dot_queue_is_moot(&dot->queue, &dot->target);
+}
+
+static enum hf_status wait_in_queue(struct hf_lock *lock, int fd, bool is_queue,
+				    const struct hf_wait *wait, struct hf_err *err)
 {
 	struct dot *dot = lock->own;
 	struct hf_wait ours = {.deadline = wait->deadline,
 			       .limit = wait->limit,
 			       .notice = wait->notice ? notice : NULL,
+			       .is_moot = is_queue ? is_moot : NULL,
 			       .context = dot};
 	enum hf_status status;
 
 	dot->wait = wait;
+	dot->queue.found_free = 0;
 	status = hf_lock_flock(lock, fd, &ours, err);
 	if (status == HF_BUSY && hf_until(wait->deadline) == 0)
 		return busy(&dot->target, wait, err);
@@ -171,7 +180,7 @@ static enum hf_status await_turn(struct hf_lock *lock, int fd, const struct hf_w
 		return HF_OK;
 	lock->contended = true;
 	if (hf_until(wait->deadline) == 0 || getenv(HF_FD_ENV))
-		return wait_in_queue(lock, fd, wait, err);
+		return wait_in_queue(lock, fd, false, wait, err);
 	/* what can be done before is not done while others wait for us */
 	status = hf_dot_stage(&dot->target, &dot->new, err);
 	if (status != HF_OK)
@@ -179,14 +188,15 @@ static enum hf_status await_turn(struct hf_lock *lock, int fd, const struct hf_w
 	queue = hf_dot_queue_open(&dot->queue, &dot->target);
 	hf_dot_queue_mark(queue < 0 ? fd : queue);
 	if (queue < 0)
-		return wait_in_queue(lock, fd, wait, err);
-	status = wait_in_queue(lock, queue, wait, err);
+		return wait_in_queue(lock, fd, false, wait, err);
+	status = wait_in_queue(lock, queue, true, wait, err);
 	if (status == HF_OK && lock->inherited < 0) {
 		hf_dot_queue_keep(&dot->queue, queue);
 		return HF_NO;
 	}
 	sys_close(queue);
-	return status;
+	/* its head does not take what is free: it is stopped, or it is not a waiter at all */
+	return status == HF_BUSY && dot->queue.found_free > 1 ? HF_NO : status;
 }
 
 /* Another one is in the middle of a takeover, which has no queue: who waits for it holds nothing.

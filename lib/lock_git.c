@@ -62,6 +62,25 @@ static struct git *find(const char *path, enum hf_status *status, struct hf_err 
 	return NULL;
 }
 
+/* Its users are those who may write to the common directory. */
+static enum hf_status open_turnstile(struct hf_lock *lock, const struct git *g, struct hf_err *err)
+{
+	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+	int common = sys_openat(AT_FDCWD, g->at.common, flags, 0);
+	enum hf_status status;
+	struct hf_err own;
+
+	if (common < 0)
+		return hf_fail_errno(err, "cannot open '%s'", g->at.common);
+	status = hf_turnstile_open(lock, &g->turnstile, common, &own);
+	sys_close(common);
+	if (status == HF_NO)
+		status = own.status;
+	if (status != HF_OK && err)
+		*err = own;
+	return status;
+}
+
 static enum hf_status open_git(struct hf_lock *lock, struct hf_err *err)
 {
 	enum hf_status status;
@@ -74,7 +93,7 @@ static enum hf_status open_git(struct hf_lock *lock, struct hf_err *err)
 	strcpy(g->turnstile.name, "turnstile");
 	g->turnstile.dir = hf_git_own_dir(&g->at, &common, &status, err);
 	if (g->turnstile.dir >= 0)
-		status = hf_turnstile_open(lock, &g->turnstile, &common, err);
+		status = open_turnstile(lock, g, err);
 	if (status != HF_OK) {
 		close_git(g);
 		return status;

@@ -16,6 +16,9 @@
 
 struct sqlite {
 	struct hf_target db, turnstile;
+	int file; /* the database, by O_PATH: closing that drops no lock of SQLite's; or -1 */
+	bool passed; /* the turnstile is another user's, and left out (turnstile.h, N6) */
+	struct sqlite *next;
 	struct hf_sqlite_look look;
 	struct hf_sqlite_hold hold; /* freeze */
 };
@@ -45,9 +48,48 @@ static enum hf_status find(struct hf_target *db, const char *path, struct stat *
 	return status;
 }
 
-static enum hf_status open_turn(struct hf_lock *lock, struct hf_err *err)
+/* Those of this thread that were passed by. */
+static _Thread_local struct sqlite *passed;
+
+bool hf_sqlite_passed_rightly(void)
+{
+	for (const struct sqlite *s = passed; s; s = s->next)
+		if (!HF_WITHOUT(turnstile_recheck) &&
+		    !hf_turnstile_is_foreign(&s->turnstile, s->file))
+			return false;
+	return true;
+}
+
+/* N6. The database stands for the lock in the set's order. */
+static enum hf_status pass(struct hf_lock *lock, struct sqlite *s)
+{
+	if (sys_fstat(s->file, &lock->st) < 0)
+		sys_fstatat(s->turnstile.dir, s->turnstile.name, &lock->st, AT_SYMLINK_NOFOLLOW);
+	s->passed = true;
+	s->next = passed;
+	passed = s;
+	lock->own = s;
+	return HF_OK;
+}
+
+static void close_sqlite(struct sqlite *s)
+{
+	for (struct sqlite **at = &passed; s->passed && *at; at = &(*at)->next)
+		if (*at == s) {
+			*at = s->next;
+			break;
+		}
+	if (s->file >= 0)
+		sys_close(s->file);
+	hf_target_close(&s->db);
+	free(s);
+}
+
+/* may_pass: the caller takes SQLite's own lock as well. */
+static enum hf_status open_own(struct hf_lock *lock, bool may_pass, struct hf_err *err)
 {
 	struct sqlite *s = calloc(1, sizeof(*s));
+	struct hf_err own;
 	enum hf_status status;
 	struct stat st;
 	int n;
@@ -55,7 +97,7 @@ static enum hf_status open_turn(struct hf_lock *lock, struct hf_err *err)
 	if (!s)
 		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
 	s->look = (struct hf_sqlite_look){-1, -1};
-	s->hold.fd = s->hold.process = -1;
+	s->hold.fd = s->hold.process = s->file = -1;
 	status = find(&s->db, lock->path, &st, err);
 	if (status != HF_OK) {
 		free(s);
@@ -67,11 +109,24 @@ static enum hf_status open_turn(struct hf_lock *lock, struct hf_err *err)
 	if (n > NAME_MAX)
 		status = hf_fail(err, HF_USAGE, "cannot lock '%s': its name is too long for %s",
 				 lock->path, HF_SQLITE_TURNSTILE);
-	else
-		status = hf_turnstile_open(lock, &s->turnstile, &st, err);
+	if (status == HF_OK && st.st_mode) {
+		s->file = sys_openat(s->db.dir, s->db.name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+		if (s->file < 0)
+			status = hf_fail_errno(err, "cannot open database '%s'", lock->path);
+	}
+	if (status == HF_OK) {
+		status = hf_turnstile_open(lock, &s->turnstile, s->file, &own);
+		if (status == HF_NO && may_pass) {
+			hf_turnstile_ignored(&own);
+			return pass(lock, s);
+		}
+		if (status == HF_NO)
+			status = own.status;
+		if (status != HF_OK && err)
+			*err = own;
+	}
 	if (status != HF_OK) {
-		hf_target_close(&s->db);
-		free(s);
+		close_sqlite(s);
 		return status;
 	}
 	lock->own = s;
@@ -87,13 +142,17 @@ static void release(struct hf_lock *lock)
 	lock->second = -1;
 	hf_turnstile_release(lock);
 	hf_sqlite_look_close(&s->look);
-	hf_target_close(&s->db);
-	free(s);
+	close_sqlite(s);
 	lock->own = NULL;
 	errno = saved;
 }
 
-static enum hf_status open_sqlite(struct hf_lock *lock, struct hf_err *err)
+static enum hf_status open_turn(struct hf_lock *lock, struct hf_err *err)
+{
+	return open_own(lock, true, err);
+}
+
+static enum hf_status open_looked(struct hf_lock *lock, bool may_pass, struct hf_err *err)
 {
 	struct hf_sqlite_look look;
 	enum hf_status status;
@@ -108,7 +167,7 @@ static enum hf_status open_sqlite(struct hf_lock *lock, struct hf_err *err)
 	status = hf_sqlite_look_open(&look, &db, err);
 	hf_target_close(&db);
 	if (status == HF_OK)
-		status = open_turn(lock, err);
+		status = open_own(lock, may_pass, err);
 	if (status != HF_OK) {
 		hf_sqlite_look_close(&look);
 		return status;
@@ -118,11 +177,23 @@ static enum hf_status open_sqlite(struct hf_lock *lock, struct hf_err *err)
 	return HF_OK;
 }
 
+static enum hf_status open_sqlite(struct hf_lock *lock, struct hf_err *err)
+{
+	return open_looked(lock, false, err);
+}
+
+static enum hf_status open_idle(struct hf_lock *lock, struct hf_err *err)
+{
+	return open_looked(lock, true, err);
+}
+
 static enum hf_status take(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
 {
 	struct sqlite *s = lock->own;
 	struct hf_wait ours = *wait;
 
+	if (s->passed)
+		return HF_OK;
 	ours.forbid = hf_turnstile_forbid;
 	return hf_turnstile_take(lock, &s->turnstile, &ours, err);
 }
@@ -217,7 +288,7 @@ static enum hf_status open_freeze(struct hf_lock *lock, struct hf_err *err)
 	if (!st.st_mode)
 		return hf_fail(err, HF_NOINPUT, "cannot freeze '%s': there is no such database",
 			       lock->path);
-	return open_sqlite(lock, err);
+	return open_looked(lock, true, err);
 }
 
 static enum hf_status try_freeze(struct hf_lock *lock, struct hf_err *err)
@@ -238,6 +309,9 @@ static enum hf_status try_freeze(struct hf_lock *lock, struct hf_err *err)
 	/* SQLite's locks and ours are of different processes from here on (Q3) */
 	status = hf_sqlite_hold_begin(&s->hold, lock->path, lock->deadline, err);
 	lock->second = s->hold.fd;
+	if (status == HF_OK && !hf_sqlite_passed_rightly())
+		return hf_fail(err, HF_BUSY, "cannot freeze '%s': its turnstile has come meanwhile",
+			       lock->path);
 	return status;
 }
 
@@ -271,6 +345,19 @@ const struct hf_lock_ops hf_lock_sqlite = {
 	.family = family,
 	.strictness = 1,
 	.open = open_sqlite,
+	.take = take,
+	.try = try_sqlite,
+	.wait = wait_sqlite,
+	.release = release,
+};
+
+const struct hf_lock_ops hf_lock_sqlite_idle = {
+	.name = "sqlite",
+	.rank = 3,
+	.inherits = true,
+	.family = family,
+	.strictness = 1,
+	.open = open_idle,
 	.take = take,
 	.try = try_sqlite,
 	.wait = wait_sqlite,

@@ -19,6 +19,12 @@
  * they give the set back and come again. They have the database open, and must not use
  * hf_lock_sqlite: closing what that opens would drop their locks.
  *
+ * Where the name of the turnstile is taken by a file of a user who may not write to the database,
+ * the kinds sqlite_turn and sqlite_freeze go on without it, and hf_lock_sqlite is refused
+ * (HF_NOPERM; turnstile.h, N6). A process that has taken SQLite's lock asks
+ * hf_sqlite_passed_rightly(), and starts again if that is false. hf_lock_sqlite_idle is
+ * hf_lock_sqlite for a process that does nothing under it: it waits until no process writes.
+ *
  * hf_lock_sqlite_freeze takes SQLite's own write lock besides, by a helper (sqlite_hold.h): nobody
  * writes, the command included, while it copies the database or the files beside it. The database
  * has to be there (HF_NOINPUT). HF_UNAVAILABLE: there is no helper.
@@ -47,8 +53,12 @@
 #include "lock.h"
 
 extern const struct hf_lock_ops hf_lock_sqlite;
+extern const struct hf_lock_ops hf_lock_sqlite_idle;
 extern const struct hf_lock_ops hf_lock_sqlite_turn;
 extern const struct hf_lock_ops hf_lock_sqlite_freeze;
+
+/* Are the turnstiles that this thread's locks have left out still files that are not to be used? */
+bool hf_sqlite_passed_rightly(void);
 
 /* Has a freeze been lost, since its helper was killed? */
 bool hf_sqlite_thawed(const struct hf_lock *lock);

@@ -133,20 +133,33 @@ static void leave(struct watch *w)
 	free(w);
 }
 
+static int64_t earliest(int64_t a, int64_t b, int64_t c)
+{
+	int64_t first = a < b ? a : b;
+
+	return first < c ? first : c;
+}
+
 static void *watch(void *arg)
 {
 	struct watch *w = arg;
 	int64_t next = w->look.start + FIRST_LOOK_MS * HF_MS, deadline = w->wait.deadline;
+	int64_t moot = w->wait.is_moot ? w->look.start + LOOK_MS * HF_MS : HF_NEVER;
 	bool over = false;
 
 	pthread_mutex_lock(&w->kick.mutex);
 	while (!w->kick.left && !over) {
-		hf_kick_sleep(&w->kick, next < deadline ? next : deadline);
+		hf_kick_sleep(&w->kick, earliest(next, deadline, moot));
 		if (w->kick.left)
 			break;
 		if (hf_until(deadline) == 0) {
 			w->err.status = HF_BUSY; /* the waiting thread finds the words */
 			over = true;
+		} else if (hf_now() >= moot) {
+			/* with the mutex: the context is the waiting thread's */
+			w->err.status = HF_BUSY;
+			over = w->wait.is_moot(w->wait.context);
+			moot = hf_now() + LOOK_MS * HF_MS;
 		} else if (hf_now() >= next) {
 			over = look_once(w, &next);
 		}

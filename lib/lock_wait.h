@@ -62,6 +62,10 @@ struct hf_wait {
 	 * all? HF_OK, or why not, which ends the wait. NULL: one may. */
 	enum hf_status (*forbid)(const char *path, struct hf_err *err);
 
+	/* Called on the watching thread after 1 s, and then each second: true ends the wait, with
+	 * HF_BUSY, since its reason has gone. Must be quick. NULL: it has not. */
+	bool (*is_moot)(void *context);
+
 	/* flock(2) without waiting has just failed: it is not tried again before the wait. */
 	bool tried;
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "access.h"
 #include "sys.h"
 
 #define SIDE_PREFIX ".holdfast."
@@ -112,22 +113,50 @@ static enum hf_status enter(struct hf_target *target, int from, char *path, unsi
 static bool may_follow(const struct stat *dir, const struct stat *link)
 {
 	return (dir->st_mode & (S_ISVTX | S_IWOTH)) != (S_ISVTX | S_IWOTH) ||
-	       link->st_uid == geteuid() || link->st_uid == dir->st_uid;
+	       hf_same_user(link->st_uid, geteuid()) || hf_same_user(link->st_uid, dir->st_uid);
 }
 
-/* If target's entry is a link, read it into path. HF_NO: it is none. */
+/* The link's owner and content, of one inode: by name, it could be exchanged in between. */
+static int read_same_link(const struct hf_target *target, char path[PATH_MAX], struct stat *link)
+{
+	int fd = sys_openat(target->dir, target->name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0), saved;
+	ssize_t n = -1;
+
+	if (fd < 0)
+		return -1;
+	if (sys_fstat(fd, link) == 0)
+		n = sys_readlinkat(fd, "", path, PATH_MAX - 1);
+	saved = errno;
+	sys_close(fd);
+	/* an empty path is ENOENT for what is not a link */
+	errno = saved;
+	if (n >= 0)
+		path[n] = '\0';
+	return n < 0 ? -1 : 0;
+}
+
+/* If target's entry is a link, read it into path. HF_NO: it is not one. */
 static enum hf_status read_link(const struct hf_target *target, char path[PATH_MAX],
 				struct hf_err *err)
 {
-	struct stat dir, link;
 	ssize_t n = sys_readlinkat(target->dir, target->name, path, PATH_MAX - 1);
+	struct stat dir, link;
 
+	/* mostly it is not a link, and this one call says so */
 	if (n < 0 && (errno == EINVAL || errno == ENOENT))
 		return HF_NO;
-	if (n < 0 || sys_fstatat(target->dir, target->name, &link, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    sys_fstat(target->dir, &dir) < 0)
+	if (n < 0)
 		return hf_fail_errno(err, "cannot read '%s'", target->path);
-	path[n] = '\0';
+	if (HF_WITHOUT(link_fd)) {
+		path[n] = '\0';
+		sys_fstatat(target->dir, target->name, &link, AT_SYMLINK_NOFOLLOW);
+	} else if (read_same_link(target, path, &link) < 0) {
+		if (errno == EINVAL || errno == ENOENT)
+			return HF_NO;
+		return hf_fail_errno(err, "cannot read '%s'", target->path);
+	}
+	if (sys_fstat(target->dir, &dir) < 0)
+		return hf_fail_errno(err, "cannot read '%s'", target->path);
 	if (may_follow(&dir, &link))
 		return HF_OK;
 	hf_fail(err, HF_NOPERM,
@@ -234,12 +263,19 @@ char *hf_target_side(const struct hf_target *target, const char *what, char out[
 	return out;
 }
 
-/* A group that cannot be kept is no reason to do nothing. */
+/* A group that cannot be kept is no reason to do nothing; but its permissions would be those of
+ * another group. */
 static bool dress(int fd, const struct stat *like)
 {
-	if (sys_fchown(fd, like->st_uid, like->st_gid) < 0)
-		(void)!sys_fchown(fd, (uid_t)-1, like->st_gid);
-	return sys_fchmod(fd, like->st_mode & 07777) == 0;
+	mode_t mode = like->st_mode & 07777;
+
+	if (sys_fchown(fd, like->st_uid, like->st_gid) < 0 &&
+	    sys_fchown(fd, (uid_t)-1, like->st_gid) < 0) {
+		mode_t both = mode >> 3 & mode & 07;
+
+		mode = (mode & (mode_t) ~(S_ISUID | S_ISGID | 077)) | both << 3 | both;
+	}
+	return sys_fchmod(fd, mode) == 0;
 }
 
 enum hf_status hf_shared_dir(int dir, const char *name, const struct stat *like)

@@ -6,9 +6,11 @@
 #include <string.h>
 #include <sys/statfs.h>
 
-#include "clock.h"
+#include "side_file.h"
 #include "stage.h"
 #include "sys.h"
+
+enum { MOST_TRIES = 20 };
 
 int hf_publish_fsync(int fd)
 {
@@ -32,104 +34,129 @@ bool hf_publish_syncs_late(int fd)
 	return fstatfs(fd, &fs) == 0 && fs.f_type == BTRFS_SUPER_MAGIC;
 }
 
-enum hf_status hf_publish_clear(const struct hf_target *target, const char *name, int64_t deadline,
-				unsigned int *tries, struct hf_err *err)
+enum hf_status hf_publish_clear(const struct hf_target *target, const char *what, uint32_t *number,
+				char name[NAME_MAX + 1])
 {
-	struct hf_backoff backoff;
-	enum hf_status status = hf_stage_reap(target, name);
-
-	if (status == HF_OK)
+	if (hf_stage_reap(target, name) == HF_OK)
 		return HF_OK;
-	if (status != HF_BUSY)
-		return HF_NO;
-	status = hf_backoff_init(&backoff, NULL, deadline, err);
-	if (status != HF_OK)
-		return status;
-	backoff.tries = (*tries)++;
-	if (hf_backoff_sleep(&backoff))
-		return HF_OK;
-	hf_fail(err, HF_BUSY, "cannot replace '%s': somebody else is replacing it", target->path);
-	hf_advise(err, "try again, or wait longer with --timeout");
-	return HF_BUSY;
+	/* a process that was killed under another name found this one taken, too */
+	if (!*number)
+		hf_stage_reap_all(target, what);
+	*number = hf_side_number();
+	hf_side_name(target, what, *number, name);
+	return HF_NO;
 }
 
-/* Link fd to the side name, or to another where that one cannot be had. */
-static enum hf_status link_side(const struct hf_target *target, int fd, const char *side,
-				bool fixed, int64_t deadline, char name[NAME_MAX + 1],
+/* Link fd to the side name, or move it there from the name that it has. */
+static enum hf_status link_side(const struct hf_target *target, int fd, const char *from,
+				const char *side, uint32_t *number, char name[NAME_MAX + 1],
 				struct hf_err *err)
 {
-	unsigned int tries = 0;
 	enum hf_status status;
 
+	*number = 0;
 	hf_target_side(target, side, name);
-	for (;;) {
-		status = hf_stage_link(target, fd, name, err);
+	for (int tries = 0; tries < MOST_TRIES; tries++) {
+		status = *from ? hf_stage_move(target, from, name, err)
+			       : hf_stage_link(target, fd, name, err);
 		if (status != HF_NO)
 			return status;
-		status = hf_publish_clear(target, name, deadline, &tries, err);
-		if (status == HF_NO && fixed) {
-			errno = EEXIST;
-			return hf_fail_errno_as(err, HF_CANTCREAT, "cannot use '%s' beside '%s'",
-						name, target->path);
-		}
-		if (status == HF_NO)
-			hf_stage_name(target, name);
-		else if (status != HF_OK)
-			return status;
+		hf_publish_clear(target, side, number, name);
 	}
+	errno = EEXIST;
+	return hf_fail_errno_as(err, HF_CANTCREAT, "cannot use '%s' beside '%s'", name,
+				target->path);
 }
 
-enum hf_status hf_publish_name(const struct hf_target *target, int fd, const char *side, bool fixed,
-			       int64_t deadline, char name[NAME_MAX + 1], struct hf_err *err)
+enum hf_status hf_publish_name(const struct hf_target *target, int fd, const char *side,
+			       uint32_t *number, char name[NAME_MAX + 1], struct hf_err *err)
 {
-	char wanted[NAME_MAX + 1];
+	char from[NAME_MAX + 1];
 	enum hf_status status;
+	uint32_t own;
 
-	if (name[0] && !fixed)
+	if (name[0] && !number)
 		return HF_OK;
-	if (name[0]) {
-		hf_target_side(target, side, wanted);
-		if (sys_renameat2(target->dir, name, target->dir, wanted, 0) < 0)
-			return failed(target, err);
-		strcpy(name, wanted);
-		return HF_OK;
-	}
-	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
+	strcpy(from, name);
+	if (!from[0] && sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return failed(target, err);
-	status = link_side(target, fd, side, fixed, deadline, name, err);
+	status = link_side(target, fd, from, side, number ? number : &own, name, err);
 	if (status != HF_OK)
-		name[0] = '\0';
+		strcpy(name, from);
+	return status;
+}
+
+static enum hf_status not_renamed(const struct hf_target *target, struct hf_err *err)
+{
+	enum hf_status status = failed(target, err);
+
+	if (errno == EBUSY)
+		hf_advise(err, "something is mounted on it, and a mount point cannot be replaced");
 	return status;
 }
 
 enum hf_status hf_publish_rename(const struct hf_target *target, const char *name,
 				 struct hf_err *err)
 {
-	enum hf_status status;
-
 	if (sys_renameat2(target->dir, name, target->dir, target->name, 0) == 0)
 		return HF_OK;
-	status = failed(target, err);
-	if (errno == EBUSY)
-		hf_advise(err, "something is mounted on it, and a mount point cannot be replaced");
-	return status;
+	return not_renamed(target, err);
 }
 
-/* A named file, moved to a name that must be free. */
-static enum hf_status move_free(const struct hf_target *target, const char *name,
-				struct hf_err *err)
+static enum hf_status overtaken(const struct hf_target *target, struct hf_err *err)
 {
+	errno = EEXIST;
+	return hf_fail_errno_as(err, HF_BUSY, "'%s' was replaced in the meantime", target->path);
+}
+
+/* After the exchange: does the name lead to this file? If that cannot be read, it does, for it did
+ * before. */
+static bool leads_to(int dir, const char *name, const struct stat *st)
+{
+	struct stat now;
+
+	return sys_fstatat(dir, name, &now, AT_SYMLINK_NOFOLLOW) < 0 || hf_same_inode(&now, st);
+}
+
+/* HF_BUSY: the target is not this file. */
+static enum hf_status look(const struct hf_target *target, const struct stat *st,
+			   struct hf_err *err)
+{
+	struct stat now;
+
+	if (sys_fstatat(target->dir, target->name, &now, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? overtaken(target, err) : failed(target, err);
+	return hf_same_inode(&now, st) ? HF_OK : overtaken(target, err);
+}
+
+enum hf_status hf_publish_exchange(const struct hf_target *target, int fd, const char *name,
+				   const struct stat *old, struct hf_err *err)
+{
+	enum hf_status status = look(target, old, err);
 	int dir = target->dir;
 
-	if (sys_renameat2(dir, name, dir, target->name, RENAME_NOREPLACE) == 0)
-		return HF_OK;
-	/* NFS and some FUSE do not know the flag */
-	if ((errno == EINVAL || errno == ENOSYS) &&
-	    sys_linkat(dir, name, dir, target->name, 0) == 0) {
+	if (status != HF_OK)
+		return status;
+	if (HF_WITHOUT(exchange))
+		return hf_publish_rename(target, name, err);
+	if (sys_renameat2(dir, name, dir, target->name, RENAME_EXCHANGE) < 0) {
+		if (errno == EINVAL || errno == ENOSYS)
+			return hf_publish_rename(target, name, err);
+		return errno == ENOENT && hf_stands_for(dir, name, fd) ? overtaken(target, err)
+								       : not_renamed(target, err);
+	}
+	if (leads_to(dir, name, old)) {
+		/* if it cannot be removed, it is a leftover */
 		sys_unlinkat(dir, name, 0);
 		return HF_OK;
 	}
-	return errno == EEXIST ? HF_NO : failed(target, err);
+	/* Back. If that fails, it is replaced as by a rename. If yet another file has come to the
+	 * target's name since, that one is put back, and the one that it replaced is nobody's. */
+	if (sys_renameat2(dir, name, dir, target->name, RENAME_EXCHANGE) < 0)
+		return HF_OK;
+	if (!hf_stands_for(dir, name, fd))
+		(void)!sys_renameat2(dir, name, dir, target->name, RENAME_EXCHANGE);
+	return overtaken(target, err);
 }
 
 enum hf_status hf_publish_create(const struct hf_target *target, int fd, const char *name,
@@ -139,7 +166,7 @@ enum hf_status hf_publish_create(const struct hf_target *target, int fd, const c
 	enum hf_status status;
 
 	if (name[0])
-		return move_free(target, name, err);
+		return hf_stage_move(target, name, target->name, err);
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return hf_fail_errno(err, "cannot create '%s'", target->path);
 	status = hf_stage_link(target, fd, target->name, err);

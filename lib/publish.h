@@ -16,13 +16,22 @@
  * From its name on the new file is locked, and stays so in its place: who locks it next finds it
  * durable. The lock belongs to the descriptor and goes with it.
  *
- * Waits only for a temporary name that a living maker has: that can only be one who lost the
- * target to a stranger's rename. Thread-safe for different targets; not async-signal-safe.
+ * Content that was made from the target's old content must replace the very file that it was made
+ * from. Where another program moves that file away in the last instant (a log that is rotated), a
+ * rename would bring all of its records back under the old name. hf_publish_exchange() therefore
+ * exchanges the two names (RENAME_EXCHANGE), which fails when the target's name is free, and
+ * removes the old file under the temporary name. If the file that it finds there is another one,
+ * both names are exchanged back. A crash in between leaves a temporary name, which is a leftover
+ * like any other. Where the file system cannot exchange (NFS, FAT, much FUSE), it looks once more
+ * and then renames; there the instant between the two remains.
+ *
+ * Never waits. Thread-safe for different targets; not async-signal-safe.
  */
 
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "err.h"
 #include "path.h"
@@ -34,17 +43,23 @@ int hf_publish_fsync(int fd);
 /* Is fd, which has no name yet, to be synced only when it has one? */
 bool hf_publish_syncs_late(int fd);
 
-/* Something has the name that we want, a temporary one. HF_OK: try again now (it was litter), or
- * after a wait. HF_NO: take another name. HF_BUSY: not before the deadline. *tries counts. */
-enum hf_status hf_publish_clear(const struct hf_target *target, const char *name, int64_t deadline,
-				unsigned int *tries, struct hf_err *err);
+/* The side file name WHAT is taken. HF_OK: it was a leftover, and is free now. HF_NO: take another
+ * name; `name` is one, with *number in it. */
+enum hf_status hf_publish_clear(const struct hf_target *target, const char *what, uint32_t *number,
+				char name[NAME_MAX + 1]);
 
-/* Give fd its temporary name, ".holdfast.NAME.SIDE", into name; a file that was staged under a
- * name of its own keeps it, unless `fixed` says that it must be this one. */
-enum hf_status hf_publish_name(const struct hf_target *target, int fd, const char *side, bool fixed,
-			       int64_t deadline, char name[NAME_MAX + 1], struct hf_err *err);
+/* Give fd its temporary name into name: ".holdfast.NAME.SIDE", or one with a number (side_file.h),
+ * which is then *number, else 0. A file that was staged under a name of its own keeps it, unless
+ * number is not NULL: then it gets such a name, too. */
+enum hf_status hf_publish_name(const struct hf_target *target, int fd, const char *side,
+			       uint32_t *number, char name[NAME_MAX + 1], struct hf_err *err);
 
-/* From the temporary name to the target's, replacing what is there. */
+/* Replace the target, which is the file with this stat, and only that. HF_BUSY, errnum EEXIST:
+ * another one has the target's name, or none has. `name` is then as it was, and may be removed. */
+enum hf_status hf_publish_exchange(const struct hf_target *target, int fd, const char *name,
+				   const struct stat *old, struct hf_err *err);
+
+/* From the temporary name to the target's, replacing what is there, or nothing. */
 enum hf_status hf_publish_rename(const struct hf_target *target, const char *name,
 				 struct hf_err *err);
 

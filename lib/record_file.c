@@ -367,12 +367,12 @@ static enum hf_status apply_mark(struct hf_record_file *f, struct hf_err *err)
 	enum hf_status status = HF_OK;
 
 	if (!f->marked) {
-		status = hf_mark_replace(&f->target, f->atomic.fd, f->atomic.temporary, mark,
-					 f->options.wait.deadline, err);
+		status = hf_mark_replace(&f->target, f->atomic.fd, f->atomic.temporary, mark, err);
 		f->atomic.temporary[0] = '\0';
 	}
 	if (status == HF_OK)
-		status = hf_mark_take(&f->target, f->present ? &f->st : NULL, mark, err);
+		status = hf_mark_take(&f->target, f->atomic.fd, f->present ? &f->st : NULL,
+				      mark, err);
 	return status;
 }
 

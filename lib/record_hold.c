@@ -188,7 +188,7 @@ enum hf_status hf_hold_take(struct hf_hold *hold, struct hf_err *err)
 		if (status != HF_BUSY || !set || hf_until(hold->wait.deadline) == 0)
 			return status;
 		status = busy ? wait_alone(hold, &hf_lock_git, hf_repo_gitdir(busy), err)
-			      : wait_alone(hold, &hf_lock_sqlite, hold->database, err);
+			      : wait_alone(hold, &hf_lock_sqlite_idle, hold->database, err);
 		if (status != HF_OK)
 			return status;
 	}

@@ -2,10 +2,12 @@
 #include "record_mark.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sha2.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "file_id.h"
 #include "publish.h"
 #include "side_file.h"
 #include "stage.h"
@@ -13,48 +15,52 @@
 
 /* ---- names and identities -------------------------------------------------------------------- */
 
-static enum hf_status identify(int dir, const char *path, int flags, char seen[HF_SEEN_SIZE])
-{
-	struct statx st;
-
-	if (statx(dir, path, flags, STATX_INO | STATX_BTIME, &st) < 0)
-		return HF_OS;
-	if (st.stx_mask & STATX_BTIME)
-		snprintf(seen, HF_SEEN_SIZE, "%llu %lld.%09u", (unsigned long long)st.stx_ino,
-			 (long long)st.stx_btime.tv_sec, st.stx_btime.tv_nsec);
-	else
-		snprintf(seen, HF_SEEN_SIZE, "%llu", (unsigned long long)st.stx_ino);
-	return HF_OK;
-}
-
 enum hf_status hf_mark_identify(int fd, const char *path, char seen[HF_SEEN_SIZE],
 				struct hf_err *err)
 {
+	struct hf_file_id id = hf_file_id_of(fd);
+
 	*seen = '\0';
-	if (fd < 0 || identify(fd, "", AT_EMPTY_PATH, seen) == HF_OK)
+	if (fd < 0)
 		return HF_OK;
-	return hf_fail_errno(err, "cannot read the state of '%s'", path);
+	if (!id.inode)
+		return hf_fail_errno(err, "cannot read the state of '%s'", path);
+	snprintf(seen, HF_SEEN_SIZE, "%" PRIu64 " %" PRIu32 " %016" PRIx64, id.inode, id.kind,
+		 id.witness);
+	return HF_OK;
+}
+
+/* What is not understood is no file's identity. */
+static struct hf_file_id parse(const char *seen)
+{
+	struct hf_file_id id = {.inode = 0};
+
+	if (sscanf(seen, "%" SCNu64 " %" SCNu32 " %" SCNx64, &id.inode, &id.kind, &id.witness) != 3)
+		id = (struct hf_file_id){.inode = 0};
+	return id;
 }
 
 enum hf_same hf_mark_compare(const char *a, const char *b)
 {
-	size_t inode = strcspn(a, " ");
+	struct hf_file_id x = parse(a), y = parse(b);
 
-	if (inode != strcspn(b, " ") || strncmp(a, b, inode) != 0)
-		return HF_SAME_NO;
-	if (!a[inode] || !b[inode])
-		return HF_SAME_UNKNOWN;
-	return strcmp(a, b) == 0 ? HF_SAME_YES : HF_SAME_NO;
+	return hf_file_id_compare(&x, &y);
 }
 
 enum hf_status hf_mark_database(const char *database, char id[HF_MARK_ID], struct hf_err *err)
 {
+	/* O_PATH: closing any other descriptor of the database would drop SQLite's locks */
+	int fd = sys_openat(AT_FDCWD, database, O_PATH | O_CLOEXEC, 0);
 	char seen[HF_SEEN_SIZE], hex[65];
+	enum hf_status status;
 	SHA2_CTX sha;
 
-	/* by its path: closing a descriptor of it would drop SQLite's locks */
-	if (identify(AT_FDCWD, database, 0, seen) != HF_OK)
+	if (fd < 0)
 		return hf_fail_errno(err, "cannot read the state of '%s'", database);
+	status = hf_mark_identify(fd, database, seen, err);
+	sys_close(fd);
+	if (status != HF_OK)
+		return status;
 	SHA256Init(&sha);
 	SHA256Update(&sha, (const uint8_t *)seen, strlen(seen));
 	SHA256End(&sha, hex);
@@ -72,12 +78,13 @@ void hf_mark_name(const char id[HF_MARK_ID], unsigned int slot, char mark[HF_MAR
 
 /* ---- there, or not --------------------------------------------------------------------------- */
 
-static bool is_inode(const struct stat *st, const char *seen)
+/* Is the mark the file that FILE was before? By its number alone that is not known: ext4 gives the
+ * number of a removed file to the next one. */
+static bool is_old_file(const struct hf_target *target, const char *name, const char *seen)
 {
-	char number[HF_SEEN_SIZE];
+	struct hf_file_id id = hf_file_id_at(target->dir, name), old = parse(seen);
 
-	snprintf(number, sizeof(number), "%ju", (uintmax_t)st->st_ino);
-	return strlen(number) == strcspn(seen, " ") && strncmp(number, seen, strlen(number)) == 0;
+	return *seen && hf_file_id_compare(&id, &old) == HF_SAME_YES;
 }
 
 enum hf_status hf_mark_look(const struct hf_target *target, int old, const char *mark,
@@ -97,7 +104,7 @@ enum hf_status hf_mark_look(const struct hf_target *target, int old, const char 
 	/* M6 */
 	hf_trust_init(&trust, target, old);
 	*there = S_ISREG(st.st_mode) && hf_trusts(&trust, &st);
-	if (*there && is_inode(&st, seen)) {
+	if (*there && is_old_file(target, name, seen)) {
 		*there = false;
 		sys_unlinkat(target->dir, name, 0);
 	} else if (!*there)
@@ -185,7 +192,7 @@ static enum hf_status overtaken(const struct hf_target *target, struct hf_err *e
 }
 
 enum hf_status hf_mark_replace(const struct hf_target *target, int fd, const char *name,
-			       const char *mark, int64_t deadline, struct hf_err *err)
+			       const char *mark, struct hf_err *err)
 {
 	char wanted[NAME_MAX + 1], fresh[NAME_MAX + 1];
 	enum hf_status status;
@@ -193,7 +200,7 @@ enum hf_status hf_mark_replace(const struct hf_target *target, int fd, const cha
 
 	hf_target_side(target, mark, wanted);
 	snprintf(fresh, sizeof(fresh), "%s", name);
-	status = hf_publish_name(target, fd, "tmp", false, deadline, fresh, err);
+	status = hf_publish_name(target, fd, "tmp", NULL, fresh, err);
 	if (status == HF_OK && hf_publish_syncs_late(fd) && hf_publish_fsync(fd) < 0)
 		status = cannot(target, err);
 	if (status != HF_OK)
@@ -240,47 +247,11 @@ static enum hf_status create(const struct hf_target *target, const char *name, s
 	return errno == EEXIST || errno == ENOENT ? overtaken(target, err) : cannot(target, err);
 }
 
-/* What the exchange has put under the mark's name: is it the file that was locked? Else back. */
-static enum hf_status finish_exchange(const struct hf_target *target, const struct stat *old,
-				      const char *name, struct hf_err *err)
-{
-	int dir = target->dir;
-	struct stat now;
-
-	if (sys_fstatat(dir, name, &now, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? HF_OK : cannot(target, err);
-	if (hf_same_inode(&now, old)) {
-		sys_unlinkat(dir, name, 0); /* M5, if that fails */
-		return HF_OK;
-	}
-	if (sys_renameat2(dir, name, dir, target->name, RENAME_EXCHANGE) < 0)
-		return cannot(target, err);
-	return overtaken(target, err);
-}
-
-static enum hf_status replace(const struct hf_target *target, const struct stat *old,
-			      const char *name, struct hf_err *err)
-{
-	int dir = target->dir;
-	struct stat now;
-
-	if (sys_fstatat(dir, target->name, &now, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? overtaken(target, err) : cannot(target, err);
-	if (!hf_same_inode(&now, old))
-		return overtaken(target, err);
-	if (sys_renameat2(dir, name, dir, target->name, RENAME_EXCHANGE) == 0)
-		return finish_exchange(target, old, name, err);
-	if ((errno == EINVAL || errno == ENOSYS) &&
-	    sys_renameat2(dir, name, dir, target->name, 0) == 0)
-		return HF_OK;
-	return errno == ENOENT ? overtaken(target, err) : cannot(target, err);
-}
-
-enum hf_status hf_mark_take(const struct hf_target *target, const struct stat *old,
+enum hf_status hf_mark_take(const struct hf_target *target, int fd, const struct stat *old,
 			    const char *mark, struct hf_err *err)
 {
 	char name[NAME_MAX + 1];
 
 	hf_target_side(target, mark, name);
-	return old ? replace(target, old, name, err) : create(target, name, err);
+	return old ? hf_publish_exchange(target, fd, name, old, err) : create(target, name, err);
 }

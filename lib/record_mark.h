@@ -8,7 +8,7 @@
  * have appended an equal line, and the file may have been rotated or restored since.
  *
  * The mark is a name in FILE's directory, ".holdfast.NAME.ID.record". ID is made from the
- * database's inode and birth time, so that a copy of the database has another ID. The intent
+ * database's identity (file_id.h), so that a copy of the database has another ID. The intent
  * (intent.h) has the name's end.
  *
  *	before COMMIT	the recorder gives the staged file the mark as its name, and syncs the
@@ -35,9 +35,9 @@
  * M6  No other program needs the mark, and none may remove it: only the database knows whether the
  *     record was committed. A mark from a user who may not write FILE (side_file.h) counts as
  *     absent.
- * M7  If the mark is absent, but FILE is the inode that it was before (by number and birth time)
+ * M7  If the mark is absent, but FILE is the file that it was before (file_id.h)
  *     with its old content, another program removed the mark, and recovery appends. If FILE is
- *     that inode with other content, if its file system keeps no birth times, or if FILE's
+ *     that file with other content, if its file system cannot tell files apart, or if FILE's
  *     directory is another one than before, it cannot be known. Then recovery leaves FILE alone,
  *     puts the text beside it, and reports that.
  *
@@ -50,7 +50,7 @@
  * FILE was created, replaced or moved since it was locked, or if the mark is gone; else err.h.
  */
 
-#include "access.h"
+#include "file_id.h"
 #include "intent.h"
 #include "path.h"
 
@@ -60,11 +60,9 @@ enum hf_status hf_mark_database(const char *database, char id[HF_MARK_ID], struc
 /* The end of a mark's name: "ID.record", or with slot > 0 "ID-SLOT.record". */
 void hf_mark_name(const char id[HF_MARK_ID], unsigned int slot, char mark[HF_MARK_SIZE]);
 
-/* How a file, or a directory, is recognized: its inode and its birth time. "" if fd is -1. */
+/* Write the identity of a file or a directory (file_id.h). "" if fd is -1. */
 enum hf_status hf_mark_identify(int fd, const char *path, char seen[HF_SEEN_SIZE],
 				struct hf_err *err);
-
-enum hf_same { HF_SAME_NO, HF_SAME_YES, HF_SAME_UNKNOWN };
 
 /* Are these one file? */
 enum hf_same hf_mark_compare(const char *a, const char *b);
@@ -81,10 +79,11 @@ enum hf_status hf_mark_look(const struct hf_target *target, int old, const char 
 
 /* For recovery: put fd, which is staged and synced, in place of the mark. */
 enum hf_status hf_mark_replace(const struct hf_target *target, int fd, const char *name,
-			       const char *mark, int64_t deadline, struct hf_err *err);
+			       const char *mark, struct hf_err *err);
 
-/* The mark becomes the target. old is the target's state as locked; NULL: it is absent. */
-enum hf_status hf_mark_take(const struct hf_target *target, const struct stat *old,
+/* The mark, which fd has open, becomes the target. old is the target's state as locked; NULL: it is
+ * absent. */
+enum hf_status hf_mark_take(const struct hf_target *target, int fd, const struct stat *old,
 			    const char *mark, struct hf_err *err);
 
 /* Remove the mark of a record that is not made, or that is given up. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "path.h"
+#include "side_file.h"
 #include "sys.h"
 #include "wording.h"
 
@@ -125,11 +126,30 @@ static bool note(int fd, const char *commit, char text[NOTE_SIZE])
 	return true;
 }
 
+/* Open the note, if its owner and its writers are those of the repository. -1 with errno. */
+static int open_note(struct hf_repo *repo, int access)
+{
+	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	struct hf_target target = {.dir = repo->common, .path = repo->commondir};
+	int fd = sys_openat(repo->common, DURABLE, access | flags, 0);
+	struct hf_trust trust;
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	hf_trust_init(&trust, &target, repo->common);
+	if (sys_fstat(fd, &st) == 0 && !hf_side_distrusts(&trust, fd, &st))
+		return fd;
+	sys_close(fd);
+	errno = EPERM;
+	return -1;
+}
+
 /* A note that is never synced: what a power cut leaves of it names a durable commit, or none. */
 bool hf_tip_is_durable(struct hf_repo *repo, const char *commit)
 {
 	char noted[NOTE_SIZE] = "", ours[NOTE_SIZE];
-	int fd = sys_openat(repo->common, DURABLE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	int fd = open_note(repo, O_RDONLY);
 	bool is;
 
 	if (fd < 0)
@@ -142,14 +162,15 @@ bool hf_tip_is_durable(struct hf_repo *repo, const char *commit)
 
 void hf_tip_durable(struct hf_repo *repo, const char *commit)
 {
-	const int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
-	int saved = errno, fd = sys_openat(repo->common, DURABLE, flags, 0);
+	int saved = errno, fd = open_note(repo, O_WRONLY);
 	char text[NOTE_SIZE];
 	struct stat common;
 
 	if (fd < 0 && errno == ENOENT && sys_fstat(repo->common, &common) == 0 &&
 	    hf_shared_dir(repo->common, OURS, &common) == HF_OK) {
-		fd = sys_openat(repo->common, DURABLE, flags | O_CREAT, 0666);
+		const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+
+		fd = sys_openat(repo->common, DURABLE, flags, 0666);
 		if (fd >= 0)
 			(void)!sys_fchmod(fd, common.st_mode & 0666);
 	}

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "path.h"
+#include "side_file.h"
 #include "stage.h"
 #include "sys.h"
 
@@ -17,13 +18,26 @@
 static enum hf_status read_id(struct hf_repo *repo, const struct hf_target *target,
 			      struct hf_err *err)
 {
-	char id[HF_OID_SIZE] = "";
-	int fd = sys_openat(target->dir, target->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	char id[HF_OID_SIZE] = "", owner[HF_USER_SIZE];
+	int fd = sys_openat(target->dir, target->name, flags, 0);
+	const char *why = NULL;
+	struct hf_trust trust;
+	struct stat st;
 	ssize_t n;
 
 	if (fd < 0)
 		return errno == ENOENT ? HF_NO
 				       : hf_fail_errno(err, "cannot read '%s'", target->path);
+	/* its users are those who may write to the repository */
+	hf_trust_init(&trust, target, repo->common);
+	if (sys_fstat(fd, &st) == 0)
+		why = hf_side_distrusts(&trust, fd, &st);
+	if (why) {
+		sys_close(fd);
+		return hf_fail(err, HF_NOPERM, "cannot use '%s', which belongs to %s: %s",
+			       target->path, hf_user_name(owner, st.st_uid), why);
+	}
 	n = sys_pread(fd, id, sizeof(id) - 1, 0);
 	sys_close(fd);
 	if (n < 0)

@@ -5,376 +5,206 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "copy.h"
+#include "in_place.h"
 #include "stage.h"
 #include "sys.h"
 
-/* SEARCH: a foreign `>>` that came in between is looked behind for this far. ONE_WRITE: so much is
- * written at once, since in place a foreign `>>` can come between two writes. Where faults are
- * injected it is less, for a kill or a power cut to come there with a small file, too. */
-#ifdef HF_FAULTS
-enum { ONE_WRITE = 256 << 10 };
-#else
-enum { ONE_WRITE = HF_SPOOL_FULL };
-#endif
-enum { BUFFER = 256 << 10, SEARCH = 64 << 10 };
-
-/* What lies in the target behind the offset? TORN: no more than the batch, and every byte is the
- * batch's or, where a block's data did not reach the disk in a power cut, NUL. AMONG: the batch is
- * whole, and before or behind it is somebody else's. */
-enum tail { TAIL_TORN, TAIL_WHOLE, TAIL_AMONG, TAIL_OTHER };
-
-/* Read the records in turn as one stream. */
-struct stream {
-	const struct hf_batch *batch;
-	struct hf_record record;
-	uint64_t at, done; /* done: of this record */
+/* Whose batches, beside which file. */
+struct work {
+	const struct hf_target *target;
+	const struct stat *st; /* NULL: absent */
+	const struct hf_wait *wait;
+	struct hf_trust trust;
 };
 
-/* Up to size bytes, less only at the end of the last record. */
-static enum hf_status stream_read(struct stream *s, char *buffer, size_t size, size_t *got,
-				  struct hf_err *err)
+static enum hf_status cannot_finish(const struct work *w, struct hf_err *err)
 {
-	*got = 0;
-	while (*got < size) {
-		uint64_t left = s->record.size - s->done;
-		size_t n = left < size - *got ? (size_t)left : size - *got;
-		ssize_t r;
-
-		if (n == 0) {
-			enum hf_status status = hf_batch_next(s->batch, &s->at, &s->record, err);
-
-			if (status == HF_NO)
-				break;
-			if (status != HF_OK)
-				return status;
-			s->done = 0;
-			continue;
-		}
-		r = sys_pread(s->record.fd, buffer + *got, n, (off_t)(s->record.at + s->done));
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0) {
-			if (r == 0)
-				errno = EIO;
-			return hf_fail_errno(err, "cannot read the spool of '%s'", s->batch->path);
-		}
-		*got += (size_t)r;
-		s->done += (uint64_t)r;
-	}
-	return HF_OK;
+	return hf_fail_errno(err, "cannot finish the last append to '%s'", w->target->path);
 }
 
-enum hf_status hf_write_records(const struct hf_batch *batch, int fd, const char *to,
-				struct hf_err *err)
+static bool has_other_name(const struct hf_target *target, const struct hf_file_id *wanted)
 {
-	struct stream stream = {.batch = batch};
-	size_t n, size = batch->head.end < ONE_WRITE ? (size_t)batch->head.end : ONE_WRITE;
-	char *buffer = malloc(size);
-	enum hf_status status;
+	int fd = hf_file_id_find(target, wanted, O_PATH);
 
-	if (!buffer)
-		return hf_fail_errno(err, "cannot append to '%s'", to);
-	do {
-		status = stream_read(&stream, buffer, size, &n, err);
-		if (status == HF_OK && n)
-			status = hf_write_all(fd, buffer, n, to, err);
-	} while (status == HF_OK && n == size);
-	free(buffer);
-	return status;
-}
-
-static enum hf_status read_from(int fd, const char *path, uint64_t offset, char *buffer,
-				size_t size, struct hf_err *err)
-{
-	for (size_t got = 0; got < size;) {
-		ssize_t n = sys_pread(fd, buffer + got, size - got, (off_t)(offset + got));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			if (n == 0)
-				errno = EIO;
-			return hf_fail_errno(err, "cannot read the end of '%s'", path);
-		}
-		got += (size_t)n;
-	}
-	return HF_OK;
-}
-
-/* Compare the target from the offset on with the batch. A batch that stands behind somebody else's
- * bytes (a plain `>>` came in between) is looked for from every place; that is rare. */
-static enum hf_status compare_from(int fd, uint64_t offset, uint64_t end,
-				   const struct hf_batch *batch, char *buffers, enum tail *tail,
-				   struct hf_err *err)
-{
-	struct stream stream = {.batch = batch};
-	char *want = buffers, *have = buffers + BUFFER;
-	size_t wanted, n;
-	bool nul = false;
-
-	*tail = TAIL_OTHER;
-	do {
-		uint64_t left = end - offset;
-		enum hf_status status = stream_read(&stream, want, BUFFER, &wanted, err);
-
-		if (status != HF_OK)
-			return status;
-		n = left < wanted ? (size_t)left : wanted;
-		status = read_from(fd, batch->path, offset, have, n, err);
-		if (status != HF_OK)
-			return status;
-		for (size_t i = 0; i < n; i++) {
-			if (have[i] && have[i] != want[i])
-				return HF_OK;
-			nul = nul || have[i] != want[i];
-		}
-		offset += n;
-	} while (n == BUFFER);
-	if (n < wanted || (nul && offset == end))
-		*tail = TAIL_TORN;
-	else if (!nul)
-		*tail = offset == end ? TAIL_WHOLE : TAIL_AMONG;
-	return HF_OK;
-}
-
-static enum hf_status compare(int fd, const struct hf_batch *batch, enum tail *tail,
-			      struct hf_err *err)
-{
-	char *buffers = malloc(2 * (size_t)BUFFER);
-	enum hf_status status = HF_OK;
-	struct stat st;
-
-	*tail = TAIL_OTHER;
-	if (!buffers || sys_fstat(fd, &st) < 0) {
-		status = hf_fail_errno(err, "cannot read the end of '%s'", batch->path);
-	} else if ((uint64_t)st.st_size >= batch->head.offset) {
-		uint64_t end = (uint64_t)st.st_size, offset = batch->head.offset;
-
-		status = compare_from(fd, offset, end, batch, buffers, tail, err);
-		if (end > offset + SEARCH)
-			end = offset + SEARCH;
-		while (status == HF_OK && *tail == TAIL_OTHER && offset < end) {
-			enum tail here = TAIL_OTHER;
-			char before;
-
-			/* whole lines of somebody else's: in the middle of one it is not ours */
-			status = read_from(fd, batch->path, offset++, &before, 1, err);
-			if (status != HF_OK || before != '\n')
-				continue;
-			status = compare_from(fd, offset, (uint64_t)st.st_size, batch, buffers,
-					      &here, err);
-			if (here == TAIL_WHOLE || here == TAIL_AMONG)
-				*tail = TAIL_AMONG;
-		}
-	}
-	free(buffers);
-	return status;
-}
-
-/* The target for reading and writing, if it still is this inode; -1. */
-static int open_same(const struct hf_target *target, const struct stat *wanted, int flags)
-{
-	int fd = sys_openat(target->dir, target->name,
-			    flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
-	struct stat st;
-
-	if (fd >= 0 && (sys_fstat(fd, &st) < 0 || !hf_same_inode(&st, wanted))) {
-		sys_close(fd);
-		errno = ESTALE;
-		return -1;
-	}
-	return fd;
-}
-
-/* The inode under another name of the directory, as a log that was rotated has; -1: none is there.
- * For reading only: whoever has that name now is asked for no lock. */
-static int open_rotated(const struct hf_target *target, ino_t inode)
-{
-	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	DIR *dir = hf_stage_list(target);
-	struct dirent *entry;
-	struct stat st;
-	int fd = -1;
-
-	while (dir && fd < 0 && (entry = readdir(dir))) {
-		if (entry->d_ino != inode ||
-		    (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN))
-			continue;
-		fd = sys_openat(target->dir, entry->d_name, flags, 0);
-		if (fd >= 0 &&
-		    (sys_fstat(fd, &st) < 0 || st.st_ino != inode || !S_ISREG(st.st_mode))) {
-			sys_close(fd);
-			fd = -1;
-		}
-	}
-	if (dir)
-		closedir(dir);
-	return fd;
-}
-
-/* Bring the target back to what it was. The whole batch counts as a part of it here. Where it
- * cannot be cut off without somebody else's bytes, it stays: HF_BUSY. */
-static enum hf_status cut_off(int fd, const struct hf_batch *batch, struct hf_err *err)
-{
-	enum tail tail;
-	enum hf_status status = compare(fd, batch, &tail, err);
-
-	if (status != HF_OK || tail == TAIL_OTHER)
-		return status;
-	if (tail == TAIL_AMONG)
-		errno = EWOULDBLOCK;
-	if (tail == TAIL_AMONG || sys_ftruncate(fd, (off_t)batch->head.offset) < 0 ||
-	    sys_fsync(fd) < 0)
-		return hf_fail_errno(err, "cannot cut off what was written to '%s' in part",
-				     batch->path);
-	return HF_OK;
-}
-
-static enum hf_status settle_in_place(const struct hf_target *target, const struct stat *st,
-				      struct hf_batch *batch, struct hf_err *err)
-{
-	enum hf_spool_state state = HF_SPOOL_ABANDONED;
-	enum hf_status status = HF_OK;
-	bool same = st && st->st_ino == batch->head.inode;
-	enum tail tail = TAIL_OTHER;
-	int fd = same ? open_same(target, st, O_RDWR) : open_rotated(target, batch->head.inode);
-
-	if (fd < 0 && same)
-		return hf_fail_errno(err, "cannot finish the last append to '%s'", target->path);
 	if (fd >= 0)
-		status = compare(fd, batch, &tail, err);
-	if (status == HF_OK && (tail == TAIL_WHOLE || tail == TAIL_AMONG)) {
-		state = HF_SPOOL_DONE;
-		batch->head.status = sys_fdatasync(fd) < 0 ? HF_UNCERTAIN : HF_OK;
-	} else if (status == HF_OK && tail == TAIL_TORN && same) {
-		status = cut_off(fd, batch, err);
+		sys_close(fd);
+	return fd >= 0;
+}
+
+/* ---- in place -------------------------------------------------------------------------------- */
+
+/* By what lies in the file: *state, and batch->head.status. */
+static enum hf_status judge_tail(int fd, bool is_target, struct hf_batch *batch,
+				 enum hf_spool_state *state, struct hf_err *err)
+{
+	enum hf_tail tail;
+	enum hf_status status = hf_in_place_compare(fd, batch, &tail, err);
+
+	*state = HF_SPOOL_ABANDONED;
+	if (status == HF_DATA) { /* what it holds cannot be told any more */
+		*state = HF_SPOOL_DONE;
+		batch->head.status = HF_UNKNOWN;
+		return HF_OK;
 	}
+	if (status != HF_OK)
+		return status;
+	if (tail == HF_TAIL_WHOLE || tail == HF_TAIL_AMONG) {
+		*state = HF_SPOOL_DONE;
+		batch->head.status = sys_fdatasync(fd) < 0 ? HF_UNCERTAIN : HF_OK;
+	} else if (tail == HF_TAIL_TORN && is_target) {
+		status = hf_in_place_cut(fd, batch, err);
+	}
+	return status;
+}
+
+static enum hf_status settle_in_place(const struct work *w, struct hf_batch *batch,
+				      struct hf_err *err)
+{
+	struct hf_file_id now = hf_file_id_at(w->target->dir, w->target->name);
+	bool is_target = w->st && hf_file_id_compare(&now, &batch->head.target) != HF_SAME_NO;
+	enum hf_spool_state state = HF_SPOOL_DONE;
+	enum hf_status status = HF_OK;
+	int fd = is_target ? hf_in_place_open(w->target, w->st, O_RDWR)
+			   : hf_file_id_find(w->target, &batch->head.target, O_RDONLY);
+
+	if (fd < 0 && is_target)
+		return cannot_finish(w, err);
+	if (fd >= 0)
+		status = judge_tail(fd, is_target, batch, &state, err);
+	else
+		batch->head.status = HF_UNKNOWN;
 	if (fd >= 0)
 		sys_close(fd);
 	return status == HF_OK ? hf_batch_mark(batch, state, err) : status;
 }
 
-static enum hf_status settle_prepared(const struct hf_target *target, const struct stat *st,
-				      struct hf_batch *batch, const char *temporary,
-				      struct hf_err *err)
-{
-	bool renamed = !st || st->st_ino != batch->head.inode;
-	struct stat left;
+/* ---- by a new file --------------------------------------------------------------------------- */
 
-	if (sys_fstatat(target->dir, temporary, &left, AT_SYMLINK_NOFOLLOW) == 0)
-		renamed = false;
-	else if (errno != ENOENT)
-		return hf_fail_errno(err, "cannot finish the last append to '%s'", target->path);
-	if (!renamed)
+enum fate { RENAMED, NOT_RENAMED, NOT_KNOWN };
+
+static enum fate judge_prepared(const struct work *w, const struct hf_batch *batch,
+				const char *temporary)
+{
+	const struct hf_spool_head *head = &batch->head;
+	struct hf_file_id now = hf_file_id_at(w->target->dir, w->target->name),
+			  left = hf_file_id_at(w->target->dir, temporary);
+	enum hf_same is_fresh = hf_file_id_compare(&now, &head->fresh);
+
+	if (is_fresh == HF_SAME_YES)
+		return RENAMED;
+	if (hf_file_id_compare(&left, &head->fresh) != HF_SAME_NO)
+		return NOT_RENAMED;
+	/* by an exchange of names (publish.h) */
+	if (hf_file_id_compare(&left, &head->target) == HF_SAME_YES || is_fresh == HF_SAME_UNSURE)
+		return RENAMED;
+	/* another process has removed the temporary name */
+	if (hf_file_id_compare(&now, &head->target) == HF_SAME_YES)
+		return NOT_RENAMED;
+	return has_other_name(w->target, &head->fresh) ? RENAMED : NOT_KNOWN;
+}
+
+static enum hf_status settle_prepared(const struct work *w, struct hf_batch *batch,
+				      const char *temporary, struct hf_err *err)
+{
+	switch (judge_prepared(w, batch, temporary)) {
+	case RENAMED:
+		batch->head.status = sys_fsync(w->target->dir) < 0 ? HF_UNCERTAIN : HF_OK;
+		break;
+	case NOT_RENAMED:
 		return hf_batch_mark(batch, HF_SPOOL_ABANDONED, err);
-	batch->head.status = sys_fsync(target->dir) < 0 ? HF_UNCERTAIN : HF_OK;
+	default:
+		batch->head.status = HF_UNKNOWN;
+	}
 	return hf_batch_mark(batch, HF_SPOOL_DONE, err);
+}
+
+/* ---- one batch, and all ---------------------------------------------------------------------- */
+
+static enum hf_status settle_open(const struct work *w, struct hf_batch *batch, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+	char temporary[NAME_MAX + 1];
+
+	hf_side_name(w->target, "append", batch->head.number, temporary);
+	switch (batch->head.state) {
+	case HF_SPOOL_PREPARED:
+		status = settle_prepared(w, batch, temporary, err);
+		break;
+	case HF_SPOOL_IN_PLACE:
+		status = settle_in_place(w, batch, err);
+		break;
+	case HF_SPOOL_DONE:
+	case HF_SPOOL_ABANDONED:
+		break;
+	default:
+		status = hf_batch_mark(batch, HF_SPOOL_ABANDONED, err);
+	}
+	/* the new file, or by an exchange the old one, or nothing */
+	if (status == HF_OK)
+		hf_stage_reap(w->target, temporary);
+	return status;
+}
+
+/* HF_NO: nothing under this name is left to be settled. */
+static enum hf_status settle_one(struct work *w, const char *name, struct hf_err *err)
+{
+	struct hf_batch batch;
+	enum hf_status status = hf_batch_open(w->target, &w->trust, name, w->wait, &batch, err);
+
+	/* another version of holdfast left it, or a power cut: that often leaves a name and no data,
+	 * since only a batch in place is synced */
+	if (status == HF_DATA && batch.head.magic[0])
+		hf_notice("removing '%s' beside '%s': it is damaged", name, w->target->path);
+	if (status == HF_OK)
+		status = settle_open(w, &batch, err);
+	if (status == HF_OK || status == HF_DATA) {
+		/* if the name cannot be removed, the next batch takes another one */
+		hf_batch_finish(w->target, &batch);
+		return HF_OK;
+	}
+	if (status != HF_NO && batch.fd >= 0)
+		sys_close(batch.fd);
+	return status;
+}
+
+/* Those whose names have a number. */
+static enum hf_status settle_numbered(struct work *w, struct hf_err *err)
+{
+	DIR *dir = hf_side_list(w->target);
+	enum hf_status status = HF_OK;
+	const char *name;
+
+	if (!dir) /* one that may be searched, and not read: nobody can find them */
+		return HF_OK;
+	while ((status == HF_OK || status == HF_NO) &&
+	       (name = hf_side_next(dir, &w->trust, "batch")))
+		status = settle_one(w, name, err);
+	closedir(dir);
+	if (status == HF_OK || status == HF_NO)
+		hf_stage_reap_all(w->target, "append");
+	return status == HF_NO ? HF_OK : status;
 }
 
 enum hf_status hf_settle(const struct hf_target *target, const struct stat *st,
 			 const struct hf_wait *wait, struct hf_err *err)
 {
-	struct hf_batch batch;
-	enum hf_status status = hf_batch_open(target, wait, &batch, err);
-	char temporary[NAME_MAX + 1];
-
-	hf_target_side(target, "append", temporary);
-	if (status == HF_NO)
-		/* a power cut can leave the temporary name and not the batch */
-		hf_stage_reap(target, temporary);
-	if (status != HF_OK)
-		return status == HF_NO ? HF_OK : status;
-	switch (batch.head.state) {
-	case HF_SPOOL_PREPARED:
-		status = settle_prepared(target, st, &batch, temporary, err);
-		break;
-	case HF_SPOOL_IN_PLACE:
-		status = settle_in_place(target, st, &batch, err);
-		break;
-	case HF_SPOOL_DONE:
-		break;
-	default:
-		status = hf_batch_mark(&batch, HF_SPOOL_ABANDONED, err);
-	}
-	if (status != HF_OK) {
-		sys_close(batch.fd);
-		return status;
-	}
-	if (batch.head.state == HF_SPOOL_ABANDONED)
-		sys_unlinkat(target->dir, temporary, 0);
-	if (hf_batch_finish(target, &batch))
-		return HF_OK;
-	hf_fail_errno(err, "cannot remove what a dead append to '%s' left", target->path);
-	hf_advise(err, "remove '%s' beside it", hf_target_side(target, "batch", temporary));
-	return err ? err->status : HF_NOPERM;
-}
-
-/* Write, sync, or take back: ABANDONED. Where even that fails the batch stays IN_PLACE, and the
- * next append settles it: a part is cut off then, and the whole stays. */
-static enum hf_status write_synced(const struct hf_target *target, int fd, struct hf_batch *batch,
-				   bool sync, struct hf_err *err)
-{
-	enum hf_status status = hf_write_records(batch, fd, target->path, err);
-	bool whole = status == HF_OK;
-
-	if (whole && sync && sys_fdatasync(fd) < 0)
-		status = hf_fail_errno(err, "cannot sync '%s'", target->path);
-	if (status == HF_OK)
-		return status;
-	if (cut_off(fd, batch, NULL) == HF_OK) {
-		hf_batch_mark(batch, HF_SPOOL_ABANDONED, NULL);
-		return status;
-	}
-	if (whole)
-		return hf_fail(err, HF_UNCERTAIN,
-			       "'%s' has the record, but could not be synced, nor cut off again",
-			       target->path);
-	hf_advise(err, "a part of the record stays until the next append cuts it off");
-	return status;
-}
-
-/* Make the intent durable: first what it says, then its name. S4. */
-static enum hf_status enter_in_place(const struct hf_target *target, struct hf_batch *batch,
-				     bool sync, struct hf_err *err)
-{
-	enum hf_status status = hf_batch_mark(batch, HF_SPOOL_IN_PLACE, err);
-
-	if (status == HF_OK && sync && sys_fsync(batch->fd) < 0)
-		status = hf_fail_errno(err, "cannot keep the intent to append to '%s'",
-				       target->path);
-	if (status == HF_OK)
-		status = hf_batch_enter(target, batch, err);
-	if (status == HF_OK && sync && sys_fsync(target->dir) < 0)
-		status = hf_fail_errno(err, "cannot keep the intent to append to '%s'",
-				       target->path);
-	return status;
-}
-
-enum hf_status hf_write_in_place(const struct hf_target *target, const struct stat *st,
-				 struct hf_batch *batch, bool sync, struct hf_err *err)
-{
-	int fd = open_same(target, st, O_RDWR | O_APPEND);
+	struct work w = {.target = target, .st = st, .wait = wait};
 	enum hf_status status = HF_OK;
-	struct stat now;
+	char name[NAME_MAX + 1];
+	struct stat found;
+	bool there;
 
-	if (fd < 0 && (errno == ESTALE || errno == ENOENT)) {
-		errno = EEXIST; /* renamed, or replaced, by one who does not lock it: begin again */
-		return hf_fail_errno_as(err, HF_BUSY, "'%s' was replaced meanwhile", target->path);
-	}
-	if (fd < 0 || sys_fstat(fd, &now) < 0) {
-		status = hf_fail_errno(err, "cannot append to '%s'", target->path);
-		if (fd >= 0)
-			sys_close(fd);
+	hf_trust_init(&w.trust, target, HF_TRUST_NAMED);
+	hf_target_side(target, "batch", name);
+	there = sys_fstatat(target->dir, name, &found, AT_SYMLINK_NOFOLLOW) == 0;
+	if (!there && errno != ENOENT)
+		return cannot_finish(&w, err);
+	if (there)
+		status = settle_one(&w, name, err);
+	if (status != HF_OK && status != HF_NO)
 		return status;
-	}
-	batch->head.inode = st->st_ino;
-	batch->head.offset = (uint64_t)now.st_size;
-	status = enter_in_place(target, batch, sync, err);
-	if (status == HF_OK)
-		status = write_synced(target, fd, batch, sync, err);
-	else
-		hf_batch_mark(batch, HF_SPOOL_ABANDONED, NULL); /* the target was not touched */
-	sys_close(fd);
-	return status;
+	/* another name is taken only where this one stays, or could have been (S8) */
+	if (there)
+		there = sys_fstatat(target->dir, name, &found, AT_SYMLINK_NOFOLLOW) == 0;
+	return there || hf_side_may_vary(&w.trust) ? settle_numbered(&w, err) : HF_OK;
 }

@@ -183,6 +183,18 @@ static enum hf_status cannot_run(const char *name, int errnum, struct hf_err *er
 	return (enum hf_status)(missing ? 127 : 126);
 }
 
+/* Not inlined: the child shares the caller's frame, whose variables may lie in registers that a
+ * return from vfork(2) does not restore. */
+static __attribute__((noinline)) pid_t start(const struct hf_command *command, char **script,
+					     const sigset_t *mask, volatile int *failed)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		become(command, script, mask, failed);
+	return pid;
+}
+
 void hf_keep_children(void)
 {
 	struct sigaction action;
@@ -208,9 +220,7 @@ enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command
 		return hf_fail_errno_as(err, HF_OS, "cannot run '%s'", command->argv[0]);
 	child->wait_status = RUNNING;
 	child->asked = 0;
-	pid = vfork();
-	if (pid == 0)
-		become(command, script, &child->old_mask, &failed);
+	pid = start(command, script, &child->old_mask, &failed);
 	free(script);
 	child->pid = pid;
 	if (pid > 0 && !failed)

@@ -3,16 +3,33 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stddef.h>
 #include <string.h>
 
+#include "attributes.h"
 #include "clock.h"
 #include "copy.h"
 #include "stage.h"
 #include "sys.h"
 
-#define MAGIC "hfspool1"
+#define MAGIC "hfspool2"
 
-enum { LOCK_TRIES = 24, YIELDS = 4, TRIES = 3 };
+enum { LOCK_TRIES = 24, YIELDS = 4, TRIES = 3, READ_TRIES = 100 };
+
+static uint64_t hash(const void *data, size_t size)
+{
+	const unsigned char *s = data;
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < size; i++)
+		h = (h ^ s[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static uint64_t name_of(const struct hf_target *target)
+{
+	return hash(target->name, strlen(target->name));
+}
 
 /* An error of the moment should not cost the knowledge of what became of a record. */
 static ssize_t read_at(int fd, void *data, size_t size, uint64_t at)
@@ -25,31 +42,48 @@ static ssize_t read_at(int fd, void *data, size_t size, uint64_t at)
 	return n;
 }
 
-int hf_spool_read_head(int fd, struct hf_spool_head *head)
+/* A write of another process may be seen by half. */
+static bool read_whole(int fd, struct hf_spool_head *head)
 {
-	ssize_t n = read_at(fd, head, sizeof(*head), 0);
+	ssize_t n;
 
-	if (n < 0)
+	for (int i = 0; i < READ_TRIES; i++) {
+		n = read_at(fd, head, sizeof(*head), 0);
+		if (n != (ssize_t)sizeof(*head)) {
+			errno = n < 0 ? errno : 0;
+			return false;
+		}
+		if (head->check == hash(head, offsetof(struct hf_spool_head, check)))
+			return true;
+		sched_yield();
+	}
+	errno = 0;
+	return false;
+}
+
+int hf_spool_read_head(const struct hf_target *target, int fd, struct hf_spool_head *head)
+{
+	struct stat st;
+	int result = -1;
+
+	if (!read_whole(fd, head))
+		return -1;
+	for (int i = 0; i < TRIES && result < 0; i++)
+		result = sys_fstat(fd, &st);
+	if (result < 0)
 		return -1;
 	errno = 0;
-	return n == (ssize_t)sizeof(*head) && head->end >= sizeof(*head) &&
-			       memcmp(head->magic, MAGIC, sizeof(head->magic)) == 0
+	return memcmp(head->magic, MAGIC, sizeof(head->magic)) == 0 && head->end >= sizeof(*head) &&
+			       head->end <= (uint64_t)st.st_size && head->state >= HF_SPOOL_OPEN &&
+			       head->state <= HF_SPOOL_ABANDONED && head->name == name_of(target)
 		       ? 0
 		       : -1;
 }
 
-bool hf_spool_write_head(int fd, const struct hf_spool_head *head)
+bool hf_spool_write_head(int fd, struct hf_spool_head *head)
 {
+	head->check = hash(head, offsetof(struct hf_spool_head, check));
 	return hf_pwrite_all(fd, head, sizeof(*head), 0, "", NULL) == HF_OK;
-}
-
-int hf_spool_lock(int fd)
-{
-	int result = -1;
-
-	for (int i = 0; i < TRIES && result < 0; i += errno != EINTR)
-		result = sys_flock(fd, LOCK_EX);
-	return result;
 }
 
 int hf_spool_unlock(int fd)
@@ -76,14 +110,14 @@ bool hf_spool_lock_soon(int fd)
 	return false;
 }
 
-bool hf_spool_own(int fd, uint64_t at, short type)
+bool hf_spool_mark(int fd, uint64_t at, short type)
 {
 	struct flock range = {.l_type = type, .l_start = (off_t)at, .l_len = 1};
 
 	return sys_fcntl_lock(fd, F_OFD_SETLK, &range) == 0;
 }
 
-int hf_spool_has_owner(int fd, uint64_t at)
+int hf_spool_is_marked(int fd, uint64_t at)
 {
 	struct flock range = {.l_type = F_WRLCK, .l_start = (off_t)at, .l_len = 1};
 
@@ -92,55 +126,33 @@ int hf_spool_has_owner(int fd, uint64_t at)
 	return range.l_type != F_UNLCK;
 }
 
-int hf_spool_open_named(const struct hf_target *target, const char *what)
+int hf_spool_create(const struct hf_target *target, int fd_of_target, const struct stat *st,
+		    char staged[NAME_MAX + 1])
 {
-	char name[NAME_MAX + 1];
-	int fd = sys_openat(target->dir, hf_target_side(target, what, name),
-			    O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
-	struct stat st;
+	int fd, saved;
 
-	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
-		sys_close(fd);
-		errno = EINVAL;
+	if (hf_stage_open(target, 0600, &fd, staged, NULL) != HF_OK)
 		return -1;
-	}
-	return fd;
+	if (hf_share_access(fd_of_target, fd, st, target->path, NULL) == HF_OK)
+		return fd;
+	saved = errno;
+	if (*staged)
+		sys_unlinkat(target->dir, staged, 0);
+	sys_close(fd);
+	errno = saved;
+	return -1;
 }
 
-/* Named users may write the target: then here too. No failure if they cannot. */
-static void copy_acl(int from, int to)
+enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char *staged,
+			     const char *name, struct hf_err *err)
 {
-	static const char acl[] = "system.posix_acl_access";
-	char value[4096];
-	ssize_t n = sys_fgetxattr(from, acl, value, sizeof(value));
+	enum hf_status status = *staged ? hf_stage_move(target, staged, name, err)
+					: hf_stage_link(target, fd, name, err);
 
-	if (n > 0)
-		(void)!sys_fsetxattr(to, acl, value, (size_t)n, 0);
-}
-
-int hf_spool_create(const struct hf_target *target, int fd_of_target, const struct stat *st)
-{
-	int fd = sys_openat(target->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		return -1;
-	/* the owner first, while we may; it is no failure if we may not */
-	if ((st->st_uid != geteuid() || st->st_gid != getegid()) &&
-	    sys_fchown(fd, st->st_uid, st->st_gid) < 0)
-		(void)!sys_fchown(fd, (uid_t)-1, st->st_gid);
-	if ((st->st_mode & 066) && sys_fchmod(fd, (st->st_mode & 0666) | 0600) < 0) {
-		sys_close(fd);
-		return -1;
-	}
-	copy_acl(fd_of_target, fd);
-	return fd;
-}
-
-enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char *what)
-{
-	char name[NAME_MAX + 1];
-
-	return hf_stage_link(target, fd, hf_target_side(target, what, name), NULL);
+	/* a file that was staged under a name was locked for that */
+	if (status == HF_OK && *staged)
+		hf_spool_unlock(fd);
+	return status;
 }
 
 bool hf_spool_put(int fd, struct hf_spool_head *head, const struct hf_record *record)
@@ -182,10 +194,15 @@ bool hf_spool_put(int fd, struct hf_spool_head *head, const struct hf_record *re
 	return hf_spool_write_head(fd, head);
 }
 
-struct hf_spool_head hf_spool_new_head(enum hf_spool_state state)
+struct hf_spool_head hf_spool_new_head(const struct hf_target *target, enum hf_spool_state state)
 {
-	struct hf_spool_head head = {.state = state, .end = sizeof(head)};
+	struct hf_spool_head head;
 
+	/* all of it, for the checksum */
+	memset(&head, 0, sizeof(head));
+	head.state = state;
+	head.end = sizeof(head);
+	head.name = name_of(target);
 	memcpy(head.magic, MAGIC, sizeof(head.magic));
 	return head;
 }
@@ -202,8 +219,8 @@ enum hf_status hf_spool_frame_at(int fd, const struct hf_spool_head *head, uint6
 	n = read_at(fd, frame, sizeof(*frame), *at);
 	if (n < 0)
 		return HF_IO;
-	if (n != (ssize_t)sizeof(*frame) || frame->magic != HF_SPOOL_FRAME_MAGIC ||
-	    frame->size > head->end - *at - sizeof(*frame))
+	if (n != (ssize_t)sizeof(*frame) || head->end - *at < sizeof(*frame) ||
+	    frame->magic != HF_SPOOL_FRAME_MAGIC || frame->size > head->end - *at - sizeof(*frame))
 		return HF_DATA;
 	return HF_OK;
 }

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sql_guard.h"
+#include "sql_shm.h"
 #include "sql_text.h"
+#include "sqlite_beside.h"
 #include "wording.h"
 
 struct hf_sql {
@@ -42,6 +45,8 @@ static enum hf_status fail(struct hf_sql *sql, int code, const char *what, struc
 	if (sql->handle && sqlite3_extended_errcode(sql->handle) == code)
 		errnum = sqlite3_system_errno(sql->handle);
 	sql->code = code;
+	if ((code & 0xff) == SQLITE_CANTOPEN && hf_sql_guard_refused(sql->name, err))
+		return HF_NOPERM;
 	means = hf_db_code(code);
 	status = means->status;
 	if (is_to_read(sql, code)) {
@@ -89,11 +94,18 @@ enum hf_status hf_sql_open(struct hf_sql **result, const char *path, const char 
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
 		    (create ? SQLITE_OPEN_CREATE : 0);
-	struct hf_sql *sql = calloc(1, sizeof(*sql));
-	char *plain = malloc(strlen(path) + 3);
-	enum hf_status status = HF_OK;
+	enum hf_status status = hf_sqlite_check_beside(path, err);
+	struct hf_sql *sql;
+	char *plain;
 	int code;
 
+	*result = NULL;
+	if (status != HF_OK)
+		return status;
+	hf_sql_guard();
+	hf_sql_shm_guard();
+	sql = calloc(1, sizeof(*sql));
+	plain = malloc(strlen(path) + 3);
 	if (!sql || !plain) {
 		free(sql);
 		free(plain);

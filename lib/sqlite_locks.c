@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sqlite_beside.h"
 #include "sys.h"
 #include "waitfor.h"
 
@@ -36,19 +37,36 @@ const char *hf_sqlite_does(enum hf_sqlite_role role)
 	return does[role];
 }
 
-static int open_file(const struct hf_target *db, const char *suffix)
+static int open_file(const struct hf_target *db, const char *name)
 {
-	char name[NAME_MAX + 8];
-
-	snprintf(name, sizeof(name), "%s%s", db->name, suffix);
 	return sys_openat(db->dir, name,
 			  O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+}
+
+/* The log's index. Where it is not to be believed no connection uses it, and its locks are those of
+ * another user who wants to be waited for. */
+static int open_index(const struct hf_target *db, int file)
+{
+	char name[NAME_MAX + 8];
+	struct hf_trust trust;
+	struct stat st;
+	int fd;
+
+	snprintf(name, sizeof(name), "%s-shm", db->name);
+	if (sys_fstatat(db->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return -1;
+	fd = open_file(db, name);
+	hf_trust_init(&trust, db, file);
+	if (fd < 0 || (sys_fstat(fd, &st) == 0 && !hf_sqlite_distrusts(&trust, fd, &st)))
+		return fd;
+	sys_close(fd);
+	return -1;
 }
 
 enum hf_status hf_sqlite_look_open(struct hf_sqlite_look *look, const struct hf_target *db,
 				   struct hf_err *err)
 {
-	*look = (struct hf_sqlite_look){.db = open_file(db, ""), .shm = -1};
+	*look = (struct hf_sqlite_look){.db = open_file(db, db->name), .shm = -1};
 	if (look->db < 0 && errno != ENOENT)
 		return hf_fail_errno(err, "cannot open database '%s'", db->path);
 	return HF_OK;
@@ -100,9 +118,9 @@ static void refresh(struct hf_sqlite_look *look, const struct hf_target *db)
 	check_file(&look->db, db, true);
 	check_file(&look->shm, db, false);
 	if (look->db < 0)
-		look->db = open_file(db, "");
+		look->db = open_file(db, db->name);
 	if (look->shm < 0)
-		look->shm = open_file(db, "-shm");
+		look->shm = open_index(db, look->db);
 }
 
 static enum hf_sqlite_role role_in_file(const struct flock *lock)

@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "stage.h"
 
-#include <bsd/stdlib.h>
 #include <errno.h>
 #include <string.h>
 
 #include "proc.h"
+#include "side_file.h"
 #include "sys.h"
 
 enum { MOST_TRIES = 100 };
-
-void hf_stage_name(const struct hf_target *target, char name[NAME_MAX + 1])
-{
-	char what[16];
-
-	snprintf(what, sizeof(what), "%08x.tmp", arc4random());
-	hf_target_side(target, what, name);
-}
 
 /* A symbolic link is staged in a directory of its own, since only that can be locked. */
 static int remove_name(int dir, const char *name, int fd, bool is_directory)
@@ -30,71 +22,45 @@ static int remove_name(int dir, const char *name, int fd, bool is_directory)
 
 enum hf_status hf_stage_reap(const struct hf_target *target, const char *name)
 {
-	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	enum hf_status status = HF_OK;
 	int dir = target->dir, fd;
+	struct hf_trust trust;
 	struct stat st;
 
-	if (sys_fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? HF_OK : hf_status_of(errno);
-	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-		return HF_NOPERM;
+	hf_trust_init(&trust, target, HF_TRUST_NAMED);
 	/* an exclusive lock over NFS wants a descriptor that can be written */
-	fd = sys_openat(dir, name, O_RDWR | flags, 0);
-	if (fd < 0 && (errno == EISDIR || errno == EACCES))
-		fd = sys_openat(dir, name, O_RDONLY | flags, 0);
-	if (fd < 0)
-		return errno == ENOENT ? HF_OK : hf_status_of(errno);
+	status = hf_side_open_leftover(&trust, name, &fd, &st, NULL);
+	if (status != HF_OK)
+		return status == HF_NO ? HF_OK : status == HF_BUSY ? HF_NOPERM : status;
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
 		status = errno == EWOULDBLOCK ? HF_BUSY : HF_NOPERM;
 	else if (!hf_stands_for(dir, name, fd))
-		status = HF_BUSY; /* it has changed hands: look again */
+		status = HF_BUSY; /* another file has the name since: look again */
 	else if (remove_name(dir, name, fd, S_ISDIR(st.st_mode)) < 0 && errno != ENOENT)
 		status = hf_status_of(errno);
 	sys_close(fd);
 	return status;
 }
 
-/* Is entry what hf_stage_name() could have made for this target? */
-static bool is_ours(const struct hf_target *target, const char *entry)
+void hf_stage_reap_all(const struct hf_target *target, const char *what)
 {
-	char pattern[NAME_MAX + 1];
-	size_t prefix = strlen(hf_target_side(target, "00000000.tmp", pattern)) - 12;
+	DIR *dir = hf_side_list(target);
+	struct hf_trust trust;
+	const char *name;
 
-	return strlen(entry) == prefix + 12 && memcmp(entry, pattern, prefix) == 0 &&
-	       strspn(entry + prefix, "0123456789abcdef") == 8 &&
-	       strcmp(entry + prefix + 8, ".tmp") == 0;
-}
-
-DIR *hf_stage_list(const struct hf_target *target)
-{
-	int fd = sys_openat(target->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!dir && fd >= 0)
-		sys_close(fd);
-	return dir;
-}
-
-static void reap_named(const struct hf_target *target)
-{
-	DIR *dir = hf_stage_list(target);
-	struct dirent *entry;
-
-	if (!dir)
-		return;
-	while ((entry = readdir(dir)))
-		if (is_ours(target, entry->d_name))
-			hf_stage_reap(target, entry->d_name);
-	closedir(dir);
+	hf_trust_init(&trust, target, HF_TRUST_NAMED);
+	while (dir && (name = hf_side_next(dir, &trust, what)))
+		hf_stage_reap(target, name);
+	if (dir)
+		closedir(dir);
 }
 
 static enum hf_status open_named(const struct hf_target *target, mode_t mode, int *fd,
 				 char name[NAME_MAX + 1], struct hf_err *err)
 {
-	reap_named(target);
+	hf_stage_reap_all(target, "tmp");
 	for (int tries = 0; tries < MOST_TRIES; tries++) {
-		hf_stage_name(target, name);
+		hf_side_name(target, "tmp", hf_side_number(), name);
 		*fd = sys_openat(target->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 		if (*fd < 0 && errno == EEXIST)
 			continue;
@@ -148,4 +114,19 @@ enum hf_status hf_stage_link(const struct hf_target *target, int fd, const char 
 		return HF_UNAVAILABLE;
 	}
 	return hf_fail_errno(err, "cannot replace '%s'", target->path);
+}
+
+enum hf_status hf_stage_move(const struct hf_target *target, const char *from, const char *to,
+			     struct hf_err *err)
+{
+	int dir = target->dir;
+
+	if (sys_renameat2(dir, from, dir, to, RENAME_NOREPLACE) == 0)
+		return HF_OK;
+	/* NFS and some FUSE do not know the flag */
+	if ((errno == EINVAL || errno == ENOSYS) && sys_linkat(dir, from, dir, to, 0) == 0) {
+		sys_unlinkat(dir, from, 0);
+		return HF_OK;
+	}
+	return errno == EEXIST ? HF_NO : hf_fail_errno(err, "cannot replace '%s'", target->path);
 }

@@ -19,7 +19,6 @@
  * not async-signal-safe.
  */
 
-#include <dirent.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -32,18 +31,20 @@
 enum hf_status hf_stage_open(const struct hf_target *target, mode_t mode, int *fd,
 			     char name[NAME_MAX + 1], struct hf_err *err);
 
-/* A name in the target's directory that nobody else will choose: ".holdfast.NAME.XXXXXXXX.tmp". */
-void hf_stage_name(const struct hf_target *target, char name[NAME_MAX + 1]);
-
 /* Give the unnamed file its name. HF_NO: the name is taken. */
 enum hf_status hf_stage_link(const struct hf_target *target, int fd, const char *name,
 			     struct hf_err *err);
 
-/* The target's directory, to be read and closed by closedir(3); NULL with errno. */
-DIR *hf_stage_list(const struct hf_target *target);
+/* Move a file from its name to another one. HF_NO: that is taken. */
+enum hf_status hf_stage_move(const struct hf_target *target, const char *from, const char *to,
+			     struct hf_err *err);
 
 /* A temporary name is in the way, or may be. HF_OK: it is there no more. HF_BUSY: its maker lives.
- * Anything else: it cannot be judged. */
+ * Anything else: it cannot be judged, or is not a trusted user's (side_file.h). */
 enum hf_status hf_stage_reap(const struct hf_target *target, const char *name);
+
+/* The same for all side files WHAT whose names have a number, of trusted users; no notice tells of
+ * others. */
+void hf_stage_reap_all(const struct hf_target *target, const char *what);
 
 #endif

@@ -11,6 +11,8 @@
 
 #define LINK "link" /* in the directory of its own; stage.c knows it */
 
+enum { MOST_TRIES = 20 };
+
 static enum hf_status failed(const struct hf_target *target, struct hf_err *err)
 {
 	return hf_fail_errno(err, "cannot replace '%s'", target->path);
@@ -38,26 +40,22 @@ static enum hf_status try_make(const struct hf_target *target, const char *name,
 	return failed(target, err);
 }
 
-static enum hf_status make(const struct hf_target *target, const char *to, int64_t deadline,
-			   char name[NAME_MAX + 1], int *fd, struct hf_err *err)
+static enum hf_status make(const struct hf_target *target, const char *to, char name[NAME_MAX + 1],
+			   int *fd, struct hf_err *err)
 {
-	unsigned int tries = 0;
 	enum hf_status status;
+	uint32_t number = 0;
 
 	hf_target_side(target, "tmp", name);
-	for (;;) {
+	for (int tries = 0; tries < MOST_TRIES; tries++) {
 		status = try_make(target, name, to, fd, err);
 		if (status != HF_NO)
 			return status;
-		status = hf_publish_clear(target, name, deadline, &tries, err);
-		if (status == HF_NO) {
-			errno = EEXIST;
-			return hf_fail_errno_as(err, HF_CANTCREAT, "cannot use '%s' beside '%s'",
-						name, target->path);
-		}
-		if (status != HF_OK)
-			return status;
+		hf_publish_clear(target, "tmp", &number, name);
 	}
+	errno = EEXIST;
+	return hf_fail_errno_as(err, HF_CANTCREAT, "cannot use '%s' beside '%s'", name,
+				target->path);
 }
 
 /* HF_NO: the target was absent, and is there now. */
@@ -94,7 +92,7 @@ static enum hf_status replace(const struct hf_target *target, const struct hf_cl
 		status = hf_backup(target, claim->fd, &claim->st, o->backup,
 				   o->sync != HF_SYNC_NONE, err);
 	if (status == HF_OK)
-		status = make(target, to, o->wait.deadline, name, &fd, err);
+		status = make(target, to, name, &fd, err);
 	if (status != HF_OK)
 		return status;
 	status = put(target, fd, claim->present, err);

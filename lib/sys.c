@@ -30,6 +30,7 @@ static const struct {
 	{"EROFS", EROFS},   {"EDQUOT", EDQUOT},		{"EXDEV", EXDEV},   {"EPERM", EPERM},
 	{"EMFILE", EMFILE}, {"EOPNOTSUPP", EOPNOTSUPP}, {"EAGAIN", EAGAIN}, {"ENOLCK", ENOLCK},
 	{"EINVAL", EINVAL}, {"ENOENT", ENOENT},		{"ENOMEM", ENOMEM}, {"EBUSY", EBUSY},
+	{"EADDRINUSE", EADDRINUSE},
 };
 
 static atomic_ulong total, count[CALLS];

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 #include "turnstile.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "fd.h"
 #include "git_exclude.h"
 #include "keepers.h"
+#include "side_file.h"
 #include "stage.h"
 #include "sys.h"
 #include "waitfor.h"
+
+#define ACL "system.posix_acl_access"
 
 enum { MOST_TRIES = 16, NEW_MODE = 0644, SQLITE_RANK = 3, GIT_RANK = 4 };
 
@@ -26,38 +31,105 @@ static enum hf_status cannot(const char *what, const struct hf_target *at, struc
 	return status;
 }
 
-/* N1. If the owner cannot be kept, the owner of what it belongs to is one of the others, and must
- * be able to open it. */
-static bool dress(int fd, const struct stat *like)
-{
-	mode_t mode = like->st_mode & 0666;
-	struct stat st;
+/* linux/posix_acl_xattr.h, in the order in which an ACL must be. */
+enum { ACL_VERSION = 2 };
+enum { USER_OBJ = 1, USER = 2, GROUP_OBJ = 4, GROUP = 8, MASK = 16, OTHER = 32 };
+struct acl {
+	uint32_t version;
+	struct {
+		uint16_t tag, perm;
+		uint32_t id;
+	} at[HF_ACCESS_ENTRIES + 6];
+};
 
-	if (!like->st_mode)
+static void put(struct acl *acl, size_t *count, int tag, unsigned int perm, uint32_t id)
+{
+	acl->at[*count].tag = htole16((uint16_t)tag);
+	acl->at[*count].perm = htole16((uint16_t)perm);
+	acl->at[(*count)++].id = htole32(id);
+}
+
+/* What `of` permits, for a file whose owner and group are those of st. */
+static bool put_acl(int fd, const struct stat *st, const struct hf_access *of)
+{
+	struct acl acl = {.version = htole32(ACL_VERSION)};
+	unsigned int mask = 0, group = 0;
+	size_t count = 0;
+
+	put(&acl, &count, USER_OBJ, R_OK | W_OK, UINT32_MAX);
+	if (of->st.st_uid != st->st_uid)
+		put(&acl, &count, USER, mask = R_OK | W_OK, of->st.st_uid);
+	for (size_t i = 0; i < of->count; i++) {
+		if (!of->entries[i].is_group)
+			put(&acl, &count, USER, of->entries[i].perm, of->entries[i].id);
+		else if (of->entries[i].id == st->st_gid)
+			group |= of->entries[i].perm;
+		mask |= of->entries[i].perm;
+	}
+	put(&acl, &count, GROUP_OBJ, group, UINT32_MAX);
+	for (size_t i = 0; i < of->count; i++)
+		if (of->entries[i].is_group && of->entries[i].id != st->st_gid)
+			put(&acl, &count, GROUP, of->entries[i].perm, of->entries[i].id);
+	put(&acl, &count, MASK, mask, UINT32_MAX);
+	put(&acl, &count, OTHER, of->other, UINT32_MAX);
+	return sys_fsetxattr(fd, ACL, &acl, offsetof(struct acl, at) + count * sizeof(acl.at[0]),
+			     0) == 0;
+}
+
+/* N1. Where the owner or the group cannot be kept, an ACL names them; where there are no ACLs the
+ * group loses its bits, which are another group's then, or were a mask. */
+static bool dress(int fd, int like)
+{
+	struct hf_access of;
+	struct stat st;
+	mode_t mode;
+	bool plain;
+
+	if (like < 0)
 		return true;
+	if (sys_fstat(fd, &st) < 0 || hf_access_read(&of, like, "", NULL) != HF_OK)
+		return false;
+	mode = of.st.st_mode & 0666;
+	if (st.st_gid != of.st.st_gid && sys_fchown(fd, (uid_t)-1, of.st.st_gid) < 0 &&
+	    errno != EPERM && errno != EINVAL)
+		return false;
+	if (st.st_uid != of.st.st_uid && sys_fchown(fd, of.st.st_uid, (gid_t)-1) < 0 &&
+	    errno != EPERM && errno != EINVAL)
+		return false;
 	if (sys_fstat(fd, &st) < 0)
 		return false;
-	if (st.st_gid != like->st_gid && sys_fchown(fd, (uid_t)-1, like->st_gid) < 0 &&
-	    errno != EPERM)
-		return false;
-	if (st.st_uid != like->st_uid && sys_fchown(fd, like->st_uid, (gid_t)-1) < 0) {
-		if (errno != EPERM)
-			return false;
-		if (!(mode & 0040))
-			mode |= 0044;
-	}
+	plain = of.count == 1 && st.st_uid == of.st.st_uid && st.st_gid == of.st.st_gid;
+	if (!plain && put_acl(fd, &st, &of))
+		return true;
+	(void)!sys_fremovexattr(fd, ACL); /* the directory's default */
+	if (st.st_gid != of.st.st_gid || of.count > 1)
+		mode &= (mode_t)~0060;
 	return sys_fchmod(fd, mode) == 0;
 }
 
+/* N1. Any other answer than no is for the calls that follow. */
+static bool may_make(int like)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", like);
+	return like < 0 || HF_WITHOUT(turnstile) ||
+	       faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 || errno != EACCES;
+}
+
 /* N1. HF_OK: there is one now, ours or another's. */
-static enum hf_status make(const struct hf_target *at, const struct stat *like, struct hf_err *err)
+static enum hf_status make(const struct hf_target *at, int like, struct hf_err *err)
 {
 	char name[NAME_MAX + 1];
 	enum hf_status status;
 	int fd;
 
+	if (!may_make(like)) {
+		errno = EACCES;
+		return cannot("make", at, err);
+	}
 	hf_git_exclude(at->dir, at->name);
-	if (hf_stage_open(at, like->st_mode ? 0600 : NEW_MODE, &fd, name, NULL) != HF_OK)
+	if (hf_stage_open(at, like >= 0 ? 0600 : NEW_MODE, &fd, name, NULL) != HF_OK)
 		return cannot("make", at, err);
 	if (!dress(fd, like)) {
 		status = cannot("make", at, err);
@@ -80,63 +152,148 @@ static enum hf_status make(const struct hf_target *at, const struct stat *like, 
 	return status;
 }
 
-static enum hf_status refuse(const struct hf_target *at, const char *type, struct hf_err *err)
+/* ---- N2 ------------------------------------------------------------------------------------- */
+
+/* Of an absent database: may its owner make files here, in a directory that is not open to all? */
+static bool may_make_database(struct hf_trust *trust, const struct stat *st)
 {
-	hf_fail(err, HF_DATA, "cannot use turnstile '%s' of '%s': it is %s", at->name, at->path,
-		type);
-	hf_advise(err, "remove it: somebody has put it where an empty file is expected");
-	return HF_DATA;
+	if (trust->fd >= 0)
+		return false;
+	(void)hf_trusts_directory(trust); /* reads it */
+	return !(trust->dir.other & W_OK) &&
+	       hf_access_permits(&trust->dir, st->st_uid, W_OK) == HF_MEMBER_YES;
 }
 
-/* N2. For writing where that is allowed, since NFS wants it for an exclusive lock. */
-static int open_there(const struct hf_target *at)
+/* Why is it not to be used? NULL: it is. */
+static const char *reason(struct hf_trust *trust, const struct stat *st, bool *trusted)
+{
+	*trusted = HF_WITHOUT(turnstile) || hf_trusts(trust, st) || may_make_database(trust, st);
+	if (!S_ISREG(st->st_mode))
+		return "it is no regular file";
+	if (!*trusted)
+		return "that user may not write there";
+	if (st->st_nlink > 1 && !HF_WITHOUT(turnstile))
+		return "it has other names";
+	return NULL;
+}
+
+bool hf_turnstile_is_foreign(const struct hf_target *at, int like)
+{
+	struct hf_trust trust;
+	struct stat st;
+	bool trusted;
+
+	hf_trust_init(&trust, at, like);
+	return sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       reason(&trust, &st, &trusted);
+}
+
+static enum hf_status refuse(const struct hf_trust *trust, const struct stat *st, const char *why,
+			     bool trusted, struct hf_err *err)
+{
+	const struct hf_target *at = trust->target;
+	char owner[HF_USER_SIZE];
+
+	hf_fail(err, trusted ? HF_DATA : HF_NOPERM,
+		"cannot use turnstile '%s' of '%s', which belongs to %s: %s", at->name, at->path,
+		hf_user_name(owner, st->st_uid), why);
+	if (trusted)
+		hf_advise(err, "remove it: an empty file is expected there");
+	else
+		hf_advise(err, "remove it, or move what it lies beside into a directory in which "
+			       "only its users can make files");
+	return HF_NO;
+}
+
+/* Open what is there, into lock->fd and lock->st. HF_NO: it is not to be used. HF_NOINPUT: there is
+ * none. For writing where that is allowed, since NFS wants it for an exclusive lock. */
+static enum hf_status open_there(struct hf_lock *lock, struct hf_trust *trust, struct hf_err *err)
 {
 	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	struct stat st;
+	const struct hf_target *at = trust->target;
+	struct stat *st = &lock->st;
+	const char *why;
+	bool trusted;
 	int fd;
 
 	/* opening a device could set it to work */
-	if (sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return -1;
-	if (!S_ISREG(st.st_mode)) {
-		errno = ELOOP;
-		return -1;
-	}
+	if (sys_fstatat(at->dir, at->name, st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? HF_NOINPUT : cannot("open", at, err);
+	why = reason(trust, st, &trusted);
+	if (why)
+		return refuse(trust, st, why, trusted, err);
 	fd = sys_openat(at->dir, at->name, O_RDWR | flags, 0);
 	if (fd < 0 && (errno == EACCES || errno == EROFS || errno == EPERM))
 		fd = sys_openat(at->dir, at->name, O_RDONLY | flags, 0);
-	return fd;
-}
-
-enum hf_status hf_turnstile_open(struct hf_lock *lock, const struct hf_target *at,
-				 const struct stat *like, struct hf_err *err)
-{
-	int fd = -1, high;
-
-	for (int tries = 0; tries < MOST_TRIES && fd < 0; tries++) {
-		fd = open_there(at);
-		if (fd < 0 && errno == ELOOP)
-			return refuse(at, "no regular file", err);
-		if (fd < 0 && errno != ENOENT)
-			return cannot("open", at, err);
-		if (fd < 0 && make(at, like, err) != HF_OK)
-			return err ? err->status : HF_OS;
-	}
 	if (fd < 0)
-		return hf_fail(err, HF_BUSY,
-			       "cannot lock '%s': its turnstile is removed all the time", at->path);
-	high = hf_fd_high(fd);
-	if (high < 0 || sys_fstat(high, &lock->st) < 0) {
+		return errno == ENOENT || errno == ELOOP ? HF_NOINPUT : cannot("open", at, err);
+	lock->fd = hf_fd_high(fd);
+	if (lock->fd < 0 || sys_fstat(lock->fd, st) < 0) {
 		enum hf_status status = cannot("open", at, err);
 
-		sys_close(high < 0 ? fd : high);
+		if (lock->fd < 0)
+			sys_close(fd);
+		hf_lock_close(lock);
 		return status;
 	}
-	lock->fd = high;
-	if (S_ISREG(lock->st.st_mode))
+	why = reason(trust, st, &trusted);
+	if (!why)
 		return HF_OK;
 	hf_lock_close(lock);
-	return refuse(at, "no regular file", err);
+	return refuse(trust, st, why, trusted, err);
+}
+
+/* N1: its mode follows. Whether that can be done does not matter to this call. */
+static void follow_mode(const struct hf_lock *lock, int like)
+{
+	uid_t self = geteuid();
+	struct stat of;
+
+	if (like >= 0 && sys_fstat(like, &of) == 0 &&
+	    ((of.st_mode ^ lock->st.st_mode) & 0666) &&
+	    (self == 0 || hf_same_user(lock->st.st_uid, self)) && !HF_WITHOUT(turnstile_mode))
+		(void)!dress(lock->fd, like);
+}
+
+enum hf_status hf_turnstile_find(struct hf_lock *lock, const struct hf_target *at, int like,
+				 struct hf_err *err)
+{
+	enum hf_status status;
+	struct hf_trust trust;
+
+	hf_trust_init(&trust, at, like);
+	status = open_there(lock, &trust, err);
+	if (status == HF_OK)
+		follow_mode(lock, like);
+	return status;
+}
+
+void hf_turnstile_ignored(const struct hf_err *err)
+{
+	/* a wait comes back to it again and again */
+	static _Thread_local char last[sizeof(err->message)];
+
+	if (strcmp(last, err->message) == 0)
+		return;
+	strcpy(last, err->message);
+	hf_notice("going on without a turnstile: %s", last);
+}
+
+enum hf_status hf_turnstile_open(struct hf_lock *lock, const struct hf_target *at, int like,
+				 struct hf_err *err)
+{
+	enum hf_status status;
+
+	for (int tries = 0; tries < MOST_TRIES; tries++) {
+		status = hf_turnstile_find(lock, at, like, err);
+		if (status != HF_NOINPUT)
+			return status;
+		status = make(at, like, err);
+		if (status != HF_OK)
+			return status;
+	}
+	return hf_fail(err, HF_BUSY, "cannot lock '%s': its turnstile is removed all the time",
+		       at->path);
 }
 
 enum hf_status hf_turnstile_take(struct hf_lock *lock, const struct hf_target *at,

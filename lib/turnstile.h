@@ -12,11 +12,26 @@
  * SQLite and Git have locks of their own, but no queue: SQLite's waiters poll, Git's give up at
  * once. Those who pass the turnstile first meet only strangers behind it.
  *
- *	N1  Whoever may use the database may use its turnstile: it is made with that one's mode
- *	    (without the x) and, as far as we may, its owner and group, before it has its name.
- *	    Nobody ever sees it otherwise. It is never changed afterwards, nor written to.
- *	N2  It is a regular file, and no link leads to it: in a directory where strangers can write,
- *	    anything may have its name. What is not so is refused (HF_DATA).
+ *	N1  Whoever may use the database may use its turnstile: it is made with the mode and the
+ *	    ACL of the database (without the x) and, as far as we may, its owner and group, before
+ *	    it has its name. Where the mode differs later, the owner or root sets it again, so that
+ *	    it is open to no user to whom the database is not. It is never written to. A process
+ *	    that may not write to the database makes none.
+ *	N2  It is a regular file with one name, reached through no link, and its owner may write to
+ *	    the database (side_file.h; of an absent database: may make files in a directory that is
+ *	    not open to all). In a directory in which others can make files, anything may have its
+ *	    name. Such a file is not used, and its lock is not waited for: HF_NO.
+ *	N6  No other name is used in its place. A turnstile is a meeting place, and must be the same
+ *	    for all. A user who has put a file there can remove it again, and then the next process
+ *	    would use the first name while another still holds the second. Therefore
+ *
+ *		- a process that takes SQLite's own write lock as well goes on without a turnstile.
+ *		  After it has that lock it looks again whether the name is still another user's
+ *		  (hf_turnstile_is_foreign()); if not, it gives the lock back and starts again. A
+ *		  process that takes the turnstile afterwards looks whether anybody writes. So one
+ *		  of the two sees the other.
+ *		- a process that holds nothing but the turnstile is refused: it could not keep
+ *		  what it promises.
  *	N3  `git clean` and `git stash -u` can delete it, and so can anybody. After the lock is had,
  *	    the name is looked at again; if it stands for another inode, the set starts again.
  *	N4  Where it lies in a Git worktree, it is listed in info/exclude (git_exclude.h), before it
@@ -40,9 +55,21 @@
 #define HF_GIT_TURNSTILE "/holdfast/turnstile"
 
 /* The turnstile at->name in at->dir: open it, or make it as `like` is, into lock->fd and lock->st.
- * at->path is for messages. like->st_mode 0: what it belongs to is absent; 0644 & ~umask. */
-enum hf_status hf_turnstile_open(struct hf_lock *lock, const struct hf_target *at,
-				 const struct stat *like, struct hf_err *err);
+ * at->path is for messages. like is what it belongs to, open in any way; -1: that is absent, and
+ * the mode is 0644 & ~umask. HF_NO: N2; err says why, with HF_NOPERM, or HF_DATA if the owner is
+ * trusted. */
+enum hf_status hf_turnstile_open(struct hf_lock *lock, const struct hf_target *at, int like,
+				 struct hf_err *err);
+
+/* The same, but an absent one is not made: HF_NOINPUT. */
+enum hf_status hf_turnstile_find(struct hf_lock *lock, const struct hf_target *at, int like,
+				 struct hf_err *err);
+
+/* After HF_NO, where the caller goes on without it: a notice with what err says, once. */
+void hf_turnstile_ignored(const struct hf_err *err);
+
+/* Is there something of that name that is not to be used (N2)? */
+bool hf_turnstile_is_foreign(const struct hf_target *at, int like);
 
 /* The kinds' take: HF_NO: the name stands for another inode by now. */
 enum hf_status hf_turnstile_take(struct hf_lock *lock, const struct hf_target *at,

@@ -6,6 +6,7 @@
 # atomic-record: files, rows and a commit, or nothing. The rules cited are those of lib/record.h.
 
 bats_require_minimum_version 1.5.0
+load rig/require
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
@@ -286,6 +287,8 @@ killed_at() {
 }
 
 @test "R2: what cannot be written behind the commit point is refused before it" {
+	require_other_user
+	require_mount
 	local dir path
 
 	for dir in .git .git/objects .git/refs/heads .git/logs/HEAD .git/logs/refs/heads/main \
@@ -777,7 +780,7 @@ crowd() {
 @test "V5: who may write to the database must be able to write to the repository" {
 	local dir=$BATS_TEST_TMPDIR/shared
 
-	[ "$(id -u)" = 0 ] || skip 'needs another user'
+	require_root
 	killed_at linkat
 	# his database, or one that anybody can write to, or replace
 	chown 12345 "$db"
@@ -1210,6 +1213,7 @@ mend_index() {
 }
 
 @test "R7: in a container, too, a dead recorder's lock on the ref is taken over" {
+	require_pid_namespace
 	cat >../inside <<-'END'
 		n=0
 		until [ -e .git/refs/heads/main.lock ]; do

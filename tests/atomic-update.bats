@@ -213,6 +213,7 @@ add() {
 }
 
 @test "a file that may be written but not read cannot be updated" {
+	require_other_user
 	cp "$HF_BIN/atomic-update" tool
 	chmod 755 tool
 	chmod 777 .
@@ -225,6 +226,7 @@ add() {
 }
 
 @test "without /proc" {
+	require_mount
 	run unshare -m sh -c 'mount -t tmpfs none /proc && atomic-update n sed s/1/2/ &&
 		atomic-update --init 0 g cat'
 	[ "$status" = 0 ]

@@ -216,6 +216,7 @@ let_go() {
 }
 
 @test "mode, owner, ACL and extended attributes are kept" {
+	require_root
 	chmod 2751 f
 	chown 1:2 f
 	chmod 6751 f
@@ -252,6 +253,7 @@ let_go() {
 }
 
 @test "setuid goes where the owner cannot be kept" {
+	require_other_user
 	chmod 777 .
 	chmod 6755 f
 	echo new | as_nobody ./tool f
@@ -261,6 +263,7 @@ let_go() {
 }
 
 @test "no permission, and who has it otherwise" {
+	require_other_user
 	chmod 755 .
 	run --separate-stderr as_nobody ./tool f <<<new
 	[ "$status" = 77 ]
@@ -282,6 +285,7 @@ let_go() {
 }
 
 @test "a read-only file system, and a file that is a mount point" {
+	require_mount
 	mkdir d
 	echo old >d/f
 	run --separate-stderr unshare -m sh -c '
@@ -300,6 +304,7 @@ let_go() {
 }
 
 @test "a full disk: status 74, the old content is kept" {
+	require_mount
 	mkdir d
 	run --separate-stderr unshare -m sh -c '
 		mount -t tmpfs -o size=64k none d && echo old >d/f || exit 99
@@ -320,6 +325,7 @@ let_go() {
 }
 
 @test "without /proc" {
+	require_mount
 	run unshare -m sh -c '
 		mount -t tmpfs none /proc && echo new | atomic-write f &&
 		echo new | atomic-write g && atomic-write h echo new'
@@ -383,6 +389,14 @@ PY
 	echo newest | atomic-write -b f
 	[ "$(cat f f~)" = $'newest\nnewer' ]
 	no_litter
+}
+
+@test "a command, and that of --validate, inherits no descriptor" {
+	descriptor_lister list.py
+	python3 list.py >always
+	atomic-write --validate 'python3 list.py >validated' f python3 list.py
+	diff always validated
+	diff always f
 }
 
 @test "--if-match and --skip-same" {
@@ -597,6 +611,7 @@ killed() {
 }
 
 @test "5 GB of input" {
+	require_loop
 	# compressed: zeros then cost no 5 GB of anybody's disk
 	truncate -s 1G image
 	mkfs.btrfs -q image

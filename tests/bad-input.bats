@@ -83,6 +83,7 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 }
 
 @test "a hot journal, and no permission to roll it back" {
+	require_other_user
 	go_public
 	make_hot
 	run -77 $nobody "$HF_BIN/sqlite-run" --read hot.db 'SELECT count(*) FROM t'
@@ -91,6 +92,8 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 }
 
 @test "a database that is read only: by its mode, its directory, its file system" {
+	require_other_user
+	require_mount
 	go_public
 	local mode
 	for mode in delete wal; do
@@ -300,7 +303,8 @@ object() {
 }
 
 @test "hidepid: an ordinary user's locks work, and what is hidden is not said to be dead" {
-	unshare -m mount -t proc -o hidepid=2 proc /proc || skip 'cannot mount /proc'
+	require_other_user
+	require_mount
 	go_public
 	cat >script <<-'END'
 		h=$(lock-acquire --owner $$ L) && ! flock -n L true && echo held
@@ -323,9 +327,9 @@ object() {
 }
 
 @test "a file system that may be a network's: nothing is proved there, and it is said" {
-	[ -c /dev/fuse ] || skip 'no FUSE here'
+	require_fuse
 	mkdir real net
-	bindfs -o attr_timeout=0 real net || skip 'bindfs cannot mount here'
+	bindfs -o attr_timeout=0 real net
 	cd net
 	sqlite3 a.db 'CREATE TABLE t(a)'
 	run -1 sqlite-check a.db
@@ -380,9 +384,9 @@ object() {
 }
 
 @test "hard links are what the file system has, not what the kernel has kept of it" {
-	[ -c /dev/fuse ] || skip 'no FUSE here'
+	require_fuse
 	mkdir real net
-	bindfs -o attr_timeout=60,entry_timeout=60 real net || skip 'bindfs cannot mount here'
+	bindfs -o attr_timeout=60,entry_timeout=60 real net
 	cd net
 	for _ in {1..10}; do
 		echo new | atomic-write f

@@ -80,12 +80,17 @@ complete_zsh() {
 	rm -f answer .zshrc
 }
 
+# fish 4 also lists words that contain these letters in this order (--unlock for --no). It inserts
+# them only if no word begins with them.
 complete_fish() {
+	local word=${1##* }
+
 	fish --no-config -c '
 		source $argv[1]/holdfast.fish
 		complete -c odd-command -fa odd-argument
 		complete -C $argv[2]' "$completions" "$1" |
-		sed 's/\t.*//; s/^--[a-z-]*=//' | sort -u
+		sed 's/\t.*//; s/^--[a-z-]*=//' | word=${word#--*=} awk \
+		'index($0, ENVIRON["word"]) == 1' | sort -u
 }
 
 # complete LINE: exactly these.

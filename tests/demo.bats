@@ -29,6 +29,7 @@ fake_append() {
 }
 
 bats_require_minimum_version 1.5.0
+load rig/require
 
 @test "every record is there exactly once, while recorders are killed" {
 	DEMO_PACKAGES=60 run "$demo"
@@ -88,6 +89,7 @@ bats_require_minimum_version 1.5.0
 }
 
 @test "without dpkg's list, the project's commits are recorded" {
+	require_mount
 	mkdir -p project/tests
 	cp -r "$HF_TOP/tests/demo" project/tests/
 	git -C project init -q

@@ -5,6 +5,7 @@
 # append together.
 
 bats_require_minimum_version 1.5.0
+load rig/require
 load rig/rig
 
 setup() {
@@ -68,6 +69,7 @@ setup() {
 }
 
 @test "the disk is full: tmpfs, ext4, XFS, btrfs" {
+	require_loop
 	for fs in tmpfs ext4 xfs btrfs; do
 		rig faultloop -f "$fs" "${appended[@]}" "$plain" f
 		rig faultloop -f "$fs" "${in_place[@]}" "$plain" --in-place f

@@ -5,6 +5,7 @@
 # locks: a row that was acknowledged is there, and one that was refused is not (db.h, D2).
 
 bats_require_minimum_version 1.5.0
+load rig/require
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
@@ -50,7 +51,7 @@ faults() {
 @test "rollback journal: ENOSPC from then on" { faults delete error=ENOSPC:when=@+; }
 
 @test "a full disk: nothing is lost, nothing is half done" {
-	[ "$(id -u)" = 0 ] || skip 'mounting needs root'
+	require_loop
 	truncate -s 4M image
 	mkfs.ext4 -q image
 	mkdir disk
@@ -71,4 +72,57 @@ faults() {
 $done" ]
 	) || { umount disk; false; }
 	umount disk
+}
+
+# Mount a disk of ext4 with small blocks, of which the last bytes of each page of a -shm are one in
+# four; fill it up but for $1 KB, and write. $2: what is taken out; then $status, and whether the
+# row is there, in $row.
+write_on_full_disk() {
+	local free
+	rm -f m/filler m/x.db-wal m/x.db-shm
+	sync -f m
+	free=$(df --output=avail -k m | tail -n 1)
+	fallocate -l $((free - $1))K m/filler
+	status=0
+	output=$(HOLDFAST_WITHOUT=$2 "$HF_FAULT_BIN/sqlite-run" m/x.db \
+		"INSERT INTO t VALUES ($1)" 2>&1) || status=$?
+	rm m/filler
+	row=$(sqlite3 m/x.db "SELECT count(*) FROM t WHERE a = $1")
+}
+
+@test "a full disk under -shm is an error, and no SIGBUS" {
+	local left seen=' '
+	[ "$(id -u)" = 0 ] || skip 'needs root, to mount'
+	truncate -s 16M image
+	mkfs.ext4 -q -b 1024 -m 0 image
+	mkdir m
+	mount -o loop image m || skip 'no loop devices here'
+	sqlite-run m/x.db 'CREATE TABLE t (a)'
+	for left in 4 8 10 12 16 20 24 28 32 34 36 38 40 48; do
+		write_on_full_disk "$left" ''
+		case $status in
+		0) [ "$row" = 1 ] ;;
+		74)
+			[ "$row" = 0 ]
+			grep -qE 'No space left on device|disk is full' <<<"$output"
+			;;
+		*) false ;;
+		esac
+		seen+="$status "
+	done
+	[[ $seen == *' 0 '* && $seen == *' 74 '* ]]
+	# without the precaution it is a SIGBUS, and it is said what was done by then
+	seen=' '
+	for left in 8 10 16 20 24 28 32; do
+		write_on_full_disk "$left" shm_space
+		case $status in
+		0) [ "$row" = 1 ] ;;
+		74) [ "$row" = 0 ] ;;
+		79) [[ $output == *'-shm file: is the disk full'*'not known whether'* ]] ;;
+		*) false ;;
+		esac
+		[[ $output != *-shm* ]] || seen+="$status "
+	done
+	umount m
+	[[ $seen == *' 74 '* && $seen == *' 79 '* ]]
 }

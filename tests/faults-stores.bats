@@ -7,10 +7,11 @@
 # A sample of the calls; with EVERY=1 in the environment, all of them, which takes ten minutes.
 
 bats_require_minimum_version 1.5.0
+load rig/require
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
-	[ "$(id -u)" = 0 ] || skip 'mounting needs root'
+	require_loop
 }
 
 # The disk is in memory.

@@ -5,6 +5,7 @@
 # reads, so that a change lost or made twice shows.
 
 bats_require_minimum_version 1.5.0
+load rig/require
 load rig/rig
 
 setup() {
@@ -35,6 +36,7 @@ setup() {
 }
 
 @test "the disk is full: tmpfs, ext4, XFS, btrfs" {
+	require_loop
 	for fs in tmpfs ext4 xfs btrfs; do
 		rig faultloop -f "$fs" "${changed[@]}" "$plain" f "${adds[@]}"
 	done

@@ -4,6 +4,7 @@
 # atomic-write, killed and failed at every call of the fault table; real short writes; full disks.
 
 bats_require_minimum_version 1.5.0
+load rig/require
 load rig/rig
 
 setup() {
@@ -56,6 +57,7 @@ setup() {
 }
 
 @test "the disk is full: tmpfs, ext4, XFS, btrfs" {
+	require_loop
 	for fs in tmpfs ext4 xfs btrfs; do
 		rig faultloop -f "$fs" "${replaced[@]}" "$plain" f
 		rig faultloop -f "$fs" -b '~' "${replaced[@]}" "$plain" -b f

@@ -6,6 +6,7 @@
 # holdfast-hooks: install, uninstall, status, beside all kinds of hooks that are there.
 
 bats_require_minimum_version 1.5.0
+load rig/require
 
 setup() {
 	cd "$BATS_TEST_TMPDIR"
@@ -270,6 +271,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 }
 
 @test "a hook directory that may not be written" {
+	require_other_user
 	local dir=$PWD
 	while [[ $dir == */holdfast-tests.*/* ]]; do
 		dir=${dir%/*}

@@ -59,6 +59,30 @@ setup() {
 	[ -z "$bad" ]
 }
 
+# The functions of these files, one a line, in which one of each of two expressions is found.
+functions_with() {
+	awk -v first="$1" -v second="$2" '
+		/^[a-z].*\(/ { name = $0 }
+		/^}/ {
+			if (body ~ first && body ~ second) print FILENAME ": " name
+			body = ""
+		}
+		{ body = body $0 "\n" }' "${@:3}"
+}
+
+@test "only side_file opens what lies beside a file; stage opens what it has just made" {
+	local names='hf_target_side[(]|hf_side_name[(]|hf_side_next[(]' open='openat[(]' found
+	printf '%s\n' 'static int f(void)' '{' 'sys_openat(dir, hf_target_side(t, "x", n), 0, 0);' \
+		'}' >"$BATS_TEST_TMPDIR/example.c"
+	[ -n "$(functions_with "$names" "$open" "$BATS_TEST_TMPDIR/example.c")" ]
+	found=$(functions_with "$names" "$open" lib/*.c |
+		grep -v -e '^lib/side_file.c: ' -e '^lib/stage.c: .*open_named(') || :
+	echo "$found"
+	[ -z "$found" ]
+	# no other module knows how the names are made
+	[ "$(grep -l '"[.]holdfast[.]' lib/*.c bin/*.c)" = lib/path.c ]
+}
+
 @test "the library never prints and never exits" {
 	run nm -u "$HF_BUILD/lib/libholdfast.a"
 	[ "$status" = 0 ]
@@ -96,7 +120,7 @@ setup() {
 
 @test "one room includes sqlite3.h, and git2.h is for those of libgit2's back end" {
 	[ "$(grep -l '^#include <sqlite3' lib/*.[ch] bin/*.c |
-		grep -vxE 'lib/sql(_file)?\.c')" = '' ]
+		grep -vxE 'lib/sql(_file|_guard|_shm)?\.c')" = '' ]
 	[ "$(grep -l '^#include <git2' lib/*.[ch] bin/*.c)" = lib/repo_git2_base.h ]
 	same "$(grep -l '^#include "repo_git2_base' lib/*.[ch] bin/*.c)" \
 		"$(printf 'lib/repo_git2%s.c\n' '' _base _objects _index)"
@@ -123,6 +147,21 @@ setup() {
 	done)
 	echo "$bad"
 	[ -z "$bad" ]
+}
+
+@test "tests/run counts a file that cannot be run, or reported, as failed" {
+	cd "$BATS_TEST_TMPDIR"
+	export BUILD=$HF_BUILD
+	printf '#!/bin/sh\necho 1..1\necho ok 1 - x\n' >passes
+	chmod +x passes
+	run -0 "$HF_TOP/tests/run" passes
+	[ "${lines[-1]}" = '1 passed, 0 failed, 0 skipped' ]
+	run -1 "$HF_TOP/tests/run" passes missing missing.bats
+	[ "${lines[-1]}" = '1 passed, 2 failed, 0 skipped' ]
+	# nothing can be written: its output, its report, its counts
+	BUILD=$PWD/nothing-to-copy
+	run -1 bash -c 'trap "" XFSZ; ulimit -f 0; exec "$HF_TOP/tests/run" ./passes 2>&1'
+	[ "${lines[-1]}" = '0 passed, 1 failed, 0 skipped' ]
 }
 
 @test "tests/run ends what a test leaves behind, keepers too" {

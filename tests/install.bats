@@ -3,6 +3,8 @@
 #
 # make install and uninstall, and programs that use the installed library.
 
+bats_require_minimum_version 1.5.0
+
 hf_make() { make -s -C "$HF_TOP" BUILD="$HF_BUILD" "$@"; }
 
 # Installed once for all tests, under a prefix and again under DESTDIR.
@@ -121,6 +123,20 @@ try_example() {
 	[ "$output" = '' ]
 	hf_make uninstall PREFIX="$PWD/p" >/dev/null
 	[ ! -e p ]
+}
+
+@test "DESTDIR may hold spaces and quotes; a PREFIX with spaces is refused" {
+	local stage="$PWD/a b's \"stage\" *"
+	hf_make install DESTDIR="$stage" PREFIX=/usr >/dev/null
+	[ "$(ls)" = "${stage##*/}" ]
+	[ "$(find "$stage" | sed "s|^.*stage\" \*||" | sort)" = \
+		"$(find "$STAGE" | sed "s|^$STAGE||" | sort)" ]
+	"$stage/usr/bin/lock-run" l true
+	rm l
+	hf_make uninstall DESTDIR="$stage" PREFIX=/usr >/dev/null
+	[ -z "$(ls -A "$stage")" ]
+	run -2 hf_make install PREFIX="$PWD/p q"
+	[[ $output == *'PREFIX must not hold spaces'* ]]
 }
 
 @test "uninstall leaves nothing, and takes nothing that was there before" {

@@ -7,6 +7,7 @@ bats_require_minimum_version 1.5.0
 load rig/common
 
 setup() {
+	require_first_pid_namespace
 	cd "$BATS_TEST_TMPDIR"
 	mkdir locks # where nobody works
 }
@@ -84,6 +85,7 @@ await_left() {
 }
 
 @test "no PID: age, when nobody has it and nobody works there" {
+	require_every_process
 	: >locks/x
 	printf 0 >locks/y
 	await_left 'within the limit of 5m' locks/x locks/y
@@ -107,6 +109,7 @@ await_left() {
 }
 
 @test "who has it, or works there, and whose first thread has ended" {
+	require_every_process
 	: >locks/z
 	old locks/z
 	mkfifo go
@@ -163,6 +166,7 @@ await_left() {
 }
 
 @test "an ordinary user is told what he may not do" {
+	require_other_user
 	chmod 755 . ..
 	mkdir -m 1777 sticky
 	dead_pid >sticky/x
@@ -179,6 +183,7 @@ await_left() {
 }
 
 @test "a quarantine that is another's is not used" {
+	require_root
 	chmod 755 . ..
 	mkdir -m 777 open
 	dead_pid >open/x
@@ -249,7 +254,7 @@ assert y["state"] == "held" and z["state"] == "absent", (y, z)
 }
 
 @test "E3: a plain PID that is not in this PID namespace may be of one above" {
-	unshare -p -f --mount-proc true 2>/dev/null || skip 'no PID namespaces here'
+	require_pid_namespace
 	echo $$ >x
 	run -75 unshare -p -f --mount-proc lock-break x
 	[[ $output == *"may be of a PID namespace that is not to be seen"* ]]

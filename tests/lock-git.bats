@@ -102,6 +102,7 @@ in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
 }
 
 @test "each worktree's own index.lock counts" {
+	require_first_pid_namespace
 	git -C repo worktree add -q ../linked
 	bg sh -c 'exec 9>repo/.git/index.lock; echo >at; read x <go'
 	holder=$!
@@ -199,6 +200,7 @@ names_holder() {
 }
 
 @test "what a killed git add left is moved aside, at once" {
+	require_first_pid_namespace
 	kill_add
 	local ms
 	ms=$(urgently; took lock-run -w 20 --git repo git -C repo status)
@@ -209,6 +211,7 @@ names_holder() {
 }
 
 @test "a killed git commit in its hook frees a waiter" {
+	require_first_pid_namespace
 	commit_slowly
 	bg lock-run -w 20 --git repo git -C repo status
 	local waiter=$!
@@ -219,6 +222,7 @@ names_holder() {
 }
 
 @test "Gits that started later, or work elsewhere, do not keep a dead one's lock alive" {
+	require_first_pid_namespace
 	git init -q other
 	slow_hook other
 	touch other/a
@@ -233,6 +237,7 @@ names_holder() {
 }
 
 @test "a Git lives whose first thread has ended" {
+	require_first_pid_namespace
 	leaderless repo git
 	touch repo/.git/index.lock
 	run -75 lock-run -n --git repo true
@@ -244,6 +249,7 @@ names_holder() {
 }
 
 @test "U3: maintenance.lock may have been left to a child that started later" {
+	require_first_pid_namespace
 	touch -d '-10 min' repo/.git/objects/maintenance.lock
 	commit_slowly
 	run -75 lock-break repo/.git/objects/maintenance.lock
@@ -253,6 +259,7 @@ names_holder() {
 }
 
 @test "G6: a repository that is moved while its lock is judged" {
+	require_first_pid_namespace
 	local tool
 	commit_slowly
 	bg env HOLDFAST_FAULT=pread#1:stop "$HF_FAULT_BIN/lock-break" repo/.git/index.lock
@@ -312,7 +319,7 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 }
 
 @test "its holder lives, but may not be looked at" {
-	[ "$(id -u)" = 0 ] || skip 'needs root'
+	require_other_user
 	local dir user
 	dir=$(mktemp -d /tmp/holdfast-git.XXXXXX)
 	cp -R repo "$dir"
@@ -336,7 +343,8 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 }
 
 @test "from another PID namespace nothing is proved" {
-	unshare -p -f --mount-proc true 2>/dev/null || skip 'no PID namespaces here'
+	require_first_pid_namespace
+	require_pid_namespace
 	commit_slowly
 	run -75 unshare -p -f --mount-proc lock-run -n --git repo true
 	let_go
@@ -499,6 +507,7 @@ make_all() {
 }
 
 @test "lock-break --git: all of Git's locks, into quarantine, and Git is content" {
+	require_first_pid_namespace
 	git -C repo worktree add -q ../linked
 	make_all
 	touch repo/.git/modules.lock.x
@@ -518,6 +527,7 @@ make_all() {
 }
 
 @test "lock-break: a lock whose Git lives is left, however old; --alone does not change that" {
+	require_first_pid_namespace
 	commit_slowly
 	touch -d '-1 day' repo/.git/index.lock
 	touch repo/.git/refs/heads/x.lock
@@ -534,6 +544,7 @@ make_all() {
 }
 
 @test "lock-break --git: no repository; what Git does not write" {
+	require_first_pid_namespace
 	mkdir none
 	run -66 lock-break --git none
 	echo mine >repo/.git/index.lock
@@ -547,6 +558,7 @@ make_all() {
 }
 
 @test "X~pid.lock is read" {
+	require_first_pid_namespace
 	slow_hook repo
 	git init -q other
 	slow_hook other
@@ -598,7 +610,8 @@ make_all() {
 }
 
 @test "what is made in a repository is its owner's, even by a kill and by root" {
-	[ "$(id -u)" = 0 ] || skip 'needs root'
+	require_first_pid_namespace
+	require_other_user
 	chown -R 65534:65534 repo
 	for call in fchown fchmod renameat2; do
 		run -137 strace -qq -o /dev/null -e "inject=$call:signal=KILL:when=1" \

@@ -22,8 +22,10 @@ ended() { [ ! -e "/proc/$1" ] || [[ "$(cat "/proc/$1/stat" 2>/dev/null)" == *') 
 # The keeper of handle $1.
 keeper_of() { echo "$1" | cut -d - -f 2; }
 
-# A script in file $1, of the lines of standard input.
+# A script in file $1, of the lines of standard input; a new file, since a shell may still read the
+# old one.
 script() {
+	rm -f "$1"
 	{ echo '#!/bin/bash'; cat; } >"$1"
 	chmod +x "$1"
 }
@@ -251,6 +253,7 @@ ask() {
 }
 
 @test "another user's keeper: 77; root may" {
+	require_other_user
 	chmod 777 .
 	chmod 755 ..
 	local nobody='setpriv --reuid=65534 --regid=65534 --clear-groups'
@@ -268,7 +271,7 @@ ask() {
 }
 
 @test "another user's command under root's keeper is told at once, and borrows nothing" {
-	[ "$(id -u)" = 0 ] || skip 'needs root'
+	require_other_user
 	chmod 777 .
 	chmod 755 ..
 	local nobody='setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all'
@@ -599,6 +602,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 }
 
 @test "in a PID namespace, as its first process" {
+	require_pid_namespace
 	run -0 unshare -p -f --mount-proc bash -c '
 		h=$(lock-acquire --owner $$ L); flock -n L true || echo held
 		lock-run -n L echo nested; lock-release $h; flock -n L echo free'
@@ -609,6 +613,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 }
 
 @test "without /proc" {
+	require_mount
 	run -0 unshare -m sh -c 'mount -t tmpfs none /proc
 		h=$(lock-acquire --owner none --ttl 1m L); flock -n L true || echo held
 		lock-release $h; flock -n L echo free'
@@ -653,7 +658,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 }
 
 @test "from another network namespace the keeper is not said to be gone" {
-	unshare -n true || skip 'needs to make a network namespace'
+	require_network_namespace
 	own lock
 	run -77 unshare -n lock-release "$handle"
 	[[ $output == *'cannot be reached from here'* ]]
@@ -663,7 +668,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 }
 
 @test "K6: a stranger who has taken all the names of a lock's inode is not in the way" {
-	[ "$(id -u)" = 0 ] || skip 'needs root'
+	require_other_user
 	: >lock
 	bg python3 -c '
 import os, socket

@@ -185,10 +185,28 @@ increment='read n <count; echo $((n + 1)) >count'
 }
 
 @test "without /proc an inherited lock cannot be proved: 69" {
+	require_mount
 	run -69 unshare -m sh -c 'lock-run l sh -c "mount -t tmpfs none /proc; lock-run l true"'
 	[[ ${lines[0]} == "lock-run: cannot lock 'l': "*'/proc'* ]]
 	run -0 unshare -m sh -c 'mount -t tmpfs none /proc; lock-run l echo no need'
 	[ "$output" = 'no need' ]
+}
+
+@test "a command inherits the descriptors of the locks, and no other" {
+	local locks
+
+	descriptor_lister list.py
+	python3 list.py >always
+	sqlite3 db 'CREATE TABLE t (x)'
+	git init -q r
+	for locks in l '--slots 2 l' '--fcntl l' '--dotlock d' '--sqlite db' '--git r' \
+		'--sqlite-freeze db' '--git-freeze r' \
+		'--file l --file m --dotlock d --sqlite db --git r'; do
+		lock-run $locks sh -c 'echo "$HOLDFAST_LOCKS" >locks; exec python3 list.py' >found
+		diff <(cat always <(tr , '\n' <locks) | sort -n) found
+		lock-run -o $locks python3 list.py >found
+		diff <(sort -n always) found
+	done
 }
 
 @test "--slots: at most N at once, each with a number of its own" {
@@ -262,6 +280,7 @@ increment='read n <count; echo $((n + 1)) >count'
 }
 
 @test "--slots: a file that cannot be written, a directory, two slotted locks" {
+	require_other_user
 	chmod 755 .
 	install -m 644 /dev/null l
 	run -77 setpriv --reuid 65534 --clear-groups "$HF_BIN/lock-run" --slots 2 l true

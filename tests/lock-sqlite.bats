@@ -183,6 +183,22 @@ open("go").read()'
 	done
 }
 
+@test "a turnstile that cannot be dressed as its database is not made" {
+	local fault
+
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	chown 65534:65534 db
+	for fault in fchown#1:EIO fchown#2:EIO fchmod#1:EIO; do
+		HOLDFAST_FAULT=$fault run -74 "$HF_FAULT_BIN/lock-run" --sqlite db true
+		[[ $output == *"cannot make turnstile 'db-turnstile' of 'db'"* ]]
+		[ ! -e db-turnstile ]
+		no_litter
+	done
+	# an owner that may not be given is no obstacle
+	HOLDFAST_FAULT=fchown#1:EPERM,fchown#2:EPERM "$HF_FAULT_BIN/lock-run" --sqlite db true
+	[ "$(stat -c %a db-turnstile)" = 644 ]
+}
+
 @test "a turnstile on a read-only file system is opened for reading" {
 	[ "$(id -u)" = 0 ] || skip 'needs root'
 	lock-run --sqlite db true
@@ -199,9 +215,10 @@ tmpfile_open() {
 }
 
 @test "the turnstile is as its database is" {
+	require_root
 	chmod 660 db
 	umask 077
-	chgrp 1 db 2>/dev/null || skip 'needs root'
+	chgrp 1 db
 	chown 2 db
 	lock-run --sqlite db true
 	[ "$(stat -c '%a %u %g' db-turnstile)" = '660 2 1' ]
@@ -280,6 +297,7 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 }
 
 @test "frozen: the PID of a helper that was killed is another process's by the end" {
+	require_pid_namespace
 	needs_helper
 	cat >again <<-'END'
 		h=$(env --ignore-signal=CHLD lock-acquire --owner none --ttl 1m --sqlite-freeze db)

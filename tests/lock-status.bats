@@ -73,6 +73,7 @@ state() { lock-status --json "$@" | jq -r '"\(.kind) \(.state)"'; }
 }
 
 @test "the taker is dead: its child holds the lock, and is named" {
+	require_first_pid_namespace
 	hold_by_heir L
 	run -0 lock-status --json L
 	jq -e '.state == "held" and ([.holders[].via] | unique) == ["inherited"] and
@@ -104,6 +105,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "dotlocks, PID files and lock directories, judged" {
+	require_first_pid_namespace
 	hold lock-run --dotlock D
 	lock-status --json D | jq -e --argjson p "$holder" '.kind == "dotlock" and
 		.state == "held" and .holders[0].pid == $p and (.taken | fromdate) <= now'
@@ -162,6 +164,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "a record of another PID namespace, and of another host, is said to be so" {
+	require_pid_namespace
 	unshare -p -f --mount-proc sh -c 'lock-run --dotlock N sh -c "cp N copy"'
 	run -0 lock-status --json copy
 	jq -e '.state == "unknown" and any(.reasons[]; contains("another PID namespace"))' \
@@ -215,6 +218,8 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "an ordinary user is told what he may know" {
+	require_first_pid_namespace
+	require_other_user
 	chmod 755 . ..
 	: >L
 	hold lock-run L
@@ -238,6 +243,8 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "/proc mounted with hidepid" {
+	require_other_user
+	require_mount
 	chmod 755 . ..
 	: >L
 	hold lock-run L
@@ -251,6 +258,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "without /proc nothing can be told" {
+	require_mount
 	run -69 unshare -m sh -c 'mount -t tmpfs none /proc && lock-status L'
 	[[ $output == *'/proc is not mounted'* ]]
 	run -71 sh -c 'ulimit -n 3; exec lock-status L'
@@ -258,6 +266,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "a PID namespace: what is outside is not to be seen, and that is said" {
+	require_pid_namespace
 	hold lock-run L
 	run -0 unshare -p -f --mount-proc lock-status L
 	[[ $output == *free*'outside of this PID namespace'* ]]
@@ -312,6 +321,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "--watch elsewhere: blocks, until nobody reads" {
+	require_first_pid_namespace
 	run -0 bash -c 'lock-status --watch=10ms L | head -8; [ "${PIPESTATUS[0]}" = 141 ]'
 	[[ ${lines[0]} == *'  lock-status' ]]
 	[ "$(grep -c ^absent <<<"$output")" = 2 ]
@@ -382,6 +392,7 @@ stats() { lock-status --stats stats --json "$@"; }
 }
 
 @test "HOLDFAST_STATS: contention, timeouts, busy, breaks" {
+	require_first_pid_namespace
 	export HOLDFAST_STATS=$PWD/stats
 	hold lock-run L
 	run -75 lock-run -n L true
@@ -496,6 +507,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 }
 
 @test "--git: the locks of a repository, held, stale and named" {
+	require_first_pid_namespace
 	git init -q g
 	lock-status --json --git g | jq -e '.kind == "git" and .state == "free"'
 	: >g/.git/index.lock

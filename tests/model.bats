@@ -159,8 +159,22 @@ stands_still() {
 	fails append -DPREPARED_LATE
 }
 
-@test "append: found, if the temporary name goes before ABANDONED is marked" {
-	fails append -DUNLINK_FIRST
+@test "append: beside a process that replaces the file, too, which settles first" {
+	holds append -DUPDATE -DN=2
+	holds append -DUPDATE -DN=2 -DIN_PLACE=0
+}
+
+@test "append: found, if that process does not settle" {
+	fails append -DUPDATE -DN=2 -DONLY_LOCKS
+	fails append -DUPDATE -DN=2 -DONLY_LOCKS -DIN_PLACE=0
+}
+
+@test "append: found, if an owner judges a dead leader's work by the state that it saw before" {
+	fails append -DLOOK_ONCE
+}
+
+@test "append: found, if the leader's mark is taken after CLOSED is marked" {
+	fails append -DLATE_MARK
 }
 
 @test "append: found, if the next leader does not settle" {
@@ -174,6 +188,20 @@ stands_still() {
 @test "append: found, if owners are looked for before CLOSED is marked, or not at all" {
 	fails append -DCLOSED_LATE
 	fails append -DNO_JUDGE
+}
+
+@test "exchange: a log that is rotated does not come back, and another program's file is not lost" {
+	explore -O1 exchange
+	[[ $output == *'errors: 0'* ]]
+}
+
+@test "exchange: found, if it is a rename after a last look" {
+	fails exchange -DRENAME
+}
+
+@test "exchange: found, if what was exchanged is not looked at, or not put back" {
+	fails exchange -DNO_CHECK
+	fails exchange -DNOT_BACK
 }
 
 @test "lockset: all parts at one instant, and no deadlock with a Git whose hook waits" {

@@ -6,12 +6,14 @@
 # btrfs: old or new, and new if the tool had said so. And each sync left out must show.
 
 bats_require_minimum_version 1.5.0
+load rig/require
 load rig/rig
 
 # Each file system, and each way to cut its power (tests/rig/disk.h).
 cuts=('ext4 nolog' 'ext4 log' 'ext4 copy' 'xfs nolog' 'xfs log' 'xfs copy' 'btrfs copy' 'btrfs log')
 
 setup() {
+	require_loop
 	rig_setup
 	write=$HF_FAULT_BIN/atomic-write
 	append=$HF_FAULT_BIN/atomic-append

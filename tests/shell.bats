@@ -6,6 +6,7 @@
 # holdfast.sh: every function in every shell, plain and under set -eu and pipefail.
 
 bats_require_minimum_version 1.5.0
+load rig/require
 
 shells=(dash bash mksh ksh93 'busybox ash' zsh)
 
@@ -372,6 +373,7 @@ in_every_shell() {
 }
 
 @test "detect_stale_lock, clean_stale_lock: files and directories, never a live one" {
+	require_first_pid_namespace
 	in_every_shell <<-'END'
 		dead=$(sh -c 'echo $$')
 		echo "$dead" >file

@@ -1,76 +1,50 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * libgit2 without its network: for tools that are linked with it statically.
+ * libgit2 without its network, for tools that are linked with it statically.
  *
  * As a shared library it brings eighteen others along (TLS, SSH, Kerberos, HTTP), which cost more
- * at each start than all that atomic-record does. Nothing is ever fetched or pushed by these tools.
- * So here are the few functions by which libgit2 1.5 enters its network code, and with them the
- * linker needs no more of it. They are the library's own, and not its interface: the Makefile tries
- * whether this fits the libgit2 that is there, and takes the shared one if not.
+ * at each start than all that atomic-record does. These tools never fetch or push. The functions
+ * below replace those by which libgit2 1.5 to 1.9 enters its network code, with mbedTLS or with
+ * OpenSSL, so that the linker needs no more of it. They are internal to the library, and not its
+ * interface: the Makefile tries whether they fit the libgit2 that is installed, and uses the shared
+ * one if not.
+ *
+ * They ignore their arguments, and so declare none. Setting up the network succeeds; using it
+ * fails.
  */
 
 #include <stdbool.h>
 
-int git_mbedtls_stream_global_init(void);
-int git_mbedtls__set_cert_location(const char *file, const char *dir);
-int git_mbedtls_stream_new(void **out, const char *host, const char *port);
-int git_mbedtls_stream_wrap(void **out, void *in, const char *host);
-int git_transport_ssh_global_init(void);
-int git_transport_ssh_with_paths(void **out, void *owner, void *paths);
-int git_smart_subtransport_ssh(void **out, void *owner, void *param);
-int git_smart_subtransport_http(void **out, void *owner, void *param);
-int git_smart_subtransport_git(void **out, void *owner, void *param);
+#define SUCCEEDS(name)                                                                             \
+	int name(void);                                                                            \
+	int name(void)                                                                             \
+	{                                                                                          \
+		return 0;                                                                          \
+	}
+#define FAILS(name)                                                                                \
+	int name(void);                                                                            \
+	int name(void)                                                                             \
+	{                                                                                          \
+		return -1;                                                                         \
+	}
 
 extern bool git_http__expect_continue;
 bool git_http__expect_continue;
 
-static int nothing(void **out)
-{
-	*out = 0;
-	return -1;
-}
+SUCCEEDS(git_mbedtls_stream_global_init)
+FAILS(git_mbedtls__set_cert_location)
+FAILS(git_mbedtls_stream_new)
+FAILS(git_mbedtls_stream_wrap)
 
-int git_mbedtls_stream_global_init(void)
-{
-	return 0;
-}
+SUCCEEDS(git_openssl_stream_global_init)
+FAILS(git_openssl__set_cert_location)
+FAILS(git_openssl__add_x509_cert)
+FAILS(git_openssl_stream_new)
+FAILS(git_openssl_stream_wrap)
 
-int git_mbedtls__set_cert_location(const char *file, const char *dir)
-{
-	return file || dir ? -1 : 0;
-}
-
-int git_mbedtls_stream_new(void **out, const char *host, const char *port)
-{
-	return host && port ? nothing(out) : -1;
-}
-
-int git_mbedtls_stream_wrap(void **out, void *in, const char *host)
-{
-	return in && host ? nothing(out) : -1;
-}
-
-int git_transport_ssh_global_init(void)
-{
-	return 0;
-}
-
-int git_transport_ssh_with_paths(void **out, void *owner, void *paths)
-{
-	return owner && paths ? nothing(out) : -1;
-}
-
-int git_smart_subtransport_ssh(void **out, void *owner, void *param)
-{
-	return owner || param ? nothing(out) : -1;
-}
-
-int git_smart_subtransport_http(void **out, void *owner, void *param)
-{
-	return owner || param ? nothing(out) : -1;
-}
-
-int git_smart_subtransport_git(void **out, void *owner, void *param)
-{
-	return owner || param ? nothing(out) : -1;
-}
+SUCCEEDS(git_transport_ssh_global_init)		/* to 1.7 */
+SUCCEEDS(git_transport_ssh_libssh2_global_init) /* from 1.8 on */
+FAILS(git_transport_ssh_with_paths)
+FAILS(git_smart_subtransport_ssh)
+FAILS(git_smart_subtransport_http)
+FAILS(git_smart_subtransport_git)

@@ -86,6 +86,15 @@ const unsigned short **__ctype_b_loc(void)
 	return &table;
 }
 
+/* glibc's name for strtol(3) since 2.38, by C23, which has a prefix for base 2. setmode(3) reads
+ * base 8. */
+long __isoc23_strtol(const char *text, char **end, int base);
+
+long __isoc23_strtol(const char *text, char **end, int base)
+{
+	return strtol(text, end, base);
+}
+
 uint32_t arc4random(void)
 {
 	uint32_t n;

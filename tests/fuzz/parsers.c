@@ -7,23 +7,14 @@
  *	make fuzz [FUZZ_SECONDS=60]
  */
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "claim.h"
 #include "clock.h"
 #include "dot_record.h"
 #include "err.h"
 #include "flock_options.h"
+#include "fuzz.h"
 #include "stats.h"
 #include "waitfor.h"
-
-#define require(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			abort();                                                                   \
-	} while (0)
 
 static void dot_record(const char *text, size_t size)
 {
@@ -42,8 +33,7 @@ static void dot_record(const char *text, size_t size)
 	n = hf_dot_record_format(&record, out);
 	hf_dot_record_parse(out, n, &again);
 	require(again.form == HF_DOT_OURS && again.owner.pid == record.owner.pid &&
-		again.owner.start == record.owner.start &&
-		strcmp(again.nonce, record.nonce) == 0);
+		again.owner.start == record.owner.start && strcmp(again.nonce, record.nonce) == 0);
 }
 
 static void lock_line(const char *text, size_t size)
@@ -117,8 +107,6 @@ static void stats_line(const char *text, size_t size)
 static void (*const parsers[])(const char *text, size_t size) = {
 	dot_record, lock_line, duration, escape, lock_size, if_match, stats_line,
 };
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The group commit of appends (lib/append.h, lib/spool_file.h, lib/batch.h, lib/settle.h).
+ * The group commit of appends (lib/append.h, lib/handover.h, lib/spool_file.h, lib/batch.h,
+ * lib/settle.h).
  *
  * N appenders have a record each. Who finds the target locked hands its record over, and waits; who
  * gets the lock looks what became of its record, settles what a dead leader left, and leads. The
  * first may be killed at any step, or fail. The second may lose its patience; who is told that
  * nothing was done may begin again with the same record. All replace the target, but for the one
  * that -DIN_PLACE=WHO names: it writes behind the target's end. At the end comes one more, whom
- * nothing befalls.
+ * nothing befalls. With -DUPDATE another process replaces the target by a copy once, as
+ * atomic-update does: under the target's lock, after it has settled what a dead leader left.
  *
- * A file is what it holds, as a set of records, and who has it locked. What nobody has open and no
- * name leads to is used again. The directory has four names, of which the target's alone must be
- * durable. Every atomic step is one system call, or several of which no other process sees the
- * parts. "Soon" is a lock that is tried for a while: that may fail whenever somebody has it.
+ * A file is what it holds, as a set of records, and who has it locked. What nobody has open and
+ * no name leads to is used again, as another file of the same number. The directory has four
+ * names, of which the target's alone must be durable. Every atomic step is one system call, or
+ * several of which no other process sees the parts. "Soon" is a lock that is tried for a while:
+ * that may fail whenever somebody has it.
  *
  * Asserted:
  *	- what is acknowledged is in the target, and would be after a power cut (P2);
@@ -21,11 +24,12 @@
  *	- nobody waits for ever: all that were not killed are told, and no lock is left over.
  *
  * Errors to be found: -DDONE_FIRST (DONE is marked before the rename), -DNO_SYNC (or before the
- * directory is synced), -DPREPARED_LATE (PREPARED is marked after the rename), -DUNLINK_FIRST (who
- * fails takes the temporary name away before it marks ABANDONED), -DNO_SETTLE (a dead leader's
- * batch is thrown away without a look), -DJUST_GIVE_UP (an owner gives up without withdrawing),
- * -DCLOSED_LATE (owners are looked for before CLOSED is marked), -DNO_JUDGE (they are not looked
- * for).
+ * directory is synced), -DPREPARED_LATE (PREPARED is marked after the rename), -DNO_SETTLE (a
+ * dead leader's batch is thrown away without a look), -DJUST_GIVE_UP (an owner gives up without
+ * withdrawing), -DCLOSED_LATE (owners are looked for before CLOSED is marked), -DNO_JUDGE (they
+ * are not looked for), -DLOOK_ONCE (an owner that sees no leader's mark does not look at the
+ * state again), -DLATE_MARK (the leader's mark is taken after CLOSED is marked), -DUPDATE
+ * -DONLY_LOCKS (the process that replaces the target does not settle).
  */
 
 #ifndef N
@@ -36,7 +40,11 @@
 #define NONE 255
 #define NOBODY 254
 #define DEAD 253
+#ifdef UPDATE
+#define FILES (ALL + 3)
+#else
 #define FILES (ALL + 2)
+#endif
 #define BIT(who) (1 << (who))
 
 #ifndef IN_PLACE
@@ -45,6 +53,7 @@
 
 mtype = { OPEN, CLOSED, PREPARED, WRITING, DONE, ABANDONED }; /* WRITING: IN_PLACE */
 mtype = { LOCKED, SETTLED, LATE };
+mtype = { UNSETTLED }; /* the leader died: whoever has the target's lock can tell */
 
 /* files that are, were or will be the target */
 byte path = 0, d_path = 0, tmp = NONE; /* the target's name, also as durable; the temporary one */
@@ -57,13 +66,15 @@ byte spool = NONE, batch = NONE; /* names */
 mtype state[FILES];
 byte owned[FILES]; /* records whose owners want them */
 byte in[FILES];	   /* records in the batch */
-byte place[FILES]; /* WRITING: the target */
+byte place[FILES]; /* WRITING, PREPARED: the target as it was */
+byte fresh[FILES]; /* PREPARED: the new file */
 byte sflk[FILES];
+byte leader[FILES]; /* who has the leader's mark */
 
 /* what each appender has open */
-byte target[ALL], new[ALL], ticket[ALL], work[ALL];
+byte target[ALL + 1], new[ALL + 1], ticket[ALL + 1], work[ALL + 1]; /* the last: -DUPDATE's */
 
-byte acked, refused;
+byte acked, refused, unknown;
 byte hands;		  /* records in a leader's hands */
 byte victim = NONE;	  /* DEAD: the first was killed; NOBODY: it will not be */
 bool hurried;		  /* somebody has lost his patience */
@@ -84,16 +95,30 @@ inline forget()
 			s_used = f == spool || f == batch;
 			w = 0;
 			do
-			:: w < ALL ->
+			:: w <= ALL ->
 				used = used || target[w] == f || new[w] == f;
 				s_used = s_used || ticket[w] == f || work[w] == f;
 				w++
 			:: else -> break
 			od;
-			if :: !used -> has[f] = 0; d_has[f] = 0; flk[f] = FREE :: else fi;
+			if
+			:: !used ->
+				has[f] = 0; d_has[f] = 0; flk[f] = FREE;
+				/* a batch does not take a later file of this number for it */
+				w = 0;
+				do
+				:: w < FILES ->
+					if :: place[w] == f -> place[w] = NONE :: else fi;
+					if :: fresh[w] == f -> fresh[w] = NONE :: else fi;
+					w++
+				:: else -> break
+				od
+			:: else
+			fi;
 			if
 			:: !s_used ->
-				state[f] = 0; owned[f] = 0; in[f] = 0; place[f] = 0; sflk[f] = FREE
+				state[f] = 0; owned[f] = 0; in[f] = 0; place[f] = 0; fresh[f] = 0;
+				sflk[f] = FREE; leader[f] = FREE
 			:: else
 			fi;
 			f++
@@ -123,11 +148,11 @@ inline new_file(who, records)
 	:: n < FILES ->
 		k = 0;
 		do
-		:: k < ALL && target[k] != n && new[k] != n -> k++
+		:: k <= ALL && target[k] != n && new[k] != n -> k++
 		:: else -> break
 		od;
 		if
-		:: k == ALL && n != path && n != d_path && n != tmp -> break
+		:: k > ALL && n != path && n != d_path && n != tmp -> break
 		:: else -> n++
 		fi
 	od;
@@ -188,13 +213,17 @@ inline unlock_spools(who)
 	:: else
 	fi;
 	if
-	:: work[who] != NONE && sflk[work[who]] == who ->
+	:: work[who] != NONE && sflk[work[who]] == who -> sflk[work[who]] = FREE
+	:: else
+	fi;
+	if
+	:: work[who] != NONE && leader[work[who]] == who ->
 		if
 		:: batch != work[who] || state[work[who]] == CLOSED ->
 			hands = hands & ~in[work[who]]
 		:: else
 		fi;
-		sflk[work[who]] = FREE
+		leader[work[who]] = FREE
 	:: else
 	fi
 }
@@ -205,6 +234,47 @@ inline mark(what)
 	if
 	:: what == DONE || what == ABANDONED -> hands = hands & ~in[work[me]]
 	:: else
+	fi
+}
+
+/* Under the target's lock. Only a program that does not settle makes a target that is neither of
+ * the two that a dead leader's batch names. */
+inline settle_batch()
+{
+	if
+	:: atomic { batch == NONE -> assert(tmp == NONE) }
+	:: atomic { batch != NONE -> work[me] = batch };
+		atomic {
+			leader[work[me]] == FREE ->
+				assert(batch == work[me]);
+				leader[work[me]] = me
+		};
+#ifdef NO_SETTLE
+		atomic { mark(ABANDONED) };
+#else
+		if
+		:: state[work[me]] == PREPARED ->
+			if
+			:: path == fresh[work[me]] -> sync_directory(); atomic { mark(DONE) }
+			:: path == place[work[me]] -> atomic { mark(ABANDONED) }
+			:: else -> assert(false)
+			fi
+		:: state[work[me]] == WRITING ->
+			assert(path == place[work[me]]);
+			if
+			:: torn[path] -> torn[path] = false; atomic { mark(ABANDONED) }
+			:: !torn[path] && (has[path] & in[work[me]]) ->
+				d_has[path] = has[path];
+				atomic { mark(DONE) }
+			:: else -> atomic { mark(ABANDONED) }
+			fi
+		:: state[work[me]] == DONE
+		:: else -> atomic { mark(ABANDONED) }
+		fi;
+#endif
+		tmp = NONE;
+		batch = NONE;
+		atomic { leader[work[me]] = FREE; work[me] = NONE; forget() }
 	fi
 }
 
@@ -271,51 +341,15 @@ wait:
 	fi;
 
 settle:
+	/* replaced while we waited? */
 	atomic {
 		if
-		:: path != target[me] -> goto turn /* replaced while we waited */
-		:: path == target[me] && batch == NONE ->
-			assert(tmp == NONE);
-			phase = SETTLED;
-			goto look
-		:: else -> work[me] = batch
-		fi
-	};
-	atomic {
-		sflk[work[me]] == FREE -> sflk[work[me]] = me;
-		if
-		:: batch != work[me] ->
-			sflk[work[me]] = FREE; work[me] = NONE; forget();
-			goto settle
+		:: path != target[me] -> goto turn
 		:: else
 		fi
 	};
-#ifdef NO_SETTLE
-	mark(ABANDONED);
-#else
-	if
-	:: state[work[me]] == PREPARED ->
-		if
-		:: tmp == NONE -> sync_directory(); atomic { mark(DONE) }
-		:: tmp != NONE -> atomic { mark(ABANDONED) }
-		fi
-	:: state[work[me]] == WRITING ->
-		if
-		:: place[work[me]] == path && torn[path] ->
-			torn[path] = false;
-			atomic { mark(ABANDONED) }
-		:: place[work[me]] == path && !torn[path] && (has[path] & in[work[me]]) ->
-			d_has[path] = has[path];
-			atomic { mark(DONE) }
-		:: else -> atomic { mark(ABANDONED) }
-		fi
-	:: state[work[me]] == DONE
-	:: else -> atomic { mark(ABANDONED) }
-	fi;
-#endif
-	if :: state[work[me]] == ABANDONED -> tmp = NONE :: else fi;
-	batch = NONE;
-	atomic { sflk[work[me]] = FREE; work[me] = NONE; phase = SETTLED; forget(); goto look };
+	settle_batch();
+	atomic { phase = SETTLED; goto look };
 
 lead:
 	/* take the spool, if it can be had */
@@ -334,18 +368,32 @@ lead:
 	};
 	atomic {
 		if
-		:: !IS_NAMED(work[me]) ->
+		:: !IS_NAMED(work[me]) || leader[work[me]] != FREE ->
 			sflk[work[me]] = FREE; work[me] = NONE; forget();
 			goto no_spool
-		:: IS_NAMED(work[me]) && state[work[me]] == OPEN ->
+		:: else
+		fi;
+#ifdef LATE_MARK
+	};
+#else
+		leader[work[me]] = me
+	};
+#endif
+	atomic {
+		if
+		:: state[work[me]] == OPEN ->
 #ifdef CLOSED_LATE
 			in[work[me]] = owned[work[me]]
 #else
 			mark(CLOSED)
 #endif
-		:: IS_NAMED(work[me]) && state[work[me]] != OPEN -> mark(ABANDONED); goto discard
+		:: else -> leader[work[me]] = me; mark(ABANDONED); goto discard
 		fi
 	};
+#ifdef LATE_MARK
+	leader[work[me]] = me;
+#endif
+	sflk[work[me]] = FREE;
 	/* judge */
 	atomic {
 #ifdef CLOSED_LATE
@@ -387,7 +435,7 @@ gathered:
 		tmp = new[me]
 	};
 #ifndef PREPARED_LATE
-	mark(PREPARED);
+	atomic { place[work[me]] = path; fresh[work[me]] = new[me]; mark(PREPARED) };
 #endif
 	if
 	:: atomic { me == 0 && victim == NONE -> victim = NOBODY }; goto fail
@@ -396,9 +444,11 @@ gathered:
 #ifdef DONE_FIRST
 	atomic { mark(DONE) };
 #endif
-	atomic { rename_to(tmp); tmp = NONE };
+	/* the names are exchanged; then the old file's goes */
+	atomic { rename_to(new[me]); tmp = target[me] };
+	tmp = NONE;
 #ifdef PREPARED_LATE
-	mark(PREPARED);
+	atomic { place[work[me]] = target[me]; fresh[work[me]] = new[me]; mark(PREPARED) };
 #endif
 #ifndef NO_SYNC
 	sync_directory();
@@ -436,13 +486,8 @@ in_place:
 
 fail:
 	failed = true;
-#ifdef UNLINK_FIRST
-	atomic { tmp = NONE; victim = NONE };
-	atomic { mark(ABANDONED) };
-#else
 	atomic { mark(ABANDONED) };
 	tmp = NONE;
-#endif
 
 leave_batch:
 	/* told: the name goes, then the lock */
@@ -454,7 +499,7 @@ leave_batch:
 	};
 	atomic {
 		seen = state[work[me]];
-		sflk[work[me]] = FREE; work[me] = NONE;
+		leader[work[me]] = FREE; work[me] = NONE;
 		if
 		:: seen == DONE -> ticket[me] = NONE; acknowledge(me)
 		:: seen == ABANDONED && failed -> ticket[me] = NONE; refused = refused | BIT(me)
@@ -465,7 +510,7 @@ leave_batch:
 
 discard:
 	spool = NONE;
-	atomic { sflk[work[me]] = FREE; work[me] = NONE; forget() };
+	atomic { sflk[work[me]] = FREE; leader[work[me]] = FREE; work[me] = NONE; forget() };
 
 no_spool:
 	if
@@ -485,7 +530,7 @@ no_spool:
 		atomic {
 			new_spool(work[me]);
 			state[work[me]] = CLOSED;
-			sflk[work[me]] = me
+			leader[work[me]] = me
 		};
 		goto gathered
 	:: else
@@ -516,53 +561,76 @@ give_up:
 	phase = LATE;
 
 look:
-	/* what became of the record? */
+	/* what became of the record? No lock is needed to learn it */
 	atomic {
 		if
 		:: ticket[me] == NONE -> seen = ABANDONED; goto looked
-		:: ticket[me] != NONE && sflk[ticket[me]] == FREE ->
-			sflk[ticket[me]] = me;
-			goto asked
+		:: else -> seen = state[ticket[me]]
+		fi;
+		if
+		:: seen == DONE && !(in[ticket[me]] & BIT(me)) -> seen = ABANDONED; goto told
+		:: seen == ABANDONED || (seen == DONE && (in[ticket[me]] & BIT(me))) -> goto told
+		:: seen == OPEN && phase == LATE -> goto take_back
+		:: seen == OPEN -> goto looked
 		:: else
 		fi
 	};
-	/* not soon: take it back, or wait for its leader's end */
+	/* does its leader live? */
+	atomic {
+		if
+		:: leader[ticket[me]] != FREE ->
+			if
+			:: phase == LATE -> goto taken
+			:: else -> goto looked
+			fi
+		:: else
+		fi
+	};
+	/* the mark goes after the state is final: what it is now, it stays */
+	atomic {
+#ifndef LOOK_ONCE
+		seen = state[ticket[me]];
+#endif
+		if
+		:: seen == CLOSED || (seen != CLOSED && !(in[ticket[me]] & BIT(me))) ->
+			seen = ABANDONED
+		:: else -> if :: seen != DONE && seen != ABANDONED -> seen = UNSETTLED :: else fi
+		fi;
+		if :: seen == UNSETTLED -> goto looked :: else -> goto told fi
+	};
+taken:
+	/* it is waited for, or not any longer (79) */
+	if
+	:: atomic {
+		state[ticket[me]] == DONE || state[ticket[me]] == ABANDONED ||
+			leader[ticket[me]] == FREE -> goto look
+	}
+	:: atomic {
+		disown(me); ticket[me] = NONE; unknown = unknown | BIT(me); forget();
+		goto leave
+	}
+	fi;
+take_back:
 	disown(me);
 	atomic {
 		if
 		:: state[ticket[me]] == OPEN ->
-			ticket[me] = NONE; forget();
-			seen = ABANDONED;
-			goto looked
-		:: else
+			/* the last to withdraw removes it */
+			if
+			:: owned[ticket[me]] == 0 && sflk[ticket[me]] == FREE &&
+				spool == ticket[me] ->
+				state[ticket[me]] = ABANDONED; spool = NONE
+			:: else
+			fi;
+			seen = ABANDONED
+		:: else -> goto look
 		fi
 	};
-	atomic { sflk[ticket[me]] == FREE -> sflk[ticket[me]] = me };
-asked:
-	atomic {
-		seen = state[ticket[me]];
-		if
-		:: seen == CLOSED || (seen != OPEN && !(in[ticket[me]] & BIT(me))) ->
-			seen = ABANDONED
-		:: seen == OPEN && phase == LATE ->
-			disown(me);
-			if
-			:: owned[ticket[me]] == 0 -> state[ticket[me]] = ABANDONED; goto remove
-			:: else -> seen = ABANDONED
-			fi
-		:: else
-		fi;
-		goto told
-	};
-remove:
-	/* the last to withdraw removes it */
-	atomic { spool = NONE; seen = ABANDONED };
 told:
 	atomic {
-		sflk[ticket[me]] = FREE;
 		if
 		:: seen == DONE -> ticket[me] = NONE; acknowledge(me); goto leave
-		:: seen == ABANDONED -> ticket[me] = NONE; forget()
+		:: seen == ABANDONED -> disown(me); ticket[me] = NONE; forget()
 		:: else
 		fi
 	};
@@ -595,6 +663,29 @@ leave:
 	skip
 }
 
+#ifdef UPDATE
+/* It replaces the target by a copy of it. */
+proctype updater(byte me)
+{
+again:
+	atomic { target[me] = path; forget() };
+	atomic { flk[target[me]] == FREE -> flk[target[me]] = me };
+	atomic {
+		if
+		:: path != target[me] -> flk[target[me]] = FREE; goto again
+		:: else
+		fi
+	};
+#ifndef ONLY_LOCKS
+	settle_batch();
+#endif
+	atomic { new_file(me, has[path]); torn[new[me]] = torn[path] };
+	atomic { rename_to(new[me]) };
+	sync_directory();
+	atomic { unlock_targets(me); close_all(me) }
+}
+#endif
+
 /* SIGKILL, while the first has not come to its end. The kernel closes one file after the other. */
 proctype killer()
 {
@@ -612,12 +703,14 @@ init {
 
 	atomic {
 		do
-		:: i < FILES -> flk[i] = FREE; sflk[i] = FREE; i++
+		:: i < FILES -> flk[i] = FREE; sflk[i] = FREE; leader[i] = FREE; i++
 		:: else -> break
 		od;
 		i = 0;
 		do
-		:: i < ALL -> target[i] = NONE; new[i] = NONE; ticket[i] = NONE; work[i] = NONE; i++
+		:: i <= ALL ->
+			target[i] = NONE; new[i] = NONE; ticket[i] = NONE; work[i] = NONE;
+			i++
 		:: else -> break
 		od;
 		i = 0;
@@ -625,7 +718,10 @@ init {
 		:: i < N -> run appender(i); i++
 		:: else -> break
 		od;
-		run killer()
+		run killer();
+#ifdef UPDATE
+		run updater(ALL);
+#endif
 	}
 	_nr_pr == 1;
 	run appender(N);
@@ -634,11 +730,11 @@ init {
 		assert(batch == NONE && tmp == NONE && hands == 0 && !torn[path]);
 		assert((acked & ~d_has[d_path]) == 0);
 		assert((refused & has[path]) == 0);
-		i = acked | refused;
+		i = acked | refused | unknown;
 		assert(i == BIT(ALL) - 1 || victim == DEAD);
 		i = 0;
 		do
-		:: i < FILES -> assert(flk[i] == FREE && sflk[i] == FREE); i++
+		:: i < FILES -> assert(flk[i] == FREE && sflk[i] == FREE && leader[i] == FREE); i++
 		:: else -> break
 		od
 	}

@@ -4,6 +4,9 @@
 # What many bats files need: messages, litter, locks that are held, waits for others. `load
 # rig/common`; who holds or hears also has `mkfifo go at` in setup.
 
+# shellcheck source=tests/rig/require.bash
+source "${BASH_SOURCE[0]%/*}/require.bash"
+
 # one_line TOOL TEXT: one message line that begins with the tool's name, then indented advice only.
 one_line() {
 	local line
@@ -109,6 +112,21 @@ made_anew_at() {
 	[ "$(stat -c %z "$lock")" = "$before" ]
 }
 is_stopped() { [ "$(ps -o state= "$1")" = T ]; }
+
+# A Python program in file $1 that prints, each on a line, the descriptors above 2 that it was
+# started with, sorted.
+descriptor_lister() {
+	cat >"$1" <<-'END'
+		import os
+		def is_open(n):
+		    try:
+		        os.fstat(n)
+		    except OSError:
+		        return False
+		    return n > 2
+		print(*filter(is_open, range(1024)), sep="\n")
+	END
+}
 
 # In directory $1, a process that is called $2, until it is let go. Its first thread has ended, and
 # for /proc/PID it has no files, no directory and no words any more. $3 is Python that it runs

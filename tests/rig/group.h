@@ -11,9 +11,9 @@
  *	G1  A record whose appender exited 0 or 76 is in the file exactly once. One whose appender
  *	    exited otherwise is not. One whose appender died is there at most once, and with
  *	    may_be_unsure (it can read and write nothing any more) so is that of a victim which
- *	    exits 76. All are whole.
+ *	    exits 79. All are whole.
  *	G2  Nobody but the victim fails; only if it exits 76, since the sync for all failed, may the
- *	    others too. With may_be_busy they may also exit 75.
+ *	    others too. With may_be_busy they may also exit 75, or 79 if a leader has the record.
  *	G3  Nobody hangs.
  *	G4  The next append succeeds, and leaves the file and no litter. In place, a torn tail is
  *	    allowed before it, where the victim died or failed, or the power was cut.

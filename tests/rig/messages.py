@@ -16,6 +16,7 @@ FORMAT = {
     "hf_cli_usage": 1,
     "hf_cli_notice": 1,
     "hf_hold_say": 1,
+    "hf_notice": 0,
     "hf_notice_say": 1,
     "snprintf": 2,  # where it is the notice of a wait
 }

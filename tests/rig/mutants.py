@@ -55,24 +55,25 @@ NOT_MUTATED = ("lib/musl/*", "lib/git2/*")
 # The tests of a module whose name matches: unit tests by their module's name, and bats files. The
 # first row that matches holds. A module's own unit test comes first without being named.
 TESTS = (
-    ("append|batch|settle|spool*", "append settle spool",
+    ("append|batch|settle|spool*|side_file|file_id", "append settle spool stage",
      "atomic-append faults-append"),
     ("atomic|stage|publish|claim|validate|attributes|capture|input|symlink|refuse|copy|lock_target",
      "atomic stage publish claim refuse symlink", "atomic-write atomic-update atomic-append "
      "faults-write"),
     ("replay|atomic_cli", "replay atomic_cli", "atomic-write atomic-update lock-retry"),
-    ("dot_*|lock_dot", "lock_dot dot_record", "lock-dot lock-break faults-lock"),
+    ("dot_*|lock_dot", "lock_dot dot_record", "lock-dot lock-break lock-keeper faults-lock"),
     ("breaker|evidence|lookers|ident|inspect*|await|watch", "evidence inspect_file lock_dot "
      "git_evidence", "lock-break lock-status lock-dot lock-git"),
     ("keeper*|circle|family|kick", "keeper keeper_ask keepers circle family",
      "lock-keeper lock-circle"),
     ("lock_look|waitfor|notice|lock_wait|lock_table", "lock_wait waitfor circle lock_table",
-     "lock-run lock-circle lock-keeper"),
+     "lock-run lock-signals lock-circle lock-keeper"),
     ("lock|lock_file|lock_range|lock_slots|lockset|tally|fd", "lock lock_file lock_range "
-     "lock_slots lockset fd keeper", "lock-run lock-sets lock-keeper flock faults-lock"),
+     "lock_slots lockset fd keeper", "lock-run lock-sets lock-keeper flock lock-git "
+     "faults-lock"),
     ("turnstile|sqlite_*|lock_sqlite", "lockset sqlite_locks sqlite_live store",
-     "lock-sqlite lock-sets"),
-    ("git_*|gitdir|lock_git", "git_evidence gitdir lockset", "lock-git lock-break"),
+     "lock-sqlite lock-sets lock-git lock-keeper"),
+    ("git_*|gitdir|lock_git", "git_evidence gitdir lockset", "lock-git lock-break lock-sets"),
     ("flock_*|lock_cli|spawn|proc|stats*|json|inspect_cli", "flock_options spawn stats "
      "stats_report json proc", "lock-run flock lock-signals lock-status lock-keeper"),
     ("lease", "lease", "sqlite-lease"),
@@ -319,16 +320,18 @@ class Tree:
                               stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
         return done.returncode == 0, done.stdout.decode(errors="replace")
 
-    def make_for(self, test):
-        """Build what the test runs."""
-        if test.kind == "unit":
-            return self.make("asan", f"UNIT_TESTS={self.units[test.name]}", "CORE_TOOLS=",
-                             "DB_TOOLS=", "REPO_TOOLS=", "TOOLS=")
-        done = self.make("all")
-        if done[0] and test.needs_fault:
-            done = self.make("fault")
-        if done[0] and test.needs_rigs:
-            done = self.make("rigs")
+    def make_for(self, tests):
+        """Build what the tests run."""
+        units = " ".join(self.units[test.name] for test in tests if test.kind == "unit")
+        done = True, ""
+        if units:
+            done = self.make("asan", f"UNIT_TESTS={units}", "CORE_TOOLS=", "DB_TOOLS=",
+                             "REPO_TOOLS=", "TOOLS=")
+        for goals, wanted in (("tools scripts", any(test.kind == "bats" for test in tests)),
+                              ("fault", any(test.needs_fault for test in tests)),
+                              ("rigs", any(test.needs_rigs for test in tests))):
+            if done[0] and wanted:
+                done = self.make(*goals.split())
         return done
 
     def unit_program(self, name):
@@ -481,7 +484,7 @@ class Run:
         """Once, unmutated."""
         if test.seconds is not None:
             return
-        built, said = self.tree.make_for(test)
+        built, said = self.tree.make_for([test])
         if not built:
             sys.exit(f"the tree does not build without a mutation:\n{said[-3000:]}")
         start = time.monotonic()
@@ -510,11 +513,14 @@ class Run:
         return failed, reason
 
     def judge(self, mutant):
-        """(what caught it or None, the number of tests that ran)."""
+        """("test", what caught it), ("compiler", what it said), or (None, None)."""
         units, files = self.tests_of(mutant.module)
-        path = f"{self.tree.top}/{mutant.path}"
-        original = read(path)
-        for test in units + files:
+        for test in units:
+            self.measure(test)
+        how, by = self.try_tests(mutant, [test for test in units if not test.unusable])
+        if how:
+            return how, by
+        for test in files:
             self.measure(test)
         files.sort(key=lambda test: test.seconds)
         left = self.most_seconds - sum(test.seconds for test in units)
@@ -523,30 +529,37 @@ class Run:
             if left < 0:
                 files.remove(test)
                 self.say_once(f"left out: {test}: takes {test.seconds:.0f} s (-t)")
+        return self.try_tests(mutant, [test for test in files if not test.unusable])
+
+    def try_tests(self, mutant, tests):
+        path = f"{self.tree.top}/{mutant.path}"
+        original = read(path)
         try:
             write(path, mutant.text)
-            for test in units + files:
-                if test.unusable:
-                    continue
-                built, said = self.tree.make_for(test)
+            for test in tests:
+                # the unit tests together, since linking them takes longer than running them
+                built, said = self.tree.make_for(tests if test.kind == "unit" else [test])
                 if not built:
                     return "compiler", said
-                limit = max(TIME_LEAST, TIME_FACTOR * test.seconds)
-                failed, reason = self.execute(test, limit)
-                new = failed - test.failing
-                if new:
-                    title = sorted(new)[0]
-                    if test.kind == "bats":
-                        again, reason = self.execute(test, limit, only=title)
-                        if not again and not reason:
-                            print(f"  failed once only: {test}: {title}", flush=True)
-                            continue
-                    return "test", f"{test}: {title}"
-                if reason:
-                    return "test", f"{test}: {reason}"
+                by = self.try_test(test)
+                if by:
+                    return "test", by
             return None, None
         finally:
             write(path, original)
+
+    def try_test(self, test):
+        """What of it fails now, and only now; None: nothing."""
+        limit = max(TIME_LEAST, TIME_FACTOR * test.seconds)
+        failed, reason = self.execute(test, limit)
+        for title in sorted(failed - test.failing):
+            if test.kind == "bats":
+                again, reason = self.execute(test, limit, only=title)
+                if not again and not reason:
+                    print(f"  failed once only: {test}: {title}", flush=True)
+                    continue
+            return f"{test}: {title}"
+        return f"{test}: {reason}" if reason else None
 
 
 class Everything(set):
@@ -612,7 +625,7 @@ def main():
         signal.signal(number, lambda *_: sys.exit(130))
     print(f"SEED={seed}: {wanted} mutants of {len(texts)} modules", flush=True)
 
-    caught, survivors, equal, count = 0, [], [], 0
+    caught, survivors, equal, count, hashes = 0, [], [], 0, {}
     for mutant in sample(texts, kinds, random.Random(seed)):
         if count == wanted:
             break
@@ -627,7 +640,9 @@ def main():
             print(f"{mutant}\n    {' '.join(map(str, units + files))}")
             continue
         path = f"{tree.top}/{mutant.path}"
-        plain = tree.object_hash(mutant.path)
+        if mutant.path not in hashes:
+            hashes[mutant.path] = tree.object_hash(mutant.path)
+        plain = hashes[mutant.path]
         write(path, mutant.text)
         changed = tree.object_hash(mutant.path)
         write(path, texts[mutant.path])

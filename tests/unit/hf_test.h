@@ -36,9 +36,11 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -107,6 +109,60 @@ static inline bool is_there(const char *path)
 	struct stat st;
 
 	return lstat(path, &st) == 0;
+}
+
+/*
+ * What a test needs beyond an ordinary user's rights. A test calls these first. Where that is not
+ * available the test is skipped, and tests/run shows the reason.
+ */
+static inline void hf_test_need(bool available, const char *what)
+{
+	if (available)
+		return;
+	print_message("# skip: needs %s\n", what);
+	skip();
+}
+
+static inline void require_root(void)
+{
+	hf_test_need(geteuid() == 0, "root");
+}
+
+/* May a process have namespaces of these kinds of its own, and mount? */
+static inline bool hf_test_may_unshare(int kinds)
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(unshare(kinds) < 0 ||
+		      ((kinds & CLONE_NEWNS) &&
+		       (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+			mount("none", "/proc", "tmpfs", 0, NULL) < 0)));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static inline void require_mount(void)
+{
+	hf_test_need(hf_test_may_unshare(CLONE_NEWNS), "to mount: root with CAP_SYS_ADMIN");
+}
+
+/* In another, no process that lives elsewhere is seen, and little is proved stale. */
+static inline void require_first_pid_namespace(void)
+{
+	char name[64];
+	ssize_t n = readlink("/proc/self/ns/pid", name, sizeof(name) - 1);
+
+	name[n > 0 ? n : 0] = '\0';
+	hf_test_need(strcmp(name, "pid:[4026531836]") == 0, "the first PID namespace");
+}
+
+static inline void require_pid_namespace(void)
+{
+	hf_test_need(hf_test_may_unshare(CLONE_NEWPID),
+		     "to make a PID namespace: root with CAP_SYS_ADMIN");
 }
 
 struct rival {

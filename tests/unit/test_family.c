@@ -43,8 +43,7 @@ static void what_the_family_holds_is_found(void **state)
 	int fd;
 
 	(void)state;
-	if (geteuid() != 0)
-		skip();
+	require_root();
 	fd = open_high("f");
 	assert_int_equal(flock(fd, LOCK_SH), 0);
 	child = rival_start(look_at_family, (void *)"f");

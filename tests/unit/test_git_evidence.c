@@ -81,6 +81,7 @@ static void assert_reason(const char *reason)
 static void nobody_lives_is_proof(void **state)
 {
 	(void)state;
+	require_first_pid_namespace();
 	put_file("repo/.git/index.lock", "");
 	assert_int_equal(judge("index.lock"), HF_VERDICT_STALE);
 	assert_reason("no process that could have made it lives");
@@ -249,6 +250,7 @@ static void others_do_not(void **state)
 	};
 
 	(void)state;
+	require_first_pid_namespace();
 	put_file("repo/.git/index.lock", "");
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		if (others[i].uid && geteuid() != 0)
@@ -291,8 +293,8 @@ static void in_another_mount_namespace_only_what_is_plain_is_elsewhere(void **st
 	};
 
 	(void)state;
-	if (geteuid() != 0)
-		skip();
+	require_first_pid_namespace();
+	require_mount();
 	run("mkdir -p apart");
 	put_file("repo/.git/index.lock", "");
 	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++)
@@ -312,6 +314,7 @@ static void a_worktree_may_be_configured(void **state)
 	struct rival rival;
 
 	(void)state;
+	require_first_pid_namespace();
 	run("mkdir -p far && git -C repo config core.worktree \"$PWD/far\"");
 	put_file("repo/.git/index.lock", "");
 	assert_int_equal(judge_beside("index.lock", &far), HF_VERDICT_HELD);
@@ -329,6 +332,7 @@ static void a_git_that_started_later_is_not_its_maker(void **state)
 	struct rival rival;
 
 	(void)state;
+	require_first_pid_namespace();
 	put_file("repo/.git/index.lock", "");
 	seen = hf_git_ticks();
 	while (hf_git_ticks() <= seen) /* the clock of start times: ten milliseconds */
@@ -342,10 +346,12 @@ static void a_git_that_started_later_is_not_its_maker(void **state)
 static void a_zombie_is_dead(void **state)
 {
 	static const struct being being = {"git", "repo", NULL, 0, false, NULL};
-	struct rival rival = be(&being);
+	struct rival rival;
 	siginfo_t info;
 
 	(void)state;
+	require_first_pid_namespace();
+	rival = be(&being);
 	put_file("repo/.git/index.lock", "");
 	kill(rival.pid, SIGKILL);
 	assert_int_equal(waitid(P_PID, (id_t)rival.pid, &info, WEXITED | WNOWAIT), 0);
@@ -358,6 +364,7 @@ static void another_worktree_counts_for_references_only(void **state)
 	static const struct being there = {"git", "linked", NULL, 0, false, NULL};
 
 	(void)state;
+	require_first_pid_namespace();
 	run("git -C repo -c user.name=x -c user.email=x@x commit -q --allow-empty -m x && "
 	    "rm -rf linked && git -C repo worktree add -qf ../linked");
 	put_file("repo/.git/index.lock", "");
@@ -369,10 +376,12 @@ static void another_worktree_counts_for_references_only(void **state)
 static void a_note_names_its_maker(void **state)
 {
 	static const struct being other = {"git", "other", NULL, 0, false, NULL};
-	struct rival rival = be(&other);
+	struct rival rival;
 	char text[64];
 
 	(void)state;
+	require_first_pid_namespace();
+	rival = be(&other);
 	put_file("repo/.git/index.lock", "");
 	snprintf(text, sizeof(text), "pid %d\n", (int)rival.pid);
 	put_file("repo/.git/index~pid.lock", text);
@@ -396,6 +405,7 @@ static void a_note_names_its_maker(void **state)
 static void what_git_does_not_write_is_not_judged(void **state)
 {
 	(void)state;
+	require_first_pid_namespace();
 	put_file("repo/.git/index.lock", "mine!");
 	assert_int_equal(judge("index.lock"), HF_VERDICT_UNKNOWN); /* G7 */
 	assert_int_equal(judge_seen("index.lock", true, HF_SECOND, 0), HF_VERDICT_UNKNOWN);

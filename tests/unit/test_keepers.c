@@ -127,8 +127,7 @@ static void Y2_another_users_keeper_is_not_believed(void **state)
 	bool believed = true;
 
 	(void)state;
-	if (geteuid() != 0)
-		skip();
+	require_root();
 	assert_true(is_seen_as_ours(&f, &believed));
 	assert_false(believed);
 }

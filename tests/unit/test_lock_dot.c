@@ -10,6 +10,7 @@
 #include "fd.h"
 #include "hf_test.h"
 #include "lockset.h"
+#include "stopped.h"
 #include "sys.h"
 
 struct held {
@@ -171,6 +172,7 @@ static void waits_for_another_programs_lock(void **state)
 	struct held held;
 
 	(void)state;
+	require_first_pid_namespace();
 	for (int dies = 0; dies < 2; dies++) {
 		struct rival owner = rival_start(own_plainly, NULL), waiter;
 
@@ -298,7 +300,50 @@ static void a_record_staged_long_ago_is_of_now(void **state)
 	hf_dot_record_read(fd, &record);
 	assert_true(record.taken > 1000);
 	assert_true(hf_dot_remove(&target, fd));
+	assert_false(is_there("staged"));
 	close(fd);
+	hf_target_close(&target);
+}
+
+/* A dotlock of ours under this name; its descriptor. */
+static int make_dotlock(const struct hf_target *target)
+{
+	struct hf_dot_new new = {.fd = -1};
+	struct hf_err err;
+	int fd;
+
+	assert_status(HF_OK, hf_dot_link(target, &new, &fd, &err), &err);
+	return fd;
+}
+
+/* What is given back is removed, unless the name belongs to another file by now, or another
+ * description of the lent file is still locked. */
+static void giving_back_removes_what_is_ours_alone(void **state)
+{
+	struct hf_target target;
+	struct hf_err err;
+	int fd, other;
+
+	(void)state;
+	assert_status(HF_OK, hf_target_open(&target, "given", HF_TARGET_ANY_NAME, &err), &err);
+	hf_dot_give_back(&target, make_dotlock(&target));
+	assert_false(is_there("given"));
+
+	fd = make_dotlock(&target);
+	other = recreate_locked("given");
+	assert_false(hf_dot_remove(&target, fd));
+	assert_int_equal(flock(other, LOCK_UN), 0);
+	hf_dot_give_back(&target, fd);
+	assert_true(names("given", other));
+	close(other);
+	unlink("given");
+
+	fd = make_dotlock(&target);
+	other = dup(fd);
+	hf_dot_give_back(&target, fd);
+	assert_true(names("given", other));
+	close(other);
+	unlink("given");
 	hf_target_close(&target);
 }
 
@@ -616,6 +661,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(touching),
 	cmocka_unit_test(touching_what_is_inherited),
 	cmocka_unit_test(a_record_staged_long_ago_is_of_now),
+	cmocka_unit_test(giving_back_removes_what_is_ours_alone),
 	cmocka_unit_test(no_takeover_while_it_is_inherited),
 	cmocka_unit_test(killed_anywhere),
 	cmocka_unit_test(stopped_anywhere),

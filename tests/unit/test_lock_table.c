@@ -171,8 +171,7 @@ static void one_that_may_not_be_looked_at_is_reported(void **state)
 	struct rival holder, looker;
 
 	(void)state;
-	if (geteuid() != 0)
-		skip();
+	require_root();
 	chmod(".", 0755);
 	holder = rival_start(hold, (void *)"root");
 	assert_hears(&holder, 'h');

@@ -99,8 +99,7 @@ static void one_that_may_only_be_written_is_locked_too(void **state)
 	struct rival rival;
 
 	(void)state;
-	if (geteuid() != 0)
-		skip();
+	require_root();
 	put_file("writable", "");
 	put_file("secret", "");
 	assert_int_equal(chmod("writable", 0222), 0);

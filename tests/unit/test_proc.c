@@ -175,8 +175,8 @@ static void a_missing_or_a_foreign_proc_is_noticed(void **state)
 	struct rival rival;
 
 	(void)state;
-	if (geteuid() != 0)
-		skip();
+	require_mount();
+	require_pid_namespace();
 	rival = rival_start(look_without_proc, NULL);
 	assert_int_equal(rival_end(&rival), 0);
 	rival = rival_start(look_in_other_namespace, NULL);

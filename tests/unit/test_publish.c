@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <sys/file.h>
 
-#include "clock.h"
 #include "fd.h"
 #include "hf_test.h"
+#include "side_file.h"
 #include "stage.h"
 #include "sys.h"
 
@@ -40,10 +40,12 @@ static void fault(const char *rules)
 	setenv("HOLDFAST_FAULT", rules, 1);
 }
 
-static enum hf_status give_name(bool fixed)
+static uint32_t number;
+
+/* numbered: its maker keeps a record of the name. */
+static enum hf_status give_name(bool numbered)
 {
-	return hf_publish_name(&target, fd, "tmp", fixed, hf_deadline_in(2 * HF_MS), name,
-			       &err);
+	return hf_publish_name(&target, fd, "tmp", numbered ? &number : NULL, name, &err);
 }
 
 static void it_gets_its_name_locked_and_replaces(void **state)
@@ -60,8 +62,9 @@ static void it_gets_its_name_locked_and_replaces(void **state)
 	assert_status(HF_OK, hf_publish_sync(&target, &err), &err);
 }
 
-static void litter_makes_way_and_the_living_are_waited_for(void **state)
+static void a_leftover_makes_way_and_beside_a_living_one_another_name_is_taken(void **state)
 {
+	char wanted[NAME_MAX + 1];
 	int other;
 
 	(void)state;
@@ -75,8 +78,9 @@ static void litter_makes_way_and_the_living_are_waited_for(void **state)
 	put_file(".holdfast.f.tmp", "living");
 	other = open(".holdfast.f.tmp", O_RDWR | O_CLOEXEC);
 	assert_int_equal(flock(other, LOCK_EX), 0);
-	assert_status(HF_BUSY, give_name(false), &err);
-	assert_string_equal(name, "");
+	assert_status(HF_OK, give_name(true), &err);
+	assert_string_equal(name, hf_side_name(&target, "tmp", number, wanted));
+	assert_file(name, "new");
 	assert_file(".holdfast.f.tmp", "living");
 	close(other);
 }
@@ -85,7 +89,6 @@ static void what_cannot_be_judged_is_left_and_another_name_taken(void **state)
 {
 	(void)state;
 	assert_int_equal(mkfifo(".holdfast.f.tmp", 0600), 0);
-	assert_status(HF_CANTCREAT, give_name(true), &err);
 	assert_status(HF_OK, give_name(false), &err);
 	assert_string_not_equal(name, ".holdfast.f.tmp");
 	assert_file(name, "new");
@@ -103,6 +106,51 @@ static void a_file_staged_under_a_name_keeps_it_or_moves(void **state)
 	assert_string_equal(name, ".holdfast.f.tmp");
 	assert_file(".holdfast.f.tmp", "new");
 	assert_false(is_there("staged"));
+}
+
+static struct stat stat_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return st;
+}
+
+static void an_exchange_replaces_only_the_file_that_was_looked_at(void **state)
+{
+	/* with RENAME_EXCHANGE, and without */
+	static const char *const faults[] = {"1000:EIO", "renameat2#1+:EINVAL"};
+	struct stat old, other;
+	int kept;
+
+	(void)state;
+	put_file("f", "old");
+	old = stat_of("f");
+	/* as the lock's holder has it: no other file can have its number */
+	kept = open("f", O_RDONLY | O_CLOEXEC);
+	assert_status(HF_OK, give_name(false), &err);
+	assert_status(HF_OK, hf_publish_exchange(&target, fd, name, &old, &err), &err);
+	assert_file("f", "new");
+	assert_false(is_there(name));
+	for (size_t i = 0; i < 2; i++) {
+		unlink("f");
+		put_file(name, "new");
+		close(fd);
+		fd = open(name, O_RDWR | O_CLOEXEC);
+		fault(faults[i]);
+		assert_status(HF_BUSY, hf_publish_exchange(&target, fd, name, &old, &err), &err);
+		assert_int_equal(err.errnum, EEXIST);
+		assert_false(is_there("f"));
+		put_file("f", "another program's");
+		other = stat_of("f");
+		assert_status(HF_BUSY, hf_publish_exchange(&target, fd, name, &old, &err), &err);
+		assert_file("f", "another program's");
+		assert_true(stat_of("f").st_ino == other.st_ino);
+		assert_file(name, "new");
+		unsetenv("HOLDFAST_FAULT");
+		unlink(name);
+	}
+	close(kept);
 }
 
 static void creating_replaces_nothing(void **state)
@@ -168,9 +216,10 @@ static void a_sync_that_fails_is_final_and_a_signal_is_not(void **state)
 
 static const struct CMUnitTest tests[] = {
 	PUBLISH_TEST(it_gets_its_name_locked_and_replaces),
-	PUBLISH_TEST(litter_makes_way_and_the_living_are_waited_for),
+	PUBLISH_TEST(a_leftover_makes_way_and_beside_a_living_one_another_name_is_taken),
 	PUBLISH_TEST(what_cannot_be_judged_is_left_and_another_name_taken),
 	PUBLISH_TEST(a_file_staged_under_a_name_keeps_it_or_moves),
+	PUBLISH_TEST(an_exchange_replaces_only_the_file_that_was_looked_at),
 	PUBLISH_TEST(creating_replaces_nothing),
 	PUBLISH_TEST(creating_from_a_name_replaces_nothing_either),
 	PUBLISH_TEST(a_mount_point_cannot_be_replaced),

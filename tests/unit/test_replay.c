@@ -74,8 +74,7 @@ static void a_file_that_cannot_be_opened_anew_is_rewound(void **state)
 	struct rival rival;
 
 	(void)state;
-	if (geteuid() != 0)
-		skip();
+	require_root();
 	put_file("text", "text");
 	rival = rival_start(replay_unreadable, (void *)"text");
 	assert_int_equal(rival_end(&rival), 0);

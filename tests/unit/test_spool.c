@@ -33,7 +33,9 @@ static struct hf_ticket publish(const char *text)
 	struct hf_record record = {.data = text, .size = strlen(text), .fd = -1};
 	struct hf_ticket ticket;
 
-	assert_status(HF_OK, hf_spool_publish(&target, -1, &target_st, &record, &ticket), NULL);
+	assert_status(HF_OK,
+		      hf_spool_publish(&target, HF_TRUST_NAMED, &target_st, &record, &ticket),
+		      NULL);
 	return ticket;
 }
 
@@ -42,10 +44,9 @@ static struct hf_batch take(void)
 	struct hf_batch batch;
 	struct hf_err err;
 
-	assert_status(HF_OK, hf_batch_take(&target, &batch, &err), &err);
+	assert_status(HF_OK, hf_batch_take(&target, HF_TRUST_NAMED, &batch, &err), &err);
 	assert_status(HF_OK, hf_batch_judge(&batch, &err), &err);
-	assert_status(HF_OK, hf_batch_enter(&target, &batch, &err), &err);
-	assert_status(HF_OK, hf_batch_mark(&batch, HF_SPOOL_CLOSED, &err), &err);
+	assert_status(HF_OK, hf_batch_enter(&target, HF_TRUST_NAMED, &batch, &err), &err);
 	return batch;
 }
 
@@ -67,12 +68,18 @@ static void assert_records(const struct hf_batch *batch, const char *text)
 	assert_string_equal(found, text);
 }
 
-static enum hf_spool_state look(struct hf_ticket *ticket, bool withdraw, enum hf_status *status)
+static enum hf_ticket_end look(const struct hf_ticket *ticket, enum hf_status *status)
 {
-	enum hf_spool_state state;
+	return hf_ticket_look(&target, ticket, status);
+}
 
-	assert_status(HF_OK, hf_ticket_look(&target, ticket, withdraw, &state, status), NULL);
-	return state;
+static enum hf_status open_batch(struct hf_batch *batch)
+{
+	struct hf_trust trust;
+	struct hf_err err;
+
+	hf_trust_init(&trust, &target, HF_TRUST_NAMED);
+	return hf_batch_open(&target, &trust, ".holdfast.f.batch", &now, batch, &err);
 }
 
 static void records_come_in_order(void **state)
@@ -124,12 +131,12 @@ static void a_withdrawn_record_is_left_out(void **state)
 	enum hf_status status;
 
 	(void)state;
-	assert_int_equal(look(&b, true, &status), HF_SPOOL_OPEN);
+	assert_true(hf_ticket_withdraw(&target, &b));
 	batch = take();
 	assert_records(&batch, "stays\n");
 	hf_batch_finish(&target, &batch);
 	/* and its owner, had it not withdrawn, would know */
-	assert_int_equal(look(&b, false, &status), HF_SPOOL_ABANDONED);
+	assert_int_equal(look(&b, &status), HF_TICKET_ABANDONED);
 	hf_ticket_close(&a);
 	hf_ticket_close(&b);
 }
@@ -140,13 +147,13 @@ static void the_last_to_withdraw_removes_the_spool(void **state)
 	enum hf_status status;
 
 	(void)state;
-	assert_int_equal(look(&a, true, &status), HF_SPOOL_OPEN);
+	assert_true(hf_ticket_withdraw(&target, &a));
 	assert_true(is_there(".holdfast.f.spool"));
-	assert_int_equal(look(&b, true, &status), HF_SPOOL_OPEN);
+	assert_true(hf_ticket_withdraw(&target, &b));
 	assert_false(is_there(".holdfast.f.spool"));
 	c = publish("three\n");
-	assert_int_equal(look(&c, false, &status), HF_SPOOL_OPEN);
-	assert_int_equal(look(&b, false, &status), HF_SPOOL_ABANDONED);
+	assert_int_equal(look(&c, &status), HF_TICKET_OPEN);
+	assert_int_equal(look(&b, &status), HF_TICKET_ABANDONED);
 	hf_ticket_close(&a);
 	hf_ticket_close(&b);
 	hf_ticket_close(&c);
@@ -162,7 +169,7 @@ static void the_end_is_told(void **state)
 	batch.head.status = HF_UNCERTAIN;
 	assert_status(HF_OK, hf_batch_mark(&batch, HF_SPOOL_DONE, NULL), NULL);
 	hf_batch_finish(&target, &batch);
-	assert_int_equal(look(&a, false, &status), HF_SPOOL_DONE);
+	assert_int_equal(look(&a, &status), HF_TICKET_DONE);
 	assert_int_equal(status, HF_UNCERTAIN);
 	hf_ticket_close(&a);
 }
@@ -174,13 +181,15 @@ static void a_leader_that_dies_before_marking_has_done_nothing(void **state)
 	enum hf_status status;
 
 	(void)state;
+	assert_int_equal(look(&a, &status), HF_TICKET_TAKEN);
 	close(batch.fd);
-	assert_int_equal(look(&a, false, &status), HF_SPOOL_ABANDONED);
+	assert_int_equal(look(&a, &status), HF_TICKET_ABANDONED);
 	/* what it left is found, and stands in the way of a second batch */
-	assert_status(HF_OK, hf_batch_make(&target, -1, &target_st, &again, NULL), NULL);
-	assert_status(HF_BUSY, hf_batch_enter(&target, &again, NULL), NULL);
+	assert_status(HF_OK, hf_batch_make(&target, HF_TRUST_NAMED, &target_st, &again, NULL),
+		      NULL);
+	assert_status(HF_BUSY, hf_batch_enter(&target, HF_TRUST_NAMED, &again, NULL), NULL);
 	hf_batch_finish(&target, &again);
-	assert_status(HF_OK, hf_batch_open(&target, &now, &again, NULL), NULL);
+	assert_status(HF_OK, open_batch(&again), NULL);
 	assert_int_equal(again.head.state, HF_SPOOL_CLOSED);
 	hf_batch_finish(&target, &again);
 	hf_ticket_close(&a);
@@ -199,18 +208,28 @@ static int lead_until_told(const struct rival *self, void *arg)
 	return 0;
 }
 
-static void looking_waits_for_a_leader_at_work(void **state)
+static void looking_needs_no_lock_and_names_the_leader(void **state)
 {
 	struct hf_ticket a = publish("one\n");
 	struct rival leader = rival_start(lead_until_told, NULL);
+	char who[256], pid[32];
 	enum hf_status status;
+	int other;
 
 	(void)state;
 	assert_hears(&leader, 't');
-	assert_int_equal(flock(a.fd, LOCK_EX | LOCK_NB), -1);
+	/* another process, or a reader, has its lock */
+	other = open(".holdfast.f.batch", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(look(&a, &status), HF_TICKET_TAKEN);
+	assert_false(hf_ticket_withdraw(&target, &a));
+	assert_false(hf_ticket_leader(&target, &a, who, sizeof(who)));
+	snprintf(pid, sizeof(pid), "PID %d ", (int)leader.pid);
+	assert_non_null(strstr(who, pid));
 	rival_tell(&leader, 'g');
-	assert_int_equal(look(&a, true, &status), HF_SPOOL_DONE);
 	assert_int_equal(rival_end(&leader), 0);
+	assert_int_equal(look(&a, &status), HF_TICKET_DONE);
+	close(other);
 	hf_ticket_close(&a);
 }
 
@@ -234,17 +253,20 @@ static void a_torn_record_is_written_over(void **state)
 
 static void what_a_power_cut_left_is_only_litter(void **state)
 {
-	static const char *const left[] = {"",
-					   "garbage that is longer than any head of a spool is, "
-					   "so that reading one does not end early"};
+	static const char line[] = "garbage that is longer than any head of a spool is, so that "
+				   "reading one does not end early; ";
+	char longer[4 * sizeof(line)] = "";
+	const char *const left[] = {"", longer};
 	struct hf_batch batch;
 
 	(void)state;
+	for (int i = 0; i < 4; i++)
+		strcat(longer, line);
 	for (size_t i = 0; i < 2; i++) {
 		struct hf_ticket a;
 
 		put_file(".holdfast.f.spool", left[i]);
-		assert_status(HF_NO, hf_batch_take(&target, &batch, NULL), NULL);
+		assert_status(HF_NO, hf_batch_take(&target, HF_TRUST_NAMED, &batch, NULL), NULL);
 		assert_false(is_there(".holdfast.f.spool"));
 		put_file(".holdfast.f.spool", left[i]);
 		a = publish("one\n");
@@ -253,8 +275,7 @@ static void what_a_power_cut_left_is_only_litter(void **state)
 		hf_batch_finish(&target, &batch);
 		hf_ticket_close(&a);
 		put_file(".holdfast.f.batch", left[i]);
-		assert_status(HF_OK, hf_batch_open(&target, &now, &batch, NULL), NULL);
-		assert_int_equal(batch.head.state, HF_SPOOL_ABANDONED);
+		assert_status(HF_DATA, open_batch(&batch), NULL);
 		hf_batch_finish(&target, &batch);
 	}
 }
@@ -287,12 +308,14 @@ static void a_large_record_is_not_handed_over(void **state)
 	struct hf_ticket ticket;
 
 	(void)state;
-	assert_status(HF_NO, hf_spool_publish(&target, -1, &target_st, &record, &ticket), NULL);
+	assert_status(HF_NO,
+		      hf_spool_publish(&target, HF_TRUST_NAMED, &target_st, &record, &ticket),
+		      NULL);
 	assert_int_equal(ticket.fd, -1);
 	assert_false(is_there(".holdfast.f.spool"));
 }
 
-static void it_has_the_targets_permissions(void **state)
+static void it_is_for_those_who_may_read_and_write_the_target(void **state)
 {
 	struct hf_ticket a;
 	struct stat st;
@@ -302,7 +325,7 @@ static void it_has_the_targets_permissions(void **state)
 	assert_int_equal(stat("f", &target_st), 0);
 	a = publish("one\n");
 	assert_int_equal(fstat(a.fd, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0664);
+	assert_int_equal(st.st_mode & 07777, 0660);
 	hf_ticket_close(&a);
 }
 
@@ -314,7 +337,9 @@ static void a_link_in_its_place_is_not_followed(void **state)
 	(void)state;
 	put_file("precious", "precious\n");
 	assert_int_equal(symlink("precious", ".holdfast.f.spool"), 0);
-	assert_status(HF_NO, hf_spool_publish(&target, -1, &target_st, &record, &ticket), NULL);
+	assert_status(HF_NO,
+		      hf_spool_publish(&target, HF_TRUST_NAMED, &target_st, &record, &ticket),
+		      NULL);
 	assert_file("precious", "precious\n");
 }
 
@@ -327,12 +352,12 @@ static const struct CMUnitTest tests[] = {
 	TEST(the_last_to_withdraw_removes_the_spool),
 	TEST(the_end_is_told),
 	TEST(a_leader_that_dies_before_marking_has_done_nothing),
-	TEST(looking_waits_for_a_leader_at_work),
+	TEST(looking_needs_no_lock_and_names_the_leader),
 	TEST(a_torn_record_is_written_over),
 	TEST(what_a_power_cut_left_is_only_litter),
 	TEST(a_hostile_frame_is_refused),
 	TEST(a_large_record_is_not_handed_over),
-	TEST(it_has_the_targets_permissions),
+	TEST(it_is_for_those_who_may_read_and_write_the_target),
 	TEST(a_link_in_its_place_is_not_followed),
 };
 HF_TEST_MAIN(tests)

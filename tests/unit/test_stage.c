@@ -172,16 +172,6 @@ static void a_directory_with_a_link_is_litter_too(void **state)
 	assert_int_equal(entries(), 0);
 }
 
-static void names_are_not_made_twice(void **state)
-{
-	char a[NAME_MAX + 1], b[NAME_MAX + 1];
-
-	(void)state;
-	hf_stage_name(&target, a);
-	hf_stage_name(&target, b);
-	assert_string_not_equal(a, b);
-}
-
 static int reap(const struct rival *self, void *arg)
 {
 	(void)self;
@@ -268,7 +258,6 @@ static const struct CMUnitTest tests[] = {
 	STAGE_TEST(a_name_comes_by_proc_where_the_kernel_wants_it_so),
 	STAGE_TEST(what_cannot_be_litter_is_not_judged),
 	STAGE_TEST(a_directory_with_a_link_is_litter_too),
-	STAGE_TEST(names_are_not_made_twice),
 	STAGE_TEST(the_reaper_leaves_a_name_that_was_recreated),
 	STAGE_TEST(a_maker_sees_that_its_new_name_was_recreated),
 };

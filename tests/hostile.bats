@@ -1,0 +1,57 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: ISC
+#
+# The hostile neighbour: what a second user puts beside a target never decides what becomes of the
+# call (tests/rig/hostile.py, docs/security.md).
+#
+# A sample, in which each pair of a tool, a name, a plant and a place is; with EVERY=1 in the
+# environment, all of it, which takes an hour.
+
+bats_require_minimum_version 1.5.0
+load rig/common
+
+page=$HF_TOP/docs/security.md
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	[ "$(id -u)" = 0 ] || skip 'needs root'
+	unshare -m true 2>/dev/null || skip 'needs a mount namespace'
+}
+
+hostile() {
+	run "$HF_TOP/tests/rig/hostile.py" ${EVERY:+-a} "$@" "$page"
+	echo "$output"
+	[ "$status" = 0 ]
+	[[ $output == *' cells, 0 wrong'* ]]
+}
+
+@test "a planted name costs a tool its fast way at most: files" { hostile -t 'atomic-[wau]*'; }
+@test "a planted name costs a tool its fast way at most: locks" { hostile -t 'lock-*'; }
+@test "a planted name costs a tool its fast way at most: databases" { hostile -t 'sqlite-*'; }
+@test "a planted name costs a tool its fast way at most: records" { hostile -t 'atomic-record*'; }
+
+@test "docs/security.md has every name that the tools make or read beside a target" {
+	run "$HF_TOP/tests/rig/hostile.py" --names "$page"
+	echo "$output"
+	[ "$status" = 0 ]
+}
+
+# The names, and beginnings of names, in string literals; what comes behind a % is left off. Not
+# names: tables, statistics, settings, files of the build.
+literals() {
+	find "$HF_TOP/lib" -name '*.[ch]' -exec grep -hv '^[[:space:]]*/*\*' {} + >sources
+	grep -oE '"[^" ]*"' sources | tr -d '"' | sed 's/^%s//; s/%.*//' |
+		grep -E 'holdfast|^-(turnstile|once|journal|wal|shm)$|^\.record-|^info/' |
+		grep -vE '^(holdfast|holdfast_.*|holdfast-(stats|descriptor|watch).*)$'
+	grep -oE 'hf_(target_side|side_[a-z]*)\([^")]*"[a-z]+"' sources | sed 's/.*"\(.*\)"/.\1/'
+}
+
+@test "docs/security.md has every name that stands in the library's sources" {
+	local name missing=
+	[ "$(literals | wc -l)" -gt 15 ]
+	for name in $(literals | sort -u); do
+		grep -qF -e "$name" "$page" || missing+="$name "
+	done
+	echo "missing: $missing"
+	[ -z "$missing" ]
+}
