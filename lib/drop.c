@@ -125,8 +125,7 @@ static void describe(FILE *out, const struct hf_intent *intent)
 
 	if (gmtime_r(&created, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	fprintf(out, "record %s\nmade %s by user %lld\n", intent->id, when,
-		(long long)intent->uid);
+	fprintf(out, "record %s\nmade %s by user %lld\n", intent->id, when, (long long)intent->uid);
 	if (intent->repository)
 		fprintf(out, "repository %s\nbranch %s\nupon %s\nauthor %s <%s>\nmessage\n\n%s\n",
 			intent->gitdir, intent->ref, intent->tip[0] ? intent->tip : "nothing",
@@ -171,8 +170,8 @@ static enum hf_status save_all(const struct hf_hold *hold, const struct hf_inten
 		status = save_text(hold, dir, intent, err);
 	/* the directory's own name */
 	if (status == HF_OK)
-		status = hf_target_open(&target, dir, HF_TARGET_NO_FOLLOW | HF_TARGET_ANY_NAME,
-					err);
+		status =
+			hf_target_open(&target, dir, HF_TARGET_NO_FOLLOW | HF_TARGET_ANY_NAME, err);
 	if (status != HF_OK)
 		return status;
 	status = hf_publish_sync(&target, err);
@@ -180,7 +179,7 @@ static enum hf_status save_all(const struct hf_hold *hold, const struct hf_inten
 	return status;
 }
 
-/* ---- D3: the marks ---------------------------------------------------------------------------- */
+/* ---- D3: the marks -------------------------------------------------------------------------- */
 
 /* Where its files are: before each path. NULL: it cannot be found. */
 static char *place_of(const struct hf_intent *intent)
@@ -240,8 +239,8 @@ enum hf_status hf_drop(struct hf_hold *hold, const char *id,
 		/* D1: the record stays where its content may not survive a power cut */
 		if (status == HF_UNCERTAIN) {
 			errno = err && err->errnum ? err->errnum : EIO;
-			status = hf_fail_errno_as(err, HF_IO, "cannot save record %.8s",
-						  intent->id);
+			status =
+				hf_fail_errno_as(err, HF_IO, "cannot save record %.8s", intent->id);
 		}
 	}
 	/* D2: in the transaction that hf_hold_take() has begun, which is durable */

@@ -15,8 +15,9 @@
  *	    hashes, what was to become of each file) as text in the file "record".
  *	D2  Then the intent is deleted, and that is durable before it is said.
  *	D3  Nothing else is touched but the marks of its appends (record_mark.h), which are removed
- *	    where its files' directories are found: the record's rows stay, and so does what was done already of
- *	    its files, its index entries and its commit. The user puts right by hand what he wants.
+ *	    where its files' directories are found: the record's rows stay, and so does what was
+ *	    done already of its files, its index entries and its commit. The user puts right by
+ *	    hand what they want.
  *
  * The caller has no hold; the database's turnstile and write lock are taken, to the deadline. A
  * crash leaves the intent, and what was saved, which the next try replaces. Who may write to the

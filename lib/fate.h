@@ -11,9 +11,9 @@
  *	appended to		by its mark (record_mark.h), never by its content. An intent of
  *				version 1 has no mark, and is judged by hash like a replaced file
  *
- * The caller holds the file's lock, and has looked at it (record_file.h). Changes nothing but a mark
- * that is only a leftover; a file that was removed meanwhile is reported (record_hold.h). Errors:
- * the state of the file cannot be read. Not thread-safe.
+ * The caller holds the file's lock, and has looked at it (record_file.h). Changes nothing but a
+ * mark that is only a leftover; a file that was removed meanwhile is reported (record_hold.h).
+ * Errors: the state of the file cannot be read. Not thread-safe.
  */
 
 #include "record_file.h"
@@ -22,7 +22,7 @@
 enum hf_fate {
 	HF_TO_DO,
 	HF_IS_DONE,
-	HF_STAYS, /* V1 of recover.h: another program has changed it. An append: M7 of record_mark.h */
+	HF_STAYS, /* another program has changed it (recover.h, V1; record_mark.h, M7) */
 };
 
 /* found is the hash of what is there, "" for nothing. *correct: before anything is done, the intent

@@ -29,8 +29,8 @@ struct record {
 	struct hf_intent intent;
 	struct hf_repo *repo; /* the hold's; NULL: none */
 	struct hf_record_file *files;
-	bool moved;	   /* files are to be opened again */
-	int late;	   /* how often it began again past the deadline */
+	bool moved; /* files are to be opened again */
+	int late;   /* how often it began again past the deadline */
 	struct hf_redo redo;
 };
 
@@ -152,10 +152,8 @@ static enum hf_status ask(struct record *r, struct hf_err *err)
 		status = open_repo(r, err);
 	for (size_t i = 0; i < count && status == HF_OK; i++)
 		status = ask_file(r, i, err);
-	r->redo = (struct hf_redo){.hold = &r->hold,
-				   .intent = &r->intent,
-				   .files = r->files,
-				   .repo = r->repo};
+	r->redo = (struct hf_redo){
+		.hold = &r->hold, .intent = &r->intent, .files = r->files, .repo = r->repo};
 	return status;
 }
 
@@ -178,7 +176,7 @@ static enum hf_status open_file_again(struct record *r, size_t i, struct hf_err 
 	return status;
 }
 
-/* The directories that the paths lead to by now. What recovery has opened, it opens again itself. */
+/* The directories that the paths lead to by now. Recovery opens its own files again itself. */
 static enum hf_status open_again(struct record *r, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;

@@ -127,7 +127,8 @@ enum hf_status hf_record_file_open(struct hf_record_file *f,
 	}
 	f->shares_dir = false;
 	if (sys_fstat(f->target.dir, &f->dir_st) < 0)
-		return hf_fail_errno(err, "cannot read the state of the directory of '%s'", f->path);
+		return hf_fail_errno(err, "cannot read the state of the directory of '%s'",
+				     f->path);
 	if (!is_of_database(f, database))
 		return HF_OK;
 	hf_fail(err, HF_DATA, "refusing to replace '%s': it is the live database", f->path);

@@ -42,8 +42,8 @@ struct hf_record_file {
 	const char *if_match;
 	struct hf_target target; /* dir -1: not open */
 	struct stat dir_st;
-	bool shares_dir; /* target.dir is another file's of this record */
-	struct hf_lock *lock;	 /* in the set; NULL: not yet */
+	bool shares_dir;      /* target.dir is another file's of this record */
+	struct hf_lock *lock; /* in the set; NULL: not yet */
 
 	/* as looked at, under the lock */
 	bool present;
@@ -83,8 +83,7 @@ void hf_record_file_share(struct hf_record_file *f, const struct hf_record_file 
 			  size_t count);
 
 /* The absolute path of what will be replaced, links followed; to be freed. */
-enum hf_status hf_record_file_real(const struct hf_record_file *f, char **real,
-				   struct hf_err *err);
+enum hf_status hf_record_file_real(const struct hf_record_file *f, char **real, struct hf_err *err);
 
 /* Are these two one file? */
 bool hf_record_file_same(const struct hf_record_file *a, const struct hf_record_file *b);

@@ -110,8 +110,9 @@ static enum hf_status make_commit(struct hf_record_git *g, const char *tip, stru
 	enum hf_status status = find_left(g, tip, err);
 
 	if (status == HF_OK)
-		status = hf_repo_commit(g->repo, tip, g->changes, intent->file_count, intent->message,
-					&intent->author, &intent->committer, g->commit, err);
+		status = hf_repo_commit(g->repo, tip, g->changes, intent->file_count,
+					intent->message, &intent->author, &intent->committer,
+					g->commit, err);
 
 	return status == HF_OK ? check_commit(g, err) : status;
 }

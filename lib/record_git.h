@@ -19,9 +19,10 @@
  * the worktree keep his version; no commit is lost or taken back. (For an append there is nothing
  * to be put right: what is committed is the file with all that it has.)
  *
- * A `git reset` or the like that looked at the branch before it was moved can take the commit out of
- * it again. So the branch is looked at once more at the end. If it has lost the commit, the commit
- * is made again upon its tip; but if it is not checked out any more, it is left, and reported.
+ * A `git reset` or the like that looked at the branch before it was moved can take the commit out
+ * of it again. So the branch is looked at once more at the end. If it has lost the commit, the
+ * commit is made again upon its tip; but if it is not checked out any more, it is left, and
+ * reported.
  *
  * The caller holds the repository's turnstile and has index.lock. Blocks and errors are repo.h's.
  */

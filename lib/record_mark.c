@@ -97,9 +97,10 @@ enum hf_status hf_mark_look(const struct hf_target *target, int old, const char 
 	*there = false;
 	hf_target_side(target, mark, name);
 	if (sys_fstatat(target->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? HF_OK
-				       : hf_fail_errno(err, "cannot read the state of '%s' beside '%s'",
-						       name, target->path);
+		return errno == ENOENT
+			       ? HF_OK
+			       : hf_fail_errno(err, "cannot read the state of '%s' beside '%s'",
+					       name, target->path);
 	/* M6 */
 	hf_trust_init(&trust, target, old);
 	*there = S_ISREG(st.st_mode) && hf_trusts(&trust, &st);

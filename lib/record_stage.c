@@ -36,10 +36,11 @@ static enum hf_status mark_file(struct hf_redo *redo, struct hf_record_file *f, 
 		if (status == HF_NO)
 			status = HF_OK;
 	}
-	return status == HF_OK ? hf_fail(err, HF_CANTCREAT,
-					 "cannot append to '%s': no name is free for the mark beside it",
-					 f->path)
-			       : status;
+	return status == HF_OK
+		       ? hf_fail(err, HF_CANTCREAT,
+				 "cannot append to '%s': no name is free for the mark beside it",
+				 f->path)
+		       : status;
 }
 
 /* What is to be durable before the COMMIT. With a repository, its objects' sync takes the files and
@@ -58,8 +59,8 @@ static enum hf_status sync_file(const struct hf_redo *redo, const struct hf_reco
 	return status;
 }
 
-static enum hf_status stage_file(struct hf_redo *redo, struct hf_record_file *f,
-				 struct hf_due *due, struct hf_err *err)
+static enum hf_status stage_file(struct hf_redo *redo, struct hf_record_file *f, struct hf_due *due,
+				 struct hf_err *err)
 {
 	char found[65];
 	enum hf_status status = hf_record_file_look(f, &redo->hold->wait, found, err);
@@ -121,7 +122,8 @@ enum hf_status hf_record_stage(struct hf_redo *redo, struct hf_err *err)
 		status = hf_check_limit(SPARE, err);
 	if (status != HF_OK || !redo->repo)
 		return status;
-	if (hf_record_has_snapshot(intent)) /* what the index gets is not known yet: can it be changed at all? */
+	if (hf_record_has_snapshot(
+		    intent)) /* what the index gets is not known yet: can it be changed at all? */
 		return hf_repo_prepare(redo->repo, NULL, 0, err);
 	status = hf_record_git_stage(&redo->git, redo->repo, intent, redo->files, intent->tip,
 				     redo->hold->wait.deadline, err);

@@ -48,11 +48,13 @@ static enum hf_status redo_git(struct hf_redo *redo, const char *tip, struct hf_
 		return status;
 	memcpy(redo->commit, redo->git.commit, sizeof(redo->commit));
 	if (redo->git.lost)
-		hf_hold_say(redo->hold,
-			    "'%s' was reset, and is not checked out any more: it lacks commit %.12s",
-			    redo->intent->ref, redo->commit);
+		hf_hold_say(
+			redo->hold,
+			"'%s' was reset, and is not checked out any more: it lacks commit %.12s",
+			redo->intent->ref, redo->commit);
 	else if (redo->git.elsewhere)
-		hf_hold_say(redo->hold, "commit %.12s is in '%s', which is not checked out any more",
+		hf_hold_say(redo->hold,
+			    "commit %.12s is in '%s', which is not checked out any more",
 			    redo->commit, redo->intent->ref);
 	return HF_OK;
 }

@@ -102,9 +102,9 @@ enum hf_status hf_repo_head(struct hf_repo *repo, char **ref, char tip[HF_OID_SI
 enum hf_status hf_repo_tip(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
 			   struct hf_err *err);
 
-/* Is a Git about to move HEAD, or the branch, that has changed the index for that and given its lock
- * back: checkout, reset and the like? *is: such a Git works here, and the index has one of the
- * paths otherwise than the tip has it. index.lock is ours. */
+/* Is a Git about to move HEAD, or the branch, that has changed the index for that and given its
+ * lock back: checkout, reset and the like? *is: such a Git works here, and the index has one of
+ * the paths otherwise than the tip has it. index.lock is ours. */
 enum hf_status hf_repo_is_switched(struct hf_repo *repo, const char *tip, const char *const *paths,
 				   size_t count, bool *is, struct hf_err *err);
 

@@ -52,8 +52,8 @@ struct hf_child {
  * again while we know them: from here on it is not. */
 void hf_keep_children(void);
 
-/* Raise the soft limit on descriptors to this number, or as far as the hard limit lets. Commands are
- * started with the limit that this process was started with. */
+/* Raise the soft limit on descriptors to this number, or as far as the hard limit lets. Commands
+ * are started with the limit that this process was started with. */
 void hf_raise_limit(size_t descriptors);
 
 /* Around a posix_spawn(3): the limit of commands, and then ours again. */

@@ -32,7 +32,8 @@ marks() { find . -name '.holdfast.led.*.record' | wc -l; }
 
 # A record of one line, by the tool $1.
 append() {
-	"$1/atomic-record" --sqlite db --append led=../line --sql 'INSERT INTO t VALUES (1)' "${@:2}"
+	"$1/atomic-record" --sqlite db --append led=../line --sql 'INSERT INTO t VALUES (1)' \
+		"${@:2}"
 }
 
 # That is killed before its first call named $1 behind the COMMIT.
@@ -104,8 +105,9 @@ crowd() {
 
 @test "an append that was done is not repeated when the file is restored, cut or moved (M2)" {
 	local way
+	local -a ways=('cp ../old led' 'mv ../old led' ': >led' 'mv led led.1' 'sed -i s/i/o/ led')
 
-	for way in 'cp ../old led' 'mv ../old led' ': >led' 'mv led led.1' 'sed -i s/line/word/ led'; do
+	for way in "${ways[@]}"; do
 		rm -rf led* ../old
 		sqlite3 db 'DELETE FROM t'
 		echo first >led

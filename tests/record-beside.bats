@@ -105,8 +105,8 @@ stopped_at() {
 
 	command -v chattr
 	for flag in i a; do
-		for what in repo/notes/k repo/notes repo/.git repo/.git/index repo/.git/refs/heads/main \
-			repo/.git/refs/heads; do
+		for what in repo/notes/k repo/notes repo/.git repo/.git/index \
+			repo/.git/refs/heads/main repo/.git/refs/heads; do
 			chattr +$flag $what
 			run atomic-record --sqlite db --git repo -m m --append repo/notes/k=src \
 				--sql 'INSERT INTO t VALUES (1)'
@@ -272,8 +272,8 @@ line_stopped_at() {
 
 @test "HEAD.lock and the branch's lock are held for an instant, over no sync" {
 	git -C repo commit -q --allow-empty -m second
-	strace -f -o log -e trace=linkat,unlinkat,fsync,fdatasync,renameat,renameat2 atomic-record -q --sqlite \
-		db --git repo -m rec --append repo/notes/k=src
+	strace -f -o log -e trace=linkat,unlinkat,fsync,fdatasync,renameat,renameat2 \
+		atomic-record -q --sqlite db --git repo -m rec --append repo/notes/k=src
 	sed -n '/linkat.*"HEAD.lock"/,/unlinkat.*"HEAD.lock"/p' log >held
 	grep -q 'linkat.*"main.lock"' held
 	grep -q "renameat.*\"main\"" held

@@ -23,8 +23,8 @@
  * -DRENAME (a plain rename over FILE), -DUNLINK_FIRST (recovery removes the mark before it makes
  * its own), -DUSE_CONTENT (recovery takes what the mark has), -DFORGET_FIRST (the intent is deleted
  * before the rename is durable), -DOTHERS_CLEAN (the other program removes the mark), -DNO_CORRECT
- * (recovery does not say what it replaces), -DREPLACE_ABSENT (an absent FILE is replaced by whatever
- * is there).
+ * (recovery does not say what it replaces), -DREPLACE_ABSENT (what has taken an absent FILE's name
+ * is replaced).
  */
 
 #define NONE 0
@@ -111,7 +111,8 @@ again:
 	STEP(sync_dir());
 #endif
 #endif
-	STEP(rows++; intent = true; seen = mine; seen_lines = LINES_OF(mine); sync_db(); own = true);
+	STEP(rows++; intent = true; seen = mine; seen_lines = LINES_OF(mine); sync_db();
+		own = true);
 #ifdef MARK_LATE
 	STEP(mark = staged);
 #endif

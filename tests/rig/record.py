@@ -430,8 +430,8 @@ class AbsentGitScene(EqualGitScene):
 
 
 SCENES = {"equal": EqualScene, "absent": AbsentScene, "equal-git": EqualGitScene,
-          "absent-git": AbsentGitScene, "repo": Scene, "files": FilesScene, "detached": DetachedScene, "gc": GcScene,
-          "drop": DropScene}
+          "absent-git": AbsentGitScene, "repo": Scene, "files": FilesScene,
+          "detached": DetachedScene, "gc": GcScene, "drop": DropScene}
 
 
 class Loop:
