@@ -151,8 +151,8 @@ static enum hf_status settle_one(struct work *w, const char *name, struct hf_err
 	struct hf_batch batch;
 	enum hf_status status = hf_batch_open(w->target, &w->trust, name, w->wait, &batch, err);
 
-	/* another version of holdfast left it, or a power cut: that often leaves a name and no data,
-	 * since only a batch in place is synced */
+	/* Another version of holdfast left it, or a power cut. That often leaves a name and no
+	 * data, since only a batch in place is synced. */
 	if (status == HF_DATA && batch.head.magic[0])
 		hf_notice("removing '%s' beside '%s': it is damaged", name, w->target->path);
 	if (status == HF_OK)

@@ -302,8 +302,8 @@ crowd() {
 	local change
 	for change in --write=led=../line --remove=led; do
 		echo first >led
-		HOLDFAST_FAULT='fdatasync#1:kill' run -137 "$HF_FAULT_BIN/atomic-append" --in-place \
-			-t line led
+		HOLDFAST_FAULT='fdatasync#1:kill' run -137 \
+			"$HF_FAULT_BIN/atomic-append" --in-place -t line led
 		[ -e .holdfast.led.batch ]
 		atomic-record -q --sqlite db "$change"
 		no_litter
