@@ -182,7 +182,7 @@ class Scene:
         run("git", "commit", "-qm", "first", cwd=self.dir)
 
     def commits(self):
-        """But the first; the last of them has the file as it is, but for what was appended since."""
+        """All but the first. The last has the file as it is, without what was appended since."""
         committed = run("git", "show", "HEAD:f", cwd=self.dir)
         if not self.read("f").startswith(committed):
             raise Wrong("the last commit has another file")
