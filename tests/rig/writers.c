@@ -99,7 +99,7 @@ void writer_start(struct writers *all, struct writer *w)
 	struct rig_bytes line;
 	char source[32];
 
-	w->mortal = !all->apart || random() % 2;
+	w->mortal = !all->apart || random() % 3;
 	w->number = all->texts ? (unsigned int)random() % all->texts : all->attempts;
 	if (all->apart && w->mortal)
 		w->number += all->texts;
