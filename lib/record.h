@@ -16,22 +16,27 @@
  *		one order, one deadline (lockset.h). Then, without waiting, SQLite's write lock
  *		(BEGIN IMMEDIATE) and Git's index.lock. If one of these is busy, all is given back,
  *		the busy one alone is waited for, and this begins again.
+ *		Then: is an absent file still absent, and does each path still lead to the directory
+ *		that was opened? If not, all begins again
  *	recover	what a dead recorder left in this database (recover.h), and COMMIT
  *	run	the user's SQL
  *	stage	the files, unnamed, in their directories, with their attributes; the blobs,
  *		trees and the commit object: all their contents are synced, in one go (due.h).
- *		The new index is made, beside the old one. What can fail fails here.
+ *		An append gets its mark (record_mark.h), which is synced with them. The new index is
+ *		made, beside the old one. What can fail fails here.
+ *	check	the paths, once more, and that the same branch is checked out
  *	COMMIT	with the intent, synced                                         the commit point
  *	files	the staged ones get their names. A snapshot of the database is made here: it has
  *		the new rows, and no intent
  *	index	the named paths alone, in the index as it is
  *	ref	by compare and swap, once all these names are synced, in one go. If its tip has
- *		moved, the commit is made anew upon that
+ *		moved, or a reset takes the commit out again before the end, the commit is made anew
+ *		upon that
  *	forget	the intent is deleted; then index.lock, and the set, are given back
  *
  * R1  The intent is durable before any file, the index or a ref is changed.
- * R2  Before the COMMIT nothing is changed but Git's store, by objects that nothing leads to (and
- *     directories, with `parents`). A failure until then is "nothing was done".
+ * R2  Before the COMMIT nothing is changed but Git's store, by objects that nothing leads to, and
+ *     beside the files of appends, by their marks (and directories, with `parents`). A failure until then is "nothing was done".
  * R3  The files, the index and the objects are durable before the ref is moved, the ref before the
  *     intent goes. So a commit in the branch that bears the record's id (the trailer
  *     "Holdfast-Record: ID") proves that the rest is done, and is all that recovery needs to know.
@@ -39,22 +44,27 @@
  * R4  Without a repository nothing would tell that: there the deletion of the intent is durable
  *     before the record is acknowledged. With one, a lost deletion finds the commit, and no more.
  * R5  HF_OK says that all of it is done and durable. HF_UNCERTAIN: recorded, and to be finished,
- *     or finished but for what somebody else changed meanwhile. Anything else: nothing was done.
+ *     or finished but for what somebody else changed meanwhile. HF_UNKNOWN: it cannot be known.
+ *     Anything else: nothing was done.
  * R6  Nobody but the recorder that holds the database's turnstile makes, replays or deletes an
  *     intent, so that there is one at a time who does; and it finishes the old before it begins
  *     the new.
  * R7  A failed COMMIT may be in the log all the same: what SQLite could not sync it does not take
  *     back, and a later recovery of the log may find it. So its place is overwritten by an empty
- *     transaction. If that succeeds the database tells what became of it; else HF_UNCERTAIN.
+ *     transaction. If that succeeds the database tells what became of it; else HF_UNKNOWN.
  * R8  Exactly the named paths are committed. What else the user has staged stays staged.
  * R9  A database is closed before its turnstile is given back, since closing may checkpoint.
+ * R10 A recorder that finds, after its COMMIT, that another process created, replaced or moved a file
+ *     without its lock, gives everything back and finishes its record as recovery would.
  *
  * Where it dies, and what the next recorder finds:
  *
  *	before COMMIT		no intent: nothing was done. Unnamed files are gone with the
  *				process, SQLite rolls back, an index.lock that names its dead maker
- *				is taken over, Git's gc collects the objects
- *	COMMIT … files		the intent, and each file as it was before or as it is to be
+ *				is taken over, Git's gc collects the objects. A mark is left, which
+ *				the next append to that file removes
+ *	COMMIT … files		the intent, and each file as it was before or as it is to be; an
+ *				append that has its mark is not done
  *	files … index		the files are all new, the index is old: it is edited as it then is
  *	index … ref		the record is staged. A user's commit may take it along; then the
  *				record's own commit finds its paths there already, and has the

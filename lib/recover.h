@@ -12,8 +12,7 @@
  *			that was seen. If it is there, so is the rest (record.h, R3), but for
  *			what a prune has taken away since: that is made anew (redo.h)
  *	a file		by its content: that of before, or that which is to be
- *	an append	what was there before, and behind it the record, if it was done. Whatever
- *			else stands behind it was appended by others: the record comes after that
+ *	an append	by its mark (record_mark.h), whatever the file has by now
  *
  * V1  Nothing that somebody else has made since is overwritten. A file that is neither as before
  *     nor as it is to be stays as it is. The recorded content is in the commit; without a
@@ -26,8 +25,8 @@
  *     are there), is not there, or in the middle of a merge; if the branch it was made on is not
  *     checked out there, now; or if it was made by a newer holdfast. It is still there when that
  *     has changed.
- * V4  Recovery may die too. Where an append has to be told apart from a second one, because others
- *     came before it, the intent is first brought up to date, durably.
+ * V4  Recovery may die too. Where a file is another one than the intent says, since others came
+ *     before, the intent is first brought up to date, durably.
  * V5  An intent is finished only if all users who could have written it may make its changes by
  *     their own rights. Those users may write to the database's file, or may put a journal or a log
  *     beside it, which SQLite plays in. With a repository, they must be able to write to its common
