@@ -12,7 +12,7 @@
 #	make install	and make uninstall: PREFIX=/usr/local, DESTDIR=
 #	make deps	the packages that building and testing need
 #	make distro	both commands in a fresh Debian: SUITE=trixie QUICK=1 ORDINARY=1 MIRROR=
-#	make fault	the tools with the fault table of lib/sys.h, into build/fault/
+#	make fault	the tools with the fault table of lib/base/sys.h, into build/fault/
 #	make asan	the same under sanitizers, and the unit tests, into build/asan/
 #	make fuzz	feed what is read from disk, each format for FUZZ_SECONDS=60
 #	make mutants	change lib/ at N=60 random places (SEED=), and see which the tests notice
@@ -27,43 +27,25 @@
 MAKEFLAGS += --no-print-directory
 
 # ------------------------------------------------------------------------------------------------
-# 1. What there is. A new room, tool or test is one word here; `make check` finds what is forgotten.
+# 1. What there is. A new module is a file in its folder; a new tool or test is one word here;
+#    `make check` finds what is forgotten.
 
-# The library, in floors: a room includes only rooms before it.
-CORE_ROOMS = wording err clock sys stats access path side_file file_id fd proc ident copy \
-	attributes stage spawn waitfor \
-	lock_table keeper_wire keepers family circle keeper_ask kick lock_look lock_wait \
-	notice lock_target sqlite_beside sqlite_locks \
-	input spool_file spool batch in_place settle \
-	sqlite_live backup refuse claim publish validate atomic symlink \
-	capture handover append dot_record lookers evidence \
-	inspect inspect_file \
-	await lock dot_file dot_queue lock_dot breaker lock_file lock_range lock_slots \
-	gitdir git_exclude turnstile sqlite_hold lock_sqlite \
-	git_apart git_owners git_evidence git_locks inspect_more lock_git tally lockset \
-	keeper_open keeper_serve keeper
+# The library, a folder for each layer: a folder includes only folders before it, namely those that
+# its README.md lists. The first ones are libholdfast. The others need libsqlite3, or libgit2 as
+# well, or are of the tools only; they are above libholdfast, and no part of the shared library.
+CORE_FOLDERS = base probe keeper wait spool atomic append stale gitlock lock keeperd status
+DB_FOLDERS = sqlite store
+REPO_FOLDERS = git record
+TOOL_FOLDERS = cli
+FOLDERS = $(CORE_FOLDERS) $(DB_FOLDERS) $(REPO_FOLDERS) $(TOOL_FOLDERS)
 
-# Rooms that need libsqlite3, and those that need libgit2 as well: above the core, and no part of
-# the shared library.
-DB_ROOMS = db_code sql_text sql_guard sql_shm sql sql_file db_writer db_pause db_settle db db_stmt \
-	params outbox rows_table rows script dump db_copy check \
-	store store_watch once_lock once once_filter lease queue work
-REPO_ROOMS = due repo_message repo_base loose repo_objects index_file repo_lock repo_index \
-	repo_ref repo_tree repo_who repo_id \
-	repo_path git_run git_store git_index repo_plumbing repo_keep \
-	repo_git2_base repo_git2_objects repo_git2_index repo_git2 repo \
-	intent record_mark record_file record_hold record_place record_theirs record_git fate redo \
-	record_stage recover drop commit_point record
+modules_of = $(patsubst lib/%.c,%,$(sort $(wildcard $(1:%=lib/%/*.c))))
+CORE_MODULES := $(call modules_of,$(CORE_FOLDERS))
+TOOL_MODULES := $(call modules_of,$(TOOL_FOLDERS))
+UPPER_MODULES := $(call modules_of,$(DB_FOLDERS) $(REPO_FOLDERS)) $(TOOL_MODULES)
 
-# Rooms of the tools only.
-TOOL_ROOMS = options cli replay atomic_cli flock_options flock_cli lock_cli json store_cli \
-	watch inspect_cli stats_report stats_cli \
-	queue_cli record_cli
-
-# What a program that uses the library includes, by way of holdfast.h.
-PUBLIC_HEADERS = holdfast err clock path fd proc lock_wait atomic symlink input append lock \
-	lock_dot lock_file lock_range lock_slots lock_sqlite lock_git \
-	lockset
+# What a program that uses the library includes: as it is installed.
+PUBLIC_HEADERS := $(patsubst lib/include/holdfast/%.h,%,$(wildcard lib/include/holdfast/*.h))
 
 # The core tools need no library. The others are linked with SQLite, or with SQLite and libgit2.
 CORE_TOOLS = atomic-write atomic-append atomic-update lock-run lock-retry lock-break \
@@ -77,25 +59,10 @@ SHELL_LIBS = holdfast.sh
 SCRIPTS = holdfast-hooks
 HOOKS = pre-commit pre-push common.sh stub.sh
 
-# These rooms have no unit test of their own, but those of the room above, or a tool's.
-NO_UNIT_TEST = sys git_exclude turnstile sqlite_hold lock_sqlite git_apart git_owners git_locks \
-	lock_git sql_guard sql_shm \
-	spool_file batch in_place handover ident lookers await dot_file dot_queue kick notice \
-	tally \
-	breaker flock_cli lock_cli keeper_wire lock_look keeper_open keeper_serve \
-	db_writer db_pause db_settle db_stmt params rows_table script sql_file dump db_copy \
-	once_lock once_filter store_cli queue_cli \
-	repo_base loose repo_objects repo_ref repo_tree repo_lock repo_index \
-	repo_who repo_id repo_path repo_keep repo_git2_base repo_git2_objects repo_git2_index \
-	repo_git2 git_run git_store git_index \
-	inspect inspect_more watch inspect_cli stats_cli \
-	record_mark record_file record_hold record_place record_theirs record_git fate redo \
-	record_stage recover drop commit_point record record_cli
-UPPER_ROOMS = $(DB_ROOMS) $(REPO_ROOMS) $(TOOL_ROOMS)
-UNIT_TESTS = $(filter-out $(NO_UNIT_TEST),$(CORE_ROOMS) $(UPPER_ROOMS))
+UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*/test_*.c))
 
 RIGS = faultloop powercut groupfault stress
-RIG_ROOMS = rig judge disk group ledger writers
+RIG_MODULES = rig judge disk group ledger writers
 BENCHES = pair add
 FUZZERS = parsers spool intent index notes stats
 BATS_TESTS = atomic-write atomic-append atomic-update trust lock-run lock-sets lock-signals flock \
@@ -105,7 +72,7 @@ BATS_TESTS = atomic-write atomic-append atomic-update trust lock-run lock-sets l
 	shell hooks hooks-commit \
 	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper \
 	faults-stores trust-db bad-input fuzz hostile strace \
-	powercut man completion demo house install build atomic-record record-appends \
+	powercut man completion demo tree install build atomic-record record-appends \
 	record-beside faults-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
@@ -156,18 +123,18 @@ WARNINGS = -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-protot
 	-Wvla -Wundef -Wimplicit-fallthrough -Wdouble-promotion -Wdate-time \
 	-Wformat=2 -Wno-format-nonliteral \
 	$(if $(findstring clang,$(CC)),,-Wno-format-truncation)
-ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -pthread -iquote lib -ffunction-sections -fdata-sections \
-	$(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(VARIANT)
+ALL_CFLAGS = -std=gnu17 -D_GNU_SOURCE -pthread -iquote lib -I lib/include \
+	-ffunction-sections -fdata-sections $(WARNINGS) $(CPPFLAGS) $(CFLAGS) $(VARIANT)
 ALL_LDFLAGS = -pthread -Wl,--gc-sections -Wl,--as-needed $(CFLAGS) $(VARIANT) $(LDFLAGS)
 
 # By path: musl-gcc does not look where glibc's libraries are.
 BSD_LIBS = $$($(CC) -print-file-name=libbsd.a) $$($(CC) -print-file-name=libmd.a)
 
 # What musl lacks: the headers of the kernel, libbsd and libmd, one by one, so that none of glibc's
-# is among them; and lib/musl.
+# is among them; and lib/port/musl.
 MUSL = $(findstring musl,$(TOOL_CC))
 MUSL_HEADERS = linux asm asm-generic bsd sha2.h
-MUSL_CFLAGS = -I lib/musl -isystem $(BUILD)/tool/include
+MUSL_CFLAGS = -I lib/port/musl -isystem $(BUILD)/tool/include
 
 Q = $(if $(V),,@)
 SAY = @printf '  %-7s %s\n'
@@ -180,7 +147,7 @@ TOOL_FILES = $(TOOLS:%=$(BUILD)/bin/%)
 CORE_FILES = $(CORE_TOOLS:%=$(BUILD)/bin/%)
 SCRIPT_FILES = $(SHELL_LIBS:%=$(BUILD)/bin/%) $(SCRIPTS:%=$(BUILD)/bin/%) \
 	$(HOOKS:%=$(BUILD)/share/holdfast/hooks/%)
-UNIT_FILES = $(UNIT_TESTS:%=$(BUILD)/unit/test_%)
+UNIT_FILES = $(UNIT_TESTS:%=$(BUILD)/unit/%)
 RIG_FILES = $(RIGS:%=$(BUILD)/rig/%)
 BENCH_FILES = $(BENCHES:%=$(BUILD)/bench/%)
 FUZZ_FILES = $(FUZZERS:%=$(BUILD)/fuzz/%)
@@ -188,15 +155,16 @@ LIBS = $(BUILD)/lib/libholdfast.a $(BUILD)/lib/libholdfast.so $(BUILD)/lib/holdf
 
 # Objects are in pic/, and once more in tool/ if the tools have their own C library.
 TOOL_DIR = $(BUILD)/$(if $(MUSL),tool,pic)
-LIB_OBJS = $(CORE_ROOMS:%=$(BUILD)/pic/lib/%.o)
-UPPER_OBJS = $(UPPER_ROOMS:%=$(BUILD)/pic/lib/%.o)
+LIB_OBJS = $(CORE_MODULES:%=$(BUILD)/pic/lib/%.o)
+UPPER_OBJS = $(UPPER_MODULES:%=$(BUILD)/pic/lib/%.o)
 ALL_LIBS = $(BUILD)/lib/upper.a $(BUILD)/lib/libholdfast.a
-RIG_OBJS = $(RIG_ROOMS:%=$(BUILD)/pic/tests/rig/%.o)
-TOOL_OBJS = $(CORE_ROOMS:%=$(TOOL_DIR)/lib/%.o) $(TOOL_ROOMS:%=$(TOOL_DIR)/lib/%.o) \
-	$(if $(MUSL),$(TOOL_DIR)/lib/musl/glue.o)
+RIG_OBJS = $(RIG_MODULES:%=$(BUILD)/pic/tests/rig/%.o)
+TOOL_OBJS = $(CORE_MODULES:%=$(TOOL_DIR)/lib/%.o) $(TOOL_MODULES:%=$(TOOL_DIR)/lib/%.o) \
+	$(if $(MUSL),$(TOOL_DIR)/lib/port/musl/glue.o)
 
-SOURCES = lib/git2/offline.c $(CORE_ROOMS:%=lib/%.c) $(UPPER_ROOMS:%=lib/%.c) $(TOOLS:%=bin/%.c) \
-	$(UNIT_TESTS:%=tests/unit/test_%.c) $(RIG_ROOMS:%=tests/rig/%.c) $(RIGS:%=tests/rig/%.c) \
+SOURCES = lib/port/git2_offline.c $(CORE_MODULES:%=lib/%.c) $(UPPER_MODULES:%=lib/%.c) \
+	$(TOOLS:%=bin/%.c) $(UNIT_TESTS:%=tests/unit/%.c) \
+	$(RIG_MODULES:%=tests/rig/%.c) $(RIGS:%=tests/rig/%.c) \
 	$(BENCHES:%=tests/bench/%.c) $(FUZZERS:%=tests/fuzz/%.c)
 
 .PHONY: all tools scripts libs unit rigs benches
@@ -210,7 +178,7 @@ benches: $(BENCH_FILES)
 fuzzers: $(FUZZ_FILES)
 
 # Tests write argument vectors of literals.
-$(BUILD)/pic/tests/%.o $(BUILD)/tool/tests/%.o: WARNINGS += -Wno-write-strings
+$(BUILD)/pic/tests/%.o $(BUILD)/tool/tests/%.o: WARNINGS += -Wno-write-strings -iquote tests/unit
 
 $(BUILD)/pic/%.o: %.c | $(BUILD)/packages
 	$(MAKING) CC
@@ -244,10 +212,10 @@ $(UPPER_FILES): $(BUILD)/bin/%: $(BUILD)/pic/bin/%.o $(ALL_LIBS)
 # Link SQLite and libgit2 statically where their archives are installed: to load the shared library
 # takes half a millisecond of each insert, and to load the eighteen that libgit2 depends on takes
 # longer than all that atomic-record does. Ask pkg-config which archives these need, since that
-# differs from release to release; lib/git2/offline.c replaces libgit2's network code. A program
-# that is linked so must also run. Otherwise link the shared libraries. Say which, and why. What has
-# no archive is left out: libgit2's network may need it.
-GIT2_OBJ = $(BUILD)/pic/lib/git2/offline.o
+# differs from release to release; lib/port/git2_offline.c replaces libgit2's network code. A
+# program that is linked so must also run. Otherwise link the shared libraries. Say which, and why.
+# What has no archive is left out: libgit2's network may need it.
+GIT2_OBJ = $(BUILD)/pic/lib/port/git2_offline.o
 LIBRARY_LISTS = $(BUILD)/lib/sqlite.libs $(BUILD)/lib/git2.libs
 $(BUILD)/lib/sqlite.libs: ASK = sqlite3
 $(BUILD)/lib/sqlite.libs: SHARED = -lsqlite3
@@ -285,11 +253,11 @@ $(LIBRARY_LISTS): | $(BUILD)/packages
 
 # Scripts learn where the tools are, and their version. ksh93 finds a library in PATH only if it is
 # executable.
-VERSION_SED = sed -n 's/^\#define HF_VERSION "\(.*\)"/\1/p' lib/cli.h
+VERSION_SED = sed -n 's/^\#define HF_VERSION "\(.*\)"/\1/p' lib/cli/cli.h
 SCRIPT_SED = sed "s|@BINDIR@|$1|; s|@VERSION@|$$($(VERSION_SED))|"
 
-$(SHELL_LIBS:%=$(BUILD)/bin/%): $(BUILD)/bin/%: lib/% lib/cli.h
-$(SCRIPTS:%=$(BUILD)/bin/%): $(BUILD)/bin/%: hooks/% lib/cli.h
+$(SHELL_LIBS:%=$(BUILD)/bin/%): $(BUILD)/bin/%: lib/shell/% lib/cli/cli.h
+$(SCRIPTS:%=$(BUILD)/bin/%): $(BUILD)/bin/%: hooks/% lib/cli/cli.h
 $(HOOKS:%=$(BUILD)/share/holdfast/hooks/%): $(BUILD)/share/holdfast/hooks/%: hooks/%
 $(SCRIPT_FILES):
 	$(MAKING) GEN
@@ -318,7 +286,7 @@ $(BUILD)/lib/libholdfast.a: $(LIB_OBJS)
 	$(MAKING) AR
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-# Rooms above the shared library: whoever is linked with it takes what it needs.
+# The folders above the shared library: the linker takes what a program needs.
 $(BUILD)/lib/upper.a: $(UPPER_OBJS)
 	$(MAKING) AR
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
@@ -331,9 +299,9 @@ $(BUILD)/lib/libholdfast.so.0: $(LIB_OBJS) lib/holdfast.map
 $(BUILD)/lib/libholdfast.so: $(BUILD)/lib/libholdfast.so.0
 	@ln -sf $(<F) $@
 
-$(BUILD)/lib/holdfast.pc: lib/holdfast.pc.in lib/cli.h
+$(BUILD)/lib/holdfast.pc: lib/holdfast.pc.in lib/cli/cli.h
 	$(MAKING) GEN
-	@version=$$(sed -n 's/^#define HF_VERSION "\(.*\)"/\1/p' lib/cli.h) && \
+	@version=$$(sed -n 's/^#define HF_VERSION "\(.*\)"/\1/p' lib/cli/cli.h) && \
 	sed "s|@VERSION@|$$version|" lib/holdfast.pc.in >$@
 
 -include $(SOURCES:%.c=$(BUILD)/pic/%.d) $(SOURCES:%.c=$(BUILD)/tool/%.d)
@@ -423,13 +391,14 @@ check:
 	@$(STEP) deps DEPS='$(BUILD_DEPS) $(TEST_DEPS)'
 	@$(STEP) all fault asan fuzz-build rigs headers clang-check
 	@BUILD=$(BUILD) tests/run \
-		$(UNIT_TESTS:%=$(BUILD)/asan/unit/test_%) $(BATS_TESTS:%=tests/%.bats)
+		$(UNIT_TESTS:%=$(BUILD)/asan/unit/%) $(BATS_TESTS:%=tests/%.bats)
 
 # Every header compiles on its own.
 headers:
 	$(SAY) CHECK headers
-	@for room in $(CORE_ROOMS) $(UPPER_ROOMS) $(PUBLIC_HEADERS); do \
-		echo '#include "'$$room.h'"' | $(CC) $(ALL_CFLAGS) -fsyntax-only -xc - || exit 1; \
+	@for header in $(wildcard $(FOLDERS:%=lib/%/*.h) lib/include/holdfast/*.h); do \
+		echo "#include \"$$header\"" | \
+			$(CC) $(ALL_CFLAGS) -iquote . -fsyntax-only -xc - || exit 1; \
 	done
 
 # The other compiler's opinion.
@@ -495,7 +464,7 @@ install: all
 	new=$$(for dir in $(INSTALL_DIRS); do made "$$DESTDIR$$dir"; done) && \
 	echo "$$new" >>$(NOTE) && chmod 644 $(NOTE)
 	$(INSTALL) -m 755 $(TOOL_FILES) "$$DESTDIR$(BINDIR)/"
-	for script in $(SHELL_LIBS:%=lib/%) $(SCRIPTS:%=hooks/%); do \
+	for script in $(SHELL_LIBS:%=lib/shell/%) $(SCRIPTS:%=hooks/%); do \
 		installed="$$DESTDIR$(BINDIR)/$${script##*/}" && \
 		$(call SCRIPT_SED,$(BINDIR)) $$script >"$$installed" && \
 		chmod 755 "$$installed" || exit 1; \
@@ -506,7 +475,8 @@ install: all
 	ln -sf libholdfast.so.0 "$$DESTDIR$(LIBDIR)/libholdfast.so"
 	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		$(BUILD)/lib/holdfast.pc >"$$DESTDIR$(LIBDIR)/pkgconfig/holdfast.pc"
-	$(INSTALL) -m 644 $(PUBLIC_HEADERS:%=lib/%.h) "$$DESTDIR$(INCLUDEDIR)/holdfast/"
+	$(INSTALL) -m 644 $(PUBLIC_HEADERS:%=lib/include/holdfast/%.h) \
+		"$$DESTDIR$(INCLUDEDIR)/holdfast/"
 	echo '#include "holdfast/holdfast.h"' >"$$DESTDIR$(INCLUDEDIR)/holdfast.h"
 	chmod 644 "$$DESTDIR$(LIBDIR)/pkgconfig/holdfast.pc" "$$DESTDIR$(INCLUDEDIR)/holdfast.h"
 	$(INSTALL) -m 644 $(MAN1:%=docs/man/%.1) "$$DESTDIR$(MANDIR)/man1/"

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "append.h"
-#include "atomic_cli.h"
-#include "cli.h"
-#include "input.h"
+#include <holdfast/append.h>
+#include "cli/atomic_cli.h"
+#include "cli/cli.h"
+#include <holdfast/input.h>
 
 enum { OPT_EACH_LINE = HF_OPT_OWN, OPT_IN_PLACE };
 

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "atomic_cli.h"
-#include "cli.h"
-#include "record.h"
-#include "record_cli.h"
+#include "cli/atomic_cli.h"
+#include "cli/cli.h"
+#include "record/record.h"
+#include "cli/record_cli.h"
 
 enum { OPT_RECOVER = HF_OPT_OWN, OPT_DROP, OPT_DRY_RUN, OPT_JSON };
 

@@ -6,12 +6,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "atomic.h"
-#include "atomic_cli.h"
-#include "capture.h"
-#include "cli.h"
-#include "copy.h"
-#include "sys.h"
+#include <holdfast/atomic.h>
+#include "cli/atomic_cli.h"
+#include "base/capture.h"
+#include "cli/cli.h"
+#include "base/copy.h"
+#include "base/sys.h"
 
 enum { OPT_INIT = HF_OPT_OWN };
 enum { MOST_TURNS = 10 }; /* on a file that is replaced while COMMAND runs, by itself perhaps */

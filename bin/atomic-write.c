@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "atomic.h"
-#include "atomic_cli.h"
-#include "capture.h"
-#include "cli.h"
-#include "copy.h"
-#include "symlink.h"
-#include "sys.h"
+#include <holdfast/atomic.h>
+#include "cli/atomic_cli.h"
+#include "base/capture.h"
+#include "cli/cli.h"
+#include "base/copy.h"
+#include <holdfast/symlink.h>
+#include "base/sys.h"
 
 enum { OPT_FROM = HF_OPT_OWN, OPT_SYMLINK };
 

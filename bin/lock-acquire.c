@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli.h"
-#include "clock.h"
-#include "json.h"
-#include "keeper.h"
-#include "lock_cli.h"
+#include "cli/cli.h"
+#include <holdfast/clock.h>
+#include "cli/json.h"
+#include "keeperd/keeper_start.h"
+#include "cli/lock_cli.h"
 
 #define DEFAULT_WAIT (10 * HF_SECOND)
 

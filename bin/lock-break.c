@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "breaker.h"
-#include "cli.h"
-#include "clock.h"
-#include "git_locks.h"
-#include "json.h"
+#include "stale/lock_break.h"
+#include "cli/cli.h"
+#include <holdfast/clock.h>
+#include "gitlock/git_locks.h"
+#include "cli/json.h"
 
 enum { OPT_STALE_AFTER = HF_OPT_OWN, OPT_ALONE, OPT_DRY_RUN, OPT_JSON, OPT_GIT };
 

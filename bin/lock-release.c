@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* lock-release: give back what lock-acquire took. */
 
-#include "cli.h"
-#include "keeper_ask.h"
+#include "cli/cli.h"
+#include "keeper/keeper_client.h"
 
 static const struct hf_opt options[] = {
 	HF_ROWS_END,

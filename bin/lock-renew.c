@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /* lock-renew: let the time to live of kept locks begin anew. */
 
-#include "cli.h"
-#include "clock.h"
-#include "keeper_ask.h"
+#include "cli/cli.h"
+#include <holdfast/clock.h>
+#include "keeper/keeper_client.h"
 
 enum { OPT_TTL = HF_OPT_OWN };
 

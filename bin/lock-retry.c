@@ -6,10 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli.h"
-#include "clock.h"
-#include "replay.h"
-#include "spawn.h"
+#include "cli/cli.h"
+#include <holdfast/clock.h>
+#include "cli/stdin_replay.h"
+#include "base/spawn.h"
 
 enum { OPT_ON = HF_OPT_OWN, OPT_TRIES, STATUSES = 256 };
 

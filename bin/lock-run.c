@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* lock-run: run a command under locks. Under the name `flock` it is flock(1): flock_cli.h. */
+/* lock-run: run a command under locks. Under the name `flock` it is flock(1): cli/flock_cli.h. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,12 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli.h"
-#include "clock.h"
-#include "fd.h"
-#include "flock_cli.h"
-#include "lock_cli.h"
-#include "spawn.h"
+#include "cli/cli.h"
+#include <holdfast/clock.h>
+#include <holdfast/fd.h>
+#include "cli/flock_cli.h"
+#include "cli/lock_cli.h"
+#include "base/spawn.h"
 
 enum { OPT_FD = HF_OPT_OWN, OPT_REMOVE };
 

@@ -3,13 +3,13 @@
 
 #include <stdlib.h>
 
-#include "cli.h"
-#include "clock.h"
-#include "inspect_cli.h"
-#include "inspect_file.h"
-#include "inspect_more.h"
-#include "stats_cli.h"
-#include "watch.h"
+#include "cli/cli.h"
+#include <holdfast/clock.h>
+#include "cli/status_cli.h"
+#include "status/status_file.h"
+#include "status/status_more.h"
+#include "cli/stats_cli.h"
+#include "cli/live_view.h"
 
 enum {
 	OPT_JSON = HF_OPT_OWN,

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "atomic_cli.h"
-#include "cli.h"
-#include "db_copy.h"
-#include "refuse.h"
+#include "cli/atomic_cli.h"
+#include "cli/cli.h"
+#include "sqlite/snapshot.h"
+#include "atomic/target_check.h"
 
 enum { OPT_SQL = HF_OPT_OWN };
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* sqlite-check: is a database sound, and kept as it must be? */
 
-#include "atomic_cli.h"
-#include "check.h"
-#include "cli.h"
-#include "json.h"
+#include "cli/atomic_cli.h"
+#include "sqlite/db_check.h"
+#include "cli/cli.h"
+#include "cli/json.h"
 
 enum { OPT_FIX = HF_OPT_OWN, OPT_JSON };
 

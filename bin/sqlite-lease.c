@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "cli.h"
-#include "clock.h"
-#include "json.h"
-#include "lease.h"
-#include "store_cli.h"
+#include "cli/cli.h"
+#include <holdfast/clock.h>
+#include "cli/json.h"
+#include "store/lease.h"
+#include "cli/store_cli.h"
 
 enum { OPT_AS = HF_OPT_OWN, OPT_TOKEN, OPT_WAIT };
 enum { ACQUIRE, RENEW, RELEASE, LIST };

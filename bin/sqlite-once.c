@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli.h"
-#include "clock.h"
-#include "once.h"
-#include "once_filter.h"
-#include "spawn.h"
-#include "store_cli.h"
+#include "cli/cli.h"
+#include <holdfast/clock.h>
+#include "store/once.h"
+#include "store/once_filter.h"
+#include "base/spawn.h"
+#include "cli/store_cli.h"
 
 enum {
 	OPT_FILTER = HF_OPT_OWN,

@@ -5,11 +5,11 @@
 #include <signal.h>
 #include <string.h>
 
-#include "cli.h"
-#include "clock.h"
-#include "queue_cli.h"
-#include "spawn.h"
-#include "work.h"
+#include "cli/cli.h"
+#include <holdfast/clock.h>
+#include "cli/queue_cli.h"
+#include "base/spawn.h"
+#include "store/worker.h"
 
 enum {
 	OPT_QUEUE = HF_OPT_OWN,

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "atomic_cli.h"
-#include "cli.h"
-#include "copy.h"
-#include "script.h"
-#include "spawn.h"
+#include "cli/atomic_cli.h"
+#include "cli/cli.h"
+#include "base/copy.h"
+#include "sqlite/script.h"
+#include "base/spawn.h"
 
 enum {
 	OPT_READ = HF_OPT_OWN,

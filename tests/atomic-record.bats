@@ -3,7 +3,7 @@
 #
 # shellcheck disable=SC2016
 #
-# atomic-record: files, rows and a commit, or nothing. The rules cited are those of lib/record.h.
+# atomic-record: files, rows and a commit, or nothing. The rules cited are those of record/record.h.
 
 bats_require_minimum_version 1.5.0
 load rig/require

@@ -47,13 +47,13 @@ page_statuses() {
 	sed -n '/^\.Sh EXIT STATUS/,/^\.Sh EXAMPLES/s/^\.It \([0-9]*\)$/\1/p' "$1"
 }
 
-# Those that lib/err.h defines, and a shell's two.
+# Those that holdfast/err.h defines, and a shell's two.
 statuses() {
-	sed -n 's/^\tHF_[A-Z]* = \([0-9]*\),.*/\1/p' "$HF_TOP/lib/err.h"
+	sed -n 's/^\tHF_[A-Z]* = \([0-9]*\),.*/\1/p' "$HF_TOP/lib/include/holdfast/err.h"
 	printf '%s\n' 126 127
 }
 
-messages() { "$HF_TOP/tests/rig/messages.py" "$HF_TOP"/lib/*.{c,sh} "$HF_TOP"/bin/*.c \
+messages() { "$HF_TOP/tests/rig/messages.py" "$HF_TOP"/lib/*/*.{c,sh} "$HF_TOP"/bin/*.c \
 	"$HF_TOP"/hooks/*; }
 
 # Write the examples of page $1 to ./N/example, with what is given before and what holds then: the
@@ -138,7 +138,8 @@ type_example() {
 
 @test "the variables that are read or set are in the overview" {
 	local used
-	used=$(cat "$HF_TOP"/lib/*.[ch] "$HF_TOP"/bin/*.c | grep -o '"HOLDFAST_[A-Z]*"' |
+	used=$(cat "$HF_TOP"/lib/*/*.[ch] "$HF_TOP"/lib/include/holdfast/*.h \
+		"$HF_TOP"/bin/*.c | grep -o '"HOLDFAST_[A-Z]*"' |
 		grep -v -e FAULT -e WITHOUT | tr -d '"')
 	[ -n "$used" ]
 	same "$used" "$(sed -n 's/^\.It Ev \(HOLDFAST_[A-Z]*\)$/\1/p' "$man/holdfast.7")"
@@ -146,7 +147,7 @@ type_example() {
 
 @test "the names made beside a file are in the overview" {
 	same "$(grep -ohE '(hf_target_side\(.*|side = |side : |hf_spool_name\(.*)"[a-z]+"' \
-		"$HF_TOP"/lib/*.c | grep -oE '[a-z]+"$' | tr -d '"')" \
+		"$HF_TOP"/lib/*/*.c | grep -oE '[a-z]+"$' | tr -d '"')" \
 		"$(sed -n 's/^\.It Pa \.holdfast\.NAME\.\([a-z]*\)$/\1/p' "$man/holdfast.7")"
 }
 

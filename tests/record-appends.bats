@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # The appends of atomic-record: each record appends its line once, whatever else has an equal line.
-# The rules cited are those of lib/record_mark.h.
+# The rules cited are those of record/record_mark.h.
 
 bats_require_minimum_version 1.5.0
 load rig/common

@@ -3,7 +3,7 @@
 #
 # Databases, repositories and keepers where another user can put a file, a socket or a link in the
 # way: what SQLite and holdfast keep beside a database, .git/holdfast, info/exclude, a keeper's
-# names. Each mend is seen failing when it is taken out (HOLDFAST_WITHOUT, sys.h).
+# names. Each mend is seen failing when it is taken out (HOLDFAST_WITHOUT, base/sys.h).
 
 bats_require_minimum_version 1.5.0
 load rig/common

@@ -10,7 +10,7 @@
 #include <sha2.h>
 
 #include "fuzz.h"
-#include "index_file.h"
+#include "git/index_check.h"
 
 enum { RIGHT = 1, NONE = 2, SHA256 = 4, SHARED = 8, HEADED = 16, MOST = 65536 };
 

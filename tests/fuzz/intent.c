@@ -7,9 +7,9 @@
  * header promises (T2).
  */
 
-#include "intent.h"
-#include "clock.h"
-#include "db.h"
+#include "record/intent.h"
+#include <holdfast/clock.h>
+#include "sqlite/db.h"
 #include "fuzz.h"
 
 enum { HEAD = 17, FILE_ROW = 9, MOST_ROWS = 3 };

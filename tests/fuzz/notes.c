@@ -12,15 +12,15 @@
 
 #include <sys/stat.h>
 
-#include "evidence.h"
+#include "stale/evidence.h"
 #include "fuzz.h"
-#include "git_evidence.h"
-#include "git_exclude.h"
-#include "gitdir.h"
-#include "repo_base.h"
-#include "repo_id.h"
-#include "repo_keep.h"
-#include "repo_ref.h"
+#include "gitlock/git_evidence.h"
+#include "gitlock/git_exclude.h"
+#include "gitlock/gitdir.h"
+#include "git/repo_backend.h"
+#include "git/repo_id.h"
+#include "git/prune_guard.h"
+#include "git/ref_update.h"
 
 static const char commit[] = "0123456789abcdef0123456789abcdef01234567";
 

@@ -7,14 +7,14 @@
  *	make fuzz [FUZZ_SECONDS=60]
  */
 
-#include "claim.h"
-#include "clock.h"
-#include "dot_record.h"
-#include "err.h"
-#include "flock_options.h"
+#include "atomic/target_claim.h"
+#include <holdfast/clock.h>
+#include "stale/lock_owner.h"
+#include <holdfast/err.h>
+#include "cli/flock_options.h"
 #include "fuzz.h"
-#include "stats.h"
-#include "waitfor.h"
+#include "base/stats_log.h"
+#include "probe/proc_locks.h"
 
 static void dot_record(const char *text, size_t size)
 {

@@ -12,11 +12,11 @@
 
 #include <sys/stat.h>
 
-#include "append.h"
-#include "clock.h"
-#include "file_id.h"
+#include <holdfast/append.h>
+#include <holdfast/clock.h>
+#include "base/file_id.h"
 #include "fuzz.h"
-#include "spool_file.h"
+#include "spool/spool_file.h"
 
 static const char old[] = "line one\nline two\nline three\n", record[] = "\001our record\002\n";
 

@@ -6,7 +6,7 @@
  */
 
 #include "fuzz.h"
-#include "stats_report.h"
+#include "cli/stats_report.h"
 
 static void check_samples(const struct hf_samples *samples)
 {

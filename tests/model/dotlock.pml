@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The dotlock's protocol (lib/lock_dot.h), and a breaker that follows its rule (lib/breaker.h).
+ * The dotlock's protocol (holdfast/lock_dot.h), and a breaker that follows its rule
+ * (stale/lock_break.h).
  *
  * One PATH names an inode or nothing. CONTENDERS take it, work, and give it back, and then are gone
  * as a process that ends; one of them may be killed at any step, and if that is while it works, the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Replacing a file by one that was made from its content (lib/publish.h, hf_publish_exchange()),
+ * Replacing a file by one that was made from its content (atomic/publish.h, hf_publish_exchange()),
  * while another program, which takes no lock, moves that file away, puts its own one there, or
  * both. The first may be killed at any step; then the next run removes the temporary name.
  *

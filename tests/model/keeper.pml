@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The keeper's protocol (lib/keeper.h).
+ * The keeper's protocol (keeperd/keeper_start.h).
  *
  * A STARTER (lock-acquire) makes the KEEPER, which takes the lock, says so, and serves until it is
  * over. The starter may be killed at any step, the OWNER at any time. A RELEASER asks once the

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Lock sets with turnstiles and foreign locks (lib/lock.h, lib/lockset.h, docs/lock-order.md).
+ * Lock sets with turnstiles and foreign locks (holdfast/lock.h, holdfast/lockset.h,
+ * docs/lock-order.md).
  *
  * Two USERS take a file, a database and a repository as a set, which one names in the opposite
  * order of the other. NESTED has the repository, and then wants the database under it. A GIT is

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A record (lib/record.h), its recovery (lib/recover.h), a user who commits, SIGKILL, a power cut.
+ * A record (record/record.h), its recovery (record/recovery.h), a user who commits, SIGKILL, a
+ * power cut.
  *
  * Two recorders make a record each, and finish what they find unfinished. A record is a row, a file
  * and a commit that has the file. One recorder may be killed at any step, and the power may be cut

@@ -6,7 +6,7 @@
  * Runs a tool again and again, disturbed at another place each time, and judges what it leaves
  * (rig.h). What is disturbed, and how:
  *
- *	-t ACTIONS	every call of the fault table (lib/sys.h; the tool is of the fault build),
+ *	-t ACTIONS	every call of the fault table (base/sys.h; the tool is of the fault build),
  *			with each of these actions, as in kill,EIO,ENOSPC+ ("+": from that call on)
  *	-s ACTIONS	every system call of an ordinary build that strace(1) sees, likewise; not
  *			those of a COMMAND that the tool runs

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""Make a file that looks like a spool or batch of holdfast's (lib/spool_file.h).
+"""Make a file that looks like a spool or batch of holdfast's (spool/spool_file.h).
 
 forge.py [-u USER] [-t TARGET] [-f FRESH] [-n NAME] [-o OFFSET] [-m MODE] [-d]
          PATH STATE [RECORD...]
@@ -29,7 +29,7 @@ def fnv1a(data):
 
 
 def identity(path):
-    """As lib/file_id.c: the inode, a hash of the file handle, and the kind of that witness."""
+    """As base/file_id.c: the inode, a hash of the file handle, and the kind of that witness."""
     if not os.path.exists(path):
         return (0, 0, 0, 0)
     handle = ctypes.create_string_buffer(struct.pack("=Ii", 128, 0), 8 + 128)

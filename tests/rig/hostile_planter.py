@@ -41,7 +41,7 @@ def fnv(data, value=0xcbf29ce484222325):
 
 
 def file_id(path):
-    """As file_id.h has it, by the file's handle. An absent file: of none."""
+    """As base/file_id.h has it, by the file's handle. An absent file: of none."""
     handle, mount = ctypes.create_string_buffer(struct.pack("Ii", 128, 0), 136), ctypes.c_int()
     if libc.name_to_handle_at(-100, os.fsencode(path), handle, ctypes.byref(mount), 0) < 0:
         return 0, 0, 0, 0

@@ -50,43 +50,46 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 
 # Sources that only adapt other libraries.
-NOT_MUTATED = ("lib/musl/*", "lib/git2/*")
+NOT_MUTATED = ("lib/port/*",)
 
 # The tests of a module whose name matches: unit tests by their module's name, and bats files. The
 # first row that matches holds. A module's own unit test comes first without being named.
 TESTS = (
-    ("append|batch|settle|spool*|side_file|file_id", "append settle spool stage",
-     "atomic-append faults-append"),
-    ("atomic|stage|publish|claim|validate|attributes|capture|input|symlink|refuse|copy|lock_target",
-     "atomic stage publish claim refuse symlink", "atomic-write atomic-update atomic-append "
+    ("spool/*|append/*|base/side_file|base/file_id|base/access", "append append_recovery "
+     "spool_owner tempfile side_file file_id access", "atomic-append trust faults-append"),
+    ("atomic/*|base/tempfile|base/attributes|base/capture|base/copy", "atomic tempfile publish "
+     "target_claim target_check symlink", "atomic-write atomic-update atomic-append "
      "faults-write"),
-    ("replay|atomic_cli", "replay atomic_cli", "atomic-write atomic-update lock-retry"),
-    ("dot_*|lock_dot", "lock_dot dot_record", "lock-dot lock-break lock-keeper faults-lock"),
-    ("breaker|evidence|lookers|ident|inspect*|await|watch", "evidence inspect_file lock_dot "
-     "git_evidence", "lock-break lock-status lock-dot lock-git"),
-    ("keeper*|circle|family|kick", "keeper keeper_ask keepers circle family",
-     "lock-keeper lock-circle"),
-    ("lock_look|waitfor|notice|lock_wait|lock_table", "lock_wait waitfor circle lock_table",
+    ("cli/stdin_replay|cli/atomic_cli", "stdin_replay atomic_cli",
+     "atomic-write atomic-update lock-retry"),
+    ("lock/dot*", "dotlock lock_owner", "lock-dot lock-break lock-keeper faults-lock"),
+    ("stale/*|status/*|probe/file_users|base/process_id|wait/file_watch|cli/live_view|"
+     "cli/status_cli", "evidence status_file dotlock git_evidence",
+     "lock-break lock-status lock-dot lock-git"),
+    ("keeper/*|keeperd/*|wait/deadlock|wait/ancestor_locks|wait/interrupt",
+     "keeper_start keeper_client keeper_list deadlock ancestor_locks", "lock-keeper lock-circle"),
+    ("wait/*|probe/proc_locks|probe/lock_table", "lock_wait proc_locks deadlock lock_table",
      "lock-run lock-signals lock-circle lock-keeper"),
-    ("lock|lock_file|lock_range|lock_slots|lockset|tally|fd", "lock lock_file lock_range "
-     "lock_slots lockset fd keeper", "lock-run lock-sets lock-keeper flock lock-git "
-     "faults-lock"),
-    ("turnstile|sqlite_*|lock_sqlite", "lockset sqlite_locks sqlite_live store",
-     "lock-sqlite lock-sets lock-git lock-keeper"),
-    ("git_*|gitdir|lock_git", "git_evidence gitdir lockset", "lock-git lock-break lock-sets"),
-    ("flock_*|lock_cli|spawn|proc|stats*|json|inspect_cli", "flock_options spawn stats "
-     "stats_report json proc", "lock-run flock lock-signals lock-status lock-keeper"),
-    ("lease", "lease", "sqlite-lease"),
-    ("queue*|work", "queue work", "sqlite-queue"),
-    ("once*", "once", "sqlite-once"),
-    ("backup|db_copy", "backup check", "sqlite-backup"),
-    ("check", "check", "sqlite-check"),
-    ("sql*|db*|params|outbox|rows*|script|dump|store*", "db sql store rows outbox",
-     "sqlite-run sqlite-backup sqlite-queue"),
-    ("repo*|due|loose|index_file", "repo repo_plumbing due index_file", "atomic-record"),
-    ("record*|intent|fate|redo|recover|drop|commit_point", "intent repo",
-     "atomic-record faults-record"),
-    ("*", "clock path proc fd options cli", "lock-run atomic-write"),
+    ("lock/lock|lock/lock_file|lock/lock_range|lock/lock_slots|lock/lockset*|base/fd",
+     "lock lock_file lock_range lock_slots lockset fd keeper_start",
+     "lock-run lock-sets lock-keeper flock lock-git faults-lock"),
+    ("gitlock/*|lock/lock_git", "git_evidence gitdir lockset", "lock-git lock-break lock-sets"),
+    ("lock/*|probe/sqlite_*", "lockset sqlite_locks sqlite_live store",
+     "lock-sqlite lock-sets lock-git lock-keeper trust-db"),
+    ("cli/flock_*|cli/lock_cli|base/spawn|base/proc|base/stats_log|cli/stats_*|cli/json",
+     "flock_options spawn stats_log stats_report json proc",
+     "lock-run flock lock-signals lock-status lock-keeper"),
+    ("store/lease", "lease", "sqlite-lease"),
+    ("store/queue|store/worker|cli/queue_cli", "queue worker", "sqlite-queue"),
+    ("store/once*", "once", "sqlite-once"),
+    ("sqlite/snapshot", "backup db_check", "sqlite-backup"),
+    ("sqlite/db_check", "db_check", "sqlite-check"),
+    ("sqlite/*|store/*|cli/store_cli", "db connection store row_format held_output",
+     "sqlite-run sqlite-backup sqlite-queue trust-db"),
+    ("git/*", "repo git_cli_backend sync_batch index_check", "atomic-record"),
+    ("record/*|cli/record_cli", "intent repo",
+     "record-appends record-beside atomic-record faults-record"),
+    ("*", "clock path proc fd getopt_glibc cli", "lock-run atomic-write"),
 )
 
 # With a mutant, a test may take so many times as long as without it, and so many seconds at least.
@@ -225,7 +228,8 @@ def sources(top, globs):
     for path in sorted(glob.glob("lib/**/*.c", root_dir=top, recursive=True)):
         name = os.path.basename(path)[:-2]
         if not any(fnmatch.fnmatch(path, no) for no in NOT_MUTATED) and \
-                any(fnmatch.fnmatch(name, g) for g in globs):
+                any(fnmatch.fnmatch(name, g) or fnmatch.fnmatch(path[len("lib/"):-2], g)
+                    for g in globs):
             found[path] = read(f"{top}/{path}")
     return found
 
@@ -278,7 +282,7 @@ class Tree:
         self.copy()
         self.units = {}
         for word in self.make("-s", "print-UNIT_TESTS")[1].split():
-            self.units[os.path.basename(word)] = word
+            self.units[os.path.basename(word)[len("test_"):]] = word
 
     def copy(self):
         """What Git knows, and what is new; only what differs is written, for make's sake."""
@@ -470,8 +474,9 @@ class Run:
 
     def tests_of(self, module):
         """In the order in which they run: the module's own, other unit tests, bats files."""
+        place = glob.glob(f"*/{module}.c", root_dir=f"{self.tree.top}/lib")[0][:-2]
         for pattern, units, files in TESTS:
-            if any(fnmatch.fnmatch(module, p) for p in pattern.split("|")):
+            if any(fnmatch.fnmatch(place, p) for p in pattern.split("|")):
                 break
         names = [module] + units.split()
         units = [self.test("unit", name) for name in dict.fromkeys(names)

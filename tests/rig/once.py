@@ -3,7 +3,7 @@
 """once.py [-e K/N] [-v] leader|waiter|record|syscalls
 
 Each acknowledged line exactly once, when a process is killed at a known call of the fault table
-(lib/sys.h, the fault build), and another program changes the file before the next one settles what
+(base/sys.h, the fault build), and another program changes the file before the next one settles what
 it left:
 
     leader      A leader of appends stops once it has the file's lock. Another program comes to wait

@@ -3,10 +3,10 @@
 """record.py [-j WAL|DELETE] [-s] [-k KIND] [-e K/N] [-v] strace|table|powercut ACTION...
 
 Runs atomic-record again and again, disturbed at another place each time, lets the next one recover,
-and judges what is there (lib/record.h, R1 to R8):
+and judges what is there (record/record.h, R1 to R8):
 
     strace      each system call that strace(1) sees, of an ordinary build
-    table       each call of the fault table (lib/sys.h), of the fault build
+    table       each call of the fault table (base/sys.h), of the fault build
     powercut    each system call; ACTION is a file system, ext4, xfs or btrfs. At the call the
                 image that the file system is in is copied, and the copy becomes the disk. So it
                 has what was sent to the disk, and no more. Needs root and a mount namespace.
@@ -33,7 +33,7 @@ a row; a commit. The user has something else staged. What must hold afterwards:
 
 The kinds "equal" and "absent" record one line in a ledger, which is there or absent, without or
 with a commit. Between the disturbance and the recovery another program appends an equal line; at
-every second place the ledger is moved away before that. Then (lib/record_mark.h):
+every second place the ledger is moved away before that. Then (record/record_mark.h):
 
     J5  All ledgers together have a line for each row, and the other program's. There is a commit
         for each row, no intent, and after the next record no name of holdfast's.
@@ -246,7 +246,7 @@ class DetachedScene(Scene):
 
 
 class GcScene(Scene):
-    """Another host collects garbage: the record's objects are packed (lib/repo_keep.h, K2)."""
+    """Another host collects garbage: the record's objects are packed (git/prune_guard.h, K2)."""
 
     def make(self):
         super().make()
@@ -266,7 +266,7 @@ class GcScene(Scene):
                 raise Wrong(f"{name} is not packed")
 
     def litter(self):
-        """Not a pack of libgit2's that was not complete yet (lib/repo_keep.h)."""
+        """Not a pack of libgit2's that was not complete yet (git/prune_guard.h)."""
         return (path for path in super().litter() if "/objects/pack/pack_git2_" not in path)
 
     def judge(self, tool, code, said):
@@ -276,7 +276,7 @@ class GcScene(Scene):
 
 
 class DropScene(Scene):
-    """A record that was killed, and whose branch is gone by now, is given up (lib/drop.h)."""
+    """A record that was killed, and whose branch is gone by now, is given up (record_drop.h)."""
 
     def make(self):
         super().make()

@@ -46,7 +46,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "err.h"
+#include <holdfast/err.h>
 
 /* Unbuffered, so that a forked child never prints the parent's results once more. */
 #define HF_TEST_MAIN(tests)                                                                        \

@@ -17,9 +17,9 @@
 #include <sys/file.h>
 
 #include "hf_test.h"
-#include "keeper_wire.h"
-#include "lock_range.h"
-#include "proc.h"
+#include "keeper/keeper_protocol.h"
+#include <holdfast/lock_range.h>
+#include <holdfast/proc.h>
 
 struct lender {
 	const char *named; /* the file that it is asked for */

@@ -3,8 +3,8 @@
 #define HF_TEST_STOPPED_H
 
 /*
- * A rival that stops before a call of the fault table (lib/sys.h), so that the test can change what
- * lies around it between a check and its use.
+ * A rival that stops before a call of the fault table (base/sys.h), so that the test can change
+ * what lies around it between a check and its use.
  *
  *	struct stopped remover = {"flock#1:stop", remove_it, "l"};
  *	struct rival rival = rival_stopped(&remover);
@@ -15,7 +15,7 @@
  */
 
 #include "hf_test.h"
-#include "sys.h"
+#include "base/sys.h"
 
 struct stopped {
 	const char *faults; /* one of them is a stop; calls are counted from the rival's start */

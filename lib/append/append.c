@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: ISC */
+#include <holdfast/append.h>
+
+#include <errno.h>
+
+#include "spool/spool_leader.h"
+#include <holdfast/clock.h>
+#include "base/copy.h"
+#include "append/append_handover.h"
+#include "spool/append_in_place.h"
+#include "atomic/target_lock.h"
+#include "atomic/target_check.h"
+#include "spool/append_recovery.h"
+#include "base/tempfile.h"
+#include "base/sys.h"
+
+/* One append, as it goes through its turns. */
+struct work {
+	struct hf_target target;
+	const struct hf_record *record;
+	const struct hf_append_options *options;
+	struct hf_handover hand;
+	int lock; /* the target, open; -1: absent */
+	struct stat st;
+	struct hf_batch batch; /* what we lead; fd -1: our record alone */
+	bool alone;	       /* the spool cannot be made a batch by us: leave it to others */
+
+	/* The new file: its lock, like the target's, is kept until all are told. */
+	struct hf_atomic_options file;
+	struct hf_atomic atomic;
+	bool writing; /* it is begun */
+};
+
+/* So often one begins again even when the deadline has passed. */
+enum { MOST_TURNS = 20 };
+
+static bool syncs(const struct work *w)
+{
+	return w->options->file.sync != HF_SYNC_NONE;
+}
+
+/* Whoever leads writes for all by his own options: only those who ask for the same may meet. */
+static bool meets_others(const struct work *w)
+{
+	return w->options->file.sync == HF_SYNC_FULL && !w->options->file.mode && !w->alone;
+}
+
+static void unlock(struct work *w)
+{
+	int saved = errno;
+
+	if (w->lock >= 0)
+		sys_close(w->lock);
+	w->lock = -1;
+	errno = saved;
+}
+
+/* Lock the target that is open, handing the record over if that takes time. HF_OK: the record is
+ * settled, or the target is locked and still this inode. */
+static enum hf_status wait_turn(struct work *w, struct hf_err *err)
+{
+	enum hf_ticket_end end;
+	enum hf_status status;
+
+	if (sys_flock(w->lock, LOCK_EX | LOCK_NB) < 0) {
+		if (w->hand.ticket.fd < 0 && w->record->data && meets_others(w) &&
+		    w->hand.wait.deadline != HF_AT_ONCE)
+			hf_spool_publish(&w->target, w->lock, &w->st, w->record, &w->hand.ticket);
+		status = hf_target_wait(&w->target, w->lock, &w->hand.wait, err);
+		if (status != HF_OK)
+			return status;
+	}
+	status = hf_handover_look(&w->hand, &end, err);
+	if (w->hand.settled)
+		return status;
+	/* replaced while we waited? */
+	status = hf_target_recheck(&w->target, w->lock, &w->st, err);
+	return status == HF_NO ? HF_AGAIN : status;
+}
+
+/* HF_NO: there is none, or it is damaged. */
+static enum hf_status take_spool(struct work *w, bool *ours, struct hf_err *err)
+{
+	enum hf_status status = hf_batch_take(&w->target, w->lock, &w->batch, err);
+
+	if (status != HF_OK)
+		return status;
+	*ours = hf_ticket_in(&w->hand.ticket, &w->batch);
+	status = hf_batch_judge(&w->batch, err);
+	if (status != HF_DATA)
+		return status;
+	hf_batch_mark(&w->batch, HF_SPOOL_ABANDONED, NULL);
+	hf_batch_finish(&w->target, &w->batch);
+	if (*ours)
+		hf_ticket_close(&w->hand.ticket);
+	*ours = false;
+	return HF_NO;
+}
+
+/* Take what others handed over; without one's own ticket in it, our record is added. */
+static enum hf_status gather(struct work *w, struct hf_err *err)
+{
+	enum hf_status status = HF_NO;
+	bool ours = false;
+
+	if (meets_others(w))
+		status = take_spool(w, &ours, err);
+	if (status == HF_NO) {
+		/* alone, and nobody to tell: only a way back, in place, needs a batch */
+		status = w->options->in_place
+				 ? hf_batch_make(&w->target, w->lock, &w->st, &w->batch, err)
+				 : HF_OK;
+	}
+	if (!ours && w->hand.ticket.fd >= 0) {
+		/* handed over into a spool that cannot be had, or is gone */
+		if (!hf_ticket_take_back(&w->target, &w->hand.ticket))
+			return HF_AGAIN;
+		hf_ticket_close(&w->hand.ticket);
+	}
+	if (status == HF_OK && !ours && w->batch.fd >= 0)
+		status = hf_batch_add(&w->batch, w->record, err);
+	return status;
+}
+
+/* The batch must know when the new file gets and loses its temporary name. S3. */
+static enum hf_status mark_step(void *context, enum hf_atomic_step step, struct hf_err *err)
+{
+	struct work *w = context;
+
+	if (step != HF_STEP_LINKED)
+		return hf_batch_mark(&w->batch, HF_SPOOL_ABANDONED, err);
+	w->batch.head.target = hf_file_id_of(w->lock);
+	w->batch.head.fresh = hf_file_id_of(w->atomic.fd);
+	w->batch.head.number = w->atomic.number;
+	return hf_batch_mark(&w->batch, HF_SPOOL_PREPARED, err);
+}
+
+static enum hf_status write_record(const struct work *w, int fd, struct hf_err *err)
+{
+	if (w->batch.fd >= 0)
+		return hf_write_records(&w->batch, fd, w->target.path, err);
+	if (w->record->data)
+		return hf_write_all(fd, w->record->data, w->record->size, w->target.path, err);
+	if (lseek(w->record->fd, (off_t)w->record->at, SEEK_SET) < 0)
+		return hf_fail_errno(err, "cannot read the record for '%s'", w->target.path);
+	return hf_copy_stream(w->record->fd, fd, NULL, "the record", w->target.path, err);
+}
+
+/* Become the leader of a batch, if there is one; the options then say how it follows the commit. */
+static enum hf_status gather_and_enter(struct work *w, struct hf_err *err)
+{
+	enum hf_status status = gather(w, err);
+
+	if (status != HF_OK || w->batch.fd < 0)
+		return status;
+	w->file.side = "append";
+	w->file.step = mark_step;
+	w->file.step_context = w;
+	return hf_batch_enter(&w->target, w->lock, &w->batch, err);
+}
+
+/* The target, or nothing where it is absent, and behind it the batch or our record. The spool is
+ * taken only when the target is copied: who comes meanwhile still comes along. */
+static enum hf_status replace(struct work *w, struct hf_err *err)
+{
+	bool present = w->lock >= 0;
+	enum hf_status status;
+
+	w->file = w->options->file;
+	w->file.wait = w->hand.wait;
+	status = hf_atomic_begin_at(&w->atomic, &w->target, w->lock, present ? &w->st : NULL,
+				    &w->file, err);
+	if (status != HF_OK)
+		return status;
+	w->writing = true;
+	if (present)
+		status = hf_copy_file(w->lock, w->atomic.fd, NULL, w->target.path, w->target.path,
+				      err);
+	if (status == HF_OK && present)
+		status = gather_and_enter(w, err);
+	if (status == HF_OK)
+		status = write_record(w, w->atomic.fd, err);
+	if (status == HF_OK)
+		status = hf_atomic_commit(&w->atomic, err);
+	return status;
+}
+
+static void end_replace(struct work *w)
+{
+	if (w->writing)
+		hf_atomic_end(&w->atomic);
+	w->writing = false;
+}
+
+static enum hf_status write_in_place(struct work *w, struct hf_err *err)
+{
+	/* under another name a torn record would not be found */
+	enum hf_status status =
+		hf_refuse(&w->target, w->lock, &w->st, w->options->file.break_links, NULL, err);
+
+	if (status == HF_OK)
+		status = gather(w, err);
+	if (status == HF_OK)
+		status = hf_write_in_place(&w->target, &w->st, &w->batch, syncs(w), err);
+	return status;
+}
+
+/* Say what became of the batch, to its owners and to who comes after us. */
+static void tell(struct work *w, enum hf_status status)
+{
+	/* in place, a part that could not be cut off is left for the next to settle */
+	bool unsettled = status != HF_OK && w->batch.head.state == HF_SPOOL_IN_PLACE;
+	enum hf_status told = HF_NO;
+
+	if (status == HF_OK || (status == HF_UNCERTAIN && !unsettled)) {
+		w->batch.head.status = status;
+		told = hf_batch_mark(&w->batch, HF_SPOOL_DONE, NULL);
+	} else if (!unsettled) {
+		told = hf_batch_mark(&w->batch, HF_SPOOL_ABANDONED, NULL);
+	}
+	if (told == HF_OK) {
+		hf_batch_finish(&w->target, &w->batch);
+	} else { /* the mark stays as it was, which the next one understands */
+		sys_close(w->batch.fd);
+		w->batch.fd = -1;
+	}
+}
+
+/* Under the target's lock, all being settled: write, and tell those who wait. P2, P4. */
+static enum hf_status lead(struct work *w, struct hf_err *err)
+{
+	enum hf_status status = w->options->in_place ? write_in_place(w, err) : replace(w, err);
+
+	if (w->batch.fd >= 0) {
+		/* a spool of another user's, in a sticky directory: each for himself */
+		bool alone = status == HF_NOPERM && w->batch.is_spool;
+
+		w->hand.settled = true; /* whatever comes of it, nobody else has the record now */
+		tell(w, status);
+		if (alone && !w->alone) {
+			w->alone = true;
+			w->hand.settled = false;
+			status = HF_AGAIN;
+		}
+	}
+	end_replace(w);
+	return status;
+}
+
+/* Under the target's lock, or where it is absent. A temporary name of a batch can be left without
+ * it by a power cut. */
+static enum hf_status settle(struct work *w, const struct stat *st, struct hf_err *err)
+{
+	char temporary[NAME_MAX + 1];
+	enum hf_status status = hf_settle(&w->target, st, &w->hand.wait, err);
+
+	if (status == HF_OK)
+		hf_stage_reap(&w->target, hf_target_side(&w->target, "append", temporary));
+	return status;
+}
+
+/* The target is absent: create it with our record. */
+static enum hf_status create(struct work *w, struct hf_err *err)
+{
+	enum hf_ticket_end end;
+	enum hf_status status = settle(w, NULL, err);
+
+	if (status != HF_OK)
+		return status;
+	status = hf_handover_look(&w->hand, &end, err);
+	if (w->hand.settled)
+		return status;
+	/* a leader may have it, whose target was removed */
+	status = hf_handover_withdraw(&w->hand, end, err);
+	if (status != HF_NO)
+		return status;
+	status = replace(w, err);
+	end_replace(w);
+	/* another process created it */
+	return status == HF_BUSY && err->errnum == EEXIST ? HF_AGAIN : status;
+}
+
+/* One turn, from opening the target to the end, or HF_AGAIN. */
+static enum hf_status turn(struct work *w, struct hf_err *err)
+{
+	enum hf_ticket_end end;
+	enum hf_status status = hf_target_open_old(&w->target, false, &w->lock, &w->st, err);
+
+	if (status == HF_NOINPUT)
+		return create(w, err);
+	if (status == HF_OK)
+		status = wait_turn(w, err);
+	if (status != HF_OK || w->hand.settled)
+		return status;
+	status = settle(w, &w->st, err);
+	if (status != HF_OK)
+		return status;
+	status = hf_handover_look(&w->hand, &end, err);
+	if (w->hand.settled)
+		return status;
+	status = lead(w, err);
+	/* another program replaced the target, without its lock, while we made the new one */
+	if (status == HF_BUSY && err->errnum == EEXIST)
+		status = HF_AGAIN;
+	if (status == HF_AGAIN)
+		w->hand.settled = false;
+	return status;
+}
+
+enum hf_status hf_append(const char *path, const struct hf_record *record,
+			 const struct hf_append_options *options, struct hf_err *err)
+{
+	struct work w = {.record = record, .options = options, .lock = -1};
+	enum hf_status status;
+	struct hf_err own;
+	int turns = 0;
+
+	if (!err)
+		err = &own;
+	w.batch.fd = -1;
+	status = hf_target_open(&w.target, path,
+				(options->file.no_follow ? HF_TARGET_NO_FOLLOW : 0) |
+					(options->file.parents ? HF_TARGET_PARENTS : 0) |
+					(syncs(&w) ? 0 : HF_TARGET_NO_SYNC),
+				err);
+	if (status != HF_OK)
+		return status;
+	hf_handover_init(&w.hand, &w.target, &options->file.wait);
+	do {
+		unlock(&w);
+		status = turn(&w, err);
+		if (status != HF_OK && status != HF_AGAIN && !w.hand.settled)
+			status = hf_handover_give_up(&w.hand, status, err);
+		if (status == HF_AGAIN && ++turns > MOST_TURNS &&
+		    hf_until(w.hand.wait.deadline) == 0) {
+			hf_fail(err, HF_BUSY,
+				"cannot append to '%s': it is replaced again and again", path);
+			hf_advise(err, "somebody replaces it without its lock; try again, and let "
+				       "them use atomic-write or atomic-update");
+			status = hf_handover_give_up(&w.hand, HF_BUSY, err);
+		}
+	} while (status == HF_AGAIN);
+	hf_ticket_close(&w.hand.ticket);
+	unlock(&w);
+	hf_target_close(&w.target);
+	return status;
+}

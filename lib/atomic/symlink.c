@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: ISC */
+#include <holdfast/symlink.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "atomic/backup.h"
+#include "atomic/target_claim.h"
+#include "atomic/publish.h"
+#include "base/sys.h"
+
+#define LINK "link" /* in the directory of its own; base/tempfile.c knows it */
+
+enum { MOST_TRIES = 20 };
+
+static enum hf_status failed(const struct hf_target *target, struct hf_err *err)
+{
+	return hf_fail_errno(err, "cannot replace '%s'", target->path);
+}
+
+/* The link in its directory, which is locked and open as *fd. HF_NO: somebody has the name. */
+static enum hf_status try_make(const struct hf_target *target, const char *name, const char *to,
+			       int *fd, struct hf_err *err)
+{
+	int saved;
+
+	if (sys_mkdirat(target->dir, name, 0700) < 0)
+		return errno == EEXIST ? HF_NO : failed(target, err);
+	*fd = sys_openat(target->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (*fd >= 0 && sys_flock(*fd, LOCK_EX | LOCK_NB) == 0 && sys_symlinkat(to, *fd, LINK) == 0)
+		return HF_OK;
+	saved = errno;
+	if (*fd >= 0)
+		sys_close(*fd);
+	/* taken for litter in the instant before it was locked */
+	if (saved == ENOENT || saved == EWOULDBLOCK)
+		return HF_NO;
+	sys_unlinkat(target->dir, name, AT_REMOVEDIR);
+	errno = saved;
+	return failed(target, err);
+}
+
+static enum hf_status make(const struct hf_target *target, const char *to, char name[NAME_MAX + 1],
+			   int *fd, struct hf_err *err)
+{
+	enum hf_status status;
+	uint32_t number = 0;
+
+	hf_target_side(target, "tmp", name);
+	for (int tries = 0; tries < MOST_TRIES; tries++) {
+		status = try_make(target, name, to, fd, err);
+		if (status != HF_NO)
+			return status;
+		hf_publish_clear(target, "tmp", &number, name);
+	}
+	errno = EEXIST;
+	return hf_fail_errno_as(err, HF_CANTCREAT, "cannot use '%s' beside '%s'", name,
+				target->path);
+}
+
+/* HF_NO: the target was absent, and is there now. */
+static enum hf_status put(const struct hf_target *target, int fd, bool present, struct hf_err *err)
+{
+	if (sys_renameat2(fd, LINK, target->dir, target->name, present ? 0 : RENAME_NOREPLACE) == 0)
+		return HF_OK;
+	/* NFS and some FUSE do not know the flag */
+	if (!present && (errno == EINVAL || errno == ENOSYS) &&
+	    sys_linkat(fd, LINK, target->dir, target->name, 0) == 0)
+		return HF_OK;
+	return !present && errno == EEXIST ? HF_NO : failed(target, err);
+}
+
+static bool is_same(const struct hf_target *target, const char *to)
+{
+	char now[PATH_MAX];
+	ssize_t n = sys_readlinkat(target->dir, target->name, now, sizeof(now));
+
+	return n >= 0 && (size_t)n == strlen(to) && memcmp(now, to, (size_t)n) == 0;
+}
+
+/* Under the target's lock. HF_NO: begin again. */
+static enum hf_status replace(const struct hf_target *target, const struct hf_claim *claim,
+			      const char *to, const struct hf_atomic_options *o, struct hf_err *err)
+{
+	char name[NAME_MAX + 1];
+	enum hf_status status = HF_OK;
+	int fd = -1;
+
+	if (o->skip_same && claim->is_link && is_same(target, to))
+		return HF_OK;
+	if (o->backup && claim->present)
+		status = hf_backup(target, claim->fd, &claim->st, o->backup,
+				   o->sync != HF_SYNC_NONE, err);
+	if (status == HF_OK)
+		status = make(target, to, name, &fd, err);
+	if (status != HF_OK)
+		return status;
+	status = put(target, fd, claim->present, err);
+	sys_unlinkat(fd, LINK, 0);
+	sys_unlinkat(target->dir, name, AT_REMOVEDIR);
+	sys_close(fd);
+	return status;
+}
+
+enum hf_status hf_atomic_symlink(const char *path, const char *to,
+				 const struct hf_atomic_options *options, struct hf_err *err)
+{
+	const struct hf_claim_rules rules = {.links = true,
+					     .hard_links = options->break_links,
+					     .backup = options->backup,
+					     .if_match = options->if_match};
+	struct hf_target target;
+	struct hf_claim claim;
+	bool again = true;
+	enum hf_status status =
+		hf_target_open(&target, path,
+			       HF_TARGET_NO_FOLLOW | (options->parents ? HF_TARGET_PARENTS : 0) |
+				       (options->sync != HF_SYNC_FULL ? HF_TARGET_NO_SYNC : 0),
+			       err);
+
+	if (status != HF_OK)
+		return status;
+	status = hf_claim_check(&rules, err);
+	if (status == HF_OK && options->backup)
+		status = hf_backup_check(&target, options->backup, err);
+	if (status == HF_OK)
+		status = hf_claim_look(&claim, &target, &rules, err);
+	while (status == HF_OK && again) {
+		status = hf_claim_take(&claim, &target, &rules, &options->wait, err);
+		if (status != HF_OK)
+			break;
+		status = replace(&target, &claim, to, options, err);
+		if (claim.fd >= 0)
+			sys_close(claim.fd);
+		again = status == HF_NO;
+		status = again ? HF_OK : status;
+	}
+	if (status == HF_OK && options->sync == HF_SYNC_FULL)
+		status = hf_publish_sync(&target, err);
+	hf_target_close(&target);
+	return status;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/access.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+
+#define ACL "system.posix_acl_access"
+
+enum { OVERFLOW_ID = 65534, MAX_GROUPS = 1024, MAX_LINE = 16384 };
+
+/* linux/posix_acl_xattr.h */
+enum { ACL_VERSION = 2 };
+enum { USER_OBJ = 1, USER = 2, GROUP_OBJ = 4, GROUP = 8, MASK = 16, OTHER = 32 };
+struct acl_entry {
+	uint16_t tag, perm;
+	uint32_t id;
+};
+
+/* ---- ids that a user namespace does not map -------------------------------------------------- */
+
+/* Does the file, /proc/self/uid_map or gid_map, map every id to itself, as outside of any user
+ * namespace? Where it cannot be read the answer is no. */
+static bool maps_all(const char *path)
+{
+	unsigned long inside, outside, count;
+	FILE *file = fopen(path, "re");
+	bool all;
+
+	if (!file)
+		return false;
+	all = fscanf(file, "%lu %lu %lu", &inside, &outside, &count) == 3 && inside == 0 &&
+	      outside == 0 && count >= UINT32_MAX;
+	fclose(file);
+	return all;
+}
+
+bool hf_same_user(uid_t a, uid_t b)
+{
+	return a == b && (a != OVERFLOW_ID || maps_all("/proc/self/uid_map"));
+}
+
+bool hf_same_group(gid_t a, gid_t b)
+{
+	return a == b && (a != OVERFLOW_ID || maps_all("/proc/self/gid_map"));
+}
+
+/* ---- members of a group ---------------------------------------------------------------------- */
+
+enum hf_member hf_is_member(uid_t uid, gid_t gid)
+{
+	char buffer[MAX_LINE];
+	gid_t groups[MAX_GROUPS];
+	int count = MAX_GROUPS;
+	struct passwd entry, *found;
+
+	if (!hf_same_user(uid, uid) || !hf_same_group(gid, gid))
+		return HF_MEMBER_NO;
+	if (getpwuid_r(uid, &entry, buffer, sizeof(buffer), &found) != 0 || !found)
+		return HF_MEMBER_UNKNOWN;
+	if (found->pw_gid == gid)
+		return HF_MEMBER_YES;
+	if (getgrouplist(found->pw_name, found->pw_gid, groups, &count) < 0)
+		return HF_MEMBER_UNKNOWN;
+	for (int i = 0; i < count; i++)
+		if (groups[i] == gid)
+			return HF_MEMBER_YES;
+	return HF_MEMBER_NO;
+}
+
+/* ---- what a file permits --------------------------------------------------------------------- */
+
+static void add(struct hf_access *access, bool is_group, uint32_t id, unsigned int perm)
+{
+	access->entries[access->count++] =
+		(struct hf_access_entry){is_group, id, perm & (R_OK | W_OK)};
+}
+
+/* The ACL as the file system keeps it: a version and entries in little-endian order. */
+static bool take_acl(struct hf_access *access, const char *value, size_t size)
+{
+	size_t count = (size - sizeof(uint32_t)) / sizeof(struct acl_entry);
+	unsigned int mask = R_OK | W_OK;
+	struct acl_entry entry;
+	uint32_t version;
+
+	memcpy(&version, value, sizeof(version));
+	if (le32toh(version) != ACL_VERSION || count > HF_ACCESS_ENTRIES)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		memcpy(&entry, value + sizeof(version) + i * sizeof(entry), sizeof(entry));
+		switch (le16toh(entry.tag)) {
+		case USER:
+			add(access, false, le32toh(entry.id), le16toh(entry.perm));
+			break;
+		case GROUP_OBJ:
+			add(access, true, access->st.st_gid, le16toh(entry.perm));
+			break;
+		case GROUP:
+			add(access, true, le32toh(entry.id), le16toh(entry.perm));
+			break;
+		case MASK:
+			mask = le16toh(entry.perm);
+			break;
+		case OTHER:
+			access->other = le16toh(entry.perm) & (R_OK | W_OK);
+			break;
+		}
+	}
+	for (size_t i = 0; i < access->count; i++)
+		access->entries[i].perm &= mask;
+	return true;
+}
+
+static ssize_t read_acl(int fd, char *value, size_t size)
+{
+	ssize_t n = sys_fgetxattr(fd, ACL, value, size);
+	char path[32];
+
+	if (n >= 0 || errno != EBADF)
+		return n;
+	/* opened with O_PATH */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return getxattr(path, ACL, value, size);
+}
+
+enum hf_status hf_access_read(struct hf_access *access, int fd, const char *path,
+			      struct hf_err *err)
+{
+	char value[sizeof(uint32_t) + HF_ACCESS_ENTRIES * sizeof(struct acl_entry)];
+	ssize_t n;
+
+	access->count = 0;
+	if (sys_fstat(fd, &access->st) < 0)
+		return hf_fail_errno(err, "cannot read who may write '%s'", path);
+	n = read_acl(fd, value, sizeof(value));
+	if (n >= (ssize_t)sizeof(uint32_t)) {
+		if (take_acl(access, value, (size_t)n))
+			return HF_OK;
+		n = -1;
+		errno = ERANGE;
+	}
+	if (n < 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != ENOSYS)
+		return hf_fail_errno_as(err, errno == ERANGE ? HF_UNAVAILABLE : hf_status_of(errno),
+					"cannot read who may write '%s'", path);
+	add(access, true, access->st.st_gid, access->st.st_mode >> 3);
+	access->other = access->st.st_mode & (R_OK | W_OK);
+	return HF_OK;
+}
+
+bool hf_access_is_fixed(int dir, const char *name)
+{
+	const unsigned int flags = name ? AT_SYMLINK_NOFOLLOW : AT_EMPTY_PATH;
+	struct statx st;
+
+	return statx(dir, name ? name : "", (int)flags, STATX_TYPE, &st) == 0 &&
+	       st.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND);
+}
+
+/* ---- questions ------------------------------------------------------------------------------- */
+
+enum hf_member hf_access_permits(const struct hf_access *access, uid_t uid, unsigned int perm)
+{
+	bool in_group = false, unknown = false;
+
+	if (uid == 0)
+		return HF_MEMBER_YES;
+	if (!access->st.st_nlink || !hf_same_user(uid, uid))
+		return HF_MEMBER_NO;
+	if (uid == access->st.st_uid)
+		return HF_MEMBER_YES;
+	for (size_t i = 0; i < access->count; i++)
+		if (!access->entries[i].is_group && access->entries[i].id == uid)
+			return (access->entries[i].perm & perm) == perm ? HF_MEMBER_YES
+									 : HF_MEMBER_NO;
+	for (size_t i = 0; i < access->count; i++) {
+		const struct hf_access_entry *entry = &access->entries[i];
+		bool grants = (entry->perm & perm) == perm;
+		enum hf_member member;
+
+		/* nobody needs to be asked whose answer changes nothing */
+		if (!entry->is_group || (grants && (access->other & perm) == perm))
+			continue;
+		if (!grants && (access->other & perm) != perm)
+			continue;
+		member = hf_is_member(uid, entry->id);
+		if (member == HF_MEMBER_YES && grants)
+			return HF_MEMBER_YES;
+		in_group = in_group || member == HF_MEMBER_YES;
+		unknown = unknown || member == HF_MEMBER_UNKNOWN;
+	}
+	if (unknown)
+		return HF_MEMBER_UNKNOWN;
+	return !in_group && (access->other & perm) == perm ? HF_MEMBER_YES : HF_MEMBER_NO;
+}
+
+/* May every member of the group do it with `outer`? By the same group there, or one by one. */
+static bool group_is_within(gid_t gid, const struct hf_access *outer, unsigned int perm,
+			    uid_t except)
+{
+	char buffer[MAX_LINE];
+	struct group entry, *group;
+	struct passwd *user;
+	bool within = true;
+
+	for (size_t i = 0; i < outer->count; i++)
+		if (outer->entries[i].is_group && hf_same_group(outer->entries[i].id, gid) &&
+		    (outer->entries[i].perm & perm) == perm)
+			return true;
+	if (getgrgid_r(gid, &entry, buffer, sizeof(buffer), &group) != 0)
+		return false;
+	for (char **name = group ? group->gr_mem : NULL; name && *name && within; name++) {
+		user = getpwnam(*name);
+		within = user && (user->pw_uid == except ||
+				  hf_access_permits(outer, user->pw_uid, perm) == HF_MEMBER_YES);
+	}
+	/* a group's members are also the users whose primary group it is */
+	setpwent();
+	while (within && (user = getpwent()))
+		if (user->pw_gid == gid && user->pw_uid != except)
+			within = hf_access_permits(outer, user->pw_uid, perm) == HF_MEMBER_YES;
+	endpwent();
+	return within;
+}
+
+static bool entry_is_within(const struct hf_access_entry *entry, const struct hf_access *outer,
+			    unsigned int perm, uid_t except)
+{
+	if (entry->is_group)
+		return group_is_within(entry->id, outer, perm, except);
+	return entry->id == except || hf_access_permits(outer, entry->id, perm) == HF_MEMBER_YES;
+}
+
+/* Return true if outer permits it to everybody: no user and no group is denied there. */
+static bool permits_all(const struct hf_access *outer, unsigned int perm)
+{
+	for (size_t i = 0; i < outer->count; i++)
+		if ((outer->entries[i].perm & perm) != perm)
+			return false;
+	return (outer->other & perm) == perm;
+}
+
+bool hf_access_within(const struct hf_access *inner, const struct hf_access *outer,
+		      unsigned int perm, uid_t except)
+{
+	for (unsigned int bit = R_OK; bit; bit = bit == R_OK ? W_OK : 0) {
+		uid_t owner = inner->st.st_uid;
+
+		if (!(perm & bit) || permits_all(outer, bit))
+			continue;
+		if ((inner->other & bit) ||
+		    (owner != except && hf_access_permits(outer, owner, bit) != HF_MEMBER_YES))
+			return false;
+		for (size_t i = 0; i < inner->count; i++)
+			if ((inner->entries[i].perm & bit) &&
+			    !entry_is_within(&inner->entries[i], outer, bit, except))
+				return false;
+	}
+	return true;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/attributes.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <linux/limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/sys.h"
+
+#define ACL "system.posix_acl_access"
+
+/* linux/posix_acl_xattr.h: a version, and then entries, in little-endian order. */
+enum { USER_OBJ = 1, USER = 2, GROUP_OBJ = 4, GROUP = 8, MASK = 16, OTHER = 32 };
+enum { RW = 6, ACL_VERSION = 2 };
+#define NO_ID UINT32_MAX
+struct acl_entry {
+	uint16_t tag, perm;
+	uint32_t id;
+};
+struct acl {
+	uint32_t version;
+	struct acl_entry entries[(XATTR_SIZE_MAX - sizeof(uint32_t)) / sizeof(struct acl_entry)];
+};
+
+/* The names of fd's attributes, one after the other; *size is their length. A file system without
+ * attributes has none. */
+static enum hf_status list(int fd, char names[XATTR_LIST_MAX], size_t *size, const char *file,
+			   struct hf_err *err)
+{
+	ssize_t n = sys_flistxattr(fd, names, XATTR_LIST_MAX);
+
+	if (n < 0 && errno != EOPNOTSUPP && errno != ENOSYS)
+		return hf_fail_errno(err, "cannot list the attributes of '%s'", file);
+	*size = n < 0 ? 0 : (size_t)n;
+	return HF_OK;
+}
+
+static bool lists(const char *names, size_t size, const char *wanted)
+{
+	for (const char *name = names; name < names + size; name += strlen(name) + 1)
+		if (strcmp(name, wanted) == 0)
+			return true;
+	return false;
+}
+
+static bool is_content_hash(const char *name)
+{
+	return strcmp(name, "security.ima") == 0 || strcmp(name, "security.evm") == 0;
+}
+
+/* The user's own: what somebody set, and will miss. */
+static bool is_users(const char *name)
+{
+	return strncmp(name, "user.", 5) == 0 || strncmp(name, "system.", 7) == 0;
+}
+
+static enum hf_status copy_one(int from, int to, const char *name, const char *file,
+			       struct hf_err *err)
+{
+	char value[XATTR_SIZE_MAX];
+	ssize_t n = sys_fgetxattr(from, name, value, sizeof(value));
+
+	if (n >= 0 && sys_fsetxattr(to, name, value, (size_t)n, 0) == 0)
+		return HF_OK;
+	if (n < 0 && errno == ENODATA)
+		return HF_OK;
+	/* of what others keep there, only a disk that fails is our concern */
+	if (!is_users(name) && errno != EIO && errno != ENOSPC && errno != EDQUOT)
+		return HF_OK;
+	return hf_fail_errno(err, "cannot keep the attribute %s of '%s'", name, file);
+}
+
+/* ---- what the old permissions mean for another owner and group ------------------------------- */
+
+/* How the new file's permissions differ from the old one's. */
+struct change {
+	bool other_group; /* it has another group, since the old one could not be kept */
+	bool shared;	  /* only who may read and write the old one may do so with the new one */
+};
+
+static unsigned int shared(unsigned int perm)
+{
+	return (perm & RW) == RW ? RW : 0;
+}
+
+/* Under another group, the members of the old group are others, and the new group's members were
+ * others before, or members. What all of them were permitted is left to them. */
+static mode_t change_mode(mode_t mode, const struct change *change)
+{
+	unsigned int group = (mode >> 3) & 7, other = mode & 7;
+
+	if (change->other_group)
+		group = other = group & other;
+	if (change->shared) {
+		group = shared(group);
+		other = shared(other);
+	}
+	return (mode & (mode_t)~077) | group << 3 | other;
+}
+
+/* The same for an ACL. Members of a named group that is denied something must not get it by the new
+ * group either. */
+static void change_acl(struct acl *value, size_t size, const struct change *change)
+{
+	size_t count = (size - sizeof(value->version)) / sizeof(struct acl_entry);
+	struct acl_entry *acl = value->entries;
+	unsigned int mask = 7, both = 7;
+
+	for (size_t i = 0; i < count; i++) {
+		unsigned int tag = le16toh(acl[i].tag), perm = le16toh(acl[i].perm);
+
+		if (tag == MASK)
+			mask = perm;
+		else if (tag == GROUP_OBJ || tag == GROUP || tag == OTHER)
+			both &= perm;
+	}
+	for (size_t i = 0; i < count; i++) {
+		unsigned int tag = le16toh(acl[i].tag), perm = le16toh(acl[i].perm);
+
+		if (change->other_group && (tag == GROUP_OBJ || tag == OTHER))
+			perm = both & (tag == OTHER ? 7 : mask);
+		if (change->shared)
+			perm = tag == MASK || tag == USER_OBJ
+				       ? RW
+				       : shared(tag == OTHER ? perm : perm & mask);
+		acl[i].perm = htole16((uint16_t)perm);
+	}
+}
+
+/* Give `to` the ACL of `from`. */
+static enum hf_status copy_acl(int from, int to, const struct change *change, const char *file,
+			       struct hf_err *err)
+{
+	struct acl value;
+	ssize_t n = sys_fgetxattr(from, ACL, &value, sizeof(value));
+
+	if (n < 0 && errno == ENODATA)
+		return HF_OK;
+	if (n >= (ssize_t)sizeof(value.version)) {
+		change_acl(&value, (size_t)n, change);
+		if (sys_fsetxattr(to, ACL, &value, (size_t)n, 0) == 0)
+			return HF_OK;
+	}
+	return hf_fail_errno(err, "cannot keep the attribute %s of '%s'", ACL, file);
+}
+
+/* Owner and group as far as we may; takes from *mode what must not outlive them. */
+static enum hf_status keep_owner(int to, const struct stat *st, struct stat *now, mode_t *mode,
+				 struct change *change, const char *file, struct hf_err *err)
+{
+	if (st->st_uid == now->st_uid && st->st_gid == now->st_gid)
+		return HF_OK;
+	now->st_mode &= (mode_t) ~(S_ISUID | S_ISGID);
+	if (sys_fchown(to, st->st_uid, st->st_gid) == 0)
+		return HF_OK;
+	/* EINVAL: an id that this user namespace does not know */
+	if (errno != EPERM && errno != EINVAL)
+		return hf_fail_errno(err, "cannot keep the owner of '%s'", file);
+	if (st->st_uid != now->st_uid)
+		*mode &= (mode_t)~S_ISUID;
+	if (st->st_gid != now->st_gid && sys_fchown(to, (uid_t)-1, st->st_gid) < 0) {
+		if (errno != EPERM && errno != EINVAL)
+			return hf_fail_errno(err, "cannot keep the group of '%s'", file);
+		*mode &= (mode_t)~S_ISGID;
+		change->other_group = !HF_WITHOUT(group);
+	}
+	return HF_OK;
+}
+
+/* Mode and ACL. With an ACL, which comes last, the mode's group bits are its mask. */
+static enum hf_status keep_permissions(int from, int to, mode_t now, mode_t mode, bool had_acl,
+				       bool has_acl, const struct change *change, const char *name,
+				       struct hf_err *err)
+{
+	mode_t first = had_acl ? mode & (mode_t)~077 : change_mode(mode, change);
+
+	if (has_acl && !had_acl && sys_fremovexattr(to, ACL) < 0 && errno != ENODATA)
+		return hf_fail_errno(err, "cannot keep the mode of '%s'", name);
+	if (first != (now & 07777) && sys_fchmod(to, first) < 0)
+		return hf_fail_errno(err, "cannot keep the mode of '%s'", name);
+	return had_acl ? copy_acl(from, to, change, name, err) : HF_OK;
+}
+
+enum hf_status hf_copy_attributes(int from, int to, const struct stat *st, const char *name,
+				  struct hf_err *err)
+{
+	char old[XATTR_LIST_MAX], new[XATTR_LIST_MAX];
+	size_t old_size = 0, new_size = 0;
+	mode_t mode = st->st_mode & 07777;
+	struct change change = {0};
+	enum hf_status status;
+	struct stat now;
+
+	if (sys_fstat(to, &now) < 0)
+		return hf_fail_errno(err, "cannot keep the attributes of '%s'", name);
+	status = keep_owner(to, st, &now, &mode, &change, name, err);
+	if (status == HF_OK)
+		status = list(from, old, &old_size, name, err);
+	if (status == HF_OK)
+		status = list(to, new, &new_size, name, err);
+	for (const char *s = old; status == HF_OK && s < old + old_size; s += strlen(s) + 1)
+		if (!is_content_hash(s) && strcmp(s, ACL) != 0)
+			status = copy_one(from, to, s, name, err);
+	if (status != HF_OK)
+		return status;
+	return keep_permissions(from, to, now.st_mode, mode, lists(old, old_size, ACL),
+				lists(new, new_size, ACL), &change, name, err);
+}
+
+struct few_entries {
+	uint32_t version;
+	struct acl_entry entries[64];
+};
+
+/* A file of ours for one of another user's: that user, who owns it, may open the new one, too.
+ * Where there are no ACLs it is less convenient, and no failure. */
+static void admit_owner(int to, uid_t owner)
+{
+	struct few_entries acl = {.version = htole32(ACL_VERSION)}, old;
+	ssize_t n = sys_fgetxattr(to, ACL, &old, sizeof(old));
+	size_t count = 0,
+	       most = n > 0 ? ((size_t)n - sizeof(old.version)) / sizeof(old.entries[0]) : 0;
+	const unsigned int any[] = {USER_OBJ, GROUP_OBJ, MASK, OTHER};
+	struct stat st;
+
+	if (n < 0 && errno == ENODATA && sys_fstat(to, &st) == 0) {
+		for (size_t i = 0; i < 4; i++) {
+			unsigned int shift = i == 0 ? 6 : i == 1 ? 3 : 0;
+			unsigned int perm = any[i] == MASK ? RW : st.st_mode >> shift & RW;
+
+			old.entries[most++] = (struct acl_entry){
+				htole16((uint16_t)any[i]), htole16((uint16_t)perm), htole32(NO_ID)};
+		}
+	}
+	if (!most || most == sizeof(acl.entries) / sizeof(acl.entries[0]))
+		return;
+	/* in the order of tags and ids */
+	for (size_t i = 0; i < most; i++) {
+		unsigned int tag = le16toh(old.entries[i].tag);
+
+		if (tag == USER && le32toh(old.entries[i].id) == owner)
+			continue;
+		if (count == i &&
+		    (tag > USER || (tag == USER && le32toh(old.entries[i].id) > owner)))
+			acl.entries[count++] =
+				(struct acl_entry){htole16(USER), htole16(RW), htole32(owner)};
+		acl.entries[count++] = old.entries[i];
+	}
+	(void)!sys_fsetxattr(to, ACL, &acl, sizeof(acl.version) + count * sizeof(acl.entries[0]),
+			     0);
+}
+
+enum hf_status hf_share_access(int from, int to, const struct stat *st, const char *name,
+			       struct hf_err *err)
+{
+	char value[XATTR_SIZE_MAX];
+	mode_t mode = st->st_mode & 0666;
+	struct change change = {.shared = true};
+	enum hf_status status;
+	struct stat now;
+	bool had, has;
+
+	if (sys_fstat(to, &now) < 0)
+		return hf_fail_errno(err, "cannot keep the attributes of '%s'", name);
+	status = keep_owner(to, st, &now, &mode, &change, name, err);
+	if (status != HF_OK)
+		return status;
+	had = sys_fgetxattr(from, ACL, value, sizeof(value)) > 0;
+	has = sys_fgetxattr(to, ACL, value, sizeof(value)) > 0;
+	status = keep_permissions(from, to, now.st_mode, mode | 0600, had, has, &change, name, err);
+	if (status == HF_OK && st->st_uid != 0 && sys_fstat(to, &now) == 0 &&
+	    now.st_uid != st->st_uid)
+		admit_owner(to, st->st_uid);
+	return status;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: ISC */
+#include <holdfast/path.h>
+
+#include <bsd/stdlib.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/access.h"
+#include "base/sys.h"
+
+#define SIDE_PREFIX ".holdfast."
+
+enum { MOST_LINKS = 40 }; /* as the kernel's MAXSYMLINKS */
+
+/* Open `path`, relative to dir, as a directory that can be synced where that is possible. */
+static int open_dir(int dir, const char *path, unsigned int flags)
+{
+	int fd = sys_openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+
+	/* a directory that may be searched and written but not read cannot be synced */
+	if (fd < 0 && errno == EACCES && (flags & HF_TARGET_NO_SYNC))
+		fd = sys_openat(dir, path, O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+	return fd;
+}
+
+/* Make `name` in dir and open it. Its entry is synced: a durable file in it needs that. */
+static int make_dir(int dir, const char *name, unsigned int flags)
+{
+	if (sys_mkdirat(dir, name, 0777) < 0 && errno != EEXIST)
+		return -1;
+	if (!(flags & HF_TARGET_NO_SYNC) && sys_fsync(dir) < 0)
+		return -1;
+	return open_dir(dir, name, flags);
+}
+
+/* Open the directory `path` (modified and restored), making what is missing. */
+static int open_parents(int dir, char *path, unsigned int flags)
+{
+	int fd = open_dir(dir, path, flags), up;
+	char *slash, *name;
+
+	if (fd >= 0 || errno != ENOENT || !(flags & HF_TARGET_PARENTS))
+		return fd;
+	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+		path[n - 1] = '\0';
+	slash = strrchr(path, '/');
+	name = slash ? slash + 1 : path;
+	if (!slash) {
+		up = open_dir(dir, ".", flags);
+	} else if (slash == path) {
+		up = open_dir(dir, "/", flags);
+	} else {
+		*slash = '\0';
+		up = open_parents(dir, path, flags);
+		*slash = '/';
+	}
+	if (up < 0)
+		return -1;
+	fd = make_dir(up, name, flags);
+	int saved = errno;
+	sys_close(up);
+	errno = saved;
+	return fd;
+}
+
+enum hf_status hf_path_empty(struct hf_err *err)
+{
+	hf_fail(err, HF_USAGE, "an empty path names no file");
+	hf_advise(err, "is a variable not set?");
+	return HF_USAGE;
+}
+
+/* Split `path` (modified) into target->dir, opened relative to `from`, and target->name. */
+static enum hf_status enter(struct hf_target *target, int from, char *path, unsigned int flags,
+			    struct hf_err *err)
+{
+	char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+		if (!*target->path)
+			return hf_path_empty(err);
+		return hf_fail(err, HF_DATA, "'%s' names a directory, not a file", target->path);
+	}
+	if (!(flags & HF_TARGET_ANY_NAME) && strncmp(name, SIDE_PREFIX, strlen(SIDE_PREFIX)) == 0)
+		return hf_fail(err, HF_DATA,
+			       "'%s' is a name that holdfast keeps for itself beside a file",
+			       target->path);
+	if (strlen(name) > NAME_MAX) {
+		errno = ENAMETOOLONG;
+		return hf_fail_errno(err, "cannot use '%s'", target->path);
+	}
+	memmove(target->name, name, strlen(name) + 1);
+	if (!slash) {
+		target->dir = open_dir(from, ".", flags);
+	} else {
+		while (slash > path + 1 && slash[-1] == '/')
+			slash--;
+		slash[slash == path] = '\0';
+		target->dir = open_parents(from, path, flags);
+	}
+	if (target->dir >= 0)
+		return HF_OK;
+	hf_fail_errno(err, "cannot open the directory of '%s'", target->path);
+	if (errno == ENOENT && !(flags & HF_TARGET_PARENTS))
+		hf_advise(err, "create the directory first%s",
+			  flags & HF_TARGET_ANY_NAME ? "" : ", or use --parents");
+	return err ? err->status : hf_status_of(errno);
+}
+
+/* The kernel's may_follow_link(): see proc(5), /proc/sys/fs/protected_symlinks. */
+static bool may_follow(const struct stat *dir, const struct stat *link)
+{
+	return (dir->st_mode & (S_ISVTX | S_IWOTH)) != (S_ISVTX | S_IWOTH) ||
+	       hf_same_user(link->st_uid, geteuid()) || hf_same_user(link->st_uid, dir->st_uid);
+}
+
+/* The link's owner and content, of one inode: by name, it could be exchanged in between. */
+static int read_same_link(const struct hf_target *target, char path[PATH_MAX], struct stat *link)
+{
+	int fd = sys_openat(target->dir, target->name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0), saved;
+	ssize_t n = -1;
+
+	if (fd < 0)
+		return -1;
+	if (sys_fstat(fd, link) == 0)
+		n = sys_readlinkat(fd, "", path, PATH_MAX - 1);
+	saved = errno;
+	sys_close(fd);
+	/* an empty path is ENOENT for what is not a link */
+	errno = saved;
+	if (n >= 0)
+		path[n] = '\0';
+	return n < 0 ? -1 : 0;
+}
+
+/* If target's entry is a link, read it into path. HF_NO: it is not one. */
+static enum hf_status read_link(const struct hf_target *target, char path[PATH_MAX],
+				struct hf_err *err)
+{
+	ssize_t n = sys_readlinkat(target->dir, target->name, path, PATH_MAX - 1);
+	struct stat dir, link;
+
+	/* mostly it is not a link, and this one call says so */
+	if (n < 0 && (errno == EINVAL || errno == ENOENT))
+		return HF_NO;
+	if (n < 0)
+		return hf_fail_errno(err, "cannot read '%s'", target->path);
+	if (HF_WITHOUT(link_fd)) {
+		path[n] = '\0';
+		sys_fstatat(target->dir, target->name, &link, AT_SYMLINK_NOFOLLOW);
+	} else if (read_same_link(target, path, &link) < 0) {
+		if (errno == EINVAL || errno == ENOENT)
+			return HF_NO;
+		return hf_fail_errno(err, "cannot read '%s'", target->path);
+	}
+	if (sys_fstat(target->dir, &dir) < 0)
+		return hf_fail_errno(err, "cannot read '%s'", target->path);
+	if (may_follow(&dir, &link))
+		return HF_OK;
+	hf_fail(err, HF_NOPERM,
+		"cannot follow '%s': a link of another user's in a sticky directory", target->path);
+	hf_advise(err, "it may be a trap: name the file itself");
+	return HF_NOPERM;
+}
+
+enum hf_status hf_target_open(struct hf_target *target, const char *path, unsigned int flags,
+			      struct hf_err *err)
+{
+	char buffer[PATH_MAX];
+	enum hf_status status;
+	int from = AT_FDCWD;
+
+	*target = (struct hf_target){.dir = -1, .path = path, .flags = flags};
+	if (strlen(path) >= sizeof(buffer)) {
+		errno = ENAMETOOLONG;
+		return hf_fail_errno(err, "cannot use '%s'", path);
+	}
+	memcpy(buffer, path, strlen(path) + 1);
+	for (int links = 0;; links++) {
+		status = enter(target, from, buffer, flags, err);
+		if (from != AT_FDCWD)
+			sys_close(from);
+		if (status != HF_OK)
+			return status;
+		if (flags & HF_TARGET_NO_FOLLOW)
+			return HF_OK;
+		status = read_link(target, buffer, err);
+		if (status == HF_NO)
+			return HF_OK;
+		if (status == HF_OK && links == MOST_LINKS) {
+			errno = ELOOP;
+			status = hf_fail_errno_as(err, HF_CANTCREAT, "cannot follow '%s'", path);
+		}
+		if (status != HF_OK) {
+			hf_target_close(target);
+			return status;
+		}
+		from = target->dir;
+		target->dir = -1;
+	}
+}
+
+void hf_target_close(struct hf_target *target)
+{
+	int saved = errno;
+
+	if (target->dir >= 0)
+		sys_close(target->dir);
+	target->dir = -1;
+	errno = saved;
+}
+
+enum hf_status hf_target_check(const struct hf_target *target, struct hf_err *err)
+{
+	const unsigned int flags = (target->flags & ~HF_TARGET_PARENTS) | HF_TARGET_NO_SYNC;
+	struct stat opened, now;
+	struct hf_target again;
+	enum hf_status status;
+	struct hf_err own;
+
+	if (!err)
+		err = &own;
+	status = hf_target_open(&again, target->path, flags, err);
+	if (status != HF_OK)
+		return err->errnum == ENOENT || err->errnum == ENOTDIR ? HF_NO : status;
+	if (sys_fstat(target->dir, &opened) < 0 || sys_fstat(again.dir, &now) < 0)
+		status = hf_fail_errno(err, "cannot read the state of the directory of '%s'",
+				       target->path);
+	else if (!hf_same_inode(&opened, &now) || strcmp(target->name, again.name) != 0)
+		status = HF_NO;
+	hf_target_close(&again);
+	return status;
+}
+
+static uint64_t fnv1a(const char *s)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *s; s++)
+		h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+char *hf_target_side(const struct hf_target *target, const char *what, char out[NAME_MAX + 1])
+{
+	static const char prefix[] = SIDE_PREFIX;
+	size_t room = NAME_MAX - (sizeof(prefix) - 1) - 1 - strlen(what),
+	       len = strlen(target->name);
+	char mark[18] = "";
+	char *end;
+
+	if (len > room) {
+		snprintf(mark, sizeof(mark), "~%016" PRIx64, fnv1a(target->name));
+		len = room - strlen(mark);
+	}
+	end = stpcpy(out, prefix);
+	end = mempcpy(end, target->name, len);
+	end = stpcpy(end, mark);
+	*end++ = '.';
+	stpcpy(end, what);
+	return out;
+}
+
+/* A group that cannot be kept is no reason to do nothing; but its permissions would be those of
+ * another group. */
+static bool dress(int fd, const struct stat *like)
+{
+	mode_t mode = like->st_mode & 07777;
+
+	if (sys_fchown(fd, like->st_uid, like->st_gid) < 0 &&
+	    sys_fchown(fd, (uid_t)-1, like->st_gid) < 0) {
+		mode_t both = mode >> 3 & mode & 07;
+
+		mode = (mode & (mode_t) ~(S_ISUID | S_ISGID | 077)) | both << 3 | both;
+	}
+	return sys_fchmod(fd, mode) == 0;
+}
+
+enum hf_status hf_shared_dir(int dir, const char *name, const struct stat *like)
+{
+	char new[NAME_MAX + 1];
+	bool done = false;
+	struct stat st;
+	int fd, saved;
+
+	if (sys_fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return HF_OK;
+	snprintf(new, sizeof(new), "%.200s.%d.%08x", name, (int)getpid(),
+		 (unsigned int)arc4random());
+	if (sys_mkdirat(dir, new, 0700) < 0)
+		return HF_OS;
+	fd = sys_openat(dir, new, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd >= 0 && dress(fd, like)) {
+		done = sys_renameat2(dir, new, dir, name, RENAME_NOREPLACE) == 0;
+		/* NFS and FUSE cannot say that; two empty ones may replace each other */
+		if (!done && errno == EINVAL)
+			done = sys_renameat2(dir, new, dir, name, 0) == 0;
+	}
+	saved = errno;
+	if (fd >= 0)
+		sys_close(fd);
+	if (!done)
+		sys_unlinkat(dir, new, AT_REMOVEDIR);
+	errno = saved;
+	return done || errno == EEXIST || errno == ENOTEMPTY ? HF_OK : HF_OS;
+}
+
+bool hf_stands_for(int dir, const char *name, int fd)
+{
+	struct stat ours, named;
+
+	return sys_fstat(fd, &ours) == 0 &&
+	       sys_fstatat(dir, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       hf_same_inode(&ours, &named);
+}

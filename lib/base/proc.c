@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: ISC */
+#include <holdfast/proc.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST_ANCESTORS = 1000 }; /* a chain longer than this is a circle of reused PIDs */
+
+/* The whole of a small /proc file, terminated; -1 with errno. */
+static ssize_t slurp(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), saved;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = read(fd, buf, size - 1);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	if (n >= 0)
+		buf[n] = '\0';
+	return n;
+}
+
+bool hf_proc_mounted(void)
+{
+	char buf[1024];
+
+	return slurp("/proc/self/stat", buf, sizeof(buf)) > 0 && atoi(buf) == getpid();
+}
+
+/* A line of /proc/PID/stat. */
+static bool parse_stat(const char *line, struct hf_proc *proc)
+{
+	const char *open = strchr(line, '('), *close = strrchr(line, ')');
+	unsigned long long start;
+	int parent;
+
+	*proc = (struct hf_proc){.pid = atoi(line)};
+	/* fields 3 (state), 4 (parent) and 22 (start time) */
+	if (!open || !close || close < open ||
+	    sscanf(close + 1,
+		   " %c %d %*s %*s %*s %*s %*s %*s %*s %*s"
+		   " %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
+		   &proc->state, &parent, &start) != 3) {
+		errno = EPROTO;
+		return false;
+	}
+	proc->parent = parent;
+	proc->start = start;
+	snprintf(proc->name, sizeof(proc->name), "%.*s", (int)(close - open - 1), open + 1);
+	return true;
+}
+
+bool hf_proc_read(pid_t pid, struct hf_proc *proc)
+{
+	char path[32], buf[1024];
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return pid > 0 && slurp(path, buf, sizeof(buf)) > 0 && parse_stat(buf, proc);
+}
+
+bool hf_proc_read_self(struct hf_proc *proc)
+{
+	char buf[1024];
+
+	return slurp("/proc/self/stat", buf, sizeof(buf)) > 0 && parse_stat(buf, proc) &&
+	       proc->pid == getpid();
+}
+
+static bool has_ended(const struct hf_proc *proc)
+{
+	return proc->state == 'Z' || proc->state == 'X';
+}
+
+/* Has it other threads than the first? */
+static bool has_threads(pid_t pid, char path[32])
+{
+	struct stat st;
+
+	snprintf(path, 32, "/proc/%d/task", (int)pid);
+	return stat(path, &st) == 0 && st.st_nlink > 2 + 1;
+}
+
+bool hf_proc_is_zombie(const struct hf_proc *proc)
+{
+	char path[32];
+
+	return has_ended(proc) && !has_threads(proc->pid, path);
+}
+
+pid_t hf_proc_shown(pid_t pid)
+{
+	struct dirent *entry;
+	struct hf_proc proc;
+	pid_t shown = pid;
+	char path[32];
+	DIR *dir;
+
+	if (!has_threads(pid, path) || !hf_proc_read(pid, &proc) || !has_ended(&proc))
+		return pid;
+	dir = opendir(path);
+	while (dir && shown == pid && (entry = readdir(dir)))
+		if (hf_proc_read(atoi(entry->d_name), &proc) && !has_ended(&proc))
+			shown = proc.pid;
+	if (dir)
+		closedir(dir);
+	return shown;
+}
+
+bool hf_proc_descends(pid_t pid, pid_t ancestor)
+{
+	struct hf_proc proc;
+
+	for (int i = 0; i < MOST_ANCESTORS && pid > 0; i++) {
+		if (pid == ancestor)
+			return true;
+		if (!hf_proc_read(pid, &proc))
+			return false;
+		pid = proc.parent;
+	}
+	return false;
+}
+
+bool hf_proc_is_ancestor(pid_t pid)
+{
+	return pid > 0 && hf_proc_descends(getpid(), pid);
+}
+
+int64_t hf_proc_since(const struct hf_proc *proc)
+{
+	int64_t ticks = sysconf(_SC_CLK_TCK);
+	struct timespec now, up;
+
+	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || clock_gettime(CLOCK_BOOTTIME, &up) < 0)
+		return 0;
+	/* whole seconds come last: two looks at one process tell the same */
+	return ((int64_t)(now.tv_sec - up.tv_sec) * ticks +
+		(now.tv_nsec - up.tv_nsec) / (1000000000 / ticks) + (int64_t)proc->start) /
+	       ticks;
+}
+
+char *hf_proc_time(char *out, size_t size, int64_t since)
+{
+	time_t start = (time_t)since, now = time(NULL);
+	struct tm then, today;
+	bool same;
+
+	out[0] = '\0';
+	if (!start || !localtime_r(&start, &then) || !localtime_r(&now, &today))
+		return out;
+	same = then.tm_yday == today.tm_yday && then.tm_year == today.tm_year;
+	if (!strftime(out, size, same ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &then))
+		out[0] = '\0';
+	return out;
+}
+
+char *hf_proc_command(char *out, size_t size, const struct hf_proc *proc)
+{
+	char path[32];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)proc->pid);
+	n = slurp(path, out, size);
+	while (n > 1 && !out[n - 2]) /* a name put over the arguments */
+		n--;
+	for (ssize_t i = 0; i < n - 1; i++)
+		if (out[i] == '\0')
+			out[i] = ' ';
+	if (n <= 0)
+		snprintf(out, size, "%s", proc->name);
+	return out;
+}
+
+/* The process, if it can be read: false, and out says what of it is known. */
+static bool name_it(char *out, size_t size, pid_t pid, struct hf_proc *proc)
+{
+	char command[200];
+
+	if (pid <= 0) {
+		snprintf(out, size, "a process that you may not see");
+		return false;
+	}
+	if (!hf_proc_read(pid, proc)) {
+		/* hidepid hides a living process's directory as if it were not there */
+		bool gone = (errno == ENOENT || errno == ESRCH) && kill(pid, 0) < 0 &&
+			    errno == ESRCH;
+
+		snprintf(out, size,
+			 gone ? "PID %d (gone)" : "PID %d (a process that you may not see)", pid);
+		return false;
+	}
+	hf_proc_command(command, sizeof(command), proc);
+	snprintf(out, size, "PID %d (%s)", pid, command);
+	return true;
+}
+
+char *hf_proc_name(char *out, size_t size, pid_t pid)
+{
+	struct hf_proc proc;
+
+	name_it(out, size, pid, &proc);
+	return out;
+}
+
+char *hf_proc_describe(char *out, size_t size, pid_t pid)
+{
+	struct hf_proc proc;
+	char since[32];
+	size_t used;
+
+	if (!name_it(out, size, pid, &proc))
+		return out;
+	hf_proc_time(since, sizeof(since), hf_proc_since(&proc));
+	used = strlen(out);
+	if (since[0])
+		snprintf(out + used, size - used, ", running since %s", since);
+	return out;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/process_id.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <holdfast/proc.h>
+
+/* The inode of a namespace, from "pid:[4026531836]": a stat would make the inode first. */
+static uint64_t namespace_of(const char *path)
+{
+	char text[64];
+	ssize_t n = readlink(path, text, sizeof(text) - 1);
+	uint64_t inode;
+
+	if (n < 0)
+		return 0;
+	text[n] = '\0';
+	return sscanf(text, "%*[a-z_]:[%" SCNu64 "]", &inode) == 1 ? inode : 0;
+}
+
+static void read_boot(char boot[HF_BOOT_SIZE])
+{
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t n = 0;
+
+	if (fd >= 0) {
+		n = read(fd, boot, HF_BOOT_SIZE - 1);
+		close(fd);
+	}
+	boot[n == HF_BOOT_SIZE - 1 ? n : 0] = '\0';
+}
+
+uint64_t hf_ident_pidns(void)
+{
+	return namespace_of("/proc/self/ns/pid");
+}
+
+void hf_ident_self(struct hf_ident *ident)
+{
+	struct hf_proc self;
+
+	*ident = (struct hf_ident){.pid = getpid()};
+	gethostname(ident->host, sizeof(ident->host) - 1);
+	read_boot(ident->boot);
+	if (!hf_proc_read_self(&self))
+		return;
+	ident->start = self.start;
+	ident->pidns = hf_ident_pidns();
+	ident->timens = namespace_of("/proc/self/ns/time");
+}
+
+bool hf_ident_same_boot(const struct hf_ident *a, const struct hf_ident *b)
+{
+	return a->boot[0] && strcmp(a->boot, b->boot) == 0;
+}
+
+bool hf_ident_same_host(const struct hf_ident *a, const struct hf_ident *b)
+{
+	return a->host[0] && strcmp(a->host, b->host) == 0;
+}
+
+bool hf_ident_same_pidns(const struct hf_ident *a, const struct hf_ident *b)
+{
+	return a->pidns && a->pidns == b->pidns;
+}
+
+bool hf_ident_same_clock(const struct hf_ident *a, const struct hf_ident *b)
+{
+	return a->timens == b->timens;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/tempfile.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <holdfast/proc.h>
+#include "base/side_file.h"
+#include "base/sys.h"
+
+enum { MOST_TRIES = 100 };
+
+/* A symbolic link is staged in a directory of its own, since only that can be locked. */
+static int remove_name(int dir, const char *name, int fd, bool is_directory)
+{
+	if (!is_directory)
+		return sys_unlinkat(dir, name, 0);
+	if (sys_unlinkat(fd, "link", 0) < 0 && errno != ENOENT)
+		return -1;
+	return sys_unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+enum hf_status hf_stage_reap(const struct hf_target *target, const char *name)
+{
+	enum hf_status status = HF_OK;
+	int dir = target->dir, fd;
+	struct hf_trust trust;
+	struct stat st;
+
+	hf_trust_init(&trust, target, HF_TRUST_NAMED);
+	/* an exclusive lock over NFS wants a descriptor that can be written */
+	status = hf_side_open_leftover(&trust, name, &fd, &st, NULL);
+	if (status != HF_OK)
+		return status == HF_NO ? HF_OK : status == HF_BUSY ? HF_NOPERM : status;
+	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
+		status = errno == EWOULDBLOCK ? HF_BUSY : HF_NOPERM;
+	else if (!hf_stands_for(dir, name, fd))
+		status = HF_BUSY; /* another file has the name since: look again */
+	else if (remove_name(dir, name, fd, S_ISDIR(st.st_mode)) < 0 && errno != ENOENT)
+		status = hf_status_of(errno);
+	sys_close(fd);
+	return status;
+}
+
+void hf_stage_reap_all(const struct hf_target *target, const char *what)
+{
+	DIR *dir = hf_side_list(target);
+	struct hf_trust trust;
+	const char *name;
+
+	hf_trust_init(&trust, target, HF_TRUST_NAMED);
+	while (dir && (name = hf_side_next(dir, &trust, what)))
+		hf_stage_reap(target, name);
+	if (dir)
+		closedir(dir);
+}
+
+static enum hf_status open_named(const struct hf_target *target, mode_t mode, int *fd,
+				 char name[NAME_MAX + 1], struct hf_err *err)
+{
+	hf_stage_reap_all(target, "tmp");
+	for (int tries = 0; tries < MOST_TRIES; tries++) {
+		hf_side_name(target, "tmp", hf_side_number(), name);
+		*fd = sys_openat(target->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+		if (*fd < 0 && errno == EEXIST)
+			continue;
+		if (*fd < 0)
+			break;
+		/* ENOLCK, EOPNOTSUPP: no locks here, and nobody can take it for litter */
+		if (sys_flock(*fd, LOCK_EX | LOCK_NB) < 0 ? errno != EWOULDBLOCK
+							  : hf_stands_for(target->dir, name, *fd))
+			return HF_OK;
+		/* somebody took it for litter in the instant before it was locked */
+		sys_unlinkat(target->dir, name, 0);
+		sys_close(*fd);
+		*fd = -1;
+		errno = EBUSY;
+	}
+	name[0] = '\0';
+	return hf_fail_errno(err, "cannot make a file beside '%s'", target->path);
+}
+
+enum hf_status hf_stage_open(const struct hf_target *target, mode_t mode, int *fd,
+			     char name[NAME_MAX + 1], struct hf_err *err)
+{
+	name[0] = '\0';
+	*fd = sys_openat(target->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+	if (*fd >= 0)
+		return HF_OK;
+	/* EISDIR, EINVAL: a kernel or file system that does not know it and says so otherwise */
+	if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)
+		return open_named(target, mode, fd, name, err);
+	return hf_fail_errno(err, "cannot make a file beside '%s'", target->path);
+}
+
+enum hf_status hf_stage_link(const struct hf_target *target, int fd, const char *name,
+			     struct hf_err *err)
+{
+	char path[32];
+
+	if (sys_linkat(fd, "", target->dir, name, AT_EMPTY_PATH) == 0)
+		return HF_OK;
+	if (errno == ENOENT || errno == EPERM || errno == EINVAL) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (sys_linkat(AT_FDCWD, path, target->dir, name, AT_SYMLINK_FOLLOW) == 0)
+			return HF_OK;
+	}
+	if (errno == EEXIST)
+		return HF_NO;
+	if (errno == ENOENT && !hf_proc_mounted()) {
+		hf_fail(err, HF_UNAVAILABLE, "cannot replace '%s': /proc is not mounted",
+			target->path);
+		hf_advise(err, "this kernel gives a new file its name only by way of /proc");
+		return HF_UNAVAILABLE;
+	}
+	return hf_fail_errno(err, "cannot replace '%s'", target->path);
+}
+
+enum hf_status hf_stage_move(const struct hf_target *target, const char *from, const char *to,
+			     struct hf_err *err)
+{
+	int dir = target->dir;
+
+	if (sys_renameat2(dir, from, dir, to, RENAME_NOREPLACE) == 0)
+		return HF_OK;
+	/* NFS and some FUSE do not know the flag */
+	if ((errno == EINVAL || errno == ENOSYS) && sys_linkat(dir, from, dir, to, 0) == 0) {
+		sys_unlinkat(dir, from, 0);
+		return HF_OK;
+	}
+	return errno == EEXIST ? HF_NO : hf_fail_errno(err, "cannot replace '%s'", target->path);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_JSON_H
+#define HF_JSON_H
+
+/*
+ * JSON on a stream, as it is written: one value a line.
+ *
+ *	struct hf_json json = {.out = stdout};
+ *
+ *	hf_json_begin(&json, NULL, '{');
+ *	hf_json_text(&json, "path", path);
+ *	hf_json_begin(&json, "pids", '[');
+ *	hf_json_number(&json, NULL, 4711);
+ *	hf_json_end(&json);
+ *	hf_json_end(&json);			{"path":"x","pids":[4711]}
+ *
+ * The key is NULL in an array and outside of everything; keys are our own, and plain. A text is
+ * what a file or a process is called, and can be any bytes: control characters are escaped, and
+ * bytes that are no UTF-8 become U+FFFD each, as JSON has no bytes. A text that is NULL is null.
+ * When the outermost value ends, the line does.
+ *
+ * The tools' own, like cli/cli.h. Errors stay in the stream. Single-threaded.
+ */
+
+#include <stdbool.h>
+#include <stdio.h>
+
+enum { HF_JSON_DEPTH = 8 };
+
+struct hf_json {
+	FILE *out;
+	int depth;
+	char close[HF_JSON_DEPTH];
+	bool more[HF_JSON_DEPTH + 1]; /* something stands before */
+};
+
+/* open is '{' or '['. */
+void hf_json_begin(struct hf_json *json, const char *key, char open);
+void hf_json_end(struct hf_json *json);
+
+void hf_json_text(struct hf_json *json, const char *key, const char *text);
+void hf_json_number(struct hf_json *json, const char *key, long long number);
+void hf_json_flag(struct hf_json *json, const char *key, bool flag);
+void hf_json_null(struct hf_json *json, const char *key);
+
+/* Seconds, of nanoseconds: 0.000123. */
+void hf_json_seconds(struct hf_json *json, const char *key, long long nanoseconds);
+
+/* An instant of the wall clock, "2026-11-25T10:42:03Z"; null for 0. */
+void hf_json_time(struct hf_json *json, const char *key, long long seconds);
+
+/* An array of the lines of text, each of which ends in '\n'; NULL has none. */
+void hf_json_lines(struct hf_json *json, const char *key, const char *text);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: ISC */
+#include "cli/live_view.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+#include <wchar.h>
+
+#include <holdfast/clock.h>
+#include <holdfast/proc.h>
+#include "base/spawn.h"
+
+/* Alternate screen and no cursor, and back; home; what is right of here, and what is below. */
+#define ENTER	"\033[?1049h\033[?25l"
+#define LEAVE	"\033[?25h\033[?1049l"
+#define HOME	"\033[H"
+#define NEXT	"\033[K\r\n"
+#define THE_END "\033[K\033[J"
+
+enum { PLAIN_WIDTH = 80, PLAIN_HEIGHT = 24 };
+#define LEAST_INTERVAL (10 * HF_MS)
+
+struct window {
+	size_t width, height;
+};
+
+static struct window measure(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col || !size.ws_row)
+		return (struct window){PLAIN_WIDTH, PLAIN_HEIGHT};
+	return (struct window){size.ws_col, size.ws_row};
+}
+
+size_t hf_watch_width(void)
+{
+	return measure().width;
+}
+
+static enum hf_status write_all(const char *text, size_t size, struct hf_err *err)
+{
+	while (size > 0) {
+		ssize_t n = write(STDOUT_FILENO, text, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return hf_fail_errno_as(err, HF_IO, "cannot write standard output");
+		text += n;
+		size -= (size_t)n;
+	}
+	return HF_OK;
+}
+
+size_t hf_watch_columns(const char *text, size_t *length)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	size_t n = hf_utf8_length(text);
+	wchar_t c;
+	int columns;
+
+	*length = n ? n : 1;
+	if (n < 2)
+		return 1;
+	c = s[0] & (0x7f >> n);
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (s[i] & 0x3f);
+	columns = wcwidth(c);
+	return columns < 0 ? 1 : (size_t)columns;
+}
+
+/* As many characters of the line as fit. */
+static void put_cut(FILE *out, const char *line, size_t size, size_t width)
+{
+	size_t n = 0, end = 0, length;
+
+	while (end < size && (n += hf_watch_columns(line + end, &length)) <= width)
+		end += length;
+	fwrite(line, 1, end, out);
+}
+
+/* The picture, cut to the window. */
+static void frame(FILE *out, const char *picture, const struct window *window)
+{
+	size_t lines = 0, shown = 0;
+
+	for (const char *s = picture; *s; s++)
+		lines += *s == '\n';
+	fputs(HOME, out);
+	while (*picture) {
+		size_t size = strcspn(picture, "\n");
+
+		if (shown + 1 == window->height && lines - shown > 1) {
+			fprintf(out, "(%zu more lines)", lines - shown);
+			break;
+		}
+		if (shown++)
+			fputs(NEXT, out);
+		put_cut(out, picture, size, window->width);
+		picture += size + (picture[size] == '\n');
+	}
+	fputs(THE_END, out);
+}
+
+/* Title and picture, as text. NULL: *status says why. */
+static char *draw_text(const char *title, hf_draw *draw, void *context, size_t width,
+		       enum hf_status *status, struct hf_err *err)
+{
+	char *text = NULL, now[32];
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out) {
+		*status = hf_fail_errno(err, "cannot draw the table of locks");
+		return NULL;
+	}
+	if (title)
+		fprintf(out, "%s  %s\n", hf_proc_time(now, sizeof(now), time(NULL)), title);
+	*status = draw(context, out, width, err);
+	if (fclose(out) != 0 && *status == HF_OK)
+		*status = hf_fail_errno(err, "cannot draw the table of locks");
+	if (*status == HF_OK)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static enum hf_status show(const char *text, const char *end, bool terminal,
+			   const struct window *window, struct hf_err *err)
+{
+	enum hf_status status;
+	char *whole = NULL;
+	size_t size;
+	FILE *out = open_memstream(&whole, &size);
+
+	if (!out)
+		return hf_fail_errno(err, "cannot draw the table of locks");
+	if (terminal)
+		frame(out, text, window);
+	else
+		fprintf(out, "%s%s", text, end);
+	if (fclose(out) != 0)
+		status = hf_fail_errno(err, "cannot draw the table of locks");
+	else
+		status = write_all(whole, size, err);
+	free(whole);
+	return status;
+}
+
+static enum hf_status set_screen(bool terminal, const char *how, struct hf_err *err)
+{
+	return terminal ? write_all(how, strlen(how), err) : HF_OK;
+}
+
+/* Wait for the next picture's time. Returns when one is due. */
+static enum hf_status pause_until(int64_t due, bool terminal, const sigset_t *signals,
+				  struct hf_err *err)
+{
+	int64_t left = hf_until(due);
+	struct timespec wait = {left / HF_SECOND, left % HF_SECOND};
+	int signo = sigtimedwait(signals, NULL, &wait);
+
+	if (signo <= 0 || signo == SIGWINCH)
+		return HF_OK;
+	set_screen(terminal, LEAVE, err);
+	if (signo != SIGTSTP)
+		hf_end_like(signo);
+	kill(getpid(), SIGSTOP);
+	return set_screen(terminal, ENTER, err);
+}
+
+enum hf_status hf_watch(const char *title, int64_t interval, hf_draw *draw, void *context,
+			struct hf_err *err)
+{
+	static const int caught[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
+	bool terminal = isatty(STDOUT_FILENO);
+	enum hf_status status;
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
+		sigaddset(&signals, caught[i]);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	status = set_screen(terminal, ENTER, err);
+	while (status == HF_OK) {
+		struct window window = measure();
+		int64_t due = hf_deadline_in(interval > LEAST_INTERVAL ? interval
+								       : LEAST_INTERVAL);
+		char *text = draw_text(title, draw, context, window.width, &status, err);
+
+		if (text)
+			status = show(text, title ? "\n" : "", terminal, &window, err);
+		free(text);
+		if (status == HF_OK)
+			status = pause_until(due, terminal, &signals, err);
+	}
+	set_screen(terminal, LEAVE, NULL);
+	return status;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_LOCK_CLI_H
+#define HF_LOCK_CLI_H
+
+/*
+ * Locks on the command line: the rows of the option tables of all tools that take locks which the
+ * user names, one reader for them, the set that they stand for, and how long to wait for it.
+ *
+ * -s, -x and --slots speak of the locks that follow, so they are kept as they come and turned into
+ * a set when all is read; --fcntl, --start and --length speak of all of them.
+ *
+ *	hf_lock_cli_init(&locks, argc);
+ *	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END)
+ *		if (!hf_lock_cli_option(&cli, &locks, id, arg))
+ *			…
+ *	hf_lock_cli_add(&locks, operand);		(where LOCK is an operand)
+ *	hf_lock_cli_check(&cli, &locks);
+ *	status = hf_lock_cli_acquire(&locks, set, &wait, &err);
+ *
+ * The tools' own, like cli/cli.h: it prints, and exits on a usage error. Single-threaded.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli/cli.h"
+#include <holdfast/lockset.h>
+#include "base/spawn.h"
+
+enum {
+	HF_OPT_FILE = 0x180,
+	HF_OPT_DOTLOCK,
+	HF_OPT_SQLITE,
+	HF_OPT_SQLITE_FREEZE,
+	HF_OPT_GIT,
+	HF_OPT_GIT_FREEZE,
+	HF_OPT_FCNTL,
+	HF_OPT_START,
+	HF_OPT_LENGTH,
+	HF_OPT_SLOTS
+};
+
+#define HF_ROWS_LOCKS                                                                              \
+	{'s', "shared", NULL, "of the locks that follow: shared"},                                 \
+		{'x', "exclusive", NULL, "of the locks that follow: exclusive (default)"},         \
+		{'e', NULL, NULL, NULL},                                                           \
+		{HF_OPT_FILE, "file", "LOCK", "lock this file or directory"},                      \
+		{HF_OPT_DOTLOCK, "dotlock", "PATH",                                                \
+		 "lock by making the file PATH, as dotlockfile(1) does"},                          \
+		{HF_OPT_SQLITE, "sqlite", "DB", "lock this SQLite database for writing"},          \
+		{HF_OPT_SQLITE_FREEZE, "sqlite-freeze", "DB",                                      \
+		 "the same, and let nobody write, not even COMMAND"},                              \
+		{HF_OPT_GIT, "git", "DIR", "lock the Git repository that DIR is in"},              \
+		{HF_OPT_GIT_FREEZE, "git-freeze", "DIR",                                           \
+		 "the same, and take its index.lock: no Git changes the index"},                   \
+		{HF_OPT_SLOTS, "slots", "N",                                                       \
+		 "of the next lock: at most N at once; $HOLDFAST_SLOT is 0 to N-1"},               \
+		{HF_OPT_FCNTL, "fcntl", NULL, "lock by fcntl(2) instead of flock(2)"},             \
+		{HF_OPT_START, "start", "SIZE", "by fcntl(2), from this byte"},                    \
+	{                                                                                          \
+		HF_OPT_LENGTH, "length", "SIZE", "by fcntl(2), so many bytes"                      \
+	}
+
+struct hf_lock_want {
+	const struct hf_lock_ops *ops; /* NULL: a file, by flock(2) or fcntl(2) */
+	const char *path;
+	enum hf_lock_mode mode;
+	int slots;	      /* or 0 */
+	struct hf_lock *lock; /* after acquire: the set's */
+};
+
+struct hf_lock_cli {
+	struct hf_lock_want *wants;
+	size_t count;
+	struct hf_lock_want next; /* what was said of the lock to come */
+	bool range;
+	int64_t start, length;
+	int64_t timeout; /* of --timeout, or -1 */
+	int conflict;	 /* of --conflict-exit-code */
+	const struct hf_lock *slotted; /* after acquire: the lock that has slots, or NULL */
+};
+
+/* Room for as many locks as there are words. */
+void hf_lock_cli_init(struct hf_lock_cli *locks, int argc);
+void hf_lock_cli_free(struct hf_lock_cli *locks);
+
+/* Take an option of HF_ROWS_LOCKS, HF_ROWS_WAIT or HF_ROW_CONFLICT. false: it is none. */
+bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, const char *arg);
+
+/* A lock that was named otherwise. */
+void hf_lock_cli_add(struct hf_lock_cli *locks, const char *path);
+
+/* Refuse what does not go together. */
+void hf_lock_cli_check(struct hf_cli *cli, const struct hf_lock_cli *locks);
+
+/* Is there a dotlock among them? */
+bool hf_lock_cli_has_dotlock(const struct hf_lock_cli *locks);
+
+/* Is there one that is to be frozen? */
+bool hf_lock_cli_has_frozen(const struct hf_lock_cli *locks);
+
+/* Report what failed, and return the exit status. That a lock is busy, --quiet does not want to
+ * hear: the status says it. */
+int hf_lock_cli_fail(const struct hf_cli *cli, const struct hf_lock_cli *locks,
+		     const struct hf_err *err);
+
+/* Add them all to the set, and acquire it. */
+enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset *set,
+				   const struct hf_wait *wait, struct hf_err *err);
+
+/* hf_supervise() of a command that runs under them: dotlocks are touched as long as it runs, and
+ * one that is lost by its end is told of. */
+enum hf_status hf_lock_cli_supervise(const struct hf_cli *cli, struct hf_lock_cli *locks,
+				     struct hf_child *child, struct hf_err *err);
+
+/* Lock a descriptor that was inherited, or give back what it holds. HF_DATA: it is not open. */
+enum hf_status hf_lock_cli_descriptor(const struct hf_lock_cli *locks, int fd, bool unlock,
+				      const struct hf_wait *wait, struct hf_err *err);
+
+/* Afterwards, when the set is given back: remove the lock files that nobody else uses. What cannot
+ * be removed is said, and no more. The check comes before anything is taken. */
+void hf_lock_cli_check_remove(struct hf_cli *cli, const struct hf_lock_cli *locks);
+void hf_lock_cli_remove(const struct hf_cli *cli, const struct hf_lock_cli *locks);
+
+#endif

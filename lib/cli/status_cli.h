@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_INSPECT_CLI_H
+#define HF_INSPECT_CLI_H
+
+/*
+ * What lock-status prints: the rows of a list as a table, or as JSON.
+ *
+ *	KIND     STATE      PID  SINCE     WAIT  COMMAND            PATH
+ *	flock    held      4711  10:42:03     2  rsync -a /a /b     /var/lock/nightly
+ *	         the kernel has it locked by flock(2)
+ *
+ * Columns are as wide as what stands in them. A table that is wider than it may be gets shorter
+ * commands; a path is never cut here, so that it can be copied. Several holders: "4711 +2", or with
+ * `all` each on a line of its own, and the waiters behind them.
+ *
+ * The tools' own, like cli/cli.h. Errors stay in the stream. Single-threaded.
+ */
+
+#include <stdio.h>
+
+#include "status/status.h"
+
+enum hf_inspect_detail {
+	HF_INSPECT_LINES,   /* one line a lock */
+	HF_INSPECT_REASONS, /* and why it is so */
+	HF_INSPECT_EVERY,   /* and each holder and waiter */
+};
+
+/* Of every row, or if `mine`, of those only that this process runs under. */
+void hf_inspect_table(FILE *out, const struct hf_inspect *list, enum hf_inspect_detail detail,
+		      size_t width, bool mine);
+
+/* One object a line. */
+void hf_inspect_json(FILE *out, const struct hf_inspect *list, bool mine);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: ISC */
+#include "git/git2_backend.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "git/git2_open.h"
+#include "git/git2_index.h"
+#include "git/git2_objects.h"
+#include "git/commit_message.h"
+#include "git/ref_update.h"
+
+enum { MOST_COMMITS = 10000 };
+
+static enum hf_status ignored(struct hf_repo *repo, const char *path, struct hf_err *err)
+{
+	int yes, code = git_ignore_path_is_ignored(&yes, hf_git2(repo)->repo, path);
+
+	if (code)
+		return hf_git2_failed(code, err, "read the ignore rules for", path);
+	return yes ? HF_OK : HF_NO;
+}
+
+static enum hf_status head(struct hf_repo *repo, char **ref, struct hf_err *err)
+{
+	git_reference *at = NULL;
+	int code = git_reference_lookup(&at, hf_git2(repo)->repo, "HEAD");
+	char *name = strdup("HEAD");
+
+	/* a branch can be a symbolic ref too */
+	while (!code && name && git_reference_type(at) == GIT_REFERENCE_SYMBOLIC) {
+		free(name);
+		name = strdup(git_reference_symbolic_target(at));
+		git_reference_free(at);
+		at = NULL;
+		if (name)
+			code = git_reference_lookup(&at, hf_git2(repo)->repo, name);
+	}
+	git_reference_free(at);
+	if (name && (!code || (code == GIT_ENOTFOUND && strcmp(name, "HEAD") != 0))) {
+		*ref = name;
+		return HF_OK;
+	}
+	free(name);
+	return code ? hf_git2_failed(code, err, "read HEAD of", hf_repo_name(repo))
+		    : hf_fail_errno(err, "cannot read HEAD of '%s'", hf_repo_name(repo));
+}
+
+/* 0, GIT_ENOTFOUND, or what failed. */
+static int find_tip(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE])
+{
+	git_commit *commit = NULL;
+	git_oid oid;
+	int code = git_reference_name_to_id(&oid, hf_git2(repo)->repo, ref);
+
+	tip[0] = '\0';
+	if (code)
+		return code;
+	code = git_commit_lookup(&commit, hf_git2(repo)->repo, &oid);
+	git_commit_free(commit);
+	if (code) /* also when it is not found: the ref leads to nothing */
+		return GIT_ERROR;
+	git_oid_tostr(tip, HF_OID_SIZE, &oid);
+	return 0;
+}
+
+static enum hf_status tip(struct hf_repo *repo, const char *ref, char oid[HF_OID_SIZE],
+			  struct hf_err *err)
+{
+	int code = find_tip(repo, ref, oid);
+
+	return code && code != GIT_ENOTFOUND ? hf_git2_failed(code, err, "read the commit of", ref)
+					     : HF_OK;
+}
+
+static enum hf_status was(struct hf_repo *repo, const char *ref, char now[HF_OID_SIZE],
+			  char before[HF_OID_SIZE], struct hf_err *err)
+{
+	const git_reflog_entry *last;
+	git_reflog *log = NULL;
+	git_oid oid;
+	int code = git_reference_name_to_id(&oid, hf_git2(repo)->repo, ref);
+
+	now[0] = before[0] = '\0';
+	if (code)
+		return code == GIT_ENOTFOUND
+			       ? HF_OK
+			       : hf_git2_failed(code, err, "read the commit of", ref);
+	git_oid_tostr(now, HF_OID_SIZE, &oid);
+	if (git_reflog_read(&log, hf_git2(repo)->repo, ref) == 0 &&
+	    (last = git_reflog_entry_byindex(log, 0)) &&
+	    git_oid_equal(git_reflog_entry_id_new(last), &oid) &&
+	    !git_oid_is_zero(git_reflog_entry_id_old(last)))
+		git_oid_tostr(before, HF_OID_SIZE, git_reflog_entry_id_old(last));
+	git_reflog_free(log);
+	return HF_OK;
+}
+
+static enum hf_status parent(struct hf_repo *repo, const char *of, char oid[HF_OID_SIZE],
+			     struct hf_err *err)
+{
+	git_commit *commit = NULL;
+	git_oid id;
+	int code = git_oid_fromstr(&id, of);
+
+	oid[0] = '\0';
+	if (!code)
+		code = git_commit_lookup(&commit, hf_git2(repo)->repo, &id);
+	if (!code && git_commit_parentcount(commit))
+		git_oid_tostr(oid, HF_OID_SIZE, git_commit_parent_id(commit, 0));
+	git_commit_free(commit);
+	return code ? hf_git2_failed(code, err, "read commit", of) : HF_OK;
+}
+
+static bool has(struct hf_repo *repo, const char *oid)
+{
+	git_oid id;
+
+	return git_oid_fromstr(&id, oid) == 0 && git_odb_exists(hf_git2(repo)->odb, &id);
+}
+
+/* A detached HEAD may be a branch by now, and would be detached again. */
+static enum hf_status is_direct(struct hf_repo *repo, const char *ref, struct hf_err *err)
+{
+	git_reference *at = NULL;
+	int code = git_reference_lookup(&at, hf_git2(repo)->repo, ref);
+	enum hf_status status = HF_OK;
+
+	if (code && code != GIT_ENOTFOUND)
+		return hf_git2_failed(code, err, "read the commit of", ref);
+	if (!code && git_reference_type(at) == GIT_REFERENCE_SYMBOLIC)
+		status = hf_ref_is_symbolic(ref, git_reference_symbolic_target(at), err);
+	git_reference_free(at);
+	return status;
+}
+
+/* A ref that is locked here; HF_NO: it is not at `tip`. */
+static enum hf_status move_locked(struct hf_repo *repo, git_transaction *transaction,
+				  const char *ref, const char *was, const char *commit,
+				  const char *reflog, const git_signature *who, struct hf_err *err)
+{
+	char now[HF_OID_SIZE];
+	git_oid oid;
+	enum hf_status status = is_direct(repo, ref, err);
+	int code;
+
+	if (status != HF_OK)
+		return status;
+	code = find_tip(repo, ref, now);
+	if (code && code != GIT_ENOTFOUND)
+		return hf_git2_failed(code, err, "read the commit of", ref);
+	if (strcmp(now, was) != 0)
+		return hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
+	code = git_oid_fromstr(&oid, commit);
+	if (!code)
+		code = git_transaction_set_target(transaction, ref, &oid, who, reflog);
+	if (!code)
+		code = git_transaction_commit(transaction);
+	return code ? hf_git2_failed(code, err, "move", ref) : HF_OK;
+}
+
+static enum hf_status move(struct hf_repo *repo, const char *ref, const char *was,
+			   const char *commit, const char *reflog, const struct hf_repo_who *who,
+			   struct hf_err *err)
+{
+	git_transaction *transaction = NULL;
+	git_signature *signature = NULL;
+	enum hf_status status;
+	int code;
+
+	if (hf_ref_is_plain(repo, ref))
+		return hf_ref_move(repo, ref, was, commit, reflog, who, err);
+	status = hf_due_settle(&repo->names, err);
+	if (status != HF_OK)
+		return status;
+	code = git_signature_new(&signature, who->name, who->email, who->time, who->offset);
+	if (!code)
+		code = git_transaction_new(&transaction, hf_git2(repo)->repo);
+	if (!code)
+		code = git_transaction_lock_ref(transaction, ref);
+	status = code ? hf_git2_failed(code, err, "lock", ref)
+		      : move_locked(repo, transaction, ref, was, commit, reflog, signature, err);
+	git_transaction_free(transaction);
+	git_signature_free(signature);
+	return status;
+}
+
+static enum hf_status walk(struct hf_repo *repo, git_revwalk *revwalk, const char *trailer,
+			   char found[HF_OID_SIZE], struct hf_err *err)
+{
+	git_oid oid;
+	int code;
+
+	for (int i = 0; i < MOST_COMMITS; i++) {
+		git_commit *commit = NULL;
+		bool has;
+
+		code = git_revwalk_next(&oid, revwalk);
+		if (code == GIT_ITEROVER)
+			return HF_NO;
+		if (!code)
+			code = git_commit_lookup(&commit, hf_git2(repo)->repo, &oid);
+		if (code)
+			return hf_git2_failed(code, err, "read the history of", hf_repo_name(repo));
+		has = hf_message_has(git_commit_message(commit), trailer);
+		git_commit_free(commit);
+		if (has) {
+			git_oid_tostr(found, HF_OID_SIZE, &oid);
+			return HF_OK;
+		}
+	}
+	return HF_NO;
+}
+
+static enum hf_status find(struct hf_repo *repo, const char *from, const char *base,
+			   const char *trailer, char commit[HF_OID_SIZE], struct hf_err *err)
+{
+	git_revwalk *revwalk = NULL;
+	enum hf_status status;
+	git_oid oid;
+	int code = git_revwalk_new(&revwalk, hf_git2(repo)->repo);
+
+	if (!code)
+		code = git_oid_fromstr(&oid, from);
+	if (!code)
+		code = git_revwalk_push(revwalk, &oid);
+	/* what is not there any more hides nothing */
+	if (!code && base[0] && git_oid_fromstr(&oid, base) == 0)
+		(void)!git_revwalk_hide(revwalk, &oid);
+	status = code ? hf_git2_failed(code, err, "read the history of", hf_repo_name(repo))
+		      : walk(repo, revwalk, trailer, commit, err);
+	git_revwalk_free(revwalk);
+	return status;
+}
+
+const struct hf_repo_ops hf_repo_git2 = {
+	.name = "libgit2",
+	.close = hf_git2_close,
+	.config = hf_git2_config,
+	.tracked = hf_git2_tracked,
+	.staged = hf_git2_staged,
+	.ignored = ignored,
+	.head = head,
+	.tip = tip,
+	.was = was,
+	.parent = parent,
+	.has = has,
+	.blob = hf_git2_blob,
+	.index_open = hf_git2_index_open,
+	.index_change = hf_git2_index_change,
+	.index_write = hf_git2_index_write,
+	.index_drop = hf_git2_index_drop,
+	.tree = hf_git2_tree,
+	.entry = hf_git2_entry,
+	.commit = hf_git2_commit,
+	.move = move,
+	.find = find,
+	.pack = hf_git2_pack,
+};
+
+enum hf_status hf_repo_git2_open(struct hf_repo *repo, const struct hf_gitdir *found,
+				 bool by_environment, struct hf_err *err)
+{
+	repo->ops = &hf_repo_git2;
+	return hf_git2_open(repo, found, by_environment, err);
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: ISC */
+#include "git/git_cli_backend.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "git/git_cli_index.h"
+#include "git/git_run.h"
+#include "git/git_cli_objects.h"
+#include "git/index_check.h"
+#include "git/commit_message.h"
+#include "git/ref_update.h"
+#include "base/sys.h"
+
+/* ---- open ----------------------------------------------------------------------------------- */
+
+static void close_plumbing(struct hf_repo *repo)
+{
+	(void)repo;
+}
+
+static enum hf_status refuse(const struct hf_git_out *out, const char *dir, struct hf_err *err)
+{
+	if (strstr(out->why, "dubious ownership"))
+		return hf_repo_not_owned(dir, err);
+	return hf_fail(err, HF_UNAVAILABLE, "cannot use the repository at '%s': %s", dir, out->why);
+}
+
+/* Git itself judges whether it may, and can, use the repository; so GIT_DIR, by which it takes our
+ * word, is not set. */
+static enum hf_status judge(struct hf_repo *repo, const char *dir, struct hf_err *err)
+{
+	struct hf_git_out out;
+	enum hf_status status;
+
+	repo->by_place = true;
+	status = hf_git_ask(repo, &out, err, "rev-parse", "--show-object-format");
+	repo->by_place = false;
+	if (status != HF_OK)
+		return status;
+	if (out.status)
+		status = refuse(&out, dir, err);
+	repo->oid_size = strcmp(out.text, "sha256\n") == 0 ? HF_SHA256 : HF_SHA1;
+	hf_git_free(&out);
+	return status;
+}
+
+enum hf_status hf_repo_plumbing_open(struct hf_repo *repo, const struct hf_gitdir *found,
+				     struct hf_err *err)
+{
+	enum hf_status status;
+
+	repo->ops = &hf_repo_plumbing;
+	status = hf_repo_base_open(repo, found->worktree, found->git, found->common, err);
+	return status == HF_OK ? judge(repo, hf_repo_name(repo), err) : status;
+}
+
+static enum hf_status config(struct hf_repo *repo, const char *key, char **value,
+			     struct hf_err *err)
+{
+	struct hf_git_out out;
+	enum hf_status status = hf_git_ask(repo, &out, err, "config", "--get", key);
+
+	if (status != HF_OK)
+		return status;
+	if (out.status == 1) {
+		status = HF_NO;
+	} else if (out.status) {
+		status = hf_git_failed(&out, "read the configuration of", hf_repo_name(repo), err);
+	} else {
+		if (out.size)
+			out.text[out.size - 1] = '\0';
+		*value = out.text;
+		return HF_OK;
+	}
+	hf_git_free(&out);
+	return status;
+}
+
+/* ---- paths ---------------------------------------------------------------------------------- */
+
+/* Entries as `ls-files -s -z` prints them: "MODE OID STAGE\tPATH\0". */
+static enum hf_status tracked(struct hf_repo *repo, const char *path, unsigned int *mode,
+			      bool *below, struct hf_err *err)
+{
+	struct hf_git_out out;
+	enum hf_status status =
+		hf_git_ask(repo, &out, err, "ls-files", "-s", "-z", "--full-name", "--", path);
+
+	*mode = 0;
+	*below = false;
+	if (status == HF_OK && out.status) {
+		status = hf_git_failed(&out, "read the index of", hf_repo_name(repo), err);
+		if (status == HF_DATA)
+			hf_index_advise(repo, err);
+	}
+	if (status == HF_OK) {
+		for (const char *at = out.text; at < out.text + out.size; at += strlen(at) + 1) {
+			const char *name = strchr(at, '\t');
+
+			if (name && strcmp(name + 1, path) == 0)
+				*mode = (unsigned int)strtoul(at, NULL, 8);
+			else
+				*below = true;
+		}
+	}
+	hf_git_free(&out);
+	return status;
+}
+
+static enum hf_status ignored(struct hf_repo *repo, const char *path, struct hf_err *err)
+{
+	char name[PATH_MAX + 2];
+	const struct hf_git git = {.repo = repo,
+				   .args = HF_ARGS("check-ignore", "-q", "--no-index", "--", name),
+				   .fd = -1,
+				   .by_name = true};
+	struct hf_git_out out;
+	enum hf_status status;
+
+	snprintf(name, sizeof(name), "./%s", path);
+	status = hf_git_run(&git, &out, err);
+	if (status != HF_OK)
+		return status;
+	if (out.status > 1)
+		status = hf_git_failed(&out, "read the ignore rules for", path, err);
+	else
+		status = out.status ? HF_NO : HF_OK;
+	hf_git_free(&out);
+	return status;
+}
+
+/* ---- refs ----------------------------------------------------------------------------------- */
+
+static enum hf_status head(struct hf_repo *repo, char **ref, struct hf_err *err)
+{
+	struct hf_git_out out;
+	enum hf_status status = hf_git_ask(repo, &out, err, "symbolic-ref", "-q", "HEAD");
+
+	if (status != HF_OK)
+		return status;
+	if (out.status > 1) {
+		status = hf_git_failed(&out, "read HEAD of", hf_repo_name(repo), err);
+		hf_git_free(&out);
+		return status;
+	}
+	out.text[strcspn(out.text, "\n")] = '\0';
+	*ref = strdup(out.status ? "HEAD" : out.text);
+	hf_git_free(&out);
+	return *ref ? HF_OK
+		    : hf_fail_errno(err, "cannot read HEAD of '%s'", hf_repo_name(repo));
+}
+
+static enum hf_status tip(struct hf_repo *repo, const char *ref, char oid[HF_OID_SIZE],
+			  struct hf_err *err)
+{
+	struct hf_git_out out;
+	char name[4096];
+	enum hf_status status;
+	struct stat st;
+
+	oid[0] = '\0';
+	snprintf(name, sizeof(name), "%s^{commit}", ref);
+	status = hf_git_ask(repo, &out, err, "rev-parse", "--verify", "-q", name);
+	if (status == HF_OK && !out.status)
+		return hf_git_oid(&out, "read the commit of", ref, oid, err);
+	if (status != HF_OK)
+		return status;
+	/* is there no such ref, or does it lead to nothing? */
+	hf_git_free(&out);
+	status = hf_git_ask(repo, &out, err, "rev-parse", "--verify", "-q", ref);
+	if (status == HF_OK && !out.status)
+		status = hf_fail(err, HF_DATA, "'%s' leads to no commit", ref);
+	else if (status == HF_OK && sys_fstatat(repo->common, ref, &st, 0) == 0)
+		/* a disk that failed while git looked makes no branch without commits */
+		status = hf_fail(err, HF_IO, "git does not find '%s', which is there", ref);
+	hf_git_free(&out);
+	return status;
+}
+
+/* What this names, without a look at the object; "": nothing. */
+static enum hf_status resolve(struct hf_repo *repo, const char *name, char oid[HF_OID_SIZE],
+			      struct hf_err *err)
+{
+	struct hf_git_out out;
+	enum hf_status status = hf_git_ask(repo, &out, err, "rev-parse", "--verify", "-q", name);
+
+	oid[0] = '\0';
+	if (status == HF_OK && !out.status)
+		return hf_git_oid(&out, "read the commit of", name, oid, err);
+	if (status == HF_OK)
+		hf_git_free(&out);
+	return status;
+}
+
+static enum hf_status was(struct hf_repo *repo, const char *ref, char now[HF_OID_SIZE],
+			  char before[HF_OID_SIZE], struct hf_err *err)
+{
+	char name[4096];
+	enum hf_status status = resolve(repo, ref, now, err);
+
+	snprintf(name, sizeof(name), "%s@{1}", ref);
+	return status == HF_OK ? resolve(repo, name, before, err) : status;
+}
+
+static enum hf_status parent(struct hf_repo *repo, const char *commit, char oid[HF_OID_SIZE],
+			     struct hf_err *err)
+{
+	char name[HF_OID_SIZE + 2];
+
+	snprintf(name, sizeof(name), "%s^", commit);
+	return resolve(repo, name, oid, err);
+}
+
+static bool has(struct hf_repo *repo, const char *oid)
+{
+	struct hf_git_out out;
+	bool is = hf_git_ask(repo, &out, NULL, "cat-file", "-e", oid) == HF_OK;
+
+	if (!is)
+		return false;
+	is = !out.status;
+	hf_git_free(&out);
+	return is;
+}
+
+/* A detached HEAD may be a branch by now, and would be detached again. Between this and the move it
+ * may still become one: no command of Git's does both. */
+static enum hf_status is_direct(struct hf_repo *repo, const char *ref, struct hf_err *err)
+{
+	struct hf_git_out out;
+	enum hf_status status = hf_git_ask(repo, &out, err, "symbolic-ref", "-q", ref);
+
+	if (status != HF_OK)
+		return status;
+	out.text[strcspn(out.text, "\n")] = '\0';
+	if (!out.status)
+		status = hf_ref_is_symbolic(ref, out.text, err);
+	hf_git_free(&out);
+	return status;
+}
+
+static enum hf_status move(struct hf_repo *repo, const char *ref, const char *was,
+			   const char *commit, const char *reflog, const struct hf_repo_who *who,
+			   struct hf_err *err)
+{
+	char none[HF_OID_SIZE], now[HF_OID_SIZE];
+	const struct hf_git git = {
+		.repo = repo,
+		.args = HF_ARGS("update-ref", "-m", reflog, "--no-deref", ref, commit,
+			     was[0] ? was : none),
+		.fd = -1,
+		.committer = who,
+	};
+	struct hf_git_out out;
+	enum hf_status status;
+
+	memset(none, '0', sizeof(none));
+	none[2 * repo->oid_size] = '\0';
+	status = is_direct(repo, ref, err);
+	if (status == HF_OK)
+		status = hf_due_settle(&repo->names, err);
+	if (status != HF_OK)
+		return status;
+	status = hf_git_run(&git, &out, err);
+	if (status == HF_OK && !out.status)
+		status = hf_repo_sync_all(repo, err);
+	else if (status == HF_OK && tip(repo, ref, now, NULL) == HF_OK && strcmp(now, was) != 0)
+		status = hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
+	else if (status == HF_OK)
+		status = hf_git_failed(&out, "move", ref, err);
+	if (status == HF_DATA && strstr(out.why, "File exists"))
+		status = HF_BUSY;
+	hf_git_free(&out);
+	return status;
+}
+
+/* ---- index ---------------------------------------------------------------------------------- */
+
+/* Git itself does not look at the checksum. */
+static enum hf_status open_index(struct hf_repo *repo, const char *name, struct hf_err *err)
+{
+	return hf_index_check(repo, name, err);
+}
+
+static void drop_index(struct hf_repo *repo)
+{
+	(void)repo;
+}
+
+/* ---- history -------------------------------------------------------------------------------- */
+
+/* "commit OID\nMESSAGE\0\n", as often as it may be. */
+static enum hf_status search(const struct hf_git_out *out, const char *trailer,
+			     char found[HF_OID_SIZE])
+{
+	const char *at = out->text, *end = out->text + out->size;
+
+	while (at < end && strncmp(at, "commit ", 7) == 0) {
+		const char *message = strchr(at, '\n');
+
+		if (message && hf_message_has(message + 1, trailer)) {
+			snprintf(found, HF_OID_SIZE, "%.*s", (int)(message - at - 7), at + 7);
+			return HF_OK;
+		}
+		at += strlen(at) + 1;
+		at += at < end && *at == '\n';
+	}
+	return HF_NO;
+}
+
+/* "MODE TYPE OID\tPATH", or nothing. */
+static enum hf_status entry(struct hf_repo *repo, const char *commit,
+			    struct hf_repo_change *change, struct hf_err *err)
+{
+	struct hf_git_out out;
+	enum hf_status status =
+		hf_git_ask(repo, &out, err, "ls-tree", "-z", "--full-tree", "--", commit,
+			   change->path);
+
+	if (status == HF_OK && out.status)
+		status = hf_git_failed(&out, "read commit", commit, err);
+	change->remove = status == HF_OK && !out.size;
+	if (status == HF_OK && out.size &&
+	    sscanf(out.text, "%o %*s %64[0-9a-f]", &change->mode, change->oid) != 2)
+		status = hf_git_failed(&out, "read commit", commit, err);
+	hf_git_free(&out);
+	return status;
+}
+
+static enum hf_status find(struct hf_repo *repo, const char *from, const char *base,
+			   const char *trailer, char found[HF_OID_SIZE], struct hf_err *err)
+{
+	char grep[256], without[HF_OID_SIZE + 1];
+	struct hf_git_out out;
+	enum hf_status status;
+
+	snprintf(grep, sizeof(grep), "--grep=%s", trailer);
+	snprintf(without, sizeof(without), "^%s", base);
+	status = hf_git_ask(repo, &out, err, "cat-file", "-e", base);
+	if (status != HF_OK)
+		return status;
+	/* what is not there any more hides nothing */
+	if (out.status)
+		base = "";
+	hf_git_free(&out);
+	status = hf_git_ask(repo, &out, err, "rev-list", "-F", grep, "--format=%B%x00", from,
+				 base[0] ? without : NULL);
+	if (status == HF_OK && out.status)
+		status = hf_git_failed(&out, "read the history of", hf_repo_name(repo), err);
+	else if (status == HF_OK)
+		status = search(&out, trailer, found);
+	hf_git_free(&out);
+	return status;
+}
+
+const struct hf_repo_ops hf_repo_plumbing = {
+	.name = "plumbing",
+	.close = close_plumbing,
+	.config = config,
+	.tracked = tracked,
+	.ignored = ignored,
+	.head = head,
+	.tip = tip,
+	.was = was,
+	.parent = parent,
+	.has = has,
+	.blob = hf_git_blob,
+	.index_open = open_index,
+	.index_change = hf_git_index_change,
+	.index_write = hf_git_index_write,
+	.index_drop = drop_index,
+	.tree = hf_git_tree,
+	.entry = entry,
+	.commit = hf_git_commit,
+	.move = move,
+	.find = find,
+	.pack = hf_git_pack,
+};

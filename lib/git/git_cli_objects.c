@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: ISC */
+#include "git/git_cli_objects.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "git/git_run.h"
+#include "git/object_batch.h"
+#include "git/tree_builder.h"
+
+/* R1: Git syncs what it writes, but not what it finds, and not its name. */
+static enum hf_status put(const struct hf_git *git, char oid[HF_OID_SIZE], const char *on,
+			  struct hf_err *err)
+{
+	struct hf_git_out out;
+	enum hf_status status = hf_git_run(git, &out, err);
+
+	if (status == HF_OK)
+		status = hf_git_oid(&out, "store", on, oid, err);
+	if (status == HF_OK)
+		status = hf_objects_add(git->repo, oid, err);
+	return status == HF_NO ? HF_OK : status;
+}
+
+enum hf_status hf_git_blob(struct hf_repo *repo, const char *path, int fd, char oid[HF_OID_SIZE],
+			   struct hf_err *err)
+{
+	char as[PATH_MAX + 8];
+	const struct hf_git git = {
+		.repo = repo, .args = HF_ARGS("hash-object", "-w", "--stdin", as), .fd = fd};
+
+	snprintf(as, sizeof(as), "--path=%s", path);
+	return put(&git, oid, path, err);
+}
+
+static enum hf_status put_tree(void *context, const void *bytes, size_t size,
+			       char oid[HF_OID_SIZE], struct hf_err *err)
+{
+	const struct hf_git git = {.repo = context,
+				   .args = HF_ARGS("hash-object", "-w", "-t", "tree", "--stdin"),
+				   .input = bytes,
+				   .size = size};
+
+	return put(&git, oid, "a tree", err);
+}
+
+static enum hf_status get_tree(void *context, const char *oid, void **bytes, size_t *size,
+			       struct hf_err *err)
+{
+	struct hf_git_out out;
+	enum hf_status status = hf_git_ask(context, &out, err, "cat-file", "tree", oid);
+
+	if (status == HF_OK && out.status) {
+		status = hf_git_failed(&out, "read tree", oid, err);
+		hf_git_free(&out);
+	}
+	*bytes = out.text;
+	*size = out.size;
+	return status;
+}
+
+enum hf_status hf_git_tree(struct hf_repo *repo, const char *parent,
+			   const struct hf_repo_change *changes, size_t count,
+			   char oid[HF_OID_SIZE], struct hf_err *err)
+{
+	struct hf_tree_store store = {
+		.get = get_tree, .put = put_tree, .context = repo, .oid_size = repo->oid_size};
+	char base[HF_OID_SIZE] = "", name[HF_OID_SIZE + 8];
+	enum hf_status status = HF_OK;
+	struct hf_git_out out;
+
+	snprintf(name, sizeof(name), "%s^{tree}", parent);
+	if (parent[0])
+		status = hf_git_ask(repo, &out, err, "rev-parse", "--verify", "-q", name);
+	if (parent[0] && status == HF_OK)
+		status = hf_git_oid(&out, "read commit", parent, base, err);
+	return status == HF_OK ? hf_tree_change(&store, base, changes, count, oid, err) : status;
+}
+
+static enum hf_status sign(struct hf_repo *repo, const char *tree_id, const char *parent,
+			   const char *message, const struct hf_repo_who *author,
+			   const struct hf_repo_who *committer, char oid[HF_OID_SIZE],
+			   struct hf_err *err)
+{
+	const struct hf_git git = {
+		.repo = repo,
+		.args = HF_ARGS("commit-tree", "-S", tree_id, parent[0] ? "-p" : NULL, parent),
+		.input = message,
+		.size = strlen(message),
+		.author = author,
+		.committer = committer,
+	};
+	/* it looks whether the tree is there */
+	enum hf_status status = hf_objects_settle(repo, err);
+
+	if (status != HF_OK)
+		return status;
+	return put(&git, oid, "a signed commit", err);
+}
+
+enum hf_status hf_git_commit(struct hf_repo *repo, const char *tree_id, const char *parent,
+			     const char *message, const struct hf_repo_who *author,
+			     const struct hf_repo_who *committer, char oid[HF_OID_SIZE],
+			     struct hf_err *err)
+{
+	struct hf_git git = {.repo = repo,
+			     .args = HF_ARGS("hash-object", "-w", "-t", "commit", "--stdin")};
+	char *encoding = NULL, *text;
+	enum hf_status status = hf_repo_is_set(repo, "commit.gpgsign", err);
+
+	if (status == HF_OK)
+		return sign(repo, tree_id, parent, message, author, committer, oid, err);
+	if (status == HF_NO)
+		status = repo->ops->config(repo, "i18n.commitencoding", &encoding, err);
+	if (status != HF_OK && status != HF_NO)
+		return status;
+	text = hf_commit_text(tree_id, parent, encoding, message, author, committer);
+	free(encoding);
+	if (!text)
+		return hf_fail_errno(err, "cannot make a commit");
+	git.input = text;
+	git.size = strlen(text);
+	status = put(&git, oid, "a commit", err);
+	free(text);
+	return status;
+}
+
+enum hf_status hf_git_pack(struct hf_repo *repo, struct hf_err *err)
+{
+	char base[PATH_MAX + 32], *list = malloc(repo->made_count * HF_OID_SIZE + 1), *end = list;
+	struct hf_git git = {.repo = repo, .args = HF_ARGS("pack-objects", "-q", base)};
+	struct hf_git_out out;
+	enum hf_status status;
+
+	if (!list)
+		return hf_fail_errno(err, "cannot pack objects of '%s'", hf_repo_name(repo));
+	snprintf(base, sizeof(base), "%s/objects/pack/pack", repo->commondir);
+	for (size_t i = 0; i < repo->made_count; i++)
+		end = stpcpy(stpcpy(end, repo->made[i]), "\n");
+	git.input = list;
+	git.size = (size_t)(end - list);
+	status = hf_git_run(&git, &out, err);
+	if (status == HF_OK && out.status)
+		status = hf_git_failed(&out, "pack objects of", hf_repo_name(repo), err);
+	hf_git_free(&out);
+	free(list);
+	return status;
+}

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: ISC */
+#include "git/git_run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "base/spawn.h"
+#include "base/sys.h"
+
+enum { MOST_SET = 16 };
+
+/* What speaks of one repository (git rev-parse --local-env-vars), and what is set here. */
+static const char *const not_inherited[] = {
+	"GIT_ALTERNATE_OBJECT_DIRECTORIES",
+	"GIT_CONFIG",
+	"GIT_CONFIG_PARAMETERS",
+	"GIT_CONFIG_COUNT",
+	"GIT_OBJECT_DIRECTORY",
+	"GIT_DIR",
+	"GIT_WORK_TREE",
+	"GIT_IMPLICIT_WORK_TREE",
+	"GIT_GRAFT_FILE",
+	"GIT_INDEX_FILE",
+	"GIT_NO_REPLACE_OBJECTS",
+	"GIT_REPLACE_REF_BASE",
+	"GIT_PREFIX",
+	"GIT_SHALLOW_FILE",
+	"GIT_COMMON_DIR",
+	"GIT_QUARANTINE_PATH",
+	"GIT_GLOB_PATHSPECS",
+	"GIT_NOGLOB_PATHSPECS",
+	"GIT_ICASE_PATHSPECS",
+};
+
+static const char *const first_args[] = {
+	"git",
+	"-c", "core.fsync=all",
+	"-c", "core.fsyncMethod=fsync",
+	"-c", "core.hooksPath=/dev/null",
+	"-c", "core.fsmonitor=false",
+	"-c", "gc.auto=0",
+	"-c", "maintenance.auto=false",
+};
+
+static const char *const fixed[] = {
+	"GIT_TERMINAL_PROMPT=0",
+	"GIT_EDITOR=:",
+	"LANGUAGE=en",
+};
+
+struct environment {
+	char **list;
+	char *made[MOST_SET]; /* those to be freed */
+	int made_count;
+};
+
+static bool names(const char *setting, const char *variable)
+{
+	size_t len = strlen(variable);
+
+	return strncmp(setting, variable, len) == 0 && setting[len] == '=';
+}
+
+static bool is_inherited(const char *setting, const struct environment *env)
+{
+	for (size_t i = 0; i < sizeof(not_inherited) / sizeof(not_inherited[0]); i++)
+		if (names(setting, not_inherited[i]))
+			return false;
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		if (strncmp(setting, fixed[i], strcspn(fixed[i], "=") + 1) == 0)
+			return false;
+	for (int i = 0; i < env->made_count; i++)
+		if (strncmp(setting, env->made[i], strcspn(env->made[i], "=") + 1) == 0)
+			return false;
+	return true;
+}
+
+static void set(struct environment *env, bool *failed, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void set(struct environment *env, bool *failed, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	if (*failed || vasprintf(&env->made[env->made_count], format, args) < 0)
+		*failed = true;
+	else
+		env->made_count++;
+	va_end(args);
+}
+
+static void set_who(struct environment *env, bool *failed, const char *role,
+		    const struct hf_repo_who *who)
+{
+	int minutes;
+
+	if (!who)
+		return;
+	minutes = abs(who->offset);
+	set(env, failed, "GIT_%s_NAME=%s", role, who->name);
+	set(env, failed, "GIT_%s_EMAIL=%s", role, who->email);
+	set(env, failed, "GIT_%s_DATE=@%lld %c%02d%02d", role, (long long)who->time,
+	    who->offset < 0 ? '-' : '+', minutes / 60, minutes % 60);
+}
+
+static bool make_environment(const struct hf_git *git, struct environment *env)
+{
+	size_t n = 0, count = 0;
+	bool failed = false;
+
+	*env = (struct environment){0};
+	if (!git->repo->by_place)
+		set(env, &failed, "GIT_DIR=%s", git->repo->gitdir);
+	if (!git->repo->by_place && git->repo->workdir[0])
+		set(env, &failed, "GIT_WORK_TREE=%s", git->repo->workdir);
+	if (git->index)
+		set(env, &failed, "GIT_INDEX_FILE=%s/%s", git->repo->gitdir, git->index);
+	set(env, &failed, "GIT_LITERAL_PATHSPECS=%d", !git->by_name);
+	set_who(env, &failed, "AUTHOR", git->author);
+	set_who(env, &failed, "COMMITTER", git->committer);
+	while (environ[count])
+		count++;
+	env->list = calloc(count + sizeof(fixed) / sizeof(fixed[0]) + MOST_SET + 1,
+			   sizeof(*env->list));
+	if (failed || !env->list)
+		return false;
+	for (char **setting = environ; *setting; setting++)
+		if (is_inherited(*setting, env))
+			env->list[n++] = *setting;
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+		env->list[n++] = (char *)fixed[i];
+	for (int i = 0; i < env->made_count; i++)
+		env->list[n++] = env->made[i];
+	return true;
+}
+
+static void free_environment(struct environment *env)
+{
+	for (int i = 0; i < env->made_count; i++)
+		free(env->made[i]);
+	free(env->list);
+}
+
+/* The descriptors that it gets: its standard ones, and index.lock's. */
+static int actions_for(posix_spawn_file_actions_t *actions, const struct hf_git *git,
+		       const int files[3])
+{
+	const struct hf_repo *repo = git->repo;
+	int r = posix_spawn_file_actions_addchdir_np(
+		actions, repo->workdir[0] ? repo->workdir : repo->gitdir);
+
+	for (int i = 0; !r && i < 3; i++)
+		r = posix_spawn_file_actions_adddup2(actions, files[i], i);
+	/* onto itself: it is not closed then */
+	if (!r && repo->lock >= 0)
+		r = posix_spawn_file_actions_adddup2(actions, repo->lock, repo->lock);
+	return r;
+}
+
+/* 0, or an errno. */
+static int spawn(const struct hf_git *git, const int files[3], pid_t *pid)
+{
+	const size_t first = sizeof(first_args) / sizeof(first_args[0]);
+	posix_spawn_file_actions_t actions;
+	struct environment env;
+	const char **args;
+	size_t count = 0;
+	int r = posix_spawn_file_actions_init(&actions);
+
+	if (r)
+		return r;
+	while (git->args[count])
+		count++;
+	args = calloc(first + count + 1, sizeof(*args));
+	r = args && make_environment(git, &env) ? actions_for(&actions, git, files) : ENOMEM;
+	if (!r) {
+		memcpy(args, first_args, sizeof(first_args));
+		memcpy(args + first, git->args, count * sizeof(*args));
+		hf_lower_limit(true);
+		r = posix_spawnp(pid, "git", &actions, NULL, (char **)args, env.list);
+		hf_lower_limit(false);
+	}
+	if (args)
+		free_environment(&env);
+	free(args);
+	posix_spawn_file_actions_destroy(&actions);
+	return r;
+}
+
+static int open_input(const struct hf_git *git)
+{
+	size_t done = 0;
+	int fd;
+
+	if (!git->input && git->fd < 0)
+		return open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (!git->input) {
+		fd = fcntl(git->fd, F_DUPFD_CLOEXEC, 3);
+		if (fd >= 0)
+			(void)!lseek(fd, 0, SEEK_SET);
+		return fd;
+	}
+	fd = memfd_create("input", MFD_CLOEXEC);
+	while (fd >= 0 && done < git->size) {
+		ssize_t n = sys_write(fd, (const char *)git->input + done, git->size - done);
+
+		if (n < 0 && errno != EINTR) {
+			close(fd);
+			return -1;
+		}
+		done += n > 0 ? (size_t)n : 0;
+	}
+	if (fd >= 0)
+		(void)!lseek(fd, 0, SEEK_SET);
+	return fd;
+}
+
+/* All of it, with a NUL behind. */
+static char *read_all(int fd, size_t *size)
+{
+	struct stat st;
+	char *text;
+	size_t done = 0;
+	ssize_t n = 1;
+
+	if (fstat(fd, &st) < 0 || !(text = malloc((size_t)st.st_size + 1)))
+		return NULL;
+	while (n && done < (size_t)st.st_size) {
+		n = sys_pread(fd, text + done, (size_t)st.st_size - done, (off_t)done);
+		if (n < 0 && errno != EINTR) {
+			free(text);
+			return NULL;
+		}
+		done += n > 0 ? (size_t)n : 0;
+	}
+	text[done] = '\0';
+	*size = done;
+	return text;
+}
+
+/* "fatal: " says nothing that we do not say. */
+static void first_line(char *out, size_t size, const char *text)
+{
+	static const char *const words[] = {"fatal: ", "error: "};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strncmp(text, words[i], strlen(words[i])) == 0)
+			text += strlen(words[i]);
+	snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+static enum hf_status run(const struct hf_git *git, const int files[3], struct hf_git_out *out,
+			  struct hf_err *err)
+{
+	size_t size;
+	char *words;
+	int status, r;
+	pid_t pid;
+
+	r = spawn(git, files, &pid);
+	if (r == ENOENT) {
+		git->repo->no_git = true;
+		hf_fail(err, HF_UNAVAILABLE, "cannot work on '%s' without git: it is not in PATH",
+			hf_repo_name(git->repo));
+		return HF_UNAVAILABLE;
+	}
+	errno = r;
+	if (r)
+		return hf_fail_errno_as(err, HF_OS, "cannot run git");
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return hf_fail_errno_as(err, HF_OS, "cannot run git");
+	out->status = hf_exit_status(status);
+	out->text = read_all(files[1], &out->size);
+	words = read_all(files[2], &size);
+	if (!out->text || !words) {
+		free(words);
+		return hf_fail_errno(err, "cannot read what git says");
+	}
+	out->said = size > 0;
+	first_line(out->why, sizeof(out->why), out->said ? words : "it does not say why");
+	free(words);
+	return HF_OK;
+}
+
+enum hf_status hf_git_run(const struct hf_git *git, struct hf_git_out *out, struct hf_err *err)
+{
+	const int files[] = {open_input(git), memfd_create("output", MFD_CLOEXEC),
+			     memfd_create("errors", MFD_CLOEXEC)};
+	enum hf_status status;
+
+	*out = (struct hf_git_out){0};
+	if (files[0] < 0 || files[1] < 0 || files[2] < 0)
+		status = hf_fail_errno(err, "cannot run git");
+	else
+		status = run(git, files, out, err);
+	for (int i = 0; i < 3; i++)
+		if (files[i] >= 0)
+			close(files[i]);
+	if (status != HF_OK)
+		hf_git_free(out);
+	return status;
+}
+
+void hf_git_free(struct hf_git_out *out)
+{
+	free(out->text);
+	out->text = NULL;
+}
+
+enum hf_status hf_git_failed(const struct hf_git_out *out, const char *what, const char *on,
+			     struct hf_err *err)
+{
+	if (out->status > 128 && !out->said)
+		return hf_fail(err, HF_BUSY, "git cannot %s '%s': it was killed", what, on);
+	return hf_fail(err, hf_status_in_words(out->why), "git cannot %s '%s': %s", what, on,
+		       out->why);
+}
+
+enum hf_status hf_git_ask_args(struct hf_repo *repo, const char *const *args,
+			       struct hf_git_out *out, struct hf_err *err)
+{
+	const struct hf_git git = {.repo = repo, .args = args, .fd = -1};
+
+	return hf_git_run(&git, out, err);
+}
+
+enum hf_status hf_git_oid(struct hf_git_out *out, const char *what, const char *on,
+			  char oid[HF_OID_SIZE], struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+	size_t len = strspn(out->text, "0123456789abcdef");
+
+	if (out->status)
+		status = hf_git_failed(out, what, on, err);
+	else if (len < 2 * HF_SHA1 || len >= HF_OID_SIZE)
+		status = hf_fail(err, HF_DATA, "git cannot %s '%s': it prints no object", what, on);
+	else
+		snprintf(oid, HF_OID_SIZE, "%.*s", (int)len, out->text);
+	hf_git_free(out);
+	return status;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: ISC */
+#include "git/index_check.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sha1.h>
+#include <sha2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/sys.h"
+
+#define SHARED "sharedindex."
+
+enum { HEAD = 12, OLDEST = 2, NEWEST = 4 };
+
+struct bytes {
+	const unsigned char *at;
+	size_t size;
+};
+
+void hf_index_advise(const struct hf_repo *repo, struct hf_err *err)
+{
+	/* the turnstile, and a dead one's index.lock is out of the way */
+	hf_advise(err,
+		  "move '%s/index' away, and make another one: lock-run --git '%s' git -C '%s' "
+		  "reset",
+		  repo->gitdir, hf_repo_name(repo), hf_repo_name(repo));
+	hf_advise(err, "the files stay as they are; what was staged is to be staged again");
+}
+
+enum hf_status hf_index_damaged(const struct hf_repo *repo, const char *why, struct hf_err *err)
+{
+	hf_fail(err, HF_DATA, "the index of '%s' is damaged: %s", hf_repo_name(repo), why);
+	hf_index_advise(repo, err);
+	return HF_DATA;
+}
+
+static enum hf_status cannot(const struct hf_repo *repo, struct hf_err *err)
+{
+	return hf_fail_errno(err, "cannot read the index of '%s'", hf_repo_name(repo));
+}
+
+/* HF_NO: it is not there. To be unmapped, if it has a size. */
+static enum hf_status map(const struct hf_repo *repo, const char *name, struct bytes *bytes,
+			  struct hf_err *err)
+{
+	int fd = sys_openat(repo->git, name, O_RDONLY | O_CLOEXEC, 0), saved;
+	void *at = NULL;
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT ? HF_NO : cannot(repo, err);
+	if (sys_fstat(fd, &st) < 0)
+		at = MAP_FAILED;
+	else if (st.st_size)
+		at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	saved = errno;
+	sys_close(fd);
+	errno = saved;
+	if (at == MAP_FAILED)
+		return cannot(repo, err);
+	*bytes = (struct bytes){at, (size_t)st.st_size};
+	return HF_OK;
+}
+
+static void unmap(const struct bytes *bytes)
+{
+	if (bytes->size)
+		munmap((void *)bytes->at, bytes->size);
+}
+
+static void hash(const struct hf_repo *repo, const struct bytes *bytes, size_t size,
+		 unsigned char out[HF_SHA256])
+{
+	SHA1_CTX sha1;
+	SHA2_CTX sha2;
+
+	if (repo->oid_size == HF_SHA1) {
+		SHA1Init(&sha1);
+		SHA1Update(&sha1, bytes->at, size);
+		SHA1Final(out, &sha1);
+	} else {
+		SHA256Init(&sha2);
+		SHA256Update(&sha2, bytes->at, size);
+		SHA256Final(out, &sha2);
+	}
+}
+
+/* NULL: nothing. */
+static const char *what_is_wrong(const struct hf_repo *repo, const struct bytes *bytes)
+{
+	static const unsigned char none[HF_SHA256];
+	unsigned char sum[HF_SHA256];
+	const unsigned char *version, *end;
+
+	if (bytes->size < HEAD + repo->oid_size)
+		return "it is too short";
+	version = bytes->at + 4;
+	end = bytes->at + bytes->size - repo->oid_size;
+	if (memcmp(bytes->at, "DIRC", 4) != 0)
+		return "it does not begin as one";
+	if (version[0] || version[1] || version[2] || version[3] < OLDEST || version[3] > NEWEST)
+		return "its version is not known";
+	if (memcmp(end, none, repo->oid_size) == 0)
+		return NULL;
+	hash(repo, bytes, bytes->size - repo->oid_size, sum);
+	return memcmp(end, sum, repo->oid_size) == 0 ? NULL : "its checksum is wrong";
+}
+
+/* HF_NO: it is not there. */
+static enum hf_status check(const struct hf_repo *repo, const char *name, struct hf_err *err)
+{
+	struct bytes bytes = {0};
+	enum hf_status status = map(repo, name, &bytes, err);
+	const char *wrong;
+
+	if (status != HF_OK)
+		return status;
+	wrong = what_is_wrong(repo, &bytes);
+	unmap(&bytes);
+	return wrong ? hf_index_damaged(repo, wrong, err) : HF_OK;
+}
+
+/* Does the index have this hash among its bytes, and so is based on that shared one? */
+static bool has_hash(const struct hf_repo *repo, const struct bytes *bytes, const char *hex)
+{
+	unsigned char value[HF_SHA256];
+
+	if (strlen(hex) != 2 * repo->oid_size)
+		return false;
+	for (size_t i = 0; i < repo->oid_size; i++)
+		if (sscanf(hex + 2 * i, "%2hhx", &value[i]) != 1)
+			return false;
+	return memmem(bytes->at, bytes->size, value, repo->oid_size) != NULL;
+}
+
+static enum hf_status check_shared(const struct hf_repo *repo, const struct bytes *bytes,
+				   struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+	struct dirent *entry;
+	DIR *dir = opendir(repo->gitdir);
+
+	if (!dir)
+		return cannot(repo, err);
+	while ((status == HF_OK || status == HF_NO) && (entry = readdir(dir)))
+		if (strncmp(entry->d_name, SHARED, strlen(SHARED)) == 0 &&
+		    has_hash(repo, bytes, entry->d_name + strlen(SHARED)))
+			status = check(repo, entry->d_name, err);
+	closedir(dir);
+	return status == HF_NO ? HF_OK : status;
+}
+
+enum hf_status hf_index_check(const struct hf_repo *repo, const char *name, struct hf_err *err)
+{
+	struct bytes bytes = {0};
+	enum hf_status status = map(repo, name, &bytes, err);
+	const char *wrong;
+
+	if (status != HF_OK)
+		return status == HF_NO ? HF_OK : status;
+	wrong = what_is_wrong(repo, &bytes);
+	status = wrong ? hf_index_damaged(repo, wrong, err) : check_shared(repo, &bytes, err);
+	unmap(&bytes);
+	return status;
+}

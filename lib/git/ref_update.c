@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: ISC */
+#include "git/ref_update.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/access.h"
+#include <holdfast/clock.h>
+#include "atomic/publish.h"
+#include "git/index_lock.h"
+#include "base/sys.h"
+
+#define NEW "~holdfast.lock"
+
+/* How long Git's locks are held at most; and how long Git waits for them. */
+#define MOST_HELD (50 * HF_MS)
+#define GIT_WAITS (100 * HF_MS)
+
+/* HEAD is the worktree's own, branches are everybody's. */
+static int base_of(const struct hf_repo *repo, const char *ref)
+{
+	return strcmp(ref, "HEAD") == 0 ? repo->git : repo->common;
+}
+
+static bool is_file(int dir, const char *path, struct stat *st)
+{
+	return sys_fstatat(dir, path, st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st->st_mode);
+}
+
+/* The ref's own words, without the end of the line; "" where there are none, or too many. */
+static void read_ref(int dir, const char *path, char text[PATH_MAX])
+{
+	int fd = sys_openat(dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	ssize_t n = fd < 0 ? -1 : sys_pread(fd, text, PATH_MAX - 1, 0);
+
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	if (fd >= 0)
+		sys_close(fd);
+}
+
+static bool head_points_to(const struct hf_repo *repo, const char *ref)
+{
+	char text[PATH_MAX];
+
+	read_ref(repo->git, "HEAD", text);
+	return strncmp(text, "ref: ", 5) == 0 && strcmp(text + 5, ref) == 0;
+}
+
+static bool log_name(const char *ref, char path[PATH_MAX])
+{
+	return snprintf(path, PATH_MAX, "logs/%s", ref) < PATH_MAX;
+}
+
+bool hf_ref_is_plain(struct hf_repo *repo, const char *ref)
+{
+	int dir = base_of(repo, ref);
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (dir == repo->common && strncmp(ref, "refs/heads/", 11) != 0)
+		return false;
+	if (strlen(ref) > NAME_MAX - strlen(NEW))
+		return false;
+	if (!log_name(ref, path) || !is_file(dir, ref, &st) || !is_file(dir, path, &st))
+		return false;
+	return !head_points_to(repo, ref) || is_file(repo->git, "logs/HEAD", &st);
+}
+
+static enum hf_status cannot(const char *ref, struct hf_err *err)
+{
+	return hf_fail_errno(err, "cannot move '%s'", ref);
+}
+
+enum hf_status hf_ref_is_symbolic(const char *ref, const char *target, struct hf_err *err)
+{
+	return hf_fail(err, HF_DATA, "'%s' is '%s' by now", ref, target);
+}
+
+static enum hf_status put(int fd, const char *text, const char *ref, struct hf_err *err)
+{
+	size_t size = strlen(text);
+	ssize_t n = sys_write(fd, text, size);
+
+	if (n == (ssize_t)size)
+		return HF_OK;
+	if (n >= 0)
+		errno = ENOSPC;
+	return cannot(ref, err);
+}
+
+/* "OLD NEW NAME <EMAIL> TIME ZONE\tMESSAGE", in one write: others may append too. */
+static enum hf_status append_log(int dir, const char *ref, const char *line, struct hf_err *err)
+{
+	char path[PATH_MAX];
+	enum hf_status status;
+	int fd;
+
+	log_name(ref, path);
+	fd = sys_openat(dir, path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (fd < 0)
+		return errno == ENOENT ? HF_OK : cannot(ref, err);
+	status = put(fd, line, ref, err);
+	sys_close(fd);
+	return status;
+}
+
+static enum hf_status write_logs(struct hf_repo *repo, const char *ref, const char *was,
+				 const char *commit, const char *reflog,
+				 const struct hf_repo_who *who, struct hf_err *err)
+{
+	int minutes = abs(who->offset);
+	enum hf_status status;
+	char *line;
+
+	if (asprintf(&line, "%s %s %s <%s> %lld %c%02d%02d\t%s\n", was, commit, who->name,
+		     who->email, (long long)who->time, who->offset < 0 ? '-' : '+', minutes / 60,
+		     minutes % 60, reflog) < 0)
+		return cannot(ref, err);
+	/* it is one line, whatever the message was */
+	for (char *at = strchr(line, '\t') + 1; at[1]; at++)
+		if (*at == '\n')
+			*at = ' ';
+	status = append_log(base_of(repo, ref), ref, line, err);
+	if (status == HF_OK && head_points_to(repo, ref))
+		status = append_log(repo->git, "HEAD", line, err);
+	free(line);
+	return status;
+}
+
+/* The ref's directory, and its name there. */
+struct place {
+	int dir;
+	const char *name;
+	char fresh[NAME_MAX + 1];
+	struct hf_target lock;
+	char lock_path[PATH_MAX];
+};
+
+static enum hf_status open_place(struct hf_repo *repo, const char *ref, struct place *p,
+				 struct hf_err *err)
+{
+	const char *slash = strrchr(ref, '/');
+	char dir[PATH_MAX] = ".";
+
+	if (slash)
+		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - ref), ref);
+	p->dir = sys_openat(base_of(repo, ref), dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	if (p->dir < 0)
+		return cannot(ref, err);
+	p->name = slash ? slash + 1 : ref;
+	snprintf(p->fresh, sizeof(p->fresh), "%.230s" NEW, p->name);
+	snprintf(p->lock_path, sizeof(p->lock_path), "%.4000s.lock", ref);
+	p->lock = (struct hf_target){.dir = p->dir, .path = p->lock_path};
+	snprintf(p->lock.name, sizeof(p->lock.name), "%.230s.lock", p->name);
+	return HF_OK;
+}
+
+/* The new value in a file beside the ref, on the disk. */
+static enum hf_status write_fresh(struct hf_repo *repo, const struct place *p, const char *ref,
+				  const char *commit, mode_t mode, struct hf_err *err)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	char value[HF_OID_SIZE + 1];
+	enum hf_status status;
+	int fd;
+
+	sys_unlinkat(p->dir, p->fresh, 0);
+	fd = sys_openat(p->dir, p->fresh, flags, 0666);
+	if (fd < 0)
+		return cannot(ref, err);
+	snprintf(value, sizeof(value), "%s\n", commit);
+	status = put(fd, value, ref, err);
+	if (status == HF_OK && sys_fchmod(fd, mode & 0777) < 0)
+		status = cannot(ref, err);
+	/* with all that the ref will lead to */
+	if (status == HF_OK)
+		status = hf_due_add(&repo->names, fd, ref, err);
+	if (status == HF_OK)
+		status = hf_due_settle(&repo->names, err);
+	if (sys_close(fd) < 0 && status == HF_OK)
+		status = cannot(ref, err);
+	return status;
+}
+
+/* It is locked, until `end`. */
+static enum hf_status move_locked(struct hf_repo *repo, const struct place *p, const char *ref,
+				  const char *was, const char *commit, const char *reflog,
+				  const struct hf_repo_who *who, int64_t end, struct hf_err *err)
+{
+	enum hf_status status;
+	char now[PATH_MAX];
+	struct stat st;
+
+	read_ref(p->dir, p->name, now);
+	if (strncmp(now, "ref: ", 5) == 0)
+		return hf_ref_is_symbolic(ref, now + 5, err);
+	if (strcmp(now, was) != 0 || !is_file(p->dir, p->name, &st))
+		return hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
+	if (hf_until(end) == 0)
+		return hf_fail(err, HF_BUSY, "cannot move '%s': this machine is too slow", ref);
+	status = write_logs(repo, ref, was, commit, reflog, who, err);
+	if (status == HF_OK && sys_renameat2(p->dir, p->fresh, p->dir, p->name, 0) < 0)
+		status = cannot(ref, err);
+	return status;
+}
+
+/* HEAD.lock beside REF.lock, which is held; -1: it goes on without. */
+static int lock_head(struct hf_repo *repo, const char *ref)
+{
+	struct hf_target target = {.dir = repo->git, .name = "HEAD.lock", .path = "HEAD.lock"};
+	struct hf_backoff backoff;
+	int fd;
+
+	if (strcmp(ref, "HEAD") == 0 || HF_WITHOUT(head_lock) ||
+	    hf_backoff_init(&backoff, NULL, hf_deadline_in(GIT_WAITS), NULL) != HF_OK)
+		return -1;
+	while (hf_ref_lock(repo, &target, "HEAD", &fd, NULL) != HF_OK)
+		if (!hf_backoff_sleep(&backoff))
+			return -1;
+	return fd;
+}
+
+static enum hf_status lock_and_move(struct hf_repo *repo, const struct place *p, const char *ref,
+				    const char *was, const char *commit, const char *reflog,
+				    const struct hf_repo_who *who, struct hf_err *err)
+{
+	struct hf_target head_lock = {.dir = repo->git, .name = "HEAD.lock", .path = "HEAD.lock"};
+	int lock, head = lock_head(repo, ref);
+	int64_t end = hf_deadline_in(MOST_HELD);
+	enum hf_status status = hf_ref_lock(repo, &p->lock, ref, &lock, err);
+
+	if (status == HF_OK) {
+		status = move_locked(repo, p, ref, was, commit, reflog, who, end, err);
+		hf_ref_unlock(&p->lock, lock);
+	}
+	if (head >= 0)
+		hf_ref_unlock(&head_lock, head);
+	return status;
+}
+
+/* fsync the directory `path`; -1 with errno. */
+static int sync_dir(int base, const char *path)
+{
+	int fd = sys_openat(base, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), r, saved;
+
+	if (fd < 0)
+		return -1;
+	r = hf_publish_fsync(fd);
+	saved = errno;
+	sys_close(fd);
+	errno = saved;
+	return r;
+}
+
+static enum hf_status uncertain(const char *ref, struct hf_err *err)
+{
+	return hf_fail_errno_as(err, HF_UNCERTAIN, "'%s' was moved, but cannot be synced", ref);
+}
+
+enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *was,
+			   const char *commit, const char *reflog, const struct hf_repo_who *who,
+			   struct hf_err *err)
+{
+	struct place p;
+	struct stat st;
+	enum hf_status status = open_place(repo, ref, &p, err);
+
+	if (status != HF_OK)
+		return status;
+	if (is_file(p.dir, p.name, &st))
+		status = write_fresh(repo, &p, ref, commit, st.st_mode, err);
+	else
+		status = hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
+	if (status == HF_OK)
+		status = lock_and_move(repo, &p, ref, was, commit, reflog, who, err);
+	if (status != HF_OK)
+		sys_unlinkat(p.dir, p.fresh, 0);
+	if (status == HF_OK && hf_publish_fsync(p.dir) < 0)
+		status = uncertain(ref, err);
+	sys_close(p.dir);
+	return status;
+}
+
+bool hf_ref_has_dir(struct hf_repo *repo, const char *ref)
+{
+	const char *slash = strrchr(ref, '/');
+	char *dir = slash ? strndup(ref, (size_t)(slash - ref)) : NULL;
+	struct stat st;
+	bool has = !slash || (dir && sys_fstatat(repo->common, dir, &st, 0) == 0);
+
+	free(dir);
+	return has;
+}
+
+enum hf_status hf_ref_sync(struct hf_repo *repo, const char *ref, struct hf_err *err)
+{
+	char *path = strdup(ref), *slash;
+	bool synced = path;
+
+	while (synced && (slash = strrchr(path, '/'))) {
+		*slash = '\0';
+		/* where refs are no files (reftable) there are no such directories */
+		synced = sync_dir(repo->common, path) == 0 || errno == ENOENT || errno == ENOTDIR;
+	}
+	free(path);
+	return synced && hf_publish_fsync(repo->common) == 0 ? HF_OK : uncertain(ref, err);
+}
+
+/* ---- may it be moved? ----------------------------------------------------------------------- */
+
+static bool is_fixed(int base, const char *path)
+{
+	bool fixed = !HF_WITHOUT(fixed) && hf_access_is_fixed(base, path);
+
+	if (fixed)
+		errno = EPERM;
+	return fixed;
+}
+
+/* A file whose end is written to (chattr +a does not matter), or a directory. */
+static enum hf_status may_write(const struct hf_repo *repo, int base, const char *path,
+				const char *ref, struct hf_err *err)
+{
+	if (faccessat(base, path, W_OK, AT_EACCESS) == 0)
+		return HF_OK;
+	return hf_fail_errno(err, "cannot move '%s': '%s/%s' cannot be written to", ref,
+			     base == repo->git ? repo->gitdir : repo->commondir, path);
+}
+
+/* A file would be made here: its directory, or where the first that is missing would be made. */
+static enum hf_status may_make(const struct hf_repo *repo, int base, const char *path,
+			       const char *ref, struct hf_err *err)
+{
+	char dir[PATH_MAX], *slash;
+	struct stat st;
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	while ((slash = strrchr(dir, '/'))) {
+		*slash = '\0';
+		/* what cannot be looked at cannot be written to, and says so below */
+		if (sys_fstatat(base, dir, &st, 0) == 0 || errno != ENOENT)
+			break;
+	}
+	if (is_fixed(base, slash ? dir : "."))
+		return cannot(ref, err);
+	return may_write(repo, base, slash ? dir : ".", ref, err);
+}
+
+static enum hf_status may_log(const struct hf_repo *repo, int base, const char *ref,
+			      struct hf_err *err)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!log_name(ref, path))
+		return HF_OK;
+	return is_file(base, path, &st) ? may_write(repo, base, path, ref, err)
+					: may_make(repo, base, path, ref, err);
+}
+
+enum hf_status hf_ref_may_move(struct hf_repo *repo, const char *ref, struct hf_err *err)
+{
+	int base = base_of(repo, ref);
+	enum hf_status status = may_make(repo, base, ref, ref, err);
+
+	if (status == HF_OK && is_fixed(base, ref))
+		status = cannot(ref, err);
+	if (status == HF_OK)
+		status = may_log(repo, base, ref, err);
+	if (status == HF_OK && base != repo->git && head_points_to(repo, ref))
+		status = may_log(repo, repo->git, "HEAD", err);
+	return status;
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: ISC */
+#include "git/repo.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <holdfast/clock.h>
+#include "git/git2_backend.h"
+#include "git/repo_id.h"
+#include "git/index_update.h"
+#include "git/prune_guard.h"
+#include "git/index_lock.h"
+#include "git/object_batch.h"
+#include "git/tree_path.h"
+#include "git/git_cli_backend.h"
+#include "git/ref_update.h"
+#include "base/sys.h"
+
+static void close_back(struct hf_repo *repo)
+{
+	if (repo->ops)
+		repo->ops->close(repo);
+	hf_repo_base_close(repo);
+	repo->ops = NULL;
+}
+
+/* R9. */
+static enum hf_status open_with(struct hf_repo *repo, const struct hf_gitdir *found,
+				bool by_environment, struct hf_err *err)
+{
+	enum hf_status status = hf_repo_git2_open(repo, found, by_environment, err);
+	struct hf_err ours;
+
+	if (status != HF_UNAVAILABLE)
+		return status;
+	close_back(repo);
+	status = hf_repo_plumbing_open(repo, found, &ours);
+	/* without git, what libgit2 said is the reason */
+	if (status == HF_UNAVAILABLE && repo->no_git)
+		hf_advise(err, "where git is in PATH, it is done by that");
+	else if (status != HF_OK)
+		*err = ours;
+	return status;
+}
+
+enum hf_status hf_repo_open(struct hf_repo **out, const char *dir, struct hf_err *err)
+{
+	struct hf_repo *repo = calloc(1, sizeof(*repo));
+	struct hf_gitdir found;
+	enum hf_status status;
+
+	*out = NULL;
+	if (!repo)
+		return hf_fail_errno(err, "cannot open a repository");
+	repo->git = repo->common = repo->objects = repo->lock = -1;
+	status = hf_gitdir_find(&found, dir, err);
+	if (status == HF_OK)
+		status = open_with(repo, &found, !dir, err);
+	if (status == HF_OK)
+		*out = repo;
+	else
+		hf_repo_close(repo);
+	return status;
+}
+
+void hf_repo_close(struct hf_repo *repo)
+{
+	if (!repo)
+		return;
+	hf_repo_unlock(repo);
+	hf_repo_forget(repo);
+	close_back(repo);
+	free(repo);
+}
+
+const char *hf_repo_workdir(const struct hf_repo *repo)
+{
+	return repo->workdir;
+}
+
+const char *hf_repo_gitdir(const struct hf_repo *repo)
+{
+	return repo->gitdir;
+}
+
+const char *hf_repo_commondir(const struct hf_repo *repo)
+{
+	return repo->commondir;
+}
+
+enum hf_status hf_repo_id(struct hf_repo *repo, const char **id, struct hf_err *err)
+{
+	*id = repo->id;
+	return repo->id[0] ? HF_OK : hf_repo_id_find(repo, err);
+}
+
+/* ---- what can be done ----------------------------------------------------------------------- */
+
+enum hf_status hf_repo_ready(struct hf_repo *repo, struct hf_repo_who *author,
+			     struct hf_repo_who *committer, struct hf_err *err)
+{
+	static const struct {
+		const char *name, *what;
+	} states[] = {
+		{"MERGE_HEAD", "a merge"},	  {"rebase-merge", "a rebase"},
+		{"rebase-apply", "a rebase or am"},	  {"CHERRY_PICK_HEAD", "a cherry-pick"},
+		{"REVERT_HEAD", "a revert"},	  {"sequencer", "a cherry-pick or revert"},
+		{"BISECT_LOG", "a bisect"},
+	};
+	struct stat st;
+
+	if (!repo->workdir[0])
+		return hf_fail(err, HF_DATA, "'%s' is a bare repository: it has no files",
+			       repo->gitdir);
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		if (sys_fstatat(repo->git, states[i].name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		hf_fail(err, HF_DATA, "cannot commit to '%s': %s is under way there",
+			repo->workdir, states[i].what);
+		hf_advise(err, "finish it or abort it first: see 'git status'");
+		return HF_DATA;
+	}
+	return hf_repo_who(repo, author, committer, err);
+}
+
+enum hf_status hf_repo_mode(struct hf_repo *repo, const char *tree_path, const struct stat *st,
+			    unsigned int *mode, struct hf_err *err)
+{
+	enum hf_status status;
+	bool below;
+
+	*mode = S_ISLNK(st->st_mode) ? 0120000 : st->st_mode & S_IXUSR ? 0100755 : 0100644;
+	if (S_ISLNK(st->st_mode))
+		return HF_OK;
+	status = hf_repo_is_set(repo, "core.filemode", err);
+	if (status != HF_NO)
+		return status;
+	/* not trusted: as it was */
+	status = repo->ops->tracked(repo, tree_path, mode, &below, err);
+	if (status == HF_OK && *mode != 0100755)
+		*mode = 0100644;
+	return status;
+}
+
+/* ---- reading -------------------------------------------------------------------------------- */
+
+enum hf_status hf_repo_path(struct hf_repo *repo, const char *path, unsigned int flags,
+			    char **tree_path, struct hf_err *err)
+{
+	return hf_repo_path_find(repo, path, flags & HF_REPO_NO_FOLLOW, tree_path, err);
+}
+
+/* A branch that is still to be made cannot be if another is in the way: "a" in that of "a/b". */
+static enum hf_status check_unborn(struct hf_repo *repo, const char *ref, struct hf_err *err)
+{
+	char *name = strdup(ref), tip[HF_OID_SIZE], *slash;
+	enum hf_status status = name ? HF_OK : hf_fail_errno(err, "cannot read '%s'", ref);
+
+	while (status == HF_OK && (slash = strrchr(name, '/')) &&
+	       slash > name + strlen("refs/heads")) {
+		*slash = '\0';
+		status = repo->ops->tip(repo, name, tip, err);
+		if (status == HF_OK && tip[0])
+			status = hf_fail(err, HF_DATA,
+					 "cannot commit to '%s': '%s' cannot be made beside '%s'",
+					 repo->workdir, ref, name);
+	}
+	free(name);
+	return status;
+}
+
+enum hf_status hf_repo_head(struct hf_repo *repo, char **ref, char tip[HF_OID_SIZE],
+			    struct hf_err *err)
+{
+	enum hf_status status = repo->ops->head(repo, ref, err);
+
+	if (status != HF_OK)
+		return status;
+	status = repo->ops->tip(repo, *ref, tip, err);
+	if (status == HF_OK && !tip[0])
+		status = check_unborn(repo, *ref, err);
+	if (status == HF_OK)
+		return HF_OK;
+	free(*ref);
+	*ref = NULL;
+	return status;
+}
+
+/* Has the index this path as the tip has it? */
+static enum hf_status is_as_in(struct hf_repo *repo, const char *tip, const char *path, bool *same,
+			       struct hf_err *err)
+{
+	struct hf_repo_change staged = {.path = path}, entry = {.path = path, .remove = true};
+	enum hf_status status = repo->ops->staged(repo, &staged, err);
+
+	if (status == HF_OK && tip[0])
+		status = repo->ops->entry(repo, tip, &entry, err);
+	*same = staged.remove == entry.remove &&
+		(entry.remove ||
+		 (entry.mode == staged.mode && strcmp(entry.oid, staged.oid) == 0));
+	return status;
+}
+
+enum hf_status hf_repo_is_switched(struct hf_repo *repo, const char *tip, const char *const *paths,
+				   size_t count, bool *is, struct hf_err *err)
+{
+	bool same = repo->ops->staged;
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < count && status == HF_OK && same; i++)
+		status = is_as_in(repo, tip, paths[i], &same, err);
+	*is = status == HF_OK && !same && hf_keep_is_switched(repo);
+	return status;
+}
+
+enum hf_status hf_repo_may_move(struct hf_repo *repo, const char *ref, struct hf_err *err)
+{
+	return hf_ref_may_move(repo, ref, err);
+}
+
+enum hf_status hf_repo_tip(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
+			   struct hf_err *err)
+{
+	return repo->ops->tip(repo, ref, tip, err);
+}
+
+enum hf_status hf_repo_branch(struct hf_repo *repo, char **ref, struct hf_err *err)
+{
+	return repo->ops->head(repo, ref, err);
+}
+
+enum hf_status hf_repo_was(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
+			   char before[HF_OID_SIZE], struct hf_err *err)
+{
+	return repo->ops->was(repo, ref, tip, before, err);
+}
+
+enum hf_status hf_repo_parent(struct hf_repo *repo, const char *commit, char parent[HF_OID_SIZE],
+			      struct hf_err *err)
+{
+	return repo->ops->parent(repo, commit, parent, err);
+}
+
+bool hf_repo_has(struct hf_repo *repo, const char *oid)
+{
+	return repo->ops->has(repo, oid);
+}
+
+enum hf_status hf_repo_find(struct hf_repo *repo, const char *tip, const char *base,
+			    const char *trailer, char commit[HF_OID_SIZE], struct hf_err *err)
+{
+	enum hf_status status = HF_NO;
+
+	if (tip[0])
+		status = repo->ops->find(repo, tip, base, trailer, commit, err);
+	if (status == HF_OK && !hf_tip_is_durable(repo, tip))
+		status = hf_repo_sync_all(repo, err);
+	return status;
+}
+
+bool hf_repo_has_all(const struct hf_repo *repo)
+{
+	return !hf_keep_missing(repo);
+}
+
+bool hf_repo_is_pruned(const struct hf_repo *repo)
+{
+	return hf_keep_is_pruned(repo);
+}
+
+enum hf_status hf_repo_keep(struct hf_repo *repo, struct hf_err *err)
+{
+	enum hf_status status = hf_keep_pack(repo, err);
+
+	if (status == HF_OK)
+		status = hf_objects_sync_packs(repo, err);
+	return status == HF_OK ? hf_due_settle(&repo->names, err) : status;
+}
+
+enum hf_status hf_repo_sync_with(struct hf_repo *repo, int fd, const char *what,
+				 struct hf_err *err)
+{
+	return hf_due_lend(&repo->contents, fd, what, err);
+}
+
+struct hf_due *hf_repo_due(struct hf_repo *repo)
+{
+	return &repo->names;
+}
+
+void hf_repo_forget(struct hf_repo *repo)
+{
+	hf_objects_discard(repo);
+	hf_objects_forget(repo);
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,
+			    char oid[HF_OID_SIZE], struct hf_err *err)
+{
+	return hf_keep_why(repo, repo->ops->blob(repo, tree_path, fd, oid, err), err);
+}
+
+static enum hf_status not_locked(const struct hf_repo *repo, struct hf_err *err)
+{
+	return hf_fail(err, HF_BUG, "the index of '%s' is not locked", hf_repo_name(repo));
+}
+
+enum hf_status hf_repo_lock(struct hf_repo *repo, const char *record, struct hf_err *err)
+{
+	return hf_index_lock(repo, record, err);
+}
+
+void hf_repo_unlock(struct hf_repo *repo)
+{
+	hf_index_abort(repo);
+	hf_index_unlock(repo);
+}
+
+enum hf_status hf_repo_prepare(struct hf_repo *repo, const struct hf_repo_change *changes,
+			       size_t count, struct hf_err *err)
+{
+	return repo->lock < 0 ? not_locked(repo, err)
+			      : hf_index_prepare(repo, changes, count, err);
+}
+
+void hf_repo_cancel(struct hf_repo *repo)
+{
+	hf_index_abort(repo);
+}
+
+enum hf_status hf_repo_index(struct hf_repo *repo, const struct hf_repo_change *changes,
+			     size_t count, struct hf_err *err)
+{
+	enum hf_status status;
+
+	if (repo->lock < 0)
+		return not_locked(repo, err);
+	status = hf_keep_why(repo, hf_objects_settle(repo, err), err);
+	hf_objects_discard(repo);
+	return status == HF_OK ? hf_index_change(repo, changes, count, err) : status;
+}
+
+enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
+			      const struct hf_repo_change *changes, size_t count,
+			      const char *message, const struct hf_repo_who *author,
+			      const struct hf_repo_who *committer, char commit[HF_OID_SIZE],
+			      struct hf_err *err)
+{
+	char tree[HF_OID_SIZE];
+	enum hf_status status = repo->ops->tree(repo, tip, changes, count, tree, err);
+
+	if (status == HF_OK)
+		status = repo->ops->commit(repo, tree, tip, message, author, committer, commit,
+					   err);
+	if (status == HF_OK)
+		status = hf_objects_settle(repo, err);
+	status = hf_keep_why(repo, status, err);
+	hf_objects_discard(repo);
+	return status;
+}
+
+enum hf_status hf_repo_entry(struct hf_repo *repo, const char *commit,
+			     struct hf_repo_change *change, struct hf_err *err)
+{
+	return hf_keep_why(repo, repo->ops->entry(repo, commit, change, err), err);
+}
+
+enum hf_status hf_repo_move(struct hf_repo *repo, const char *ref, const char *tip,
+			    const char *commit, const char *reflog, const struct hf_repo_who *who,
+			    int64_t deadline, struct hf_err *err)
+{
+	bool has_dir = hf_ref_has_dir(repo, ref);
+	struct hf_backoff backoff;
+	enum hf_status status = hf_backoff_init(&backoff, NULL, deadline, err);
+
+	if (status == HF_OK && tip[0] && !hf_tip_is_durable(repo, tip))
+		status = hf_repo_sync_all(repo, err);
+	if (status != HF_OK)
+		return status;
+	do
+		status = repo->ops->move(repo, ref, tip, commit, reflog, who, err);
+	while (status == HF_BUSY && hf_backoff_sleep(&backoff));
+	if (status == HF_OK && !has_dir)
+		status = hf_ref_sync(repo, ref, err);
+	if (status == HF_OK)
+		hf_tip_durable(repo, commit);
+	return status;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: ISC */
+#include "git/sync_batch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <holdfast/path.h>
+#include "atomic/publish.h"
+#include "base/sys.h"
+
+enum { TOGETHER = 4, STACK = 128 * 1024 };
+
+struct hf_due_sync {
+	int fd, errnum; /* errnum 0: it is durable */
+	bool lent;
+	const char *what;
+	struct stat st;
+};
+
+static enum hf_status add(struct hf_due *due, int fd, bool lent, const char *what,
+			  struct hf_err *err)
+{
+	struct hf_due_sync *more, sync = {.fd = fd, .lent = lent, .what = what};
+
+	if (sys_fstat(fd, &sync.st) < 0)
+		return hf_fail_errno(err, "cannot sync '%s'", what);
+	for (size_t i = 0; i < due->count; i++)
+		if (hf_same_inode(&due->at[i].st, &sync.st))
+			return HF_OK;
+	more = reallocarray(due->at, due->count + 1, sizeof(*more));
+	if (!more)
+		return hf_fail_errno(err, "cannot sync '%s'", what);
+	due->at = more;
+	if (!lent)
+		sync.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (sync.fd < 0)
+		return hf_fail_errno(err, "cannot sync '%s'", what);
+	due->at[due->count++] = sync;
+	return HF_OK;
+}
+
+enum hf_status hf_due_add(struct hf_due *due, int fd, const char *what, struct hf_err *err)
+{
+	return add(due, fd, false, what, err);
+}
+
+enum hf_status hf_due_lend(struct hf_due *due, int fd, const char *what, struct hf_err *err)
+{
+	return add(due, fd, true, what, err);
+}
+
+/* Each thread has every n-th. */
+struct share {
+	struct hf_due_sync *syncs;
+	size_t from, count, step;
+};
+
+static void *sync_share(void *arg)
+{
+	const struct share *share = arg;
+
+	for (size_t i = share->from; i < share->count; i += share->step)
+		share->syncs[i].errnum = hf_publish_fsync(share->syncs[i].fd) < 0 ? errno : 0;
+	return NULL;
+}
+
+static void sync_together(struct hf_due_sync *syncs, size_t count)
+{
+	struct share shares[TOGETHER];
+	pthread_t threads[TOGETHER];
+	pthread_attr_t attr;
+	size_t step = count < TOGETHER ? count : TOGETHER, started = 0;
+
+	for (size_t i = 0; i < step; i++)
+		shares[i] = (struct share){syncs, i, count, step};
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK);
+	for (; started + 1 < step; started++)
+		if (pthread_create(&threads[started], &attr, sync_share, &shares[started]) != 0)
+			break;
+	pthread_attr_destroy(&attr);
+	for (size_t i = started; i < step; i++)
+		sync_share(&shares[i]);
+	for (size_t i = 0; i < started; i++)
+		pthread_join(threads[i], NULL);
+}
+
+enum hf_status hf_due_settle(struct hf_due *due, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	sync_together(due->at, due->count);
+	for (size_t i = 0; i < due->count && status == HF_OK; i++) {
+		errno = due->at[i].errnum;
+		if (errno)
+			status = hf_fail_errno(err, "cannot sync '%s'", due->at[i].what);
+	}
+	hf_due_drop(due);
+	return status;
+}
+
+void hf_due_drop(struct hf_due *due)
+{
+	int saved = errno;
+
+	for (size_t i = 0; i < due->count; i++)
+		if (!due->at[i].lent)
+			sys_close(due->at[i].fd);
+	free(due->at);
+	*due = (struct hf_due){NULL, 0};
+	errno = saved;
+}

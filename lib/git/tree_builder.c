@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: ISC */
+#include "git/tree_builder.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DIRECTORY = 040000, SUBMODULE = 0160000, MOST_OID = HF_SHA256 };
+
+struct entry {
+	unsigned int mode; /* 0: it is gone */
+	const char *name;
+	size_t len;
+	unsigned char oid[MOST_OID];
+};
+
+struct tree {
+	struct entry *entries;
+	size_t count;
+	void *bytes; /* of the old one: names lie in it */
+};
+
+/* Changes below one directory: `skip` bytes of their paths lead to it. */
+struct part {
+	const struct hf_repo_change **changes;
+	size_t count, skip;
+};
+
+static enum hf_status no_memory(struct hf_err *err)
+{
+	errno = ENOMEM;
+	return hf_fail_errno(err, "cannot make a tree");
+}
+
+static bool to_binary(const char *hex, size_t size, unsigned char out[MOST_OID])
+{
+	for (size_t i = 0; i < size; i++)
+		if (sscanf(hex + 2 * i, "%2hhx", &out[i]) != 1)
+			return false;
+	return true;
+}
+
+static void to_hex(const unsigned char *in, size_t size, char out[HF_OID_SIZE])
+{
+	for (size_t i = 0; i < size; i++)
+		sprintf(out + 2 * i, "%02x", in[i]);
+}
+
+/* "MODE NAME\0OID" at *at; false: it is none. */
+static bool parse_entry(const char **at, const char *end, size_t oid_size, struct entry *entry)
+{
+	const char *name = memchr(*at, ' ', (size_t)(end - *at)), *nul;
+
+	nul = name ? memchr(name, '\0', (size_t)(end - name)) : NULL;
+	if (!nul || (size_t)(end - nul) <= oid_size)
+		return false;
+	entry->mode = (unsigned int)strtoul(*at, NULL, 8);
+	entry->name = name + 1;
+	entry->len = (size_t)(nul - name) - 1;
+	memcpy(entry->oid, nul + 1, oid_size);
+	*at = nul + 1 + oid_size;
+	return entry->mode && entry->len;
+}
+
+/* With room for `more` entries. */
+static enum hf_status read_tree(const struct hf_tree_store *store, const char *base, size_t more,
+				struct tree *tree, struct hf_err *err)
+{
+	/* the shortest entry: a mode of five digits, a blank, a name of one byte, a NUL */
+	const size_t shortest = store->oid_size + 8;
+	enum hf_status status = HF_OK;
+	size_t size = 0;
+	const char *at, *end;
+
+	*tree = (struct tree){0};
+	if (base[0])
+		status = store->get(store->context, base, &tree->bytes, &size, err);
+	if (status != HF_OK)
+		return status;
+	tree->entries = calloc(size / shortest + more + 1, sizeof(*tree->entries));
+	if (!tree->entries)
+		return no_memory(err);
+	at = tree->bytes;
+	end = size ? at + size : at;
+	while (at < end)
+		if (!parse_entry(&at, end, store->oid_size, &tree->entries[tree->count++]))
+			return hf_fail(err, HF_DATA, "tree %s is damaged", base);
+	return HF_OK;
+}
+
+static void free_tree(struct tree *tree)
+{
+	free(tree->entries);
+	free(tree->bytes);
+}
+
+static struct entry *find(struct tree *tree, const char *name, size_t len)
+{
+	for (size_t i = 0; i < tree->count; i++) {
+		struct entry *entry = &tree->entries[i];
+
+		if (entry->mode && entry->len == len && memcmp(entry->name, name, len) == 0)
+			return entry;
+	}
+	return NULL;
+}
+
+static struct entry *add(struct tree *tree, const char *name, size_t len)
+{
+	struct entry *entry = &tree->entries[tree->count++];
+
+	*entry = (struct entry){.name = name, .len = len};
+	return entry;
+}
+
+/* Git's order. Those that are gone come last. */
+static int compare_entries(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	size_t len = x->len < y->len ? x->len : y->len;
+	int order = memcmp(x->name, y->name, len);
+	int xc, yc;
+
+	if (!x->mode || !y->mode)
+		return !x->mode - !y->mode;
+	if (order)
+		return order;
+	xc = x->len > len ? (unsigned char)x->name[len] : x->mode == DIRECTORY ? '/' : 0;
+	yc = y->len > len ? (unsigned char)y->name[len] : y->mode == DIRECTORY ? '/' : 0;
+	return xc - yc;
+}
+
+static enum hf_status write_tree(const struct hf_tree_store *store, struct tree *tree,
+				 char oid[HF_OID_SIZE], struct hf_err *err)
+{
+	enum { MODE_MOST = 12 };
+	size_t size = 0;
+	char *bytes, *end;
+	enum hf_status status;
+
+	qsort(tree->entries, tree->count, sizeof(*tree->entries), compare_entries);
+	for (size_t i = 0; i < tree->count; i++)
+		size += tree->entries[i].len + MODE_MOST + 2 + MOST_OID;
+	bytes = malloc(size + 1);
+	if (!bytes)
+		return no_memory(err);
+	end = bytes;
+	for (size_t i = 0; i < tree->count && tree->entries[i].mode; i++) {
+		const struct entry *entry = &tree->entries[i];
+
+		end += snprintf(end, MODE_MOST + 1, "%o ", entry->mode);
+		end = mempcpy(end, entry->name, entry->len);
+		*end++ = '\0';
+		end = mempcpy(end, entry->oid, store->oid_size);
+	}
+	status = store->put(store->context, bytes, (size_t)(end - bytes), oid, err);
+	free(bytes);
+	return status;
+}
+
+/* One path, named in this very tree. */
+static enum hf_status change_leaf(struct tree *tree, size_t oid_size,
+				  const struct hf_repo_change *change, const char *name,
+				  struct hf_err *err)
+{
+	struct entry *entry = find(tree, name, strlen(name));
+
+	if (entry && (entry->mode == DIRECTORY || entry->mode == SUBMODULE))
+		return hf_fail(err, HF_DATA, "'%s' is a %s in the commit before", change->path,
+			       entry->mode == DIRECTORY ? "directory" : "submodule");
+	if (change->remove) {
+		if (entry)
+			entry->mode = 0;
+		return HF_OK;
+	}
+	if (!entry)
+		entry = add(tree, name, strlen(name));
+	entry->mode = change->mode;
+	return to_binary(change->oid, oid_size, entry->oid)
+		       ? HF_OK
+		       : hf_fail(err, HF_BUG, "'%s' is no object", change->oid);
+}
+
+static bool only_removes(const struct part *part)
+{
+	for (size_t i = 0; i < part->count; i++)
+		if (!part->changes[i]->remove)
+			return false;
+	return true;
+}
+
+/* *oid "": it is empty, and nothing was written. */
+static enum hf_status change_tree(const struct hf_tree_store *store, const char *base,
+				  const struct part *part, char oid[HF_OID_SIZE],
+				  struct hf_err *err);
+
+/* The paths of part are in the directory `name` of this tree. */
+static enum hf_status change_below(const struct hf_tree_store *store, struct tree *tree,
+				   const char *name, size_t len, const struct part *part,
+				   struct hf_err *err)
+{
+	struct entry *entry = find(tree, name, len);
+	char base[HF_OID_SIZE] = "", oid[HF_OID_SIZE];
+	enum hf_status status;
+
+	if (entry && entry->mode != DIRECTORY) {
+		if (only_removes(part))
+			return HF_OK;
+		return hf_fail(err, HF_DATA, "'%.*s' is no directory in the commit before",
+			       (int)(part->skip - 1), part->changes[0]->path);
+	}
+	if (entry)
+		to_hex(entry->oid, store->oid_size, base);
+	status = change_tree(store, base, part, oid, err);
+	if (status != HF_OK)
+		return status;
+	if (!oid[0]) {
+		if (entry)
+			entry->mode = 0;
+		return HF_OK;
+	}
+	if (!entry)
+		entry = add(tree, name, len);
+	entry->mode = DIRECTORY;
+	to_binary(oid, store->oid_size, entry->oid);
+	return HF_OK;
+}
+
+/* How many changes from the first on are in the same directory of this tree (or one entry). */
+static size_t same_name(const struct part *part, size_t len)
+{
+	const char *name = part->changes[0]->path + part->skip;
+	size_t n = 1;
+
+	while (n < part->count) {
+		const char *other = part->changes[n]->path + part->skip;
+
+		if (strncmp(name, other, len) != 0 || (other[len] && other[len] != '/'))
+			break;
+		n++;
+	}
+	return n;
+}
+
+static enum hf_status change_entries(const struct hf_tree_store *store, struct tree *tree,
+				     struct part part, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	while (status == HF_OK && part.count) {
+		const char *name = part.changes[0]->path + part.skip;
+		size_t len = strcspn(name, "/"), n = same_name(&part, len);
+		struct part below = {part.changes, n, part.skip + len + 1};
+
+		if (!len)
+			return hf_fail(err, HF_BUG, "'%s' is no path in a tree",
+				       part.changes[0]->path);
+		if (name[len])
+			status = change_below(store, tree, name, len, &below, err);
+		else if (n > 1)
+			status = hf_fail(err, HF_DATA, "'%s' is named twice",
+					 part.changes[0]->path);
+		else
+			status = change_leaf(tree, store->oid_size, part.changes[0], name, err);
+		part.changes += n;
+		part.count -= n;
+	}
+	return status;
+}
+
+static enum hf_status change_tree(const struct hf_tree_store *store, const char *base,
+				  const struct part *part, char oid[HF_OID_SIZE],
+				  struct hf_err *err)
+{
+	bool empty = true;
+	struct tree tree;
+	enum hf_status status = read_tree(store, base, part->count, &tree, err);
+
+	if (status == HF_OK)
+		status = change_entries(store, &tree, *part, err);
+	for (size_t i = 0; status == HF_OK && i < tree.count; i++)
+		empty = empty && !tree.entries[i].mode;
+	oid[0] = '\0';
+	if (status == HF_OK && (!empty || !part->skip))
+		status = write_tree(store, &tree, oid, err);
+	free_tree(&tree);
+	return status;
+}
+
+/* "a", "a/b", "ab": those in one directory are together, and come after a file of that name. */
+static int compare_paths(const void *a, const void *b)
+{
+	const struct hf_repo_change *const *x = a, *const *y = b;
+	const unsigned char *s = (const unsigned char *)(*x)->path,
+			    *t = (const unsigned char *)(*y)->path;
+
+	while (*s && *s == *t)
+		s++, t++;
+	return (*s == '/' ? 1 : *s ? *s + 1 : 0) - (*t == '/' ? 1 : *t ? *t + 1 : 0);
+}
+
+enum hf_status hf_tree_change(const struct hf_tree_store *store, const char *base,
+			      const struct hf_repo_change *changes, size_t count,
+			      char oid[HF_OID_SIZE], struct hf_err *err)
+{
+	const struct hf_repo_change **sorted = calloc(count + 1, sizeof(*sorted));
+	struct part all = {.changes = sorted, .count = count};
+	enum hf_status status;
+
+	if (!sorted)
+		return no_memory(err);
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = &changes[i];
+	qsort(sorted, count, sizeof(*sorted), compare_paths);
+	status = change_tree(store, base, &all, oid, err);
+	free(sorted);
+	return status;
+}
+
+/* "NAME <EMAIL> TIME +HHMM" */
+static int who_text(char **out, const struct hf_repo_who *who)
+{
+	int minutes = abs(who->offset);
+
+	return asprintf(out, "%s <%s> %lld %c%02d%02d", who->name, who->email,
+			(long long)who->time, who->offset < 0 ? '-' : '+', minutes / 60,
+			minutes % 60);
+}
+
+char *hf_commit_text(const char *tree, const char *parent, const char *encoding,
+		     const char *message, const struct hf_repo_who *author,
+		     const struct hf_repo_who *committer)
+{
+	char *by = NULL, *through = NULL, *text = NULL;
+	bool plain = !encoding || strcasecmp(encoding, "utf-8") == 0 ||
+		     strcasecmp(encoding, "utf8") == 0;
+
+	if (who_text(&by, author) < 0 || who_text(&through, committer) < 0 ||
+	    asprintf(&text, "tree %s\n%s%s%sauthor %s\ncommitter %s\n%s%s%s\n%s", tree,
+		     parent[0] ? "parent " : "", parent, parent[0] ? "\n" : "", by, through,
+		     plain ? "" : "encoding ", plain ? "" : encoding, plain ? "" : "\n",
+		     message) < 0) {
+		text = NULL;
+		errno = ENOMEM;
+	}
+	free(by);
+	free(through);
+	return text;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: ISC */
+#include "git/tree_path.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <holdfast/path.h>
+#include "base/sys.h"
+
+enum { SUBMODULE = 0160000 };
+
+static enum hf_status too_long(const char *path, struct hf_err *err)
+{
+	errno = ENAMETOOLONG;
+	return hf_fail_errno(err, "cannot use '%s'", path);
+}
+
+/* The real path of a directory of which the end may be missing. dir is modified. */
+static enum hf_status resolve_dir(const char *path, char *dir, char real[PATH_MAX],
+				  struct hf_err *err)
+{
+	char rest[PATH_MAX] = "", longer[PATH_MAX];
+	struct stat st;
+
+	while (!realpath(*dir ? dir : ".", real)) {
+		char *slash, *name;
+
+		if (errno != ENOENT)
+			return hf_fail_errno_as(err, HF_DATA, "cannot follow '%s'", path);
+		while ((slash = strrchr(dir, '/')) && !slash[1] && slash > dir)
+			*slash = '\0';
+		name = slash ? slash + 1 : dir;
+		if (strcmp(name, "..") == 0 || !*name)
+			return hf_fail_errno_as(err, HF_DATA, "cannot follow '%s'", path);
+		if (strcmp(name, ".") != 0) {
+			if (snprintf(longer, sizeof(longer), "/%s%s", name, rest) >=
+			    (int)sizeof(longer))
+				return too_long(path, err);
+			strcpy(rest, longer);
+		}
+		if (slash == dir)
+			slash++;
+		if (slash)
+			*slash = '\0';
+		else
+			*dir = '\0';
+	}
+	if (strlen(real) + strlen(rest) >= PATH_MAX)
+		return too_long(path, err);
+	if (stat(real, &st) < 0 || !S_ISDIR(st.st_mode)) {
+		errno = ENOTDIR;
+		return hf_fail_errno_as(err, HF_DATA, "cannot follow '%s'", path);
+	}
+	strcat(real, strcmp(real, "/") == 0 && *rest ? rest + 1 : rest);
+	return HF_OK;
+}
+
+static enum hf_status refuse_kind(const char *path, mode_t mode, struct hf_err *err)
+{
+	return hf_fail(err, HF_DATA, "cannot commit '%s': it is %s", path,
+		       S_ISDIR(mode) ? "a directory" : "not a regular file");
+}
+
+static enum hf_status resolve(const char *path, bool no_follow, char real[PATH_MAX],
+			      struct hf_err *err)
+{
+	char dir[PATH_MAX], *slash;
+	const char *name;
+	enum hf_status status;
+	struct stat st;
+	bool root;
+
+	if (strlen(path) >= sizeof(dir))
+		return too_long(path, err);
+	strcpy(dir, path);
+	slash = strrchr(dir, '/');
+	name = slash ? path + (slash - dir) + 1 : path;
+	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return *path ? refuse_kind(path, S_IFDIR, err) : hf_path_empty(err);
+	slash = slash ? slash + (slash == dir) : dir;
+	*slash = '\0';
+	status = resolve_dir(path, dir, real, err);
+	if (status != HF_OK)
+		return status;
+	root = strcmp(real, "/") == 0;
+	if (strlen(real) + strlen(name) + 2 > PATH_MAX)
+		return too_long(path, err);
+	if (!root)
+		strcat(real, "/");
+	strcat(real, name);
+	if (lstat(real, &st) < 0)
+		return errno == ENOENT || errno == ENOTDIR
+			       ? HF_OK
+			       : hf_fail_errno(err, "cannot look at '%s'", path);
+	if (S_ISLNK(st.st_mode) && no_follow)
+		return HF_OK;
+	if (S_ISLNK(st.st_mode)) {
+		strcpy(dir, real);
+		if (!realpath(dir, real) || lstat(real, &st) < 0)
+			return hf_fail_errno_as(err, HF_DATA, "cannot follow '%s'", path);
+	}
+	return S_ISREG(st.st_mode) ? HF_OK : refuse_kind(path, st.st_mode, err);
+}
+
+/* Where real goes on behind dir; NULL: it is not in it. */
+static const char *within(const char *dir, const char *real)
+{
+	size_t len = strlen(dir);
+
+	if (len == 1)
+		return real + 1;
+	return strncmp(dir, real, len) == 0 && real[len] == '/' ? real + len + 1 : NULL;
+}
+
+/* ".git", in the eyes of any system on which this may be checked out. */
+static bool is_dotgit(const char *name, size_t len)
+{
+	size_t n = len >= 4 && strncasecmp(name, ".git", 4) == 0    ? 4
+		   : len >= 5 && strncasecmp(name, "git~1", 5) == 0 ? 5
+								    : 0;
+
+	if (!n)
+		return false;
+	while (n < len && (name[n] == ' ' || name[n] == '.'))
+		n++;
+	return n == len || name[n] == ':';
+}
+
+static enum hf_status refuse_dotgit(const char *path, struct hf_err *err)
+{
+	return hf_fail(err, HF_DATA, "cannot commit '%s': it is in .git", path);
+}
+
+/* Is the directory `prefix` of the worktree a repository of its own, or no directory? */
+static enum hf_status check_parent(struct hf_repo *repo, const char *path, const char *prefix,
+				   struct hf_err *err)
+{
+	char name[PATH_MAX];
+	enum hf_status status;
+	unsigned int mode;
+	struct stat st;
+	bool below;
+
+	if (snprintf(name, sizeof(name), "%s/%s/.git", repo->workdir, prefix) >= (int)sizeof(name))
+		return too_long(path, err);
+	if (lstat(name, &st) == 0)
+		return hf_fail(err, HF_DATA, "cannot commit '%s': '%s' is another repository", path,
+			       prefix);
+	status = repo->ops->tracked(repo, prefix, &mode, &below, err);
+	if (status != HF_OK || !mode)
+		return status;
+	return mode == SUBMODULE
+		       ? hf_fail(err, HF_DATA, "cannot commit '%s': '%s' is a submodule", path,
+				 prefix)
+		       : hf_fail(err, HF_DATA, "cannot commit '%s': '%s' is a file in the index",
+				 path, prefix);
+}
+
+static enum hf_status check_parents(struct hf_repo *repo, const char *path, const char *tree_path,
+				    struct hf_err *err)
+{
+	char prefix[PATH_MAX];
+	const char *name = tree_path;
+	enum hf_status status = HF_OK;
+
+	strcpy(prefix, tree_path);
+	while (status == HF_OK) {
+		size_t len = strcspn(name, "/");
+
+		if (is_dotgit(name, len))
+			return refuse_dotgit(path, err);
+		if (!name[len])
+			break;
+		prefix[name + len - tree_path] = '\0';
+		status = check_parent(repo, path, prefix, err);
+		prefix[name + len - tree_path] = '/';
+		name += len + 1;
+	}
+	return status;
+}
+
+static enum hf_status check(struct hf_repo *repo, const char *path, const char *tree_path,
+			    struct hf_err *err)
+{
+	enum hf_status status = check_parents(repo, path, tree_path, err);
+	unsigned int mode;
+	bool below;
+
+	if (status == HF_OK)
+		status = repo->ops->tracked(repo, tree_path, &mode, &below, err);
+	if (status != HF_OK)
+		return status;
+	if (mode == SUBMODULE)
+		return hf_fail(err, HF_DATA, "cannot commit '%s': it is a submodule", path);
+	if (below)
+		return hf_fail(err, HF_DATA, "cannot commit '%s': it is a directory in the index",
+			       path);
+	if (mode)
+		return HF_OK;
+	status = repo->ops->ignored(repo, tree_path, err);
+	if (status != HF_OK)
+		return status == HF_NO ? HF_OK : status;
+	hf_fail(err, HF_DATA, "cannot commit '%s': it is ignored", path);
+	hf_advise(err, "'git check-ignore -v' says by which rule; 'git add -f' overrules it");
+	return HF_DATA;
+}
+
+enum hf_status hf_repo_path_find(struct hf_repo *repo, const char *path, bool no_follow,
+				 char **tree_path, struct hf_err *err)
+{
+	char real[PATH_MAX], workdir[PATH_MAX];
+	const char *inside;
+	enum hf_status status = resolve(path, no_follow, real, err);
+
+	*tree_path = NULL;
+	if (status != HF_OK)
+		return status;
+	if (!realpath(repo->workdir, workdir))
+		return hf_fail_errno(err, "cannot look at '%s'", hf_repo_name(repo));
+	if (within(repo->gitdir, real) || within(repo->commondir, real))
+		return refuse_dotgit(path, err);
+	inside = within(workdir, real);
+	if (!inside)
+		return hf_fail(err, HF_DATA, "cannot commit '%s': it is outside of '%s'", path,
+			       repo->workdir);
+	status = check(repo, path, inside, err);
+	if (status != HF_OK)
+		return status;
+	*tree_path = strdup(inside);
+	return *tree_path ? HF_OK : hf_fail_errno(err, "cannot use '%s'", path);
+}

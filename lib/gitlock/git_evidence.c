@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: ISC */
+#include "gitlock/git_evidence.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <holdfast/clock.h>
+#include <holdfast/path.h>
+#include "base/sys.h"
+
+enum { HEAD_SIZE = 64 };
+
+#define say(...) hf_evidence_say(__VA_ARGS__)
+#define OURS "holdfast "
+
+static bool held(struct hf_evidence *e, pid_t pid)
+{
+	e->verdict = HF_VERDICT_HELD;
+	e->pid = pid;
+	return true;
+}
+
+/* G2. */
+static bool by_record(const struct hf_evidence_of *of, struct hf_evidence *e)
+{
+	char head[HEAD_SIZE] = "", who[HF_OWNER_SIZE];
+
+	hf_dot_record_read(of->fd, &e->record);
+	if (sys_pread(of->fd, head, sizeof(head) - 1, 0) < 0)
+		return false;
+	if (e->record.form != HF_DOT_OURS && strncmp(head, OURS, strlen(OURS)) != 0)
+		return false;
+	say(e, "it is holdfast's own, which is locked by flock(2) as long as anybody has it");
+	if (hf_is_shared_fs(of->fd) && !of->alone) {
+		say(e, "%s may live still: this is a network file system",
+		    e->record.form == HF_DOT_OURS
+			    ? hf_evidence_owner(who, sizeof(who), &e->record)
+			    : "whoever has it");
+		return true;
+	}
+	say(e, "nobody has it locked");
+	e->verdict = HF_VERDICT_STALE;
+	return true;
+}
+
+/* "index.lock" to "index~pid.lock". */
+static pid_t read_note(const struct hf_git_evidence_of *git)
+{
+	char name[NAME_MAX + 8], text[32] = "";
+	int size = (int)strlen(git->name) - (int)strlen(".lock"), pid = 0, fd;
+
+	if (size <= 0)
+		return 0;
+	snprintf(name, sizeof(name), "%.*s~pid.lock", size, git->name);
+	fd = sys_openat(git->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+	if (fd < 0)
+		return 0;
+	if (sys_read(fd, text, sizeof(text) - 1) <= 0 || sscanf(text, "pid %d", &pid) != 1)
+		pid = 0;
+	sys_close(fd);
+	return pid;
+}
+
+/* G3, for one PID that something names. */
+static bool by_pid(pid_t pid, const char *where, struct hf_evidence *e)
+{
+	struct hf_proc proc;
+	char who[512];
+
+	if (pid <= 0 || pid > HF_PID_MOST)
+		return false;
+	if (!hf_proc_read(pid, &proc) || hf_proc_is_zombie(&proc)) {
+		say(e, "PID %d, which %s names, is not there", (int)pid, where);
+		return false;
+	}
+	if (!hf_git_is_name(proc.name)) {
+		say(e, "PID %d, which %s names, is no Git by now", (int)pid, where);
+		return false;
+	}
+	say(e, "%s, which %s names, lives", hf_proc_describe(who, sizeof(who), pid), where);
+	return held(e, pid);
+}
+
+static bool by_notes(const struct hf_git_evidence_of *git, struct hf_evidence *e)
+{
+	int pid = 0;
+
+	if (by_pid(read_note(git), "its note", e))
+		return true;
+	if (sscanf(git->name, "next-index-%d.lock", &pid) == 1 && by_pid(pid, "its name", e))
+		return true;
+	if (e->record.form != HF_DOT_PLAIN)
+		return false;
+	/* no Git writes that: whoever did may be anything */
+	if (by_pid(e->record.owner.pid, "it", e))
+		return true;
+	return false;
+}
+
+/* U3. Since when is what fd is open on known? 0: it is not. */
+static uint64_t seen_since(const struct hf_git_seen *seen, const struct stat *st)
+{
+	struct stat known;
+
+	if (!seen || seen->fd < 0 || sys_fstat(seen->fd, &known) < 0 || !hf_same_inode(&known, st))
+		return 0;
+	return seen->ticks;
+}
+
+/* G5. */
+static bool by_owners(const struct hf_evidence_of *of, const struct hf_git_evidence_of *git,
+		      struct hf_evidence *e, bool *lost)
+{
+	struct hf_git_owners_of owners_of = {
+		.git = git->git,
+		.index = git->index,
+		.left = strcmp(git->name, "maintenance.lock") == 0};
+	struct hf_git_owners owners;
+	char who[512];
+
+	if (sys_fstat(of->fd, &owners_of.st) < 0) {
+		*lost = true;
+		return false;
+	}
+	owners_of.seen = seen_since(git->seen, &owners_of.st);
+	hf_git_owners_find(&owners_of, &owners);
+	if (owners.other || owners.ancestor) {
+		pid_t pid = owners.other ? owners.other : owners.ancestor;
+
+		say(e, "%s, which could have made it, lives",
+		    hf_proc_describe(who, sizeof(who), pid));
+		return held(e, pid);
+	}
+	if (owners.unseen)
+		say(e, "PID %d could have made it, and may not be looked at", (int)owners.unseen);
+	else if (owners.hurried)
+		say(e, "there are too many processes to look at");
+	*lost |= owners.unseen || owners.hurried;
+	return false;
+}
+
+/* Does the path lead no more to the lock's directory, as when its repository was looked for? */
+static bool is_moved(const struct hf_git_evidence_of *git)
+{
+	char dir[PATH_MAX];
+	struct stat named, open;
+	const char *slash = strrchr(git->path, '/');
+	int n = snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - git->path) : 0, git->path);
+
+	return n <= 0 || n >= PATH_MAX || sys_fstatat(AT_FDCWD, dir, &named, 0) < 0 ||
+	       sys_fstat(git->dir, &open) < 0 || !hf_same_inode(&named, &open);
+}
+
+/* G6, G7. */
+static bool is_unknowable(const struct hf_evidence_of *of, const struct hf_git_evidence_of *git,
+			  struct hf_evidence *e)
+{
+	char head[4] = "";
+	ssize_t n = sys_pread(of->fd, head, sizeof(head), 0);
+
+	if (hf_is_shared_fs(of->fd))
+		say(e, "whoever has it may be on another host: this is a network file system");
+	else if (e->hidden)
+		say(e, "not every process may be looked at from here");
+	else if (is_moved(git))
+		say(e, "its repository has been moved meanwhile");
+	else if (git->index && n != 0 && memcmp(head, "DIRC", n > 0 && n < 4 ? (size_t)n : 4) != 0)
+		say(e, "it is not what Git writes there");
+	else
+		return false;
+	return true;
+}
+
+void hf_git_evidence_judge(const struct hf_evidence_of *of, const struct hf_git_evidence_of *git,
+			   struct hf_evidence *e)
+{
+	bool lost = false;
+	struct stat st;
+
+	*e = (struct hf_evidence){.verdict = HF_VERDICT_UNKNOWN};
+	if (sys_fstat(of->fd, &st) < 0) {
+		say(e, "it cannot be looked at");
+		return;
+	}
+	if (hf_evidence_by_flock(of, e) || by_record(of, e) || by_notes(git, e) ||
+	    hf_evidence_by_lookers(of, 0, false, e) || by_owners(of, git, e, &lost))
+		return;
+	if (lost || is_unknowable(of, git, e)) {
+		if (of->alone && of->stale_after != HF_NEVER)
+			hf_evidence_by_age(of, &st, e);
+		return;
+	}
+	say(e, "no process that could have made it lives");
+	e->verdict = HF_VERDICT_STALE;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: ISC */
+#include "gitlock/git_exclude.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/access.h"
+#include <holdfast/atomic.h>
+#include <holdfast/clock.h>
+#include "gitlock/gitdir.h"
+#include "base/sys.h"
+
+enum { MOST_SIZE = 1 << 20 }; /* an info/exclude beyond this is left alone */
+
+static bool is_below(const char *path, const char *top)
+{
+	size_t size = strcmp(top, "/") == 0 ? 0 : strlen(top);
+
+	return strncmp(path, top, size) == 0 && (path[size] == '/' || path[size] == '\0');
+}
+
+static bool has_control(const char *path)
+{
+	for (; *path; path++)
+		if ((unsigned char)*path < ' ' || *path == 0x7f)
+			return true;
+	return false;
+}
+
+/* "/DIR/NAME" from the top, escaped, and a newline. false: it is not below the top, or too long. */
+static bool make_line(char *out, size_t size, const char *top, const char *dir, const char *name)
+{
+	size_t skip = strcmp(top, "/") == 0 ? 0 : strlen(top), used = 0;
+	char path[PATH_MAX];
+
+	if (!is_below(dir, top) || !hf_gitdir_join(path, dir[skip] ? dir + skip : "/", name) ||
+	    has_control(path))
+		return false;
+	for (const char *s = path; *s; s++) {
+		if (used + 4 > size)
+			return false;
+		if (strchr("\\*?[", *s) || (*s == ' ' && !s[1]))
+			out[used++] = '\\';
+		out[used++] = *s;
+	}
+	out[used++] = '\n';
+	out[used] = '\0';
+	return true;
+}
+
+/* The whole of the file fd, which the caller frees; NULL: too large, or it cannot be read. */
+static char *read_all(int fd, size_t *size)
+{
+	char *text = malloc(MOST_SIZE + 1);
+	ssize_t n = 0;
+
+	*size = 0;
+	while (text && *size <= MOST_SIZE &&
+	       (n = sys_pread(fd, text + *size, MOST_SIZE + 1 - *size, (off_t)*size)) > 0)
+		*size += (size_t)n;
+	if (n >= 0 && *size <= MOST_SIZE)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static bool has_line(const char *text, size_t size, const char *line)
+{
+	size_t n = strlen(line);
+
+	for (const char *s = text; s && n <= size - (size_t)(s - text);) {
+		if (memcmp(s, line, n) == 0)
+			return true;
+		s = memchr(s, '\n', size - (size_t)(s - text));
+		if (s)
+			s++;
+	}
+	return false;
+}
+
+static bool put(int fd, const char *text, size_t size)
+{
+	for (ssize_t n; size > 0; text += n, size -= (size_t)n) {
+		n = sys_write(fd, text, size);
+		if (n < 0 && errno == EINTR)
+			n = 0;
+		else if (n <= 0)
+			return false;
+	}
+	return true;
+}
+
+/* What is there, and the line. false: it is there already, or cannot be written. */
+static bool add_line(struct hf_atomic *a, const char *line)
+{
+	size_t size = 0;
+	char *text = NULL;
+	bool done;
+
+	switch (hf_atomic_lock(a, NULL)) {
+	case HF_OK:
+		text = read_all(a->old, &size);
+		if (!text)
+			return false;
+		break;
+	case HF_NOINPUT:
+		break;
+	default:
+		return false;
+	}
+	done = !has_line(text, size, line) && put(a->fd, text, size) &&
+	       (size == 0 || text[size - 1] == '\n' || put(a->fd, "\n", 1)) &&
+	       put(a->fd, line, strlen(line));
+	free(text);
+	return done;
+}
+
+static bool is_own(const struct stat *st)
+{
+	return hf_same_user(st->st_uid, geteuid()) || HF_WITHOUT(exclude_owner);
+}
+
+/* Open `name` as a directory, through no link but one that leads to dir itself. -1: it is absent,
+ * or another user's. */
+static int open_own(int dir, const char *name)
+{
+	int fd = sys_openat(dir, name,
+			    O_RDONLY | O_DIRECTORY | O_CLOEXEC |
+				    (dir == AT_FDCWD || HF_WITHOUT(exclude_link) ? 0 : O_NOFOLLOW),
+			    0);
+	struct stat st;
+
+	if (fd >= 0 && sys_fstat(fd, &st) == 0 && is_own(&st))
+		return fd;
+	if (fd >= 0)
+		sys_close(fd);
+	return -1;
+}
+
+/* The directory info/ of a repository that is all the caller's; -1: it is not. */
+static int open_info(const struct hf_gitdir *git)
+{
+	int common = open_own(AT_FDCWD, git->common), info = -1;
+	struct stat st;
+
+	if (common < 0)
+		return -1;
+	if (sys_fstatat(AT_FDCWD, git->worktree, &st, 0) == 0 && is_own(&st)) {
+		(void)!sys_mkdirat(common, "info", 0777);
+		info = open_own(common, "info");
+	}
+	sys_close(common);
+	if (info < 0)
+		return -1;
+	if (sys_fstatat(info, "exclude", &st, AT_SYMLINK_NOFOLLOW) < 0
+		    ? errno == ENOENT
+		    : HF_WITHOUT(exclude_link) || (S_ISREG(st.st_mode) && is_own(&st)))
+		return info;
+	sys_close(info);
+	return -1;
+}
+
+void hf_git_exclude(int dir, const char *name)
+{
+	struct hf_atomic_options options = {.wait = {.deadline = hf_deadline_in(HF_SECOND)},
+					    .sync = HF_SYNC_DATA,
+					    .no_follow = !HF_WITHOUT(exclude_link)};
+	char path[PATH_MAX], line[PATH_MAX];
+	struct hf_gitdir git;
+	struct hf_atomic a;
+	int info;
+	ssize_t n;
+
+	snprintf(line, sizeof(line), "/proc/self/fd/%d", dir);
+	n = sys_readlinkat(AT_FDCWD, line, path, sizeof(path) - 1);
+	if (n <= 0)
+		return;
+	path[n] = '\0';
+	if (hf_gitdir_find(&git, path, NULL) != HF_OK || !git.worktree[0] ||
+	    is_below(path, git.git) || is_below(path, git.common) ||
+	    !make_line(line, sizeof(line), git.worktree, path, name))
+		return;
+	info = open_info(&git);
+	if (info < 0)
+		return;
+	/* by the descriptor, so that it is that directory, whatever the path leads to by now; a
+	 * file that comes meanwhile wins: another one's line is as good */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/exclude", info);
+	if (hf_atomic_begin(&a, path, &options, NULL) == HF_OK) {
+		if (add_line(&a, line))
+			hf_atomic_commit(&a, NULL);
+		hf_atomic_end(&a);
+	}
+	sys_close(info);
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: ISC */
+#include "gitlock/git_holders.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <holdfast/clock.h>
+#include "stale/evidence.h"
+#include "gitlock/git_mountns.h"
+#include <holdfast/path.h>
+#include <holdfast/proc.h>
+#include "base/sys.h"
+
+enum { SEARCH_MS = 500 };
+
+/* Where a process works, as far as the lock is concerned. */
+enum where { HERE, ELSEWHERE, UNSEEN };
+
+struct search {
+	const struct hf_git_owners_of *of;
+	struct stat common, git;
+	char worktree[PATH_MAX]; /* that is configured, or "" */
+	bool unclear;		 /* the configuration includes other files */
+	struct hf_git_owners *found;
+};
+
+bool hf_git_is_name(const char *name)
+{
+	if (name[0] == '.') /* as a wrapped one is called */
+		name++;
+	return strcmp(name, "git") == 0 || strncmp(name, "git-", 4) == 0 ||
+	       strncmp(name, "git.", 4) == 0 || strcmp(name, "scalar") == 0;
+}
+
+static bool is_other_writer(const char *name)
+{
+	static const char *const names[] = {"java", "jgit", "jj", "gix", "ein", "gitui"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+uint64_t hf_git_ticks(void)
+{
+	uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK);
+	struct timespec up;
+
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	return (uint64_t)up.tv_sec * ticks + (uint64_t)up.tv_nsec * ticks / 1000000000;
+}
+
+/* U2. Ids that the user namespace does not map are equal here, which is what is not known: a
+ * process that could be the maker. false also where there is no such process any more. */
+static bool has_uid(pid_t pid, uid_t uid)
+{
+	char path[32], line[256];
+	bool has = false, read = false;
+	unsigned int id[4];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return errno != ENOENT && errno != ESRCH;
+	while (!read && fgets(line, sizeof(line), f))
+		read = sscanf(line, "Uid: %u %u %u %u", &id[0], &id[1], &id[2], &id[3]) == 4;
+	fclose(f);
+	for (int i = 0; read && i < 4; i++)
+		has |= id[i] == uid;
+	return has;
+}
+
+/* Is the repository at this path, of the process's own words, ours? */
+static enum where at_path(const struct search *s, const char *path)
+{
+	struct hf_gitdir *theirs = malloc(sizeof(*theirs));
+	enum where where = HERE;
+	struct stat common, git;
+
+	if (theirs && hf_gitdir_find(theirs, path, NULL) == HF_OK &&
+	    sys_fstatat(AT_FDCWD, theirs->common, &common, 0) == 0 &&
+	    sys_fstatat(AT_FDCWD, theirs->git, &git, 0) == 0 &&
+	    (!hf_same_inode(&common, &s->common) ||
+	     (s->of->index && !hf_same_inode(&git, &s->git))))
+		where = ELSEWHERE;
+	free(theirs);
+	return where;
+}
+
+/* Calls each() for the strings of /proc/PID/NAME, until it returns false. HERE: all were read. */
+static enum where read_strings(pid_t pid, const char *name,
+			       bool (*each)(void *context, const char *string), void *context)
+{
+	char path[40], *string = NULL;
+	size_t size = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	f = fopen(path, "re");
+	if (!f)
+		return errno == ENOENT || errno == ESRCH ? ELSEWHERE : UNSEEN;
+	errno = 0;
+	while (getdelim(&string, &size, '\0', f) > 0)
+		if (!each(context, string))
+			break;
+	free(string);
+	if (ferror(f) && errno != ESRCH) {
+		fclose(f);
+		return UNSEEN;
+	}
+	fclose(f);
+	return HERE;
+}
+
+/* What a process's environment and arguments say. */
+struct words {
+	const struct search *s;
+	enum where git_dir; /* HERE, or ELSEWHERE; UNSEEN: nothing is said */
+	bool mentions;	    /* an argument names our worktree or repository */
+	bool takes_dir;	    /* the next word is --git-dir's */
+	bool told;	    /* --git-dir has said git_dir, and GIT_DIR is not heard */
+};
+
+/* A directory that is named. A relative one is told from where the process is now, which is the
+ * top of the worktree that it means only if it is ".git". */
+static void named(struct words *w, const char *dir)
+{
+	if (dir[0] == '/')
+		w->git_dir = at_path(w->s, dir);
+	else if (strcmp(dir, ".git") != 0 && strcmp(dir, ".") != 0)
+		w->git_dir = HERE;
+}
+
+static bool note_variable(void *context, const char *string)
+{
+	struct words *w = context;
+
+	if (strncmp(string, "GIT_DIR=", 8) == 0 && !w->told)
+		named(w, string + 8);
+	else if (strncmp(string, "GIT_COMMON_DIR=", 15) == 0 && w->git_dir == UNSEEN)
+		named(w, string + 15);
+	else if (strncmp(string, "GIT_WORK_TREE=", 14) == 0 && w->git_dir == UNSEEN)
+		w->git_dir = string[14] == '/' ? at_path(w->s, string + 14) : HERE;
+	else if (strncmp(string, "GIT_CONFIG", 10) == 0 && strcasestr(string, "worktree"))
+		w->git_dir = HERE;
+	return true;
+}
+
+/* The last one counts; but what looks like one may be an argument of something else. */
+static void told(struct words *w, const char *dir)
+{
+	if (!w->told || w->git_dir != HERE)
+		named(w, dir);
+	w->told = w->git_dir != UNSEEN;
+}
+
+static bool note_argument(void *context, const char *string)
+{
+	struct words *w = context;
+	const struct hf_gitdir *git = w->s->of->git;
+
+	if (w->takes_dir)
+		told(w, string);
+	w->takes_dir = strcmp(string, "--git-dir") == 0;
+	if (strncmp(string, "--git-dir=", 10) == 0)
+		told(w, string + 10);
+	else if ((strncmp(string, "--work-tree", 11) == 0 ||
+		  strncasecmp(string, "core.worktree", 13) == 0) &&
+		 w->git_dir == UNSEEN)
+		w->git_dir = HERE;
+	w->mentions |= (git->worktree[0] && strstr(string, git->worktree)) ||
+		       strstr(string, git->common);
+	return true;
+}
+
+/* Do its paths mean what ours mean? */
+static bool shares_mounts(pid_t pid)
+{
+	char path[40];
+	struct stat theirs, ours;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	if (stat(path, &theirs) < 0 || stat("/proc/self/ns/mnt", &ours) < 0 ||
+	    !hf_same_inode(&theirs, &ours))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/root", (int)pid);
+	return stat(path, &theirs) == 0 && stat("/", &ours) == 0 && hf_same_inode(&theirs, &ours);
+}
+
+static bool is_below(const char *path, const char *top)
+{
+	size_t size = strlen(top);
+
+	return size > 1 && strncmp(path, top, size) == 0 && (!path[size] || path[size] == '/');
+}
+
+/* core.worktree of one file, as far as it can be told without all of git-config(1). */
+static void read_config(struct search *s, const char *dir, const char *name)
+{
+	char path[PATH_MAX], line[PATH_MAX];
+	FILE *f;
+
+	if (!hf_gitdir_join(path, dir, name) || !(f = fopen(path, "re")))
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		char *at = line + strspn(line, " \t"), *end;
+
+		s->unclear |= strncasecmp(at, "[include", 8) == 0;
+		if (strncasecmp(at, "worktree", 8) != 0)
+			continue;
+		at += 8 + strspn(at + 8, " \t");
+		if (*at++ != '=')
+			continue;
+		at += strspn(at, " \t\"");
+		end = at + strcspn(at, "\"\r\n");
+		while (end > at && end[-1] == ' ')
+			end--;
+		*end = '\0';
+		s->unclear |= !hf_gitdir_join(path, s->of->git->git, at) ||
+			      !realpath(path, s->worktree);
+	}
+	fclose(f);
+}
+
+/* U4, of the working directory. *none: it is in no repository. */
+static enum where works(const struct search *s, pid_t pid, bool *none)
+{
+	char link[40], path[PATH_MAX];
+	struct stat there, named;
+	struct hf_gitdir *theirs;
+
+	*none = false;
+	snprintf(link, sizeof(link), "/proc/%d/cwd", (int)pid);
+	if (stat(link, &there) < 0)
+		return errno == ENOENT || errno == ESRCH ? ELSEWHERE : UNSEEN;
+	/* a directory that is deleted, or of another mount namespace */
+	if (!realpath(link, path) || stat(path, &named) < 0 || !hf_same_inode(&there, &named))
+		return !s->worktree[0] && !s->unclear && hf_git_is_apart(s->of->git, pid)
+			       ? ELSEWHERE
+			       : HERE;
+	if (is_below(path, s->worktree) || (is_below(path, s->of->git->worktree) && !s->of->index))
+		return HERE;
+	theirs = malloc(sizeof(*theirs));
+	*none = theirs && hf_gitdir_find(theirs, path, NULL) != HF_OK;
+	free(theirs);
+	if (*none)
+		return is_below(path, s->of->git->worktree) || s->unclear ? HERE : ELSEWHERE;
+	return at_path(s, path);
+}
+
+static enum where where_is(const struct search *s, pid_t pid, bool is_git)
+{
+	struct words w = {.s = s, .git_dir = UNSEEN};
+	bool none;
+	enum where where = works(s, pid, &none), read;
+
+	if (where == UNSEEN || (where == HERE && !none && !is_git))
+		return where;
+	read = read_strings(pid, "cmdline", note_argument, &w);
+	if (read != HERE)
+		return read;
+	if (!is_git)
+		return where == HERE || w.mentions ? HERE : ELSEWHERE;
+	read = read_strings(pid, "environ", note_variable, &w);
+	if (read != HERE)
+		return read;
+	if (w.git_dir == UNSEEN)
+		return where;
+	return shares_mounts(pid) ? w.git_dir : HERE;
+}
+
+/* The process as it is. false: it is gone, or *unseen says that it is not to be read. */
+static bool read_process(pid_t pid, struct hf_proc *proc, pid_t *unseen)
+{
+	if (hf_proc_read(pid, proc))
+		return true;
+	if (errno != ENOENT && errno != ESRCH)
+		*unseen = pid;
+	return false;
+}
+
+static void look_at(const struct search *s, pid_t pid)
+{
+	struct hf_proc proc, now;
+	enum where where;
+	pid_t shown;
+	bool is_git;
+
+	if (!read_process(pid, &proc, &s->found->unseen))
+		return;
+	is_git = hf_git_is_name(proc.name);
+	if ((!is_git && !is_other_writer(proc.name)) || !has_uid(pid, s->of->st.st_uid) ||
+	    (s->of->seen && proc.start > s->of->seen) || hf_proc_is_zombie(&proc) ||
+	    (!s->of->left && hf_evidence_is_later(&proc, &s->of->st)))
+		return;
+	shown = hf_proc_shown(pid);
+	where = where_is(s, shown, is_git);
+	/* one that ends while it is looked at shows only half of itself */
+	if (!read_process(pid, &now, &s->found->unseen) || now.start != proc.start ||
+	    hf_proc_is_zombie(&now))
+		return;
+	/* and one whose first thread does, nothing */
+	if (hf_proc_shown(pid) != shown)
+		where = UNSEEN;
+	switch (where) {
+	case HERE:
+		if (hf_proc_is_ancestor(pid))
+			s->found->ancestor = pid;
+		else
+			s->found->other = pid;
+		break;
+	case UNSEEN:
+		s->found->unseen = pid;
+		break;
+	case ELSEWHERE:
+		break;
+	}
+}
+
+static bool begin(struct search *s)
+{
+	const struct hf_gitdir *git = s->of->git;
+
+	if (sys_fstatat(AT_FDCWD, git->common, &s->common, 0) < 0 ||
+	    sys_fstatat(AT_FDCWD, git->git, &s->git, 0) < 0)
+		return false;
+	read_config(s, git->common, "config");
+	read_config(s, git->git, "config.worktree");
+	return true;
+}
+
+bool hf_git_works_elsewhere(const struct hf_gitdir *git, pid_t pid)
+{
+	const struct hf_git_owners_of of = {.git = git};
+	struct search s = {.of = &of};
+
+	return begin(&s) && where_is(&s, hf_proc_shown(pid), true) == ELSEWHERE;
+}
+
+void hf_git_owners_find(const struct hf_git_owners_of *of, struct hf_git_owners *owners)
+{
+	struct search s = {.of = of, .found = owners};
+	int64_t end = hf_now() + SEARCH_MS * HF_MS;
+	struct dirent *entry;
+	DIR *proc;
+
+	*owners = (struct hf_git_owners){.hurried = true};
+	if (!begin(&s) || !(proc = opendir("/proc")))
+		return;
+	while (!owners->other && (entry = readdir(proc)) && hf_now() < end)
+		if (isdigit((unsigned char)entry->d_name[0]) && atoi(entry->d_name) != getpid())
+			look_at(&s, atoi(entry->d_name));
+	owners->hurried = hf_now() >= end;
+	closedir(proc);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: ISC */
+#include "gitlock/git_mountns.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statfs.h>
+
+#include <holdfast/path.h>
+#include "base/sys.h"
+
+enum { MOST_LEVELS = 1000 };
+
+enum found { NOTHING, ANOTHER, UNCLEAR };
+
+struct ours {
+	struct stat at[3];
+	int count;
+};
+
+/* P3. */
+static bool tells_by_inode(int fd)
+{
+	static const unsigned int types[] = {
+		0xef53,	    /* ext2, 3, 4 */
+		0x58465342, /* XFS */
+		0x9123683e, /* btrfs */
+		0xf2f52010, /* F2FS */
+		0x01021994, /* tmpfs */
+	};
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if ((unsigned int)fs.f_type == types[i])
+			return true;
+	return false;
+}
+
+static int open_dir(int at, const char *path, int flags)
+{
+	return sys_openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC | flags, 0);
+}
+
+static bool add(struct ours *ours, const char *path)
+{
+	int fd = open_dir(AT_FDCWD, path, 0);
+	bool ok = fd >= 0 && tells_by_inode(fd) && sys_fstat(fd, &ours->at[ours->count++]) == 0;
+
+	if (fd >= 0)
+		sys_close(fd);
+	return ok;
+}
+
+static bool find_ours(struct ours *ours, const struct hf_gitdir *git)
+{
+	ours->count = 0;
+	return add(ours, git->git) && add(ours, git->common) &&
+	       (!git->worktree[0] || add(ours, git->worktree));
+}
+
+/* P2. */
+static bool is_ours(const struct ours *ours, const struct stat *st)
+{
+	for (int i = 0; i < ours->count; i++)
+		if (hf_same_inode(&ours->at[i], st))
+			return true;
+	return false;
+}
+
+static bool has(int dir, const char *name, mode_t type)
+{
+	struct stat st;
+
+	return sys_fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (!type || (st.st_mode & S_IFMT) == type);
+}
+
+static bool lacks(int dir, const char *name)
+{
+	return !has(dir, name, 0) && errno == ENOENT;
+}
+
+/* P1, P4: what .git in this directory is. */
+static enum found look_in(int dir, const struct ours *ours)
+{
+	bool another;
+	struct stat st;
+	int git;
+
+	if (lacks(dir, ".git"))
+		return lacks(dir, "HEAD") ? NOTHING : UNCLEAR;
+	git = open_dir(dir, ".git", O_NOFOLLOW);
+	if (git < 0)
+		return UNCLEAR;
+	another = tells_by_inode(git) && sys_fstat(git, &st) == 0 && !is_ours(ours, &st) &&
+		  has(git, "HEAD", S_IFREG) && has(git, "objects", S_IFDIR) &&
+		  has(git, "refs", S_IFDIR) && lacks(git, "commondir");
+	sys_close(git);
+	return another ? ANOTHER : UNCLEAR;
+}
+
+/* Where it works, if that has not been removed; -1. */
+static int open_cwd(pid_t pid)
+{
+	static const char removed[] = " (deleted)";
+	char link[40], path[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/cwd", (int)pid);
+	n = sys_readlinkat(AT_FDCWD, link, path, sizeof(path) - 1);
+	if (n < 0)
+		return -1;
+	path[n] = '\0';
+	if ((size_t)n >= strlen(removed) && strcmp(path + n - strlen(removed), removed) == 0)
+		return -1;
+	return open_dir(AT_FDCWD, link, 0);
+}
+
+bool hf_git_is_apart(const struct hf_gitdir *git, pid_t pid)
+{
+	enum found found = NOTHING;
+	struct stat st, above;
+	struct ours ours;
+	int dir, parent;
+	bool top = false;
+
+	if (!find_ours(&ours, git) || (dir = open_cwd(pid)) < 0)
+		return false;
+	for (int level = 0; !top && level < MOST_LEVELS; level++) {
+		enum found here = look_in(dir, &ours);
+
+		if (here == UNCLEAR || sys_fstat(dir, &st) < 0 || is_ours(&ours, &st))
+			break;
+		if (here == ANOTHER)
+			found = ANOTHER;
+		parent = open_dir(dir, "..", 0);
+		if (parent < 0 || sys_fstat(parent, &above) < 0) {
+			if (parent >= 0)
+				sys_close(parent);
+			break;
+		}
+		sys_close(dir);
+		dir = parent;
+		top = hf_same_inode(&st, &above);
+	}
+	sys_close(dir);
+	return top && found == ANOTHER;
+}

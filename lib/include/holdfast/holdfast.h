@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef HF_HOLDFAST_H
+#define HF_HOLDFAST_H
+
+/*
+ * libholdfast: locks that living processes hold, and files that are replaced whole or not at all.
+ *
+ *	#include <holdfast.h>
+ *	cc … $(pkg-config --cflags --libs holdfast)
+ *
+ * Each header opens with an essay on what it promises and how it is called:
+ *
+ *	holdfast/err.h		the statuses, and the error that every call can fill
+ *	holdfast/clock.h		durations and deadlines
+ *	lockset.h	take locks, as a set, in the one order; lock.h is the contract of a kind
+ *	holdfast/fd.h		hand locks on to a command, and prove an inherited one
+ *	holdfast/proc.h		who is a process?
+ *	holdfast/atomic.h	replace a file
+ *	holdfast/symlink.h	replace a file by a symbolic link
+ *	holdfast/append.h	append to a file
+ *
+ * The library never prints, never exits, and changes no signal's disposition, except the one that
+ * holdfast/lock_wait.h describes. Names that begin with hf_ and HF_ are its own.
+ */
+
+#include <holdfast/append.h>
+#include <holdfast/atomic.h>
+#include <holdfast/clock.h>
+#include <holdfast/err.h>
+#include <holdfast/fd.h>
+#include <holdfast/input.h>
+#include <holdfast/lock.h>
+#include <holdfast/lock_dot.h>
+#include <holdfast/lock_file.h>
+#include <holdfast/lock_git.h>
+#include <holdfast/lock_range.h>
+#include <holdfast/lock_slots.h>
+#include <holdfast/lock_sqlite.h>
+#include <holdfast/lock_wait.h>
+#include <holdfast/lockset.h>
+#include <holdfast/path.h>
+#include <holdfast/proc.h>
+#include <holdfast/symlink.h>
+
+#endif

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: ISC */
+#include "keeper/keeper_client.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include <holdfast/clock.h>
+#include "keeper/keeper_list.h"
+#include <holdfast/proc.h>
+#include "base/sys.h"
+
+#define PATIENCE (10 * HF_SECOND)
+#define LOAN_PATIENCE HF_SECOND
+#define LOOK_PATIENCE (200 * HF_MS)
+
+enum { MOST_TRIES = 3 };
+
+char *hf_handle_format(char out[HF_HANDLE_SIZE], const struct hf_handle *h)
+{
+	snprintf(out, HF_HANDLE_SIZE, "k1-%d-%" PRIu64 "-%" PRIu64 "-%016" PRIx64, (int)h->pid,
+		 h->start, h->pidns, h->nonce);
+	return out;
+}
+
+enum hf_status hf_handle_parse(const char *text, struct hf_handle *h, struct hf_err *err)
+{
+	char again[HF_HANDLE_SIZE];
+	int pid;
+
+	*h = (struct hf_handle){0};
+	/* exactly as it is written, since sscanf takes blanks and signs too */
+	if (sscanf(text, "k1-%d-%" SCNu64 "-%" SCNu64 "-%" SCNx64, &pid, &h->start, &h->pidns,
+		   &h->nonce) == 4 &&
+	    pid > 0) {
+		h->pid = pid;
+		if (strcmp(hf_handle_format(again, h), text) == 0)
+			return HF_OK;
+	}
+	hf_fail(err, HF_USAGE, "'%s' is not a handle", text);
+	hf_advise(err, "a handle is what lock-acquire prints");
+	return HF_USAGE;
+}
+
+/* Wait until the socket can be read. */
+static bool await(int socket, int64_t deadline)
+{
+	struct pollfd polled = {.fd = socket, .events = POLLIN};
+	int ready;
+
+	do {
+		int64_t left = hf_until(deadline);
+
+		if (left == 0)
+			return false;
+		ready = poll(&polled, 1, (int)(left / HF_MS) + 1);
+	} while (ready == 0 || (ready < 0 && errno == EINTR));
+	return ready > 0;
+}
+
+/* One question over a socket that has been reached, to be closed here. HF_NO: it went away without
+ * a word. HF_DATA: it speaks otherwise. */
+static enum hf_status talk(int fd, struct hf_keeper_question *q, int64_t deadline,
+			   struct hf_keeper_answer *answer, struct hf_keeper_loan *loan)
+{
+	const ssize_t least = (ssize_t)offsetof(struct hf_keeper_answer, text);
+	enum hf_status status = HF_OK;
+	int count = 0;
+	ssize_t n = 0;
+
+	q->form = HF_KEEPER_FORM;
+	if (!hf_keeper_send(fd, q, sizeof(*q), NULL, 0))
+		status = HF_NO;
+	else if (!await(fd, deadline))
+		status = HF_BUSY;
+	else
+		n = hf_keeper_receive(fd, answer, sizeof(*answer), loan ? loan->fds : NULL, &count);
+	if (status == HF_OK && n <= 0)
+		status = n == 0 || errno == ECONNRESET ? HF_NO : HF_OS;
+	else if (status == HF_OK && (n < least || answer->form != HF_KEEPER_FORM ||
+				     n - least != (ssize_t)answer->size ||
+				     (n > least && answer->text[answer->size - 1])))
+		status = HF_DATA;
+	if (loan)
+		loan->count = count;
+	sys_close(fd);
+	return status;
+}
+
+static enum hf_status strange(pid_t pid, enum hf_status status, struct hf_err *err)
+{
+	switch (status) {
+	case HF_NO:
+	case HF_BUSY:
+		hf_fail(err, HF_BUSY, "the keeper, PID %d, does not answer", (int)pid);
+		hf_advise(err, "is it stopped? its locks are held as long as it is there");
+		return HF_BUSY;
+	case HF_DATA:
+		return hf_fail(err, HF_DATA, "the keeper, PID %d, is of another version", (int)pid);
+	default:
+		return hf_fail_errno_as(err, HF_OS, "cannot ask the keeper, PID %d", (int)pid);
+	}
+}
+
+static enum hf_status foreign(pid_t pid, uid_t uid, struct hf_err *err)
+{
+	return hf_fail(err, HF_NOPERM, "the keeper, PID %d, is another user's (user %u)", (int)pid,
+		       (unsigned int)uid);
+}
+
+/* A name holds a start time, but says nothing of who took it: the PID may be in use again. */
+static bool is_process(pid_t pid, uint64_t start)
+{
+	struct hf_proc proc;
+
+	return HF_WITHOUT(keeper_start) || !hf_proc_read(pid, &proc) || proc.start == start;
+}
+
+/* Ask the keeper of that name. HF_NO: there is none. */
+static enum hf_status ask(uint64_t pidns, pid_t pid, uint64_t start, struct hf_keeper_question *q,
+			  struct hf_keeper_answer *answer, struct hf_err *err)
+{
+	int64_t patience = q->what == HF_KEEPER_STATUS ? LOOK_PATIENCE : PATIENCE;
+	int64_t end = hf_deadline_in(patience);
+	enum hf_status status = HF_NO;
+	struct ucred peer;
+
+	/* one that went away without a word may have heard, or not: is it there still? */
+	for (int tries = 0; tries < MOST_TRIES && status == HF_NO; tries++) {
+		int fd = -1;
+
+		status = hf_keeper_reach_process(&fd, pidns, pid, start, hf_until(end), &peer);
+		if (status == HF_NO) {
+			sys_close(fd);
+			return HF_NO;
+		}
+		if (status != HF_OK)
+			break;
+		if (!is_process(pid, start)) {
+			sys_close(fd);
+			return HF_NO;
+		}
+		if (geteuid() != 0 && !hf_keeper_is_own_user(&peer)) {
+			sys_close(fd);
+			return foreign(pid, peer.uid, err);
+		}
+		status = talk(fd, q, end, answer, NULL);
+	}
+	return status == HF_OK ? status : strange(pid, status, err);
+}
+
+enum hf_status hf_keeper_ask(pid_t pid, struct hf_keeper_answer *state, struct hf_err *err)
+{
+	struct hf_keeper_question q = {.what = HF_KEEPER_STATUS};
+	struct hf_proc proc;
+
+	if (!hf_proc_read(pid, &proc))
+		return HF_NO;
+	return ask(hf_keeper_pidns(), pid, proc.start, &q, state, err);
+}
+
+/* The string at *at, which moves behind it; NULL: there is no more. */
+static const char *next_string(const struct hf_keeper_answer *state, size_t *at)
+{
+	const char *text = state->text + *at;
+
+	if (*at >= state->size)
+		return NULL;
+	*at += strlen(text) + 1;
+	return text;
+}
+
+bool hf_keeper_next(const struct hf_keeper_answer *state, size_t *at, struct hf_keeper_lock *lock)
+{
+	const char *numbers;
+	char mode;
+	int lent;
+
+	lock->kind = next_string(state, at);
+	lock->path = next_string(state, at);
+	numbers = next_string(state, at);
+	if (!numbers ||
+	    sscanf(numbers, "%c %llu %llu %d", &mode, &lock->device, &lock->inode, &lent) != 4)
+		return false;
+	lock->exclusive = mode == 'x';
+	lock->lent = lent;
+	return true;
+}
+
+/* Nobody listens there: does the keeper live all the same? One that ends has closed its sockets an
+ * instant before it is gone. */
+static bool is_out_of_reach(const struct hf_handle *handle)
+{
+	int fd = pidfd_open(handle->pid, 0);
+	struct hf_proc proc;
+	bool lives = hf_proc_read(handle->pid, &proc) && proc.start == handle->start &&
+		     !hf_proc_is_zombie(&proc) && fd >= 0 &&
+		     !await(fd, hf_deadline_in(LOAN_PATIENCE));
+
+	if (fd >= 0)
+		sys_close(fd);
+	return lives;
+}
+
+/* Of a keeper that was given as a handle: it did as it was told, or why not. */
+static enum hf_status tell(const struct hf_handle *handle, struct hf_keeper_question *q,
+			   struct hf_err *err)
+{
+	struct hf_keeper_answer answer;
+	enum hf_status status;
+
+	q->nonce = handle->nonce;
+	if (handle->pidns != hf_keeper_pidns()) {
+		hf_fail(err, HF_NOPERM, "the keeper, PID %d, is in another PID namespace",
+			(int)handle->pid);
+		hf_advise(err, "ask where lock-acquire was run");
+		return HF_NOPERM;
+	}
+	status = ask(handle->pidns, handle->pid, handle->start, q, &answer, err);
+	if (status == HF_NO && is_out_of_reach(handle)) {
+		hf_fail(err, HF_NOPERM, "the keeper, PID %d, cannot be reached from here",
+			(int)handle->pid);
+		hf_advise(err, "is this another network namespace? ask where lock-acquire was run");
+		return HF_NOPERM;
+	}
+	if (status == HF_NO) {
+		hf_fail(err, HF_NO, "the lock was lost before: its keeper, PID %d, is gone",
+			(int)handle->pid);
+		hf_advise(err, "its owner ended, its time to live was over, it was given back, or "
+			       "the keeper was killed");
+		return HF_NO;
+	}
+	if (status != HF_OK || answer.status == HF_OK)
+		return status;
+	status = hf_fail(err, (enum hf_status)answer.status, "%s", answer.text);
+	if (strlen(answer.text) + 1 < answer.size)
+		hf_advise(err, "%s", answer.text + strlen(answer.text) + 1);
+	return status;
+}
+
+enum hf_status hf_keeper_release(const struct hf_handle *handle, struct hf_err *err)
+{
+	struct hf_keeper_question q = {.what = HF_KEEPER_RELEASE};
+
+	return tell(handle, &q, err);
+}
+
+enum hf_status hf_keeper_renew(const struct hf_handle *handle, int64_t ttl, struct hf_err *err)
+{
+	struct hf_keeper_question q = {.what = HF_KEEPER_RENEW, .ttl = ttl};
+
+	return tell(handle, &q, err);
+}
+
+/* Is it our own ancestor's keeper? */
+static bool is_ours(const struct hf_keeper_answer *answer, const struct ucred *peer)
+{
+	struct hf_proc owner;
+
+	return answer->status == HF_OK && answer->pid == peer->pid && answer->owner > 0 &&
+	       answer->pidns == hf_keeper_pidns() && hf_proc_is_ancestor(answer->owner) &&
+	       hf_proc_read(answer->owner, &owner) && owner.start == answer->owner_start;
+}
+
+/* Does it keep this inode? What did not fit into the answer is not known of. */
+static bool keeps(const struct hf_keeper_answer *answer, const struct hf_keeper_question *q)
+{
+	struct hf_keeper_lock lock;
+	size_t at = 0;
+
+	while (hf_keeper_next(answer, &at, &lock))
+		if (lock.device == q->device && lock.inode == q->inode)
+			return true;
+	return false;
+}
+
+/* A foreign user's: for an ancestor, by its title? It is not asked, since he could lend a
+ * descriptor that he goes on to unlock, and would not answer. That it has the inode locked, as the
+ * name says under which it listens, is his word: root's, or that of the ancestor's own user, who
+ * could keep this process from going on without a lie (keeper/keeper_list.h, Y2). */
+static bool is_said_to_be_ours(const struct ucred *peer, struct hf_keeper_loan *loan)
+{
+	pid_t owner = hf_keeper_title(peer->pid);
+
+	if (!owner || !hf_proc_is_ancestor(owner) || !hf_keeper_may_say(peer->uid, owner))
+		return false;
+	loan->keeper = peer->pid;
+	loan->owner = owner;
+	return true;
+}
+
+/* Ask who has been reached. HF_OK: our ancestor's keeper; which has the inode locked, as the name
+ * says if it is named for it. HF_NOPERM: somebody else. */
+static enum hf_status try_keeper(int reached, const struct ucred *peer,
+				 struct hf_keeper_question *q, bool named,
+				 struct hf_keeper_loan *loan)
+{
+	struct hf_keeper_answer answer;
+
+	*loan = (struct hf_keeper_loan){0};
+	if (!hf_keeper_is_own_user(peer)) {
+		sys_close(reached);
+		return named && q->what == HF_KEEPER_STATUS && is_said_to_be_ours(peer, loan)
+			       ? HF_OK
+			       : HF_NOPERM;
+	}
+	if (talk(reached, q, hf_deadline_in(LOAN_PATIENCE), &answer, loan) == HF_OK &&
+	    is_ours(&answer, peer) &&
+	    (named || loan->count > 0 || keeps(&answer, q))) {
+		loan->keeper = answer.pid;
+		loan->owner = answer.owner;
+		loan->lends = true;
+		return HF_OK;
+	}
+	while (loan->count > 0)
+		sys_close(loan->fds[--loan->count]);
+	return HF_NOPERM;
+}
+
+/* Every keeper there is for an ancestor, since strangers can take all the names of an inode, or
+ * fill the queue of one. Only what is our own user's is waited for. */
+static bool search_all(int *fd, struct hf_keeper_question *q, struct hf_keeper_loan *loan)
+{
+	int64_t end = hf_deadline_in(LOAN_PATIENCE);
+	uint64_t pidns = hf_keeper_pidns();
+	struct hf_keepers keepers;
+	bool found = false;
+
+	hf_keepers_read_ours(&keepers);
+	for (size_t i = 0; i < keepers.count && !found && hf_until(end) > 0; i++) {
+		const struct hf_keeper_seen *k = &keepers.at[i];
+		int64_t patience = hf_keeper_is_of(geteuid(), k->pid) ? hf_until(end) : 0;
+		struct ucred peer;
+		int reached = *fd;
+
+		*fd = -1;
+		if (hf_keeper_reach_process(&reached, pidns, k->pid, k->start, patience, &peer) ==
+		    HF_OK)
+			found = try_keeper(reached, &peer, q, false, loan) == HF_OK;
+		else
+			*fd = reached;
+	}
+	hf_keepers_free(&keepers);
+	return found;
+}
+
+/* Of the keepers that have the inode locked, the one that is our ancestor's. */
+static bool search(const struct stat *inode, enum hf_keeper_what what, struct hf_keeper_loan *loan)
+{
+	struct hf_keeper_question q = {
+		.what = what, .device = inode->st_dev, .inode = inode->st_ino};
+	bool taken = true, crowded = false, found = false;
+	struct sockaddr_un address;
+	int fd = -1;
+
+	for (int k = 0; k < HF_KEEPER_NAMES && !found; k++) {
+		socklen_t size = hf_keeper_lock_name(&address, inode->st_dev, inode->st_ino, k);
+		struct ucred peer;
+		enum hf_status status = hf_keeper_reach(&fd, &address, size, 0, &peer);
+
+		if (status == HF_OK) {
+			status = try_keeper(fd, &peer, &q, true, loan);
+			fd = -1;
+		}
+
+		found = status == HF_OK;
+		taken &= status != HF_NO;
+		crowded |= status == HF_BUSY;
+	}
+	if (!found && (taken || crowded))
+		found = search_all(&fd, &q, loan);
+	if (fd >= 0)
+		sys_close(fd);
+	return found;
+}
+
+bool hf_keeper_borrow(const struct stat *inode, struct hf_keeper_loan *loan)
+{
+	int saved = errno;
+	bool found = search(inode, HF_KEEPER_BORROW, loan);
+
+	errno = saved;
+	return found;
+}
+
+bool hf_keeper_find(const struct stat *inode, struct hf_keeper_loan *loan)
+{
+	int saved = errno;
+	bool found = search(inode, HF_KEEPER_STATUS, loan);
+
+	errno = saved;
+	return found;
+}

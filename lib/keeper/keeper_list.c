@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: ISC */
+#include "keeper/keeper_list.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/access.h"
+#include <holdfast/clock.h>
+#include "keeper/keeper_protocol.h"
+#include <holdfast/proc.h>
+#include "base/sys.h"
+
+#define PATIENCE (200 * HF_MS)
+
+enum { MOST_ANCESTORS = 1000 }; /* a longer chain is a circle of reused PIDs */
+
+pid_t hf_keeper_title(pid_t pid)
+{
+	char path[32], title[64] = "", behind = 0;
+	int owner = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	/* where there was little room, the number may have been cut */
+	if (!fgets(title, sizeof(title), f) ||
+	    sscanf(title, HF_KEEPER_TOOL ", for PID %d%c", &owner, &behind) != 2 || behind != ' ')
+		owner = 0;
+	fclose(f);
+	return owner > 0 ? owner : 0;
+}
+
+bool hf_keeper_is_of(uid_t uid, pid_t pid)
+{
+	char path[32];
+	struct stat st;
+
+	/* of one that may not be dumped /proc says that it is root's: no harm here */
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	return stat(path, &st) == 0 &&
+	       (HF_WITHOUT(keeper_user) ? st.st_uid == uid : hf_same_user(st.st_uid, uid));
+}
+
+bool hf_keeper_may_say(uid_t uid, pid_t owner)
+{
+	return uid == 0 || hf_keeper_is_of(uid, owner);
+}
+
+static bool is_known(const struct hf_keepers *keepers, pid_t pid)
+{
+	for (size_t i = keepers->count; i-- > 0;)
+		if (keepers->at[i].pid == pid)
+			return true;
+	return false;
+}
+
+static bool add(struct hf_keepers *keepers, const struct hf_keeper_seen *keeper)
+{
+	if (keepers->count == keepers->room) {
+		size_t more = keepers->room ? 2 * keepers->room : 16;
+		void *at = realloc(keepers->at, more * sizeof(*keepers->at));
+
+		if (!at)
+			return false;
+		keepers->at = at;
+		keepers->room = more;
+	}
+	keepers->at[keepers->count++] = *keeper;
+	return true;
+}
+
+void hf_keepers_read(struct hf_keepers *keepers)
+{
+	int64_t end = hf_deadline_in(PATIENCE);
+	FILE *names = fopen("/proc/net/unix", "re");
+	unsigned long long pidns, start, ours = hf_keeper_pidns();
+	bool ok = true;
+	char line[256];
+	int pid;
+
+	*keepers = (struct hf_keepers){NULL, 0, 0};
+	while (names && ok && hf_until(end) > 0 && fgets(line, sizeof(line), names)) {
+		const char *name = strchr(line, '@');
+		struct hf_keeper_seen seen;
+
+		/* a client's connection has the name too */
+		if (!name ||
+		    sscanf(name, "@holdfast/keeper/%llu/%d/%llu", &pidns, &pid, &start) != 3 ||
+		    pidns != ours || pid <= 0 || is_known(keepers, pid))
+			continue;
+		seen = (struct hf_keeper_seen){
+			.pid = pid, .owner = hf_keeper_title(pid), .start = start};
+		ok = !seen.owner || add(keepers, &seen);
+	}
+	if (names)
+		fclose(names);
+}
+
+void hf_keepers_read_ours(struct hf_keepers *keepers)
+{
+	struct hf_proc proc = {.parent = getpid()};
+	size_t ours = 0;
+
+	hf_keepers_read(keepers);
+	for (int i = 0; i < MOST_ANCESTORS && proc.parent > 0 && ours < keepers->count; i++) {
+		for (size_t k = ours; k < keepers->count; k++) {
+			const struct hf_keeper_seen other = keepers->at[k];
+
+			if (other.owner != proc.parent)
+				continue;
+			keepers->at[k] = keepers->at[ours];
+			keepers->at[ours++] = other;
+		}
+		if (!hf_proc_read(proc.parent, &proc))
+			break;
+	}
+	keepers->count = ours;
+}
+
+void hf_keepers_free(struct hf_keepers *keepers)
+{
+	int saved = errno;
+
+	free(keepers->at);
+	*keepers = (struct hf_keepers){NULL, 0, 0};
+	errno = saved;
+}
+
+static bool ask(const struct hf_keeper_seen *keeper)
+{
+	struct hf_proc proc;
+	struct ucred peer;
+	int fd = -1;
+	bool listens = hf_keeper_reach_process(&fd, hf_keeper_pidns(), keeper->pid, keeper->start,
+					       0, &peer) == HF_OK;
+
+	if (fd >= 0)
+		sys_close(fd);
+	return listens && hf_keeper_may_say(peer.uid, keeper->owner) &&
+	       hf_proc_read(keeper->pid, &proc) && proc.start == keeper->start;
+}
+
+bool hf_keeper_is_believed(struct hf_keeper_seen *keeper)
+{
+	int saved = errno;
+
+	if (keeper->word == HF_KEEPER_UNASKED)
+		keeper->word = ask(keeper) ? HF_KEEPER_BELIEVED : HF_KEEPER_DOUBTED;
+	errno = saved;
+	return keeper->word == HF_KEEPER_BELIEVED;
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: ISC */
+#include "keeperd/keeper_serve.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <holdfast/clock.h>
+#include <holdfast/lock_dot.h>
+#include <holdfast/lock_sqlite.h>
+#include <holdfast/proc.h>
+#include "base/sys.h"
+
+#define CLIENT_PATIENCE HF_SECOND
+#define DEAF (100 * HF_MS)
+
+static int64_t time_left(const struct hf_keeper *k)
+{
+	struct itimerspec spec;
+
+	if (k->ttl == HF_NEVER || timerfd_gettime(k->ttl_timer, &spec) < 0)
+		return HF_NEVER;
+	return (int64_t)spec.it_value.tv_sec * HF_SECOND + spec.it_value.tv_nsec;
+}
+
+static void put_string(struct hf_keeper_answer *a, const char *format, const char *one,
+		       const char *two)
+{
+	size_t room = sizeof(a->text) - a->size;
+	int n = snprintf(a->text + a->size, room, format, one, two);
+
+	a->size = n < (int)room ? a->size + (uint32_t)n + 1 : HF_KEEPER_TEXT_MOST + 1;
+}
+
+/* A lock that does not fit is left out whole. */
+static bool put_lock(struct hf_keeper_answer *a, const struct hf_keeper *k,
+		     const struct hf_lock *lock)
+{
+	const uint32_t before = a->size;
+	char numbers[64];
+
+	snprintf(numbers, sizeof(numbers), "%c %llu %llu %d",
+		 lock->mode == HF_LOCK_EXCLUSIVE ? 'x' : 's', (unsigned long long)lock->st.st_dev,
+		 (unsigned long long)lock->st.st_ino, lock->lent);
+	put_string(a, "%s%s", lock->ops->name, "");
+	if (a->size <= HF_KEEPER_TEXT_MOST && lock->path[0] == '/')
+		put_string(a, "%s%s", lock->path, "");
+	else if (a->size <= HF_KEEPER_TEXT_MOST)
+		put_string(a, "%s/%s", k->place, lock->path);
+	if (a->size <= HF_KEEPER_TEXT_MOST)
+		put_string(a, "%s%s", numbers, "");
+	if (a->size <= HF_KEEPER_TEXT_MOST)
+		return true;
+	a->size = before;
+	return false;
+}
+
+static void describe(const struct hf_keeper *k, struct hf_keeper_answer *a)
+{
+	struct hf_lock *const *locks;
+	size_t count = hf_lockset_locks(k->set, &locks);
+	bool fits = true;
+
+	a->pidns = k->handle.pidns;
+	a->pid = k->handle.pid;
+	a->owner = k->owner;
+	a->owner_start = k->owner_start;
+	a->since = k->since;
+	a->left = time_left(k);
+	for (size_t i = 0; i < count; i++) {
+		if (locks[i]->same_as)
+			continue;
+		a->locks++;
+		fits = fits && put_lock(a, k, locks[i]);
+	}
+}
+
+/* K6. How many descriptors. */
+static int lend(struct hf_keeper *k, const struct hf_keeper_question *q, const struct ucred *peer,
+		int *fds)
+{
+	struct hf_lock *const *locks;
+	size_t count = hf_lockset_locks(k->set, &locks);
+	int lent = 0;
+	struct stat st;
+
+	if (!k->owner || !hf_proc_descends(peer->pid, k->owner))
+		return 0;
+	for (size_t i = 0; i < HF_KEEPER_HOLDINGS * count && lent < HF_KEEPER_LENT_MOST; i++) {
+		int fd = hf_keeper_holding(k, i, &st);
+
+		if (fd < 0 || st.st_dev != q->device || st.st_ino != q->inode)
+			continue;
+		locks[i / HF_KEEPER_HOLDINGS]->lent = true;
+		fds[lent++] = fd;
+	}
+	return lent;
+}
+
+static void put_error(struct hf_keeper_answer *a, const struct hf_err *err)
+{
+	a->status = err->status;
+	a->size = 0;
+	put_string(a, "%s%s", err->message, "");
+	put_string(a, "%s%s", err->advice, "");
+}
+
+/* HF_NO: one of the locks was lost while it was kept. */
+static enum hf_status find_lost(const struct hf_keeper *k, struct hf_err *err)
+{
+	struct hf_lock *const *locks;
+	size_t count = hf_lockset_locks(k->set, &locks);
+
+	for (size_t i = 0; i < count; i++) {
+		if (hf_dot_lost(locks[i]))
+			return hf_fail(err, HF_NO,
+				       "dotlock '%s' was lost: somebody removed or replaced it",
+				       locks[i]->path);
+		if (hf_sqlite_thawed(locks[i]))
+			return hf_fail(err, HF_NO,
+				       "'%s' was thawed: somebody killed what held it frozen",
+				       locks[i]->path);
+	}
+	return HF_OK;
+}
+
+static enum hf_status renew(struct hf_keeper *k, int64_t ttl, struct hf_err *err)
+{
+	if (find_lost(k, err) != HF_OK)
+		return err->status;
+	if (!ttl && k->ttl == HF_NEVER) {
+		hf_fail(err, HF_USAGE,
+			"the lock has no time to live: it is held until its owner ends");
+		hf_advise(err, "give it one with --ttl");
+		return HF_USAGE;
+	}
+	if (ttl == HF_NEVER && !k->owner)
+		return hf_fail(err, HF_USAGE, "a lock without an owner needs a time to live");
+	if (ttl < 0 || !hf_keeper_set_ttl(k, ttl ? ttl : k->ttl))
+		return hf_fail_errno_as(err, HF_OS, "the keeper cannot set its timer");
+	if (ttl)
+		k->ttl = ttl;
+	return HF_OK;
+}
+
+/* One question, answered. true: the client is kept for the last word. */
+static bool answer(struct hf_keeper *k, int fd, const struct ucred *peer,
+		   const struct hf_keeper_question *q, ssize_t size)
+{
+	struct hf_keeper_answer a = {.form = HF_KEEPER_FORM, .nonce = 0};
+	int fds[HF_KEEPER_LENT_MOST], count = 0;
+	enum hf_status status = HF_OK;
+	struct hf_err err;
+
+	if (size != sizeof(*q) || q->form != HF_KEEPER_FORM)
+		status = hf_fail(&err, HF_DATA, "the keeper does not understand the question");
+	else if ((q->what == HF_KEEPER_RENEW || q->what == HF_KEEPER_RELEASE) &&
+		 q->nonce != k->handle.nonce)
+		status = hf_fail(&err, HF_USAGE, "the keeper, PID %d, did not give this handle",
+				 (int)k->handle.pid);
+	else if (q->what == HF_KEEPER_RELEASE)
+		k->over = true;
+	else if (q->what == HF_KEEPER_RENEW)
+		status = renew(k, q->ttl, &err);
+	else if (q->what == HF_KEEPER_BORROW)
+		count = lend(k, q, peer, fds);
+	if (k->over)
+		return true;
+	if (status == HF_OK)
+		describe(k, &a);
+	else
+		put_error(&a, &err);
+	hf_keeper_send(fd, &a, offsetof(struct hf_keeper_answer, text) + a.size, fds, count);
+	return false;
+}
+
+static void drop(struct hf_keeper *k, int i)
+{
+	if (k->clients[i].fd >= 0)
+		sys_close(k->clients[i].fd);
+	k->clients[i].fd = -1;
+}
+
+static void hear(struct hf_keeper *k, int i)
+{
+	struct hf_keeper_question q;
+	ssize_t n = hf_keeper_receive(k->clients[i].fd, &q, sizeof(q), NULL, NULL);
+
+	if (n > 0 && answer(k, k->clients[i].fd, &k->clients[i].peer, &q, n)) {
+		k->releaser = k->clients[i].fd;
+		k->clients[i].fd = -1;
+	}
+	drop(k, i);
+}
+
+/* A place for another client, or -1. */
+static int free_place(const struct hf_keeper *k)
+{
+	for (int i = 0; i < HF_KEEPER_CLIENTS; i++)
+		if (k->clients[i].fd < 0)
+			return i;
+	return -1;
+}
+
+static void admit(struct hf_keeper *k, int listening)
+{
+	int i = free_place(k), fd;
+
+	if (i < 0)
+		return;
+	fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0) {
+		/* no descriptor, no memory: the connection stays, and would wake us at once */
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			k->deaf_until = hf_now() + DEAF;
+		return;
+	}
+	/* K5 */
+	k->clients[i].fd = fd;
+	k->clients[i].deadline = hf_now() + CLIENT_PATIENCE;
+	if (!hf_keeper_peer(fd, &k->clients[i].peer) ||
+	    (k->clients[i].peer.uid != 0 && !hf_keeper_is_own_user(&k->clients[i].peer)))
+		drop(k, i);
+}
+
+/* The starter's word that the handle is known, or his end (K2). */
+static void hear_starter(struct hf_keeper *k)
+{
+	char word;
+
+	k->over |= hf_keeper_receive(k->starter, &word, sizeof(word), NULL, NULL) != sizeof(word);
+	sys_close(k->starter);
+	k->starter = -1;
+}
+
+static void touch(struct hf_keeper *k)
+{
+	struct hf_lock *const *locks;
+	size_t count = hf_lockset_locks(k->set, &locks);
+	uint64_t times;
+
+	if (sys_read(k->touch_timer, &times, sizeof(times)) <= 0)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct hf_lock lock = *locks[i];
+
+		/* the descriptor that was inherited is closed */
+		lock.inherited = k->copies[i];
+		hf_dot_touch(&lock);
+	}
+}
+
+/* Milliseconds until something is due that nobody else tells of; -1: nothing is. */
+static int patience(const struct hf_keeper *k)
+{
+	int64_t next = k->deaf_until ? k->deaf_until : HF_NEVER, left;
+
+	for (int i = 0; i < HF_KEEPER_CLIENTS; i++)
+		if (k->clients[i].fd >= 0 && k->clients[i].deadline < next)
+			next = k->clients[i].deadline;
+	left = hf_until(next);
+	return left == HF_NEVER ? -1 : (int)(left / HF_MS) + 1;
+}
+
+static void prepare(const struct hf_keeper *k, struct pollfd *polled)
+{
+	bool deaf = k->deaf_until || free_place(k) < 0;
+
+	polled[HF_POLL_OWNER].fd = k->owner_fd;
+	polled[HF_POLL_STARTER].fd = k->starter;
+	polled[HF_POLL_TTL].fd = k->ttl_timer;
+	polled[HF_POLL_TOUCH].fd = k->touch_timer;
+	for (int i = 0; i < k->listeners; i++)
+		polled[HF_POLL_LISTENING + i].fd = deaf ? -1 : k->listening[i];
+	for (int i = 0; i < HF_KEEPER_CLIENTS; i++)
+		polled[HF_POLL_LISTENING + k->listeners + i].fd = k->clients[i].fd;
+	for (size_t i = 0; i < k->polled_count; i++)
+		polled[i].events = POLLIN;
+}
+
+/* Only what is open: poll(2) refuses more entries than RLIMIT_NOFILE, whatever is in them. */
+static bool await_any(struct hf_keeper *k)
+{
+	struct pollfd *all = k->polled, *open = all + k->polled_count;
+	nfds_t count = 0;
+
+	for (size_t i = 0; i < k->polled_count; i++)
+		if (all[i].fd >= 0)
+			open[count++] = all[i];
+	if (poll(open, count, patience(k)) < 0)
+		return false;
+	for (size_t i = k->polled_count; i-- > 0;)
+		all[i].revents = all[i].fd >= 0 ? open[--count].revents : 0;
+	return true;
+}
+
+static void attend(struct hf_keeper *k, const struct pollfd *polled)
+{
+	const struct pollfd *client = polled + HF_POLL_LISTENING + k->listeners;
+	int64_t now = hf_now();
+
+	k->over |= polled[HF_POLL_OWNER].revents || polled[HF_POLL_TTL].revents;
+	if (polled[HF_POLL_STARTER].revents)
+		hear_starter(k);
+	if (polled[HF_POLL_TOUCH].revents)
+		touch(k);
+	if (k->deaf_until <= now)
+		k->deaf_until = 0;
+	for (int i = 0; i < HF_KEEPER_CLIENTS && !k->over; i++) {
+		/* who has not stayed for the answer was told that nothing was done */
+		if (client[i].revents & POLLHUP)
+			drop(k, i);
+		else if (client[i].revents)
+			hear(k, i);
+		else if (k->clients[i].fd >= 0 && k->clients[i].deadline <= now)
+			drop(k, i);
+	}
+	for (int i = 0; i < k->listeners && !k->over; i++)
+		if (polled[HF_POLL_LISTENING + i].revents)
+			admit(k, k->listening[i]);
+}
+
+/* K3: first everything is given back, then it is said. */
+static void end(struct hf_keeper *k)
+{
+	struct hf_keeper_answer a = {.form = HF_KEEPER_FORM, .nonce = 0};
+	struct hf_lock *const *locks;
+	size_t count = hf_lockset_locks(k->set, &locks);
+	struct hf_err err;
+
+	if (find_lost(k, &err) != HF_OK)
+		put_error(&a, &err);
+	for (size_t i = count; i-- > 0;)
+		if (k->copies[i] >= 0)
+			sys_close(k->copies[i]);
+	hf_lockset_free(k->set);
+	if (k->releaser >= 0) {
+		hf_keeper_send(k->releaser, &a, offsetof(struct hf_keeper_answer, text) + a.size,
+			       NULL, 0);
+		sys_close(k->releaser);
+	}
+}
+
+void hf_keeper_serve(struct hf_keeper *k)
+{
+	while (!k->over) {
+		prepare(k, k->polled);
+		if (await_any(k))
+			attend(k, k->polled);
+	}
+	end(k);
+	free(k->polled);
+	free(k->copies);
+	free(k->listening);
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: ISC */
+#include <holdfast/lock_dot.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wait/file_watch.h"
+#include "lock/dotlock_file.h"
+#include "lock/dotlock_queue.h"
+#include "stale/evidence.h"
+#include <holdfast/fd.h>
+#include "wait/wait_notice.h"
+#include <holdfast/proc.h>
+#include "base/sys.h"
+#include "probe/proc_locks.h"
+
+#define TARGET_FLAGS (HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME)
+
+enum { MOST_LOOKS = 1000 }; /* of one who does not wait */
+
+struct dot {
+	struct hf_target target;
+	struct hf_dot_new new;
+	bool foreign;		     /* another program's, or not to be judged */
+	struct hf_evidence evidence; /* of it; no reasons: it may not be read */
+	struct hf_dot_queue queue;
+	struct hf_backoff rest;	    /* base 0: none was needed yet */
+	const struct hf_wait *wait; /* the caller's */
+	bool noticed;
+};
+
+static enum hf_status open_dot(struct hf_lock *lock, struct hf_err *err)
+{
+	enum hf_status status;
+	struct dot *dot;
+
+	if (lock->mode == HF_LOCK_SHARED) {
+		hf_fail(err, HF_USAGE, "cannot lock '%s' shared: a dotlock is one holder's",
+			lock->path);
+		hf_advise(err, "leave out -s for it, or use a lock file (--file)");
+		return HF_USAGE;
+	}
+	dot = calloc(1, sizeof(*dot));
+	if (!dot)
+		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
+	dot->new.fd = -1;
+	status = hf_target_open(&dot->target, lock->path, TARGET_FLAGS, err);
+	if (status == HF_OK && sys_fstat(dot->target.dir, &lock->st) < 0) {
+		status = hf_fail_errno(err, "cannot lock '%s'", lock->path);
+		hf_target_close(&dot->target);
+	}
+	if (status != HF_OK) {
+		free(dot);
+		return status;
+	}
+	lock->start = hf_lock_identity(dot->target.name);
+	lock->length = 1;
+	lock->own = dot;
+	hf_dot_reap(&dot->target);
+	hf_dot_queue_reap(&dot->target);
+	return HF_OK;
+}
+
+/* Judge what fd holds the lock of. */
+static enum hf_verdict judge(struct dot *dot, int fd)
+{
+	struct hf_evidence_of of = {.fd = fd, .place = -1, .locked = true, .stale_after = HF_NEVER};
+
+	hf_evidence_judge(&of, &dot->evidence);
+	return dot->evidence.verdict;
+}
+
+/* Who holds PATH, for a message: its owner, or if that is dead, whoever has inherited it. */
+static void describe(const struct hf_target *target, char *out, size_t size)
+{
+	struct hf_dot_record record = {.form = HF_DOT_FOREIGN};
+	struct hf_ident self;
+	struct hf_proc proc;
+	char owner[HF_OWNER_SIZE];
+	struct stat st;
+	pid_t pid = 0;
+	size_t n;
+	int fd;
+
+	hf_ident_self(&self);
+	if (hf_dot_look(target, &fd, &st, NULL) == HF_OK) {
+		hf_dot_record_read(fd, &record);
+		if (record.form == HF_DOT_OURS && hf_ident_same_boot(&self, &record.owner) &&
+		    hf_ident_same_pidns(&self, &record.owner) &&
+		    hf_proc_read(record.owner.pid, &proc) && proc.start == record.owner.start)
+			pid = record.owner.pid;
+		else
+			pid = hf_lock_holder(fd);
+		sys_close(fd);
+	}
+	hf_proc_describe(out, size, pid);
+	if (pid || record.form != HF_DOT_OURS)
+		return;
+	n = strlen(out);
+	snprintf(out + n, size - n, ", by its record %s",
+		 hf_evidence_owner(owner, sizeof(owner), &record));
+}
+
+/* hf_lock_wait() names who is before us in the queue; the holder is meant. */
+static void notice(void *context, const char *line)
+{
+	struct dot *dot = context;
+	char who[512];
+
+	(void)line;
+	if (dot->noticed)
+		return;
+	dot->noticed = true;
+	describe(&dot->target, who, sizeof(who));
+	hf_notice_say(dot->wait, "waiting for '%s', held by %s", dot->target.path, who);
+}
+
+static enum hf_status busy(const struct hf_target *target, const struct hf_wait *wait,
+			   struct hf_err *err)
+{
+	char who[512], within[64];
+
+	describe(target, who, sizeof(who));
+	hf_fail(err, HF_BUSY, "cannot lock '%s'%s: held by %s", target->path,
+		hf_wait_within(within, sizeof(within), wait), who);
+	hf_advise(err, "wait longer with -w");
+	return HF_BUSY;
+}
+
+/* What is known of one that is not ours to wait for in the kernel. */
+static enum hf_status busy_foreign(const struct hf_lock *lock, const struct hf_evidence *e,
+				   struct hf_err *err)
+{
+	hf_fail(err, HF_BUSY, "cannot lock '%s': it is %s: %s", lock->path,
+		hf_verdict_name(e->verdict), hf_evidence_why(e));
+	if (e->verdict == HF_VERDICT_HELD)
+		hf_advise(err, "wait longer with -w");
+	else
+		hf_advise(err, "lock-break shows the evidence, and can move it aside");
+	return HF_BUSY;
+}
+
+static bool is_moot(void *context)
+{
+	struct dot *dot = context;
+
+	return hf_dot_queue_is_moot(&dot->queue, &dot->target);
+}
+
+static enum hf_status wait_in_queue(struct hf_lock *lock, int fd, bool is_queue,
+				    const struct hf_wait *wait, struct hf_err *err)
+{
+	struct dot *dot = lock->own;
+	struct hf_wait ours = {.deadline = wait->deadline,
+			       .limit = wait->limit,
+			       .notice = wait->notice ? notice : NULL,
+			       .is_moot = is_queue ? is_moot : NULL,
+			       .context = dot};
+	enum hf_status status;
+
+	dot->wait = wait;
+	dot->queue.found_free = 0;
+	status = hf_lock_flock(lock, fd, &ours, err);
+	if (status == HF_BUSY && hf_until(wait->deadline) == 0)
+		return busy(&dot->target, wait, err);
+	return status;
+}
+
+/* PATH, whose record fd is open on, is held: wait for it, or for one's turn. HF_OK: fd's lock is
+ * had, or it is an ancestor's. HF_NO: it is one's turn; look again. */
+static enum hf_status await_turn(struct hf_lock *lock, int fd, const struct hf_wait *wait,
+				 struct hf_err *err)
+{
+	struct dot *dot = lock->own;
+	enum hf_status status;
+	int queue;
+
+	if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return HF_OK;
+	lock->contended = true;
+	if (hf_until(wait->deadline) == 0 || getenv(HF_FD_ENV))
+		return wait_in_queue(lock, fd, false, wait, err);
+	/* what can be done before is not done while others wait for us */
+	status = hf_dot_stage(&dot->target, &dot->new, err);
+	if (status != HF_OK)
+		return status;
+	queue = hf_dot_queue_open(&dot->queue, &dot->target);
+	hf_dot_queue_mark(queue < 0 ? fd : queue);
+	if (queue < 0)
+		return wait_in_queue(lock, fd, false, wait, err);
+	status = wait_in_queue(lock, queue, true, wait, err);
+	if (status == HF_OK && lock->inherited < 0) {
+		hf_dot_queue_keep(&dot->queue, queue);
+		return HF_NO;
+	}
+	sys_close(queue);
+	/* its head does not take what is free: it is stopped, or it is not a waiter at all */
+	return status == HF_BUSY && dot->queue.found_free > 1 ? HF_NO : status;
+}
+
+/* Another one is in the middle of a takeover, which has no queue: who waits for it holds nothing.
+ * HF_NO: look again. */
+static enum hf_status rest(struct dot *dot, const struct hf_wait *wait, struct hf_err *err)
+{
+	const char *path = dot->target.path;
+	enum hf_status status = HF_OK;
+	char who[512], within[64];
+	pid_t pid;
+
+	if (!dot->rest.base)
+		status = hf_backoff_init(&dot->rest, NULL, wait->deadline, err);
+	if (status != HF_OK || hf_backoff_sleep(&dot->rest))
+		return status == HF_OK ? HF_NO : status;
+	pid = hf_dot_rival(&dot->target);
+	hf_fail(err, HF_BUSY, "cannot lock '%s'%s: it is being taken over by %s", path,
+		hf_wait_within(within, sizeof(within), wait),
+		hf_proc_describe(who, sizeof(who), pid));
+	hf_advise(err, "that takes an instant, unless that process is stopped");
+	return HF_BUSY;
+}
+
+/* PATH is there, and fd is open on it, to be closed here. HF_OK: it is taken, or an ancestor holds
+ * it, or it is foreign. HF_NO: look again. */
+static enum hf_status meet(struct hf_lock *lock, int fd, const struct hf_wait *wait,
+			   struct hf_err *err)
+{
+	struct dot *dot = lock->own;
+	enum hf_status status = hf_lock_inherit(lock, err);
+
+	if (status != HF_OK || lock->inherited >= 0) {
+		sys_close(fd);
+		return status;
+	}
+	hf_dot_queue_forget(&dot->queue, &lock->st);
+	status = await_turn(lock, fd, wait, err);
+	if (lock->inherited >= 0) {
+		sys_close(fd);
+		return status;
+	}
+	if (status == HF_OK && !hf_dot_names(&dot->target, fd)) {
+		hf_dot_queue_keep(&dot->queue, fd);
+		return HF_NO;
+	}
+	if (status == HF_OK && judge(dot, fd) == HF_VERDICT_STALE) {
+		status = hf_dot_replace(&dot->target, &dot->new, fd, &lock->fd, err);
+		if (status == HF_OK) {
+			hf_dot_queue_keep(&dot->queue, fd);
+			lock->breaks++;
+			return HF_OK;
+		}
+		sys_close(fd);
+		return status == HF_BUSY ? rest(dot, wait, err) : status;
+	}
+	if (status == HF_OK)
+		dot->foreign = true;
+	sys_close(fd);
+	return status;
+}
+
+static enum hf_status take_dot(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
+{
+	struct dot *dot = lock->own;
+	int fd;
+
+	for (int looks = 0; looks < MOST_LOOKS || hf_until(wait->deadline) > 0; looks++) {
+		enum hf_status status = hf_dot_look(&dot->target, &fd, &lock->st, err);
+
+		if (status == HF_NO)
+			status = hf_dot_link(&dot->target, &dot->new, &lock->fd, err);
+		else if (status == HF_OK)
+			status = meet(lock, fd, wait, err);
+		else if (status == HF_NOPERM) {
+			dot->foreign = true;
+			return HF_OK;
+		}
+		if (status == HF_NO)
+			continue;
+		if (status == HF_OK && lock->fd >= 0 && sys_fstat(lock->fd, &lock->st) < 0)
+			return hf_fail_errno(err, "cannot look at dotlock '%s'", lock->path);
+		return status;
+	}
+	return busy(&dot->target, wait, err);
+}
+
+static enum hf_status try_dot(struct hf_lock *lock, struct hf_err *err)
+{
+	struct dot *dot = lock->own;
+
+	return dot->foreign ? busy_foreign(lock, &dot->evidence, err) : HF_OK;
+}
+
+/* Does PATH look as if it were to be had, or waited for in the kernel? HF_NO: it is foreign. */
+static enum hf_status looks_free(struct dot *dot, struct hf_err *err)
+{
+	enum hf_status status;
+	struct stat st;
+	int fd;
+
+	status = hf_dot_look(&dot->target, &fd, &st, err);
+	if (status == HF_NO)
+		return HF_OK;
+	dot->evidence = (struct hf_evidence){.verdict = HF_VERDICT_UNKNOWN};
+	if (status == HF_NOPERM)
+		return HF_NO;
+	if (status != HF_OK)
+		return status;
+	if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0 && hf_dot_names(&dot->target, fd) &&
+	    judge(dot, fd) != HF_VERDICT_STALE)
+		status = HF_NO;
+	sys_close(fd);
+	return status;
+}
+
+static enum hf_status wait_foreign(struct hf_lock *lock, struct dot *dot,
+				   const struct hf_wait *wait, struct hf_err *err)
+{
+	struct hf_notice due = hf_notice_begin(wait);
+	struct hf_await await;
+	enum hf_status status =
+		hf_await_begin(&await, dot->target.dir, dot->target.name, wait->deadline, err);
+
+	if (status != HF_OK)
+		return status;
+	while ((status = looks_free(dot, err)) == HF_NO) {
+		if (hf_notice_is_due(&due))
+			hf_notice_say(wait, "waiting for '%s': %s", lock->path,
+				      hf_evidence_why(&dot->evidence));
+		hf_await_process(&await, dot->evidence.pid);
+		if (!hf_await_sleep(&await)) {
+			status = busy_foreign(lock, &dot->evidence, err);
+			break;
+		}
+	}
+	hf_await_end(&await);
+	return status;
+}
+
+static enum hf_status wait_dot(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
+{
+	struct dot dot = {.new.fd = -1};
+	enum hf_status status = hf_target_open(&dot.target, lock->path, TARGET_FLAGS, err);
+
+	if (status != HF_OK)
+		return status;
+	status = wait_foreign(lock, &dot, wait, err);
+	hf_target_close(&dot.target);
+	return status;
+}
+
+static void release_dot(struct hf_lock *lock)
+{
+	struct dot *dot = lock->own;
+	int saved = errno;
+
+	if (lock->fd >= 0 && lock->lent) {
+		hf_dot_give_back(&dot->target, lock->fd);
+		lock->fd = -1;
+	} else if (lock->fd >= 0) {
+		if (hf_dot_names(&dot->target, lock->fd) &&
+		    !hf_dot_queue_found(&dot->target, lock->fd))
+			sys_unlinkat(dot->target.dir, dot->target.name, 0);
+		/* for a background process that has inherited it */
+		sys_flock(lock->fd, LOCK_UN);
+	}
+	hf_dot_queue_leave(&dot->queue, &dot->target);
+	hf_lock_close(lock);
+	hf_dot_discard(&dot->target, &dot->new);
+	hf_target_close(&dot->target);
+	free(dot);
+	lock->own = NULL;
+	errno = saved;
+}
+
+const struct hf_lock_ops hf_lock_dot = {
+	.name = "dotlock",
+	.rank = 2,
+	.inherits = false, /* its inode is not known before it is taken: meet() asks */
+	.open = open_dot,
+	.take = take_dot,
+	.try = try_dot,
+	.wait = wait_dot,
+	.release = release_dot,
+};
+
+void hf_dot_touch(const struct hf_lock *lock)
+{
+	int fd = lock->fd >= 0 ? lock->fd : lock->inherited, saved = errno;
+
+	if (lock->ops == &hf_lock_dot && lock->state == HF_LOCK_HELD && fd >= 0)
+		futimens(fd, NULL);
+	errno = saved;
+}
+
+bool hf_dot_lost(const struct hf_lock *lock)
+{
+	const struct dot *dot = lock->own;
+
+	return lock->ops == &hf_lock_dot && lock->state == HF_LOCK_HELD && lock->fd >= 0 &&
+	       !hf_dot_names(&dot->target, lock->fd);
+}

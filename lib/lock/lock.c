@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: ISC */
+#include <holdfast/lock.h>
+
+#include <errno.h>
+
+#include <holdfast/fd.h>
+#include "keeper/keeper_client.h"
+#include <holdfast/path.h>
+#include "base/sys.h"
+
+enum { MOST_LOANS = 3 }; /* that are asked for in one wait */
+
+/* What may not even be opened: a FIFO's writer would go on, a device would start. */
+static const char *refused_type(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+	case S_IFDIR:
+	case S_IFBLK: /* udev and mount lock these */
+		return NULL;
+	case S_IFIFO:
+		return "a FIFO";
+	case S_IFSOCK:
+		return "a socket";
+	case S_IFCHR:
+		return "a character device";
+	default:
+		return "of an unknown type";
+	}
+}
+
+static enum hf_status refuse_type(const struct hf_lock *lock, const struct stat *st,
+				  struct hf_err *err)
+{
+	const char *type = refused_type(st->st_mode);
+
+	if (!type)
+		return HF_OK;
+	hf_fail(err, HF_DATA, "cannot lock '%s': it is %s", lock->path, type);
+	hf_advise(err, "name a regular file or a directory; one that is absent is created");
+	return HF_DATA;
+}
+
+static enum hf_status cannot_open(const struct hf_lock *lock, int errnum, struct hf_err *err)
+{
+	enum hf_status status = errnum == ELOOP ? HF_CANTCREAT : hf_status_of(errnum);
+
+	errno = errnum;
+	hf_fail_errno_as(err, status, "cannot open lock file '%s'", lock->path);
+	if (errnum == ENOENT)
+		hf_advise(err, "a lock file is created, its directory is not: create that first");
+	return status;
+}
+
+/* Open what is there, or create it. Two may race to create it; a file that appears between the two
+ * opens must be opened without O_CREAT again, one that disappears with it. */
+static int open_or_create(const char *path, int flags)
+{
+	int fd = -1;
+
+	for (int tries = 0; tries < 8; tries++) {
+		fd = sys_openat(AT_FDCWD, path, flags, 0);
+		if (fd >= 0 || errno != ENOENT)
+			break;
+		fd = sys_openat(AT_FDCWD, path, flags | O_CREAT, 0666);
+		if (fd >= 0 || errno != EACCES)
+			break;
+	}
+	return fd;
+}
+
+enum hf_status hf_lock_open(struct hf_lock *lock, int access, struct hf_err *err)
+{
+	int fd, high;
+
+	if (sys_fstatat(AT_FDCWD, lock->path, &lock->st, 0) == 0) {
+		enum hf_status status = refuse_type(lock, &lock->st, err);
+
+		if (status != HF_OK)
+			return status;
+	}
+	fd = open_or_create(lock->path, access | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return cannot_open(lock, errno, err);
+	high = hf_fd_high(fd);
+	if (high < 0) {
+		int errnum = errno;
+
+		sys_close(fd);
+		return cannot_open(lock, errnum, err);
+	}
+	lock->fd = high;
+	if (sys_fstat(high, &lock->st) < 0) {
+		enum hf_status status = cannot_open(lock, errno, err);
+
+		hf_lock_close(lock);
+		return status;
+	}
+	/* a FIFO may have come since the first look */
+	if (refuse_type(lock, &lock->st, err) != HF_OK) {
+		hf_lock_close(lock);
+		return HF_DATA;
+	}
+	return HF_OK;
+}
+
+enum hf_status hf_lock_recheck(const struct hf_lock *lock)
+{
+	struct stat st;
+
+	if (sys_fstatat(AT_FDCWD, lock->path, &st, 0) < 0)
+		return HF_NO;
+	return hf_same_inode(&st, &lock->st) ? HF_OK : HF_NO;
+}
+
+enum hf_status hf_lock_unproved(const struct hf_lock *lock, struct hf_err *err)
+{
+	hf_fail(err, HF_UNAVAILABLE,
+		"cannot lock '%s': %s says that it may be inherited, and without /proc that cannot "
+		"be proved",
+		lock->path, HF_FD_ENV);
+	hf_advise(err, "mount /proc, or unset %s if nothing around this holds the lock", HF_FD_ENV);
+	return HF_UNAVAILABLE;
+}
+
+/* fd is an ancestor's, and holds that of this lock: is it enough? HF_NO: it holds nothing. */
+static enum hf_status is_enough(const struct hf_lock *lock, enum hf_held held, struct hf_err *err)
+{
+	switch (held) {
+	case HF_HELD_NONE:
+		return HF_NO;
+	case HF_HELD_SHARED:
+		if (lock->mode == HF_LOCK_SHARED)
+			break;
+		hf_fail(err, HF_USAGE,
+			"cannot lock '%s': it is already held shared by a process that runs this "
+			"one, and an exclusive lock would wait for itself",
+			lock->path);
+		hf_advise(err, "take the exclusive lock outside, or the shared one (-s) here");
+		return HF_USAGE;
+	case HF_HELD_EXCLUSIVE:
+		break;
+	case HF_HELD_UNKNOWN:
+		return hf_lock_unproved(lock, err);
+	}
+	return HF_OK;
+}
+
+enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err)
+{
+	int fd = -1;
+	enum hf_held held = hf_fd_inherited(&lock->st, &fd);
+	enum hf_status status;
+
+	lock->inherited = -1;
+	/* nothing that is close-on-exec was inherited: a stale number, used again by another set */
+	if (fd >= 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC))
+		held = HF_HELD_NONE;
+	status = is_enough(lock, held, err);
+	if (status == HF_OK)
+		lock->inherited = fd;
+	return status == HF_NO ? HF_OK : status;
+}
+
+/* The kernel's word that fd holds flock(2) on the lock's inode. */
+static bool flock_proof(struct hf_lock *lock, int fd, enum hf_held *held)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, &lock->st))
+		return false;
+	*held = hf_fd_held(fd);
+	return true;
+}
+
+enum hf_status hf_lock_borrow(struct hf_lock *lock,
+			      bool (*proof)(struct hf_lock *lock, int fd, enum hf_held *held),
+			      struct hf_err *err)
+{
+	struct hf_keeper_loan loan;
+	enum hf_status status = HF_NO;
+
+	if (!hf_keeper_borrow(&lock->st, &loan))
+		return HF_NO;
+	for (int i = 0; i < loan.count; i++) {
+		int fd = loan.fds[i];
+		enum hf_held held;
+
+		if (status == HF_NO && (proof ? proof : flock_proof)(lock, fd, &held))
+			status = is_enough(lock, held, err);
+		if (status == HF_OK && lock->inherited < 0 && (fd = hf_fd_high(fd)) >= 0) {
+			lock->inherited = fd;
+			lock->borrowed = true;
+		} else {
+			sys_close(loan.fds[i]);
+		}
+	}
+	return status == HF_OK && lock->inherited < 0 ? HF_NO : status;
+}
+
+enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait *wait,
+			     struct hf_err *err)
+{
+	struct hf_wait ours = *wait;
+	enum hf_status status;
+
+	if (sys_flock(fd, (lock->mode == HF_LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
+		return HF_OK;
+	if (errno != EWOULDBLOCK && errno != EINTR)
+		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
+	ours.tried = errno == EWOULDBLOCK;
+	lock->contended |= ours.tried;
+	for (int asked = 0; ours.tried; asked++) {
+		status = hf_lock_borrow(lock, NULL, err);
+		if (status != HF_NO)
+			return status;
+		/* what it says that it would lend, and does not, is waited for */
+		ours.borrows = asked < MOST_LOANS;
+		status = hf_lock_wait(fd, lock->mode, lock->path, &ours, err);
+		if (status != HF_NO)
+			return status;
+	}
+	return hf_lock_wait(fd, lock->mode, lock->path, &ours, err);
+}
+
+/* 62 bits of the name: within its directory, they are what a range's start is within a file. */
+int64_t hf_lock_identity(const char *name)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (; *name; name++)
+		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
+	return (int64_t)(h >> 2);
+}
+
+void hf_lock_close(struct hf_lock *lock)
+{
+	int saved = errno;
+
+	if (lock->fd >= 0)
+		sys_close(lock->fd);
+	lock->fd = -1;
+	errno = saved;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: ISC */
+#include <holdfast/lock_range.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <holdfast/clock.h>
+#include "wait/interrupt.h"
+#include "wait/wait_notice.h"
+#include <holdfast/path.h>
+#include <holdfast/proc.h>
+#include "base/sys.h"
+
+static int set_range(int fd, int command, short type, int64_t start, int64_t length)
+{
+	struct flock range = {
+		.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+
+	return sys_fcntl_lock(fd, command, &range);
+}
+
+static short type_of(enum hf_lock_mode mode)
+{
+	return mode == HF_LOCK_EXCLUSIVE ? F_WRLCK : F_RDLCK;
+}
+
+int hf_range_try(int fd, enum hf_lock_mode mode, int64_t start, int64_t length)
+{
+	int result = set_range(fd, F_OFD_SETLK, type_of(mode), start, length);
+
+	if (result < 0 && errno == EACCES) /* POSIX allows either */
+		errno = EAGAIN;
+	return result;
+}
+
+void hf_range_unlock(int fd, int64_t start, int64_t length)
+{
+	int saved = errno;
+
+	set_range(fd, F_OFD_SETLK, F_UNLCK, start, length);
+	errno = saved;
+}
+
+/* What the waiting thread and the watching one share. */
+struct watch {
+	const struct hf_wait *wait;
+	const char *what;
+	struct hf_notice notice;
+	pthread_t watcher;
+	struct hf_kick kick;
+};
+
+static void *watch(void *arg)
+{
+	struct watch *w = arg;
+
+	pthread_mutex_lock(&w->kick.mutex);
+	while (!w->kick.left && hf_until(w->wait->deadline) > 0) {
+		int64_t deadline = w->wait->deadline, at = w->notice.at;
+
+		hf_kick_sleep(&w->kick, at < deadline ? at : deadline);
+		if (!w->kick.left && hf_notice_is_due(&w->notice)) {
+			pthread_mutex_unlock(&w->kick.mutex);
+			hf_notice_say(w->wait, "waiting for %s", w->what);
+			pthread_mutex_lock(&w->kick.mutex);
+		}
+	}
+	if (!w->kick.left)
+		hf_kick(&w->kick, HF_WAIT_SIGNAL);
+	pthread_mutex_unlock(&w->kick.mutex);
+	return NULL;
+}
+
+static int start_watch(struct watch *w)
+{
+	sigset_t all, old;
+	int failed;
+
+	hf_kick_init(&w->kick);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	failed = pthread_create(&w->watcher, NULL, watch, w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return failed;
+}
+
+static void stop_watch(struct watch *w)
+{
+	pthread_mutex_lock(&w->kick.mutex);
+	w->kick.left = true;
+	pthread_cond_signal(&w->kick.wake);
+	pthread_mutex_unlock(&w->kick.mutex);
+	pthread_join(w->watcher, NULL);
+}
+
+/* 0, ETIMEDOUT, or the errno of what failed. */
+static int wait_in_queue(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
+			 struct watch *w)
+{
+	sigset_t ours, old;
+	int errnum = start_watch(w);
+
+	if (errnum)
+		return errnum;
+	sigemptyset(&ours);
+	sigaddset(&ours, HF_WAIT_SIGNAL);
+	pthread_sigmask(SIG_UNBLOCK, &ours, &old);
+	while (set_range(fd, F_OFD_SETLKW, type_of(mode), start, length) < 0) {
+		errnum = errno;
+		if (errnum != EINTR)
+			break;
+		errnum = ETIMEDOUT;
+		if (atomic_load(&w->kick.over) || hf_has_given_up())
+			break;
+		errnum = 0;
+	}
+	stop_watch(w);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return errnum;
+}
+
+static enum hf_status busy(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
+			   const char *what, struct hf_err *err)
+{
+	struct flock range = {.l_type = type_of(mode), .l_start = start, .l_len = length};
+	char who[512] = "another process";
+	bool known;
+
+	/* the PID is known of an ordinary fcntl lock only */
+	known = fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK && range.l_pid > 0;
+	if (known)
+		hf_proc_describe(who, sizeof(who), range.l_pid);
+	hf_fail(err, HF_BUSY, "cannot lock %s: held by %s", what, who);
+	hf_advise(err, "wait longer with -w%s",
+		  known ? "" : "; lock-status shows who has the file locked");
+	return HF_BUSY;
+}
+
+enum hf_status hf_range_wait(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
+			     const char *what, const struct hf_wait *wait, struct hf_err *err)
+{
+	struct watch w = {.wait = wait, .what = what, .notice = hf_notice_begin(wait)};
+
+	if (hf_range_try(fd, mode, start, length) == 0)
+		return HF_OK;
+	if (errno == EAGAIN && wait->deadline != HF_AT_ONCE) {
+		errno = wait_in_queue(fd, mode, start, length, &w);
+		if (errno == 0)
+			return HF_OK;
+	}
+	if (errno == EAGAIN || errno == ETIMEDOUT)
+		return busy(fd, mode, start, length, what, err);
+	if (errno == EBADF) {
+		hf_fail(err, HF_DATA, "cannot lock %s: it is not open for %s", what,
+			mode == HF_LOCK_EXCLUSIVE ? "writing" : "reading");
+		hf_advise(err, "open it for both: exec N<>FILE");
+		return HF_DATA;
+	}
+	return hf_fail_errno(err, "cannot lock %s", what);
+}
+
+/* "lock:	2: OFDLCK ADVISORY  WRITE -1 fe:00:11013132 5 EOF" */
+static bool parse(const char *line, struct hf_range_held *held)
+{
+	char mode[8], last[24];
+
+	if (sscanf(line, "lock: %*d: OFDLCK %*s %7s %*s %*s %" SCNd64 " %23s", mode, &held->start,
+		   last) != 3)
+		return false;
+	held->exclusive = strcmp(mode, "WRITE") == 0;
+	held->last = strcmp(last, "EOF") == 0 ? INT64_MAX : strtoll(last, NULL, 10);
+	return true;
+}
+
+bool hf_range_holds(int fd, bool (*fits)(const void *wanted, const struct hf_range_held *held),
+		    const void *wanted, struct hf_range_held *found)
+{
+	char path[40], line[256];
+	bool fit = false;
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "re");
+	while (info && !fit && fgets(line, sizeof(line), info))
+		fit = parse(line, found) && fits(wanted, found);
+	if (info)
+		fclose(info);
+	found->fd = fd;
+	return fit;
+}
+
+enum hf_held hf_range_inherited(const struct stat *inode,
+				bool (*fits)(const void *wanted, const struct hf_range_held *held),
+				const void *wanted, struct hf_range_held *found)
+{
+	enum hf_held held = HF_HELD_NONE;
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	if (!dir)
+		return HF_HELD_UNKNOWN;
+	while (held == HF_HELD_NONE && (entry = readdir(dir))) {
+		int fd = atoi(entry->d_name), flags = fcntl(fd, F_GETFD);
+		struct stat st;
+
+		if (fd < 3 || flags < 0 || (flags & FD_CLOEXEC) || fstat(fd, &st) < 0 ||
+		    !hf_same_inode(&st, inode))
+			continue;
+		if (hf_range_holds(fd, fits, wanted, found))
+			held = found->exclusive ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
+	}
+	closedir(dir);
+	return held;
+}
+
+static enum hf_status open_range(struct hf_lock *lock, struct hf_err *err)
+{
+	struct stat st;
+
+	if (fstatat(AT_FDCWD, lock->path, &st, 0) == 0 && S_ISDIR(st.st_mode)) {
+		hf_fail(err, HF_USAGE, "cannot lock a range of '%s': it is a directory",
+			lock->path);
+		hf_advise(err, "lock it as a whole, without --fcntl");
+		return HF_USAGE;
+	}
+	return hf_lock_open(lock, lock->mode == HF_LOCK_EXCLUSIVE ? O_WRONLY : O_RDONLY, err);
+}
+
+static bool covers(const void *wanted, const struct hf_range_held *held)
+{
+	const struct hf_lock *lock = wanted;
+
+	return (held->exclusive || lock->mode == HF_LOCK_SHARED) && held->start <= lock->start &&
+	       held->last >= hf_lock_last(lock->start, lock->length);
+}
+
+static bool conflicts(const void *wanted, const struct hf_range_held *held)
+{
+	const struct hf_lock *lock = wanted;
+
+	return (held->exclusive || lock->mode == HF_LOCK_EXCLUSIVE) && held->last >= lock->start &&
+	       held->start <= hf_lock_last(lock->start, lock->length);
+}
+
+/* For hf_lock_borrow(). */
+static bool proof(struct hf_lock *lock, int fd, enum hf_held *held)
+{
+	struct hf_range_held range;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, &lock->st) ||
+	    !hf_range_holds(fd, covers, lock, &range))
+		return false;
+	*held = range.exclusive ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
+	return true;
+}
+
+/* The range is taken by somebody. Do we inherit his descriptor? HF_NO: not that is known. */
+static enum hf_status inherit(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
+{
+	struct hf_range_held held;
+
+	switch (hf_range_inherited(&lock->st, covers, lock, &held)) {
+	case HF_HELD_UNKNOWN:
+		return getenv(HF_FD_ENV) ? hf_lock_unproved(lock, err) : HF_NO;
+	case HF_HELD_NONE:
+		break;
+	default:
+		hf_lock_close(lock);
+		lock->inherited = held.fd;
+		return HF_OK;
+	}
+	if (hf_lock_borrow(lock, proof, NULL) == HF_OK) {
+		hf_lock_close(lock);
+		return HF_OK;
+	}
+	if (wait->deadline == HF_AT_ONCE ||
+	    hf_range_inherited(&lock->st, conflicts, lock, &held) == HF_HELD_NONE)
+		return HF_NO;
+	hf_fail(err, HF_USAGE,
+		"cannot lock '%s': a part of that range is held by a process that runs this one, "
+		"and it would wait for itself",
+		lock->path);
+	hf_advise(err, "take the whole range outside, exclusively");
+	return HF_USAGE;
+}
+
+static enum hf_status take_range(struct hf_lock *lock, const struct hf_wait *wait,
+				 struct hf_err *err)
+{
+	char what[PATH_MAX + 3];
+	enum hf_status status;
+
+	if (hf_range_try(lock->fd, lock->mode, lock->start, lock->length) == 0)
+		return hf_lock_recheck(lock);
+	lock->contended = true;
+	status = inherit(lock, wait, err);
+	if (status != HF_NO)
+		return status;
+	snprintf(what, sizeof(what), "'%s'", lock->path);
+	status = hf_range_wait(lock->fd, lock->mode, lock->start, lock->length, what, wait, err);
+	return status == HF_OK ? hf_lock_recheck(lock) : status;
+}
+
+const struct hf_lock_ops hf_lock_range = {
+	.name = "range",
+	.rank = 1,
+	.open = open_range,
+	.take = take_range,
+	.release = hf_lock_close,
+};

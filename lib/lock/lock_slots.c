@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: ISC */
+#include <holdfast/lock_slots.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/inotify.h>
+
+#include <holdfast/clock.h>
+#include <holdfast/lock_range.h>
+#include "wait/wait_notice.h"
+#include <holdfast/path.h>
+#include "base/sys.h"
+
+#define GATE (HF_SLOT_BASE - 1)
+
+static enum hf_status open_slots(struct hf_lock *lock, struct hf_err *err)
+{
+	enum hf_status status;
+	struct stat st;
+
+	lock->mode = HF_LOCK_SHARED;
+	if (lock->slots < 1 || lock->slots > HF_SLOTS_MOST)
+		return hf_fail(err, HF_USAGE, "cannot lock '%s': %d is no number of slots",
+			       lock->path, lock->slots);
+	if (sys_fstatat(AT_FDCWD, lock->path, &st, 0) == 0 && S_ISDIR(st.st_mode)) {
+		hf_fail(err, HF_USAGE, "'%s' is a directory, which has no slots", lock->path);
+		hf_advise(err, "name a file in it");
+		return HF_USAGE;
+	}
+	status = hf_lock_open(lock, O_RDWR, err);
+	if (status == HF_NOPERM)
+		hf_advise(err, "slots need a file that may be read and written, though nothing is "
+			       "written to it");
+	return status;
+}
+
+static bool is_slot(const void *wanted, const struct hf_range_held *held)
+{
+	const struct hf_lock *lock = wanted;
+
+	return held->exclusive && held->start == held->last && held->start >= HF_SLOT_BASE &&
+	       held->start < HF_SLOT_BASE + lock->slots;
+}
+
+/* For hf_lock_borrow(). A slot is a slot, whatever the mode says. */
+static bool proof(struct hf_lock *lock, int fd, enum hf_held *held)
+{
+	struct hf_range_held range;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, &lock->st) ||
+	    !hf_range_holds(fd, is_slot, lock, &range))
+		return false;
+	lock->slot = (int)(range.start - HF_SLOT_BASE);
+	*held = HF_HELD_EXCLUSIVE;
+	return true;
+}
+
+/* 0: lock->slot is taken. -1 with errno, EAGAIN when all are. */
+static int try_slots(struct hf_lock *lock)
+{
+	for (int i = 0; i < lock->slots; i++) {
+		if (hf_range_try(lock->fd, HF_LOCK_EXCLUSIVE, HF_SLOT_BASE + i, 1) == 0) {
+			lock->slot = i;
+			return 0;
+		}
+		if (errno != EAGAIN)
+			return -1;
+	}
+	return -1;
+}
+
+static enum hf_status all_taken(const struct hf_lock *lock, struct hf_err *err)
+{
+	hf_fail(err, HF_BUSY, "cannot lock a slot of '%s': all %d are taken", lock->path,
+		lock->slots);
+	hf_advise(err, "wait longer with -w; lock-status shows who has them");
+	return HF_BUSY;
+}
+
+/* Tell of the closing of the file's descriptions: an inotify descriptor, or -1. */
+static int watch_closing(const struct hf_lock *lock)
+{
+	char path[40];
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	if (fd < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", lock->fd);
+	if (inotify_add_watch(fd, path, IN_CLOSE_WRITE) >= 0)
+		return fd;
+	sys_close(fd);
+	return -1;
+}
+
+/* Sleep until the file is closed somewhere, or for as long as the backoff says. false: the deadline
+ * has passed. */
+static bool await_closing(int closing, struct hf_backoff *backoff)
+{
+	struct pollfd poll_fd = {.fd = closing, .events = POLLIN};
+	int64_t sleep = hf_backoff_next(backoff);
+	struct timespec ts = {.tv_sec = sleep / HF_SECOND, .tv_nsec = sleep % HF_SECOND};
+	char events[4096];
+
+	if (sleep <= 0)
+		return false;
+	if (ppoll(&poll_fd, closing >= 0, &ts, NULL) > 0) {
+		while (read(closing, events, sizeof(events)) > 0)
+			;
+		/* the event comes just before the lock is free */
+		backoff->tries = 0;
+	}
+	return true;
+}
+
+/* With the gate held: wait for any slot. */
+static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *wait,
+				   struct hf_err *err)
+{
+	struct hf_backoff backoff;
+	struct hf_notice notice = hf_notice_begin(wait);
+	enum hf_status status;
+	int closing;
+
+	if (try_slots(lock) == 0)
+		return HF_OK;
+	lock->contended = true;
+	status = hf_backoff_init(&backoff, NULL, wait->deadline, err);
+	if (status != HF_OK)
+		return status;
+	closing = watch_closing(lock);
+	while (try_slots(lock) < 0) {
+		if (errno != EAGAIN) {
+			status = hf_fail_errno(err, "cannot lock a slot of '%s'", lock->path);
+			break;
+		}
+		if (hf_notice_is_due(&notice))
+			hf_notice_say(wait, "waiting for a slot of '%s': all %d are taken",
+				      lock->path, lock->slots);
+		if (!await_closing(closing, &backoff)) {
+			status = all_taken(lock, err);
+			break;
+		}
+	}
+	if (closing >= 0)
+		sys_close(closing);
+	return status;
+}
+
+/* Is it an ancestor's keeper that has one? */
+static bool borrow(struct hf_lock *lock)
+{
+	if (lock->inherited >= 0 || hf_lock_borrow(lock, proof, NULL) != HF_OK)
+		return false;
+	hf_lock_close(lock);
+	return true;
+}
+
+static enum hf_status take_slot(struct hf_lock *lock, const struct hf_wait *wait,
+				struct hf_err *err)
+{
+	char what[PATH_MAX + 32];
+	enum hf_status status;
+
+	/* who will not wait need not queue: a passer at the gate does not mean "all taken" */
+	if (wait->deadline == HF_AT_ONCE && try_slots(lock) == 0)
+		return HF_OK;
+	if (hf_range_try(lock->fd, HF_LOCK_EXCLUSIVE, GATE, 1) < 0) {
+		if (borrow(lock))
+			return HF_OK;
+	} else if (try_slots(lock) == 0 || borrow(lock)) {
+		if (lock->fd >= 0)
+			hf_range_unlock(lock->fd, GATE, 1);
+		return HF_OK;
+	}
+	snprintf(what, sizeof(what), "a slot of '%s'", lock->path);
+	status = hf_range_wait(lock->fd, HF_LOCK_EXCLUSIVE, GATE, 1, what, wait, err);
+	if (status == HF_BUSY)
+		return all_taken(lock, err);
+	if (status != HF_OK)
+		return status;
+	status = wait_at_gate(lock, wait, err);
+	hf_range_unlock(lock->fd, GATE, 1);
+	return status;
+}
+
+static enum hf_status take_slots(struct hf_lock *lock, const struct hf_wait *wait,
+				 struct hf_err *err)
+{
+	enum hf_status status;
+	struct hf_range_held held;
+
+	if (lock->inherited >= 0 &&
+	    hf_range_inherited(&lock->st, is_slot, lock, &held) != HF_HELD_NONE) {
+		hf_lock_close(lock);
+		lock->slot = (int)(held.start - HF_SLOT_BASE);
+		return HF_OK;
+	}
+	if (lock->inherited < 0) {
+		status = hf_lock_flock(lock, lock->fd, wait, err);
+		if (status != HF_OK)
+			return status;
+	}
+	status = take_slot(lock, wait, err);
+	return status == HF_OK ? hf_lock_recheck(lock) : status;
+}
+
+const struct hf_lock_ops hf_lock_slots = {
+	.name = "slots",
+	.rank = 1,
+	.inherits = true,
+	.open = open_slots,
+	.take = take_slots,
+	.release = hf_lock_close,
+};

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: ISC */
+#include <holdfast/lock_sqlite.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wait/file_watch.h"
+#include "wait/wait_notice.h"
+#include <holdfast/path.h>
+#include <holdfast/proc.h>
+#include "lock/sqlite_freeze.h"
+#include "probe/sqlite_locks.h"
+#include "base/sys.h"
+#include "lock/turnstile.h"
+
+struct sqlite {
+	struct hf_target db, turnstile;
+	int file; /* the database, by O_PATH: closing that drops no lock of SQLite's; or -1 */
+	bool passed; /* the turnstile is another user's, and left out (lock/turnstile.h, N6) */
+	struct sqlite *next;
+	struct hf_sqlite_look look;
+	struct hf_sqlite_hold hold; /* freeze */
+};
+
+/* The database's directory and entry, and its stat; st_mode 0: it is absent. */
+static enum hf_status find(struct hf_target *db, const char *path, struct stat *st,
+			   struct hf_err *err)
+{
+	enum hf_status status;
+
+	if (strcmp(path, ":memory:") == 0) {
+		hf_fail(err, HF_USAGE, "cannot lock '%s': it is not a file", path);
+		hf_advise(err, "a database in memory is nobody else's and needs no lock");
+		return HF_USAGE;
+	}
+	status = hf_target_open(db, path, HF_TARGET_NO_SYNC, err);
+	if (status != HF_OK)
+		return status;
+	*st = (struct stat){0};
+	if (sys_fstatat(db->dir, db->name, st, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+		status = hf_fail_errno(err, "cannot look at database '%s'", path);
+	else if (st->st_mode && !S_ISREG(st->st_mode))
+		status = hf_fail(err, HF_DATA, "cannot lock database '%s': not a regular file",
+				 path);
+	if (status != HF_OK)
+		hf_target_close(db);
+	return status;
+}
+
+/* Those of this thread that were passed by. */
+static _Thread_local struct sqlite *passed;
+
+bool hf_sqlite_passed_rightly(void)
+{
+	for (const struct sqlite *s = passed; s; s = s->next)
+		if (!HF_WITHOUT(turnstile_recheck) &&
+		    !hf_turnstile_is_foreign(&s->turnstile, s->file))
+			return false;
+	return true;
+}
+
+/* N6. The database stands for the lock in the set's order. */
+static enum hf_status pass(struct hf_lock *lock, struct sqlite *s)
+{
+	if (sys_fstat(s->file, &lock->st) < 0)
+		sys_fstatat(s->turnstile.dir, s->turnstile.name, &lock->st, AT_SYMLINK_NOFOLLOW);
+	s->passed = true;
+	s->next = passed;
+	passed = s;
+	lock->own = s;
+	return HF_OK;
+}
+
+static void close_sqlite(struct sqlite *s)
+{
+	for (struct sqlite **at = &passed; s->passed && *at; at = &(*at)->next)
+		if (*at == s) {
+			*at = s->next;
+			break;
+		}
+	if (s->file >= 0)
+		sys_close(s->file);
+	hf_target_close(&s->db);
+	free(s);
+}
+
+/* may_pass: the caller takes SQLite's own lock as well. */
+static enum hf_status open_own(struct hf_lock *lock, bool may_pass, struct hf_err *err)
+{
+	struct sqlite *s = calloc(1, sizeof(*s));
+	struct hf_err own;
+	enum hf_status status;
+	struct stat st;
+	int n;
+
+	if (!s)
+		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
+	s->look = (struct hf_sqlite_look){-1, -1};
+	s->hold.fd = s->hold.process = s->file = -1;
+	status = find(&s->db, lock->path, &st, err);
+	if (status != HF_OK) {
+		free(s);
+		return status;
+	}
+	s->turnstile = s->db;
+	n = snprintf(s->turnstile.name, sizeof(s->turnstile.name), "%s" HF_SQLITE_TURNSTILE,
+		     s->db.name);
+	if (n > NAME_MAX)
+		status = hf_fail(err, HF_USAGE, "cannot lock '%s': its name is too long for %s",
+				 lock->path, HF_SQLITE_TURNSTILE);
+	if (status == HF_OK && st.st_mode) {
+		s->file = sys_openat(s->db.dir, s->db.name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+		if (s->file < 0)
+			status = hf_fail_errno(err, "cannot open database '%s'", lock->path);
+	}
+	if (status == HF_OK) {
+		status = hf_turnstile_open(lock, &s->turnstile, s->file, &own);
+		if (status == HF_NO && may_pass) {
+			hf_turnstile_ignored(&own);
+			return pass(lock, s);
+		}
+		if (status == HF_NO)
+			status = own.status;
+		if (status != HF_OK && err)
+			*err = own;
+	}
+	if (status != HF_OK) {
+		close_sqlite(s);
+		return status;
+	}
+	lock->own = s;
+	return HF_OK;
+}
+
+static void release(struct hf_lock *lock)
+{
+	struct sqlite *s = lock->own;
+	int saved = errno;
+
+	hf_sqlite_hold_end(&s->hold, lock->lent);
+	lock->second = -1;
+	hf_turnstile_release(lock);
+	hf_sqlite_look_close(&s->look);
+	close_sqlite(s);
+	lock->own = NULL;
+	errno = saved;
+}
+
+static enum hf_status open_turn(struct hf_lock *lock, struct hf_err *err)
+{
+	return open_own(lock, true, err);
+}
+
+static enum hf_status open_looked(struct hf_lock *lock, bool may_pass, struct hf_err *err)
+{
+	struct hf_sqlite_look look;
+	enum hf_status status;
+	struct sqlite *s;
+	struct stat st;
+	struct hf_target db;
+
+	/* first, since whoever may not read the database makes no turnstile for it */
+	status = find(&db, lock->path, &st, err);
+	if (status != HF_OK)
+		return status;
+	status = hf_sqlite_look_open(&look, &db, err);
+	hf_target_close(&db);
+	if (status == HF_OK)
+		status = open_own(lock, may_pass, err);
+	if (status != HF_OK) {
+		hf_sqlite_look_close(&look);
+		return status;
+	}
+	s = lock->own;
+	s->look = look;
+	return HF_OK;
+}
+
+static enum hf_status open_sqlite(struct hf_lock *lock, struct hf_err *err)
+{
+	return open_looked(lock, false, err);
+}
+
+static enum hf_status open_idle(struct hf_lock *lock, struct hf_err *err)
+{
+	return open_looked(lock, true, err);
+}
+
+static enum hf_status take(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
+{
+	struct sqlite *s = lock->own;
+	struct hf_wait ours = *wait;
+
+	if (s->passed)
+		return HF_OK;
+	ours.forbid = hf_turnstile_forbid;
+	return hf_turnstile_take(lock, &s->turnstile, &ours, err);
+}
+
+static enum hf_status busy(const char *path, const struct hf_sqlite_user *user, struct hf_err *err)
+{
+	char who[512];
+
+	hf_fail(err, HF_BUSY, "cannot lock '%s': held by %s, which %s", path,
+		hf_proc_describe(who, sizeof(who), user->pid), hf_sqlite_does(user->role));
+	if (user->pid)
+		hf_advise(err, "wait longer with -w, or see what PID %d does", (int)user->pid);
+	else
+		hf_advise(err, "wait longer with -w");
+	return HF_BUSY;
+}
+
+static enum hf_status try_sqlite(struct hf_lock *lock, struct hf_err *err)
+{
+	struct sqlite *s = lock->own;
+	struct hf_sqlite_user user;
+
+	/* an ancestor that holds it has asked */
+	if (lock->inherited >= 0 || !hf_sqlite_writer(&s->look, &s->db, &user))
+		return HF_OK;
+	return busy(lock->path, &user, err);
+}
+
+/* W2. Where nobody is seen to write, something else was in the way: one pause at least. */
+static enum hf_status wait_for_writer(const char *path, const struct hf_target *db,
+				      struct hf_sqlite_look *look, const struct hf_wait *wait,
+				      bool frozen, struct hf_err *err)
+{
+	struct hf_notice notice = hf_notice_begin(wait);
+	struct hf_sqlite_user user;
+	char who[512];
+	struct hf_await await;
+	enum hf_status status = hf_await_begin_often(&await, wait->deadline, err);
+
+	if (status != HF_OK)
+		return status;
+	for (; hf_sqlite_writer(look, db, &user) || frozen; frozen = false) {
+		if (hf_notice_is_due(&notice))
+			hf_notice_say(wait, "waiting for '%s', held by %s, which %s", path,
+				      hf_proc_describe(who, sizeof(who), user.pid),
+				      hf_sqlite_does(user.role));
+		hf_await_process(&await, user.pid);
+		if (!hf_await_sleep(&await)) {
+			status = busy(path, &user, err);
+			break;
+		}
+	}
+	hf_await_end(&await);
+	return status;
+}
+
+static enum hf_status wait_sqlite(struct hf_lock *lock, const struct hf_wait *wait,
+				  struct hf_err *err)
+{
+	struct hf_sqlite_look look;
+	struct hf_target db;
+	struct stat st;
+	enum hf_status status = find(&db, lock->path, &st, err);
+
+	if (status != HF_OK)
+		return status;
+	status = hf_sqlite_look_open(&look, &db, err);
+	if (status == HF_OK)
+		status = wait_for_writer(lock->path, &db, &look, wait,
+					 lock->ops == &hf_lock_sqlite_freeze, err);
+	hf_sqlite_look_close(&look);
+	hf_target_close(&db);
+	return status;
+}
+
+static enum hf_status open_freeze(struct hf_lock *lock, struct hf_err *err)
+{
+	struct hf_target db;
+	enum hf_status status;
+	struct stat st;
+
+	if (lock->mode == HF_LOCK_SHARED) {
+		hf_fail(err, HF_USAGE,
+			"cannot freeze '%s' shared: a frozen database is one holder's", lock->path);
+		hf_advise(err, "leave out -s for it");
+		return HF_USAGE;
+	}
+	status = find(&db, lock->path, &st, err);
+	if (status != HF_OK)
+		return status;
+	hf_target_close(&db);
+	if (!st.st_mode)
+		return hf_fail(err, HF_NOINPUT, "cannot freeze '%s': there is no such database",
+			       lock->path);
+	return open_looked(lock, true, err);
+}
+
+static enum hf_status try_freeze(struct hf_lock *lock, struct hf_err *err)
+{
+	struct sqlite *s = lock->own;
+	struct hf_sqlite_user user;
+	enum hf_status status;
+
+	if (hf_sqlite_writer(&s->look, &s->db, &user)) {
+		/* an ancestor has frozen it, or its keeper has */
+		if (lock->inherited >= 0 &&
+		    hf_sqlite_hold_is_ours(&s->hold, user.pid, lock->borrowed)) {
+			lock->second = s->hold.fd;
+			return HF_OK;
+		}
+		return busy(lock->path, &user, err);
+	}
+	/* SQLite's locks and ours are of different processes from here on (Q3) */
+	status = hf_sqlite_hold_begin(&s->hold, lock->path, lock->deadline, err);
+	lock->second = s->hold.fd;
+	if (status == HF_OK && !hf_sqlite_passed_rightly())
+		return hf_fail(err, HF_BUSY, "cannot freeze '%s': its turnstile has come meanwhile",
+			       lock->path);
+	return status;
+}
+
+bool hf_sqlite_thawed(const struct hf_lock *lock)
+{
+	const struct sqlite *s = lock->own;
+
+	return lock->ops == &hf_lock_sqlite_freeze && lock->state == HF_LOCK_HELD &&
+	       hf_sqlite_hold_lost(&s->hold);
+}
+
+static const char family[] = "sqlite";
+
+const struct hf_lock_ops hf_lock_sqlite_freeze = {
+	.name = "frozen sqlite",
+	.rank = 3,
+	.inherits = true,
+	.family = family,
+	.strictness = 2,
+	.open = open_freeze,
+	.take = take,
+	.try = try_freeze,
+	.wait = wait_sqlite,
+	.release = release,
+};
+
+const struct hf_lock_ops hf_lock_sqlite = {
+	.name = "sqlite",
+	.rank = 3,
+	.inherits = true,
+	.family = family,
+	.strictness = 1,
+	.open = open_sqlite,
+	.take = take,
+	.try = try_sqlite,
+	.wait = wait_sqlite,
+	.release = release,
+};
+
+const struct hf_lock_ops hf_lock_sqlite_idle = {
+	.name = "sqlite",
+	.rank = 3,
+	.inherits = true,
+	.family = family,
+	.strictness = 1,
+	.open = open_idle,
+	.take = take,
+	.try = try_sqlite,
+	.wait = wait_sqlite,
+	.release = release,
+};
+
+const struct hf_lock_ops hf_lock_sqlite_turn = {
+	.name = "sqlite",
+	.rank = 3,
+	.inherits = true,
+	.family = family,
+	.open = open_turn,
+	.take = take,
+	.release = release,
+};

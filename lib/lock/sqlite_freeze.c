@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: ISC */
+#include "lock/sqlite_freeze.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <holdfast/clock.h>
+#include <holdfast/fd.h>
+#include "keeper/keeper_client.h"
+#include <holdfast/path.h>
+#include <holdfast/proc.h>
+#include "base/spawn.h"
+#include "base/sys.h"
+
+#define HELPER "sqlite-run"
+
+#define HELPER_LEAST (2 * HF_SECOND)
+#define HELPER_MOST (10 * HF_SECOND)
+
+enum { PATIENCE_MS = 200 };
+
+/* Beside our own program, else where PATH says. */
+static void find_helper(char path[PATH_MAX])
+{
+	ssize_t n = sys_readlinkat(AT_FDCWD, "/proc/self/exe", path, PATH_MAX - sizeof(HELPER) - 1);
+	char *slash;
+
+	path[n > 0 ? n : 0] = '\0';
+	slash = strrchr(path, '/');
+	if (slash) {
+		strcpy(slash + 1, HELPER);
+		if (access(path, X_OK) == 0)
+			return;
+	}
+	strcpy(path, HELPER);
+}
+
+/* In the child; Z2, Z4. */
+_Noreturn static void become(const char *helper, const char *db, int in, int out)
+{
+	char *argv[] = {(char *)HELPER, (char *)"--hold", (char *)"--", (char *)db, NULL};
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	setsid();
+	if (dup2(in, STDIN_FILENO) >= 0 && dup2(out, STDOUT_FILENO) >= 0) {
+		syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
+		execvp(helper, argv);
+	}
+	_exit(127);
+}
+
+/* Wait until it can be read. */
+static bool await(int fd, int64_t until)
+{
+	struct pollfd polled = {.fd = fd, .events = POLLIN};
+
+	while (!hf_has_given_up()) {
+		int64_t left = hf_until(until);
+		int ready = left > 0 ? poll(&polled, 1, (int)(left / HF_MS) + 1) : -1;
+
+		if (ready > 0)
+			return true;
+		if (left == 0 || (ready < 0 && errno != EINTR))
+			break;
+	}
+	return false;
+}
+
+/* Its one line, without the newline. HF_NO: it said nothing. HF_BUSY: not until then. */
+static enum hf_status read_line(int fd, char *line, size_t size, int64_t until)
+{
+	size_t used = 0;
+
+	while (used < size - 1) {
+		ssize_t n;
+
+		if (!await(fd, until))
+			return HF_BUSY;
+		n = sys_read(fd, line + used, size - 1 - used);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		used += (size_t)n;
+		if (memchr(line, '\n', used))
+			break;
+	}
+	line[used] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	return line[0] ? HF_OK : HF_NO;
+}
+
+static enum hf_status understand(const char *line, const char *path, struct hf_err *err)
+{
+	char *message;
+	long status;
+
+	if (strcmp(line, "held") == 0)
+		return HF_OK;
+	status = strtol(line, &message, 10);
+	if (status <= HF_OK || status > HF_NOPERM || *message != ' ')
+		return hf_fail(err, HF_BUG, "cannot freeze '%s': sqlite-run says '%s'", path, line);
+	return hf_fail(err, (enum hf_status)status, "cannot freeze '%s': %s", path, message + 1);
+}
+
+static enum hf_status no_helper(const char *path, struct hf_err *err)
+{
+	hf_fail(err, HF_UNAVAILABLE, "cannot freeze '%s': there is no sqlite-run", path);
+	hf_advise(err, "it takes SQLite's own lock; install it beside this program, or on PATH");
+	return HF_UNAVAILABLE;
+}
+
+static enum hf_status dumb_helper(const char *path, pid_t pid, struct hf_err *err)
+{
+	hf_fail(err, HF_BUSY, "cannot freeze '%s': sqlite-run, PID %d, does not answer", path,
+		(int)pid);
+	hf_advise(err, "it was killed, and nothing is held: was it stopped, or does the machine "
+		       "stand still?");
+	return HF_BUSY;
+}
+
+static int wait_for(const struct hf_sqlite_hold *hold, siginfo_t *info, int how)
+{
+	return hold->process >= 0 ? waitid(P_PIDFD, (id_t)hold->process, info, WEXITED | how)
+				  : waitid(P_PID, (id_t)hold->pid, info, WEXITED | how);
+}
+
+bool hf_sqlite_hold_lost(const struct hf_sqlite_hold *hold)
+{
+	siginfo_t info = {0};
+
+	return hold->pid > 0 &&
+	       (wait_for(hold, &info, WNOHANG | WNOWAIT) < 0 || info.si_pid == hold->pid);
+}
+
+static void reap(const struct hf_sqlite_hold *hold)
+{
+	siginfo_t info;
+
+	while (wait_for(hold, &info, 0) < 0 && errno == EINTR)
+		;
+}
+
+/* It ends by itself when the pipe does. A child that the command left behind may keep that open;
+ * killing the helper does no harm then, since it has changed nothing. false: it goes on. */
+static bool end_helper(const struct hf_sqlite_hold *hold, bool lent)
+{
+	struct pollfd end = {.fd = hold->process, .events = POLLIN};
+	bool ended = end.fd >= 0 && poll(&end, 1, PATIENCE_MS) > 0;
+
+	if (!ended && !lent && end.fd >= 0)
+		syscall(SYS_pidfd_send_signal, end.fd, SIGKILL, NULL, 0);
+	else if (!ended && !lent && !hf_sqlite_hold_lost(hold))
+		kill(hold->pid, SIGKILL);
+	return ended || !lent;
+}
+
+/* Z6. It has a session of its own, unless it has not come so far. */
+static void kill_all(pid_t pid)
+{
+	kill(-pid, SIGKILL);
+	kill(pid, SIGKILL);
+}
+
+/* Z6. */
+static int64_t patience(int64_t deadline)
+{
+	int64_t least = hf_deadline_in(HELPER_LEAST), most = hf_deadline_in(HELPER_MOST);
+
+	return deadline < least ? least : deadline > most ? most : deadline;
+}
+
+/* What the helper has said, whose end of the pipe this is. */
+static enum hf_status hear(int fd, pid_t pid, const char *path, int64_t deadline,
+			   struct hf_err *err)
+{
+	char line[1024];
+
+	switch (read_line(fd, line, sizeof(line), patience(deadline))) {
+	case HF_OK:
+		return understand(line, path, err);
+	case HF_BUSY:
+		kill_all(pid);
+		return dumb_helper(path, pid, err);
+	default:
+		return no_helper(path, err);
+	}
+}
+
+enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *path, int64_t deadline,
+				    struct hf_err *err)
+{
+	char helper[PATH_MAX];
+	int in[2], out[2];
+	enum hf_status status;
+	pid_t pid;
+
+	*hold = (struct hf_sqlite_hold){.process = -1, .fd = -1};
+	find_helper(helper);
+	if (pipe2(in, O_CLOEXEC) < 0)
+		return hf_fail_errno(err, "cannot freeze '%s'", path);
+	if (pipe2(out, O_CLOEXEC) < 0) {
+		status = hf_fail_errno(err, "cannot freeze '%s'", path);
+		sys_close(in[0]);
+		sys_close(in[1]);
+		return status;
+	}
+	hf_keep_children();
+	pid = fork();
+	if (pid == 0)
+		become(helper, path, in[0], out[1]);
+	status = pid < 0 ? hf_fail_errno(err, "cannot freeze '%s'", path) : HF_OK;
+	sys_close(in[0]);
+	sys_close(out[1]);
+	if (pid > 0)
+		status = hear(out[0], pid, path, deadline, err);
+	sys_close(out[0]);
+	if (status == HF_OK) {
+		int high = hf_fd_high(in[1]);
+
+		*hold = (struct hf_sqlite_hold){
+			.pid = pid, .process = pidfd_open(pid, 0), .fd = high < 0 ? in[1] : high};
+		return HF_OK;
+	}
+	sys_close(in[1]);
+	if (pid > 0)
+		reap(&(struct hf_sqlite_hold){.pid = pid, .process = -1});
+	return status;
+}
+
+void hf_sqlite_hold_end(struct hf_sqlite_hold *hold, bool lent)
+{
+	int saved = errno;
+
+	if (hold->fd >= 0)
+		sys_close(hold->fd);
+	if (hold->pid > 0 && end_helper(hold, lent))
+		reap(hold);
+	if (hold->process >= 0)
+		sys_close(hold->process);
+	*hold = (struct hf_sqlite_hold){.process = -1, .fd = -1};
+	errno = saved;
+}
+
+/* Is it a helper by its name and its words, and what does it read? */
+static bool read_helper(pid_t pid, struct stat *pipe)
+{
+	char path[40], words[sizeof(HELPER "\0--hold")] = "";
+	struct hf_proc proc;
+	ssize_t n;
+	int fd;
+
+	if (!hf_proc_read(pid, &proc) || strcmp(proc.name, HELPER) != 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
+	fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	n = sys_read(fd, words, sizeof(words));
+	sys_close(fd);
+	snprintf(path, sizeof(path), "/proc/%d/fd/0", (int)pid);
+	return n == sizeof(words) && memcmp(words, HELPER "\0--hold", sizeof(words)) == 0 &&
+	       stat(path, pipe) == 0 && S_ISFIFO(pipe->st_mode);
+}
+
+static bool is_writing_end(int fd, const struct stat *pipe)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && hf_same_inode(&st, pipe) &&
+	       (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY;
+}
+
+/* HF_FD_ENV does not name it for long: that is for what holds a lock in the kernel's sense. */
+static bool has_inherited(const struct stat *pipe)
+{
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir = opendir("/proc/self/fd");
+
+	while (dir && !found && (entry = readdir(dir))) {
+		int fd = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : -1;
+
+		found = fd > STDERR_FILENO && is_writing_end(fd, pipe) &&
+			!(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static bool borrow_pipe(struct hf_sqlite_hold *hold, const struct stat *pipe)
+{
+	struct hf_keeper_loan loan;
+
+	if (!hf_keeper_borrow(pipe, &loan))
+		return false;
+	for (int i = 0; i < loan.count; i++) {
+		int fd = loan.fds[i];
+
+		if (hold->fd < 0 && is_writing_end(fd, pipe) && (fd = hf_fd_high(fd)) >= 0)
+			hold->fd = fd;
+		else
+			sys_close(loan.fds[i]);
+	}
+	return hold->fd >= 0;
+}
+
+bool hf_sqlite_hold_is_ours(struct hf_sqlite_hold *hold, pid_t pid, bool borrow)
+{
+	struct stat pipe;
+
+	return read_helper(pid, &pipe) &&
+	       (has_inherited(&pipe) || (borrow && borrow_pipe(hold, &pipe)));
+}

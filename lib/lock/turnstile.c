@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: ISC */
+#include "lock/turnstile.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <holdfast/fd.h>
+#include "gitlock/git_exclude.h"
+#include "keeper/keeper_list.h"
+#include "base/side_file.h"
+#include "base/tempfile.h"
+#include "base/sys.h"
+#include "probe/proc_locks.h"
+
+#define ACL "system.posix_acl_access"
+
+enum { MOST_TRIES = 16, NEW_MODE = 0644, SQLITE_RANK = 3, GIT_RANK = 4 };
+
+static enum hf_status cannot(const char *what, const struct hf_target *at, struct hf_err *err)
+{
+	int errnum = errno;
+	enum hf_status status =
+		hf_fail_errno(err, "cannot %s turnstile '%s' of '%s'", what, at->name, at->path);
+
+	if (errnum == EACCES || errnum == EPERM || errnum == EROFS)
+		hf_advise(err, "whoever writes there makes it or reads it, like SQLite's -wal or "
+			       "Git's index.lock");
+	return status;
+}
+
+/* linux/posix_acl_xattr.h, in the order in which an ACL must be. */
+enum { ACL_VERSION = 2 };
+enum { USER_OBJ = 1, USER = 2, GROUP_OBJ = 4, GROUP = 8, MASK = 16, OTHER = 32 };
+struct acl {
+	uint32_t version;
+	struct {
+		uint16_t tag, perm;
+		uint32_t id;
+	} at[HF_ACCESS_ENTRIES + 6];
+};
+
+static void put(struct acl *acl, size_t *count, int tag, unsigned int perm, uint32_t id)
+{
+	acl->at[*count].tag = htole16((uint16_t)tag);
+	acl->at[*count].perm = htole16((uint16_t)perm);
+	acl->at[(*count)++].id = htole32(id);
+}
+
+/* What `of` permits, for a file whose owner and group are those of st. */
+static bool put_acl(int fd, const struct stat *st, const struct hf_access *of)
+{
+	struct acl acl = {.version = htole32(ACL_VERSION)};
+	unsigned int mask = 0, group = 0;
+	size_t count = 0;
+
+	put(&acl, &count, USER_OBJ, R_OK | W_OK, UINT32_MAX);
+	if (of->st.st_uid != st->st_uid)
+		put(&acl, &count, USER, mask = R_OK | W_OK, of->st.st_uid);
+	for (size_t i = 0; i < of->count; i++) {
+		if (!of->entries[i].is_group)
+			put(&acl, &count, USER, of->entries[i].perm, of->entries[i].id);
+		else if (of->entries[i].id == st->st_gid)
+			group |= of->entries[i].perm;
+		mask |= of->entries[i].perm;
+	}
+	put(&acl, &count, GROUP_OBJ, group, UINT32_MAX);
+	for (size_t i = 0; i < of->count; i++)
+		if (of->entries[i].is_group && of->entries[i].id != st->st_gid)
+			put(&acl, &count, GROUP, of->entries[i].perm, of->entries[i].id);
+	put(&acl, &count, MASK, mask, UINT32_MAX);
+	put(&acl, &count, OTHER, of->other, UINT32_MAX);
+	return sys_fsetxattr(fd, ACL, &acl, offsetof(struct acl, at) + count * sizeof(acl.at[0]),
+			     0) == 0;
+}
+
+/* N1. Where the owner or the group cannot be kept, an ACL names them; where there are no ACLs the
+ * group loses its bits, which are another group's then, or were a mask. */
+static bool dress(int fd, int like)
+{
+	struct hf_access of;
+	struct stat st;
+	mode_t mode;
+	bool plain;
+
+	if (like < 0)
+		return true;
+	if (sys_fstat(fd, &st) < 0 || hf_access_read(&of, like, "", NULL) != HF_OK)
+		return false;
+	mode = of.st.st_mode & 0666;
+	if (st.st_gid != of.st.st_gid && sys_fchown(fd, (uid_t)-1, of.st.st_gid) < 0 &&
+	    errno != EPERM && errno != EINVAL)
+		return false;
+	if (st.st_uid != of.st.st_uid && sys_fchown(fd, of.st.st_uid, (gid_t)-1) < 0 &&
+	    errno != EPERM && errno != EINVAL)
+		return false;
+	if (sys_fstat(fd, &st) < 0)
+		return false;
+	plain = of.count == 1 && st.st_uid == of.st.st_uid && st.st_gid == of.st.st_gid;
+	if (!plain && put_acl(fd, &st, &of))
+		return true;
+	(void)!sys_fremovexattr(fd, ACL); /* the directory's default */
+	if (st.st_gid != of.st.st_gid || of.count > 1)
+		mode &= (mode_t)~0060;
+	return sys_fchmod(fd, mode) == 0;
+}
+
+/* N1. Any other answer than no is for the calls that follow. */
+static bool may_make(int like)
+{
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", like);
+	return like < 0 || HF_WITHOUT(turnstile) ||
+	       faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 || errno != EACCES;
+}
+
+/* N1. HF_OK: there is one now, ours or another's. */
+static enum hf_status make(const struct hf_target *at, int like, struct hf_err *err)
+{
+	char name[NAME_MAX + 1];
+	enum hf_status status;
+	int fd;
+
+	if (!may_make(like)) {
+		errno = EACCES;
+		return cannot("make", at, err);
+	}
+	hf_git_exclude(at->dir, at->name);
+	if (hf_stage_open(at, like >= 0 ? 0600 : NEW_MODE, &fd, name, NULL) != HF_OK)
+		return cannot("make", at, err);
+	if (!dress(fd, like)) {
+		status = cannot("make", at, err);
+	} else if (name[0]) {
+		status = HF_OK;
+		if (sys_renameat2(at->dir, name, at->dir, at->name, RENAME_NOREPLACE) < 0 &&
+		    errno != EEXIST &&
+		    (errno != EINVAL ||
+		     (sys_linkat(at->dir, name, at->dir, at->name, 0) < 0 && errno != EEXIST)))
+			status = cannot("make", at, err);
+		sys_unlinkat(at->dir, name, 0);
+	} else {
+		status = hf_stage_link(at, fd, at->name, NULL);
+		if (status == HF_NO)
+			status = HF_OK;
+		else if (status != HF_OK)
+			status = cannot("make", at, err);
+	}
+	sys_close(fd);
+	return status;
+}
+
+/* ---- N2 ------------------------------------------------------------------------------------- */
+
+/* Of an absent database: may its owner make files here, in a directory that is not open to all? */
+static bool may_make_database(struct hf_trust *trust, const struct stat *st)
+{
+	if (trust->fd >= 0)
+		return false;
+	(void)hf_trusts_directory(trust); /* reads it */
+	return !(trust->dir.other & W_OK) &&
+	       hf_access_permits(&trust->dir, st->st_uid, W_OK) == HF_MEMBER_YES;
+}
+
+/* Why is it not to be used? NULL: it is. */
+static const char *reason(struct hf_trust *trust, const struct stat *st, bool *trusted)
+{
+	*trusted = HF_WITHOUT(turnstile) || hf_trusts(trust, st) || may_make_database(trust, st);
+	if (!S_ISREG(st->st_mode))
+		return "it is no regular file";
+	if (!*trusted)
+		return "that user may not write there";
+	if (st->st_nlink > 1 && !HF_WITHOUT(turnstile))
+		return "it has other names";
+	return NULL;
+}
+
+bool hf_turnstile_is_foreign(const struct hf_target *at, int like)
+{
+	struct hf_trust trust;
+	struct stat st;
+	bool trusted;
+
+	hf_trust_init(&trust, at, like);
+	return sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       reason(&trust, &st, &trusted);
+}
+
+static enum hf_status refuse(const struct hf_trust *trust, const struct stat *st, const char *why,
+			     bool trusted, struct hf_err *err)
+{
+	const struct hf_target *at = trust->target;
+	char owner[HF_USER_SIZE];
+
+	hf_fail(err, trusted ? HF_DATA : HF_NOPERM,
+		"cannot use turnstile '%s' of '%s', which belongs to %s: %s", at->name, at->path,
+		hf_user_name(owner, st->st_uid), why);
+	if (trusted)
+		hf_advise(err, "remove it: an empty file is expected there");
+	else
+		hf_advise(err, "remove it, or move what it lies beside into a directory in which "
+			       "only its users can make files");
+	return HF_NO;
+}
+
+/* Open what is there, into lock->fd and lock->st. HF_NO: it is not to be used. HF_NOINPUT: there is
+ * none. For writing where that is allowed, since NFS wants it for an exclusive lock. */
+static enum hf_status open_there(struct hf_lock *lock, struct hf_trust *trust, struct hf_err *err)
+{
+	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	const struct hf_target *at = trust->target;
+	struct stat *st = &lock->st;
+	const char *why;
+	bool trusted;
+	int fd;
+
+	/* opening a device could set it to work */
+	if (sys_fstatat(at->dir, at->name, st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? HF_NOINPUT : cannot("open", at, err);
+	why = reason(trust, st, &trusted);
+	if (why)
+		return refuse(trust, st, why, trusted, err);
+	fd = sys_openat(at->dir, at->name, O_RDWR | flags, 0);
+	if (fd < 0 && (errno == EACCES || errno == EROFS || errno == EPERM))
+		fd = sys_openat(at->dir, at->name, O_RDONLY | flags, 0);
+	if (fd < 0)
+		return errno == ENOENT || errno == ELOOP ? HF_NOINPUT : cannot("open", at, err);
+	lock->fd = hf_fd_high(fd);
+	if (lock->fd < 0 || sys_fstat(lock->fd, st) < 0) {
+		enum hf_status status = cannot("open", at, err);
+
+		if (lock->fd < 0)
+			sys_close(fd);
+		hf_lock_close(lock);
+		return status;
+	}
+	why = reason(trust, st, &trusted);
+	if (!why)
+		return HF_OK;
+	hf_lock_close(lock);
+	return refuse(trust, st, why, trusted, err);
+}
+
+/* N1: its mode follows. Whether that can be done does not matter to this call. */
+static void follow_mode(const struct hf_lock *lock, int like)
+{
+	uid_t self = geteuid();
+	struct stat of;
+
+	if (like >= 0 && sys_fstat(like, &of) == 0 &&
+	    ((of.st_mode ^ lock->st.st_mode) & 0666) &&
+	    (self == 0 || hf_same_user(lock->st.st_uid, self)) && !HF_WITHOUT(turnstile_mode))
+		(void)!dress(lock->fd, like);
+}
+
+enum hf_status hf_turnstile_find(struct hf_lock *lock, const struct hf_target *at, int like,
+				 struct hf_err *err)
+{
+	enum hf_status status;
+	struct hf_trust trust;
+
+	hf_trust_init(&trust, at, like);
+	status = open_there(lock, &trust, err);
+	if (status == HF_OK)
+		follow_mode(lock, like);
+	return status;
+}
+
+void hf_turnstile_ignored(const struct hf_err *err)
+{
+	/* a wait comes back to it again and again */
+	static _Thread_local char last[sizeof(err->message)];
+
+	if (strcmp(last, err->message) == 0)
+		return;
+	strcpy(last, err->message);
+	hf_notice("going on without a turnstile: %s", last);
+}
+
+enum hf_status hf_turnstile_open(struct hf_lock *lock, const struct hf_target *at, int like,
+				 struct hf_err *err)
+{
+	enum hf_status status;
+
+	for (int tries = 0; tries < MOST_TRIES; tries++) {
+		status = hf_turnstile_find(lock, at, like, err);
+		if (status != HF_NOINPUT)
+			return status;
+		status = make(at, like, err);
+		if (status != HF_OK)
+			return status;
+	}
+	return hf_fail(err, HF_BUSY, "cannot lock '%s': its turnstile is removed all the time",
+		       at->path);
+}
+
+enum hf_status hf_turnstile_take(struct hf_lock *lock, const struct hf_target *at,
+				 const struct hf_wait *wait, struct hf_err *err)
+{
+	enum hf_status status;
+	struct stat st;
+
+	if (lock->inherited >= 0) {
+		hf_lock_close(lock);
+		return HF_OK;
+	}
+	status = hf_lock_flock(lock, lock->fd, wait, err);
+	if (lock->inherited >= 0)
+		hf_lock_close(lock);
+	if (status != HF_OK || lock->inherited >= 0)
+		return status;
+	if (sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !hf_same_inode(&st, &lock->st))
+		return HF_NO;
+	return HF_OK;
+}
+
+void hf_turnstile_release(struct hf_lock *lock)
+{
+	int saved = errno;
+
+	if (lock->fd >= 0 && !lock->lent)
+		(void)!sys_flock(lock->fd, LOCK_UN);
+	hf_lock_close(lock);
+	errno = saved;
+}
+
+static bool ends_in(const char *path, const char *end)
+{
+	size_t size = strlen(path), n = strlen(end);
+
+	return size >= n && strcmp(path + size - n, end) == 0;
+}
+
+/* The rank of what that descriptor is open on; 0: neither a turnstile nor a frozen index. */
+static int rank_of(pid_t pid, int fd)
+{
+	char link[48], path[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)pid, fd);
+	n = sys_readlinkat(AT_FDCWD, link, path, sizeof(path) - 1);
+	path[n > 0 ? n : 0] = '\0';
+	if (ends_in(path, HF_GIT_TURNSTILE) || ends_in(path, "/index.lock"))
+		return GIT_RANK;
+	return ends_in(path, HF_SQLITE_TURNSTILE) ? SQLITE_RANK : 0;
+}
+
+/* Of what pid holds. */
+struct highest {
+	pid_t pid;
+	int rank;
+};
+
+static bool note_rank(void *context, int fd)
+{
+	struct highest *highest = context;
+	int rank = rank_of(highest->pid, fd);
+
+	if (rank > highest->rank)
+		highest->rank = rank;
+	return true;
+}
+
+static bool note_kept(void *context, int fd, const struct hf_lock_record *record)
+{
+	(void)record;
+	return note_rank(context, fd);
+}
+
+int hf_turnstile_inherited(void)
+{
+	struct highest highest = {.pid = getpid()};
+
+	hf_fd_inherited_each(note_rank, &highest);
+	return highest.rank;
+}
+
+int hf_turnstile_kept(void)
+{
+	struct highest highest = {.rank = 0};
+	struct hf_keepers keepers;
+
+	hf_keepers_read_ours(&keepers);
+	for (size_t i = 0; i < keepers.count; i++) {
+		highest.pid = keepers.at[i].pid;
+		if (hf_keeper_is_believed(&keepers.at[i]))
+			hf_lock_held_by(highest.pid, note_kept, &highest);
+	}
+	hf_keepers_free(&keepers);
+	return highest.rank;
+}
+
+enum hf_status hf_turnstile_refuse(const char *path, struct hf_err *err)
+{
+	hf_fail(err, HF_USAGE,
+		"cannot wait for '%s': it is busy, and this command runs under the lock of a Git "
+		"repository, before which it is to be taken",
+		path);
+	hf_advise(err, "take both by one lock-run (--sqlite DB --git DIR), or the database's "
+		       "outside");
+	return HF_USAGE;
+}
+
+enum hf_status hf_turnstile_forbid(const char *path, struct hf_err *err)
+{
+	return hf_turnstile_kept() > SQLITE_RANK ? hf_turnstile_refuse(path, err) : HF_OK;
+}

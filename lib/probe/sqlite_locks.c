@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: ISC */
+#include "probe/sqlite_locks.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/sqlite_beside.h"
+#include "base/sys.h"
+#include "probe/proc_locks.h"
+
+enum {
+	PENDING = 0x40000000,
+	RESERVED,
+	SHARED,
+	SHARED_COUNT = 510,
+	WAL_WRITE = 120,
+	WAL_CHECKPOINT,
+	WAL_RECOVER,
+	WAL_READ,
+	WAL_READ_COUNT = 5,
+};
+
+const char *hf_sqlite_does(enum hf_sqlite_role role)
+{
+	static const char *const does[] = {
+		[HF_SQLITE_CONNECTS] = "has it open",
+		[HF_SQLITE_READS] = "reads it",
+		[HF_SQLITE_WRITES] = "writes to it",
+		[HF_SQLITE_PENDS] = "waits for readers, to write to it",
+		[HF_SQLITE_COMMITS] = "commits to it",
+		[HF_SQLITE_CHECKPOINTS] = "checkpoints it",
+		[HF_SQLITE_RECOVERS] = "recovers it",
+	};
+
+	return does[role];
+}
+
+static int open_file(const struct hf_target *db, const char *name)
+{
+	return sys_openat(db->dir, name,
+			  O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+}
+
+/* The log's index. Where it is not to be believed no connection uses it, and its locks are those of
+ * another user who wants to be waited for. */
+static int open_index(const struct hf_target *db, int file)
+{
+	char name[NAME_MAX + 8];
+	struct hf_trust trust;
+	struct stat st;
+	int fd;
+
+	snprintf(name, sizeof(name), "%s-shm", db->name);
+	if (sys_fstatat(db->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+		return -1;
+	fd = open_file(db, name);
+	hf_trust_init(&trust, db, file);
+	if (fd < 0 || (sys_fstat(fd, &st) == 0 && !hf_sqlite_distrusts(&trust, fd, &st)))
+		return fd;
+	sys_close(fd);
+	return -1;
+}
+
+enum hf_status hf_sqlite_look_open(struct hf_sqlite_look *look, const struct hf_target *db,
+				   struct hf_err *err)
+{
+	*look = (struct hf_sqlite_look){.db = open_file(db, db->name), .shm = -1};
+	if (look->db < 0 && errno != ENOENT)
+		return hf_fail_errno(err, "cannot open database '%s'", db->path);
+	return HF_OK;
+}
+
+void hf_sqlite_look_close(struct hf_sqlite_look *look)
+{
+	int saved = errno;
+
+	if (look->db >= 0)
+		sys_close(look->db);
+	if (look->shm >= 0)
+		sys_close(look->shm);
+	look->db = look->shm = -1;
+	errno = saved;
+}
+
+/* The first lock that is in the way of a lock of this type; false: none. */
+static bool ask(int fd, short type, off_t start, off_t count, struct flock *lock)
+{
+	*lock = (struct flock){
+		.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = count};
+	return fd >= 0 && sys_fcntl_lock(fd, F_OFD_GETLK, lock) == 0 && lock->l_type != F_UNLCK;
+}
+
+bool hf_sqlite_is_locked(int db)
+{
+	struct flock lock;
+
+	return ask(db, F_WRLCK, PENDING, SHARED - PENDING + SHARED_COUNT, &lock);
+}
+
+/* Is what was opened still what it was opened as? */
+static void check_file(int *fd, const struct hf_target *db, bool by_name)
+{
+	struct stat st;
+
+	if (*fd < 0 || (by_name ? hf_stands_for(db->dir, db->name, *fd)
+				: sys_fstat(*fd, &st) == 0 && st.st_nlink > 0))
+		return;
+	sys_close(*fd);
+	*fd = -1;
+}
+
+/* The database may have been replaced while its turnstile was waited for. The last connection that
+ * closes deletes the log's index, and the next one makes another. */
+static void refresh(struct hf_sqlite_look *look, const struct hf_target *db)
+{
+	check_file(&look->db, db, true);
+	check_file(&look->shm, db, false);
+	if (look->db < 0)
+		look->db = open_file(db, db->name);
+	if (look->shm < 0)
+		look->shm = open_index(db, look->db);
+}
+
+static enum hf_sqlite_role role_in_file(const struct flock *lock)
+{
+	if (lock->l_len == 0 || lock->l_start + lock->l_len > SHARED)
+		return HF_SQLITE_COMMITS;
+	return lock->l_start == PENDING ? HF_SQLITE_PENDS : HF_SQLITE_WRITES;
+}
+
+bool hf_sqlite_writer(struct hf_sqlite_look *look, const struct hf_target *db,
+		      struct hf_sqlite_user *user)
+{
+	struct flock lock;
+
+	refresh(look, db);
+	*user = (struct hf_sqlite_user){.slot = -1};
+	if (ask(look->db, F_RDLCK, PENDING, SHARED - PENDING + SHARED_COUNT, &lock))
+		user->role = role_in_file(&lock);
+	else if (ask(look->shm, F_RDLCK, WAL_WRITE, 1, &lock))
+		user->role = HF_SQLITE_WRITES;
+	else if (ask(look->shm, F_RDLCK, WAL_RECOVER, 1, &lock))
+		user->role = HF_SQLITE_RECOVERS;
+	else
+		return false;
+	user->pid = lock.l_pid > 0 ? lock.l_pid : 0;
+	return true;
+}
+
+/* One line of /proc/locks: "1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 120 120". */
+struct posix_lock {
+	struct hf_lock_id id;
+	pid_t pid;
+	bool write;
+	long long first, last;
+};
+
+static bool parse(const char *line, struct posix_lock *lock)
+{
+	char kind[16], mode[16], end[24];
+
+	if (sscanf(line, "%*s %15s %*s %15s %d %x:%x:%llu %lld %23s", kind, mode, &lock->pid,
+		   &lock->id.major, &lock->id.minor, &lock->id.inode, &lock->first, end) != 8)
+		return false;
+	if (strcmp(kind, "POSIX") != 0 && strcmp(kind, "OFDLCK") != 0)
+		return false;
+	lock->write = strcmp(mode, "WRITE") == 0;
+	lock->last = strcmp(end, "EOF") == 0 ? INT64_MAX : atoll(end);
+	return true;
+}
+
+static bool covers(const struct posix_lock *lock, long long first, long long last)
+{
+	return lock->first <= last && lock->last >= first;
+}
+
+static bool add(struct hf_sqlite_users *users, pid_t pid, enum hf_sqlite_role role, int slot)
+{
+	struct hf_sqlite_user *at;
+
+	for (size_t i = 0; i < users->count; i++)
+		if (users->at[i].pid == pid && users->at[i].role == role &&
+		    users->at[i].slot == slot)
+			return true;
+	at = realloc(users->at, (users->count + 1) * sizeof(*at));
+	if (!at)
+		return false;
+	users->at = at;
+	at[users->count++] = (struct hf_sqlite_user){role, slot, pid > 0 ? pid : 0};
+	return true;
+}
+
+/* What a lock of the database's file means. */
+static bool add_of_file(struct hf_sqlite_users *users, const struct posix_lock *lock)
+{
+	bool done = true;
+
+	if (covers(lock, SHARED, SHARED + SHARED_COUNT - 1))
+		done = add(users, lock->pid,
+			   lock->write	? HF_SQLITE_COMMITS
+			   : users->wal ? HF_SQLITE_CONNECTS
+					: HF_SQLITE_READS,
+			   -1);
+	else if (covers(lock, RESERVED, RESERVED) && lock->write)
+		done = add(users, lock->pid, HF_SQLITE_WRITES, -1);
+	if (done && covers(lock, PENDING, PENDING) && lock->write)
+		done = add(users, lock->pid, HF_SQLITE_PENDS, -1);
+	return done;
+}
+
+/* What a lock of the log's index means. */
+static bool add_of_index(struct hf_sqlite_users *users, const struct posix_lock *lock)
+{
+	bool done = true;
+
+	if (lock->write && covers(lock, WAL_WRITE, WAL_WRITE))
+		done = add(users, lock->pid, HF_SQLITE_WRITES, -1);
+	if (done && lock->write && covers(lock, WAL_CHECKPOINT, WAL_CHECKPOINT))
+		done = add(users, lock->pid, HF_SQLITE_CHECKPOINTS, -1);
+	if (done && lock->write && covers(lock, WAL_RECOVER, WAL_RECOVER))
+		done = add(users, lock->pid, HF_SQLITE_RECOVERS, -1);
+	for (int i = 0; done && !lock->write && i < WAL_READ_COUNT; i++)
+		if (covers(lock, WAL_READ + i, WAL_READ + i))
+			done = add(users, lock->pid, HF_SQLITE_READS, i);
+	return done;
+}
+
+static int by_pid(const void *left, const void *right)
+{
+	const struct hf_sqlite_user *a = left, *b = right;
+
+	return a->pid != b->pid ? (a->pid > b->pid) - (a->pid < b->pid)
+				: (int)a->role - (int)b->role;
+}
+
+static bool read_locks(struct hf_sqlite_users *users, const struct hf_sqlite_look *look)
+{
+	struct hf_lock_id db, shm;
+	struct posix_lock lock;
+	char line[256];
+	bool done = true, has_shm;
+	FILE *f;
+
+	if (!hf_lock_id_of(look->db, &db))
+		return true;
+	has_shm = look->shm >= 0 && hf_lock_id_of(look->shm, &shm);
+	f = fopen("/proc/locks", "re");
+	while (f && done && fgets(line, sizeof(line), f)) {
+		if (!parse(line, &lock))
+			continue;
+		if (hf_lock_id_equal(&lock.id, &db))
+			done = add_of_file(users, &lock);
+		else if (has_shm && hf_lock_id_equal(&lock.id, &shm))
+			done = add_of_index(users, &lock);
+	}
+	if (f)
+		fclose(f);
+	return done;
+}
+
+enum hf_status hf_sqlite_users_read(const struct hf_target *db, struct hf_sqlite_users *users,
+				    struct hf_err *err)
+{
+	struct hf_sqlite_look look;
+	struct hf_sqlite_user writer;
+	enum hf_status status = hf_sqlite_look_open(&look, db, err);
+	bool written, done;
+
+	*users = (struct hf_sqlite_users){0};
+	if (status != HF_OK)
+		return status;
+	written = hf_sqlite_writer(&look, db, &writer);
+	users->wal = look.shm >= 0;
+	done = look.db < 0 || read_locks(users, &look);
+	/* of another PID namespace, and so in no list */
+	if (done && written && !writer.pid)
+		done = add(users, 0, writer.role, -1);
+	hf_sqlite_look_close(&look);
+	if (!done) {
+		hf_sqlite_users_free(users);
+		return hf_fail(err, HF_OS, "cannot look at database '%s': out of memory", db->path);
+	}
+	if (users->count)
+		qsort(users->at, users->count, sizeof(*users->at), by_pid);
+	return HF_OK;
+}
+
+void hf_sqlite_users_free(struct hf_sqlite_users *users)
+{
+	free(users->at);
+	*users = (struct hf_sqlite_users){0};
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: ISC */
+#include "record/intent_target.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/access.h"
+#include "base/sys.h"
+
+/* ---- which repository ----------------------------------------------------------------------- */
+
+/* Is the branch of the intent checked out here? A detached HEAD is that of one worktree only. */
+static bool is_on_branch(struct hf_repo *repo, const struct hf_intent *intent)
+{
+	char *ref = NULL;
+	bool is = hf_repo_branch(repo, &ref, NULL) == HF_OK && strcmp(ref, intent->ref) == 0;
+
+	free(ref);
+	if (is && strcmp(intent->ref, "HEAD") == 0)
+		is = strcmp(hf_repo_gitdir(repo), intent->gitdir) == 0;
+	return is;
+}
+
+static bool is_of(struct hf_repo *repo, const struct hf_intent *intent)
+{
+	const char *id;
+
+	return hf_repo_id(repo, &id, NULL) == HF_OK && strcmp(id, intent->repository) == 0;
+}
+
+/* Is it a copy, while the one that the intent was made in is there too? They have one identity. */
+static bool is_copy(struct hf_repo *repo, const struct hf_intent *intent)
+{
+	struct hf_repo *made_in;
+	struct stat there, here;
+	struct hf_err err;
+	bool is;
+
+	if (strcmp(hf_repo_gitdir(repo), intent->gitdir) == 0 ||
+	    hf_repo_open(&made_in, intent->gitdir, &err) != HF_OK)
+		return false;
+	is = is_of(made_in, intent) &&
+	     sys_fstatat(AT_FDCWD, hf_repo_commondir(made_in), &there, 0) == 0 &&
+	     sys_fstatat(AT_FDCWD, hf_repo_commondir(repo), &here, 0) == 0 &&
+	     !hf_same_inode(&there, &here);
+	hf_repo_close(made_in);
+	return is;
+}
+
+enum hf_status hf_place_open(struct hf_hold *hold, const struct hf_intent *intent,
+			     struct hf_err *err)
+{
+	struct hf_repo *repo;
+	enum hf_status status = hf_repo_open(&repo, intent->gitdir, err);
+
+	if (status != HF_OK)
+		return status;
+	if (!is_of(repo, intent)) {
+		hf_repo_close(repo);
+		return hf_fail(err, HF_NOINPUT, "'%s' is another repository by now",
+			       intent->gitdir);
+	}
+	return hf_hold_add_repo(hold, repo, false, err);
+}
+
+struct hf_hold_repo *hf_place_held(struct hf_hold *hold, const struct hf_intent *intent,
+				   bool *on_branch)
+{
+	struct hf_hold_repo *any = NULL;
+
+	*on_branch = false;
+	for (size_t i = 0; i < hold->repo_count; i++) {
+		struct hf_hold_repo *candidate = &hold->repos[i];
+
+		if (!is_of(candidate->repo, intent) || is_copy(candidate->repo, intent))
+			continue;
+		any = candidate;
+		*on_branch = is_on_branch(candidate->repo, intent);
+		if (*on_branch)
+			break;
+	}
+	return any;
+}
+
+/* ---- whom to believe ------------------------------------------------------------------------ */
+
+/* Who can write to the database: to its file, or by a journal or a log that they put beside it. */
+struct writers {
+	struct hf_access file, dir;
+};
+
+static bool read_access(int dir, const char *path, int flags, struct hf_access *access)
+{
+	int fd = sys_openat(dir, path, O_PATH | O_CLOEXEC | flags, 0);
+	bool read = fd >= 0 && hf_access_read(access, fd, path, NULL) == HF_OK;
+
+	if (fd >= 0)
+		sys_close(fd);
+	return read;
+}
+
+static bool find_writers(const struct hf_hold *hold, struct writers *writers)
+{
+	char real[PATH_MAX], *slash;
+
+	if (!realpath(hold->database, real) ||
+	    !read_access(AT_FDCWD, real, O_NOFOLLOW, &writers->file))
+		return false;
+	slash = strrchr(real, '/');
+	slash[slash == real] = '\0';
+	return read_access(AT_FDCWD, real, O_DIRECTORY, &writers->dir);
+}
+
+static bool are_within(const struct writers *writers, const struct hf_access *access)
+{
+	return hf_access_within(&writers->file, access, W_OK, geteuid()) &&
+	       hf_access_within(&writers->dir, access, W_OK, geteuid());
+}
+
+bool hf_place_is_trusted(const struct hf_hold *hold, const char *path)
+{
+	struct hf_access access;
+	struct writers writers;
+	char at[PATH_MAX];
+	char *slash;
+
+	if (HF_WITHOUT(intent_trust))
+		return true;
+	if (!find_writers(hold, &writers) ||
+	    snprintf(at, sizeof(at), "%s", path) >= (int)sizeof(at))
+		return false;
+	while (!read_access(AT_FDCWD, at, 0, &access)) {
+		slash = strrchr(at, '/');
+		if ((errno != ENOENT && errno != ENOTDIR) || !slash || !at[1])
+			return false;
+		slash[slash == at] = '\0';
+	}
+	return are_within(&writers, &access);
+}
+
+bool hf_place_trusts_target(const struct hf_hold *hold, const struct hf_target *target)
+{
+	struct hf_access access;
+	struct writers writers;
+
+	if (HF_WITHOUT(intent_trust))
+		return true;
+	if (!find_writers(hold, &writers) || !read_access(target->dir, ".", 0, &access) ||
+	    !are_within(&writers, &access))
+		return false;
+	if (read_access(target->dir, target->name, O_NOFOLLOW, &access))
+		return are_within(&writers, &access);
+	return errno == ENOENT;
+}

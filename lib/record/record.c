@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: ISC */
+#include "record/record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <holdfast/clock.h>
+#include "record/commit_point.h"
+#include "record/record_drop.h"
+#include "record/record_stage.h"
+#include "record/recovery.h"
+#include "record/redo.h"
+#include "base/spawn.h"
+#include "base/sys.h"
+
+/* Past the deadline, for records that a dead one left. */
+enum { MOST_LATE = 10 };
+
+struct record {
+	const struct hf_record_request *request;
+	struct hf_record_result *result;
+	struct hf_hold hold;
+	struct hf_recovery recovery;
+	struct hf_intent intent;
+	struct hf_repo *repo; /* the hold's; NULL: none */
+	struct hf_record_file *files;
+	bool moved; /* files are to be opened again */
+	int late;   /* how often it began again past the deadline */
+	struct hf_redo redo;
+};
+
+/* ---- ask: what can be refused before anything is taken --------------------------------------- */
+
+static enum hf_status no_memory(struct hf_err *err)
+{
+	return hf_fail(err, HF_OS, "cannot record: out of memory");
+}
+
+static enum hf_status open_repo(struct record *r, struct hf_err *err)
+{
+	const struct hf_record_request *request = r->request;
+	struct hf_intent *intent = &r->intent;
+	struct hf_repo *repo;
+	const char *id;
+	enum hf_status status = hf_repo_open(&repo, request->repository, err);
+
+	if (status == HF_OK)
+		status = hf_hold_add_repo(&r->hold, repo, true, err);
+	if (status != HF_OK)
+		return status;
+	r->repo = repo;
+	status = hf_repo_ready(repo, &intent->author, &intent->committer, err);
+	if (status == HF_OK)
+		status = hf_record_git_message(request->message, intent->id, &intent->message, err);
+	if (status == HF_OK)
+		status = hf_repo_id(repo, &id, err);
+	if (status != HF_OK)
+		return status;
+	intent->repository = strdup(id);
+	intent->gitdir = strdup(hf_repo_gitdir(repo));
+	return intent->repository && intent->gitdir ? HF_OK : no_memory(err);
+}
+
+/* The plan's path: in the tree, or absolute. */
+static enum hf_status place_file(struct record *r, struct hf_record_file *f, struct hf_err *err)
+{
+	char *real = NULL;
+	enum hf_status status = hf_record_file_real(f, &real, err);
+
+	if (status != HF_OK || !r->repo) {
+		f->plan->path = real;
+		return status;
+	}
+	status = hf_repo_path(r->repo, real, 0, &f->plan->path, err);
+	free(real);
+	return status;
+}
+
+static mode_t current_umask(void)
+{
+	mode_t mask = umask(0);
+
+	umask(mask);
+	return mask;
+}
+
+static enum hf_status named_twice(const struct hf_record_file *f, struct hf_err *err)
+{
+	hf_fail(err, HF_USAGE, "'%s' is named twice", f->path);
+	hf_advise(err, "put together what is to become of it");
+	return HF_USAGE;
+}
+
+static enum hf_status ask_file(struct record *r, size_t i, struct hf_err *err)
+{
+	const struct hf_record_want *want = &r->request->files[i];
+	struct hf_record_file *f = &r->files[i];
+	enum hf_status status;
+
+	f->plan->op = want->op;
+	f->plan->content = want->content;
+	f->plan->size = want->size;
+	f->plan->mode = 0666 & ~current_umask();
+	f->if_match = want->if_match;
+	f->later = true;
+	status = hf_record_file_open(f, &r->hold.place, r->request->parents, err);
+	if (status == HF_OK)
+		status = place_file(r, f, err);
+	for (size_t k = 0; k < i && status == HF_OK; k++)
+		if (hf_record_file_same(f, &r->files[k]))
+			status = named_twice(f, err);
+	if (status == HF_OK)
+		hf_record_file_share(f, r->files, i);
+	return status == HF_OK ? hf_hold_want_file(&r->hold, f, err) : status;
+}
+
+/* For each file, one for what is there and one for what is staged; some have a directory of their
+ * own. */
+enum { PER_FILE = 4, BESIDE = 128 };
+
+static enum hf_status ask(struct record *r, struct hf_err *err)
+{
+	const struct hf_record_request *request = r->request;
+	size_t count = request->file_count;
+	enum hf_status status = HF_OK;
+
+	hf_intent_name(r->intent.id);
+	memcpy(r->result->id, r->intent.id, sizeof(r->result->id));
+	r->intent.uid = geteuid();
+	r->intent.created = time(NULL);
+	r->hold.word = r->intent.id;
+	r->files = calloc(count + 1, sizeof(*r->files));
+	r->intent.files = calloc(count + 1, sizeof(*r->intent.files));
+	if (!r->files || !r->intent.files)
+		return no_memory(err);
+	r->intent.file_count = count;
+	for (size_t i = 0; i < count; i++)
+		r->files[i] = (struct hf_record_file){.plan = &r->intent.files[i],
+						      .path = request->files[i].path,
+						      .fd = -1,
+						      .committed = -1,
+						      .target.dir = -1};
+	if (!HF_WITHOUT(descriptors))
+		hf_raise_limit(count * PER_FILE + BESIDE);
+	status = hf_hold_init(&r->hold, err);
+	if (status == HF_OK && request->repository)
+		status = open_repo(r, err);
+	for (size_t i = 0; i < count && status == HF_OK; i++)
+		status = ask_file(r, i, err);
+	r->redo = (struct hf_redo){
+		.hold = &r->hold, .intent = &r->intent, .files = r->files, .repo = r->repo};
+	return status;
+}
+
+/* ---- lock, recover --------------------------------------------------------------------------- */
+
+static enum hf_status open_file_again(struct record *r, size_t i, struct hf_err *err)
+{
+	struct hf_record_file *f = &r->files[i];
+	enum hf_status status = hf_record_file_open_again(f, &r->hold.place, err);
+
+	free(f->plan->path);
+	f->plan->path = NULL;
+	if (status == HF_OK)
+		status = place_file(r, f, err);
+	for (size_t k = 0; k < i && status == HF_OK; k++)
+		if (hf_record_file_same(f, &r->files[k]))
+			status = named_twice(f, err);
+	if (status == HF_OK)
+		hf_record_file_share(f, r->files, i);
+	return status;
+}
+
+/* The directories that the paths lead to by now. Recovery opens its own files again itself. */
+static enum hf_status open_again(struct record *r, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+	bool moved = false;
+
+	hf_hold_give(&r->hold);
+	hf_hold_drop_files(&r->hold);
+	hf_recovery_forget(&r->recovery);
+	for (size_t i = 0; i < r->intent.file_count && !moved; i++)
+		moved = hf_record_file_check_place(&r->files[i], NULL) != HF_OK;
+	/* together: they share descriptors of directories */
+	for (size_t i = 0; i < r->intent.file_count && moved; i++)
+		hf_record_file_close(&r->files[i]);
+	for (size_t i = 0; i < r->intent.file_count && status == HF_OK; i++) {
+		if (moved)
+			status = open_file_again(r, i, err);
+		if (status == HF_OK)
+			status = hf_hold_want_file(&r->hold, &r->files[i], err);
+	}
+	r->moved = status != HF_OK;
+	return status;
+}
+
+static enum hf_status try_to_enter(struct record *r, struct hf_err *err)
+{
+	enum hf_status status = r->moved ? open_again(r, err) : HF_OK;
+
+	if (status == HF_OK)
+		status = hf_hold_take(&r->hold, err);
+	if (status == HF_OK) {
+		status = hf_hold_check(&r->hold, err);
+		r->moved = status == HF_NO;
+	}
+	return status == HF_OK ? hf_recover(&r->recovery, err) : status;
+}
+
+/* Once more, because something has changed. Each time another process got something done, but it
+ * must not go on for ever. */
+static enum hf_status again(struct record *r, struct hf_err *err)
+{
+	if (hf_until(r->hold.wait.deadline) > 0 || r->late++ < MOST_LATE)
+		return HF_OK;
+	return hf_fail(err, HF_BUSY, "cannot record in '%s': others change its files all the time",
+		       r->hold.database);
+}
+
+/* Take everything, and finish what is unfinished, until there is a transaction with nothing in its
+ * way. */
+static enum hf_status enter(struct record *r, struct hf_err *err)
+{
+	for (;;) {
+		enum hf_status status = try_to_enter(r, err);
+
+		if (status == HF_NO && again(r, err) == HF_OK)
+			continue;
+		if (status == HF_NO)
+			return HF_BUSY;
+		if (status != HF_BUSY || hf_until(r->hold.wait.deadline) == 0)
+			return status;
+		hf_hold_give(&r->hold);
+		hf_backoff_sleep(&r->hold.pause);
+	}
+}
+
+/* ---- run, stage ------------------------------------------------------------------------------ */
+
+static enum hf_status run_sql(struct record *r, struct hf_err *err)
+{
+	const struct hf_record_request *request = r->request;
+	enum hf_status status = HF_OK;
+
+	if (request->sql)
+		status = request->sql(request->sql_context, r->hold.db, err);
+	r->result->rowid = hf_db_last_rowid(r->hold.db);
+	if (status == HF_OK && !hf_db_in_transaction(r->hold.db)) {
+		hf_fail(err, HF_DATA, "cannot record in '%s': the SQL has ended the transaction",
+			request->database);
+		hf_advise(err, "leave COMMIT and ROLLBACK out: all of it is one transaction");
+		status = HF_DATA;
+	}
+	return status;
+}
+
+/* Is the branch that was looked at still checked out? HF_NO: no. */
+static enum hf_status check_head(struct record *r, struct hf_err *err)
+{
+	char *ref = NULL;
+	enum hf_status status = hf_repo_branch(r->repo, &ref, err);
+
+	if (status == HF_OK && strcmp(ref, r->intent.ref) != 0 && !HF_WITHOUT(switched))
+		status = HF_NO;
+	free(ref);
+	return status;
+}
+
+/* All until the COMMIT. HF_NO, with *moved: a path leads elsewhere by now, or an absent file is
+ * there: begin again. */
+static enum hf_status make(struct record *r, bool *moved, struct hf_err *err)
+{
+	enum hf_status status = enter(r, err), check;
+
+	*moved = false;
+	if (status != HF_OK)
+		return status;
+	status = run_sql(r, err);
+	if (status == HF_OK && r->intent.file_count)
+		status = hf_intent_prepare(r->hold.db, err);
+	if (status == HF_OK)
+		status = hf_record_stage(&r->redo, err);
+	/* the cause of a failure, too, may be that a directory was removed */
+	check = hf_hold_check(&r->hold, status == HF_OK ? err : NULL);
+	if (check == HF_OK && status == HF_OK && r->repo)
+		check = check_head(r, err);
+	if (r->redo.switched && hf_until(r->hold.wait.deadline) > 0)
+		check = HF_NO;
+	if (check != HF_NO)
+		return status == HF_OK ? check : status;
+	hf_record_unstage(&r->redo);
+	hf_db_rollback(r->hold.db);
+	hf_hold_give(&r->hold);
+	if (r->redo.switched)
+		hf_backoff_sleep(&r->hold.pause);
+	*moved = r->moved = true;
+	return again(r, err) == HF_OK ? HF_NO : HF_BUSY;
+}
+
+/* ---- COMMIT ---------------------------------------------------------------------------------- */
+
+/* From here on a mark may be an intent's. */
+static void keep_marks(struct record *r, bool kept)
+{
+	for (size_t i = 0; i < r->intent.file_count; i++)
+		r->files[i].kept = kept;
+}
+
+static enum hf_status commit(struct record *r, struct hf_err *err)
+{
+	enum hf_status status;
+
+	keep_marks(r, true);
+	status = hf_commit_point(&r->hold, &r->intent, err);
+	r->result->recorded = status == HF_OK;
+	if (status != HF_OK && status != HF_UNKNOWN)
+		keep_marks(r, false);
+	return status;
+}
+
+/* ---- redo, forget ---------------------------------------------------------------------------- */
+
+static enum hf_status forget(struct record *r, struct hf_err *err)
+{
+	/* R4 */
+	enum hf_status status = hf_hold_begin(&r->hold, !r->repo, err);
+
+	if (status == HF_OK)
+		status = hf_intent_delete(r->hold.db, r->intent.id, err);
+	return status == HF_OK ? hf_db_commit(r->hold.db, err) : status;
+}
+
+static enum hf_status unfinished(const struct record *r, struct hf_err *err)
+{
+	const struct hf_record_request *request = r->request;
+	const struct hf_err why = *err;
+
+	hf_fail(err, HF_UNCERTAIN, "recorded, but not finished: %s", why.message);
+	err->errnum = why.errnum;
+	strcpy(err->advice, why.advice);
+	hf_advise(err,
+		  "the next record in '%s' finishes it, or: atomic-record --recover --sqlite "
+		  "'%s'",
+		  request->database, request->database);
+	return HF_UNCERTAIN;
+}
+
+/* What was staged has shown that it can be; it is staged anew, with the snapshot. */
+static enum hf_status finish_as_recovery(struct record *r, struct hf_err *err)
+{
+	enum hf_status status = hf_hold_begin(&r->hold, true, err);
+
+	for (size_t i = 0; i < r->intent.file_count; i++)
+		hf_record_file_unstage(&r->files[i]);
+	if (status == HF_OK)
+		status = hf_redo_found(&r->redo, err);
+	return status == HF_OK ? hf_db_commit(r->hold.db, err) : status;
+}
+
+/* Another process created, replaced or moved a file without its lock. So it is done as recovery
+ * does it: all locks are given back, and taken anew. */
+static enum hf_status finish_again(struct record *r, struct hf_err *err)
+{
+	enum hf_status status;
+
+	hf_record_git_end(&r->redo.git);
+	for (size_t i = 0; i < r->intent.file_count; i++)
+		hf_record_file_unstage(&r->files[i]);
+	hf_hold_give(&r->hold);
+	hf_hold_drop_files(&r->hold);
+	r->recovery.own = r->intent.id;
+	status = enter(r, err);
+	if (status == HF_OK && r->recovery.own_left)
+		status = hf_fail(err, HF_BUSY, "another process was in the way");
+	memcpy(r->redo.commit, r->recovery.own_commit, sizeof(r->redo.commit));
+	return status;
+}
+
+static bool is_overtaken(enum hf_status status, const struct hf_err *err)
+{
+	return status == HF_BUSY && err->errnum == EEXIST && !HF_WITHOUT(again);
+}
+
+static enum hf_status finish(struct record *r, struct hf_err *err)
+{
+	bool done = hf_record_has_snapshot(&r->intent);
+	struct hf_err own;
+	enum hf_status status;
+
+	if (!r->intent.file_count)
+		return HF_OK;
+	status = done ? finish_as_recovery(r, err) : hf_redo(&r->redo, r->intent.tip, err);
+	if (is_overtaken(status, err)) {
+		status = finish_again(r, err);
+		done = true;
+	}
+	if (status != HF_OK)
+		return unfinished(r, err);
+	memcpy(r->result->commit, r->redo.commit, sizeof(r->result->commit));
+	if (r->recovery.own_stays)
+		return hf_fail(err, HF_UNCERTAIN,
+			       "recorded, but a file was changed by another process, and stays");
+	status = done ? HF_OK : forget(r, &own);
+	/* With a commit the record is done, whoever clears it away. A database that is busy, or a
+	 * disk that is full, keeps the intent for the next one. */
+	if (status == HF_OK || r->repo)
+		return HF_OK;
+	if (err)
+		*err = own;
+	return unfinished(r, err);
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static void begin(struct record *r, const struct hf_record_request *request,
+		  struct hf_record_result *result)
+{
+	*r = (struct record){.request = request, .result = result};
+	*result = (struct hf_record_result){0};
+	r->hold = (struct hf_hold){.database = request->database,
+				   .no_foreign_keys = request->no_foreign_keys,
+				   .create = true,
+				   .wait = request->wait,
+				   .backoff = request->backoff,
+				   .report = request->report,
+				   .report_context = request->report_context};
+	r->recovery = (struct hf_recovery){.hold = &r->hold};
+}
+
+static void end(struct record *r)
+{
+	hf_record_git_end(&r->redo.git);
+	for (size_t i = 0; i < r->intent.file_count; i++) {
+		hf_record_file_close(&r->files[i]);
+		free(r->intent.files[i].path);
+	}
+	hf_hold_end(&r->hold);
+	hf_recovery_end(&r->recovery);
+	free(r->files);
+	free(r->intent.files);
+	free(r->intent.repository);
+	free(r->intent.gitdir);
+	free(r->intent.ref);
+	free(r->intent.message);
+	hf_repo_who_free(&r->intent.author);
+	hf_repo_who_free(&r->intent.committer);
+}
+
+enum hf_status hf_record(const struct hf_record_request *request, struct hf_record_result *result,
+			 struct hf_err *err)
+{
+	struct record r;
+	struct hf_err own;
+	enum hf_status status;
+	bool moved;
+
+	if (!err)
+		err = &own;
+	begin(&r, request, result);
+	status = ask(&r, err);
+	if (status == HF_OK)
+		do
+			status = make(&r, &moved, err);
+		while (status == HF_NO && moved);
+	if (status == HF_OK)
+		status = commit(&r, err);
+	if (status == HF_OK)
+		status = finish(&r, err);
+	end(&r);
+	return status;
+}
+
+enum hf_status hf_record_recover(const struct hf_record_request *request, size_t *finished,
+				 size_t *left, struct hf_err *err)
+{
+	struct hf_record_result result;
+	struct record r;
+	struct hf_repo *repo;
+	struct hf_err own;
+	enum hf_status status;
+
+	if (!err)
+		err = &own;
+	begin(&r, request, &result);
+	r.hold.create = false;
+	r.hold.word = "recovery";
+	r.recovery.others = !request->repository;
+	status = hf_hold_init(&r.hold, err);
+	if (status == HF_OK && request->repository) {
+		status = hf_repo_open(&repo, request->repository, err);
+		if (status == HF_OK)
+			status = hf_hold_add_repo(&r.hold, repo, false, err);
+	}
+	if (status == HF_OK)
+		status = enter(&r, err);
+	*finished = r.recovery.finished;
+	*left = r.recovery.left;
+	end(&r);
+	return status;
+}
+
+enum hf_status hf_record_drop(const struct hf_record_request *request, const char *id,
+			      void (*tell)(void *context, const struct hf_intent *intent),
+			      void *context, char saved[PATH_MAX], struct hf_err *err)
+{
+	struct hf_record_result result;
+	struct record r;
+	enum hf_status status;
+
+	begin(&r, request, &result);
+	r.hold.create = false;
+	status = hf_hold_init(&r.hold, err);
+	if (status == HF_OK)
+		status = hf_drop(&r.hold, id, tell, context, saved, err);
+	end(&r);
+	return status;
+}
+
+enum hf_status hf_record_list(const struct hf_record_request *request,
+			      void (*tell)(void *context, const struct hf_intent *intent),
+			      void *context, size_t *count, struct hf_err *err)
+{
+	const struct hf_db_options options = {
+		.flags = HF_DB_READ, .wait = request->wait, .backoff = request->backoff};
+	struct hf_intent *intents = NULL;
+	struct hf_db *db;
+	enum hf_status status = hf_db_open(&db, request->database, &options, err);
+
+	*count = 0;
+	if (status == HF_OK)
+		status = hf_db_begin_read(db, err);
+	if (status == HF_OK)
+		status = hf_intents_load(db, true, &intents, count, err);
+	for (size_t i = 0; i < *count && status == HF_OK; i++)
+		tell(context, &intents[i]);
+	hf_intents_free(intents, *count);
+	hf_db_close(db);
+	return status;
+}

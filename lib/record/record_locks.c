@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: ISC */
+#include "record/record_locks.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <holdfast/lock_git.h>
+#include <holdfast/lock_sqlite.h>
+
+/* How soon a foreign lock's end is seen, where nothing else tells. */
+enum { MOST_PAUSE_MS = 20 };
+
+enum hf_status hf_hold_init(struct hf_hold *hold, struct hf_err *err)
+{
+	enum hf_status status =
+		hf_backoff_init(&hold->pause, hold->backoff, hold->wait.deadline, err);
+
+	if (!hold->backoff && hold->pause.cap > MOST_PAUSE_MS * HF_MS)
+		hold->pause.cap = MOST_PAUSE_MS * HF_MS;
+	return status == HF_OK ? hf_record_database_find(&hold->place, hold->database, err)
+			       : status;
+}
+
+static enum hf_status no_memory(const struct hf_hold *hold, struct hf_err *err)
+{
+	return hf_fail(err, HF_OS, "cannot record in '%s': out of memory", hold->database);
+}
+
+enum hf_status hf_hold_want_file(struct hf_hold *hold, struct hf_record_file *f, struct hf_err *err)
+{
+	struct hf_record_file **files =
+		reallocarray(hold->files, hold->file_count + 1, sizeof(*files));
+
+	if (!files)
+		return no_memory(hold, err);
+	hold->files = files;
+	files[hold->file_count++] = f;
+	return HF_OK;
+}
+
+enum hf_status hf_hold_add_repo(struct hf_hold *hold, struct hf_repo *repo, bool wanted,
+				struct hf_err *err)
+{
+	struct hf_hold_repo *repos =
+		reallocarray(hold->repos, hold->repo_count + 1, sizeof(*repos));
+
+	if (!repos) {
+		hf_repo_close(repo);
+		return no_memory(hold, err);
+	}
+	hold->repos = repos;
+	repos[hold->repo_count++] = (struct hf_hold_repo){.repo = repo, .wanted = wanted};
+	return HF_OK;
+}
+
+/* ---- taking --------------------------------------------------------------------------------- */
+
+static enum hf_status add(struct hf_lockset *set, const struct hf_lock_ops *ops, const char *path,
+			  struct hf_err *err)
+{
+	struct hf_err own;
+
+	if (hf_lockset_add(set, ops, path, HF_LOCK_EXCLUSIVE, err ? err : &own))
+		return HF_OK;
+	return err ? err->status : own.status;
+}
+
+static enum hf_status take_set(struct hf_hold *hold, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	hold->set = hf_lockset_new();
+	for (size_t i = 0; i < hold->file_count && status == HF_OK; i++)
+		status = hf_record_file_add(hold->files[i], hold->set, err);
+	if (status == HF_OK)
+		status = add(hold->set, &hf_lock_sqlite_turn, hold->database, err);
+	for (size_t i = 0; i < hold->repo_count && status == HF_OK; i++)
+		if (hold->repos[i].wanted)
+			status = add(hold->set, &hf_lock_git_turn,
+				     hf_repo_gitdir(hold->repos[i].repo), err);
+	return status == HF_OK ? hf_lockset_acquire(hold->set, &hold->wait, err) : status;
+}
+
+/* Is the log a write-ahead log? */
+static enum hf_status ask_mode(struct hf_hold *hold, struct hf_err *err)
+{
+	struct hf_stmt *stmt;
+	enum hf_status status = hf_db_prepare(hold->db, "PRAGMA journal_mode",
+					      strlen("PRAGMA journal_mode"), &stmt, NULL, err);
+
+	if (status == HF_OK)
+		status = hf_stmt_step(stmt, err);
+	if (status == HF_OK) {
+		struct hf_db_value mode = hf_stmt_column(stmt, 0);
+
+		hold->logs = mode.size == 3 && memcmp(mode.data, "wal", 3) == 0;
+	}
+	hf_stmt_finalize(stmt);
+	return status == HF_NO ? HF_OK : status;
+}
+
+static enum hf_status begin(struct hf_hold *hold, struct hf_err *err)
+{
+	const struct hf_db_options options = {
+		.flags = (hold->create ? HF_DB_CREATE : 0) |
+			 (hold->no_foreign_keys ? HF_DB_NO_FOREIGN_KEYS : 0),
+		.sync = HF_SYNC_FULL,
+		.wait = hold->wait,
+		.backoff = hold->backoff,
+	};
+	enum hf_status status = hf_db_open(&hold->db, hold->database, &options, err);
+
+	if (status == HF_OK)
+		status = hf_db_begin_now(hold->db, err);
+	return status == HF_OK ? ask_mode(hold, err) : status;
+}
+
+enum hf_status hf_hold_begin(struct hf_hold *hold, bool durable, struct hf_err *err)
+{
+	/* Where there is a rollback journal, less than that could damage the database. */
+	const char *level =
+		durable || !hold->logs ? "PRAGMA synchronous=EXTRA" : "PRAGMA synchronous=NORMAL";
+	enum hf_status status = hf_sql_run(hf_db_sql(hold->db), level, "write to", err);
+
+	/* The user's SQL has run. An intent's content is in the files: to overwrite it where it was
+	 * would write all of it twice more. */
+	if (status == HF_OK)
+		status = hf_sql_run(hf_db_sql(hold->db), "PRAGMA secure_delete=FAST", "write to",
+				    err);
+	return status == HF_OK ? hf_db_begin_now(hold->db, err) : status;
+}
+
+/* index.lock of each. *busy is the one that somebody has. */
+static enum hf_status lock_indexes(struct hf_hold *hold, struct hf_repo **busy, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < hold->repo_count && status == HF_OK; i++) {
+		struct hf_hold_repo *r = &hold->repos[i];
+
+		if (!r->wanted)
+			continue;
+		status = hf_repo_lock(r->repo, hold->word, err);
+		r->locked = status == HF_OK;
+		if (status == HF_BUSY)
+			*busy = r->repo;
+	}
+	return status;
+}
+
+/* Wait until this one is free, with nothing held. */
+static enum hf_status wait_alone(struct hf_hold *hold, const struct hf_lock_ops *ops,
+				 const char *path, struct hf_err *err)
+{
+	struct hf_lockset *set = hf_lockset_new();
+	enum hf_status status = add(set, ops, path, err);
+
+	if (status == HF_OK)
+		status = hf_lockset_acquire(set, &hold->wait, err);
+	hf_lockset_free(set);
+	/* what it cannot see may still be in the way: do not run in a circle */
+	if (status == HF_OK)
+		hf_backoff_sleep(&hold->pause);
+	return status;
+}
+
+enum hf_status hf_hold_take(struct hf_hold *hold, struct hf_err *err)
+{
+	for (;;) {
+		struct hf_repo *busy = NULL;
+		bool set = false;
+		enum hf_status status;
+
+		hf_hold_give(hold);
+		status = take_set(hold, err);
+		if (status == HF_OK) {
+			set = true;
+			status = begin(hold, err);
+		}
+		if (status == HF_OK)
+			status = lock_indexes(hold, &busy, err);
+		if (status == HF_OK)
+			return HF_OK;
+		hf_hold_give(hold);
+		if (status != HF_BUSY || !set || hf_until(hold->wait.deadline) == 0)
+			return status;
+		status = busy ? wait_alone(hold, &hf_lock_git, hf_repo_gitdir(busy), err)
+			      : wait_alone(hold, &hf_lock_sqlite_idle, hold->database, err);
+		if (status != HF_OK)
+			return status;
+	}
+}
+
+enum hf_status hf_hold_check(const struct hf_hold *hold, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < hold->file_count && status == HF_OK; i++) {
+		status = hf_record_file_check_absent(hold->files[i], err);
+		if (status == HF_OK)
+			status = hf_record_file_check_place(hold->files[i], err);
+	}
+	return status;
+}
+
+/* ---- giving back ---------------------------------------------------------------------------- */
+
+void hf_hold_give(struct hf_hold *hold)
+{
+	int saved = errno;
+
+	for (size_t i = hold->repo_count; i-- > 0;) {
+		if (hold->repos[i].locked)
+			hf_repo_unlock(hold->repos[i].repo);
+		hold->repos[i].locked = false;
+	}
+	hf_db_close(hold->db);
+	hold->db = NULL;
+	hf_lockset_free(hold->set);
+	hold->set = NULL;
+	for (size_t i = 0; i < hold->file_count; i++)
+		hold->files[i]->lock = NULL;
+	errno = saved;
+}
+
+void hf_hold_drop_files(struct hf_hold *hold)
+{
+	free(hold->files);
+	hold->files = NULL;
+	hold->file_count = 0;
+}
+
+void hf_hold_end(struct hf_hold *hold)
+{
+	hf_hold_give(hold);
+	for (size_t i = 0; i < hold->repo_count; i++)
+		hf_repo_close(hold->repos[i].repo);
+	free(hold->repos);
+	free(hold->files);
+	hold->repos = NULL;
+	hold->files = NULL;
+	hold->repo_count = hold->file_count = 0;
+}
+
+void hf_hold_say(const struct hf_hold *hold, const char *format, ...)
+{
+	char line[2048];
+	va_list args;
+
+	if (!hold->report)
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	hold->report(hold->report_context, line);
+}

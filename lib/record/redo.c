@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: ISC */
+#include "record/redo.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/copy.h"
+#include "sqlite/snapshot.h"
+#include "record/redo_check.h"
+#include "base/sys.h"
+
+struct hf_snapshot {
+	const struct hf_hold *hold;
+	bool as_text;
+};
+
+/* ---- what the recorder itself does ---------------------------------------------------------- */
+
+static enum hf_status apply_files(struct hf_redo *redo, const enum hf_fate *fates,
+				  struct hf_err *err)
+{
+	size_t count = redo->intent->file_count;
+	struct hf_due own = {NULL, 0};
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < count && status == HF_OK; i++)
+		if (!fates || fates[i] == HF_TO_DO)
+			status = hf_record_file_apply(&redo->files[i], err);
+	if (status == HF_OK)
+		status = hf_record_files_sync(redo->files, count,
+					      redo->repo ? hf_repo_due(redo->repo) : &own, err);
+	if (status == HF_OK)
+		return hf_due_settle(&own, err);
+	hf_due_drop(&own);
+	return status;
+}
+
+static enum hf_status redo_git(struct hf_redo *redo, const char *tip, struct hf_err *err)
+{
+	enum hf_status status;
+
+	if (!redo->repo)
+		return HF_OK;
+	status = hf_record_git_redo(&redo->git, redo->files, tip, redo->hold->wait.deadline, err);
+	if (status != HF_OK)
+		return status;
+	memcpy(redo->commit, redo->git.commit, sizeof(redo->commit));
+	if (redo->git.lost)
+		hf_hold_say(
+			redo->hold,
+			"'%s' was reset, and is not checked out any more: it lacks commit %.12s",
+			redo->intent->ref, redo->commit);
+	else if (redo->git.elsewhere)
+		hf_hold_say(redo->hold,
+			    "commit %.12s is in '%s', which is not checked out any more",
+			    redo->commit, redo->intent->ref);
+	return HF_OK;
+}
+
+enum hf_status hf_redo(struct hf_redo *redo, const char *tip, struct hf_err *err)
+{
+	enum hf_status status = apply_files(redo, NULL, err);
+
+	return status == HF_OK ? redo_git(redo, tip, err) : status;
+}
+
+/* By a connection of its own, which sees what is committed: one that writes cannot be copied. */
+static enum hf_status snapshot(const struct hf_snapshot *s, int fd, struct hf_err *err)
+{
+	const struct hf_db_options options = {.flags = HF_DB_READ, .wait = s->hold->wait};
+	struct hf_db *db;
+	enum hf_status status = hf_db_open(&db, s->hold->database, &options, err);
+
+	if (status == HF_OK)
+		status = hf_db_copy(db, fd, s->as_text, "holdfast_intent*", err);
+	hf_db_close(db);
+	return status;
+}
+
+static enum hf_status make_snapshot(void *context, int fd, struct hf_err *err)
+{
+	return snapshot(context, fd, err);
+}
+
+/* ---- what is staged ------------------------------------------------------------------------- */
+
+/* V1, without a repository. */
+static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_record_file *f,
+				 const struct hf_snapshot *image, struct hf_err *err)
+{
+	const struct hf_atomic_options options = {
+		.wait = redo->hold->wait, .skip_same = true, .allow_empty = true};
+	struct hf_atomic atomic;
+	enum hf_status status;
+	char *path;
+
+	if (f->plan->op == HF_RECORD_REMOVE) {
+		hf_hold_say(redo->hold, "'%s' was changed meanwhile, and stays", f->path);
+		return HF_OK;
+	}
+	if (asprintf(&path, "%s.record-%.8s", f->path, redo->intent->id) < 0)
+		return hf_fail(err, HF_OS, "cannot finish a record: out of memory");
+	status = hf_atomic_begin(&atomic, path, &options, err);
+	if (status == HF_OK) {
+		if (f->plan->op == HF_RECORD_SNAPSHOT)
+			status = snapshot(image, atomic.fd, err);
+		else
+			status =
+				hf_write_all(atomic.fd, f->plan->content, f->plan->size, path, err);
+		if (status == HF_OK)
+			status = hf_atomic_commit(&atomic, err);
+		hf_atomic_end(&atomic);
+	}
+	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
+		hf_hold_say(redo->hold,
+			    "it cannot be known whether '%s' has the record; its text is in '%s'",
+			    f->path, path);
+	else if (status == HF_OK)
+		hf_hold_say(redo->hold,
+			    "'%s' was changed meanwhile, and stays; what was recorded is in '%s'",
+			    f->path, path);
+	free(path);
+	return status;
+}
+
+/* Look at one, and stage what is needed: to apply it, or for its blob. */
+static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum hf_fate *fate, bool *correct,
+				  struct hf_err *err)
+{
+	struct hf_record_file *f = &redo->files[i];
+	struct hf_intent_file plan = *f->plan; /* what staging overwrites */
+	struct hf_snapshot image = {.hold = redo->hold};
+	enum hf_status status;
+	char found[65];
+
+	snprintf(f->mode, sizeof(f->mode), "%04o", f->plan->mode);
+	status = hf_record_file_look(f, &redo->hold->wait, found, err);
+	if (status != HF_OK)
+		return status;
+	status = hf_fate_judge(redo->hold, f, found, fate, correct, err);
+	if (status != HF_OK)
+		return status;
+	f->found_done = *fate == HF_IS_DONE;
+	image.as_text = hf_record_file_is_text(f);
+	redo->stays = redo->stays || *fate == HF_STAYS;
+	if (*fate == HF_STAYS && (!redo->repo || f->plan->op == HF_RECORD_APPEND))
+		return put_beside(redo, f, &image, err);
+	if (*fate == HF_STAYS)
+		hf_hold_say(redo->hold,
+			    "'%s' was changed meanwhile, and stays; what was recorded is committed",
+			    f->path);
+	if (*fate == HF_IS_DONE || (*fate == HF_STAYS && f->plan->op == HF_RECORD_REMOVE))
+		return HF_OK;
+	status = hf_record_file_stage(f, found, make_snapshot, &image, err);
+	if (status == HF_OK && !*correct)
+		*f->plan = plan;
+	return status;
+}
+
+/* V4. */
+static enum hf_status correct_intent(const struct hf_redo *redo, const bool *correct,
+				     struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+	bool any = false;
+
+	for (size_t i = 0; i < redo->intent->file_count && status == HF_OK; i++) {
+		any = any || correct[i];
+		if (correct[i])
+			status = hf_intent_correct(redo->hold->db, redo->intent, i, err);
+	}
+	if (status == HF_OK && any)
+		status = hf_db_commit(redo->hold->db, err);
+	if (status == HF_OK && any)
+		status = hf_hold_begin(redo->hold, true, err);
+	return status;
+}
+
+/* What has become of the commit. */
+struct seen {
+	char tip[HF_OID_SIZE];	/* where the branch is */
+	char upon[HF_OID_SIZE]; /* what it was before, if the tip is gone; the commit's parent if it
+				 * is done */
+	bool done;		/* the commit is there */
+	bool gone;		/* the tip leads to nothing */
+};
+
+static enum hf_status look_for_commit(struct hf_redo *redo, struct seen *seen, struct hf_err *err)
+{
+	struct hf_repo *repo = redo->repo;
+	const char *ref = redo->intent->ref;
+	enum hf_status status;
+
+	*seen = (struct seen){0};
+	if (!repo)
+		return HF_OK;
+	status = hf_repo_was(repo, ref, seen->tip, seen->upon, err);
+	seen->gone = status == HF_OK && seen->tip[0] && !hf_repo_has(repo, seen->tip);
+	if (seen->gone)
+		return HF_OK;
+	if (status == HF_OK)
+		status = hf_repo_tip(repo, ref, seen->tip, err);
+	if (status == HF_OK)
+		status = hf_record_git_find(repo, redo->intent, seen->tip, redo->commit, err);
+	seen->done = status == HF_OK;
+	if (seen->done)
+		status = hf_repo_parent(repo, redo->commit, seen->upon, err);
+	return status == HF_NO ? HF_OK : status;
+}
+
+static enum hf_status finish(struct hf_redo *redo, enum hf_fate *fates, bool *correct,
+			     const char *tip, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < redo->intent->file_count && status == HF_OK; i++)
+		status = stage_found(redo, i, &fates[i], &correct[i], err);
+	if (status == HF_OK && redo->repo)
+		status = hf_record_git_stage(&redo->git, redo->repo, redo->intent, redo->files, tip,
+					     redo->hold->wait.deadline, err);
+	if (status == HF_OK && redo->repo)
+		status = hf_record_git_prepare(&redo->git, err);
+	if (status == HF_OK)
+		status = correct_intent(redo, correct, err);
+	if (status == HF_OK)
+		status = apply_files(redo, fates, err);
+	if (status == HF_OK)
+		status = redo_git(redo, tip, err);
+	hf_record_git_end(&redo->git);
+	return status;
+}
+
+/* ---- done, and taken away ------------------------------------------------------------------- */
+
+static enum hf_status cannot_read(const struct hf_record_file *f, struct hf_err *err)
+{
+	return hf_fail_errno(err, "cannot read '%s'", f->path);
+}
+
+/* What others have appended since is no part of what was committed. */
+static enum hf_status cut_append(struct hf_record_file *f, enum hf_fate fate, struct hf_err *err)
+{
+	const struct hf_intent_file *plan = f->plan;
+	off_t size = plan->old_size + (off_t)plan->size;
+	enum hf_status status;
+	int fd;
+
+	if (plan->op != HF_RECORD_APPEND || fate != HF_IS_DONE || f->st.st_size <= size)
+		return HF_OK;
+	fd = memfd_create("record", MFD_CLOEXEC);
+	if (fd < 0)
+		return cannot_read(f, err);
+	status = hf_copy_file(f->fd, fd, NULL, f->path, "memory", err);
+	if (status == HF_OK && (sys_ftruncate(fd, size) < 0 || sys_fchmod(fd, f->st.st_mode) < 0))
+		status = cannot_read(f, err);
+	if (status != HF_OK) {
+		sys_close(fd);
+		return status;
+	}
+	f->committed = fd;
+	return HF_OK;
+}
+
+static enum hf_status cannot_renew(struct hf_redo *redo, const struct seen *seen,
+				   struct hf_err *err)
+{
+	/* a prune that is at work is the reason, so far, why it was tried at all */
+	if (!seen->gone &&
+	    hf_record_git_is_whole(redo->repo, redo->intent, redo->commit, seen->tip))
+		return hf_fail(err, HF_BUSY, "a 'git gc' or 'git prune' is at work in '%s'",
+			       hf_repo_workdir(redo->repo));
+	hf_fail(err, HF_DATA, "objects of '%s' at %.12s are gone, and cannot be made again",
+		redo->intent->ref, seen->tip);
+	hf_advise(err, "'git fsck' names them, 'git reflog %s' where it was before",
+		  redo->intent->ref);
+	return HF_DATA;
+}
+
+/* Is all of it there, and what was made anew the very same, or nobody pruning? */
+static bool is_kept(const struct hf_redo *redo, const struct seen *now)
+{
+	return now->done &&
+	       hf_record_git_is_whole(redo->repo, redo->intent, redo->commit, now->tip) &&
+	       (strcmp(redo->git.commit, redo->commit) == 0 || !hf_repo_is_pruned(redo->repo));
+}
+
+/* The branch leads to the commit, or did, and a prune that had looked before has removed objects,
+ * or may be about to. They are made once more: the same contents give the same names. */
+static enum hf_status renew(struct hf_redo *redo, enum hf_fate *fates, bool *correct,
+			    const struct seen *seen, struct hf_err *err)
+{
+	const int64_t deadline = redo->hold->wait.deadline;
+	char target[HF_OID_SIZE] = "";
+	struct seen now;
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < redo->intent->file_count && status == HF_OK; i++) {
+		status = stage_found(redo, i, &fates[i], &correct[i], err);
+		if (status == HF_OK)
+			status = cut_append(&redo->files[i], fates[i], err);
+	}
+	if (status == HF_OK)
+		status = hf_record_git_stage(&redo->git, redo->repo, redo->intent, redo->files,
+					     seen->upon, deadline, err);
+	if (status == HF_OK)
+		status = hf_record_git_renew(&redo->git, redo->files, seen->upon, target, deadline,
+					     err);
+	if (status == HF_OK)
+		status = look_for_commit(redo, &now, err);
+	if (status == HF_OK && !is_kept(redo, &now))
+		status = cannot_renew(redo, &now, err);
+	hf_record_git_end(&redo->git);
+	return status;
+}
+
+static bool is_safe(const struct hf_redo *redo, const struct seen *seen)
+{
+	return !redo->repo ||
+	       (!seen->gone && !hf_repo_is_pruned(redo->repo) &&
+		hf_record_git_is_whole(redo->repo, redo->intent, redo->commit, seen->tip));
+}
+
+enum hf_status hf_redo_found(struct hf_redo *redo, struct hf_err *err)
+{
+	size_t count = redo->intent->file_count;
+	enum hf_fate *fates = calloc(count + 1, sizeof(*fates));
+	bool *correct = calloc(count + 1, sizeof(*correct));
+	struct seen seen;
+	enum hf_status status;
+
+	if (fates && correct)
+		status = look_for_commit(redo, &seen, err);
+	else
+		status = hf_fail(err, HF_OS, "cannot finish a record: out of memory");
+	if (status == HF_OK && !seen.done && !seen.gone)
+		status = finish(redo, fates, correct, seen.tip, err);
+	else if (status == HF_OK && !is_safe(redo, &seen))
+		status = renew(redo, fates, correct, &seen, err);
+	free(fates);
+	free(correct);
+	return status == HF_OK ? hf_intent_delete(redo->hold->db, redo->intent->id, err) : status;
+}

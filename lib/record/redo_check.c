@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+#include "record/redo_check.h"
+
+#include <string.h>
+
+#include "record/record_mark.h"
+#include "base/sys.h"
+
+/* What the file and its directory are now: is that what the intent says of them? */
+static enum hf_status identify(const struct hf_record_file *f, char seen[HF_SEEN_SIZE],
+			       char place[HF_SEEN_SIZE], struct hf_err *err)
+{
+	enum hf_status status = hf_mark_identify(f->present ? f->fd : -1, f->path, seen, err);
+
+	return status == HF_OK ? hf_mark_identify(f->target.dir, f->path, place, err) : status;
+}
+
+/* M7 of record/record_mark.h: the mark is gone. */
+static enum hf_fate without_mark(const struct hf_hold *hold, const struct hf_record_file *f,
+				 const char *found, const char *seen, const char *place)
+{
+	const struct hf_intent_file *plan = f->plan;
+
+	if (hf_mark_compare(plan->place, place) == HF_SAME_NO)
+		return HF_STAYS;
+	if (!*seen || !plan->seen[0] || hf_mark_compare(plan->seen, seen) == HF_SAME_NO)
+		return HF_IS_DONE;
+	if (hf_mark_compare(plan->seen, seen) != HF_SAME_YES || strcmp(found, plan->old) != 0)
+		return HF_STAYS;
+	hf_hold_say(hold, "the mark beside '%s' was removed by another program; it gets the record",
+		    f->path);
+	return HF_TO_DO;
+}
+
+static enum hf_status judge_append(const struct hf_hold *hold, struct hf_record_file *f,
+				   const char *found, enum hf_fate *fate, bool *correct,
+				   struct hf_err *err)
+{
+	const struct hf_intent_file *plan = f->plan;
+	char seen[HF_SEEN_SIZE], place[HF_SEEN_SIZE];
+	enum hf_status status = identify(f, seen, place, err);
+
+	if (status == HF_OK)
+		status = hf_mark_look(&f->target, f->present ? f->fd : -1, plan->mark, plan->seen,
+				      &f->found_mark, err);
+	if (status != HF_OK)
+		return status;
+	if (HF_WITHOUT(mark))
+		f->found_mark = strcmp(found, plan->fresh) != 0;
+	if (!f->found_mark) {
+		*fate = without_mark(hold, f, found, seen, place);
+		return HF_OK;
+	}
+	*fate = HF_TO_DO;
+	*correct = strcmp(seen, plan->seen) != 0 || strcmp(place, plan->place) != 0 ||
+		   strcmp(found, plan->old) != 0;
+	if (plan->old[0] && !f->present)
+		hf_hold_say(hold, "'%s' was removed or moved meanwhile; it is made anew", f->path);
+	return HF_OK;
+}
+
+enum hf_status hf_fate_judge(const struct hf_hold *hold, struct hf_record_file *f,
+			     const char found[65], enum hf_fate *fate, bool *correct,
+			     struct hf_err *err)
+{
+	const struct hf_intent_file *plan = f->plan;
+
+	*correct = false;
+	*fate = HF_IS_DONE;
+	if (plan->op == HF_RECORD_APPEND && plan->mark[0])
+		return judge_append(hold, f, found, fate, correct, err);
+	if (strcmp(found, plan->fresh) == 0 && (*found || plan->op != HF_RECORD_SNAPSHOT))
+		return HF_OK;
+	*fate = strcmp(found, plan->old) == 0 ? HF_TO_DO : HF_STAYS;
+	/* how the image is known again: it is made now */
+	*correct = plan->op == HF_RECORD_SNAPSHOT && *fate == HF_TO_DO;
+	return HF_OK;
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: ISC */
+#include "spool/append_in_place.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/copy.h"
+#include "base/sys.h"
+
+/* SEARCH: a foreign `>>` that came in between is looked behind for this far. ONE_WRITE: so much is
+ * written at once, since in place a foreign `>>` can come between two writes. Where faults are
+ * injected it is less, for a kill or a power cut to come there with a small file, too. */
+#ifdef HF_FAULTS
+enum { ONE_WRITE = 256 << 10 };
+#else
+enum { ONE_WRITE = HF_SPOOL_FULL };
+#endif
+enum { BUFFER = 256 << 10, SEARCH = 64 << 10 };
+
+/* Read the records in turn as one stream. */
+struct stream {
+	const struct hf_batch *batch;
+	struct hf_record record;
+	uint64_t at, done; /* done: of this record */
+};
+
+/* Up to size bytes, less only at the end of the last record. */
+static enum hf_status stream_read(struct stream *s, char *buffer, size_t size, size_t *got,
+				  struct hf_err *err)
+{
+	*got = 0;
+	while (*got < size) {
+		uint64_t left = s->record.size - s->done;
+		size_t n = left < size - *got ? (size_t)left : size - *got;
+		ssize_t r;
+
+		if (n == 0) {
+			enum hf_status status = hf_batch_next(s->batch, &s->at, &s->record, err);
+
+			if (status == HF_NO)
+				break;
+			if (status != HF_OK)
+				return status;
+			s->done = 0;
+			continue;
+		}
+		r = sys_pread(s->record.fd, buffer + *got, n, (off_t)(s->record.at + s->done));
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0) {
+			if (r == 0)
+				errno = EIO;
+			return hf_fail_errno(err, "cannot read the spool of '%s'", s->batch->path);
+		}
+		*got += (size_t)r;
+		s->done += (uint64_t)r;
+	}
+	return HF_OK;
+}
+
+enum hf_status hf_write_records(const struct hf_batch *batch, int fd, const char *to,
+				struct hf_err *err)
+{
+	struct stream stream = {.batch = batch};
+	size_t n, size = batch->head.end < ONE_WRITE ? (size_t)batch->head.end : ONE_WRITE;
+	char *buffer = malloc(size);
+	enum hf_status status;
+
+	if (!buffer)
+		return hf_fail_errno(err, "cannot append to '%s'", to);
+	do {
+		status = stream_read(&stream, buffer, size, &n, err);
+		if (status == HF_OK && n)
+			status = hf_write_all(fd, buffer, n, to, err);
+	} while (status == HF_OK && n == size);
+	free(buffer);
+	return status;
+}
+
+static enum hf_status read_from(int fd, const char *path, uint64_t offset, char *buffer,
+				size_t size, struct hf_err *err)
+{
+	for (size_t got = 0; got < size;) {
+		ssize_t n = sys_pread(fd, buffer + got, size - got, (off_t)(offset + got));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			if (n == 0)
+				errno = EIO;
+			return hf_fail_errno(err, "cannot read the end of '%s'", path);
+		}
+		got += (size_t)n;
+	}
+	return HF_OK;
+}
+
+/* Compare the target from the offset on with the batch. A batch that stands behind somebody else's
+ * bytes (a plain `>>` came in between) is looked for from every place; that is rare. */
+static enum hf_status compare_from(int fd, uint64_t offset, uint64_t end,
+				   const struct hf_batch *batch, char *buffers, enum hf_tail *tail,
+				   struct hf_err *err)
+{
+	struct stream stream = {.batch = batch};
+	char *want = buffers, *have = buffers + BUFFER;
+	size_t wanted, n;
+	bool nul = false;
+
+	*tail = HF_TAIL_OTHER;
+	do {
+		uint64_t left = end - offset;
+		enum hf_status status = stream_read(&stream, want, BUFFER, &wanted, err);
+
+		if (status != HF_OK)
+			return status;
+		n = left < wanted ? (size_t)left : wanted;
+		status = read_from(fd, batch->path, offset, have, n, err);
+		if (status != HF_OK)
+			return status;
+		for (size_t i = 0; i < n; i++) {
+			if (have[i] && have[i] != want[i])
+				return HF_OK;
+			nul = nul || have[i] != want[i];
+		}
+		offset += n;
+	} while (n == BUFFER);
+	if (n < wanted || (nul && offset == end))
+		*tail = HF_TAIL_TORN;
+	else if (!nul)
+		*tail = offset == end ? HF_TAIL_WHOLE : HF_TAIL_AMONG;
+	return HF_OK;
+}
+
+enum hf_status hf_in_place_compare(int fd, const struct hf_batch *batch, enum hf_tail *tail,
+				   struct hf_err *err)
+{
+	char *buffers = malloc(2 * (size_t)BUFFER);
+	enum hf_status status = HF_OK;
+	struct stat st;
+
+	*tail = HF_TAIL_OTHER;
+	if (!buffers || sys_fstat(fd, &st) < 0) {
+		status = hf_fail_errno(err, "cannot read the end of '%s'", batch->path);
+	} else if ((uint64_t)st.st_size >= batch->head.offset) {
+		uint64_t end = (uint64_t)st.st_size, offset = batch->head.offset;
+
+		status = compare_from(fd, offset, end, batch, buffers, tail, err);
+		if (end > offset + SEARCH)
+			end = offset + SEARCH;
+		while (status == HF_OK && *tail == HF_TAIL_OTHER && offset < end) {
+			enum hf_tail here = HF_TAIL_OTHER;
+			char before;
+
+			/* whole lines of somebody else's: in the middle of one it is not ours */
+			status = read_from(fd, batch->path, offset++, &before, 1, err);
+			if (status != HF_OK || before != '\n')
+				continue;
+			status = compare_from(fd, offset, (uint64_t)st.st_size, batch, buffers,
+					      &here, err);
+			if (here == HF_TAIL_WHOLE || here == HF_TAIL_AMONG)
+				*tail = HF_TAIL_AMONG;
+		}
+	}
+	free(buffers);
+	return status;
+}
+
+int hf_in_place_open(const struct hf_target *target, const struct stat *wanted, int flags)
+{
+	int fd = sys_openat(target->dir, target->name,
+			    flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	struct stat st;
+
+	if (fd >= 0 && (sys_fstat(fd, &st) < 0 || !hf_same_inode(&st, wanted))) {
+		sys_close(fd);
+		errno = ESTALE;
+		return -1;
+	}
+	return fd;
+}
+
+enum hf_status hf_in_place_cut(int fd, const struct hf_batch *batch, struct hf_err *err)
+{
+	enum hf_tail tail;
+	enum hf_status status = hf_in_place_compare(fd, batch, &tail, err);
+
+	if (status != HF_OK || tail == HF_TAIL_OTHER)
+		return status;
+	if (tail == HF_TAIL_AMONG)
+		errno = EWOULDBLOCK;
+	if (tail == HF_TAIL_AMONG || sys_ftruncate(fd, (off_t)batch->head.offset) < 0 ||
+	    sys_fsync(fd) < 0)
+		return hf_fail_errno(err, "cannot cut off what was written to '%s' in part",
+				     batch->path);
+	return HF_OK;
+}
+
+/* Write, sync, or take back: ABANDONED. Where even that fails the batch stays IN_PLACE, and the
+ * next append settles it: a part is cut off then, and the whole stays. */
+static enum hf_status write_synced(const struct hf_target *target, int fd, struct hf_batch *batch,
+				   bool sync, struct hf_err *err)
+{
+	enum hf_status status = hf_write_records(batch, fd, target->path, err);
+	bool whole = status == HF_OK;
+
+	if (whole && sync && sys_fdatasync(fd) < 0)
+		status = hf_fail_errno(err, "cannot sync '%s'", target->path);
+	if (status == HF_OK)
+		return status;
+	if (hf_in_place_cut(fd, batch, NULL) == HF_OK) {
+		hf_batch_mark(batch, HF_SPOOL_ABANDONED, NULL);
+		return status;
+	}
+	if (whole)
+		return hf_fail(err, HF_UNCERTAIN,
+			       "'%s' has the record, but could not be synced, nor cut off again",
+			       target->path);
+	hf_advise(err, "a part of the record stays until the next append cuts it off");
+	return status;
+}
+
+/* Make the intent durable: first what it says, then its name. S4. */
+static enum hf_status enter_in_place(const struct hf_target *target, int fd, struct hf_batch *batch,
+				     bool sync, struct hf_err *err)
+{
+	enum hf_status status = hf_batch_mark(batch, HF_SPOOL_IN_PLACE, err);
+
+	if (status == HF_OK && sync && sys_fsync(batch->fd) < 0)
+		status = hf_fail_errno(err, "cannot keep the intent to append to '%s'",
+				       target->path);
+	if (status == HF_OK)
+		status = hf_batch_enter(target, fd, batch, err);
+	if (status == HF_OK && sync && sys_fsync(target->dir) < 0)
+		status = hf_fail_errno(err, "cannot keep the intent to append to '%s'",
+				       target->path);
+	return status;
+}
+
+enum hf_status hf_write_in_place(const struct hf_target *target, const struct stat *st,
+				 struct hf_batch *batch, bool sync, struct hf_err *err)
+{
+	int fd = hf_in_place_open(target, st, O_RDWR | O_APPEND);
+	enum hf_status status = HF_OK;
+	struct stat now;
+
+	if (fd < 0 && (errno == ESTALE || errno == ENOENT)) {
+		errno = EEXIST; /* by a program that does not lock it: begin again */
+		return hf_fail_errno_as(err, HF_BUSY, "'%s' was replaced in the meantime",
+					target->path);
+	}
+	if (fd < 0 || sys_fstat(fd, &now) < 0) {
+		status = hf_fail_errno(err, "cannot append to '%s'", target->path);
+		if (fd >= 0)
+			sys_close(fd);
+		return status;
+	}
+	batch->head.target = hf_file_id_of(fd);
+	batch->head.offset = (uint64_t)now.st_size;
+	status = enter_in_place(target, fd, batch, sync, err);
+	if (status == HF_OK)
+		status = write_synced(target, fd, batch, sync, err);
+	else
+		hf_batch_mark(batch, HF_SPOOL_ABANDONED, NULL); /* the target was not touched */
+	sys_close(fd);
+	return status;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: ISC */
+#include "spool/spool_file.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/attributes.h"
+#include <holdfast/clock.h>
+#include "base/copy.h"
+#include "base/tempfile.h"
+#include "base/sys.h"
+
+#define MAGIC "hfspool2"
+
+enum { LOCK_TRIES = 24, YIELDS = 4, TRIES = 3, READ_TRIES = 100 };
+
+static uint64_t hash(const void *data, size_t size)
+{
+	const unsigned char *s = data;
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < size; i++)
+		h = (h ^ s[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+static uint64_t name_of(const struct hf_target *target)
+{
+	return hash(target->name, strlen(target->name));
+}
+
+/* An error of the moment should not cost the knowledge of what became of a record. */
+static ssize_t read_at(int fd, void *data, size_t size, uint64_t at)
+{
+	ssize_t n;
+
+	for (int i = 0; i < TRIES; i++)
+		if ((n = sys_pread(fd, data, size, (off_t)at)) >= 0)
+			break;
+	return n;
+}
+
+/* A write of another process may be seen by half. */
+static bool read_whole(int fd, struct hf_spool_head *head)
+{
+	ssize_t n;
+
+	for (int i = 0; i < READ_TRIES; i++) {
+		n = read_at(fd, head, sizeof(*head), 0);
+		if (n != (ssize_t)sizeof(*head)) {
+			errno = n < 0 ? errno : 0;
+			return false;
+		}
+		if (head->check == hash(head, offsetof(struct hf_spool_head, check)))
+			return true;
+		sched_yield();
+	}
+	errno = 0;
+	return false;
+}
+
+int hf_spool_read_head(const struct hf_target *target, int fd, struct hf_spool_head *head)
+{
+	struct stat st;
+	int result = -1;
+
+	if (!read_whole(fd, head))
+		return -1;
+	for (int i = 0; i < TRIES && result < 0; i++)
+		result = sys_fstat(fd, &st);
+	if (result < 0)
+		return -1;
+	errno = 0;
+	return memcmp(head->magic, MAGIC, sizeof(head->magic)) == 0 && head->end >= sizeof(*head) &&
+			       head->end <= (uint64_t)st.st_size && head->state >= HF_SPOOL_OPEN &&
+			       head->state <= HF_SPOOL_ABANDONED && head->name == name_of(target)
+		       ? 0
+		       : -1;
+}
+
+bool hf_spool_write_head(int fd, struct hf_spool_head *head)
+{
+	head->check = hash(head, offsetof(struct hf_spool_head, check));
+	return hf_pwrite_all(fd, head, sizeof(*head), 0, "", NULL) == HF_OK;
+}
+
+int hf_spool_unlock(int fd)
+{
+	int result = -1;
+
+	for (int i = 0; i < TRIES && result < 0; i++)
+		result = sys_flock(fd, LOCK_UN);
+	return result;
+}
+
+bool hf_spool_lock_soon(int fd)
+{
+	struct hf_backoff backoff = {.base = HF_MS, .cap = HF_MS, .deadline = HF_NEVER};
+
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		if (i < YIELDS)
+			sched_yield();
+		else
+			hf_backoff_sleep(&backoff);
+	}
+	return false;
+}
+
+bool hf_spool_mark(int fd, uint64_t at, short type)
+{
+	struct flock range = {.l_type = type, .l_start = (off_t)at, .l_len = 1};
+
+	return sys_fcntl_lock(fd, F_OFD_SETLK, &range) == 0;
+}
+
+int hf_spool_is_marked(int fd, uint64_t at)
+{
+	struct flock range = {.l_type = F_WRLCK, .l_start = (off_t)at, .l_len = 1};
+
+	if (sys_fcntl_lock(fd, F_OFD_GETLK, &range) < 0)
+		return -1;
+	return range.l_type != F_UNLCK;
+}
+
+int hf_spool_create(const struct hf_target *target, int fd_of_target, const struct stat *st,
+		    char staged[NAME_MAX + 1])
+{
+	int fd, saved;
+
+	if (hf_stage_open(target, 0600, &fd, staged, NULL) != HF_OK)
+		return -1;
+	if (hf_share_access(fd_of_target, fd, st, target->path, NULL) == HF_OK)
+		return fd;
+	saved = errno;
+	if (*staged)
+		sys_unlinkat(target->dir, staged, 0);
+	sys_close(fd);
+	errno = saved;
+	return -1;
+}
+
+enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char *staged,
+			     const char *name, struct hf_err *err)
+{
+	enum hf_status status = *staged ? hf_stage_move(target, staged, name, err)
+					: hf_stage_link(target, fd, name, err);
+
+	/* a file that was staged under a name was locked for that */
+	if (status == HF_OK && *staged)
+		hf_spool_unlock(fd);
+	return status;
+}
+
+bool hf_spool_put(int fd, struct hf_spool_head *head, const struct hf_record *record)
+{
+	struct hf_spool_frame frame = {.magic = HF_SPOOL_FRAME_MAGIC, .size = record->size};
+	uint64_t at = head->end + sizeof(frame);
+	char buffer[65536];
+
+	if (record->data && sizeof(frame) + record->size <= sizeof(buffer)) {
+		memcpy(buffer, &frame, sizeof(frame));
+		memcpy(buffer + sizeof(frame), record->data, record->size);
+		if (hf_pwrite_all(fd, buffer, sizeof(frame) + record->size, (int64_t)head->end, "",
+				  NULL) != HF_OK)
+			return false;
+		head->end = at + record->size;
+		return hf_spool_write_head(fd, head);
+	}
+	if (hf_pwrite_all(fd, &frame, sizeof(frame), (int64_t)head->end, "", NULL) != HF_OK)
+		return false;
+	if (record->data) {
+		if (hf_pwrite_all(fd, record->data, record->size, (int64_t)at, "", NULL) != HF_OK)
+			return false;
+	} else {
+		for (uint64_t done = 0; done < record->size;) {
+			uint64_t n = record->size - done;
+			ssize_t got = sys_pread(record->fd, buffer,
+						n < sizeof(buffer) ? n : sizeof(buffer),
+						(off_t)(record->at + done));
+
+			if (got < 0 && errno == EINTR)
+				continue;
+			if (got <= 0 || hf_pwrite_all(fd, buffer, (size_t)got, (int64_t)(at + done),
+						      "", NULL) != HF_OK)
+				return false;
+			done += (uint64_t)got;
+		}
+	}
+	head->end = at + record->size;
+	return hf_spool_write_head(fd, head);
+}
+
+struct hf_spool_head hf_spool_new_head(const struct hf_target *target, enum hf_spool_state state)
+{
+	struct hf_spool_head head;
+
+	/* all of it, for the checksum */
+	memset(&head, 0, sizeof(head));
+	head.state = state;
+	head.end = sizeof(head);
+	head.name = name_of(target);
+	memcpy(head.magic, MAGIC, sizeof(head.magic));
+	return head;
+}
+
+enum hf_status hf_spool_frame_at(int fd, const struct hf_spool_head *head, uint64_t *at,
+				 struct hf_spool_frame *frame)
+{
+	ssize_t n;
+
+	if (*at == 0)
+		*at = sizeof(*head);
+	if (*at >= head->end)
+		return HF_NO;
+	n = read_at(fd, frame, sizeof(*frame), *at);
+	if (n < 0)
+		return HF_IO;
+	if (n != (ssize_t)sizeof(*frame) || head->end - *at < sizeof(*frame) ||
+	    frame->magic != HF_SPOOL_FRAME_MAGIC || frame->size > head->end - *at - sizeof(*frame))
+		return HF_DATA;
+	return HF_OK;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: ISC */
+#include "spool/spool_leader.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <holdfast/clock.h>
+#include "base/process_id.h"
+#include "base/tempfile.h"
+#include "base/sys.h"
+
+enum { MOST_TRIES = 20 };
+
+static struct hf_batch none(const struct hf_target *target)
+{
+	return (struct hf_batch){.fd = -1, .path = target->path};
+}
+
+static void drop(struct hf_batch *batch)
+{
+	int saved = errno;
+
+	if (batch->fd >= 0)
+		sys_close(batch->fd);
+	batch->fd = -1;
+	errno = saved;
+}
+
+static void remove_name(const struct hf_target *target, const struct hf_batch *batch)
+{
+	if (batch->name[0] && hf_stands_for(target->dir, batch->name, batch->fd))
+		sys_unlinkat(target->dir, batch->name, 0);
+}
+
+/* Take the leader's mark, and put this process into the head as the leader. */
+static bool become_leader(struct hf_batch *batch)
+{
+	if (!hf_spool_mark(batch->fd, HF_SPOOL_LEADER, F_WRLCK))
+		return false;
+	batch->head.leader = (struct hf_spool_leader){.pid = getpid(), .pidns = hf_ident_pidns()};
+	return true;
+}
+
+/* Under the spool's lock. HF_NO: it is not one that can be taken; what a power cut or a leader that
+ * died before it entered left is removed. */
+static enum hf_status close_spool(const struct hf_target *target, struct hf_batch *batch,
+				  struct hf_err *err)
+{
+	struct stat st;
+
+	if (sys_fstat(batch->fd, &st) < 0)
+		return hf_fail_errno(err, "cannot read the spool of '%s'", target->path);
+	if (st.st_nlink == 0)
+		return HF_NO;
+	if (hf_spool_read_head(target, batch->fd, &batch->head) < 0) {
+		if (errno)
+			return hf_fail_errno(err, "cannot read the spool of '%s'", target->path);
+		remove_name(target, batch);
+		return HF_NO;
+	}
+	if (!become_leader(batch))
+		return HF_NO;
+	/* before owners are looked for: S6 */
+	if (batch->head.state == HF_SPOOL_OPEN)
+		return hf_batch_mark(batch, HF_SPOOL_CLOSED, err);
+	if (!hf_spool_is_final(batch->head.state))
+		hf_batch_mark(batch, HF_SPOOL_ABANDONED, NULL);
+	remove_name(target, batch);
+	return HF_NO;
+}
+
+enum hf_status hf_batch_take(const struct hf_target *target, int fd_of_target,
+			     struct hf_batch *batch, struct hf_err *err)
+{
+	enum hf_status status;
+	struct hf_trust trust;
+	struct stat st;
+
+	*batch = none(target);
+	batch->is_spool = true;
+	hf_trust_init(&trust, target, fd_of_target);
+	hf_target_side(target, "spool", batch->name);
+	if (hf_side_open(&trust, batch->name, O_RDWR, &batch->fd, &st, NULL) != HF_OK)
+		return HF_NO;
+	status = HF_NO;
+	if (hf_spool_lock_soon(batch->fd)) {
+		status = close_spool(target, batch, err);
+		/* it is not needed any more: nobody adds to a closed spool */
+		if (status == HF_OK && hf_spool_unlock(batch->fd) < 0)
+			status = hf_fail_errno(err, "cannot take the spool of '%s'", target->path);
+	}
+	if (status != HF_OK)
+		drop(batch);
+	return status;
+}
+
+enum hf_status hf_batch_make(const struct hf_target *target, int fd_of_target,
+			     const struct stat *target_st, struct hf_batch *batch,
+			     struct hf_err *err)
+{
+	*batch = none(target);
+	batch->head = hf_spool_new_head(target, HF_SPOOL_CLOSED);
+	batch->fd = hf_spool_create(target, fd_of_target, target_st, batch->name);
+	if (batch->fd >= 0 && become_leader(batch) && hf_spool_write_head(batch->fd, &batch->head))
+		return HF_OK;
+	hf_fail_errno(err, "cannot keep the intent to append to '%s'", target->path);
+	if (batch->fd >= 0)
+		remove_name(target, batch);
+	drop(batch);
+	return err ? err->status : HF_OS;
+}
+
+/* Has a batch that is not settled this name? */
+static bool is_unsettled(const struct hf_target *target, struct hf_trust *trust, const char *name)
+{
+	struct hf_spool_head head;
+	struct stat st;
+	bool is;
+	int fd;
+
+	if (hf_side_open(trust, name, O_RDWR, &fd, &st, NULL) != HF_OK)
+		return false;
+	is = hf_spool_read_head(target, fd, &head) == 0 && !hf_spool_is_final(head.state);
+	sys_close(fd);
+	return is;
+}
+
+enum hf_status hf_batch_enter(const struct hf_target *target, int fd_of_target,
+			      struct hf_batch *batch, struct hf_err *err)
+{
+	enum hf_status status = HF_NO;
+	char to[NAME_MAX + 1];
+	struct hf_trust trust;
+	uint32_t number = 0;
+
+	hf_trust_init(&trust, target, fd_of_target);
+	for (int tries = 0; status == HF_NO && tries < MOST_TRIES; tries++) {
+		hf_side_name(target, "batch", number, to);
+		status = batch->is_spool ? hf_stage_move(target, batch->name, to, err)
+					 : hf_spool_name(target, batch->fd, batch->name, to, err);
+		if (status == HF_NO && (is_unsettled(target, &trust, to) || HF_WITHOUT(side_names)))
+			break;
+		/* what has the name is nobody's, or cannot be used, or removed */
+		number = hf_side_number();
+	}
+	if (status == HF_OK) {
+		strcpy(batch->name, to);
+		batch->is_spool = false;
+	}
+	if (status != HF_NO)
+		return status;
+	errno = EEXIST;
+	return hf_fail_errno_as(err, HF_BUSY, "another append to '%s' is not settled",
+				target->path);
+}
+
+enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_record *record,
+			    struct hf_err *err)
+{
+	if (!hf_spool_put(batch->fd, &batch->head, record))
+		return hf_fail_errno(err, "cannot keep the record for '%s'", batch->path);
+	return HF_OK;
+}
+
+static enum hf_status busy(const struct hf_target *target, const struct hf_batch *batch,
+			   struct hf_err *err)
+{
+	const struct hf_ticket ticket = {.fd = batch->fd};
+	char who[512];
+	bool stopped = hf_ticket_leader(target, &ticket, who, sizeof(who));
+
+	hf_fail(err, HF_BUSY, "cannot use '%s': there is an append by %s, %s", target->path, who,
+		stopped ? "which is stopped" : "which has not finished");
+	hf_advise(err, "wait longer with -w, or see what that process does");
+	return HF_BUSY;
+}
+
+/* A living leader has lost the target to another program's rename, or is stopped: as a rule it
+ * holds the target's lock, which we have. */
+static enum hf_status take_mark(const struct hf_target *target, const struct hf_batch *batch,
+				const struct hf_wait *wait, struct hf_err *err)
+{
+	struct hf_backoff backoff;
+	enum hf_status status;
+
+	if (hf_spool_mark(batch->fd, HF_SPOOL_LEADER, F_WRLCK))
+		return HF_OK;
+	status = hf_backoff_init(&backoff, NULL, wait->deadline, err);
+	while (status == HF_OK && !hf_spool_mark(batch->fd, HF_SPOOL_LEADER, F_WRLCK)) {
+		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+			return hf_fail_errno(err, "cannot lock '%s' beside '%s'", batch->name,
+					     target->path);
+		if (!hf_backoff_sleep(&backoff))
+			return busy(target, batch, err);
+	}
+	return status;
+}
+
+/* A trusted user's, which cannot be opened; anything else under that name is as good as nothing. */
+static enum hf_status cannot_open(const struct hf_target *target, const char *name,
+				  const struct hf_err *why, struct hf_err *err)
+{
+	if (why->errnum != EACCES && why->errnum != EPERM)
+		return HF_NO;
+	errno = why->errnum;
+	hf_fail_errno_as(err, HF_NOPERM, "cannot finish an append to '%s' that was interrupted",
+			 target->path);
+	hf_advise(err, "it is in '%s' beside it: let its owner, or root, append to the file", name);
+	return HF_NOPERM;
+}
+
+enum hf_status hf_batch_open(const struct hf_target *target, struct hf_trust *trust,
+			     const char *name, const struct hf_wait *wait, struct hf_batch *batch,
+			     struct hf_err *err)
+{
+	enum hf_status status;
+	struct hf_err why;
+	struct stat st;
+
+	*batch = none(target);
+	snprintf(batch->name, sizeof(batch->name), "%s", name);
+	status = hf_side_open(trust, name, O_RDWR, &batch->fd, &st, &why);
+	if (status == HF_NOPERM)
+		return cannot_open(target, name, &why, err);
+	if (status != HF_OK) {
+		if (status != HF_NO && err)
+			*err = why;
+		return status;
+	}
+	status = take_mark(target, batch, wait, err);
+	if (status == HF_OK && sys_fstat(batch->fd, &st) < 0)
+		status = hf_fail_errno(err, "cannot lock '%s' beside '%s'", name, target->path);
+	if (status == HF_OK && st.st_nlink == 0)
+		status = HF_NO; /* settled while we waited */
+	if (status == HF_OK && hf_spool_read_head(target, batch->fd, &batch->head) < 0) {
+		if (!errno)
+			return HF_DATA;
+		status = hf_fail_errno(err, "cannot read '%s' beside '%s'", name, target->path);
+	}
+	if (status != HF_OK)
+		drop(batch);
+	return status;
+}
+
+static enum hf_status frame_at(const struct hf_batch *batch, uint64_t *at,
+			       struct hf_spool_frame *frame, struct hf_err *err)
+{
+	enum hf_status status = hf_spool_frame_at(batch->fd, &batch->head, at, frame);
+
+	if (status == HF_IO)
+		return hf_fail_errno(err, "cannot read the spool of '%s'", batch->path);
+	if (status == HF_DATA)
+		return hf_fail(err, HF_DATA, "the spool of '%s' is damaged", batch->path);
+	return status;
+}
+
+enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err)
+{
+	struct hf_spool_frame frame;
+	enum hf_status status;
+	uint64_t at = 0;
+
+	while ((status = frame_at(batch, &at, &frame, err)) == HF_OK) {
+		int owned = hf_spool_is_marked(batch->fd, at);
+
+		if (owned < 0) /* one left out by mistake would be lost */
+			return hf_fail_errno(err, "cannot see whose the records for '%s' are",
+					     batch->path);
+		if (owned == 0) {
+			frame.left_out = 1;
+			if (sys_pwrite(batch->fd, &frame, sizeof(frame), (off_t)at) !=
+			    (ssize_t)sizeof(frame))
+				return hf_fail_errno(err, "cannot write the spool of '%s'",
+						     batch->path);
+		}
+		at += sizeof(frame) + frame.size;
+	}
+	return status == HF_NO ? HF_OK : status;
+}
+
+enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at, struct hf_record *record,
+			     struct hf_err *err)
+{
+	struct hf_spool_frame frame;
+	enum hf_status status;
+
+	while ((status = frame_at(batch, at, &frame, err)) == HF_OK) {
+		*record = (struct hf_record){
+			.fd = batch->fd, .at = *at + sizeof(frame), .size = frame.size};
+		*at += sizeof(frame) + frame.size;
+		if (!frame.left_out)
+			return HF_OK;
+	}
+	return status;
+}
+
+enum hf_status hf_batch_mark(struct hf_batch *batch, enum hf_spool_state state, struct hf_err *err)
+{
+	batch->head.state = state;
+	if (!hf_spool_write_head(batch->fd, &batch->head))
+		return hf_fail_errno(err, "cannot write the spool of '%s'", batch->path);
+	return HF_OK;
+}
+
+bool hf_batch_finish(const struct hf_target *target, struct hf_batch *batch)
+{
+	bool gone = true;
+
+	if (batch->name[0] && hf_stands_for(target->dir, batch->name, batch->fd))
+		gone = sys_unlinkat(target->dir, batch->name, 0) == 0 || errno == ENOENT;
+	drop(batch);
+	return gone;
+}
+
+bool hf_ticket_in(const struct hf_ticket *ticket, const struct hf_batch *batch)
+{
+	struct stat a, b;
+
+	return ticket->fd >= 0 && batch->fd >= 0 && fstat(ticket->fd, &a) == 0 &&
+	       fstat(batch->fd, &b) == 0 && hf_same_inode(&a, &b);
+}

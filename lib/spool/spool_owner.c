@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: ISC */
+#include "spool/spool_owner.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/process_id.h"
+#include <holdfast/proc.h>
+#include "base/sys.h"
+
+enum { PUBLISH_TRIES = 8 };
+
+/* A new spool with this record in it. HF_BUSY: another process was first. */
+static enum hf_status publish_new(const struct hf_target *target, int fd_of_target,
+				  const struct stat *st, const struct hf_record *record,
+				  struct hf_ticket *ticket)
+{
+	struct hf_spool_head head = hf_spool_new_head(target, HF_SPOOL_OPEN);
+	char staged[NAME_MAX + 1], name[NAME_MAX + 1];
+	uint64_t at = head.end;
+	int fd = hf_spool_create(target, fd_of_target, st, staged);
+	enum hf_status status = HF_NO;
+
+	if (fd < 0)
+		return HF_NO;
+	if (hf_spool_mark(fd, at, F_WRLCK) && hf_spool_put(fd, &head, record)) {
+		status = hf_spool_name(target, fd, staged, hf_target_side(target, "spool", name),
+				       NULL);
+		if (status == HF_OK) {
+			*ticket = (struct hf_ticket){.fd = fd, .at = at};
+			return HF_OK;
+		}
+		status = status == HF_NO ? HF_BUSY : HF_NO;
+	}
+	if (*staged)
+		sys_unlinkat(target->dir, staged, 0);
+	sys_close(fd);
+	return status;
+}
+
+/* Under the spool's lock: add a record of ours. HF_BUSY: it is not an open spool. */
+static enum hf_status add_owned(const struct hf_target *target, int fd,
+				const struct hf_record *record, struct hf_ticket *ticket)
+{
+	struct hf_spool_head head;
+	char name[NAME_MAX + 1];
+	uint64_t at;
+
+	if (hf_spool_read_head(target, fd, &head) < 0) {
+		if (errno)
+			return HF_NO;
+		/* damaged, perhaps by a power cut */
+		if (hf_stands_for(target->dir, hf_target_side(target, "spool", name), fd))
+			sys_unlinkat(target->dir, name, 0);
+		return HF_BUSY;
+	}
+	if (head.state != HF_SPOOL_OPEN)
+		return HF_BUSY;
+	at = head.end;
+	if (at + record->size >= HF_SPOOL_FULL || !hf_spool_mark(fd, at, F_WRLCK))
+		return HF_NO;
+	if (!hf_spool_put(fd, &head, record)) {
+		hf_spool_mark(fd, at, F_UNLCK);
+		return HF_NO;
+	}
+	*ticket = (struct hf_ticket){.fd = fd, .at = at};
+	return HF_OK;
+}
+
+/* Into the spool that is open here. HF_BUSY: it is not an open one any more. */
+static enum hf_status publish_open(const struct hf_target *target, int fd,
+				   const struct hf_record *record, struct hf_ticket *ticket)
+{
+	struct stat st;
+	enum hf_status status = HF_BUSY;
+
+	if (!hf_spool_lock_soon(fd))
+		return HF_NO;
+	if (fstat(fd, &st) == 0 && st.st_nlink > 0)
+		status = add_owned(target, fd, record, ticket);
+	hf_spool_unlock(fd);
+	return status;
+}
+
+enum hf_status hf_spool_publish(const struct hf_target *target, int fd_of_target,
+				const struct stat *target_st, const struct hf_record *record,
+				struct hf_ticket *ticket)
+{
+	struct hf_trust trust;
+
+	*ticket = (struct hf_ticket){.fd = -1};
+	if (record->size > HF_RECORD_SMALL)
+		return HF_NO;
+	hf_trust_init(&trust, target, fd_of_target);
+	for (int i = 0; i < PUBLISH_TRIES; i++) {
+		char name[NAME_MAX + 1];
+		struct stat st;
+		int fd;
+		enum hf_status status = hf_side_open(&trust, hf_target_side(target, "spool", name),
+						     O_RDWR, &fd, &st, NULL);
+
+		if (status == HF_OK) {
+			status = publish_open(target, fd, record, ticket);
+			if (status != HF_OK)
+				sys_close(fd);
+		} else if (status == HF_NO) {
+			status = publish_new(target, fd_of_target, target_st, record, ticket);
+		} else {
+			return HF_NO;
+		}
+		if (status != HF_BUSY)
+			return status;
+	}
+	return HF_NO;
+}
+
+/* Can the next leader find it, to settle it? */
+static bool has_name(int fd)
+{
+	struct stat st;
+
+	return sys_fstat(fd, &st) == 0 && st.st_nlink > 0;
+}
+
+/* Has it not become a batch? Then nothing was done, whatever its state: S4. */
+static bool is_spool(const struct hf_target *target, int fd)
+{
+	char name[NAME_MAX + 1];
+	struct stat st, named;
+
+	return sys_fstat(fd, &st) == 0 &&
+	       sys_fstatat(target->dir, hf_target_side(target, "spool", name), &named,
+			   AT_SYMLINK_NOFOLLOW) == 0 &&
+	       hf_same_inode(&st, &named) && !HF_WITHOUT(still_spool);
+}
+
+/* By one reading of the head. HF_TICKET_TAKEN: or its leader died. */
+static enum hf_ticket_end look_once(const struct hf_target *target, const struct hf_ticket *ticket,
+				    struct hf_spool_head *head)
+{
+	struct hf_spool_frame frame;
+	uint64_t at = ticket->at;
+
+	if (hf_spool_read_head(target, ticket->fd, head) < 0 ||
+	    hf_spool_frame_at(ticket->fd, head, &at, &frame) != HF_OK)
+		return HF_TICKET_LOST;
+	if (frame.left_out || head->state == HF_SPOOL_ABANDONED)
+		return HF_TICKET_ABANDONED;
+	if (head->state == HF_SPOOL_OPEN)
+		return HF_TICKET_OPEN;
+	return head->state == HF_SPOOL_DONE ? HF_TICKET_DONE : HF_TICKET_TAKEN;
+}
+
+enum hf_ticket_end hf_ticket_look(const struct hf_target *target, const struct hf_ticket *ticket,
+				  enum hf_status *status)
+{
+	struct hf_spool_head head;
+	enum hf_ticket_end end = look_once(target, ticket, &head);
+	bool named;
+
+	if (end == HF_TICKET_TAKEN) {
+		if (hf_spool_is_marked(ticket->fd, HF_SPOOL_LEADER) != 0)
+			return HF_TICKET_TAKEN;
+		/* the leader's mark goes after the state has become final, and so does the name of
+		 * a dead leader's batch, when another process settles it: read the state last */
+		named = has_name(ticket->fd);
+		end = look_once(target, ticket, &head);
+		if (HF_WITHOUT(ticket_order))
+			named = has_name(ticket->fd);
+		if (end == HF_TICKET_TAKEN &&
+		    (head.state == HF_SPOOL_CLOSED || is_spool(target, ticket->fd)))
+			return HF_TICKET_ABANDONED;
+		if (end == HF_TICKET_TAKEN)
+			end = named ? HF_TICKET_UNSETTLED : HF_TICKET_LOST;
+	}
+	if (end == HF_TICKET_DONE)
+		*status = head.status;
+	return end;
+}
+
+/* Under the spool's lock. An owner that came to it before and adds later finds it not OPEN. */
+static void remove_if_unowned(const struct hf_target *target, const struct hf_ticket *ticket,
+			      struct hf_spool_head *head)
+{
+	struct hf_spool_frame frame;
+	char name[NAME_MAX + 1];
+	uint64_t at = 0;
+
+	while (hf_spool_frame_at(ticket->fd, head, &at, &frame) == HF_OK) {
+		if (hf_spool_is_marked(ticket->fd, at) != 0)
+			return;
+		at += sizeof(frame) + frame.size;
+	}
+	head->state = HF_SPOOL_ABANDONED;
+	if (hf_spool_write_head(ticket->fd, head) &&
+	    hf_stands_for(target->dir, hf_target_side(target, "spool", name), ticket->fd))
+		sys_unlinkat(target->dir, name, 0);
+}
+
+bool hf_ticket_take_back(const struct hf_target *target, const struct hf_ticket *ticket)
+{
+	struct hf_spool_head head;
+
+	return hf_spool_mark(ticket->fd, ticket->at, F_UNLCK) &&
+	       hf_spool_read_head(target, ticket->fd, &head) == 0 && head.state == HF_SPOOL_OPEN;
+}
+
+bool hf_ticket_withdraw(const struct hf_target *target, const struct hf_ticket *ticket)
+{
+	struct hf_spool_head head;
+	bool back;
+
+	if (!hf_spool_lock_soon(ticket->fd))
+		return hf_ticket_take_back(target, ticket);
+	back = hf_ticket_take_back(target, ticket);
+	if (back && hf_spool_read_head(target, ticket->fd, &head) == 0)
+		remove_if_unowned(target, ticket, &head);
+	hf_spool_unlock(ticket->fd);
+	return back;
+}
+
+bool hf_ticket_leader(const struct hf_target *target, const struct hf_ticket *ticket, char *out,
+		      size_t size)
+{
+	struct hf_spool_head head;
+	struct hf_proc proc;
+	pid_t pid = 0;
+
+	if (hf_spool_is_marked(ticket->fd, HF_SPOOL_LEADER) == 1 &&
+	    hf_spool_read_head(target, ticket->fd, &head) == 0 && head.leader.pidns &&
+	    head.leader.pidns == hf_ident_pidns() && hf_proc_read(head.leader.pid, &proc))
+		pid = head.leader.pid;
+	hf_proc_describe(out, size, pid);
+	return pid && (proc.state == 'T' || proc.state == 't');
+}
+
+void hf_ticket_close(struct hf_ticket *ticket)
+{
+	int saved = errno;
+
+	if (ticket->fd >= 0)
+		sys_close(ticket->fd);
+	ticket->fd = -1;
+	errno = saved;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+#include "sqlite/commit_outcome.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static enum hf_status user_version(struct hf_sql *sql, int64_t *version)
+{
+	static const char query[] = "PRAGMA user_version";
+	struct hf_stmt *stmt;
+	enum hf_status status = hf_sql_prepare(sql, query, strlen(query), &stmt, NULL, NULL);
+
+	if (status == HF_OK)
+		status = hf_stmt_step(stmt, NULL);
+	if (status == HF_OK)
+		*version = hf_stmt_column(stmt, 0).i;
+	hf_stmt_finalize(stmt);
+	return status;
+}
+
+/* The first page, as it is. */
+static bool write_over(struct hf_sql *sql)
+{
+	char text[80];
+	int64_t version;
+
+	if (hf_sql_in_transaction(sql))
+		hf_sql_run(sql, "ROLLBACK", "roll back", NULL);
+	if (user_version(sql, &version) != HF_OK)
+		return false;
+	snprintf(text, sizeof(text), "BEGIN IMMEDIATE; PRAGMA user_version=%lld; COMMIT",
+		 (long long)version);
+	return hf_sql_run(sql, text, "write to", NULL) == HF_OK;
+}
+
+enum hf_status hf_db_settle(struct hf_sql *sql, struct hf_err *err)
+{
+	enum { FSYNC = 4, DIR_FSYNC, UNLOCK = 8, RDLOCK, CLOSE = 16 };
+
+	switch (hf_sql_code(sql) >> 8) {
+	case FSYNC:
+		if (write_over(sql))
+			return HF_IO;
+		break;
+	case DIR_FSYNC:
+	case UNLOCK:
+	case RDLOCK:
+	case CLOSE:
+		break;
+	default:
+		return HF_IO;
+	}
+	if (err)
+		err->status = HF_UNCERTAIN;
+	hf_advise(err, "it may be in; that shows when the database is opened next");
+	return HF_UNCERTAIN;
+}

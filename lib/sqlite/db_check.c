@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: ISC */
+#include "sqlite/db_check.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/capture.h"
+#include "sqlite/query.h"
+#include "stale/evidence.h"
+#include "gitlock/gitdir.h"
+#include <holdfast/path.h>
+#include <holdfast/proc.h>
+#include "probe/sqlite_locks.h"
+#include "base/sys.h"
+
+enum { LARGE_LOG = 16 << 20, MOST_ITEMS = 100 };
+
+static void add(struct hf_check *check, enum hf_check_kind kind, const char *advice,
+		const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static void add(struct hf_check *check, enum hf_check_kind kind, const char *advice,
+		const char *format, ...)
+{
+	struct hf_check_item *grown, *item;
+	va_list args;
+
+	grown = realloc(check->items, (check->count + 1) * sizeof(*grown));
+	if (!grown) {
+		check->out_of_memory = true;
+		return;
+	}
+	check->items = grown;
+	item = &grown[check->count++];
+	item->kind = kind;
+	va_start(args, format);
+	vsnprintf(item->text, sizeof(item->text), format, args);
+	va_end(args);
+	snprintf(item->advice, sizeof(item->advice), "%s", advice);
+	if (kind > check->worst)
+		check->worst = kind;
+}
+
+/*
+ * From outside.
+ */
+
+static int64_t size_beside(const struct hf_target *db, const char *suffix)
+{
+	char name[NAME_MAX + 16];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%s%s", db->name, suffix);
+	return sys_fstatat(db->dir, name, &st, 0) == 0 ? st.st_size : 0;
+}
+
+static void look_at_file(struct hf_check *check, const struct hf_target *db)
+{
+	int fd = sys_openat(db->dir, db->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
+	struct stat st;
+
+	if (fd < 0)
+		return; /* opening it will say why */
+	if (sys_fstat(fd, &st) == 0 && st.st_nlink > 1)
+		add(check, HF_CHECK_FINDING,
+		    "by another name SQLite takes it for another database, without this one's log, "
+		    "and destroys it: remove the other names",
+		    "it has %lu hard links", (unsigned long)st.st_nlink);
+	if (hf_is_shared_fs(fd))
+		add(check, HF_CHECK_FINDING,
+		    "SQLite's locks cannot be trusted there: keep it on a local disk",
+		    "it lies on a network file system, or one that other hosts can write to");
+	sys_close(fd);
+}
+
+static void look_at_log(struct hf_check *check, const struct hf_sqlite_users *users,
+			int64_t journal)
+{
+	const char *advice = "sqlite-check --fix puts it into the database";
+	char pins[600], who[512];
+
+	for (size_t i = 0; i < users->count; i++) {
+		if (users->at[i].role != HF_SQLITE_READS || users->at[i].slot <= 0)
+			continue;
+		snprintf(pins, sizeof(pins), "a long read pins it: see what %s does",
+			 hf_proc_describe(who, sizeof(who), users->at[i].pid));
+		advice = pins;
+	}
+	if (check->log > LARGE_LOG)
+		add(check, HF_CHECK_FINDING, advice, "its log has grown to %lld bytes",
+		    (long long)check->log);
+	if (users->count)
+		return;
+	if (check->log)
+		add(check, HF_CHECK_FINDING,
+		    "the newest rows are in it: never copy, move or remove the database without "
+		    "its -wal; sqlite-check --fix puts them in",
+		    "a log of %lld bytes was left by a process that died", (long long)check->log);
+	if (journal)
+		add(check, HF_CHECK_NOTE, "",
+		    "a writer died in the middle; what it had done is rolled back");
+}
+
+/* They come in the order of PIDs, and what somebody does comes after that he has it open. */
+static void look_at_users(struct hf_check *check, const struct hf_sqlite_users *users)
+{
+	char who[300];
+
+	for (size_t i = 0; i < users->count && check->count < MOST_ITEMS; i++) {
+		const struct hf_sqlite_user *user = &users->at[i];
+
+		if (i + 1 < users->count && user->pid && user[1].pid == user->pid)
+			continue;
+		add(check, HF_CHECK_NOTE, "", "%s, which %s",
+		    hf_proc_describe(who, sizeof(who), user->pid), hf_sqlite_does(user->role));
+	}
+}
+
+/* Before this process opens it by SQLite. */
+static void look_outside(struct hf_check *check, const struct hf_target *db)
+{
+	struct hf_sqlite_users users = {0};
+	int64_t journal = size_beside(db, "-journal");
+
+	check->log = size_beside(db, "-wal");
+	look_at_file(check, db);
+	if (hf_sqlite_users_read(db, &users, NULL) != HF_OK)
+		return;
+	look_at_log(check, &users, journal);
+	look_at_users(check, &users);
+	hf_sqlite_users_free(&users);
+}
+
+/*
+ * From inside.
+ */
+
+/* Every row of a query. */
+static enum hf_status each_row(struct hf_db *db, const char *sql,
+			       void (*row)(struct hf_check *, struct hf_stmt *),
+			       struct hf_check *check, struct hf_err *err)
+{
+	struct hf_stmt *stmt;
+	enum hf_status status = hf_db_query(db, sql, NULL, 0, &stmt, err);
+
+	while (status == HF_OK && (status = hf_stmt_step(stmt, err)) == HF_OK)
+		row(check, stmt);
+	hf_stmt_finalize(stmt);
+	return status == HF_NO ? HF_OK : status;
+}
+
+static int text_of(struct hf_stmt *stmt, int column, const char **text)
+{
+	struct hf_db_value value = hf_stmt_column(stmt, column);
+
+	*text = value.size ? value.data : "";
+	return (int)value.size;
+}
+
+static void take_journal_mode(struct hf_check *check, struct hf_stmt *stmt)
+{
+	const char *text;
+	int size = text_of(stmt, 0, &text);
+
+	snprintf(check->journal, sizeof(check->journal), "%.*s", size, text);
+}
+
+static void take_damage(struct hf_check *check, struct hf_stmt *stmt)
+{
+	const char *text;
+	int size = text_of(stmt, 0, &text);
+
+	if (size != 2 || memcmp(text, "ok", 2) != 0)
+		add(check, HF_CHECK_DAMAGE, "", "%.*s", size, text);
+}
+
+static void take_foreign_key(struct hf_check *check, struct hf_stmt *stmt)
+{
+	const char *child, *parent;
+	int child_size = text_of(stmt, 0, &child), parent_size = text_of(stmt, 1, &parent);
+	char advice[300];
+
+	snprintf(advice, sizeof(advice), "see them: PRAGMA foreign_key_check('%.*s')", child_size,
+		 child);
+	add(check, HF_CHECK_FINDING, advice,
+	    "%lld rows of '%.*s' refer to rows of '%.*s' that are not there",
+	    (long long)hf_stmt_column(stmt, 2).i, child_size, child, parent_size, parent);
+}
+
+static enum hf_status look_for_records(struct hf_check *check, struct hf_db *db, struct hf_err *err)
+{
+	char advice[400];
+	int64_t count;
+	enum hf_status status = hf_db_int(
+		db, "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'holdfast_intent'",
+		NULL, 0, &count, err);
+
+	if (status == HF_OK)
+		status =
+			hf_db_int(db, "SELECT count(*) FROM holdfast_intent", NULL, 0, &count, err);
+	if (status != HF_OK)
+		return status == HF_NO ? HF_OK : status;
+	snprintf(advice, sizeof(advice), "atomic-record --recover --sqlite %s", hf_db_path(db));
+	if (count)
+		add(check, HF_CHECK_FINDING, advice, "%lld records are not finished",
+		    (long long)count);
+	return HF_OK;
+}
+
+static enum hf_status look_inside(struct hf_check *check, struct hf_db *db, struct hf_err *err)
+{
+	enum hf_status status =
+		each_row(db, "PRAGMA main.journal_mode", take_journal_mode, check, err);
+
+	if (status == HF_OK)
+		status = each_row(db, "PRAGMA main.integrity_check(50)", take_damage, check, err);
+	if (status != HF_OK || check->worst == HF_CHECK_DAMAGE)
+		return status;
+	status = each_row(db,
+			  "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check"
+			  " GROUP BY 1, 2 LIMIT 50",
+			  take_foreign_key, check, err);
+	return status == HF_OK ? look_for_records(check, db, err) : status;
+}
+
+/* Damage can also be such that the look itself fails. */
+static bool is_damage(struct hf_db *db)
+{
+	enum { CORRUPT = 11 };
+
+	return (hf_sql_code(hf_db_sql(db)) & 0xff) == CORRUPT;
+}
+
+/* The versions of sqlite.org/wal.html#walresetbug and of the release notes. */
+const char *hf_check_version(int version)
+{
+	if (version < 3007000 || version >= 3051003)
+		return NULL;
+	if (version >= 3035000 && version <= 3037001)
+		return "when a savepoint is rolled back with temp_store=MEMORY";
+	if ((version >= 3044006 && version < 3045000) || (version >= 3050007 && version < 3051000))
+		return NULL;
+	return "when a checkpoint and a commit of two processes meet";
+}
+
+static void look_at_version(struct hf_check *check)
+{
+	const char *text, *bug = hf_check_version(hf_sql_version(&text));
+
+	if (bug && strcmp(check->journal, "wal") == 0)
+		add(check, HF_CHECK_NOTE,
+		    "writers that pass the turnstile (sqlite-run, lock-run --sqlite) do not meet; "
+		    "3.51.3 has no such bug",
+		    "SQLite %s can damage a database in WAL mode %s", text, bug);
+}
+
+/*
+ * Git.
+ */
+
+static void unset_git(void)
+{
+	static const char *const names[] = {"GIT_DIR",	      "GIT_WORK_TREE",
+					    "GIT_COMMON_DIR", "GIT_INDEX_FILE",
+					    "GIT_PREFIX",     "GIT_OBJECT_DIRECTORY"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		unsetenv(names[i]);
+}
+
+/* Its files that are in the index, as Git names them. false: none, or it cannot be known. */
+static bool is_tracked(const char *dir, const char *name, char *found, size_t size)
+{
+	char files[4][NAME_MAX + 16];
+	/* Git judges the repository (safe.directory), since it is told where, and not GIT_DIR */
+	const char *argv[] = {"git",	   "-C",	dir,
+			      "-c",	   "core.fsmonitor=false", "--literal-pathspecs",
+			      "ls-files",  "--",	files[0],
+			      files[1],	   files[2],	files[3],
+			      NULL};
+	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+	int fd = memfd_create("git", MFD_CLOEXEC), wait_status;
+	ssize_t n = 0;
+
+	for (int i = 0; i < 4; i++)
+		snprintf(files[i], sizeof(files[i]), "%s%s", name, suffixes[i]);
+	if (fd >= 0 && hf_capture((char **)argv, -1, fd, "git", &wait_status, NULL) == HF_OK &&
+	    wait_status == 0)
+		n = pread(fd, found, size - 1, 0);
+	if (fd >= 0)
+		sys_close(fd);
+	if (n <= 0)
+		return false;
+	found[n] = '\0';
+	found[strcspn(found, "\n")] = '\0';
+	return true;
+}
+
+static void look_at_git(struct hf_check *check, const struct hf_target *db)
+{
+	char link[40], dir[PATH_MAX], found[NAME_MAX + 16];
+	struct hf_gitdir git;
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", db->dir);
+	n = sys_readlinkat(AT_FDCWD, link, dir, sizeof(dir) - 1);
+	if (n <= 0)
+		return;
+	dir[n] = '\0';
+	unset_git();
+	if (hf_gitdir_find(&git, dir, NULL) == HF_OK && *git.worktree &&
+	    is_tracked(dir, db->name, found, sizeof(found)))
+		add(check, HF_CHECK_FINDING,
+		    "a checkout, a stash or a reset replaces it under its users, and destroys it: "
+		    "git rm --cached, and commit a copy by sqlite-backup",
+		    "Git tracks '%s'", found);
+}
+
+/*
+ * All of it.
+ */
+
+static enum hf_status run(struct hf_check *check, const char *path, const struct hf_target *target,
+			  const struct hf_wait *wait, struct hf_err *err)
+{
+	struct hf_db_options o = {.flags = HF_DB_READ, .wait = *wait};
+	struct hf_err failed;
+	struct hf_db *db;
+	enum hf_status status;
+
+	look_outside(check, target);
+	status = hf_db_open(&db, path, &o, err);
+	if (status == HF_OK)
+		status = hf_db_begin(db, err);
+	if (status == HF_OK) {
+		status = look_inside(check, db, &failed);
+		if (status != HF_OK && is_damage(db)) {
+			add(check, HF_CHECK_DAMAGE, "", "%s", failed.message);
+			status = HF_OK;
+		} else if (status != HF_OK && err) {
+			*err = failed;
+		}
+	}
+	hf_db_close(db);
+	if (status != HF_OK)
+		return status;
+	look_at_version(check);
+	look_at_git(check, target);
+	return check->out_of_memory ? hf_fail(err, HF_OS, "cannot check '%s': out of memory", path)
+				    : HF_OK;
+}
+
+enum hf_status hf_check_run(struct hf_check *check, const char *path, const struct hf_wait *wait,
+			    struct hf_err *err)
+{
+	struct hf_target target;
+	enum hf_status status = hf_target_open(&target, path, HF_TARGET_NO_SYNC, err);
+
+	*check = (struct hf_check){0};
+	if (status != HF_OK)
+		return status == HF_CANTCREAT ? HF_NOINPUT : status;
+	status = run(check, path, &target, wait, err);
+	hf_target_close(&target);
+	return status;
+}
+
+void hf_check_free(struct hf_check *check)
+{
+	free(check->items);
+	*check = (struct hf_check){0};
+}
+
+struct fix {
+	struct hf_db *db;
+	int64_t pinned;
+};
+
+static enum hf_status checkpoint(void *context, struct hf_err *err)
+{
+	struct fix *fix = context;
+
+	/* its first column: could not all be done */
+	return hf_db_int(fix->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, 0, &fix->pinned, err);
+}
+
+enum hf_status hf_check_fix(const char *path, const struct hf_wait *wait, struct hf_err *err)
+{
+	struct hf_db_options o = {.wait = *wait};
+	struct fix fix = {0};
+	enum hf_status status = hf_db_open(&fix.db, path, &o, err);
+
+	if (status == HF_OK)
+		status = hf_db_alone(fix.db, checkpoint, &fix, err);
+	hf_db_close(fix.db);
+	if (status == HF_OK && fix.pinned) {
+		hf_fail(err, HF_BUSY, "cannot empty the log of '%s': it is still read", path);
+		hf_advise(err, "lock-status --sqlite %s shows who reads", path);
+		return HF_BUSY;
+	}
+	return status;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: ISC */
+#include "sqlite/db_retry.h"
+
+#include <stdio.h>
+
+#include "sqlite/db_blocker.h"
+#include "lock/turnstile.h"
+
+/* How soon the end of a foreign writer is seen. */
+enum { MOST_BACKOFF_MS = 20 };
+
+/* A database's, among locks (holdfast/lock.h). */
+enum { RANK = 3 };
+
+enum hf_status hf_db_pause_begin(struct hf_db_pause *pause, const char *path,
+				 const struct hf_wait *wait, const char *backoff, bool readers,
+				 struct hf_err *err)
+{
+	enum hf_status status = hf_backoff_init(&pause->backoff, backoff, wait->deadline, err);
+
+	if (!backoff && pause->backoff.cap > MOST_BACKOFF_MS * HF_MS)
+		pause->backoff.cap = MOST_BACKOFF_MS * HF_MS;
+	pause->path = path;
+	pause->wait = wait;
+	pause->readers = readers;
+	pause->looked = false;
+	pause->notice = hf_notice_begin(wait);
+	return status;
+}
+
+static void notify(struct hf_db_pause *pause)
+{
+	char who[600];
+
+	if (hf_notice_is_due(&pause->notice) &&
+	    hf_db_in_the_way(pause->path, pause->readers, who, sizeof(who)))
+		hf_notice_say(pause->wait, "waiting for '%s', held by %s", pause->path, who);
+}
+
+/* The deadline has passed, and the message is SQLite's own. */
+static void name_holder(struct hf_db_pause *pause, struct hf_err *err)
+{
+	char who[600], message[sizeof(err->message)];
+
+	if (!err)
+		return;
+	if (hf_db_in_the_way(pause->path, pause->readers, who, sizeof(who))) {
+		snprintf(message, sizeof(message), "%s", err->message);
+		hf_fail(err, HF_BUSY, "%s, namely %s", message, who);
+	}
+	hf_advise(err, "wait longer with -w, or see what that program does");
+}
+
+bool hf_db_pause(struct hf_db_pause *pause, enum hf_status *status, struct hf_err *err)
+{
+	if (hf_until(pause->wait->deadline) > 0 &&
+	    (hf_turnstile_inherited() > RANK || (!pause->looked && hf_turnstile_kept() > RANK))) {
+		*status = hf_turnstile_refuse(pause->path, err);
+		return false;
+	}
+	pause->looked = true;
+	notify(pause);
+	if (hf_backoff_sleep(&pause->backoff))
+		return true;
+	name_holder(pause, err);
+	return false;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC */
+#include "sqlite/held_output.h"
+
+#include <errno.h>
+#include <paths.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/copy.h"
+#include "base/sys.h"
+
+enum { MEMORY = 1 << 20 };
+
+static int open_unnamed(void)
+{
+	const char *dir = getenv("TMPDIR");
+
+	return sys_openat(AT_FDCWD, dir && *dir ? dir : _PATH_TMP, O_TMPFILE | O_RDWR | O_CLOEXEC,
+			  0600);
+}
+
+/* Bytes go to the file in order, so that its offset need not be told. */
+static void file(struct hf_outbox *box, const void *data, size_t size)
+{
+	if (!box->fd) {
+		int fd = open_unnamed();
+
+		if (fd < 0) {
+			hf_fail_errno_as(&box->failed, HF_IO, "cannot keep the output");
+			hf_advise(&box->failed,
+				  "TMPDIR must be a directory that can be written to");
+			return;
+		}
+		box->fd = fd + 1;
+	}
+	if (hf_write_all(box->fd - 1, data, size, "the output's file", &box->failed) == HF_OK)
+		box->filed += (int64_t)size;
+}
+
+void hf_outbox_put(struct hf_outbox *box, const void *data, size_t size)
+{
+	if (box->failed.status != HF_OK)
+		return;
+	if (!box->memory)
+		box->memory = malloc(MEMORY);
+	if (!box->memory) {
+		hf_fail_errno(&box->failed, "cannot keep the output");
+		return;
+	}
+	if (size > MEMORY - box->used && box->used) {
+		file(box, box->memory, box->used);
+		box->used = 0;
+	}
+	if (size > MEMORY) {
+		file(box, data, size);
+	} else {
+		memcpy(box->memory + box->used, data, size);
+		box->used += size;
+	}
+}
+
+void hf_outbox_text(struct hf_outbox *box, const char *text)
+{
+	hf_outbox_put(box, text, strlen(text));
+}
+
+void hf_outbox_print(struct hf_outbox *box, const char *format, ...)
+{
+	char text[1001];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	hf_outbox_text(box, text);
+}
+
+enum hf_status hf_outbox_check(const struct hf_outbox *box, struct hf_err *err)
+{
+	if (box->failed.status != HF_OK && err)
+		*err = box->failed;
+	return box->failed.status;
+}
+
+enum hf_status hf_outbox_flush(struct hf_outbox *box, struct hf_err *err)
+{
+	if (box->failed.status == HF_OK && box->used)
+		file(box, box->memory, box->used);
+	box->used = 0;
+	return hf_outbox_check(box, err);
+}
+
+enum hf_status hf_outbox_send(struct hf_outbox *box, int fd, const char *to, struct hf_err *err)
+{
+	enum hf_status status = hf_outbox_check(box, err);
+
+	if (status == HF_OK && box->filed) {
+		lseek(box->fd - 1, 0, SEEK_SET);
+		status = hf_copy_stream(box->fd - 1, fd, NULL, "the output's file", to, err);
+	}
+	if (status == HF_OK && box->used)
+		status = hf_write_all(fd, box->memory, box->used, to, err);
+	return status;
+}
+
+void hf_outbox_empty(struct hf_outbox *box)
+{
+	if (box->fd)
+		sys_close(box->fd - 1);
+	box->fd = 0;
+	box->filed = 0;
+	box->used = 0;
+	box->failed.status = HF_OK;
+}
+
+void hf_outbox_free(struct hf_outbox *box)
+{
+	int saved = errno;
+
+	hf_outbox_empty(box);
+	free(box->memory);
+	box->memory = NULL;
+	errno = saved;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: ISC */
+#include "sqlite/script.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "sqlite/sql_lexer.h"
+
+/*
+ * Signals.
+ */
+
+static const int ending[] = {SIGHUP, SIGINT, SIGTERM};
+enum { ENDING = sizeof(ending) / sizeof(ending[0]) };
+
+static volatile sig_atomic_t came;
+
+static void note(int signal)
+{
+	came = signal;
+}
+
+/* What is ignored stays so. Only while statements run: one that waits for its turn dies at once,
+ * and so does one that commits, which SQLite is made for. */
+static void take_signals(struct sigaction old[ENDING])
+{
+	struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
+
+	for (int i = 0; i < ENDING; i++) {
+		sigaction(ending[i], NULL, &old[i]);
+		if (old[i].sa_handler != SIG_IGN)
+			sigaction(ending[i], &action, NULL);
+	}
+}
+
+static void give_signals(const struct sigaction old[ENDING])
+{
+	for (int i = 0; i < ENDING; i++)
+		sigaction(ending[i], &old[i], NULL);
+}
+
+/*
+ * Statements.
+ */
+
+enum kind { OTHER, BEFORE, BEGIN, COMMIT, ROLLBACK };
+
+/* PRAGMAs that write, or count, as a part of the transaction. */
+static bool belongs_inside(const char *pragma)
+{
+	static const char *const inside[] = {"USER_VERSION",   "APPLICATION_ID",
+					     "SCHEMA_VERSION", "DEFER_FOREIGN_KEYS",
+					     "OPTIMIZE",       "INCREMENTAL_VACUUM"};
+
+	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
+		if (strcmp(pragma, inside[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Of "PRAGMA name", or "PRAGMA schema.name", what is behind the first word. Has it a value? */
+static bool name_of_pragma(const char *s, const char *end, char name[32])
+{
+	s = hf_sql_skip(hf_sql_name(hf_sql_skip(s, end), end, name, 32), end);
+	if (s < end && *s == '.')
+		s = hf_sql_skip(hf_sql_name(hf_sql_skip(s + 1, end), end, name, 32), end);
+	return s < end && (*s == '=' || *s == '(');
+}
+
+static enum kind kind_of_pragma(const char *s, const char *end)
+{
+	char name[32];
+
+	name_of_pragma(s, end, name);
+	return belongs_inside(name) ? OTHER : BEFORE;
+}
+
+static enum kind kind_of(const char *s, const char *end)
+{
+	char first[16], second[16];
+
+	s = hf_sql_word(hf_sql_skip(s, end), end, first, sizeof(first));
+	if (strcmp(first, "PRAGMA") == 0)
+		return kind_of_pragma(s, end);
+	if (strcmp(first, "VACUUM") == 0)
+		return BEFORE;
+	if (strcmp(first, "BEGIN") == 0)
+		return BEGIN;
+	if (strcmp(first, "COMMIT") == 0 || strcmp(first, "END") == 0)
+		return COMMIT;
+	if (strcmp(first, "ROLLBACK") != 0)
+		return OTHER;
+	s = hf_sql_word(hf_sql_skip(s, end), end, second, sizeof(second));
+	if (strcmp(second, "TRANSACTION") == 0)
+		hf_sql_word(hf_sql_skip(s, end), end, second, sizeof(second));
+	return strcmp(second, "TO") == 0 ? OTHER : ROLLBACK;
+}
+
+/* R4: does nothing follow but what runs before the transaction? */
+static bool is_all_before(const char *s, const char *end)
+{
+	while ((s = hf_sql_skip(s, end)) < end) {
+		if (kind_of(s, end) != BEFORE)
+			return false;
+		s = hf_sql_end(s, end);
+	}
+	return true;
+}
+
+static const char *end_of(const struct hf_script *script)
+{
+	return script->text + script->size;
+}
+
+static enum hf_status run_statement(struct hf_script *script, struct hf_stmt *stmt,
+				    struct hf_err *err)
+{
+	enum hf_status status = hf_params_bind(script->params, stmt, err);
+
+	if (status != HF_OK)
+		return status;
+	if (!script->rows) {
+		while (status == HF_OK)
+			status = hf_stmt_step(stmt, err);
+		return status == HF_NO ? HF_OK : status;
+	}
+	hf_rows_begin(script->rows, stmt);
+	while ((status = hf_stmt_step(stmt, err)) == HF_OK) {
+		status = hf_rows_row(script->rows, stmt, err);
+		if (status != HF_OK)
+			return status;
+	}
+	if (status != HF_NO)
+		return status;
+	hf_rows_end(script->rows, stmt);
+	return HF_OK;
+}
+
+/* The statement at script->at, and go behind it. */
+static enum hf_status run_next(struct hf_script *script, bool passes_over, struct hf_err *err)
+{
+	struct hf_stmt *stmt;
+	enum hf_status status =
+		hf_db_prepare(script->db, script->at, (size_t)(end_of(script) - script->at), &stmt,
+			      &script->at, err);
+
+	if (status == HF_OK && stmt && !passes_over)
+		status = run_statement(script, stmt, err);
+	hf_stmt_finalize(stmt);
+	return status;
+}
+
+/* From the start, also for the second time. */
+static void rewind_script(struct hf_script *script)
+{
+	hf_outbox_empty(script->rows->out);
+	hf_rows_drop(script->rows);
+	hf_params_again(script->params);
+	script->at = script->text;
+	script->begun = script->ended = false;
+	hf_sql_script(hf_db_sql(script->db), script->text, script->size);
+	hf_sql_stop_by(hf_db_sql(script->db), &came);
+}
+
+static enum hf_status refuse(const struct hf_script *script, enum hf_status status,
+			     const char *why, struct hf_err *err)
+{
+	size_t line, column;
+
+	hf_sql_position(script->text, script->at, &line, &column);
+	return hf_fail(err, status, "cannot run line %zu, column %zu of the SQL in '%s': %s", line,
+		       column, hf_db_path(script->db), why);
+}
+
+/* R5: is this BEGIN or COMMIT passed over? */
+static enum hf_status check_control(struct hf_script *script, enum kind kind, bool first,
+				    struct hf_err *err)
+{
+	if (script->ended || kind == ROLLBACK || (kind == BEGIN && !first) ||
+	    (kind == COMMIT && !script->begun)) {
+		refuse(script, HF_DATA,
+		       script->ended ? "it is behind a COMMIT"
+				     : "it would begin or end a transaction",
+		       err);
+		hf_advise(err, "the SQL is one transaction: all of it happens, or nothing");
+		hf_advise(err, "nothing was done; SAVEPOINT, RELEASE and ROLLBACK TO may be used");
+		return HF_DATA;
+	}
+	script->begun = script->begun || kind == BEGIN;
+	script->ended = kind == COMMIT;
+	return HF_OK;
+}
+
+/* R7. What else would write is refused by SQLite. */
+static enum hf_status check_reads(const struct hf_script *script, struct hf_err *err)
+{
+	const char *end = end_of(script);
+	char first[16], name[32];
+	const char *s = hf_sql_word(script->at, end, first, sizeof(first));
+	bool sets;
+
+	if (!script->reads || strcmp(first, "PRAGMA") != 0)
+		return HF_OK;
+	sets = name_of_pragma(s, end, name);
+	if (strcmp(name, "WAL_CHECKPOINT") != 0 &&
+	    (!sets || (strcmp(name, "QUERY_ONLY") != 0 && strcmp(name, "JOURNAL_MODE") != 0 &&
+		       strcmp(name, "LOCKING_MODE") != 0)))
+		return HF_OK;
+	refuse(script, HF_NOPERM, "it writes, and --read only reads", err);
+	hf_advise(err, "leave --read out");
+	return HF_NOPERM;
+}
+
+/* R6. */
+static enum hf_status check_inside(const struct hf_script *script, enum kind kind,
+				   struct hf_err *err)
+{
+	const char *end = end_of(script);
+	char first[16], name[32];
+
+	if (kind != BEFORE)
+		return HF_OK;
+	name_of_pragma(hf_sql_word(script->at, end, first, sizeof(first)), end, name);
+	if (strcmp(name, "JOURNAL_MODE") != 0 && strcmp(name, "LOCKING_MODE") != 0)
+		return HF_OK;
+	refuse(script, HF_DATA, "it would take the transaction's safety away", err);
+	hf_advise(err, "nothing was done; change the mode with sqlite-run, once");
+	return HF_DATA;
+}
+
+/* R4. */
+static enum hf_status run_before(void *context, struct hf_err *err)
+{
+	struct hf_script *script = context;
+	struct sigaction old[ENDING];
+	enum hf_status status = HF_OK;
+
+	rewind_script(script);
+	take_signals(old);
+	while (status == HF_OK) {
+		script->at = hf_sql_skip(script->at, end_of(script));
+		if (script->at == end_of(script) || kind_of(script->at, end_of(script)) != BEFORE)
+			break;
+		status = check_reads(script, err);
+		if (status == HF_OK)
+			status = run_next(script, false, err);
+	}
+	give_signals(old);
+	return status;
+}
+
+static enum hf_status run_statements(struct hf_script *script, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	for (bool first = true; status == HF_OK; first = false) {
+		enum kind kind;
+
+		script->at = hf_sql_skip(script->at, end_of(script));
+		if (script->at == end_of(script))
+			break;
+		kind = kind_of(script->at, end_of(script));
+		if (script->ended || (kind != OTHER && kind != BEFORE))
+			status = check_control(script, kind, first, err);
+		if (status == HF_OK)
+			status = check_reads(script, err);
+		if (status == HF_OK && script->inside)
+			status = check_inside(script, kind, err);
+		if (status == HF_OK)
+			status = run_next(script, kind != OTHER && kind != BEFORE, err);
+	}
+	return status;
+}
+
+static enum hf_status run_rest(struct hf_script *script, struct hf_err *err)
+{
+	enum hf_status status = run_statements(script, err);
+
+	if (status == HF_OK)
+		status = hf_params_check(script->params, err);
+	if (status == HF_OK)
+		status = hf_outbox_check(script->rows->out, err);
+	return status;
+}
+
+static enum hf_status run_body(void *context, struct hf_err *err)
+{
+	const struct hf_script *script = context;
+	struct sigaction old[ENDING];
+	enum hf_status status;
+
+	take_signals(old);
+	status = run_rest(context, err);
+	give_signals(old);
+	if (status != HF_OK || !came)
+		return status;
+	/* after the last statement: it is not too late */
+	hf_fail(err, HF_OS, "cannot run SQL in '%s': interrupted", hf_db_path(script->db));
+	hf_advise(err, "by a signal; everything was rolled back");
+	return HF_OS;
+}
+
+/* All that there is runs before a transaction: it needs none. */
+static enum hf_status run_alone(void *context, struct hf_err *err)
+{
+	enum hf_status status = run_before(context, err);
+
+	return status == HF_OK ? run_body(context, err) : status;
+}
+
+static enum hf_status check(const struct hf_script *script, const char *path, struct hf_err *err)
+{
+	const char *nul = memchr(script->text, '\0', script->size);
+	size_t line, column;
+
+	if (nul) {
+		hf_sql_position(script->text, nul, &line, &column);
+		hf_fail(err, HF_DATA, "the SQL for '%s' has a NUL byte in line %zu, column %zu",
+			path, line, column);
+		hf_advise(err, "is it a binary file, or UTF-16?");
+		return HF_DATA;
+	}
+	if (hf_sql_skip(script->text, end_of(script)) < end_of(script))
+		return HF_OK;
+	hf_fail(err, HF_DATA, "there is no SQL to run in '%s'", path);
+	hf_advise(err, "did the command that was to write it fail?");
+	return HF_DATA;
+}
+
+enum hf_status hf_script_run(struct hf_script *script, struct hf_db *db, struct hf_err *err)
+{
+	enum hf_status status;
+
+	script->db = db;
+	came = 0;
+	status = check(script, hf_db_path(db), err);
+	if (status != HF_OK)
+		return status;
+	if (is_all_before(script->text, end_of(script)))
+		status = hf_db_alone(db, run_alone, script, err);
+	else
+		status = hf_db_transact(db, run_before, run_body, script, err);
+	script->signal = came;
+	hf_rows_drop(script->rows);
+	if (hf_db_sql(db)) {
+		hf_sql_stop_by(hf_db_sql(db), NULL);
+		hf_sql_script(hf_db_sql(db), NULL, 0);
+	}
+	return status;
+}
+
+enum hf_status hf_script_run_inside(struct hf_script *script, struct hf_db *db, struct hf_err *err)
+{
+	enum hf_status status = check(script, hf_db_path(db), err);
+
+	if (status != HF_OK)
+		return status;
+	script->db = db;
+	script->at = script->text;
+	script->begun = script->ended = false;
+	script->inside = true;
+	hf_sql_script(hf_db_sql(db), script->text, script->size);
+	status = run_statements(script, err);
+	hf_sql_script(hf_db_sql(db), NULL, 0);
+	return status;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+#include "sqlite/snapshot.h"
+
+#include "sqlite/dump.h"
+#include "sqlite/fd_vfs.h"
+
+static enum hf_status write_text(struct hf_db *db, int fd, const char *leave_out,
+				 struct hf_err *err)
+{
+	struct hf_outbox out = {.fd = fd + 1};
+	enum hf_status status = hf_dump(db, leave_out, &out, err);
+
+	if (status == HF_OK)
+		status = hf_outbox_flush(&out, err);
+	out.fd = 0; /* the caller's */
+	hf_outbox_free(&out);
+	return status;
+}
+
+enum hf_status hf_db_copy(struct hf_db *db, int fd, bool as_text, const char *leave_out,
+			  struct hf_err *err)
+{
+	bool begins = !hf_db_in_transaction(db);
+	enum hf_status status = begins ? hf_db_begin_read(db, err) : HF_OK;
+
+	if (status != HF_OK)
+		return status;
+	status = as_text ? write_text(db, fd, leave_out, err)
+			 : hf_sql_image(hf_db_sql(db), fd, leave_out, err);
+	if (begins)
+		hf_db_rollback(db);
+	return status;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+#include "sqlite/text_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Text that is already fit to print. */
+struct hf_cell {
+	char *text;
+	size_t width; /* in characters */
+	bool number;
+};
+
+static size_t characters(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += (*text & 0xc0) != 0x80;
+	return n;
+}
+
+bool hf_table_add(struct hf_table *table, const char *text, bool number)
+{
+	size_t size = 4 * strlen(text) + 1;
+	struct hf_cell *cell;
+
+	if (table->count == table->room) {
+		size_t room = table->room ? 2 * table->room : 256;
+
+		cell = realloc(table->cells, room * sizeof(*cell));
+		if (!cell)
+			return false;
+		table->cells = cell;
+		table->room = room;
+	}
+	cell = &table->cells[table->count];
+	*cell = (struct hf_cell){.text = malloc(size), .number = number};
+	if (!cell->text)
+		return false;
+	hf_escape(cell->text, size, text);
+	cell->width = characters(cell->text);
+	table->count++;
+	return true;
+}
+
+static void pad(struct hf_outbox *out, size_t count, char with)
+{
+	for (; count > 0; count--)
+		hf_outbox_put(out, &with, 1);
+}
+
+/* Numbers to the right. Blanks are written when something comes behind them, so that no line ends
+ * in one. */
+static void put_cell(struct hf_outbox *out, const struct hf_cell *cell, size_t width,
+		     size_t *blanks)
+{
+	size_t room = width - cell->width;
+
+	if (cell->number)
+		*blanks += room;
+	if (cell->width) {
+		pad(out, *blanks, ' ');
+		*blanks = 0;
+	}
+	hf_outbox_text(out, cell->text);
+	*blanks += 2 + (cell->number ? 0 : room);
+}
+
+static void put_rule(struct hf_outbox *out, const size_t *widths, size_t columns)
+{
+	for (size_t i = 0; i < columns; i++) {
+		hf_outbox_text(out, i ? "  " : "");
+		pad(out, widths[i], '-');
+	}
+	hf_outbox_text(out, "\n");
+}
+
+void hf_table_put(const struct hf_table *table, size_t columns, struct hf_outbox *out)
+{
+	size_t *widths = calloc(columns, sizeof(*widths)), blanks = 0;
+
+	if (!widths) {
+		hf_fail(&out->failed, HF_OS, "cannot keep the output: out of memory");
+		return;
+	}
+	for (size_t i = 0; i < table->count; i++)
+		if (table->cells[i].width > widths[i % columns])
+			widths[i % columns] = table->cells[i].width;
+	for (size_t i = 0; i < table->count; i++) {
+		put_cell(out, &table->cells[i], widths[i % columns], &blanks);
+		if ((i + 1) % columns)
+			continue;
+		blanks = 0;
+		hf_outbox_text(out, "\n");
+		if (i < columns)
+			put_rule(out, widths, columns);
+	}
+	free(widths);
+}
+
+void hf_table_free(struct hf_table *table)
+{
+	for (size_t i = 0; i < table->count; i++)
+		free(table->cells[i].text);
+	free(table->cells);
+	*table = (struct hf_table){0};
+}

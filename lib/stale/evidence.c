@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: ISC */
+#include "stale/evidence.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <holdfast/clock.h>
+#include "probe/file_users.h"
+#include <holdfast/proc.h>
+#include "base/sys.h"
+#include "probe/proc_locks.h"
+
+#define say(...) hf_evidence_say(__VA_ARGS__)
+
+enum {
+	CLOCK_SLACK = 10, /* seconds by which two readings of one unset clock may differ */
+	START_SLACK = 60, /* and a file's writer may seem younger than the file */
+};
+
+void hf_evidence_say(struct hf_evidence *e, const char *format, ...)
+{
+	char raw[sizeof(e->reason[0])];
+	va_list args;
+
+	if (e->count == HF_REASONS_MOST)
+		e->count--; /* what decides is never left out */
+	va_start(args, format);
+	vsnprintf(raw, sizeof(raw), format, args);
+	va_end(args);
+	hf_escape(e->reason[e->count++], sizeof(e->reason[0]), raw);
+}
+
+const char *hf_verdict_name(enum hf_verdict verdict)
+{
+	return verdict == HF_VERDICT_HELD    ? "held"
+	       : verdict == HF_VERDICT_STALE ? "stale"
+					     : "not to be judged";
+}
+
+const char *hf_evidence_why(const struct hf_evidence *evidence)
+{
+	return evidence->count ? evidence->reason[evidence->count - 1] : "it may not be read";
+}
+
+/* Local file systems by name; what is not known may be anybody's. */
+bool hf_is_shared_fs(int fd)
+{
+	static const unsigned int local[] = {
+		0xef53,	    0x58465342, 0x9123683e, 0x01021994, 0x858458f6, 0x794c7630,
+		0x2fc12fc1, 0xf2f52010, 0x52654973, 0x3153464a, 0x4d44,	    0x2011bab0,
+		0x5346544e, 0x7366746e, 0xca451a4e, 0x3434,	0xf15f,	    0x15013346,
+		0x482b,
+	};
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return true;
+	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
+		if ((unsigned int)fs.f_type == local[i])
+			return false;
+	return true;
+}
+
+static void read_record(int fd, const struct stat *st, struct hf_dot_record *record)
+{
+	int file = fd;
+
+	*record = (struct hf_dot_record){.form = HF_DOT_FOREIGN, .why = "it is no regular file"};
+	if (S_ISDIR(st->st_mode)) {
+		struct stat inner;
+
+		file = sys_openat(fd, "pid", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+		if (file < 0 && errno == ENOENT) {
+			record->form = HF_DOT_NO_PID;
+			record->why = "it is a directory without a file 'pid'";
+		} else if (file < 0) {
+			record->why = "its file 'pid' cannot be read";
+		}
+		if (file >= 0 && sys_fstat(file, &inner) == 0 && S_ISREG(inner.st_mode))
+			hf_dot_record_read(file, record);
+	} else if (S_ISREG(st->st_mode)) {
+		hf_dot_record_read(fd, record);
+	}
+	if (file >= 0 && file != fd)
+		sys_close(file);
+}
+
+static bool held(struct hf_evidence *e, pid_t pid)
+{
+	e->verdict = HF_VERDICT_HELD;
+	e->pid = pid;
+	return true;
+}
+
+static bool stale(struct hf_evidence *e)
+{
+	e->verdict = HF_VERDICT_STALE;
+	return true;
+}
+
+char *hf_evidence_owner(char *out, size_t size, const struct hf_dot_record *record)
+{
+	const char *host = record->owner.host[0] ? record->owner.host : "?";
+
+	if (record->owner.pid)
+		snprintf(out, size, "PID %d of host '%s'", (int)record->owner.pid, host);
+	else
+		snprintf(out, size, "a process of host '%s'", host);
+	return out;
+}
+
+/* E1. */
+bool hf_evidence_by_flock(const struct hf_evidence_of *of, struct hf_evidence *e)
+{
+	char who[512];
+	struct hf_lock_records records;
+	struct hf_lock_id id;
+	bool listed = false;
+	pid_t pid;
+
+	if (of->locked)
+		return false;
+	pid = hf_lock_holder(of->fd);
+	if (!pid && hf_lock_id_of(of->fd, &id) && hf_lock_records_read(&records)) {
+		for (size_t i = 0; i < records.count; i++)
+			listed |= !records.at[i].waits && hf_lock_id_equal(&records.at[i].id, &id);
+		hf_lock_records_free(&records);
+	}
+	if (!pid && !listed)
+		return false;
+	say(e, "it is locked by flock(2): %s", hf_proc_describe(who, sizeof(who), pid));
+	if (!pid && e->record.form == HF_DOT_OURS)
+		say(e, "its record names %s",
+		    hf_evidence_owner(who, sizeof(who), &e->record));
+	return held(e, pid);
+}
+
+/* E2, E3. true: decided, or nothing that comes later can decide. *lost: only age is left. */
+static bool by_origin(const struct hf_evidence_of *of, const struct hf_ident *self,
+		      struct hf_evidence *e, bool *lost)
+{
+	const struct hf_ident *owner = &e->record.owner;
+	bool shared = hf_is_shared_fs(of->fd);
+	char who[HF_OWNER_SIZE];
+
+	/* whoever is refused the lock sees the last reason only: it names the owner */
+	hf_evidence_owner(who, sizeof(who), &e->record);
+	if (e->record.form == HF_DOT_PLAIN) {
+		*lost = shared && !of->alone;
+		if (*lost)
+			say(e, "PID %d may be of another host, on a network file system",
+			    (int)owner->pid);
+		return false;
+	}
+	if (!self->boot[0] || !owner->boot[0]) {
+		say(e, "%s has taken it, and the boot is not known: without /proc nothing can be "
+		       "compared", who);
+		*lost = true;
+	} else if (!hf_ident_same_boot(self, owner)) {
+		say(e, "it was taken on host '%s' in another boot", owner->host);
+		*lost = shared || !hf_ident_same_host(self, owner);
+		if (!*lost) {
+			say(e, "that was an earlier boot of this host");
+			return stale(e);
+		}
+		say(e, "%s may live still: %s", who,
+		    shared ? "this is a network file system" : "it is not this host");
+	} else if (e->record.form == HF_DOT_TORN) {
+		say(e, "its content is lost, and it is of this boot");
+		*lost = true;
+	} else if (!hf_ident_same_pidns(self, owner)) {
+		say(e, "it was taken in another PID namespace: %s is not to be seen", who);
+		*lost = true;
+	}
+	return false;
+}
+
+/* Seconds of the wall clock at which this machine was booted, by the clock as it is now. */
+static int64_t boot_time(void)
+{
+	struct timespec now, up;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	return now.tv_sec - up.tv_sec;
+}
+
+/* Was the clock at boot what it would have been by today's? The directory /dev is made by the
+ * kernel as it starts. A container's is younger: then it cannot be told, and false is right. */
+static bool clock_is_steady(void)
+{
+	struct statx dev;
+	int64_t apart;
+
+	if (statx(AT_FDCWD, "/dev", 0, STATX_BTIME, &dev) < 0 || !(dev.stx_mask & STATX_BTIME))
+		return false;
+	apart = dev.stx_btime.tv_sec - boot_time();
+	return apart >= -CLOCK_SLACK && apart <= CLOCK_SLACK;
+}
+
+bool hf_evidence_is_later(const struct hf_proc *proc, const struct stat *st)
+{
+	uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK);
+
+	return boot_time() + (int64_t)(proc->start / ticks) > st->st_mtime + START_SLACK &&
+	       clock_is_steady();
+}
+
+/* Is the living process another one than the record's owner? Says why. */
+static bool is_another(const struct hf_proc *proc, const struct hf_ident *self,
+		       const struct stat *st, struct hf_evidence *e)
+{
+	const struct hf_ident *owner = &e->record.owner;
+	uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK);
+	struct timespec up;
+
+	if (e->record.form == HF_DOT_OURS) {
+		clock_gettime(CLOCK_BOOTTIME, &up);
+		if (!owner->start || !hf_ident_same_clock(self, owner) ||
+		    owner->start == proc->start)
+			return false;
+		if (owner->start > ((uint64_t)up.tv_sec + 1) * ticks) {
+			say(e, "its start time lies in the future, and says nothing");
+			return false;
+		}
+		say(e, "PID %d is used again: the owner started at tick %llu, this process at %llu",
+		    (int)proc->pid, (unsigned long long)owner->start,
+		    (unsigned long long)proc->start);
+		return true;
+	}
+	if (!hf_evidence_is_later(proc, st))
+		return false;
+	say(e, "PID %d is used again: this process started after the file was written",
+	    (int)proc->pid);
+	return true;
+}
+
+/* E4: is the owner dead? Says why. */
+static bool is_dead(const struct hf_ident *self, const struct stat *st, struct hf_evidence *e)
+{
+	pid_t pid = e->record.owner.pid;
+	struct hf_proc proc;
+	char who[512];
+
+	if (kill(pid, 0) < 0 && errno == ESRCH) {
+		say(e, "PID %d is dead", (int)pid);
+		return true;
+	}
+	/* a /proc that is not ours, or does not show it: what is left is that it lives */
+	if (!self->start || !hf_proc_read(pid, &proc)) {
+		say(e, "PID %d lives, and may not be looked at", (int)pid);
+		return false;
+	}
+	if (hf_proc_is_zombie(&proc)) {
+		say(e, "PID %d is dead, a zombie", (int)pid);
+		return true;
+	}
+	if (is_another(&proc, self, st, e))
+		return true;
+	say(e, "%s, lives", hf_proc_describe(who, sizeof(who), pid));
+	return false;
+}
+
+/* E3: can a plain PID be that of a namespace above ours, which shows us none of its processes? */
+static bool is_perhaps_above(const struct hf_evidence_of *of, const struct hf_ident *self,
+			     struct hf_evidence *e)
+{
+	if (of->alone || self->pidns == HF_FIRST_PIDNS)
+		return false;
+	say(e, "PID %d may be of a PID namespace that is not to be seen from this one",
+	    (int)e->record.owner.pid);
+	return true;
+}
+
+/* E5, E6. */
+bool hf_evidence_by_lookers(const struct hf_evidence_of *of, pid_t inner, bool place,
+			    struct hf_evidence *e)
+{
+	struct hf_lookers lookers;
+	char who[512];
+
+	hf_lookers_find(of->fd, place ? of->place : -1, inner, &lookers);
+	e->hidden = lookers.hidden;
+	if (lookers.written) {
+		say(e, "it is open for writing, or locked, in %s",
+		    hf_proc_describe(who, sizeof(who), lookers.writer));
+		return held(e, lookers.writer);
+	}
+	if (lookers.inner) {
+		say(e, "PID %d of a PID namespace below lives: it is %s", (int)inner,
+		    hf_proc_describe(who, sizeof(who), lookers.inner));
+		return held(e, lookers.inner);
+	}
+	if (lookers.worker) {
+		say(e, "%s works in its directory",
+		    hf_proc_describe(who, sizeof(who), lookers.worker));
+		return held(e, lookers.worker);
+	}
+	if (place && !e->hidden)
+		say(e, "nobody has it open for writing or works in its directory");
+	return false;
+}
+
+/* E7. */
+bool hf_evidence_by_age(const struct hf_evidence_of *of, const struct stat *st,
+			struct hf_evidence *e)
+{
+	struct timespec now;
+	int64_t age;
+	char old[32], limit[32];
+
+	if (e->hidden && !of->alone) {
+		say(e, "not every process may be looked at (only --alone would do)");
+		return false;
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	age = ((int64_t)now.tv_sec - st->st_mtim.tv_sec) * HF_SECOND + now.tv_nsec -
+	      st->st_mtim.tv_nsec;
+	if (age < 0) {
+		say(e, "it was last written in the future, and has no age");
+		return false;
+	}
+	hf_format_duration(old, sizeof(old), age);
+	hf_format_duration(limit, sizeof(limit), of->stale_after);
+	if (age <= of->stale_after) {
+		say(e, "it is %s old, within the limit of %s", old, limit);
+		return false;
+	}
+	say(e, "it is %s old, past the limit of %s", old, limit);
+	return stale(e);
+}
+
+void hf_evidence_judge(const struct hf_evidence_of *of, struct hf_evidence *e)
+{
+	struct hf_ident self;
+	struct stat st;
+	bool lost = false;
+
+	*e = (struct hf_evidence){.verdict = HF_VERDICT_UNKNOWN};
+	if (sys_fstat(of->fd, &st) < 0) {
+		say(e, "it cannot be looked at");
+		return;
+	}
+	hf_ident_self(&self);
+	read_record(of->fd, &st, &e->record);
+	if (hf_evidence_by_flock(of, e))
+		return;
+	if (e->record.form == HF_DOT_OURS || e->record.form == HF_DOT_PLAIN ||
+	    e->record.form == HF_DOT_TORN) {
+		if (by_origin(of, &self, e, &lost))
+			return;
+		if (!lost && !is_dead(&self, &st, e)) {
+			held(e, e->record.owner.pid);
+			return;
+		}
+		if (!lost && e->record.form == HF_DOT_PLAIN &&
+		    (hf_evidence_by_lookers(of, e->record.owner.pid, false, e) ||
+		     is_perhaps_above(of, &self, e)))
+			return;
+		if (!lost) {
+			stale(e);
+			return;
+		}
+	} else {
+		say(e, "its owner is not known: %s", e->record.why);
+	}
+	if (of->stale_after != HF_NEVER && (e->record.form == HF_DOT_NO_PID || of->alone) &&
+	    !hf_evidence_by_lookers(of, 0, true, e))
+		hf_evidence_by_age(of, &st, e);
+}

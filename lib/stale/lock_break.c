@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: ISC */
+#include "stale/lock_break.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include <holdfast/path.h>
+#include "base/stats_log.h"
+#include "base/sys.h"
+
+static void cannot_judge(struct hf_broken *b, const char *why)
+{
+	struct hf_evidence *e = &b->evidence;
+
+	b->end = HF_BREAK_UNKNOWN;
+	*e = (struct hf_evidence){.verdict = HF_VERDICT_UNKNOWN, .count = 1};
+	snprintf(e->reason[0], sizeof(e->reason[0]), "%s", why);
+}
+
+/* Open what can be judged: -1 if b says already what there is, or with *status. */
+static int open_lock(const struct hf_target *target, struct hf_broken *b, enum hf_status *status,
+		     struct hf_err *err)
+{
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	struct stat st;
+	int fd;
+
+	*status = HF_OK;
+	if (sys_fstatat(target->dir, target->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		b->end = HF_BREAK_ABSENT;
+		if (errno != ENOENT)
+			*status = hf_fail_errno(err, "cannot look at '%s'", target->path);
+		return -1;
+	}
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
+		cannot_judge(b, S_ISLNK(st.st_mode) ? "it is a symbolic link"
+						    : "it is neither a file nor a directory");
+		return -1;
+	}
+	fd = sys_openat(target->dir, target->name, flags, 0);
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT)
+		b->end = HF_BREAK_ABSENT;
+	else if (errno == ELOOP)
+		cannot_judge(b, "it is a symbolic link");
+	else if (errno == EACCES || errno == EPERM)
+		cannot_judge(b, "it may not be read");
+	else
+		*status = hf_fail_errno(err, "cannot open '%s'", target->path);
+	return -1;
+}
+
+/* The quarantine; one of mode 0700 is for us alone. -1: *status and err say why. */
+static int open_quarantine(const struct hf_target *target, const struct hf_break_how *how,
+			   enum hf_status *status, struct hf_err *err)
+{
+	struct stat st;
+	bool made;
+	int fd;
+
+	if (how->mode == 0700)
+		made = sys_mkdirat(how->base, how->quarantine, 0700) == 0 || errno == EEXIST;
+	else
+		made = sys_fstat(how->base, &st) == 0 &&
+		       hf_shared_dir(how->base, how->quarantine, &st) == HF_OK;
+	if (!made) {
+		*status = hf_fail_errno(err, "cannot make %s beside '%s'", how->quarantine,
+					target->path);
+		return -1;
+	}
+	fd = sys_openat(how->base, how->quarantine, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+			0);
+	if (fd >= 0 && sys_fstat(fd, &st) == 0 && (how->mode != 0700 || st.st_uid == geteuid()))
+		return fd;
+	if (fd >= 0)
+		sys_close(fd);
+	hf_fail(err, HF_NOPERM, "cannot move '%s' to %s: that is not a directory of yours",
+		target->path, how->quarantine);
+	hf_advise(err, "somebody else has made it; remove it, or have its owner break the lock");
+	*status = HF_NOPERM;
+	return -1;
+}
+
+/* NAME.TIME.PID, and a number if that one is there already. */
+static void make_name(const char *name, int tries, char out[NAME_MAX + 1])
+{
+	char mark[64];
+	time_t now = time(NULL);
+	struct tm tm;
+	size_t n = 0;
+
+	if (gmtime_r(&now, &tm))
+		n = strftime(mark, sizeof(mark), ".%Y%m%dT%H%M%SZ", &tm);
+	n += (size_t)snprintf(mark + n, sizeof(mark) - n, ".%d", (int)getpid());
+	if (tries > 0)
+		n += (size_t)snprintf(mark + n, sizeof(mark) - n, ".%d", tries);
+	snprintf(out, NAME_MAX + 1, "%.*s%s", (int)(NAME_MAX - n), name, mark);
+}
+
+/* B3. HF_NO: it was not there any more. */
+static enum hf_status move_aside(const struct hf_target *target, const struct hf_break_how *how,
+				 int fd, struct hf_broken *b, struct hf_err *err)
+{
+	enum { MOST_NAMES = 100 };
+	char name[NAME_MAX + 1];
+	enum hf_status status;
+	int tries = 0, done;
+	int quarantine = open_quarantine(target, how, &status, err);
+
+	if (quarantine < 0)
+		return status;
+	/* whoever does not lock may have removed it meanwhile, and another one made his */
+	if (!hf_stands_for(target->dir, target->name, fd)) {
+		sys_close(quarantine);
+		return HF_NO;
+	}
+	status = HF_OK;
+	do {
+		make_name(target->name, tries, name);
+		done = sys_renameat2(target->dir, target->name, quarantine, name, RENAME_NOREPLACE);
+	} while (done < 0 && errno == EEXIST && tries++ < MOST_NAMES);
+	if (done < 0 && (errno != EINVAL ||
+			 sys_renameat2(target->dir, target->name, quarantine, name, 0) < 0)) {
+		status = errno == ENOENT
+				 ? HF_NO
+				 : hf_fail_errno(err, "cannot move '%s' aside", target->path);
+	} else if (!hf_stands_for(quarantine, name, fd)) {
+		sys_renameat2(quarantine, name, target->dir, target->name, RENAME_NOREPLACE);
+		status = HF_NO;
+	}
+	sys_close(quarantine);
+	if (status == HF_OK)
+		snprintf(b->moved, sizeof(b->moved), "%s/%s", how->quarantine, name);
+	return status;
+}
+
+static enum hf_break_end end_of(enum hf_verdict verdict)
+{
+	return verdict == HF_VERDICT_HELD    ? HF_BREAK_HELD
+	       : verdict == HF_VERDICT_STALE ? HF_BREAK_STALE
+					     : HF_BREAK_UNKNOWN;
+}
+
+static bool is_directory(int fd)
+{
+	struct stat st;
+
+	return sys_fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* B2. HF_NO: it has changed; look again. */
+static enum hf_status break_stale(const struct hf_target *target, const struct hf_break_how *how,
+				  struct hf_evidence_of *of, struct hf_broken *b,
+				  struct hf_err *err)
+{
+	enum hf_status status;
+
+	if (sys_flock(of->fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return hf_fail_errno(err, "cannot lock '%s' to break it", target->path);
+		cannot_judge(b, "it is locked by flock(2): a process that you may not see");
+		b->end = HF_BREAK_HELD;
+		return HF_OK;
+	}
+	if (!hf_stands_for(target->dir, target->name, of->fd))
+		return HF_NO;
+	of->locked = true;
+	how->judge(how->context, of, &b->evidence);
+	b->end = end_of(b->evidence.verdict);
+	if (b->end != HF_BREAK_STALE)
+		return HF_OK;
+	status = move_aside(target, how, of->fd, b, err);
+	if (status == HF_OK) {
+		b->end = HF_BREAK_MOVED;
+		hf_stats_broken(target->path, how->kind		     ? how->kind
+					      : is_directory(of->fd) ? "directory"
+								     : "dotlock");
+	}
+	return status;
+}
+
+static enum hf_status break_once(const struct hf_target *target, const struct hf_break_how *how,
+				 const struct hf_break_options *options, struct hf_broken *b,
+				 struct hf_err *err)
+{
+	struct hf_evidence_of of = {
+		.place = target->dir, .alone = options->alone, .stale_after = options->stale_after};
+	enum hf_status status;
+
+	of.fd = open_lock(target, b, &status, err);
+	if (of.fd < 0)
+		return status;
+	how->judge(how->context, &of, &b->evidence);
+	b->end = end_of(b->evidence.verdict);
+	if (b->end == HF_BREAK_STALE && !options->dry_run)
+		status = break_stale(target, how, &of, b, err);
+	sys_close(of.fd);
+	return status;
+}
+
+enum hf_status hf_break_at(const struct hf_target *target, const struct hf_break_how *how,
+			   const struct hf_break_options *options, struct hf_broken *b,
+			   struct hf_err *err)
+{
+	enum { MOST_TRIES = 100 };
+	enum hf_status status = HF_NO;
+
+	*b = (struct hf_broken){.end = HF_BREAK_ABSENT};
+	for (int tries = 0; status == HF_NO && tries < MOST_TRIES; tries++)
+		status = break_once(target, how, options, b, err);
+	if (status != HF_NO)
+		return status;
+	hf_fail(err, HF_BUSY, "cannot break '%s': it changes all the time", target->path);
+	hf_advise(err, "others make and remove it, so it is in use; try again later");
+	return HF_BUSY;
+}
+
+static void judge_plainly(const void *context, const struct hf_evidence_of *of,
+			  struct hf_evidence *e)
+{
+	(void)context;
+	hf_evidence_judge(of, e);
+}
+
+enum hf_status hf_break(const char *path, const struct hf_break_options *options,
+			struct hf_broken *b, struct hf_err *err)
+{
+	struct hf_break_how how = {
+		.judge = judge_plainly, .quarantine = HF_QUARANTINE, .mode = 0700};
+	char clean[PATH_MAX];
+	struct hf_target target;
+	enum hf_status status;
+	size_t size = strlen(path);
+
+	*b = (struct hf_broken){.end = HF_BREAK_ABSENT};
+	/* a lock directory may be written with slashes behind it */
+	while (size > 1 && size < sizeof(clean) && path[size - 1] == '/')
+		size--;
+	if (size < sizeof(clean)) {
+		snprintf(clean, sizeof(clean), "%.*s", (int)size, path);
+		path = clean;
+	}
+	status = hf_target_open(&target, path,
+				HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME, err);
+	if (status != HF_OK)
+		return status;
+	how.base = target.dir;
+	status = hf_break_at(&target, &how, options, b, err);
+	hf_target_close(&target);
+	return status;
+}

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: ISC */
+#include "status/status.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <holdfast/clock.h>
+#include "keeper/keeper_client.h"
+#include "keeper/keeper_list.h"
+#include <holdfast/proc.h>
+
+const char *hf_inspect_state_name(enum hf_inspect_state state)
+{
+	static const char *const names[] = {[HF_INSPECT_FREE] = "free",
+					    [HF_INSPECT_HELD] = "held",
+					    [HF_INSPECT_STALE] = "stale",
+					    [HF_INSPECT_UNKNOWN] = "unknown"};
+
+	return names[state];
+}
+
+const char *hf_inspect_verdict(enum hf_inspect_state state)
+{
+	static const char *const verdicts[] = {
+		[HF_INSPECT_FREE] = "free: nobody is in the way",
+		[HF_INSPECT_HELD] = "held: leave it",
+		[HF_INSPECT_STALE] = "stale: lock-break moves it aside",
+		[HF_INSPECT_UNKNOWN] = "not to be judged: counts as held",
+	};
+
+	return verdicts[state];
+}
+
+const char *hf_via_name(enum hf_via via)
+{
+	static const char *const names[] = {[HF_VIA_TAKEN] = "taken",
+					    [HF_VIA_INHERITED] = "inherited",
+					    [HF_VIA_REPORTED] = "reported",
+					    [HF_VIA_UNSEEN] = "unseen",
+					    [HF_VIA_EVIDENCE] = "evidence"};
+
+	return names[via];
+}
+
+const char *hf_inspect_kind(enum hf_lock_type type)
+{
+	static const char *const names[] = {
+		[HF_LOCK_FLOCK] = "flock", [HF_LOCK_POSIX] = "posix", [HF_LOCK_OFD] = "ofd"};
+
+	return names[type];
+}
+
+enum hf_status hf_inspect_no_memory(struct hf_err *err)
+{
+	return hf_fail(err, HF_OS, "cannot look at the locks: out of memory");
+}
+
+enum hf_status hf_inspect_start(struct hf_inspect *list, struct hf_err *err)
+{
+	struct hf_proc proc = {.parent = getpid()};
+
+	*list = (struct hf_inspect){.rows = NULL};
+	if (!hf_lock_table_read(&list->table)) {
+		if (errno == ENOMEM)
+			return hf_inspect_no_memory(err);
+		if (errno == EMFILE || errno == ENFILE)
+			return hf_fail_errno(err, "cannot look at the locks");
+		hf_fail(err, HF_UNAVAILABLE, "cannot look at the locks: /proc is not mounted");
+		hf_advise(err, "who holds a lock, only /proc tells");
+		return HF_UNAVAILABLE;
+	}
+	while (list->family_count < HF_FAMILY_MOST && hf_proc_read(proc.parent, &proc) &&
+	       proc.parent > 0)
+		list->family[list->family_count++] = proc.parent;
+	return HF_OK;
+}
+
+static void free_row(struct hf_inspect_row *row)
+{
+	free(row->path);
+	free(row->holders);
+	free(row->waiters);
+	free(row->reasons);
+}
+
+void hf_inspect_free(struct hf_inspect *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free_row(&list->rows[i]);
+	free(list->rows);
+	hf_lock_table_free(&list->table);
+	*list = (struct hf_inspect){.rows = NULL};
+}
+
+struct hf_inspect_row *hf_inspect_add(struct hf_inspect *list, const char *kind, const char *path)
+{
+	char *copy = path ? strdup(path) : NULL;
+	struct hf_inspect_row *row;
+
+	if ((path && !copy) ||
+	    !hf_grow(&list->rows, list->count, &list->room, sizeof(*list->rows))) {
+		free(copy);
+		return NULL;
+	}
+	row = &list->rows[list->count++];
+	*row = (struct hf_inspect_row){.kind = kind, .path = copy};
+	return row;
+}
+
+bool hf_inspect_reason(struct hf_inspect_row *row, const char *format, ...)
+{
+	size_t size = row->reasons ? strlen(row->reasons) : 0;
+	char raw[512], line[1024], *more;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(raw, sizeof(raw), format, args);
+	va_end(args);
+	hf_escape(line, sizeof(line), raw);
+	more = realloc(row->reasons, size + strlen(line) + 2);
+	if (!more)
+		return false;
+	sprintf(more + size, "%s\n", line);
+	row->reasons = more;
+	return true;
+}
+
+static bool is_family(const struct hf_inspect *list, pid_t pid)
+{
+	for (size_t i = 0; i < list->family_count; i++)
+		if (list->family[i] == pid)
+			return true;
+	return false;
+}
+
+static void describe(struct hf_party *party)
+{
+	struct hf_proc proc;
+
+	if (!hf_proc_read(party->pid, &proc))
+		return;
+	hf_proc_command(party->command, sizeof(party->command), &proc);
+	party->since = hf_proc_since(&proc);
+}
+
+static bool add_party(struct hf_party **parties, size_t *count, size_t *room,
+		      const struct hf_holding *holding)
+{
+	struct hf_party *party;
+
+	if (!hf_grow(parties, *count, room, sizeof(**parties)))
+		return false;
+	party = &(*parties)[(*count)++];
+	*party = (struct hf_party){.pid = holding->pid,
+				   .fd = holding->fd,
+				   .via = holding->via,
+				   .exclusive = holding->record.exclusive,
+				   .start = holding->record.start,
+				   .last = holding->record.last};
+	describe(party);
+	return true;
+}
+
+bool hf_inspect_holder(const struct hf_inspect *list, struct hf_inspect_row *row, pid_t pid)
+{
+	struct hf_holding holding = {.pid = pid, .fd = -1, .via = HF_VIA_EVIDENCE};
+
+	holding.record = (struct hf_lock_record){.exclusive = true, .last = INT64_MAX};
+	row->mine |= is_family(list, pid);
+	return add_party(&row->holders, &row->holder_count, &row->holder_room, &holding);
+}
+
+/* Is it a keeper, and for whom? */
+static bool ask_keeper(const struct hf_inspect *list, struct hf_inspect_row *row,
+		       struct hf_party *party)
+{
+	struct hf_keeper_answer state;
+	char left[32], owner[512];
+	struct hf_proc proc;
+
+	if (party->pid <= 0 || !hf_proc_read(party->pid, &proc) ||
+	    strcmp(proc.name, HF_KEEPER_TOOL) != 0 ||
+	    hf_keeper_ask(party->pid, &state, NULL) != HF_OK)
+		return true;
+	party->keeps = true;
+	party->owner = state.owner;
+	party->left = state.left;
+	row->taken = row->taken ? row->taken : state.since;
+	row->mine |= is_family(list, state.owner);
+	if (state.owner &&
+	    !hf_inspect_reason(row, "it is kept until %s ends",
+			       hf_proc_name(owner, sizeof(owner), state.owner)))
+		return false;
+	return state.left == HF_NEVER ||
+	       hf_inspect_reason(row, "it is kept for another %s, unless it is renewed",
+				 hf_format_duration(left, sizeof(left), state.left));
+}
+
+/* Who took it comes first, then who was there first. */
+static int compare(const void *left, const void *right)
+{
+	const struct hf_party *a = left, *b = right;
+	bool took = a->via == HF_VIA_TAKEN;
+
+	if (took != (b->via == HF_VIA_TAKEN))
+		return took ? -1 : 1;
+	if (a->since != b->since)
+		return a->since < b->since ? -1 : 1;
+	return a->pid < b->pid ? -1 : a->pid > b->pid;
+}
+
+/* What the holders leave open. */
+static bool explain(struct hf_inspect_row *row, const struct hf_locked *locked)
+{
+	static const char *const calls[] = {
+		[HF_LOCK_FLOCK] = "flock(2)",
+		[HF_LOCK_POSIX] = "fcntl(2)",
+		[HF_LOCK_OFD] = "fcntl(2), for an open file",
+	};
+	bool ok = hf_inspect_reason(row, "it is locked by %s", calls[locked->type]);
+	pid_t dead = 0;
+
+	if (!row->holder_count && locked->own)
+		return ok && hf_inspect_reason(row, "by this process itself, which inherited it");
+	if (!row->holder_count)
+		return ok && hf_inspect_reason(row, "it is changing hands");
+	for (size_t i = 0; i < locked->holder_count && ok; i++) {
+		const struct hf_holding *h = &locked->holders[i];
+
+		if (h->via == HF_VIA_REPORTED)
+			ok = hf_inspect_reason(row,
+					       "PID %d took it; whether it has it still may not be "
+					       "looked at",
+					       (int)h->pid);
+		else if (h->via == HF_VIA_UNSEEN)
+			ok = hf_inspect_reason(row, "held by a process that you may not see");
+		else if (h->via == HF_VIA_INHERITED && h->record.pid > 0 &&
+			 h->record.pid != dead && kill(h->record.pid, 0) < 0 && errno == ESRCH)
+			ok = hf_inspect_reason(row, "PID %d took it and is dead; held by who has "
+						    "inherited it",
+					       (int)(dead = h->record.pid));
+	}
+	return ok;
+}
+
+bool hf_inspect_fill(const struct hf_inspect *list, struct hf_inspect_row *row,
+		     const struct hf_locked *locked)
+{
+	bool ok = true;
+
+	row->id = locked->id;
+	row->state = HF_INSPECT_HELD;
+	row->mine |= locked->own;
+	for (size_t i = 0; i < locked->holder_count && ok; i++) {
+		row->mine |= is_family(list, locked->holders[i].pid);
+		ok = add_party(&row->holders, &row->holder_count, &row->holder_room,
+			       &locked->holders[i]);
+	}
+	for (size_t i = 0; i < locked->waiter_count && ok; i++)
+		ok = add_party(&row->waiters, &row->waiter_count, &row->waiter_room,
+			       &locked->waiters[i]);
+	if (ok && row->holder_count > 1)
+		qsort(row->holders, row->holder_count, sizeof(*row->holders), compare);
+	ok = ok && explain(row, locked);
+	for (size_t i = 0; i < row->holder_count && ok; i++)
+		ok = ask_keeper(list, row, &row->holders[i]);
+	return ok;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: ISC */
+#include "status/status_more.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <holdfast/proc.h>
+#include <holdfast/clock.h>
+#include "gitlock/git_locks.h"
+#include "status/status_file.h"
+#include "probe/sqlite_locks.h"
+#include "base/sys.h"
+#include "lock/turnstile.h"
+
+/* The turnstile at this path, if it is there. */
+static enum hf_status add_turnstile(struct hf_inspect *list, const char *path, struct hf_err *err)
+{
+	size_t before = list->count;
+	enum hf_status status;
+	struct stat st;
+
+	if (sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return HF_OK;
+	status = hf_inspect_path(list, path, err);
+	for (size_t i = before; i < list->count; i++)
+		list->rows[i].kind = "turnstile";
+	return status;
+}
+
+static bool is_in_the_way(const struct hf_sqlite_user *user)
+{
+	return user->role != HF_SQLITE_CONNECTS && user->role != HF_SQLITE_READS;
+}
+
+static bool add_user(const struct hf_inspect *list, struct hf_inspect_row *row,
+		     const struct hf_sqlite_user *user)
+{
+	bool pins = user->role == HF_SQLITE_READS && user->slot > 0;
+	struct hf_party *party;
+	char who[512];
+
+	if (is_in_the_way(user))
+		row->state = HF_INSPECT_HELD;
+	if (!hf_inspect_holder(list, row, user->pid > 0 ? user->pid : 0))
+		return false;
+	party = &row->holders[row->holder_count - 1];
+	party->via = user->pid > 0 ? HF_VIA_REPORTED : HF_VIA_UNSEEN;
+	party->exclusive = is_in_the_way(user);
+	party->role = hf_sqlite_does(user->role);
+	party->pins = pins;
+	if (user->pid > 0)
+		hf_proc_name(who, sizeof(who), user->pid);
+	else
+		snprintf(who, sizeof(who), "a process that you may not see");
+	return hf_inspect_reason(row, "%s %s%s", who, hf_sqlite_does(user->role),
+				 pins ? ", and pins the log" : "");
+}
+
+/* Those that are in the way come first. */
+static bool add_users(const struct hf_inspect *list, struct hf_inspect_row *row,
+		      const struct hf_sqlite_users *users)
+{
+	bool ok = true;
+
+	for (int turn = 1; turn >= 0; turn--)
+		for (size_t i = 0; i < users->count && ok; i++)
+			if (is_in_the_way(&users->at[i]) == turn)
+				ok = add_user(list, row, &users->at[i]);
+	if (ok && !users->count)
+		ok = hf_inspect_reason(row, "nobody has it locked");
+	return ok;
+}
+
+enum hf_status hf_inspect_sqlite(struct hf_inspect *list, const char *path, struct hf_err *err)
+{
+	char turnstile[PATH_MAX + sizeof(HF_SQLITE_TURNSTILE)], real[PATH_MAX];
+	struct hf_sqlite_users users;
+	struct hf_inspect_row *row;
+	struct hf_target db;
+	enum hf_status status = hf_target_open(&db, path, HF_TARGET_NO_SYNC, err);
+
+	if (status != HF_OK)
+		return status;
+	status = hf_sqlite_users_read(&db, &users, err);
+	hf_target_close(&db);
+	if (status != HF_OK)
+		return status;
+	row = hf_inspect_add(list, "sqlite", path);
+	if (!row || !add_users(list, row, &users))
+		status = hf_inspect_no_memory(err);
+	hf_sqlite_users_free(&users);
+	if (status != HF_OK)
+		return status;
+	snprintf(turnstile, sizeof(turnstile), "%s%s", realpath(path, real) ? real : path,
+		 HF_SQLITE_TURNSTILE);
+	return add_turnstile(list, turnstile, err);
+}
+
+static bool add_judged(struct hf_inspect *list, const char *path, const struct hf_evidence *e)
+{
+	struct hf_inspect_row *row = hf_inspect_add(list, "git", path);
+	bool ok = row;
+
+	if (!row)
+		return false;
+	row->state = e->verdict == HF_VERDICT_HELD    ? HF_INSPECT_HELD
+		     : e->verdict == HF_VERDICT_STALE ? HF_INSPECT_STALE
+						      : HF_INSPECT_UNKNOWN;
+	for (int i = 0; i < e->count && ok; i++)
+		ok = hf_inspect_reason(row, "%s", e->reason[i]);
+	if (ok && e->pid > 0)
+		ok = hf_inspect_holder(list, row, e->pid);
+	return ok;
+}
+
+struct adding {
+	struct hf_inspect *list;
+	bool ok;
+};
+
+static bool add_git_lock(void *context, const struct hf_git_lock *lock)
+{
+	struct adding *a = context;
+
+	a->ok = add_judged(a->list, lock->path, &lock->evidence);
+	return a->ok;
+}
+
+static bool add_free(struct hf_inspect *list, const char *path, const char *why)
+{
+	struct hf_inspect_row *row = hf_inspect_add(list, "git", path);
+
+	return row && hf_inspect_reason(row, "%s", why);
+}
+
+enum hf_status hf_inspect_git(struct hf_inspect *list, const char *dir, struct hf_err *err)
+{
+	struct hf_break_options options = {.stale_after = HF_NEVER};
+	struct adding adding = {.list = list, .ok = true};
+	char turnstile[PATH_MAX + sizeof(HF_GIT_TURNSTILE)];
+	size_t before = list->count;
+	struct hf_gitdir git;
+	enum hf_status status = hf_gitdir_find(&git, dir, err);
+
+	if (status == HF_OK)
+		status = hf_git_locks_each(&git, &options, add_git_lock, &adding, err);
+	if (status != HF_OK)
+		return status;
+	if (adding.ok && list->count == before)
+		adding.ok = add_free(list, dir, "Git has no lock there");
+	if (!adding.ok)
+		return hf_inspect_no_memory(err);
+	snprintf(turnstile, sizeof(turnstile), "%s%s", git.common, HF_GIT_TURNSTILE);
+	return add_turnstile(list, turnstile, err);
+}
+
+enum hf_status hf_inspect_git_lock(struct hf_inspect *list, const char *path, struct hf_err *err)
+{
+	struct hf_break_options options = {.stale_after = HF_NEVER, .dry_run = true};
+	char absolute[PATH_MAX];
+	struct hf_broken broken;
+	struct hf_gitdir git;
+	enum hf_status status;
+	bool ok;
+
+	status = hf_git_lock_is(path, &git, absolute, err);
+	if (status != HF_OK)
+		return status;
+	status = hf_git_lock_break(&git, absolute, NULL, &options, &broken, err);
+	if (status != HF_OK)
+		return status;
+	ok = broken.end == HF_BREAK_ABSENT ? add_free(list, path, "there is no such lock")
+					   : add_judged(list, path, &broken.evidence);
+	return ok ? HF_OK : hf_inspect_no_memory(err);
+}

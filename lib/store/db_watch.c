@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/db_watch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <holdfast/clock.h>
+
+enum { NAP_MS = 1, NAP_MOST_MS = 1000, NAP_BLIND_MS = 100 };
+
+enum {
+	EVENTS = IN_MODIFY | IN_CLOSE_WRITE | IN_CLOSE_NOWRITE | IN_CREATE | IN_DELETE |
+		 IN_MOVED_TO | IN_ONLYDIR
+};
+
+void hf_watch_begin(struct hf_watch *watch, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
+
+	*watch = (struct hf_watch){.nap = NAP_MS * HF_MS};
+	snprintf(watch->name, sizeof(watch->name), "%s", slash ? slash + 1 : path);
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+	watch->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (watch->notify >= 0 && inotify_add_watch(watch->notify, dir, EVENTS) < 0)
+		hf_watch_end(watch);
+}
+
+/* The database, or a file beside it whose name is its own and something more. */
+static bool is_about(const struct hf_watch *watch, const struct inotify_event *event)
+{
+	size_t len = strlen(watch->name);
+
+	return !event->len || (strncmp(event->name, watch->name, len) == 0 &&
+			       (!event->name[len] || event->name[len] == '-'));
+}
+
+static bool is_told(struct hf_watch *watch)
+{
+	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	bool told = false;
+	ssize_t n;
+
+	while ((n = read(watch->notify, events, sizeof(events))) > 0) {
+		for (char *at = events; at < events + n;) {
+			const struct inotify_event *event = (const void *)at;
+
+			told |= is_about(watch, event);
+			at += sizeof(*event) + event->len;
+		}
+	}
+	return told;
+}
+
+void hf_watch_sleep(struct hf_watch *watch, int64_t until)
+{
+	int64_t most = (watch->notify < 0 ? NAP_BLIND_MS : NAP_MOST_MS) * HF_MS;
+	int64_t begin = hf_now(), end = begin + watch->nap, left;
+
+	if (until < end)
+		end = until;
+	watch->nap = watch->nap < most / 2 ? watch->nap * 2 : most;
+	while ((left = end - hf_now()) > 0) {
+		struct pollfd polled = {.fd = watch->notify, .events = POLLIN};
+		struct timespec ts = {.tv_sec = left / HF_SECOND, .tv_nsec = left % HF_SECOND};
+		int ready = ppoll(&polled, 1, &ts, NULL);
+
+		if (ready < 0)
+			return;
+		if (ready > 0 && is_told(watch)) {
+			watch->nap = NAP_MS * HF_MS;
+			/* not more looks than one a millisecond, however busy the database is */
+			if (begin + NAP_MS * HF_MS < end)
+				end = begin + NAP_MS * HF_MS;
+		}
+	}
+}
+
+void hf_watch_end(struct hf_watch *watch)
+{
+	int saved = errno;
+
+	if (watch->notify >= 0)
+		close(watch->notify);
+	watch->notify = -1;
+	errno = saved;
+}

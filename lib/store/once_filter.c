@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/once_filter.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <holdfast/clock.h>
+#include "base/copy.h"
+#include <holdfast/input.h>
+#include "store/once.h"
+
+struct batch {
+	struct hf_bytes *keys;
+	bool *first;
+	size_t count, room;
+	char *text; /* what is passed on */
+	size_t size;
+};
+
+static bool grow(struct batch *batch)
+{
+	size_t room = batch->room ? batch->room * 2 : 1024;
+	void *keys = realloc(batch->keys, room * sizeof(*batch->keys));
+	void *first = keys ? realloc(batch->first, room * sizeof(*batch->first)) : NULL;
+
+	batch->keys = keys ? keys : batch->keys;
+	batch->first = first ? first : batch->first;
+	batch->room = first ? room : batch->room;
+	return first;
+}
+
+/* The record's lines as keys. */
+static bool split(struct batch *batch, const struct hf_record *record, int newline)
+{
+	const char *at = record->data, *end = at + record->size, *next;
+
+	for (batch->count = 0; at < end; at = next + 1) {
+		if (batch->count == batch->room && !grow(batch))
+			return false;
+		next = memchr(at, newline, (size_t)(end - at));
+		batch->keys[batch->count++] = (struct hf_bytes){at, (size_t)(next - at)};
+	}
+	return true;
+}
+
+/* The lines that are passed on, with their ends, to text. How many. */
+static size_t collect(struct batch *batch, size_t size)
+{
+	size_t passed = 0;
+
+	free(batch->text);
+	batch->text = malloc(size);
+	batch->size = 0;
+	for (size_t i = 0; batch->text && i < batch->count; i++) {
+		size_t len = batch->keys[i].size + 1;
+
+		if (!batch->first[i])
+			continue;
+		memcpy(batch->text + batch->size, batch->keys[i].data, len);
+		batch->size += len;
+		passed++;
+	}
+	return passed;
+}
+
+/* F2, F4 */
+static enum hf_status pass(struct hf_store *store, struct hf_once_filter *f, struct batch *batch,
+			   const struct hf_record *record, struct hf_err *err)
+{
+	enum hf_status status;
+	size_t passed;
+
+	if (!split(batch, record, f->nul ? '\0' : '\n'))
+		return hf_fail_errno(err, "cannot keep %zu lines in memory", batch->count);
+	hf_store_wait(store, f->timeout);
+	status = hf_once_mark_each(store, batch->keys, batch->count, f->ttl, !f->at_least_once,
+				   batch->first, err);
+	if (status != HF_OK)
+		return status;
+	passed = collect(batch, record->size);
+	if (!batch->text)
+		return hf_fail_errno(err, "cannot keep %zu lines in memory", batch->count);
+	status = hf_write_all(f->out, batch->text, batch->size, "standard output", err);
+	if (status == HF_OK && f->at_least_once && passed) {
+		hf_store_wait(store, f->timeout);
+		status = hf_once_mark_each(store, batch->keys, batch->count, f->ttl, true,
+					   batch->first, err);
+	}
+	if (status == HF_OK) {
+		f->read += batch->count;
+		f->passed += passed;
+	}
+	return status;
+}
+
+enum hf_status hf_once_filter(struct hf_store *store, struct hf_once_filter *f,
+			      struct hf_err *err)
+{
+	struct hf_lines lines = {.in = f->in, .nul = f->nul};
+	struct batch batch = {0};
+	struct hf_record record;
+	enum hf_status status;
+
+	f->read = f->passed = 0;
+	while ((status = hf_lines_next(&lines, &record, err)) == HF_OK) {
+		status = pass(store, f, &batch, &record, err);
+		if (status != HF_OK)
+			break;
+	}
+	hf_lines_free(&lines);
+	free(batch.keys);
+	free(batch.first);
+	free(batch.text);
+	return status == HF_NO ? HF_OK : status;
+}

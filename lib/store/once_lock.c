@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/once_lock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <holdfast/lock_range.h>
+#include <holdfast/lockset.h>
+#include <holdfast/path.h>
+#include <holdfast/proc.h>
+#include "base/sys.h"
+#include "lock/turnstile.h"
+#include "probe/proc_locks.h"
+
+#define SUFFIX "-once"
+
+/* FNV-1a, of which any 62 bits will do; the last byte of a file is 2^63 - 2. */
+static int64_t byte_of(const struct hf_bytes *key)
+{
+	const unsigned char *s = key->data;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < key->size; i++)
+		hash = (hash ^ s[i]) * UINT64_C(0x100000001b3);
+	return (int64_t)(hash >> 2);
+}
+
+static bool file_name(char *out, size_t size, const struct hf_store *store)
+{
+	return (size_t)snprintf(out, size, "%s" SUFFIX, store->real) < size;
+}
+
+static bool is_locked(int fd, int64_t byte, int64_t length)
+{
+	struct flock range = {
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = length};
+
+	return sys_fcntl_lock(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
+}
+
+/* The file beside the database. *db: the database, by O_PATH, which to close drops no lock of
+ * SQLite's; -1: it is absent. */
+static enum hf_status find(struct hf_target *at, int *db, const struct hf_store *store,
+			   struct hf_err *err)
+{
+	enum hf_status status =
+		hf_target_open(at, store->real, HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME, err);
+	size_t used;
+
+	*db = -1;
+	if (status != HF_OK)
+		return status;
+	at->path = store->path;
+	*db = sys_openat(at->dir, at->name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (*db < 0 && errno != ENOENT)
+		status = hf_fail_errno(err, "cannot look at database '%s'", store->path);
+	used = strlen(at->name);
+	if (status == HF_OK && used + sizeof(SUFFIX) > sizeof(at->name)) {
+		errno = ENAMETOOLONG;
+		status = hf_fail_errno(err, "cannot mark in '%s'", store->path);
+	}
+	if (status == HF_OK)
+		strcpy(at->name + used, SUFFIX);
+	else
+		hf_target_close(at);
+	return status;
+}
+
+static void leave(struct hf_target *at, int db)
+{
+	if (db >= 0)
+		sys_close(db);
+	hf_target_close(at);
+}
+
+/* In a file that is not to be used no process that keeps to that rule holds a byte. */
+void hf_once_lock_look(struct hf_once_lock *lock, const struct hf_store *store)
+{
+	struct hf_lock file = {.path = store->path, .fd = -1};
+	struct hf_target at;
+	struct hf_err err;
+	int db;
+
+	if (lock->probe >= 0)
+		sys_close(lock->probe);
+	lock->probe = -1;
+	if (find(&at, &db, store, NULL) == HF_OK) {
+		if (hf_turnstile_find(&file, &at, db, &err) == HF_NO)
+			hf_turnstile_ignored(&err);
+		lock->probe = file.fd;
+		leave(&at, db);
+	}
+	lock->any = lock->probe >= 0 && is_locked(lock->probe, 0, 0);
+}
+
+bool hf_once_lock_is_foreign(const struct hf_once_lock *lock, const struct hf_bytes *key)
+{
+	int64_t byte;
+
+	if (!lock->any)
+		return false;
+	byte = byte_of(key);
+	if (!is_locked(lock->probe, byte, 1))
+		return false;
+	for (size_t i = 0; i < lock->count; i++)
+		if (lock->held[i] == byte)
+			return false;
+	return true;
+}
+
+/* A turnstile's file in all but the lock: whoever may use the database may use it, and Git does not
+ * see it. The kind opens what is there already, by its name; st is what that must be. */
+static enum hf_status make_file(const struct hf_store *store, struct stat *st, struct hf_err *err)
+{
+	struct hf_lock file = {.path = store->path, .fd = -1};
+	struct hf_target at;
+	struct hf_err own;
+	int db;
+	enum hf_status status = find(&at, &db, store, err);
+
+	if (status != HF_OK)
+		return status;
+	status = hf_turnstile_open(&file, &at, db, &own);
+	*st = file.st;
+	if (status == HF_NO)
+		status = own.status;
+	if (status != HF_OK && err)
+		*err = own;
+	hf_lock_close(&file);
+	leave(&at, db);
+	return status;
+}
+
+/* The process that holds this byte: for a message. */
+struct search {
+	struct hf_lock_id id;
+	int64_t byte;
+	bool found;
+};
+
+static bool is_it(void *context, int fd, const struct hf_lock_record *record)
+{
+	struct search *s = context;
+
+	(void)fd;
+	s->found = record->type == HF_LOCK_OFD && record->start == s->byte &&
+		   hf_lock_id_equal(&record->id, &s->id);
+	return !s->found;
+}
+
+/* The wrapper and its command hold it both: the one with the smaller number. */
+static char *who_runs(char *out, size_t size, const struct hf_once_lock *lock, int64_t byte)
+{
+	struct search s = {.byte = byte};
+	DIR *proc = lock->probe >= 0 && hf_lock_id_of(lock->probe, &s.id) ? opendir("/proc") : NULL;
+	struct dirent *entry;
+	pid_t least = 0;
+
+	while (proc && (entry = readdir(proc))) {
+		pid_t pid = (pid_t)atoi(entry->d_name);
+
+		s.found = false;
+		if (pid > 0 && pid != getpid())
+			hf_lock_held_by_any(pid, is_it, &s);
+		if (s.found && (!least || pid < least))
+			least = pid;
+	}
+	if (proc)
+		closedir(proc);
+	return hf_proc_describe(out, size, least);
+}
+
+static enum hf_status add(struct hf_once_lock *lock, const char *name, const struct hf_bytes *key,
+			  struct hf_err *err)
+{
+	struct hf_lock *one =
+		hf_lockset_add(lock->set, &hf_lock_range, name, HF_LOCK_EXCLUSIVE, err);
+
+	if (!one)
+		return HF_OS;
+	one->start = lock->held[lock->count++] = byte_of(key);
+	one->length = 1;
+	return HF_OK;
+}
+
+/* The kind has opened the file by its name. Is it the one that was looked at? */
+static enum hf_status check_file(const struct hf_once_lock *lock, const struct hf_store *store,
+				 const struct stat *st, struct hf_err *err)
+{
+	struct hf_lock *const *locks;
+	size_t count = hf_lockset_locks(lock->set, &locks);
+
+	for (size_t i = 0; i < count; i++)
+		if (!hf_same_inode(&locks[i]->st, st) && !HF_WITHOUT(once_file))
+			return hf_fail(err, HF_NOPERM,
+				       "cannot mark in '%s': another file came in the place of "
+				       "'%s" SUFFIX "'", store->path, store->real);
+	return HF_OK;
+}
+
+enum hf_status hf_once_lock_take(struct hf_once_lock *lock, const struct hf_store *store,
+				 const struct hf_bytes *keys, size_t count, bool running,
+				 const struct hf_wait *wait, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+	const struct hf_bytes *last = NULL;
+	char name[PATH_MAX], key[96], who[512];
+	struct stat st = {0};
+
+	hf_once_lock_release(lock);
+	if (!file_name(name, sizeof(name), store)) {
+		errno = ENAMETOOLONG;
+		return hf_fail_errno(err, "cannot mark in '%s'", store->path);
+	}
+	if (!running)
+		status = make_file(store, &st, err);
+	else
+		hf_once_lock_look(lock, store);
+	if (running && lock->probe >= 0 && sys_fstat(lock->probe, &st) < 0)
+		status = hf_fail_errno(err, "cannot mark in '%s'", store->path);
+	lock->set = hf_lockset_new();
+	lock->held = calloc(count + 1, sizeof(*lock->held));
+	if (status == HF_OK && !lock->held)
+		status = hf_fail_errno(err, "cannot mark in '%s'", store->path);
+	for (size_t i = 0; i < count && status == HF_OK; i++) {
+		if (running && !hf_once_lock_is_foreign(lock, &keys[i]))
+			continue;
+		last = &keys[i];
+		status = add(lock, name, last, err);
+	}
+	if (status == HF_OK)
+		status = hf_lockset_acquire(lock->set, wait, err);
+	if (status == HF_OK)
+		status = check_file(lock, store, &st, err);
+	if (status == HF_BUSY && last) {
+		hf_once_lock_look(lock, store);
+		hf_fail(err, HF_BUSY, "cannot mark '%s'%s in '%s': its command is run by %s",
+			hf_store_name(key, last), lock->count > 1 ? " and others" : "",
+			store->path, who_runs(who, sizeof(who), lock, byte_of(last)));
+		hf_advise(err, "wait longer with -w: it is decided when the command ends");
+	}
+	if (status != HF_OK)
+		hf_once_lock_release(lock);
+	return status;
+}
+
+void hf_once_lock_release(struct hf_once_lock *lock)
+{
+	int saved = errno;
+
+	hf_lockset_free(lock->set);
+	free(lock->held);
+	if (lock->probe >= 0)
+		sys_close(lock->probe);
+	*lock = (struct hf_once_lock){.probe = -1};
+	errno = saved;
+}

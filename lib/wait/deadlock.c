@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: ISC */
+#include "wait/deadlock.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <holdfast/clock.h>
+
+enum { NOBODY = -1, MOST_NAMED = 8, LOOK_MS = 500 };
+
+/* The search goes from waiter to waiter; from[i] is the one before i, NOBODY while i is not
+ * reached. Waiters are numbers into records. */
+struct search {
+	const struct hf_lock_records *records;
+	struct hf_keepers *keepers;
+	const struct hf_lock_family *family; /* this process's own */
+	int me;
+	int *from, *queue;
+	int64_t end;
+};
+
+static const struct hf_lock_record *waiter(const struct search *s, int i)
+{
+	return &s->records->at[i];
+}
+
+/* Of this family, who holds what this waiter waits for? */
+static const struct hf_lock_owner *owner_in(const struct hf_lock_family *family,
+					    const struct hf_lock_record *waits)
+{
+	return hf_lock_family_owner(family, &waits->id, waits->exclusive);
+}
+
+/* Reach every waiter that keeps waiter i waiting. */
+static void follow(struct search *s, int i, int *queued)
+{
+	const struct hf_lock_record *w = waiter(s, i);
+	struct hf_lock_family family;
+
+	for (int k = 0; k < (int)s->records->count && hf_now() < s->end; k++) {
+		const struct hf_lock_record *v = waiter(s, k);
+
+		/* who waits for the same lock does not hold it */
+		if (!v->waits || v->pid <= 0 || s->from[k] != NOBODY ||
+		    hf_lock_id_equal(&v->id, &w->id))
+			continue;
+		if (!hf_lock_family_read(&family, v->pid, s->records, s->keepers))
+			continue;
+		if (owner_in(&family, w)) {
+			s->from[k] = i;
+			s->queue[(*queued)++] = k;
+		}
+		hf_lock_family_free(&family);
+	}
+}
+
+/* The last waiter of a circle, the one that waits for this family; NOBODY: there is no circle. */
+static int close_circle(struct search *s)
+{
+	int queued = 0;
+
+	s->from[s->me] = s->me;
+	s->queue[queued++] = s->me;
+	for (int done = 0; done < queued; done++) {
+		int i = s->queue[done];
+
+		if (i != s->me && owner_in(s->family, waiter(s, i)))
+			return i;
+		follow(s, i, &queued);
+	}
+	return NOBODY;
+}
+
+/* Does anybody wait for this family? Most often nobody does, and no search is needed. */
+static bool is_waited_for(const struct search *s)
+{
+	for (int i = 0; i < (int)s->records->count; i++)
+		if (waiter(s, i)->waits && i != s->me && owner_in(s->family, waiter(s, i)))
+			return true;
+	return false;
+}
+
+/* Where pid waits for this lock. */
+static int find(const struct hf_lock_records *records, pid_t pid, const struct hf_lock_id *id)
+{
+	for (int i = 0; i < (int)records->count; i++)
+		if (records->at[i].waits && records->at[i].pid == pid &&
+		    hf_lock_id_equal(&records->at[i].id, id))
+			return i;
+	return NOBODY;
+}
+
+/* Do all in the circle wait still? Of one that has given up meanwhile it is not known that it was
+ * younger. */
+static bool is_still_closed(const struct search *s, int last)
+{
+	struct hf_lock_records now;
+	bool closed = hf_lock_records_read(&now);
+
+	for (int i = last; closed && i != s->me; i = s->from[i])
+		closed = find(&now, waiter(s, i)->pid, &waiter(s, i)->id) != NOBODY;
+	hf_lock_records_free(&now);
+	return closed;
+}
+
+/* Is it a waiter of this library, which looks at circles as we do? */
+static bool can_give_up(pid_t pid)
+{
+	char path[64 + NAME_MAX], name[32];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && !found && (entry = readdir(dir))) {
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/comm", pid, entry->d_name);
+		f = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
+		if (!f)
+			continue;
+		found = fgets(name, sizeof(name), f) && strcmp(name, HF_WATCH_NAME "\n") == 0;
+		fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+static bool is_younger(pid_t a, pid_t b)
+{
+	struct hf_proc p, q;
+
+	if (!hf_proc_read(a, &p) || !hf_proc_read(b, &q))
+		return false;
+	return p.start != q.start ? p.start > q.start : a > b;
+}
+
+static bool is_victim(const struct search *s, int last)
+{
+	pid_t mine = waiter(s, s->me)->pid;
+
+	for (int i = last; i != s->me; i = s->from[i])
+		if (is_younger(waiter(s, i)->pid, mine) && can_give_up(waiter(s, i)->pid))
+			return false;
+	return true;
+}
+
+/* The name by which pid has the file open, or "a lock". */
+static void name_lock(char *out, size_t size, pid_t pid, const struct hf_lock_id *id)
+{
+	char path[64 + NAME_MAX], target[PATH_MAX];
+	struct dirent *entry;
+	struct stat st;
+	DIR *dir;
+	ssize_t n;
+
+	snprintf(out, size, "another lock");
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%s", pid, entry->d_name);
+		if (stat(path, &st) < 0 || st.st_ino != id->inode)
+			continue;
+		n = readlink(path, target, sizeof(target) - 1);
+		if (n <= 0)
+			continue;
+		target[n] = '\0';
+		snprintf(out, size, "'%.200s'", target);
+		break;
+	}
+	if (dir)
+		closedir(dir);
+}
+
+/* Who has what waiter w waits for in the family of waiter v, which this process may not be. */
+static struct hf_lock_owner find_owner(const struct search *s, const struct hf_lock_record *w,
+				       pid_t v)
+{
+	struct hf_lock_owner owner = {.pid = v};
+	const struct hf_lock_owner *found;
+	struct hf_lock_family family;
+
+	if (hf_lock_family_read(&family, v, s->records, s->keepers)) {
+		found = owner_in(&family, w);
+		if (found)
+			owner = *found;
+		hf_lock_family_free(&family);
+	}
+	return owner;
+}
+
+/* One edge: what waiter i waits for is held by whom, and what that one waits for. */
+static void tell_edge(const struct search *s, int i, int k, char *out, size_t size)
+{
+	const struct hf_lock_record *v = waiter(s, k);
+	struct hf_lock_owner owner = find_owner(s, waiter(s, i), v->pid);
+	char who[300], lock[300], link[64] = "which";
+
+	if (owner.pid != v->pid)
+		snprintf(link, sizeof(link), "under %s PID %d",
+			 owner.keeper ? "whose owner" : "which", (int)v->pid);
+	else if (owner.keeper)
+		snprintf(link, sizeof(link), "whose owner");
+	name_lock(lock, sizeof(lock), v->pid, &v->id);
+	snprintf(out, size, "%s,%s %s waits for %s, held by ",
+		 hf_proc_name(who, sizeof(who), owner.keeper ? owner.keeper : owner.pid),
+		 owner.keeper ? " a keeper," : "", link, lock);
+}
+
+/* The last edge ends in this process's own family. */
+static void tell_own(const struct hf_lock_owner *own, char *out, size_t size)
+{
+	char who[300], keeper[300];
+
+	if (own && own->keeper)
+		snprintf(out, size, "%s, the keeper of %s%s",
+			 hf_proc_name(keeper, sizeof(keeper), own->keeper),
+			 own->pid == getpid() ? "this command"
+					      : hf_proc_name(who, sizeof(who), own->pid),
+			 own->pid == getpid() ? "" : ", this command's own ancestor");
+	else if (own && own->pid != getpid())
+		snprintf(out, size, "%s, this command's own ancestor",
+			 hf_proc_name(who, sizeof(who), own->pid));
+	else
+		snprintf(out, size, "this command");
+}
+
+/* from[] leads from the last waiter back to this one: turn it round while telling. */
+static void tell(const struct search *s, int last, char *text, size_t size)
+{
+	int chain[MOST_NAMED], n = 0;
+	size_t used;
+
+	for (int i = last; i != s->me && n < MOST_NAMED; i = s->from[i])
+		chain[n++] = i;
+	used = (size_t)snprintf(text, size, "it is held by ");
+	for (int k = n - 1, i = s->me; k >= 0 && used < size; i = chain[k--]) {
+		tell_edge(s, i, chain[k], text + used, size - used);
+		used += strlen(text + used);
+	}
+	if (used < size)
+		tell_own(owner_in(s->family, waiter(s, last)), text + used, size - used);
+}
+
+enum hf_circle hf_circle_find(int fd, const struct hf_lock_records *records,
+			      struct hf_keepers *keepers, const struct hf_lock_family *family,
+			      char *text, size_t size)
+{
+	struct search s = {.records = records,
+			   .keepers = keepers,
+			   .family = family,
+			   .end = hf_now() + LOOK_MS * HF_MS};
+	enum hf_circle result = HF_CIRCLE_NONE;
+	struct hf_lock_id id;
+	int last = NOBODY;
+
+	if (!hf_lock_id_of(fd, &id) || (s.me = find(records, getpid(), &id)) == NOBODY ||
+	    !is_waited_for(&s))
+		return HF_CIRCLE_NONE;
+	s.from = malloc(records->count * sizeof(*s.from));
+	s.queue = malloc(records->count * sizeof(*s.queue));
+	if (s.from && s.queue) {
+		for (size_t i = 0; i < records->count; i++)
+			s.from[i] = NOBODY;
+		last = close_circle(&s);
+	}
+	if (last != NOBODY)
+		result = is_victim(&s, last) ? HF_CIRCLE_MINE : HF_CIRCLE_OTHER;
+	if (result == HF_CIRCLE_MINE && text)
+		tell(&s, last, text, size);
+	else if (result == HF_CIRCLE_MINE && !is_still_closed(&s, last))
+		result = HF_CIRCLE_NONE;
+	free(s.from);
+	free(s.queue);
+	return result;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: ISC */
+#include "wait/wait_check.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include <holdfast/clock.h>
+
+#define SELDOM_MOST (60 * HF_SECOND)
+
+enum { SELDOM = 4 }; /* times as long as one has waited */
+
+static void refuse_family(const struct hf_look *l, const struct hf_lock_owner *owner,
+			  struct hf_err *err)
+{
+	char who[512];
+
+	if (owner->pid == getpid())
+		hf_fail(err, HF_USAGE,
+			"cannot lock '%s': this command holds it already, by descriptor %d",
+			l->path, owner->fd);
+	else
+		hf_fail(err, HF_USAGE,
+			"cannot lock '%s': it is held by this command's own ancestor, %s", l->path,
+			hf_proc_describe(who, sizeof(who), owner->pid));
+	hf_advise(err, "it would wait for itself: lock another file here, or give the lock back "
+		       "before");
+}
+
+static void refuse_kept(const struct hf_look *l, const struct hf_keeper_loan *kept,
+			struct hf_err *err)
+{
+	char keeper[300], owner[300];
+
+	hf_fail(err, HF_USAGE,
+		"cannot lock '%s': it is held by %s, for this command's own ancestor, %s", l->path,
+		hf_proc_name(keeper, sizeof(keeper), kept->keeper),
+		hf_proc_name(owner, sizeof(owner), kept->owner));
+	hf_advise(err, "lock another file here, or give the lock back before (lock-release)");
+}
+
+static void refuse_circle(const struct hf_look *l, struct hf_look_found *f, struct hf_err *err)
+{
+	char text[900] = "";
+
+	hf_circle_find(l->fd, &f->records, &f->keepers, &f->family, text, sizeof(text));
+	hf_fail(err, HF_BUSY, "cannot lock '%s': standing still: %s", l->path, text);
+	hf_advise(err, "this command gives up, being the youngest in the circle; it can be tried "
+		       "again");
+	hf_advise(err, "take all the locks by one lock-run, which orders them");
+}
+
+static void refuse_blind(const struct hf_look *l, struct hf_err *err)
+{
+	hf_fail(err, HF_UNAVAILABLE,
+		"cannot wait for '%s' for ever: /proc is not mounted, and the lock may be held by "
+		"this command's own ancestor",
+		l->path);
+	hf_advise(err, "mount /proc, or limit the wait with -w");
+}
+
+/* Does the family hold another lock, which others may wait for? */
+static bool holds_other(const struct hf_lock_family *family, const struct hf_lock_id *id)
+{
+	for (size_t i = 0; i < family->count; i++)
+		if (!hf_lock_id_equal(&family->at[i].record.id, id))
+			return true;
+	return false;
+}
+
+/* The dear part: all there is to know of the family, and of everybody else. */
+static void look_for_circle(struct hf_look *l, struct hf_look_found *f, const struct hf_lock_id *id)
+{
+	if (!hf_lock_records_read(&f->records))
+		return;
+	hf_lock_family_free(&f->family);
+	hf_lock_family_read(&f->family, getpid(), &f->records, &f->keepers);
+	l->likely = holds_other(&f->family, id);
+	f->circle = l->likely && hf_circle_find(l->fd, &f->records, &f->keepers, &f->family, NULL,
+						0) == HF_CIRCLE_MINE;
+}
+
+/* false: nothing can be seen. */
+static bool look_at_family(struct hf_look *l, struct hf_look_found *f, const struct hf_lock_id *id)
+{
+	bool first = l->count == 0, seldom = !first && hf_now() >= l->seldom;
+	bool was_likely = l->likely;
+
+	if (!first && (seldom || was_likely))
+		hf_keepers_read(&f->keepers);
+	if (!hf_lock_family_read(&f->family, getpid(), NULL, &f->keepers))
+		return false;
+	l->likely = holds_other(&f->family, id);
+	if (l->likely && !first && !seldom && !was_likely)
+		hf_keepers_read(&f->keepers);
+	if (!first && (l->likely || was_likely || (seldom && f->family.hidden)))
+		look_for_circle(l, f, id);
+	if (seldom) {
+		int64_t pause = SELDOM * (hf_now() - l->start);
+
+		l->seldom = hf_now() + (pause < SELDOM_MOST ? pause : SELDOM_MOST);
+	}
+	return true;
+}
+
+bool hf_look(struct hf_look *l, struct hf_look_found *f)
+{
+	struct hf_lock_id id;
+	struct stat st;
+	bool first = l->count == 0;
+
+	*f = (struct hf_look_found){.forbidden.status = HF_OK};
+	if (!l->asked && l->forbid)
+		l->forbid(l->path, &f->forbidden);
+	if (!l->asked && !l->nested) {
+		l->asked = true;
+		return true;
+	}
+	l->asked = true;
+	if (!hf_lock_id_of(l->fd, &id) || !look_at_family(l, f, &id)) {
+		l->count++;
+		f->blind = l->for_ever && l->nested && !hf_proc_mounted();
+		return false;
+	}
+	l->count++;
+	f->owner = hf_lock_family_stands(&f->family, &id, l->exclusive);
+	if (!f->owner && fstat(l->fd, &st) == 0 && hf_keeper_find(&st, &f->kept)) {
+		f->lent = l->borrows && f->kept.lends;
+		if (!hf_lock_awaits_us(f->kept.owner))
+			f->kept.owner = 0;
+	}
+	return first || f->family.count > 0;
+}
+
+bool hf_look_is_over(const struct hf_look *l, struct hf_look_found *f, struct hf_err *err)
+{
+	if (f->lent)
+		err->status = HF_NO;
+	else if (f->owner)
+		refuse_family(l, f->owner, err);
+	else if (f->kept.owner)
+		refuse_kept(l, &f->kept, err);
+	else if (f->circle)
+		refuse_circle(l, f, err);
+	else if (f->blind)
+		refuse_blind(l, err);
+	else if (f->forbidden.status != HF_OK)
+		*err = f->forbidden;
+	else
+		return false;
+	return true;
+}
+
+void hf_look_free(struct hf_look_found *f)
+{
+	hf_lock_family_free(&f->family);
+	hf_keepers_free(&f->keepers);
+	hf_lock_records_free(&f->records);
+}

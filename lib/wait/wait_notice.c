@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+#include "wait/wait_notice.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <holdfast/clock.h>
+
+struct hf_notice hf_notice_begin(const struct hf_wait *wait)
+{
+	return (struct hf_notice){wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER};
+}
+
+bool hf_notice_is_due(struct hf_notice *notice)
+{
+	if (notice->at == HF_NEVER || hf_now() < notice->at)
+		return false;
+	notice->at = HF_NEVER;
+	return true;
+}
+
+void hf_notice_say(const struct hf_wait *wait, const char *format, ...)
+{
+	char raw[1024], line[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(raw, sizeof(raw), format, args);
+	va_end(args);
+	hf_escape(line, sizeof(line), raw);
+	wait->notice(wait->context, line);
+}
