@@ -36,7 +36,8 @@
  *
  * R1  The intent is durable before any file, the index or a ref is changed.
  * R2  Before the COMMIT nothing is changed but Git's store, by objects that nothing leads to, and
- *     beside the files of appends, by their marks (and directories, with `parents`). A failure until then is "nothing was done".
+ *     beside the files of appends, by their marks (and directories, with `parents`). A failure
+ *     until then is "nothing was done".
  * R3  The files, the index and the objects are durable before the ref is moved, the ref before the
  *     intent goes. So a commit in the branch that bears the record's id (the trailer
  *     "Holdfast-Record: ID") proves that the rest is done, and is all that recovery needs to know.
@@ -54,8 +55,8 @@
  *     transaction. If that succeeds the database tells what became of it; else HF_UNKNOWN.
  * R8  Exactly the named paths are committed. What else the user has staged stays staged.
  * R9  A database is closed before its turnstile is given back, since closing may checkpoint.
- * R10 A recorder that finds, after its COMMIT, that another process created, replaced or moved a file
- *     without its lock, gives everything back and finishes its record as recovery would.
+ * R10 A recorder that finds, after its COMMIT, that another process created, replaced or moved a
+ *     file without its lock, gives everything back and finishes its record as recovery would.
  *
  * Where it dies, and what the next recorder finds:
  *
@@ -63,7 +64,7 @@
  *				process, SQLite rolls back, an index.lock that names its dead maker
  *				is taken over, Git's gc collects the objects. A mark is left, which
  *				the next append to that file removes
- *	COMMIT … files		the intent, and each file as it was before or as it is to be; an
+ *	COMMIT … files		the intent, and each file as it was before or as it is to be. An
  *				append that has its mark is not done
  *	files … index		the files are all new, the index is old: it is edited as it then is
  *	index … ref		the record is staged. A user's commit may take it along; then the
