@@ -78,10 +78,9 @@ enum hf_status hf_claim_look(struct hf_claim *claim, const struct hf_target *tar
 	return claim->is_link ? HF_OK : hf_refuse_kind(target, &claim->st, err);
 }
 
-/* Only for want of permission is a new content put over what could not be settled. */
-static enum hf_status settle(const struct hf_claim *claim, const struct hf_target *target,
-			     const struct hf_claim_rules *rules, const struct hf_wait *wait,
-			     struct hf_err *err)
+enum hf_status hf_claim_settle(const struct hf_claim *claim, const struct hf_target *target,
+			       const struct hf_claim_rules *rules, const struct hf_wait *wait,
+			       struct hf_err *err)
 {
 	enum hf_status status =
 		HF_WITHOUT(settle)
@@ -106,7 +105,7 @@ enum hf_status hf_claim_take(struct hf_claim *claim, const struct hf_target *tar
 		status = HF_OK;
 	}
 	if (status == HF_OK && !claim->is_link)
-		status = settle(claim, target, rules, wait, err);
+		status = hf_claim_settle(claim, target, rules, wait, err);
 	if (status == HF_OK)
 		status = hf_claim_judge(claim, target, rules, err);
 	if (status != HF_OK && claim->fd >= 0) {

@@ -49,7 +49,14 @@ enum hf_status hf_claim_take(struct hf_claim *claim, const struct hf_target *tar
 			     const struct hf_claim_rules *rules, const struct hf_wait *wait,
 			     struct hf_err *err);
 
-/* The same for what the caller has locked already, or found absent: only the questions. */
+/* The same for a target that the caller has locked, or found absent, in two steps. First settle
+ * what a dead leader of appends left (settle.h). If that is not permitted, HF_NOPERM, unless the
+ * new content keeps nothing of the old one. */
+enum hf_status hf_claim_settle(const struct hf_claim *claim, const struct hf_target *target,
+			       const struct hf_claim_rules *rules, const struct hf_wait *wait,
+			       struct hf_err *err);
+
+/* Then answer the questions. */
 enum hf_status hf_claim_judge(const struct hf_claim *claim, const struct hf_target *target,
 			      const struct hf_claim_rules *rules, struct hf_err *err);
 

@@ -12,7 +12,6 @@
 #include "publish.h"
 #include "record_mark.h"
 #include "refuse.h"
-#include "settle.h"
 #include "sys.h"
 
 /* ---- the kind of lock ----------------------------------------------------------------------- */
@@ -232,16 +231,16 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 				   char found[65], struct hf_err *err)
 {
 	const struct hf_lock *lock = f->lock->same_as ? f->lock->same_as : f->lock;
-	const struct hf_claim_rules rules = {.if_match = f->if_match};
+	const struct hf_claim_rules rules = {.keeps_old = f->plan->op == HF_RECORD_APPEND,
+					     .if_match = f->if_match};
 	struct hf_claim claim = {.present = lock->fd >= 0, .fd = lock->fd, .st = lock->st};
-	enum hf_status status = HF_OK;
+	enum hf_status status;
 
 	f->present = claim.present;
 	f->fd = claim.fd;
 	f->st = claim.st;
 	*found = '\0';
-	if (f->plan->op == HF_RECORD_APPEND)
-		status = hf_settle(&f->target, f->present ? &f->st : NULL, wait, err);
+	status = hf_claim_settle(&claim, &f->target, &rules, wait, err);
 	/* what was settled in place has another size by now */
 	if (status == HF_OK && f->present && sys_fstat(f->fd, &f->st) < 0)
 		status = hf_fail_errno(err, "cannot look at '%s'", f->path);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access.h"
 #include "in_place.h"
 #include "stage.h"
 #include "sys.h"
@@ -34,7 +35,7 @@ static bool has_other_name(const struct hf_target *target, const struct hf_file_
 /* ---- in place -------------------------------------------------------------------------------- */
 
 /* By what lies in the file: *state, and batch->head.status. */
-static enum hf_status judge_tail(int fd, bool is_target, struct hf_batch *batch,
+static enum hf_status judge_tail(int fd, bool cuts, struct hf_batch *batch,
 				 enum hf_spool_state *state, struct hf_err *err)
 {
 	enum hf_tail tail;
@@ -51,10 +52,31 @@ static enum hf_status judge_tail(int fd, bool is_target, struct hf_batch *batch,
 	if (tail == HF_TAIL_WHOLE || tail == HF_TAIL_AMONG) {
 		*state = HF_SPOOL_DONE;
 		batch->head.status = sys_fdatasync(fd) < 0 ? HF_UNCERTAIN : HF_OK;
-	} else if (tail == HF_TAIL_TORN && is_target) {
+	} else if (tail == HF_TAIL_TORN && cuts) {
 		status = hf_in_place_cut(fd, batch, err);
 	}
 	return status;
+}
+
+/* May all who could have written the batch write this file, too? */
+static bool is_theirs(const struct hf_batch *batch, int fd)
+{
+	struct hf_access batch_access, access;
+
+	return hf_access_read(&batch_access, batch->fd, batch->path, NULL) == HF_OK &&
+	       hf_access_read(&access, fd, batch->path, NULL) == HF_OK &&
+	       hf_access_within(&batch_access, &access, W_OK, geteuid());
+}
+
+/* The file under the name that it was moved to; -1. A torn batch can have whole records at its
+ * beginning, whose owners append them again: so it is cut off there, too (*cuts), if the file can
+ * be locked soon. */
+static int open_rotated(const struct work *w, const struct hf_batch *batch, bool *cuts)
+{
+	int fd = hf_file_id_find(w->target, &batch->head.target, O_RDWR);
+
+	*cuts = fd >= 0 && !HF_WITHOUT(rotated) && is_theirs(batch, fd) && hf_spool_lock_soon(fd);
+	return fd >= 0 ? fd : hf_file_id_find(w->target, &batch->head.target, O_RDONLY);
 }
 
 static enum hf_status settle_in_place(const struct work *w, struct hf_batch *batch,
@@ -64,13 +86,14 @@ static enum hf_status settle_in_place(const struct work *w, struct hf_batch *bat
 	bool is_target = w->st && hf_file_id_compare(&now, &batch->head.target) != HF_SAME_NO;
 	enum hf_spool_state state = HF_SPOOL_DONE;
 	enum hf_status status = HF_OK;
+	bool cuts = is_target;
 	int fd = is_target ? hf_in_place_open(w->target, w->st, O_RDWR)
-			   : hf_file_id_find(w->target, &batch->head.target, O_RDONLY);
+			   : open_rotated(w, batch, &cuts);
 
 	if (fd < 0 && is_target)
 		return cannot_finish(w, err);
 	if (fd >= 0)
-		status = judge_tail(fd, is_target, batch, &state, err);
+		status = judge_tail(fd, cuts, batch, &state, err);
 	else
 		batch->head.status = HF_UNKNOWN;
 	if (fd >= 0)
@@ -122,11 +145,14 @@ static enum hf_status settle_prepared(const struct work *w, struct hf_batch *bat
 
 static enum hf_status settle_open(const struct work *w, struct hf_batch *batch, struct hf_err *err)
 {
+	enum hf_spool_state state = batch->head.state;
 	enum hf_status status = HF_OK;
 	char temporary[NAME_MAX + 1];
 
 	hf_side_name(w->target, "append", batch->head.number, temporary);
-	switch (batch->head.state) {
+	if (HF_WITHOUT(settle) && state != HF_SPOOL_DONE)
+		state = HF_SPOOL_CLOSED; /* as if nothing had been done */
+	switch (state) {
 	case HF_SPOOL_PREPARED:
 		status = settle_prepared(w, batch, temporary, err);
 		break;
@@ -151,8 +177,8 @@ static enum hf_status settle_one(struct work *w, const char *name, struct hf_err
 	struct hf_batch batch;
 	enum hf_status status = hf_batch_open(w->target, &w->trust, name, w->wait, &batch, err);
 
-	/* another version of holdfast left it, or a power cut: that often leaves a name and no data,
-	 * since only a batch in place is synced */
+	/* Another version of holdfast left it, or a power cut. That often leaves a name and no
+	 * data, since only a batch in place is synced. */
 	if (status == HF_DATA && batch.head.magic[0])
 		hf_notice("removing '%s' beside '%s': it is damaged", name, w->target->path);
 	if (status == HF_OK)

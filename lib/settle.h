@@ -23,7 +23,9 @@
  *			anything else: another program's bytes, which stay. If the batch is among
  *			  them, whole, DONE, else ABANDONED
  *			The target is another file by now: if the old one has another name in the
- *			  directory, that one is looked at, and left alone. Else it cannot be known
+ *			  directory, the same is done there, but a torn tail is cut off only if the
+ *			  file can be locked soon, and everybody who could have written the batch
+ *			  may write that file, too. Else it cannot be known
  *	DONE, ABANDONED	only the name is left
  *
  * A file is recognised by its identity (file_id.h). Where there is no second witness beside the

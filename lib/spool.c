@@ -114,12 +114,24 @@ enum hf_status hf_spool_publish(const struct hf_target *target, int fd_of_target
 	return HF_NO;
 }
 
-/* Its leader died in the middle, and nobody finds the batch to settle it. */
-static bool is_beyond_settling(int fd)
+/* Can the next leader find it, to settle it? */
+static bool has_name(int fd)
 {
 	struct stat st;
 
-	return sys_fstat(fd, &st) < 0 || st.st_nlink == 0;
+	return sys_fstat(fd, &st) == 0 && st.st_nlink > 0;
+}
+
+/* Has it not become a batch? Then nothing was done, whatever its state: S4. */
+static bool is_spool(const struct hf_target *target, int fd)
+{
+	char name[NAME_MAX + 1];
+	struct stat st, named;
+
+	return sys_fstat(fd, &st) == 0 &&
+	       sys_fstatat(target->dir, hf_target_side(target, "spool", name), &named,
+			   AT_SYMLINK_NOFOLLOW) == 0 &&
+	       hf_same_inode(&st, &named) && !HF_WITHOUT(still_spool);
 }
 
 /* By one reading of the head. HF_TICKET_TAKEN: or its leader died. */
@@ -144,16 +156,22 @@ enum hf_ticket_end hf_ticket_look(const struct hf_target *target, const struct h
 {
 	struct hf_spool_head head;
 	enum hf_ticket_end end = look_once(target, ticket, &head);
+	bool named;
 
 	if (end == HF_TICKET_TAKEN) {
 		if (hf_spool_is_marked(ticket->fd, HF_SPOOL_LEADER) != 0)
 			return HF_TICKET_TAKEN;
-		/* the mark goes after the state has become final: now it is what it will be */
+		/* the leader's mark goes after the state has become final, and so does the name of
+		 * a dead leader's batch, when another process settles it: read the state last */
+		named = has_name(ticket->fd);
 		end = look_once(target, ticket, &head);
-		if (end == HF_TICKET_TAKEN && head.state == HF_SPOOL_CLOSED)
+		if (HF_WITHOUT(ticket_order))
+			named = has_name(ticket->fd);
+		if (end == HF_TICKET_TAKEN &&
+		    (head.state == HF_SPOOL_CLOSED || is_spool(target, ticket->fd)))
 			return HF_TICKET_ABANDONED;
 		if (end == HF_TICKET_TAKEN)
-			end = is_beyond_settling(ticket->fd) ? HF_TICKET_LOST : HF_TICKET_UNSETTLED;
+			end = named ? HF_TICKET_UNSETTLED : HF_TICKET_LOST;
 	}
 	if (end == HF_TICKET_DONE)
 		*status = head.status;

@@ -396,7 +396,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	wait $! || status=$?
 	cat ../said
 	[ "$status" = 76 ]
-	grep "notes/other' was changed meanwhile, and stays" ../said
+	grep "notes/other' was .* meanwhile" ../said
 	[ "$(cat notes/other)" = mine ]
 	atomic-record --recover --sqlite "$db"
 	[ "$(cat notes/other)" = mine ]

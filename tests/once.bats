@@ -35,7 +35,7 @@ stress() {
 	local lines
 
 	if [ -z "${EVERY-}" ]; then
-		run "$HF_RIG/stress" -s 3 -D 5 -B 1 -n 3 -x "$@" "$HF_BIN"
+		run "$HF_RIG/stress" -s 3 -D 3 -n 3 -x "$@" "$HF_BIN"
 		row "$output"
 		[ "$status" = 0 ]
 		return
@@ -170,6 +170,10 @@ once() {
 
 @test "a recorder is killed at each call, and the file changes before recovery" {
 	once 3 record
+}
+
+@test "a recorder is killed at each system call, and an equal line is appended before recovery" {
+	once 31 -v syscalls
 }
 
 @test "with the settling left out, the loops show lines that are wrong" {

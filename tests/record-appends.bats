@@ -297,4 +297,18 @@ crowd() {
 	[ "$(intents) $(marks)" = '0 0' ]
 	no_litter
 }
+
+@test "a record that replaces or removes a file settles a dead append in it first" {
+	local change
+	for change in --write=led=../line --remove=led; do
+		echo first >led
+		HOLDFAST_FAULT='fdatasync#1:kill' run -137 \
+			"$HF_FAULT_BIN/atomic-append" --in-place -t line led
+		[ -e .holdfast.led.batch ]
+		atomic-record -q --sqlite db "$change"
+		no_litter
+	done
+	[ ! -e led ]
+}
+
 no_litter_of_appends() { [ -z "$(find . -name '.holdfast.led.*' ! -name '*.spool')" ]; }

@@ -26,7 +26,7 @@ What must hold in each cell:
 
 Where the planter may write the target (a scene that is `trusted`), a lock or a forged spool of
 theirs may cost more: they could do the same to the target. There only the end within the time and
-the whole record are judged.
+the whole record are judged. So it is with an index.lock such as Git makes: it is a lock.
 """
 
 import argparse

@@ -135,6 +135,11 @@ PLANTS = (
 )
 
 
+# As index.lock these are Git's lock, which is waited for as Git's own are.
+GITS_LOCK = ("file", "garbage", "locked file", "hard link", "hard link to the caller's",
+             "file with ACL", "record of a living process", "changing name")
+
+
 class Cell:
     """One combination, while it is tried."""
 
@@ -147,7 +152,8 @@ class Cell:
         self.owner = CALLERS[caller][:2]
         uid, gid, groups = CALLERS[caller]
         self.ids = {"user": uid, "group": gid, "extra_groups": list(groups)}
-        self.weak = scene.trusted and plant.ways
+        self.weak = (scene.trusted and plant.ways) or \
+            (name == "index.lock" and plant.name in GITS_LOCK)
         self.limit = int(WAIT) * (2 if self.weak else 1) + 1
         self.where = f"{scene.name}/{caller}"
         self.seen = b""

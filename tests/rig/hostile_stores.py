@@ -60,7 +60,7 @@ class Database(Tool):
         try:
             found = self.rows(cell, self.query) == [(1,)]
         except sqlite3.DatabaseError as error:
-            if not self.absent:
+            if not self.absent and not cell.weak:
                 raise Wrong(f"the database: {error}") from error
             found = False
         if done and not found and not cell.weak:

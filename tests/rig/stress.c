@@ -13,7 +13,7 @@
  *
  *	-n N		N different ones: no tool can know by the content whose line it is, nor can
  *			the judge; it knows how many there must be at least, and at most
- *	-n N -x		the same, but only half of the attempts, at random, may be killed, and they
+ *	-n N -x		the same, but only two of three attempts, at random, may be killed, and they
  *			have N other lines: the lines of the others must be there exactly
  *	-n 0		each attempt has a line of its own: each must be there exactly
  *
@@ -63,7 +63,7 @@
 
 #define BATCH ".holdfast.f.batch"
 
-enum { PATIENCE_MS = 60000, AIM_MS = 200, LAST = 600000 };
+enum { PATIENCE_MS = 60000, AIM_MS = 60, LAST = 600000 };
 
 static struct writers all = {.texts = 3, .pause = 4};
 static unsigned int seconds = 5, kill_every = 8, rotate_every, copy_every;
@@ -318,9 +318,9 @@ static long aimed; /* since when, rig_now_ms() */
 
 static void take_aim(void)
 {
-	aim = (enum aim)((unsigned int)random() % 4);
-	if (aim > LEADER)
-		aim = LEADER;
+	unsigned int any = (unsigned int)random() % 8;
+
+	aim = any == 0 ? ANY : any < 4 ? HOLDER : LEADER;
 	aimed = rig_now_ms();
 }
 

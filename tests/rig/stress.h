@@ -79,7 +79,7 @@ struct writers {
 	const char *bin; /* the directory of the tools */
 	struct ledger ledger;
 	unsigned int texts; /* so many different ones; 0: each attempt has its own */
-	bool apart;	    /* attempts that may be killed, half of them all, have others */
+	bool apart;	    /* attempts that may be killed, two of three, have others */
 	unsigned int pause; /* before an attempt, at most so many milliseconds */
 	unsigned int count;
 	struct writer writer[WRITERS_MAX];

@@ -99,7 +99,7 @@ void writer_start(struct writers *all, struct writer *w)
 	struct rig_bytes line;
 	char source[32];
 
-	w->mortal = !all->apart || random() % 2;
+	w->mortal = !all->apart || random() % 3;
 	w->number = all->texts ? (unsigned int)random() % all->texts : all->attempts;
 	if (all->apart && w->mortal)
 		w->number += all->texts;
@@ -124,10 +124,9 @@ void writer_ended(struct writers *all, struct writer *w, int status)
 	w->pid = 0;
 	w->due = rig_now_ms() + (all->pause ? random() % all->pause : 0);
 	switch (code) {
-	case 76:
-		all->unsure++;
-		/* fall through */
 	case 0:
+	case 76:
+		all->unsure += code == 76;
 		all->done++;
 		++*(records ? &text->rows_done : &text->done);
 		return;
@@ -141,10 +140,11 @@ void writer_ended(struct writers *all, struct writer *w, int status)
 		all->refused++;
 		if (code == 75 || w->kind == 'w')
 			return;
-		/* fall through */
+		break;
 	default:
-		ledger_wrong(&all->ledger, 1, "a writer (%c) ended with %d", w->kind, code);
+		break;
 	}
+	ledger_wrong(&all->ledger, 1, "a writer (%c) ended with %d", w->kind, code);
 }
 
 int writers_run(const struct writers *all, const char *const argv[], const char *input,

@@ -493,7 +493,7 @@ static void a_process_that_gives_up_ends_its_wait(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	/* first, since the others leave locks to this process, whose family is looked at more often */
+	/* first, since the others leave locks to this process, which is then checked more often */
 	cmocka_unit_test(a_process_that_gives_up_ends_its_wait),
 	cmocka_unit_test(a_free_lock_is_taken_and_no_thread_is_made),
 	cmocka_unit_test(without_waiting_busy_names_the_holder),
