@@ -64,8 +64,8 @@
  *				process, SQLite rolls back, an index.lock that names its dead maker
  *				is taken over, Git's gc collects the objects. A mark is left, which
  *				the next append to that file removes
- *	COMMIT … files		the intent, and each file as it was before or as it is to be. An
- *				append that has its mark is not done
+ *	COMMIT … files		the intent, and each file as it was before or as it is to be;
+ *				an append that has its mark is not done
  *	files … index		the files are all new, the index is old: it is edited as it then is
  *	index … ref		the record is staged. A user's commit may take it along; then the
  *				record's own commit finds its paths there already, and has the
