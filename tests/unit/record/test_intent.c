@@ -193,11 +193,11 @@ static void a_newer_one_is_not_read(void **state)
 
 	(void)state;
 	put();
-	run("UPDATE holdfast_intent SET version = 2, uid = 'something else'");
+	run("UPDATE holdfast_intent SET version = 99, uid = 'something else'");
 	run("UPDATE holdfast_intent_file SET op = 77");
 	assert_status(HF_OK, hf_intents_load(db, false, &i, &count, &err), &err);
 	assert_int_equal(count, 1);
-	assert_int_equal(i->version, 2);
+	assert_int_equal(i->version, 99);
 	assert_int_equal(i->file_count, 0);
 	hf_intents_free(i, count);
 }
