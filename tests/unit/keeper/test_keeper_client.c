@@ -2,6 +2,7 @@
 #include "keeper/keeper_client.h"
 
 #include <holdfast/clock.h>
+#include <holdfast/proc.h>
 #include "hf_test.h"
 #include "base/sys.h"
 
