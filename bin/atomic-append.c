@@ -43,7 +43,7 @@ static struct hf_cli cli = {
 static int64_t timeout = -1; /* of --timeout */
 
 /* The wait begins when the record is there: how long it takes to come is no part of it. */
-static enum hf_status append(const char *path, const struct hf_record *record,
+static enum hf_status append(const char *path, const struct hf_append_record *record,
 			     struct hf_append_options *o, struct hf_err *err)
 {
 	hf_atomic_cli_wait(&cli, timeout, &o->file);
@@ -51,7 +51,7 @@ static enum hf_status append(const char *path, const struct hf_record *record,
 }
 
 /* Nothing to append is refused: the command before the pipe has probably failed. */
-static enum hf_status append_one(const char *path, const struct hf_record *record,
+static enum hf_status append_one(const char *path, const struct hf_append_record *record,
 				 struct hf_append_options *o, struct hf_err *err)
 {
 	if (record->size == 0 && o->file.allow_empty)
@@ -68,7 +68,7 @@ static enum hf_status append_text(const char *path, const char *text, struct hf_
 {
 	size_t len = strlen(text);
 	char *line = malloc(len + 1);
-	struct hf_record record = {.data = line, .size = len + 1, .fd = -1};
+	struct hf_append_record record = {.data = line, .size = len + 1, .fd = -1};
 	enum hf_status status;
 
 	if (!line)
@@ -83,12 +83,12 @@ static enum hf_status append_text(const char *path, const char *text, struct hf_
 static enum hf_status append_input(const char *path, struct hf_append_options *o,
 				   struct hf_err *err)
 {
-	struct hf_record record;
-	enum hf_status status = hf_record_read(&record, STDIN_FILENO, path, err);
+	struct hf_append_record record;
+	enum hf_status status = hf_append_record_read(&record, STDIN_FILENO, path, err);
 
 	if (status == HF_OK)
 		status = append_one(path, &record, o, err);
-	hf_record_free(&record);
+	hf_append_record_free(&record);
 	return status;
 }
 
@@ -97,7 +97,7 @@ static enum hf_status append_lines(const char *path, struct hf_append_options *o
 {
 	struct hf_lines lines = {.in = STDIN_FILENO};
 	enum hf_status status, uncertain = HF_OK;
-	struct hf_record record;
+	struct hf_append_record record;
 	size_t done = 0;
 
 	while ((status = hf_lines_next(&lines, &record, err)) == HF_OK) {

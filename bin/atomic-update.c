@@ -14,7 +14,7 @@
 #include "base/sys.h"
 
 enum { OPT_INIT = HF_OPT_OWN };
-enum { MOST_TURNS = 10 }; /* on a file that is replaced while COMMAND runs, by itself perhaps */
+enum { MAX_TURNS = 10 }; /* on a file that is replaced while COMMAND runs, by itself perhaps */
 
 static const struct hf_opt options[] = {
 	{OPT_INIT, "init", "TEXT", "where FILE is absent, COMMAND reads TEXT and a newline"},
@@ -151,7 +151,7 @@ static enum hf_status update_and_print(struct work *w, struct hf_atomic *a, stru
 			break;
 		replaced += a->present;
 		hf_atomic_end(a);
-		status = replaced < MOST_TURNS ? HF_OK : replaced_each_time(w, err);
+		status = replaced < MAX_TURNS ? HF_OK : replaced_each_time(w, err);
 	}
 	status = hf_atomic_cli_result(&cli, a, w->path, w->print, status, err);
 	hf_atomic_end(a);

@@ -121,7 +121,7 @@ static enum hf_status print_json(const struct hf_kept *kept, const char *handle,
 	/* it holds, and a busy machine is no reason to give that back */
 	do
 		status = hf_keeper_ask(kept->handle.pid, &state, err);
-	while (status == HF_BUSY && hf_until(end) > 0);
+	while (status == HF_BUSY && hf_time_left(end) > 0);
 	if (status == HF_NO)
 		return hf_fail(err, HF_NO, "the keeper, PID %d, was killed",
 			       (int)kept->handle.pid);

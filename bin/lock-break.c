@@ -41,7 +41,7 @@ static const char *const ends[] = {
 	[HF_BREAK_UNKNOWN] = "unknown",
 };
 
-static void show_json(const char *path, const struct hf_broken *b)
+static void show_json(const char *path, const struct hf_break_result *b)
 {
 	const struct hf_evidence *e = &b->evidence;
 	struct hf_json json = {.out = stdout};
@@ -62,7 +62,7 @@ static void show_json(const char *path, const struct hf_broken *b)
 	hf_json_end(&json);
 }
 
-static void show(const char *path, const struct hf_broken *b)
+static void show(const char *path, const struct hf_break_result *b)
 {
 	static const char *const says[] = {
 		[HF_BREAK_ABSENT] = "there is no lock",
@@ -100,7 +100,7 @@ struct work {
 };
 
 static void report(struct work *w, const char *path, enum hf_status status,
-		   const struct hf_broken *broken, const struct hf_err *err)
+		   const struct hf_break_result *broken, const struct hf_err *err)
 {
 	if (status != HF_OK) {
 		w->status = worse(w->status, (int)hf_cli_report(&cli, err));
@@ -117,7 +117,7 @@ static void report(struct work *w, const char *path, enum hf_status status,
 static void break_path(struct work *w, const char *path)
 {
 	char absolute[PATH_MAX];
-	struct hf_broken broken;
+	struct hf_break_result broken;
 	struct hf_gitdir git;
 	struct hf_err err;
 	enum hf_status status = hf_git_lock_is(path, &git, absolute, &err);
@@ -132,7 +132,7 @@ static void break_path(struct work *w, const char *path)
 static bool break_lock(void *context, const struct hf_git_lock *lock)
 {
 	struct work *w = context;
-	struct hf_broken broken;
+	struct hf_break_result broken;
 	struct hf_err err;
 	enum hf_status status =
 		hf_git_lock_break(w->git, lock->path, NULL, &w->options, &broken, &err);
@@ -155,7 +155,7 @@ static void break_git(struct work *w, const char *dir)
 	if (status != HF_OK)
 		w->status = worse(w->status, (int)hf_cli_report(&cli, &err));
 	else if (w->locks == 0 && !w->json && !cli.quiet)
-		show(dir, &(struct hf_broken){.end = HF_BREAK_ABSENT});
+		show(dir, &(struct hf_break_result){.end = HF_BREAK_ABSENT});
 }
 
 static void parse(struct work *w, int argc, char **argv)

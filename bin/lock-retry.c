@@ -99,23 +99,23 @@ static bool is_busy(const struct work *w, int wait_status)
 }
 
 /* If it was asked to end and says that it is busy all the same, the retrying ends as asked. */
-static enum hf_status run(const struct work *w, struct hf_replay *input, int *wait_status,
+static enum hf_status run(const struct work *w, struct hf_stdin_replay *input, int *wait_status,
 			  struct hf_err *err)
 {
 	struct hf_command command = {.argv = w->command, .out = -1};
 	struct hf_child child;
-	enum hf_status status = hf_replay_begin(input, &command.in, err);
+	enum hf_status status = hf_stdin_replay_begin(input, &command.in, err);
 
 	if (status == HF_OK)
 		status = hf_spawn(&child, &command, err);
 	if (status == HF_OK) {
-		hf_replay_started(input);
+		hf_stdin_replay_started(input);
 		status = hf_supervise(&child, input->io, err);
 		*wait_status = child.wait_status;
 		if (child.asked && is_busy(w, child.wait_status))
 			*wait_status = child.asked;
 	}
-	hf_replay_end(input);
+	hf_stdin_replay_end(input);
 	return status;
 }
 
@@ -131,7 +131,7 @@ static void give_up(const struct work *w, long tries, int64_t start, int wait_st
 }
 
 /* HF_OK: *wait_status is the last try's. */
-static enum hf_status retry(const struct work *w, struct hf_replay *input, int *wait_status,
+static enum hf_status retry(const struct work *w, struct hf_stdin_replay *input, int *wait_status,
 			    struct hf_err *err)
 {
 	int64_t start = hf_now();
@@ -159,16 +159,16 @@ static enum hf_status retry(const struct work *w, struct hf_replay *input, int *
 int main(int argc, char **argv)
 {
 	struct work w = {.on[HF_BUSY] = true, .timeout = -1};
-	struct hf_replay input;
+	struct hf_stdin_replay input;
 	enum hf_status status;
 	int wait_status = 0;
 	struct hf_err err;
 
 	parse(&w, argc, argv);
-	hf_replay_open(&input, STDIN_FILENO);
+	hf_stdin_replay_open(&input, STDIN_FILENO);
 	status = retry(&w, &input, &wait_status, &err);
-	hf_replay_close(&input);
+	hf_stdin_replay_close(&input);
 	if (status != HF_OK)
 		return hf_cli_report(&cli, &err);
-	hf_end_like(wait_status);
+	hf_exit_as(wait_status);
 }

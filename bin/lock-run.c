@@ -239,6 +239,6 @@ int main(int argc, char **argv)
 	if (status != HF_OK)
 		return hf_lock_cli_fail(&cli, &w.locks, &err);
 	if (w.command)
-		hf_end_like(wait_status);
+		hf_exit_as(wait_status);
 	return HF_OK;
 }

@@ -65,21 +65,21 @@ struct work {
 	int64_t interval;
 };
 
-static enum hf_status look_at(const struct named *named, struct hf_inspect *list,
+static enum hf_status look_at(const struct named *named, struct hf_lock_status *list,
 			      struct hf_err *err)
 {
 	enum hf_status status;
 
 	if (named->option == OPT_SQLITE)
-		return hf_inspect_sqlite(list, named->path, err);
+		return hf_status_sqlite(list, named->path, err);
 	if (named->option == OPT_GIT)
-		return hf_inspect_git(list, named->path, err);
-	status = hf_inspect_git_lock(list, named->path, err);
-	return status == HF_NO ? hf_inspect_path(list, named->path, err) : status;
+		return hf_status_git(list, named->path, err);
+	status = hf_status_git_lock(list, named->path, err);
+	return status == HF_NO ? hf_status_path(list, named->path, err) : status;
 }
 
 /* Is one of the rows from `first` on mine? */
-static bool has_mine(const struct hf_inspect *list, size_t first)
+static bool has_mine(const struct hf_lock_status *list, size_t first)
 {
 	for (size_t i = first; i < list->count; i++)
 		if (list->rows[i].mine)
@@ -89,13 +89,13 @@ static bool has_mine(const struct hf_inspect *list, size_t first)
 
 /* The status of all: the first failure, of which errors has a line. What can be looked at is shown
  * all the same. */
-static enum hf_status look(struct work *w, struct hf_inspect *list, FILE *errors)
+static enum hf_status look(struct work *w, struct hf_lock_status *list, FILE *errors)
 {
 	struct hf_err err;
-	enum hf_status status = hf_inspect_start(list, &err), all = status;
+	enum hf_status status = hf_status_start(list, &err), all = status;
 
 	if (status == HF_OK && w->count == 0)
-		all = status = hf_inspect_all(list, &err);
+		all = status = hf_status_all(list, &err);
 	if (status != HF_OK)
 		hf_cli_report_to(errors, &cli, &err);
 	for (size_t i = 0; status == HF_OK && i < w->count; i++) {
@@ -111,37 +111,37 @@ static enum hf_status look(struct work *w, struct hf_inspect *list, FILE *errors
 	return all;
 }
 
-static void show(const struct work *w, const struct hf_inspect *list, FILE *out, size_t width)
+static void show(const struct work *w, const struct hf_lock_status *list, FILE *out, size_t width)
 {
-	enum hf_inspect_detail detail = cli.verbose ? HF_INSPECT_EVERY
-					: w->count  ? HF_INSPECT_REASONS
-						    : HF_INSPECT_LINES;
+	enum hf_status_detail detail = cli.verbose ? HF_STATUS_EVERY
+					: w->count  ? HF_STATUS_REASONS
+						    : HF_STATUS_LINES;
 
 	if (w->format)
-		hf_inspect_json(out, list, w->mine);
+		hf_status_json(out, list, w->mine);
 	else
-		hf_inspect_table(out, list, detail, width, w->mine);
+		hf_status_table(out, list, detail, width, w->mine);
 }
 
 /* An error is a part of the picture: it may be over at the next. */
 static enum hf_status draw(void *context, FILE *out, size_t width, struct hf_err *err)
 {
-	struct hf_inspect list;
+	struct hf_lock_status list;
 
 	(void)err;
 	look(context, &list, out);
 	show(context, &list, out, width);
-	hf_inspect_free(&list);
+	hf_status_free(&list);
 	return HF_OK;
 }
 
 /* What -q and --mine ask. Under all that is named, or under anything. */
-static enum hf_status answer(const struct work *w, const struct hf_inspect *list)
+static enum hf_status answer(const struct work *w, const struct hf_lock_status *list)
 {
 	size_t taken = 0;
 
 	for (size_t i = 0; i < list->count; i++)
-		taken += list->rows[i].state != HF_INSPECT_FREE;
+		taken += list->rows[i].state != HF_STATE_FREE;
 	if (w->mine)
 		return (w->count ? w->under == w->count : has_mine(list, 0)) ? HF_OK : HF_NO;
 	return cli.quiet && taken ? HF_NO : HF_OK;
@@ -218,7 +218,7 @@ static int sum_up(const struct work *w)
 int main(int argc, char **argv)
 {
 	struct work w = {.interval = 2 * HF_SECOND};
-	struct hf_inspect list;
+	struct hf_lock_status list;
 	struct hf_err err;
 	enum hf_status status;
 
@@ -226,7 +226,7 @@ int main(int argc, char **argv)
 	if (w.stats)
 		return sum_up(&w);
 	if (w.watch) {
-		hf_watch(w.format ? NULL : "lock-status", w.interval, draw, &w, &err);
+		hf_live_view(w.format ? NULL : "lock-status", w.interval, draw, &w, &err);
 		return (int)hf_cli_report(&cli, &err);
 	}
 	status = look(&w, &list, stderr);
@@ -234,7 +234,7 @@ int main(int argc, char **argv)
 		show(&w, &list, stdout, hf_watch_width());
 	if (status == HF_OK)
 		status = answer(&w, &list);
-	hf_inspect_free(&list);
+	hf_status_free(&list);
 	free(w.named);
 	return hf_cli_finish(&cli, status);
 }

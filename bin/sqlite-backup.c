@@ -70,7 +70,7 @@ static enum hf_status copy(const char *path, const struct hf_wait *wait, int fd,
 	enum hf_status status = hf_db_open(&db, path, &o, err);
 
 	if (status == HF_OK)
-		status = hf_db_copy(db, fd, as_text, NULL, err);
+		status = hf_db_snapshot(db, fd, as_text, NULL, err);
 	hf_db_close(db);
 	return status;
 }
@@ -108,7 +108,7 @@ int main(int argc, char **argv)
 	if (status == HF_OK)
 		status = copy(path, &o.wait, a.fd, as_text, &err);
 	if (status == HF_OK && !as_text)
-		status = hf_refuse_image(&a.target, &err);
+		status = hf_target_check_image(&a.target, &err);
 	if (status == HF_OK)
 		status = hf_atomic_commit(&a, &err);
 	end = hf_atomic_cli_finish(&cli, status, &err, -1, &a);

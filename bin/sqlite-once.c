@@ -247,7 +247,7 @@ int main(int argc, char **argv)
 		hf_store_close(&store);
 	}
 	if (status == HF_OK && w.command)
-		hf_end_like(wait_status);
+		hf_exit_as(wait_status);
 	if (status == HF_NO) /* the exit status says it all */
 		err.message[0] = '\0';
 	result = hf_store_cli_finish(&cli, status, &err);

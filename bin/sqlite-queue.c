@@ -202,7 +202,7 @@ static int run(void *context)
 	}
 	result = hf_store_cli_finish(&cli, status, &err);
 	if (asked)
-		hf_end_like(asked);
+		hf_exit_as(asked);
 	return result;
 }
 
@@ -224,6 +224,6 @@ int main(int argc, char **argv)
 	if (hf_workers(q.jobs, run, &q, &worst, &asked, &err) != HF_OK)
 		return (int)hf_cli_report(&cli, &err);
 	if (asked)
-		hf_end_like(asked);
+		hf_exit_as(asked);
 	return worst;
 }

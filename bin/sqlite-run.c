@@ -59,14 +59,14 @@ static struct hf_cli cli = {
 };
 
 static struct hf_params params;
-static struct hf_outbox outbox;
+static struct hf_deferred outbox;
 static struct hf_rows rows = {.out = &outbox};
 static struct hf_db_options db_options = {.flags = HF_DB_CREATE};
 static struct hf_atomic_options common; /* the wait, and sync */
 static int64_t timeout = -1;
 static bool hold;
 
-static void set_mode(enum hf_rows_mode mode)
+static void set_mode(enum hf_row_format_mode mode)
 {
 	if (rows.mode != HF_ROWS_LIST && rows.mode != mode)
 		hf_cli_usage(&cli, "--csv, --json and --table exclude each other");
@@ -131,7 +131,7 @@ static int run_hold(const char *path)
 	enum hf_status status = hf_db_open(&db, path, &db_options, &err);
 
 	if (status == HF_OK)
-		status = hf_db_begin_now(db, &err);
+		status = hf_db_begin_nowait(db, &err);
 	/* a keeper's helper outlives its caller, and is in nobody's way */
 	if (status == HF_OK && chdir("/") < 0)
 		status = hf_fail_errno(&err, "cannot leave the working directory");
@@ -160,7 +160,7 @@ static enum hf_status read_script(struct hf_script *script, struct hf_err *err)
 /* What has happened cannot be taken back because it cannot be told. */
 static enum hf_status send(bool reads, struct hf_err *err)
 {
-	enum hf_status status = hf_outbox_send(&outbox, STDOUT_FILENO, NULL, err);
+	enum hf_status status = hf_deferred_flush(&outbox, STDOUT_FILENO, NULL, err);
 
 	if (status == HF_OK || reads)
 		return status;
@@ -206,7 +206,7 @@ int main(int argc, char **argv)
 		status = hf_script_run(&script, db, &err);
 	hf_db_close(db);
 	if (script.signal)
-		hf_end_like(script.signal);
+		hf_exit_as(script.signal);
 	if (status == HF_OK)
 		status = send(db_options.flags & HF_DB_READ, &err);
 	return hf_atomic_cli_finish(&cli, status, &err, -1, NULL);

@@ -17,7 +17,7 @@
 /* One append, as it goes through its turns. */
 struct work {
 	struct hf_target target;
-	const struct hf_record *record;
+	const struct hf_append_record *record;
 	const struct hf_append_options *options;
 	struct hf_handover hand;
 	int lock; /* the target, open; -1: absent */
@@ -32,7 +32,7 @@ struct work {
 };
 
 /* So often one begins again even when the deadline has passed. */
-enum { MOST_TURNS = 20 };
+enum { MAX_TURNS = 20 };
 
 static bool syncs(const struct work *w)
 {
@@ -64,7 +64,7 @@ static enum hf_status wait_turn(struct work *w, struct hf_err *err)
 
 	if (sys_flock(w->lock, LOCK_EX | LOCK_NB) < 0) {
 		if (w->hand.ticket.fd < 0 && w->record->data && meets_others(w) &&
-		    w->hand.wait.deadline != HF_AT_ONCE)
+		    w->hand.wait.deadline != HF_NOWAIT)
 			hf_spool_publish(&w->target, w->lock, &w->st, w->record, &w->hand.ticket);
 		status = hf_target_wait(&w->target, w->lock, &w->hand.wait, err);
 		if (status != HF_OK)
@@ -196,12 +196,12 @@ static enum hf_status write_in_place(struct work *w, struct hf_err *err)
 {
 	/* under another name a torn record would not be found */
 	enum hf_status status =
-		hf_refuse(&w->target, w->lock, &w->st, w->options->file.break_links, NULL, err);
+		hf_target_check(&w->target, w->lock, &w->st, w->options->file.break_links, NULL, err);
 
 	if (status == HF_OK)
 		status = gather(w, err);
 	if (status == HF_OK)
-		status = hf_write_in_place(&w->target, &w->st, &w->batch, syncs(w), err);
+		status = hf_append_in_place(&w->target, &w->st, &w->batch, syncs(w), err);
 	return status;
 }
 
@@ -252,10 +252,10 @@ static enum hf_status lead(struct work *w, struct hf_err *err)
 static enum hf_status settle(struct work *w, const struct stat *st, struct hf_err *err)
 {
 	char temporary[NAME_MAX + 1];
-	enum hf_status status = hf_settle(&w->target, st, &w->hand.wait, err);
+	enum hf_status status = hf_append_recover(&w->target, st, &w->hand.wait, err);
 
 	if (status == HF_OK)
-		hf_stage_reap(&w->target, hf_target_side(&w->target, "append", temporary));
+		hf_tempfile_reap(&w->target, hf_target_side(&w->target, "append", temporary));
 	return status;
 }
 
@@ -307,7 +307,7 @@ static enum hf_status turn(struct work *w, struct hf_err *err)
 	return status;
 }
 
-enum hf_status hf_append(const char *path, const struct hf_record *record,
+enum hf_status hf_append(const char *path, const struct hf_append_record *record,
 			 const struct hf_append_options *options, struct hf_err *err)
 {
 	struct work w = {.record = record, .options = options, .lock = -1};
@@ -331,8 +331,8 @@ enum hf_status hf_append(const char *path, const struct hf_record *record,
 		status = turn(&w, err);
 		if (status != HF_OK && status != HF_AGAIN && !w.hand.settled)
 			status = hf_handover_give_up(&w.hand, status, err);
-		if (status == HF_AGAIN && ++turns > MOST_TURNS &&
-		    hf_until(w.hand.wait.deadline) == 0) {
+		if (status == HF_AGAIN && ++turns > MAX_TURNS &&
+		    hf_time_left(w.hand.wait.deadline) == 0) {
 			hf_fail(err, HF_BUSY,
 				"cannot append to '%s': it is replaced again and again", path);
 			hf_advise(err, "somebody replaces it without its lock; try again, and let "

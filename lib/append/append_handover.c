@@ -10,7 +10,7 @@ void hf_handover_init(struct hf_handover *h, const struct hf_target *target,
 {
 	*h = (struct hf_handover){.target = target,
 				  .wait = *wait,
-				  .limit = hf_until(wait->deadline),
+				  .limit = hf_time_left(wait->deadline),
 				  .ticket.fd = -1};
 }
 
@@ -53,7 +53,7 @@ enum hf_status hf_handover_look(struct hf_handover *h, enum hf_ticket_end *end, 
 	*end = HF_TICKET_ABANDONED;
 	if (h->ticket.fd < 0)
 		return HF_NO;
-	*end = hf_ticket_look(h->target, &h->ticket, &status);
+	*end = hf_ticket_check(h->target, &h->ticket, &status);
 	if (*end == HF_TICKET_ABANDONED)
 		hf_ticket_close(&h->ticket);
 	if (*end == HF_TICKET_LOST || (*end == HF_TICKET_DONE && status == HF_UNKNOWN))

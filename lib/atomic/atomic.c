@@ -28,11 +28,11 @@ static enum hf_status failed(const struct hf_atomic *a, struct hf_err *err)
 	return status;
 }
 
-static struct hf_claim_rules rules_of(const struct hf_atomic *a)
+static struct hf_target_rules rules_of(const struct hf_atomic *a)
 {
 	const struct hf_atomic_options *o = a->options;
 
-	return (struct hf_claim_rules){.links = o->no_follow,
+	return (struct hf_target_rules){.links = o->no_follow,
 				       .hard_links = o->break_links,
 				       .backup = o->backup,
 				       .if_match = o->if_match};
@@ -43,7 +43,7 @@ static struct hf_claim_rules rules_of(const struct hf_atomic *a)
 static enum hf_status check_options(const struct hf_atomic *a, struct hf_err *err)
 {
 	const struct hf_atomic_options *o = a->options;
-	const struct hf_claim_rules rules = rules_of(a);
+	const struct hf_target_rules rules = rules_of(a);
 
 	if (o->mode) {
 		void *set = setmode(o->mode);
@@ -58,17 +58,17 @@ static enum hf_status check_options(const struct hf_atomic *a, struct hf_err *er
 		if (status != HF_OK)
 			return status;
 	}
-	return hf_claim_check(&rules, err);
+	return hf_target_rules_check(&rules, err);
 }
 
 /* Where the target is known already, it is judged; else what is there now decides how the new file
  * is made, and is looked at again under its lock. */
 static enum hf_status look(struct hf_atomic *a, struct hf_err *err)
 {
-	const struct hf_claim_rules rules = rules_of(a);
-	struct hf_claim claim = {.fd = a->old, .st = a->st, .present = a->old >= 0};
-	enum hf_status status = a->borrowed ? hf_claim_judge(&claim, &a->target, &rules, err)
-					    : hf_claim_look(&claim, &a->target, &rules, err);
+	const struct hf_target_rules rules = rules_of(a);
+	struct hf_target_claim claim = {.fd = a->old, .st = a->st, .present = a->old >= 0};
+	enum hf_status status = a->borrowed ? hf_target_claim_check(&claim, &a->target, &rules, err)
+					    : hf_target_claim_peek(&claim, &a->target, &rules, err);
 
 	a->present = claim.present;
 	a->is_link = claim.is_link;
@@ -84,7 +84,7 @@ static enum hf_status begin(struct hf_atomic *a, struct hf_err *err)
 	/* made for an absent target, it has its umask and default ACL from the kernel */
 	a->made_absent = !a->present || a->is_link;
 	if (status == HF_OK)
-		status = hf_stage_open(&a->target, a->made_absent ? 0666 : 0600, &a->fd,
+		status = hf_tempfile_open(&a->target, a->made_absent ? 0666 : 0600, &a->fd,
 				       a->temporary, err);
 	if (status != HF_OK)
 		hf_atomic_end(a);
@@ -120,12 +120,12 @@ enum hf_status hf_atomic_begin_at(struct hf_atomic *a, const struct hf_target *t
 
 static enum hf_status take_target(struct hf_atomic *a, bool keeps_old, struct hf_err *err)
 {
-	struct hf_claim_rules rules = rules_of(a);
-	struct hf_claim claim;
+	struct hf_target_rules rules = rules_of(a);
+	struct hf_target_claim claim;
 	enum hf_status status;
 
 	rules.keeps_old = keeps_old;
-	status = hf_claim_take(&claim, &a->target, &rules, &a->options->wait, err);
+	status = hf_target_claim_acquire(&claim, &a->target, &rules, &a->options->wait, err);
 
 	a->present = claim.present;
 	a->is_link = claim.is_link;
@@ -187,7 +187,7 @@ static enum hf_status absent_attributes(struct hf_atomic *a, struct hf_err *err)
 	struct stat st;
 	int model;
 
-	status = hf_stage_open(&a->target, 0666, &model, name, err);
+	status = hf_tempfile_open(&a->target, 0666, &model, name, err);
 	if (status != HF_OK)
 		return status;
 	if (sys_fstat(model, &st) < 0)
@@ -296,7 +296,7 @@ static enum hf_status compare(struct hf_atomic *a, bool *done, struct hf_err *er
 		status = hf_same_content(a->old, a->fd, done, a->target.path, err);
 	if (status != HF_OK || !*done)
 		return status;
-	hf_stage_reap(&a->target, hf_target_side(&a->target, "tmp", litter));
+	hf_tempfile_reap(&a->target, hf_target_side(&a->target, "tmp", litter));
 	if (syncs(a) && hf_publish_fsync(a->old) < 0)
 		return hf_fail_errno(err, "cannot sync '%s'", a->target.path);
 	return HF_OK;

@@ -10,7 +10,7 @@
 #include "base/tempfile.h"
 #include "base/sys.h"
 
-enum { NAME_SIZE = 2 * (NAME_MAX + 1), MOST_TRIES = 20 };
+enum { NAME_SIZE = 2 * (NAME_MAX + 1), MAX_TRIES = 20 };
 
 static char *backup_name(const struct hf_target *target, const char *suffix, char out[NAME_SIZE])
 {
@@ -75,7 +75,7 @@ static enum hf_status copy_old(const struct hf_target *target, int fd, const str
 	char name[NAME_MAX + 1];
 	int copy;
 
-	status = hf_stage_open(target, 0600, &copy, name, err);
+	status = hf_tempfile_open(target, 0600, &copy, name, err);
 	if (status != HF_OK)
 		return status;
 	status = hf_copy_file(fd, copy, NULL, target->path, target->path, err);
@@ -84,8 +84,8 @@ static enum hf_status copy_old(const struct hf_target *target, int fd, const str
 	if (status == HF_OK && sync && sys_fsync(copy) < 0)
 		status = hf_fail_errno(err, "cannot keep a backup of '%s'", target->path);
 	if (status == HF_OK)
-		status = name[0] ? hf_stage_move(target, name, side, err)
-				 : hf_stage_link(target, copy, side, err);
+		status = name[0] ? hf_tempfile_move(target, name, side, err)
+				 : hf_tempfile_link(target, copy, side, err);
 	if (status != HF_OK && name[0])
 		sys_unlinkat(target->dir, name, 0);
 	sys_close(copy);
@@ -118,10 +118,10 @@ enum hf_status hf_backup(const struct hf_target *target, int fd, const struct st
 		return HF_OK;
 	hf_target_side(target, "bak", side);
 	if (sys_unlinkat(dir, side, 0) < 0 && errno != ENOENT && !HF_WITHOUT(side_names)) {
-		hf_stage_reap(target, side); /* for a notice */
+		hf_tempfile_reap(target, side); /* for a notice */
 		hf_side_name(target, "bak", hf_side_number(), side);
 	}
-	for (int tries = 0; status == HF_NO && tries < MOST_TRIES; tries++) {
+	for (int tries = 0; status == HF_NO && tries < MAX_TRIES; tries++) {
 		status = keep_as(target, fd, st, side, sync, err);
 		if (status == HF_NO)
 			hf_side_name(target, "bak", hf_side_number(), side);

@@ -10,7 +10,7 @@
 #include "base/tempfile.h"
 #include "base/sys.h"
 
-enum { MOST_TRIES = 20 };
+enum { MAX_TRIES = 20 };
 
 int hf_publish_fsync(int fd)
 {
@@ -37,11 +37,11 @@ bool hf_publish_syncs_late(int fd)
 enum hf_status hf_publish_clear(const struct hf_target *target, const char *what, uint32_t *number,
 				char name[NAME_MAX + 1])
 {
-	if (hf_stage_reap(target, name) == HF_OK)
+	if (hf_tempfile_reap(target, name) == HF_OK)
 		return HF_OK;
 	/* a process that was killed under another name found this one taken, too */
 	if (!*number)
-		hf_stage_reap_all(target, what);
+		hf_tempfile_reap_all(target, what);
 	*number = hf_side_number();
 	hf_side_name(target, what, *number, name);
 	return HF_NO;
@@ -56,9 +56,9 @@ static enum hf_status link_side(const struct hf_target *target, int fd, const ch
 
 	*number = 0;
 	hf_target_side(target, side, name);
-	for (int tries = 0; tries < MOST_TRIES; tries++) {
-		status = *from ? hf_stage_move(target, from, name, err)
-			       : hf_stage_link(target, fd, name, err);
+	for (int tries = 0; tries < MAX_TRIES; tries++) {
+		status = *from ? hf_tempfile_move(target, from, name, err)
+			       : hf_tempfile_link(target, fd, name, err);
 		if (status != HF_NO)
 			return status;
 		hf_publish_clear(target, side, number, name);
@@ -142,7 +142,7 @@ enum hf_status hf_publish_exchange(const struct hf_target *target, int fd, const
 	if (sys_renameat2(dir, name, dir, target->name, RENAME_EXCHANGE) < 0) {
 		if (errno == EINVAL || errno == ENOSYS)
 			return hf_publish_rename(target, name, err);
-		return errno == ENOENT && hf_stands_for(dir, name, fd) ? overtaken(target, err)
+		return errno == ENOENT && hf_names_inode(dir, name, fd) ? overtaken(target, err)
 								       : not_renamed(target, err);
 	}
 	if (leads_to(dir, name, old)) {
@@ -154,7 +154,7 @@ enum hf_status hf_publish_exchange(const struct hf_target *target, int fd, const
 	 * target's name since, that one is put back, and the one that it replaced is nobody's. */
 	if (sys_renameat2(dir, name, dir, target->name, RENAME_EXCHANGE) < 0)
 		return HF_OK;
-	if (!hf_stands_for(dir, name, fd))
+	if (!hf_names_inode(dir, name, fd))
 		(void)!sys_renameat2(dir, name, dir, target->name, RENAME_EXCHANGE);
 	return overtaken(target, err);
 }
@@ -166,14 +166,14 @@ enum hf_status hf_publish_create(const struct hf_target *target, int fd, const c
 	enum hf_status status;
 
 	if (name[0])
-		return hf_stage_move(target, name, target->name, err);
+		return hf_tempfile_move(target, name, target->name, err);
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return hf_fail_errno(err, "cannot create '%s'", target->path);
-	status = hf_stage_link(target, fd, target->name, err);
+	status = hf_tempfile_link(target, fd, target->name, err);
 	if (status != HF_OK)
 		return status;
 	/* left by one who died while there was a target to replace */
-	hf_stage_reap(target, hf_target_side(target, "tmp", litter));
+	hf_tempfile_reap(target, hf_target_side(target, "tmp", litter));
 	return HF_OK;
 }
 

@@ -11,7 +11,7 @@
 #include "base/sys.h"
 
 enum {
-	LEAST_SIZE = 512, /* the smallest page, and no database is smaller than a page */
+	MIN_SIZE = 512, /* the smallest page, and no database is smaller than a page */
 };
 
 static bool is_database(int fd)
@@ -85,7 +85,7 @@ bool hf_sqlite_live(const struct hf_target *target, int fd, const struct stat *s
 	char who[320];
 	pid_t pid;
 
-	if (st->st_size < LEAST_SIZE || !is_database(fd))
+	if (st->st_size < MIN_SIZE || !is_database(fd))
 		return false;
 	beside = hf_sqlite_beside(target);
 	if (beside) {

@@ -11,7 +11,7 @@
 
 #define LINK "link" /* in the directory of its own; base/tempfile.c knows it */
 
-enum { MOST_TRIES = 20 };
+enum { MAX_TRIES = 20 };
 
 static enum hf_status failed(const struct hf_target *target, struct hf_err *err)
 {
@@ -47,7 +47,7 @@ static enum hf_status make(const struct hf_target *target, const char *to, char 
 	uint32_t number = 0;
 
 	hf_target_side(target, "tmp", name);
-	for (int tries = 0; tries < MOST_TRIES; tries++) {
+	for (int tries = 0; tries < MAX_TRIES; tries++) {
 		status = try_make(target, name, to, fd, err);
 		if (status != HF_NO)
 			return status;
@@ -79,7 +79,7 @@ static bool is_same(const struct hf_target *target, const char *to)
 }
 
 /* Under the target's lock. HF_NO: begin again. */
-static enum hf_status replace(const struct hf_target *target, const struct hf_claim *claim,
+static enum hf_status replace(const struct hf_target *target, const struct hf_target_claim *claim,
 			      const char *to, const struct hf_atomic_options *o, struct hf_err *err)
 {
 	char name[NAME_MAX + 1];
@@ -105,12 +105,12 @@ static enum hf_status replace(const struct hf_target *target, const struct hf_cl
 enum hf_status hf_atomic_symlink(const char *path, const char *to,
 				 const struct hf_atomic_options *options, struct hf_err *err)
 {
-	const struct hf_claim_rules rules = {.links = true,
+	const struct hf_target_rules rules = {.links = true,
 					     .hard_links = options->break_links,
 					     .backup = options->backup,
 					     .if_match = options->if_match};
 	struct hf_target target;
-	struct hf_claim claim;
+	struct hf_target_claim claim;
 	bool again = true;
 	enum hf_status status =
 		hf_target_open(&target, path,
@@ -120,13 +120,13 @@ enum hf_status hf_atomic_symlink(const char *path, const char *to,
 
 	if (status != HF_OK)
 		return status;
-	status = hf_claim_check(&rules, err);
+	status = hf_target_rules_check(&rules, err);
 	if (status == HF_OK && options->backup)
 		status = hf_backup_check(&target, options->backup, err);
 	if (status == HF_OK)
-		status = hf_claim_look(&claim, &target, &rules, err);
+		status = hf_target_claim_peek(&claim, &target, &rules, err);
 	while (status == HF_OK && again) {
-		status = hf_claim_take(&claim, &target, &rules, &options->wait, err);
+		status = hf_target_claim_acquire(&claim, &target, &rules, &options->wait, err);
 		if (status != HF_OK)
 			break;
 		status = replace(&target, &claim, to, options, err);

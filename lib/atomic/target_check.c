@@ -26,7 +26,7 @@ static const char *kind(mode_t mode)
 	}
 }
 
-enum hf_status hf_refuse_kind(const struct hf_target *target, const struct stat *st,
+enum hf_status hf_target_check_kind(const struct hf_target *target, const struct stat *st,
 			      struct hf_err *err)
 {
 	if (S_ISREG(st->st_mode))
@@ -48,11 +48,11 @@ static unsigned long names_of(int fd, const struct stat *st)
 	return (unsigned long)st->st_nlink;
 }
 
-enum hf_status hf_refuse(const struct hf_target *target, int fd, const struct stat *st, bool links,
+enum hf_status hf_target_check(const struct hf_target *target, int fd, const struct stat *st, bool links,
 			 const char *backup, struct hf_err *err)
 {
 	char why[400];
-	enum hf_status status = hf_refuse_kind(target, st, err);
+	enum hf_status status = hf_target_check_kind(target, st, err);
 	unsigned long names;
 
 	if (status != HF_OK)
@@ -79,7 +79,7 @@ enum hf_status hf_refuse(const struct hf_target *target, int fd, const struct st
 	return HF_OK;
 }
 
-enum hf_status hf_refuse_image(const struct hf_target *target, struct hf_err *err)
+enum hf_status hf_target_check_image(const struct hf_target *target, struct hf_err *err)
 {
 	const char *beside = hf_sqlite_beside(target);
 	struct stat st;

@@ -20,16 +20,16 @@
 #include <holdfast/path.h>
 
 /* By its kind. */
-enum hf_status hf_refuse_kind(const struct hf_target *target, const struct stat *st,
+enum hf_status hf_target_check_kind(const struct hf_target *target, const struct stat *st,
 			      struct hf_err *err);
 
 /* By everything, under its lock: fd is the target, st its stat. links: several names are all right.
  * backup is the suffix of a backup, or NULL. */
-enum hf_status hf_refuse(const struct hf_target *target, int fd, const struct stat *st, bool links,
+enum hf_status hf_target_check(const struct hf_target *target, int fd, const struct stat *st, bool links,
 			 const char *backup, struct hf_err *err);
 
 /* For the image of a database: beside its place lies the log of one that was there before. SQLite
- * would read that into the image. (If it is there still, it is live, and hf_refuse()'s.) */
-enum hf_status hf_refuse_image(const struct hf_target *target, struct hf_err *err);
+ * would read that into the image. (If it is there still, it is live, and hf_target_check()'s.) */
+enum hf_status hf_target_check_image(const struct hf_target *target, struct hf_err *err);
 
 #endif

@@ -13,7 +13,7 @@
 
 #define ABSENT "absent"
 
-enum hf_status hf_claim_check(const struct hf_claim_rules *rules, struct hf_err *err)
+enum hf_status hf_target_rules_check(const struct hf_target_rules *rules, struct hf_err *err)
 {
 	const char *match = rules->if_match;
 
@@ -31,7 +31,7 @@ static enum hf_status changed(const struct hf_target *target, const char *how, c
 	return HF_NO;
 }
 
-static enum hf_status match(const struct hf_claim *claim, const struct hf_target *target,
+static enum hf_status match(const struct hf_target_claim *claim, const struct hf_target *target,
 			    const char *wanted, struct hf_err *err)
 {
 	enum hf_status status;
@@ -49,54 +49,54 @@ static enum hf_status match(const struct hf_claim *claim, const struct hf_target
 	return changed(target, "its SHA-256 is ", hex, err);
 }
 
-enum hf_status hf_claim_judge(const struct hf_claim *claim, const struct hf_target *target,
-			      const struct hf_claim_rules *rules, struct hf_err *err)
+enum hf_status hf_target_claim_check(const struct hf_target_claim *claim, const struct hf_target *target,
+			      const struct hf_target_rules *rules, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
 	if (claim->present && !claim->is_link)
-		status = hf_refuse(target, claim->fd, &claim->st, rules->hard_links, rules->backup,
+		status = hf_target_check(target, claim->fd, &claim->st, rules->hard_links, rules->backup,
 				   err);
 	return status == HF_OK ? match(claim, target, rules->if_match, err) : status;
 }
 
-static bool is_link(struct hf_claim *claim, const struct hf_target *target)
+static bool is_link(struct hf_target_claim *claim, const struct hf_target *target)
 {
 	return sys_fstatat(target->dir, target->name, &claim->st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       S_ISLNK(claim->st.st_mode);
 }
 
-enum hf_status hf_claim_look(struct hf_claim *claim, const struct hf_target *target,
-			     const struct hf_claim_rules *rules, struct hf_err *err)
+enum hf_status hf_target_claim_peek(struct hf_target_claim *claim, const struct hf_target *target,
+			     const struct hf_target_rules *rules, struct hf_err *err)
 {
-	*claim = (struct hf_claim){.fd = -1};
+	*claim = (struct hf_target_claim){.fd = -1};
 	if (sys_fstatat(target->dir, target->name, &claim->st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? HF_OK
 				       : hf_fail_errno(err, "cannot look at '%s'", target->path);
 	claim->present = true;
 	claim->is_link = rules->links && S_ISLNK(claim->st.st_mode);
-	return claim->is_link ? HF_OK : hf_refuse_kind(target, &claim->st, err);
+	return claim->is_link ? HF_OK : hf_target_check_kind(target, &claim->st, err);
 }
 
-enum hf_status hf_claim_settle(const struct hf_claim *claim, const struct hf_target *target,
-			       const struct hf_claim_rules *rules, const struct hf_wait *wait,
+enum hf_status hf_claim_settle(const struct hf_target_claim *claim, const struct hf_target *target,
+			       const struct hf_target_rules *rules, const struct hf_wait *wait,
 			       struct hf_err *err)
 {
 	enum hf_status status =
 		HF_WITHOUT(settle)
 			? HF_OK
-			: hf_settle(target, claim->present ? &claim->st : NULL, wait, err);
+			: hf_append_recover(target, claim->present ? &claim->st : NULL, wait, err);
 
 	return status == HF_NOPERM && !rules->keeps_old ? HF_OK : status;
 }
 
-enum hf_status hf_claim_take(struct hf_claim *claim, const struct hf_target *target,
-			     const struct hf_claim_rules *rules, const struct hf_wait *wait,
+enum hf_status hf_target_claim_acquire(struct hf_target_claim *claim, const struct hf_target *target,
+			     const struct hf_target_rules *rules, const struct hf_wait *wait,
 			     struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
-	*claim = (struct hf_claim){.fd = -1, .present = true};
+	*claim = (struct hf_target_claim){.fd = -1, .present = true};
 	claim->is_link = rules->links && is_link(claim, target);
 	if (!claim->is_link)
 		status = hf_target_lock(target, wait, &claim->fd, &claim->st, err);
@@ -107,7 +107,7 @@ enum hf_status hf_claim_take(struct hf_claim *claim, const struct hf_target *tar
 	if (status == HF_OK && !claim->is_link)
 		status = hf_claim_settle(claim, target, rules, wait, err);
 	if (status == HF_OK)
-		status = hf_claim_judge(claim, target, rules, err);
+		status = hf_target_claim_check(claim, target, rules, err);
 	if (status != HF_OK && claim->fd >= 0) {
 		sys_close(claim->fd);
 		claim->fd = -1;

@@ -24,7 +24,7 @@
 #include <holdfast/lock_wait.h>
 #include <holdfast/path.h>
 
-struct hf_claim_rules {
+struct hf_target_rules {
 	bool links;	      /* a symbolic link is replaced itself */
 	bool hard_links;      /* a file with several names may be replaced */
 	bool keeps_old;	      /* the new content is made from the old one */
@@ -32,7 +32,7 @@ struct hf_claim_rules {
 	const char *if_match; /* SHA-256 or "absent"; NULL: any */
 };
 
-struct hf_claim {
+struct hf_target_claim {
 	bool present;	/* there is something */
 	bool is_link;	/* namely a symbolic link */
 	int fd;		/* the file, locked; -1 otherwise */
@@ -40,25 +40,25 @@ struct hf_claim {
 };
 
 /* Can if_match be understood? */
-enum hf_status hf_claim_check(const struct hf_claim_rules *rules, struct hf_err *err);
+enum hf_status hf_target_rules_check(const struct hf_target_rules *rules, struct hf_err *err);
 
 /* Without locking: what is there, and is it of a kind that can be replaced? */
-enum hf_status hf_claim_look(struct hf_claim *claim, const struct hf_target *target,
-			     const struct hf_claim_rules *rules, struct hf_err *err);
+enum hf_status hf_target_claim_peek(struct hf_target_claim *claim, const struct hf_target *target,
+			     const struct hf_target_rules *rules, struct hf_err *err);
 
-enum hf_status hf_claim_take(struct hf_claim *claim, const struct hf_target *target,
-			     const struct hf_claim_rules *rules, const struct hf_wait *wait,
+enum hf_status hf_target_claim_acquire(struct hf_target_claim *claim, const struct hf_target *target,
+			     const struct hf_target_rules *rules, const struct hf_wait *wait,
 			     struct hf_err *err);
 
 /* The same for a target that the caller has locked, or found absent, in two steps. First settle
  * what a dead leader of appends left (spool/append_recovery.h). If that is not permitted,
  * HF_NOPERM, unless the new content keeps nothing of the old one. */
-enum hf_status hf_claim_settle(const struct hf_claim *claim, const struct hf_target *target,
-			       const struct hf_claim_rules *rules, const struct hf_wait *wait,
+enum hf_status hf_claim_settle(const struct hf_target_claim *claim, const struct hf_target *target,
+			       const struct hf_target_rules *rules, const struct hf_wait *wait,
 			       struct hf_err *err);
 
 /* Then answer the questions. */
-enum hf_status hf_claim_judge(const struct hf_claim *claim, const struct hf_target *target,
-			      const struct hf_claim_rules *rules, struct hf_err *err);
+enum hf_status hf_target_claim_check(const struct hf_target_claim *claim, const struct hf_target *target,
+			      const struct hf_target_rules *rules, struct hf_err *err);
 
 #endif

@@ -11,12 +11,12 @@
 
 static atomic_bool gave_up;
 
-void hf_give_up(void)
+void hf_cancel_waits(void)
 {
 	atomic_store(&gave_up, true);
 }
 
-bool hf_has_given_up(void)
+bool hf_waits_are_cancelled(void)
 {
 	return atomic_load(&gave_up);
 }
@@ -34,17 +34,17 @@ int64_t hf_deadline_in(int64_t duration)
 	int64_t deadline;
 
 	if (duration <= 0)
-		return HF_AT_ONCE;
+		return HF_NOWAIT;
 	return __builtin_add_overflow(hf_now(), duration, &deadline) ? HF_NEVER : deadline;
 }
 
-int64_t hf_until(int64_t deadline)
+int64_t hf_time_left(int64_t deadline)
 {
 	int64_t now;
 
-	if (hf_has_given_up())
+	if (hf_waits_are_cancelled())
 		return 0;
-	if (deadline == HF_NEVER || deadline == HF_AT_ONCE)
+	if (deadline == HF_NEVER || deadline == HF_NOWAIT)
 		return deadline;
 	now = hf_now();
 	return now < deadline ? deadline - now : 0;
@@ -183,7 +183,7 @@ enum hf_status hf_backoff_init(struct hf_backoff *backoff, const char *spec, int
 
 int64_t hf_backoff_next(struct hf_backoff *backoff)
 {
-	int64_t left = hf_until(backoff->deadline), most = backoff->base, sleep;
+	int64_t left = hf_time_left(backoff->deadline), most = backoff->base, sleep;
 
 	if (left <= 0)
 		return 0;

@@ -15,7 +15,7 @@ enum { NONE, HANDLE, BIRTH };
 
 /* FUSE has XFS's types of handles, and makes a new handle whenever the kernel has forgotten a file.
  * */
-enum { TYPE_INO64_GEN = 0x81, TYPE_INO64_GEN_PARENT = 0x82, MOST_HANDLE = 128 };
+enum { TYPE_INO64_GEN = 0x81, TYPE_INO64_GEN_PARENT = 0x82, MAX_HANDLE = 128 };
 
 static uint64_t hash(uint64_t h, const void *data, size_t size)
 {
@@ -39,14 +39,14 @@ static bool by_handle(struct hf_file_id *id, int fd)
 {
 	union {
 		struct file_handle handle;
-		char room[sizeof(struct file_handle) + MOST_HANDLE];
+		char room[sizeof(struct file_handle) + MAX_HANDLE];
 	} u;
 	int mount;
 
 	memset(&u, 0, sizeof(u));
-	u.handle.handle_bytes = MOST_HANDLE;
+	u.handle.handle_bytes = MAX_HANDLE;
 	if (name_to_handle_at(fd, "", &u.handle, &mount, AT_EMPTY_PATH) < 0 ||
-	    u.handle.handle_bytes > MOST_HANDLE || !lasts(fd, u.handle.handle_type))
+	    u.handle.handle_bytes > MAX_HANDLE || !lasts(fd, u.handle.handle_type))
 		return false;
 	id->witness = hash(UINT64_C(0xcbf29ce484222325), &u.handle.handle_type,
 			   sizeof(u.handle.handle_type));

@@ -12,7 +12,7 @@
 
 #define SIDE_PREFIX ".holdfast."
 
-enum { MOST_LINKS = 40 }; /* as the kernel's MAXSYMLINKS */
+enum { MAX_LINKS = 40 }; /* as the kernel's MAXSYMLINKS */
 
 /* Open `path`, relative to dir, as a directory that can be synced where that is possible. */
 static int open_dir(int dir, const char *path, unsigned int flags)
@@ -189,7 +189,7 @@ enum hf_status hf_target_open(struct hf_target *target, const char *path, unsign
 		status = read_link(target, buffer, err);
 		if (status == HF_NO)
 			return HF_OK;
-		if (status == HF_OK && links == MOST_LINKS) {
+		if (status == HF_OK && links == MAX_LINKS) {
 			errno = ELOOP;
 			status = hf_fail_errno_as(err, HF_CANTCREAT, "cannot follow '%s'", path);
 		}
@@ -212,7 +212,7 @@ void hf_target_close(struct hf_target *target)
 	errno = saved;
 }
 
-enum hf_status hf_target_check(const struct hf_target *target, struct hf_err *err)
+enum hf_status hf_target_verify_path(const struct hf_target *target, struct hf_err *err)
 {
 	const unsigned int flags = (target->flags & ~HF_TARGET_PARENTS) | HF_TARGET_NO_SYNC;
 	struct stat opened, now;
@@ -307,7 +307,7 @@ enum hf_status hf_shared_dir(int dir, const char *name, const struct stat *like)
 	return done || errno == EEXIST || errno == ENOTEMPTY ? HF_OK : HF_OS;
 }
 
-bool hf_stands_for(int dir, const char *name, int fd)
+bool hf_names_inode(int dir, const char *name, int fd)
 {
 	struct stat ours, named;
 

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MOST_ANCESTORS = 1000 }; /* a chain longer than this is a circle of reused PIDs */
+enum { MAX_ANCESTORS = 1000 }; /* a chain longer than this is a circle of reused PIDs */
 
 /* The whole of a small /proc file, terminated; -1 with errno. */
 static ssize_t slurp(const char *path, char *buf, size_t size)
@@ -121,7 +121,7 @@ bool hf_proc_descends(pid_t pid, pid_t ancestor)
 {
 	struct hf_proc proc;
 
-	for (int i = 0; i < MOST_ANCESTORS && pid > 0; i++) {
+	for (int i = 0; i < MAX_ANCESTORS && pid > 0; i++) {
 		if (pid == ancestor)
 			return true;
 		if (!hf_proc_read(pid, &proc))

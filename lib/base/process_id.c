@@ -34,41 +34,41 @@ static void read_boot(char boot[HF_BOOT_SIZE])
 	boot[n == HF_BOOT_SIZE - 1 ? n : 0] = '\0';
 }
 
-uint64_t hf_ident_pidns(void)
+uint64_t hf_process_id_pidns(void)
 {
 	return namespace_of("/proc/self/ns/pid");
 }
 
-void hf_ident_self(struct hf_ident *ident)
+void hf_process_id_self(struct hf_process_id *ident)
 {
 	struct hf_proc self;
 
-	*ident = (struct hf_ident){.pid = getpid()};
+	*ident = (struct hf_process_id){.pid = getpid()};
 	gethostname(ident->host, sizeof(ident->host) - 1);
 	read_boot(ident->boot);
 	if (!hf_proc_read_self(&self))
 		return;
 	ident->start = self.start;
-	ident->pidns = hf_ident_pidns();
+	ident->pidns = hf_process_id_pidns();
 	ident->timens = namespace_of("/proc/self/ns/time");
 }
 
-bool hf_ident_same_boot(const struct hf_ident *a, const struct hf_ident *b)
+bool hf_process_id_same_boot(const struct hf_process_id *a, const struct hf_process_id *b)
 {
 	return a->boot[0] && strcmp(a->boot, b->boot) == 0;
 }
 
-bool hf_ident_same_host(const struct hf_ident *a, const struct hf_ident *b)
+bool hf_process_id_same_host(const struct hf_process_id *a, const struct hf_process_id *b)
 {
 	return a->host[0] && strcmp(a->host, b->host) == 0;
 }
 
-bool hf_ident_same_pidns(const struct hf_ident *a, const struct hf_ident *b)
+bool hf_process_id_same_pidns(const struct hf_process_id *a, const struct hf_process_id *b)
 {
 	return a->pidns && a->pidns == b->pidns;
 }
 
-bool hf_ident_same_clock(const struct hf_ident *a, const struct hf_ident *b)
+bool hf_process_id_same_clock(const struct hf_process_id *a, const struct hf_process_id *b)
 {
 	return a->timens == b->timens;
 }

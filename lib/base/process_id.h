@@ -29,7 +29,7 @@ enum { HF_BOOT_SIZE = 37 };
 /* pidns of the first PID namespace, which sees all: include/uapi/linux/nsfs.h. */
 #define HF_FIRST_PIDNS 0xeffffffcU
 
-struct hf_ident {
+struct hf_process_id {
 	pid_t pid;
 	char host[HOST_NAME_MAX + 1];
 	char boot[HF_BOOT_SIZE]; /* "" : not known */
@@ -38,15 +38,15 @@ struct hf_ident {
 };
 
 /* The PID namespace of this process; 0: not known. */
-uint64_t hf_ident_pidns(void);
+uint64_t hf_process_id_pidns(void);
 
 /* This process. */
-void hf_ident_self(struct hf_ident *ident);
+void hf_process_id_self(struct hf_process_id *ident);
 
 /* One running kernel; one host name on it or another; the PID and the start time mean the same. */
-bool hf_ident_same_boot(const struct hf_ident *a, const struct hf_ident *b);
-bool hf_ident_same_host(const struct hf_ident *a, const struct hf_ident *b);
-bool hf_ident_same_pidns(const struct hf_ident *a, const struct hf_ident *b);
-bool hf_ident_same_clock(const struct hf_ident *a, const struct hf_ident *b);
+bool hf_process_id_same_boot(const struct hf_process_id *a, const struct hf_process_id *b);
+bool hf_process_id_same_host(const struct hf_process_id *a, const struct hf_process_id *b);
+bool hf_process_id_same_pidns(const struct hf_process_id *a, const struct hf_process_id *b);
+bool hf_process_id_same_clock(const struct hf_process_id *a, const struct hf_process_id *b);
 
 #endif

@@ -195,7 +195,7 @@ static __attribute__((noinline)) pid_t start(const struct hf_command *command, c
 	return pid;
 }
 
-void hf_keep_children(void)
+void hf_reset_sigchld(void)
 {
 	struct sigaction action;
 
@@ -214,7 +214,7 @@ enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command
 	if (!script)
 		return hf_fail_errno_as(err, HF_OS, "cannot make a process for '%s'",
 					command->argv[0]);
-	hf_keep_children();
+	hf_reset_sigchld();
 	forwardable(&block);
 	if (sigprocmask(SIG_BLOCK, &block, &child->old_mask) < 0)
 		return hf_fail_errno_as(err, HF_OS, "cannot run '%s'", command->argv[0]);
@@ -371,7 +371,7 @@ int hf_exit_status(int wait_status)
 	return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-void hf_end_like(int wait_status)
+void hf_exit_as(int wait_status)
 {
 	fflush(NULL);
 	if (WIFSIGNALED(wait_status) && getpid() != 1) {

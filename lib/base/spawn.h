@@ -14,7 +14,7 @@
  *	- stop signals stop us as well, continue signals are forwarded;
  *	- SIGCHLD: the command has ended, or (as PID 1) an orphan is reaped.
  *
- * hf_end_like() ends this process as its command ended: by the same signal, with the core dump
+ * hf_exit_as() ends this process as its command ended: by the same signal, with the core dump
  * suppressed, so that a shell loop around a tool stops at Ctrl-C (a tool that exits 130 instead
  * lets the loop go on).
  *
@@ -50,7 +50,7 @@ struct hf_child {
 
 /* Where SIGCHLD is ignored the kernel reaps our children behind our back, and their PIDs are used
  * again while we know them: from here on it is not. */
-void hf_keep_children(void);
+void hf_reset_sigchld(void);
 
 /* Raise the soft limit on descriptors to this number, or as far as the hard limit lets. Commands
  * are started with the limit that this process was started with. */
@@ -92,6 +92,6 @@ int hf_exit_status(int wait_status);
 
 /* End this process as the command ended: exit status, or death by the same signal. As PID 1 exits
  * 128 + the signal. Streams are flushed first; atexit() functions are not run. */
-_Noreturn void hf_end_like(int wait_status);
+_Noreturn void hf_exit_as(int wait_status);
 
 #endif

@@ -13,7 +13,7 @@
 
 #define FORM "holdfast-stats-1"
 
-enum { NAME_MOST = 3500, FIELDS = 11 };
+enum { MAX_NAME = 3500, FIELDS = 11 };
 
 static const char *const outcomes[] = {[HF_OUTCOME_TAKEN] = "taken",
 				       [HF_OUTCOME_TIMEOUT] = "timeout",
@@ -57,9 +57,9 @@ size_t hf_stats_format(const struct hf_stats_line *line, char out[HF_STATS_LINE]
 
 	if (line->held >= 0)
 		snprintf(held, sizeof(held), "%lld", (long long)line->held);
-	if (size > NAME_MOST) {
-		end = name + size - NAME_MOST;
-		memcpy(name + size - NAME_MOST, "...", 3);
+	if (size > MAX_NAME) {
+		end = name + size - MAX_NAME;
+		memcpy(name + size - MAX_NAME, "...", 3);
 	}
 	return (size_t)snprintf(out, HF_STATS_LINE,
 				FORM " %lld %.31s %d %.31s %s %d %lld %s %d %s\n",

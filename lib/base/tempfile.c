@@ -8,7 +8,7 @@
 #include "base/side_file.h"
 #include "base/sys.h"
 
-enum { MOST_TRIES = 100 };
+enum { MAX_TRIES = 100 };
 
 /* A symbolic link is staged in a directory of its own, since only that can be locked. */
 static int remove_name(int dir, const char *name, int fd, bool is_directory)
@@ -20,7 +20,7 @@ static int remove_name(int dir, const char *name, int fd, bool is_directory)
 	return sys_unlinkat(dir, name, AT_REMOVEDIR);
 }
 
-enum hf_status hf_stage_reap(const struct hf_target *target, const char *name)
+enum hf_status hf_tempfile_reap(const struct hf_target *target, const char *name)
 {
 	enum hf_status status = HF_OK;
 	int dir = target->dir, fd;
@@ -34,7 +34,7 @@ enum hf_status hf_stage_reap(const struct hf_target *target, const char *name)
 		return status == HF_NO ? HF_OK : status == HF_BUSY ? HF_NOPERM : status;
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
 		status = errno == EWOULDBLOCK ? HF_BUSY : HF_NOPERM;
-	else if (!hf_stands_for(dir, name, fd))
+	else if (!hf_names_inode(dir, name, fd))
 		status = HF_BUSY; /* another file has the name since: look again */
 	else if (remove_name(dir, name, fd, S_ISDIR(st.st_mode)) < 0 && errno != ENOENT)
 		status = hf_status_of(errno);
@@ -42,7 +42,7 @@ enum hf_status hf_stage_reap(const struct hf_target *target, const char *name)
 	return status;
 }
 
-void hf_stage_reap_all(const struct hf_target *target, const char *what)
+void hf_tempfile_reap_all(const struct hf_target *target, const char *what)
 {
 	DIR *dir = hf_side_list(target);
 	struct hf_trust trust;
@@ -50,7 +50,7 @@ void hf_stage_reap_all(const struct hf_target *target, const char *what)
 
 	hf_trust_init(&trust, target, HF_TRUST_NAMED);
 	while (dir && (name = hf_side_next(dir, &trust, what)))
-		hf_stage_reap(target, name);
+		hf_tempfile_reap(target, name);
 	if (dir)
 		closedir(dir);
 }
@@ -58,8 +58,8 @@ void hf_stage_reap_all(const struct hf_target *target, const char *what)
 static enum hf_status open_named(const struct hf_target *target, mode_t mode, int *fd,
 				 char name[NAME_MAX + 1], struct hf_err *err)
 {
-	hf_stage_reap_all(target, "tmp");
-	for (int tries = 0; tries < MOST_TRIES; tries++) {
+	hf_tempfile_reap_all(target, "tmp");
+	for (int tries = 0; tries < MAX_TRIES; tries++) {
 		hf_side_name(target, "tmp", hf_side_number(), name);
 		*fd = sys_openat(target->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 		if (*fd < 0 && errno == EEXIST)
@@ -68,7 +68,7 @@ static enum hf_status open_named(const struct hf_target *target, mode_t mode, in
 			break;
 		/* ENOLCK, EOPNOTSUPP: no locks here, and nobody can take it for litter */
 		if (sys_flock(*fd, LOCK_EX | LOCK_NB) < 0 ? errno != EWOULDBLOCK
-							  : hf_stands_for(target->dir, name, *fd))
+							  : hf_names_inode(target->dir, name, *fd))
 			return HF_OK;
 		/* somebody took it for litter in the instant before it was locked */
 		sys_unlinkat(target->dir, name, 0);
@@ -80,7 +80,7 @@ static enum hf_status open_named(const struct hf_target *target, mode_t mode, in
 	return hf_fail_errno(err, "cannot make a file beside '%s'", target->path);
 }
 
-enum hf_status hf_stage_open(const struct hf_target *target, mode_t mode, int *fd,
+enum hf_status hf_tempfile_open(const struct hf_target *target, mode_t mode, int *fd,
 			     char name[NAME_MAX + 1], struct hf_err *err)
 {
 	name[0] = '\0';
@@ -93,7 +93,7 @@ enum hf_status hf_stage_open(const struct hf_target *target, mode_t mode, int *f
 	return hf_fail_errno(err, "cannot make a file beside '%s'", target->path);
 }
 
-enum hf_status hf_stage_link(const struct hf_target *target, int fd, const char *name,
+enum hf_status hf_tempfile_link(const struct hf_target *target, int fd, const char *name,
 			     struct hf_err *err)
 {
 	char path[32];
@@ -116,7 +116,7 @@ enum hf_status hf_stage_link(const struct hf_target *target, int fd, const char 
 	return hf_fail_errno(err, "cannot replace '%s'", target->path);
 }
 
-enum hf_status hf_stage_move(const struct hf_target *target, const char *from, const char *to,
+enum hf_status hf_tempfile_move(const struct hf_target *target, const char *from, const char *to,
 			     struct hf_err *err)
 {
 	int dir = target->dir;

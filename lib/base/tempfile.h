@@ -28,23 +28,23 @@
 
 /* Open a new file in the target's directory for reading and writing, locked if it has a name;
  * name is then that name, else "". Litter of others who staged under names is removed. */
-enum hf_status hf_stage_open(const struct hf_target *target, mode_t mode, int *fd,
+enum hf_status hf_tempfile_open(const struct hf_target *target, mode_t mode, int *fd,
 			     char name[NAME_MAX + 1], struct hf_err *err);
 
 /* Give the unnamed file its name. HF_NO: the name is taken. */
-enum hf_status hf_stage_link(const struct hf_target *target, int fd, const char *name,
+enum hf_status hf_tempfile_link(const struct hf_target *target, int fd, const char *name,
 			     struct hf_err *err);
 
 /* Move a file from its name to another one. HF_NO: that is taken. */
-enum hf_status hf_stage_move(const struct hf_target *target, const char *from, const char *to,
+enum hf_status hf_tempfile_move(const struct hf_target *target, const char *from, const char *to,
 			     struct hf_err *err);
 
 /* A temporary name is in the way, or may be. HF_OK: it is there no more. HF_BUSY: its maker lives.
  * Anything else: it cannot be judged, or is not a trusted user's (base/side_file.h). */
-enum hf_status hf_stage_reap(const struct hf_target *target, const char *name);
+enum hf_status hf_tempfile_reap(const struct hf_target *target, const char *name);
 
 /* The same for all side files WHAT whose names have a number, of trusted users; no notice tells of
  * others. */
-void hf_stage_reap_all(const struct hf_target *target, const char *what);
+void hf_tempfile_reap_all(const struct hf_target *target, const char *what);
 
 #endif

@@ -151,7 +151,7 @@ void hf_atomic_cli_command_failed(const struct hf_cli *cli, const char *path, in
 	else
 		hf_cli_notice(cli, "'%s' is left as it was: the command exited with %d", path,
 			      WEXITSTATUS(wait_status));
-	hf_end_like(wait_status);
+	hf_exit_as(wait_status);
 }
 
 int hf_atomic_cli_finish(const struct hf_cli *cli, enum hf_status status, struct hf_err *err,
@@ -166,7 +166,7 @@ int hf_atomic_cli_finish(const struct hf_cli *cli, enum hf_status status, struct
 	if (a && WIFSIGNALED(a->validator) &&
 	    (WTERMSIG(a->validator) == SIGINT || WTERMSIG(a->validator) == SIGQUIT ||
 	     WTERMSIG(a->validator) == SIGHUP || WTERMSIG(a->validator) == SIGTERM))
-		hf_end_like(a->validator);
+		hf_exit_as(a->validator);
 	if (status == HF_BUSY && conflict >= 0)
 		return conflict;
 	return hf_cli_finish(cli, (int)status);

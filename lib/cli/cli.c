@@ -13,7 +13,7 @@
 #include "cli/getopt_glibc.h"
 #include "base/strerror.h"
 
-enum { MOST_OPTIONS = 64 };
+enum { MAX_OPTIONS = 64 };
 
 static const struct hf_opt common[] = {
 	{'q', "quiet", NULL, "say nothing but errors"},
@@ -114,7 +114,7 @@ static void describe(const struct hf_cli *cli, char *shorts, struct option *long
 
 		if (is_hidden(cli, o))
 			continue;
-		if (n == MOST_OPTIONS)
+		if (n == MAX_OPTIONS)
 			abort();
 		if (o->name)
 			longs[n++] = (struct option){o->name,
@@ -134,8 +134,8 @@ static void describe(const struct hf_cli *cli, char *shorts, struct option *long
 
 int hf_cli_next(struct hf_cli *cli, char **arg)
 {
-	static struct option longs[MOST_OPTIONS + 1];
-	static char shorts[3 * MOST_OPTIONS + 1];
+	static struct option longs[MAX_OPTIONS + 1];
+	static char shorts[3 * MAX_OPTIONS + 1];
 	static struct hf_options options;
 	static char seen[64];
 	int id;
@@ -182,7 +182,7 @@ int hf_cli_next(struct hf_cli *cli, char **arg)
 	return HF_CLI_END;
 }
 
-void hf_cli_again(struct hf_cli *cli)
+void hf_cli_resume(struct hf_cli *cli)
 {
 	cli->again = true;
 }
@@ -296,7 +296,7 @@ struct hf_wait hf_cli_wait(struct hf_cli *cli, int64_t timeout, int64_t default_
 
 	return (struct hf_wait){.deadline = hf_deadline_in(limit),
 				.limit = limit,
-				.notice = hf_cli_notices(cli) ? notice : NULL,
+				.notice = hf_cli_wants_notices(cli) ? notice : NULL,
 				.context = cli};
 }
 
@@ -343,7 +343,7 @@ enum hf_status hf_cli_report(const struct hf_cli *cli, const struct hf_err *err)
 	return hf_cli_report_to(stderr, cli, err);
 }
 
-bool hf_cli_notices(const struct hf_cli *cli)
+bool hf_cli_wants_notices(const struct hf_cli *cli)
 {
 	return cli->verbose || (!cli->quiet && isatty(STDERR_FILENO));
 }

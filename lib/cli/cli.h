@@ -73,7 +73,7 @@ struct hf_cli {
 	char **operands;
 	bool quiet, verbose;
 	const char *seen; /* the option just returned, as "--name", for messages */
-	bool again;	  /* of hf_cli_again() */
+	bool again;	  /* of hf_cli_resume() */
 };
 
 /* Occupies closed standard descriptors (so that no lock or file ever lands on 0, 1 or 2; reading or
@@ -85,7 +85,7 @@ int hf_cli_next(struct hf_cli *cli, char **arg);
 
 /* At the end: the first operand is a verb, and options may follow it. Makes hf_cli_next() go on
  * behind it. */
-void hf_cli_again(struct hf_cli *cli);
+void hf_cli_resume(struct hf_cli *cli);
 
 /* Of a tool all of whose operands are `what` ("a PATH"): one that looks like an option is a mistake
  * (a --dry-run that is taken for a file's name lets the rest be done), unless "--" ended them. */
@@ -132,7 +132,7 @@ enum hf_status hf_cli_report(const struct hf_cli *cli, const struct hf_err *err)
 enum hf_status hf_cli_report_to(FILE *out, const struct hf_cli *cli, const struct hf_err *err);
 
 /* Is a word in between wanted? With -v, or on a terminal without -q. */
-bool hf_cli_notices(const struct hf_cli *cli);
+bool hf_cli_wants_notices(const struct hf_cli *cli);
 
 /* A line "tool: …" on standard error, for notices. */
 void hf_cli_notice(const struct hf_cli *cli, const char *format, ...)

@@ -22,7 +22,7 @@
 #define THE_END "\033[K\033[J"
 
 enum { PLAIN_WIDTH = 80, PLAIN_HEIGHT = 24 };
-#define LEAST_INTERVAL (10 * HF_MS)
+#define MIN_INTERVAL (10 * HF_MS)
 
 struct window {
 	size_t width, height;
@@ -161,7 +161,7 @@ static enum hf_status set_screen(bool terminal, const char *how, struct hf_err *
 static enum hf_status pause_until(int64_t due, bool terminal, const sigset_t *signals,
 				  struct hf_err *err)
 {
-	int64_t left = hf_until(due);
+	int64_t left = hf_time_left(due);
 	struct timespec wait = {left / HF_SECOND, left % HF_SECOND};
 	int signo = sigtimedwait(signals, NULL, &wait);
 
@@ -169,12 +169,12 @@ static enum hf_status pause_until(int64_t due, bool terminal, const sigset_t *si
 		return HF_OK;
 	set_screen(terminal, LEAVE, err);
 	if (signo != SIGTSTP)
-		hf_end_like(signo);
+		hf_exit_as(signo);
 	kill(getpid(), SIGSTOP);
 	return set_screen(terminal, ENTER, err);
 }
 
-enum hf_status hf_watch(const char *title, int64_t interval, hf_draw *draw, void *context,
+enum hf_status hf_live_view(const char *title, int64_t interval, hf_draw *draw, void *context,
 			struct hf_err *err)
 {
 	static const int caught[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
@@ -189,8 +189,8 @@ enum hf_status hf_watch(const char *title, int64_t interval, hf_draw *draw, void
 	status = set_screen(terminal, ENTER, err);
 	while (status == HF_OK) {
 		struct window window = measure();
-		int64_t due = hf_deadline_in(interval > LEAST_INTERVAL ? interval
-								       : LEAST_INTERVAL);
+		int64_t due = hf_deadline_in(interval > MIN_INTERVAL ? interval
+								       : MIN_INTERVAL);
 		char *text = draw_text(title, draw, context, window.width, &status, err);
 
 		if (text)

@@ -86,7 +86,7 @@ bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, c
 		add_kind(cli, locks, &hf_lock_git_freeze, arg);
 		return true;
 	case HF_OPT_SLOTS:
-		locks->next.slots = (int)hf_cli_number(cli, arg, 1, HF_SLOTS_MOST);
+		locks->next.slots = (int)hf_cli_number(cli, arg, 1, HF_SLOTS_MAX);
 		return true;
 	case HF_OPT_FCNTL:
 		locks->range = true;
@@ -136,7 +136,7 @@ enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset 
 				   const struct hf_wait *wait, struct hf_err *err)
 {
 	for (size_t i = 0; i < locks->count; i++) {
-		struct hf_lock_want *want = &locks->wants[i];
+		struct hf_lock_spec *want = &locks->wants[i];
 		const struct hf_lock_ops *ops = want->ops      ? want->ops
 						: want->slots  ? &hf_lock_slots
 						: locks->range ? &hf_lock_range

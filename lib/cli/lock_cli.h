@@ -61,7 +61,7 @@ enum {
 		HF_OPT_LENGTH, "length", "SIZE", "by fcntl(2), so many bytes"                      \
 	}
 
-struct hf_lock_want {
+struct hf_lock_spec {
 	const struct hf_lock_ops *ops; /* NULL: a file, by flock(2) or fcntl(2) */
 	const char *path;
 	enum hf_lock_mode mode;
@@ -70,9 +70,9 @@ struct hf_lock_want {
 };
 
 struct hf_lock_cli {
-	struct hf_lock_want *wants;
+	struct hf_lock_spec *wants;
 	size_t count;
-	struct hf_lock_want next; /* what was said of the lock to come */
+	struct hf_lock_spec next; /* what was said of the lock to come */
 	bool range;
 	int64_t start, length;
 	int64_t timeout; /* of --timeout, or -1 */

@@ -68,7 +68,7 @@ static enum hf_status add_lines(struct hf_queue_cli *q, struct hf_store *store, 
 {
 	struct hf_lines lines = {.in = STDIN_FILENO};
 	enum hf_status status;
-	struct hf_record record;
+	struct hf_append_record record;
 	size_t done = 0;
 
 	while ((status = hf_lines_next(&lines, &record, err)) == HF_OK) {
@@ -226,7 +226,7 @@ enum hf_status hf_queue_cli_purge(struct hf_queue_cli *q, struct hf_store *store
 }
 
 /* How a job has ended that is not done. */
-static void tell(void *context, const struct hf_job *job, enum hf_work_end end, int wait_status)
+static void tell(void *context, const struct hf_job *job, enum hf_worker_result end, int wait_status)
 {
 	static const char *const then[] = {[HF_WORK_FAILED] = "it waits again",
 					   [HF_WORK_DEAD] = "it is dead",

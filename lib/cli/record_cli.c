@@ -64,7 +64,7 @@ void hf_record_cli_free(struct hf_record_cli *record)
 static void add_file(struct hf_cli *cli, struct hf_record_cli *record, enum hf_record_op op,
 		     char *arg)
 {
-	struct hf_record_want *want = &record->wants[record->request.file_count];
+	struct hf_record_spec *want = &record->wants[record->request.file_count];
 	struct hf_record_source *source = &record->sources[record->request.file_count++];
 	bool has_source = op == HF_RECORD_WRITE || op == HF_RECORD_APPEND;
 	char *equals = has_source ? strrchr(arg, '=') : NULL;
@@ -76,7 +76,7 @@ static void add_file(struct hf_cli *cli, struct hf_record_cli *record, enum hf_r
 	if (!source->path)
 		hf_cli_usage(cli, "out of memory");
 	source->name = equals ? equals + 1 : NULL;
-	*want = (struct hf_record_want){
+	*want = (struct hf_record_spec){
 		.op = op, .path = source->path, .if_match = record->if_match};
 	record->if_match = NULL;
 }
@@ -212,7 +212,7 @@ static enum hf_status read_source(struct hf_record_cli *record, const char *name
 
 static enum hf_status read_file(struct hf_record_cli *record, size_t i, struct hf_err *err)
 {
-	struct hf_record_want *want = &record->wants[i];
+	struct hf_record_spec *want = &record->wants[i];
 	struct hf_record_source *source = &record->sources[i];
 	enum hf_status status;
 

@@ -58,7 +58,7 @@ struct hf_record_source;
 
 struct hf_record_cli {
 	struct hf_record_request request;
-	struct hf_record_want *wants;
+	struct hf_record_spec *wants;
 	struct hf_record_source *sources; /* of wants */
 	const char *if_match;		  /* of the next one */
 	struct hf_record_script *scripts;

@@ -10,11 +10,11 @@
 #include "cli/live_view.h"
 
 enum { KIND, STATE, PID, SINCE, WAITERS, COMMAND, PATH, COLUMNS };
-enum { LEAST_COMMAND = 12, FAIR_COMMAND = 30, CELL = 4 * 160 };
+enum { MIN_COMMAND = 12, FAIR_COMMAND = 30, CELL = 4 * 160 };
 
 /* A line of the table; the path is not among its cells, since it may have any length. */
 struct line {
-	const struct hf_inspect_row *row; /* NULL: not the first line of a lock */
+	const struct hf_status_row *row; /* NULL: not the first line of a lock */
 	char cell[PATH][CELL];
 };
 
@@ -53,7 +53,7 @@ static void put_cell(FILE *out, const char *text, size_t width, bool right)
 		fprintf(out, "%*s", (int)(width - n), "");
 }
 
-static void put_path(FILE *out, const struct hf_inspect_row *row)
+static void put_path(FILE *out, const struct hf_status_row *row)
 {
 	size_t size = row->path ? 4 * strlen(row->path) + 1 : 0;
 	char *text = size ? malloc(size) : NULL;
@@ -68,7 +68,7 @@ static void put_path(FILE *out, const struct hf_inspect_row *row)
 	free(text);
 }
 
-static void fill_party(struct line *line, const struct hf_party *party, int64_t since)
+static void fill_party(struct line *line, const struct hf_lock_process *party, int64_t since)
 {
 	if (party->pid > 0)
 		snprintf(line->cell[PID], CELL, "%d", (int)party->pid);
@@ -82,7 +82,7 @@ static void fill_party(struct line *line, const struct hf_party *party, int64_t 
 }
 
 /* How many processes hold it beside the first? One may hold it in several ways. */
-static size_t count_others(const struct hf_inspect_row *row)
+static size_t count_others(const struct hf_status_row *row)
 {
 	size_t count = 0;
 
@@ -96,13 +96,13 @@ static size_t count_others(const struct hf_inspect_row *row)
 	return count;
 }
 
-static void fill_first(struct line *line, const struct hf_inspect_row *row, bool every)
+static void fill_first(struct line *line, const struct hf_status_row *row, bool every)
 {
 	size_t used, others = count_others(row);
 
 	*line = (struct line){.row = row};
 	snprintf(line->cell[KIND], CELL, "%s", row->kind);
-	snprintf(line->cell[STATE], CELL, "%s%s", hf_inspect_state_name(row->state),
+	snprintf(line->cell[STATE], CELL, "%s%s", hf_status_state_name(row->state),
 		 row->mine ? "*" : "");
 	if (row->holder_count)
 		fill_party(line, &row->holders[0],
@@ -112,7 +112,7 @@ static void fill_first(struct line *line, const struct hf_inspect_row *row, bool
 	used = strlen(line->cell[PID]);
 	if (others && !every)
 		snprintf(line->cell[PID] + used, CELL - used, " +%zu", others);
-	if (row->state != HF_INSPECT_FREE)
+	if (row->state != HF_STATE_FREE)
 		snprintf(line->cell[WAITERS], CELL, "%zu", row->waiter_count);
 }
 
@@ -144,7 +144,7 @@ static void put_line(FILE *out, const struct line *line, const struct widths *wi
 	putc('\n', out);
 }
 
-static void put_reasons(FILE *out, const struct hf_inspect_row *row, size_t indent)
+static void put_reasons(FILE *out, const struct hf_status_row *row, size_t indent)
 {
 	for (const char *text = row->reasons; text && *text;) {
 		int size = (int)strcspn(text, "\n");
@@ -152,16 +152,16 @@ static void put_reasons(FILE *out, const struct hf_inspect_row *row, size_t inde
 		fprintf(out, "%*s%.*s\n", (int)indent, "", size, text);
 		text += size + (text[size] == '\n');
 	}
-	if (row->state == HF_INSPECT_STALE || row->state == HF_INSPECT_UNKNOWN)
-		fprintf(out, "%*s%s\n", (int)indent, "", hf_inspect_verdict(row->state));
+	if (row->state == HF_STATE_STALE || row->state == HF_STATE_UNKNOWN)
+		fprintf(out, "%*s%s\n", (int)indent, "", hf_status_verdict(row->state));
 }
 
 /* Each further holder, and each waiter. */
-static void put_parties(FILE *out, const struct hf_inspect_row *row, const struct widths *widths)
+static void put_parties(FILE *out, const struct hf_status_row *row, const struct widths *widths)
 {
 	for (size_t i = 1; i < row->holder_count + row->waiter_count; i++) {
 		bool waits = i >= row->holder_count;
-		const struct hf_party *party = waits ? &row->waiters[i - row->holder_count]
+		const struct hf_lock_process *party = waits ? &row->waiters[i - row->holder_count]
 						     : &row->holders[i];
 		struct line line = {.row = NULL};
 
@@ -173,13 +173,13 @@ static void put_parties(FILE *out, const struct hf_inspect_row *row, const struc
 
 /* The commands give way to the longest path that can be shown whole; if none can, they give what is
  * fair. others: the columns of everything else. */
-static size_t command_width(const struct hf_inspect *list, size_t has, size_t others, size_t width,
+static size_t command_width(const struct hf_lock_status *list, size_t has, size_t others, size_t width,
 			    bool mine)
 {
-	size_t least = has < LEAST_COMMAND ? has : LEAST_COMMAND, longest = 0;
+	size_t least = has < MIN_COMMAND ? has : MIN_COMMAND, longest = 0;
 
 	for (size_t i = 0; i < list->count; i++) {
-		const struct hf_inspect_row *row = &list->rows[i];
+		const struct hf_status_row *row = &list->rows[i];
 		size_t path = row->path && (row->mine || !mine) ? width_of(row->path) : 0;
 
 		if (path > longest && others + least + path <= width)
@@ -190,7 +190,7 @@ static size_t command_width(const struct hf_inspect *list, size_t has, size_t ot
 	return others + has + longest <= width ? has : width - others - longest;
 }
 
-void hf_inspect_table(FILE *out, const struct hf_inspect *list, enum hf_inspect_detail detail,
+void hf_status_table(FILE *out, const struct hf_lock_status *list, enum hf_status_detail detail,
 		      size_t width, bool mine)
 {
 	struct widths widths = {{0}};
@@ -199,11 +199,11 @@ void hf_inspect_table(FILE *out, const struct hf_inspect *list, enum hf_inspect_
 
 	measure(&widths, &head);
 	for (size_t i = 0; i < list->count; i++) {
-		const struct hf_inspect_row *row = &list->rows[i];
+		const struct hf_status_row *row = &list->rows[i];
 
 		if (mine && !row->mine)
 			continue;
-		fill_first(&line, row, detail == HF_INSPECT_EVERY);
+		fill_first(&line, row, detail == HF_STATUS_EVERY);
 		measure(&widths, &line);
 	}
 	for (size_t i = 0; i < PATH; i++)
@@ -212,20 +212,20 @@ void hf_inspect_table(FILE *out, const struct hf_inspect *list, enum hf_inspect_
 	widths.of[COMMAND] = command_width(list, widths.of[COMMAND], sum, width, mine);
 	put_line(out, &head, &widths);
 	for (size_t i = 0; i < list->count; i++) {
-		const struct hf_inspect_row *row = &list->rows[i];
+		const struct hf_status_row *row = &list->rows[i];
 
 		if (mine && !row->mine)
 			continue;
-		fill_first(&line, row, detail == HF_INSPECT_EVERY);
+		fill_first(&line, row, detail == HF_STATUS_EVERY);
 		put_line(out, &line, &widths);
-		if (detail == HF_INSPECT_EVERY)
+		if (detail == HF_STATUS_EVERY)
 			put_parties(out, row, &widths);
-		if (detail != HF_INSPECT_LINES)
+		if (detail != HF_STATUS_LINES)
 			put_reasons(out, row, widths.of[KIND] + 2);
 	}
 }
 
-static void put_keeper(struct hf_json *json, const struct hf_party *party)
+static void put_keeper(struct hf_json *json, const struct hf_lock_process *party)
 {
 	hf_json_begin(json, "keeper", '{');
 	if (party->owner)
@@ -239,8 +239,8 @@ static void put_keeper(struct hf_json *json, const struct hf_party *party)
 	hf_json_end(json);
 }
 
-static void put_party(struct hf_json *json, const struct hf_inspect_row *row,
-		      const struct hf_party *party, bool holds)
+static void put_party(struct hf_json *json, const struct hf_status_row *row,
+		      const struct hf_lock_process *party, bool holds)
 {
 	bool range = strcmp(row->kind, "posix") == 0 || strcmp(row->kind, "ofd") == 0;
 
@@ -271,12 +271,12 @@ static void put_party(struct hf_json *json, const struct hf_inspect_row *row,
 	hf_json_end(json);
 }
 
-static void put_row(struct hf_json *json, const struct hf_inspect_row *row)
+static void put_row(struct hf_json *json, const struct hf_status_row *row)
 {
 	hf_json_begin(json, NULL, '{');
 	hf_json_text(json, "kind", row->kind);
 	hf_json_text(json, "path", row->path);
-	hf_json_text(json, "state", hf_inspect_state_name(row->state));
+	hf_json_text(json, "state", hf_status_state_name(row->state));
 	hf_json_flag(json, "mine", row->mine);
 	if (row->deleted)
 		hf_json_flag(json, "deleted", true);
@@ -292,12 +292,12 @@ static void put_row(struct hf_json *json, const struct hf_inspect_row *row)
 	for (size_t i = 0; i < row->waiter_count; i++)
 		put_party(json, row, &row->waiters[i], false);
 	hf_json_end(json);
-	hf_json_text(json, "verdict", hf_inspect_verdict(row->state));
+	hf_json_text(json, "verdict", hf_status_verdict(row->state));
 	hf_json_lines(json, "reasons", row->reasons);
 	hf_json_end(json);
 }
 
-void hf_inspect_json(FILE *out, const struct hf_inspect *list, bool mine)
+void hf_status_json(FILE *out, const struct hf_lock_status *list, bool mine)
 {
 	struct hf_json json = {.out = out};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_INSPECT_CLI_H
-#define HF_INSPECT_CLI_H
+#ifndef HF_STATUS_CLI_H
+#define HF_STATUS_CLI_H
 
 /*
  * What lock-status prints: the rows of a list as a table, or as JSON.
@@ -20,17 +20,17 @@
 
 #include "status/status.h"
 
-enum hf_inspect_detail {
-	HF_INSPECT_LINES,   /* one line a lock */
-	HF_INSPECT_REASONS, /* and why it is so */
-	HF_INSPECT_EVERY,   /* and each holder and waiter */
+enum hf_status_detail {
+	HF_STATUS_LINES,   /* one line a lock */
+	HF_STATUS_REASONS, /* and why it is so */
+	HF_STATUS_EVERY,   /* and each holder and waiter */
 };
 
 /* Of every row, or if `mine`, of those only that this process runs under. */
-void hf_inspect_table(FILE *out, const struct hf_inspect *list, enum hf_inspect_detail detail,
+void hf_status_table(FILE *out, const struct hf_lock_status *list, enum hf_status_detail detail,
 		      size_t width, bool mine);
 
 /* One object a line. */
-void hf_inspect_json(FILE *out, const struct hf_inspect *list, bool mine);
+void hf_status_json(FILE *out, const struct hf_lock_status *list, bool mine);
 
 #endif

@@ -20,13 +20,13 @@ static void ignore(int signo)
 	(void)signo;
 }
 
-void hf_replay_open(struct hf_replay *r, int in)
+void hf_stdin_replay_open(struct hf_stdin_replay *r, int in)
 {
 	int mode = fcntl(in, F_GETFL) & O_ACCMODE;
 	struct sigaction action;
 	struct stat st;
 
-	*r = (struct hf_replay){.can_again = true, .in = in, .run = -1, .pipe = -1, .kept = -1};
+	*r = (struct hf_stdin_replay){.can_again = true, .in = in, .run = -1, .pipe = -1, .kept = -1};
 	r->feed = (struct hf_io){.fd = -1, .ready = feed, .context = r, .ends_with_command = true};
 	if (mode == O_WRONLY || fstat(in, &st) < 0)
 		return;
@@ -41,7 +41,7 @@ void hf_replay_open(struct hf_replay *r, int in)
 }
 
 /* The file anew, so that what an earlier run left in the background cannot move our offset. */
-static enum hf_status begin_file(struct hf_replay *r, int *in, struct hf_err *err)
+static enum hf_status begin_file(struct hf_stdin_replay *r, int *in, struct hf_err *err)
 {
 	char path[32];
 
@@ -54,7 +54,7 @@ static enum hf_status begin_file(struct hf_replay *r, int *in, struct hf_err *er
 }
 
 /* Wait for what comes next: room in the pipe, or input; and always for the pipe's last reader. */
-static bool arm(struct hf_replay *r)
+static bool arm(struct hf_stdin_replay *r)
 {
 	struct epoll_event room = {.data.fd = r->pipe}, more = {.data.fd = r->in};
 
@@ -64,7 +64,7 @@ static bool arm(struct hf_replay *r)
 	       (room.events || epoll_ctl(r->feed.fd, EPOLL_CTL_MOD, r->in, &more) == 0);
 }
 
-static enum hf_status begin_stream(struct hf_replay *r, int *in, struct hf_err *err)
+static enum hf_status begin_stream(struct hf_stdin_replay *r, int *in, struct hf_err *err)
 {
 	struct epoll_event none = {.events = EPOLLONESHOT};
 	int ends[2];
@@ -86,7 +86,7 @@ static enum hf_status begin_stream(struct hf_replay *r, int *in, struct hf_err *
 	return HF_OK;
 }
 
-enum hf_status hf_replay_begin(struct hf_replay *r, int *in, struct hf_err *err)
+enum hf_status hf_stdin_replay_begin(struct hf_stdin_replay *r, int *in, struct hf_err *err)
 {
 	*in = -1;
 	switch (r->kind) {
@@ -106,7 +106,7 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
-void hf_replay_started(struct hf_replay *r)
+void hf_stdin_replay_started(struct hf_stdin_replay *r)
 {
 	if (r->kind == HF_REPLAY_STREAM)
 		close_fd(&r->run);
@@ -121,7 +121,7 @@ static int make_kept(void)
 	return fd >= 0 ? fd : memfd_create("input", MFD_CLOEXEC);
 }
 
-static bool keep(struct hf_replay *r, const char *piece, size_t size)
+static bool keep(struct hf_stdin_replay *r, const char *piece, size_t size)
 {
 	if (r->kept < 0)
 		return false;
@@ -132,7 +132,7 @@ static bool keep(struct hf_replay *r, const char *piece, size_t size)
 }
 
 /* Take what is there of the input, when all that was kept is sent. */
-static enum hf_status take_input(struct hf_replay *r, struct hf_err *err)
+static enum hf_status take_input(struct hf_stdin_replay *r, struct hf_err *err)
 {
 	char piece[PIECE];
 	ssize_t n = sys_read(r->in, piece, sizeof(piece));
@@ -159,7 +159,7 @@ static enum hf_status take_input(struct hf_replay *r, struct hf_err *err)
 }
 
 /* HF_NO: nobody reads it any more. */
-static enum hf_status send_kept(struct hf_replay *r, struct hf_err *err)
+static enum hf_status send_kept(struct hf_stdin_replay *r, struct hf_err *err)
 {
 	char piece[PIECE];
 	off_t left = r->length - r->sent;
@@ -178,7 +178,7 @@ static enum hf_status send_kept(struct hf_replay *r, struct hf_err *err)
 
 static enum hf_status feed(void *context, struct hf_err *err)
 {
-	struct hf_replay *r = context;
+	struct hf_stdin_replay *r = context;
 	struct epoll_event events[2];
 	enum hf_status status = HF_OK;
 	/* something is ready, unless another reader of the same pipe has taken it */
@@ -199,7 +199,7 @@ static enum hf_status feed(void *context, struct hf_err *err)
 	return status;
 }
 
-void hf_replay_end(struct hf_replay *r)
+void hf_stdin_replay_end(struct hf_stdin_replay *r)
 {
 	if (r->kind == HF_REPLAY_FILE && r->run >= 0)
 		lseek(r->in, lseek(r->run, 0, SEEK_CUR), SEEK_SET);
@@ -209,8 +209,8 @@ void hf_replay_end(struct hf_replay *r)
 	r->io = NULL;
 }
 
-void hf_replay_close(struct hf_replay *r)
+void hf_stdin_replay_close(struct hf_stdin_replay *r)
 {
-	hf_replay_end(r);
+	hf_stdin_replay_end(r);
 	close_fd(&r->kept);
 }

@@ -5,13 +5,13 @@
 /*
  * One standard input for several runs of a command: each gets it from its start.
  *
- *	hf_replay_open(&r, 0);
- *	again:	hf_replay_begin(&r, &command.in)	what this run reads
+ *	hf_stdin_replay_open(&r, 0);
+ *	again:	hf_stdin_replay_begin(&r, &command.in)	what this run reads
  *		hf_spawn(&child, &command)
- *		hf_replay_started(&r)			the child has its end
+ *		hf_stdin_replay_started(&r)			the child has its end
  *		hf_supervise(&child, r.io)
- *		hf_replay_end(&r)
- *	hf_replay_close(&r)
+ *		hf_stdin_replay_end(&r)
+ *	hf_stdin_replay_close(&r)
  *
  * A regular file is opened anew for each run and read from where it stood; at the close its own
  * offset is set to where the last run came, as if that one had read it. A pipe or a socket is
@@ -31,10 +31,10 @@
 #include <holdfast/err.h>
 #include "base/spawn.h"
 
-enum hf_replay_kind { HF_REPLAY_INHERIT, HF_REPLAY_FILE, HF_REPLAY_STREAM };
+enum hf_stdin_replay_kind { HF_REPLAY_INHERIT, HF_REPLAY_FILE, HF_REPLAY_STREAM };
 
-struct hf_replay {
-	enum hf_replay_kind kind;
+struct hf_stdin_replay {
+	enum hf_stdin_replay_kind kind;
 	bool can_again;	  /* there can be another run */
 	struct hf_io *io; /* for hf_supervise(); NULL: there is nothing to do */
 
@@ -49,14 +49,14 @@ struct hf_replay {
 	struct hf_io feed;
 };
 
-void hf_replay_open(struct hf_replay *r, int in);
+void hf_stdin_replay_open(struct hf_stdin_replay *r, int in);
 
 /* *in: a descriptor for struct hf_command. */
-enum hf_status hf_replay_begin(struct hf_replay *r, int *in, struct hf_err *err);
-void hf_replay_started(struct hf_replay *r);
+enum hf_status hf_stdin_replay_begin(struct hf_stdin_replay *r, int *in, struct hf_err *err);
+void hf_stdin_replay_started(struct hf_stdin_replay *r);
 
 /* Also after a begin whose command could not be run. */
-void hf_replay_end(struct hf_replay *r);
-void hf_replay_close(struct hf_replay *r);
+void hf_stdin_replay_end(struct hf_stdin_replay *r);
+void hf_stdin_replay_close(struct hf_stdin_replay *r);
 
 #endif

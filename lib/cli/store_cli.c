@@ -24,7 +24,7 @@ static bool take_verb(struct hf_cli *cli, struct hf_store_cli *s, const char *co
 			s->verb = i;
 	if (s->verb < 0)
 		hf_cli_usage(cli, "'%s' is not a verb", cli->operands[0]);
-	hf_cli_again(cli);
+	hf_cli_resume(cli);
 	return true;
 }
 

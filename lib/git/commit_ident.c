@@ -95,7 +95,7 @@ static int local_offset(time_t at)
 }
 
 /* "1700000000 +0100", perhaps with '@' before it. */
-static bool parse_seconds(const char *text, struct hf_repo_who *who)
+static bool parse_seconds(const char *text, struct hf_commit_ident *who)
 {
 	char *end;
 
@@ -110,7 +110,7 @@ static bool parse_seconds(const char *text, struct hf_repo_who *who)
 	return parse_zone(&text, &who->offset) && !*text;
 }
 
-static bool parse_iso(const char *text, struct hf_repo_who *who)
+static bool parse_iso(const char *text, struct hf_commit_ident *who)
 {
 	struct tm tm = {0};
 	const char *rest = strptime(text, "%Y-%m-%d", &tm);
@@ -133,7 +133,7 @@ static bool parse_iso(const char *text, struct hf_repo_who *who)
 	return true;
 }
 
-static enum hf_status look_date(const char *variable, struct hf_repo_who *who, struct hf_err *err)
+static enum hf_status look_date(const char *variable, struct hf_commit_ident *who, struct hf_err *err)
 {
 	const char *date = getenv(variable);
 
@@ -158,14 +158,14 @@ static enum hf_status nobody(const struct hf_repo *repo, enum role role, struct 
 	return HF_DATA;
 }
 
-static enum hf_status find(struct hf_repo *repo, enum role role, struct hf_repo_who *who,
+static enum hf_status find(struct hf_repo *repo, enum role role, struct hf_commit_ident *who,
 			   struct hf_err *err)
 {
 	const char *const names[] = {roles[role].name, "user.name"};
 	const char *const emails[] = {roles[role].email, "user.email"};
 	enum hf_status status;
 
-	*who = (struct hf_repo_who){0};
+	*who = (struct hf_commit_ident){0};
 	status = look(repo, roles[role].env_name, names, NULL, &who->name, err);
 	if (status == HF_OK)
 		status = look(repo, roles[role].env_email, emails, "EMAIL", &who->email, err);
@@ -174,31 +174,31 @@ static enum hf_status find(struct hf_repo *repo, enum role role, struct hf_repo_
 	if (status == HF_OK)
 		status = look_date(roles[role].env_date, who, err);
 	if (status != HF_OK)
-		hf_repo_who_free(who);
+		hf_commit_ident_free(who);
 	return status;
 }
 
-enum hf_status hf_repo_who(struct hf_repo *repo, struct hf_repo_who *author,
-			   struct hf_repo_who *committer, struct hf_err *err)
+enum hf_status hf_commit_ident(struct hf_repo *repo, struct hf_commit_ident *author,
+			   struct hf_commit_ident *committer, struct hf_err *err)
 {
-	struct hf_repo_who unread;
+	struct hf_commit_ident unread;
 	enum hf_status status = find(repo, AUTHOR, author ? author : &unread, err);
 
 	if (status != HF_OK)
 		return status;
 	if (!author)
-		hf_repo_who_free(&unread);
+		hf_commit_ident_free(&unread);
 	status = find(repo, COMMITTER, committer ? committer : &unread, err);
 	if (status == HF_OK && !committer)
-		hf_repo_who_free(&unread);
+		hf_commit_ident_free(&unread);
 	if (status != HF_OK && author)
-		hf_repo_who_free(author);
+		hf_commit_ident_free(author);
 	return status;
 }
 
-void hf_repo_who_free(struct hf_repo_who *who)
+void hf_commit_ident_free(struct hf_commit_ident *who)
 {
 	free(who->name);
 	free(who->email);
-	*who = (struct hf_repo_who){0};
+	*who = (struct hf_commit_ident){0};
 }

@@ -18,9 +18,9 @@
 
 #include "git/repo_backend.h"
 
-/* Either may be NULL. What is filled is released by hf_repo_who_free(). */
-enum hf_status hf_repo_who(struct hf_repo *repo, struct hf_repo_who *author,
-			   struct hf_repo_who *committer, struct hf_err *err);
-void hf_repo_who_free(struct hf_repo_who *who);
+/* Either may be NULL. What is filled is released by hf_commit_ident_free(). */
+enum hf_status hf_commit_ident(struct hf_repo *repo, struct hf_commit_ident *author,
+			   struct hf_commit_ident *committer, struct hf_err *err);
+void hf_commit_ident_free(struct hf_commit_ident *who);
 
 #endif

@@ -94,7 +94,7 @@ static bool is_trailer_block(const char *text)
 	return trailers && (!others || (known && trailers * 3 >= others));
 }
 
-enum hf_status hf_message_make(const char *text, const char *trailer, char **message,
+enum hf_status hf_commit_message_make(const char *text, const char *trailer, char **message,
 			       struct hf_err *err)
 {
 	size_t size = strlen(text) + (trailer ? strlen(trailer) : 0) + 4;
@@ -119,7 +119,7 @@ enum hf_status hf_message_make(const char *text, const char *trailer, char **mes
 	return HF_OK;
 }
 
-bool hf_message_has(const char *message, const char *trailer)
+bool hf_commit_message_has(const char *message, const char *trailer)
 {
 	size_t len = strlen(trailer);
 	const char *line = last_paragraph(message);

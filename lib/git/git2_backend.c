@@ -10,7 +10,7 @@
 #include "git/commit_message.h"
 #include "git/ref_update.h"
 
-enum { MOST_COMMITS = 10000 };
+enum { MAX_COMMITS = 10000 };
 
 static enum hf_status ignored(struct hf_repo *repo, const char *path, struct hf_err *err)
 {
@@ -160,7 +160,7 @@ static enum hf_status move_locked(struct hf_repo *repo, git_transaction *transac
 }
 
 static enum hf_status move(struct hf_repo *repo, const char *ref, const char *was,
-			   const char *commit, const char *reflog, const struct hf_repo_who *who,
+			   const char *commit, const char *reflog, const struct hf_commit_ident *who,
 			   struct hf_err *err)
 {
 	git_transaction *transaction = NULL;
@@ -170,7 +170,7 @@ static enum hf_status move(struct hf_repo *repo, const char *ref, const char *wa
 
 	if (hf_ref_is_plain(repo, ref))
 		return hf_ref_move(repo, ref, was, commit, reflog, who, err);
-	status = hf_due_settle(&repo->names, err);
+	status = hf_sync_batch_run(&repo->names, err);
 	if (status != HF_OK)
 		return status;
 	code = git_signature_new(&signature, who->name, who->email, who->time, who->offset);
@@ -191,7 +191,7 @@ static enum hf_status walk(struct hf_repo *repo, git_revwalk *revwalk, const cha
 	git_oid oid;
 	int code;
 
-	for (int i = 0; i < MOST_COMMITS; i++) {
+	for (int i = 0; i < MAX_COMMITS; i++) {
 		git_commit *commit = NULL;
 		bool has;
 
@@ -202,7 +202,7 @@ static enum hf_status walk(struct hf_repo *repo, git_revwalk *revwalk, const cha
 			code = git_commit_lookup(&commit, hf_git2(repo)->repo, &oid);
 		if (code)
 			return hf_git2_failed(code, err, "read the history of", hf_repo_name(repo));
-		has = hf_message_has(git_commit_message(commit), trailer);
+		has = hf_commit_message_has(git_commit_message(commit), trailer);
 		git_commit_free(commit);
 		if (has) {
 			git_oid_tostr(found, HF_OID_SIZE, &oid);

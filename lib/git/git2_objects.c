@@ -50,7 +50,7 @@ static enum hf_status put(struct hf_repo *repo, git_object_t type, const void *b
 	if (git_odb_hash(&id, bytes, size, type))
 		return hf_git2_failed(GIT_ERROR, err, "write an object of", hf_repo_name(repo));
 	git_oid_tostr(oid, HF_OID_SIZE, &id);
-	status = hf_loose_write(repo, git_object_type2string(type), oid, bytes, size, &fd, err);
+	status = hf_loose_object_write(repo, git_object_type2string(type), oid, bytes, size, &fd, err);
 	if (status == HF_UNAVAILABLE)
 		return put_staged(repo, type, bytes, size, oid, err);
 	if (status == HF_NO) {
@@ -178,8 +178,8 @@ enum hf_status hf_git2_entry(struct hf_repo *repo, const char *commit,
 }
 
 enum hf_status hf_git2_commit(struct hf_repo *repo, const char *tree_id, const char *parent,
-			      const char *message, const struct hf_repo_who *author,
-			      const struct hf_repo_who *committer, char oid[HF_OID_SIZE],
+			      const char *message, const struct hf_commit_ident *author,
+			      const struct hf_commit_ident *committer, char oid[HF_OID_SIZE],
 			      struct hf_err *err)
 {
 	char *encoding = NULL, *text;

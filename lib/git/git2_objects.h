@@ -29,8 +29,8 @@ enum hf_status hf_git2_tree(struct hf_repo *repo, const char *parent,
 enum hf_status hf_git2_entry(struct hf_repo *repo, const char *commit,
 			     struct hf_repo_change *change, struct hf_err *err);
 enum hf_status hf_git2_commit(struct hf_repo *repo, const char *tree_id, const char *parent,
-			      const char *message, const struct hf_repo_who *author,
-			      const struct hf_repo_who *committer, char oid[HF_OID_SIZE],
+			      const char *message, const struct hf_commit_ident *author,
+			      const struct hf_commit_ident *committer, char oid[HF_OID_SIZE],
 			      struct hf_err *err);
 
 enum hf_status hf_git2_pack(struct hf_repo *repo, struct hf_err *err);

@@ -35,9 +35,9 @@ static enum hf_status judge(struct hf_repo *repo, const char *dir, struct hf_err
 	struct hf_git_out out;
 	enum hf_status status;
 
-	repo->by_place = true;
+	repo->by_cwd = true;
 	status = hf_git_ask(repo, &out, err, "rev-parse", "--show-object-format");
-	repo->by_place = false;
+	repo->by_cwd = false;
 	if (status != HF_OK)
 		return status;
 	if (out.status)
@@ -243,7 +243,7 @@ static enum hf_status is_direct(struct hf_repo *repo, const char *ref, struct hf
 }
 
 static enum hf_status move(struct hf_repo *repo, const char *ref, const char *was,
-			   const char *commit, const char *reflog, const struct hf_repo_who *who,
+			   const char *commit, const char *reflog, const struct hf_commit_ident *who,
 			   struct hf_err *err)
 {
 	char none[HF_OID_SIZE], now[HF_OID_SIZE];
@@ -261,7 +261,7 @@ static enum hf_status move(struct hf_repo *repo, const char *ref, const char *wa
 	none[2 * repo->oid_size] = '\0';
 	status = is_direct(repo, ref, err);
 	if (status == HF_OK)
-		status = hf_due_settle(&repo->names, err);
+		status = hf_sync_batch_run(&repo->names, err);
 	if (status != HF_OK)
 		return status;
 	status = hf_git_run(&git, &out, err);
@@ -301,7 +301,7 @@ static enum hf_status search(const struct hf_git_out *out, const char *trailer,
 	while (at < end && strncmp(at, "commit ", 7) == 0) {
 		const char *message = strchr(at, '\n');
 
-		if (message && hf_message_has(message + 1, trailer)) {
+		if (message && hf_commit_message_has(message + 1, trailer)) {
 			snprintf(found, HF_OID_SIZE, "%.*s", (int)(message - at - 7), at + 7);
 			return HF_OK;
 		}

@@ -80,8 +80,8 @@ enum hf_status hf_git_tree(struct hf_repo *repo, const char *parent,
 }
 
 static enum hf_status sign(struct hf_repo *repo, const char *tree_id, const char *parent,
-			   const char *message, const struct hf_repo_who *author,
-			   const struct hf_repo_who *committer, char oid[HF_OID_SIZE],
+			   const char *message, const struct hf_commit_ident *author,
+			   const struct hf_commit_ident *committer, char oid[HF_OID_SIZE],
 			   struct hf_err *err)
 {
 	const struct hf_git git = {
@@ -101,8 +101,8 @@ static enum hf_status sign(struct hf_repo *repo, const char *tree_id, const char
 }
 
 enum hf_status hf_git_commit(struct hf_repo *repo, const char *tree_id, const char *parent,
-			     const char *message, const struct hf_repo_who *author,
-			     const struct hf_repo_who *committer, char oid[HF_OID_SIZE],
+			     const char *message, const struct hf_commit_ident *author,
+			     const struct hf_commit_ident *committer, char oid[HF_OID_SIZE],
 			     struct hf_err *err)
 {
 	struct hf_git git = {.repo = repo,

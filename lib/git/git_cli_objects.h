@@ -22,8 +22,8 @@ enum hf_status hf_git_tree(struct hf_repo *repo, const char *parent,
 			   const struct hf_repo_change *changes, size_t count,
 			   char oid[HF_OID_SIZE], struct hf_err *err);
 enum hf_status hf_git_commit(struct hf_repo *repo, const char *tree, const char *parent,
-			     const char *message, const struct hf_repo_who *author,
-			     const struct hf_repo_who *committer, char oid[HF_OID_SIZE],
+			     const char *message, const struct hf_commit_ident *author,
+			     const struct hf_commit_ident *committer, char oid[HF_OID_SIZE],
 			     struct hf_err *err);
 enum hf_status hf_git_pack(struct hf_repo *repo, struct hf_err *err);
 

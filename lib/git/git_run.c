@@ -14,7 +14,7 @@
 #include "base/spawn.h"
 #include "base/sys.h"
 
-enum { MOST_SET = 16 };
+enum { MAX_SET = 16 };
 
 /* What speaks of one repository (git rev-parse --local-env-vars), and what is set here. */
 static const char *const not_inherited[] = {
@@ -57,7 +57,7 @@ static const char *const fixed[] = {
 
 struct environment {
 	char **list;
-	char *made[MOST_SET]; /* those to be freed */
+	char *made[MAX_SET]; /* those to be freed */
 	int made_count;
 };
 
@@ -98,7 +98,7 @@ static void set(struct environment *env, bool *failed, const char *format, ...)
 }
 
 static void set_who(struct environment *env, bool *failed, const char *role,
-		    const struct hf_repo_who *who)
+		    const struct hf_commit_ident *who)
 {
 	int minutes;
 
@@ -117,9 +117,9 @@ static bool make_environment(const struct hf_git *git, struct environment *env)
 	bool failed = false;
 
 	*env = (struct environment){0};
-	if (!git->repo->by_place)
+	if (!git->repo->by_cwd)
 		set(env, &failed, "GIT_DIR=%s", git->repo->gitdir);
-	if (!git->repo->by_place && git->repo->workdir[0])
+	if (!git->repo->by_cwd && git->repo->workdir[0])
 		set(env, &failed, "GIT_WORK_TREE=%s", git->repo->workdir);
 	if (git->index)
 		set(env, &failed, "GIT_INDEX_FILE=%s/%s", git->repo->gitdir, git->index);
@@ -128,7 +128,7 @@ static bool make_environment(const struct hf_git *git, struct environment *env)
 	set_who(env, &failed, "COMMITTER", git->committer);
 	while (environ[count])
 		count++;
-	env->list = calloc(count + sizeof(fixed) / sizeof(fixed[0]) + MOST_SET + 1,
+	env->list = calloc(count + sizeof(fixed) / sizeof(fixed[0]) + MAX_SET + 1,
 			   sizeof(*env->list));
 	if (failed || !env->list)
 		return false;

@@ -6,7 +6,7 @@
  * Running git(1) on a repository, as a part of this program.
  *
  * It is told which repository is meant (GIT_DIR, GIT_WORK_TREE), whatever the environment says of
- * another one, and works in the worktree's top directory. (With repo->by_place it is not told, and
+ * another one, and works in the worktree's top directory. (With repo->by_cwd it is not told, and
  * looks where it is, as it does for a user.) It runs no hooks, starts no editor, asks
  * no questions, collects no garbage, takes paths literally, speaks English, and syncs what it
  * writes (core.fsync, Git 2.36; earlier ones sync less).
@@ -27,7 +27,7 @@ struct hf_git {
 	size_t size;
 	int fd;		   /* standard input if input is NULL: a file, from its beginning; or -1 */
 	const char *index; /* another index than the worktree's, in the Git directory; or NULL */
-	const struct hf_repo_who *author, *committer; /* or NULL */
+	const struct hf_commit_ident *author, *committer; /* or NULL */
 	bool by_name; /* a command that takes paths literally, and must not be told to */
 };
 

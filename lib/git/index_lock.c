@@ -13,7 +13,7 @@
 #include "base/tempfile.h"
 #include "base/sys.h"
 
-enum { MOST_TRIES = 100 };
+enum { MAX_TRIES = 100 };
 
 /* A lock, and "cannot WHAT 'NAME'". */
 struct wanted {
@@ -24,12 +24,12 @@ struct wanted {
 /* Who has it: what is known of fd (-1: nothing). */
 static enum hf_status busy(const struct wanted *w, int fd, struct hf_err *err)
 {
-	struct hf_dot_record record = {.form = HF_DOT_FOREIGN};
+	struct hf_lock_owner_info record = {.form = HF_OWNER_FOREIGN};
 	char who[512];
 
 	if (fd >= 0)
-		hf_dot_record_read(fd, &record);
-	if (record.form == HF_DOT_OURS) {
+		hf_lock_owner_read(fd, &record);
+	if (record.form == HF_OWNER_HOLDFAST) {
 		hf_proc_describe(who, sizeof(who), record.owner.pid);
 		hf_fail(err, HF_BUSY, "cannot %s '%s': held by %s", w->what, w->name, who);
 		if (record.purpose[0])
@@ -45,7 +45,7 @@ static enum hf_status busy(const struct wanted *w, int fd, struct hf_err *err)
 static enum hf_status meet(const struct wanted *w, struct hf_dot_new *new, int fd, int *lock,
 			   struct hf_err *err)
 {
-	struct hf_evidence_of of = {.fd = fd, .place = -1, .locked = true, .stale_after = HF_NEVER};
+	struct hf_stale_query of = {.fd = fd, .place = -1, .locked = true, .stale_after = HF_NEVER};
 	struct hf_evidence evidence;
 
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
@@ -56,7 +56,7 @@ static enum hf_status meet(const struct wanted *w, struct hf_dot_new *new, int f
 		return HF_NO;
 	hf_evidence_judge(&of, &evidence);
 	if (evidence.verdict != HF_VERDICT_STALE ||
-	    (evidence.record.form != HF_DOT_OURS && evidence.record.form != HF_DOT_TORN))
+	    (evidence.record.form != HF_OWNER_HOLDFAST && evidence.record.form != HF_OWNER_TRUNCATED))
 		return busy(w, fd, err);
 	return hf_dot_replace(w->target, new, fd, lock, err);
 }
@@ -70,7 +70,7 @@ static enum hf_status take(const struct wanted *w, const char *record, int *lock
 	int fd;
 
 	hf_dot_reap(w->target);
-	for (int tries = 0; status == HF_NO && tries < MOST_TRIES; tries++) {
+	for (int tries = 0; status == HF_NO && tries < MAX_TRIES; tries++) {
 		status = hf_dot_look(w->target, &fd, &st, err);
 		if (status == HF_NO) {
 			status = hf_dot_link(w->target, &new, lock, err);
@@ -100,7 +100,7 @@ enum hf_status hf_ref_lock(struct hf_repo *repo, const struct hf_target *target,
 	struct wanted w = {target, "move", ref};
 
 	/* its record says all that is to be said: another name of it needs no other file */
-	if (repo->lock >= 0 && hf_stage_link(target, repo->lock, target->name, NULL) == HF_OK) {
+	if (repo->lock >= 0 && hf_tempfile_link(target, repo->lock, target->name, NULL) == HF_OK) {
 		*fd = fcntl(repo->lock, F_DUPFD_CLOEXEC, 0);
 		if (*fd >= 0)
 			return HF_OK;

@@ -160,7 +160,7 @@ static enum hf_status replace(struct hf_repo *repo, struct hf_err *err)
 	/* if nothing was changed these are one file, and this does nothing */
 	if (status == HF_OK && sys_renameat2(repo->git, HF_NEW_INDEX, repo->git, "index", 0) < 0)
 		status = cannot(repo, err);
-	return status == HF_OK ? hf_due_add(&repo->names, repo->git, hf_repo_name(repo), err)
+	return status == HF_OK ? hf_sync_batch_add(&repo->names, repo->git, hf_repo_name(repo), err)
 			       : status;
 }
 

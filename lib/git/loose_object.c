@@ -15,7 +15,7 @@
 
 #define LITTER "tmp_obj_holdfast"
 
-char *hf_loose_path(char path[HF_LOOSE_SIZE], const char *oid)
+char *hf_loose_object_path(char path[HF_LOOSE_SIZE], const char *oid)
 {
 	snprintf(path, HF_LOOSE_SIZE, "%.2s/%s", oid, oid + 2);
 	return path;
@@ -78,7 +78,7 @@ static bool has_bytes(int fd, const unsigned char *bytes, size_t size)
 static bool renew(struct hf_repo *repo, const char *oid, const unsigned char *bytes, size_t size)
 {
 	char path[HF_LOOSE_SIZE];
-	int fd = sys_openat(repo->objects, hf_loose_path(path, oid),
+	int fd = sys_openat(repo->objects, hf_loose_object_path(path, oid),
 			    O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
 	bool renewed = fd >= 0 && has_bytes(fd, bytes, size) && futimens(fd, NULL) == 0;
 
@@ -105,7 +105,7 @@ static enum hf_status write_unnamed(struct hf_repo *repo, const unsigned char *b
 	return status;
 }
 
-enum hf_status hf_loose_write(struct hf_repo *repo, const char *type, const char *oid,
+enum hf_status hf_loose_object_write(struct hf_repo *repo, const char *type, const char *oid,
 			      const void *bytes, size_t size, int *fd, struct hf_err *err)
 {
 	unsigned char *packed = NULL;
@@ -128,7 +128,7 @@ static int link_as(struct hf_repo *repo, int fd, const char *name)
 {
 	const struct hf_target objects = {.dir = repo->objects, .path = hf_repo_name(repo)};
 
-	return hf_stage_link(&objects, fd, name, NULL) == HF_OK ? 0 : -1;
+	return hf_tempfile_link(&objects, fd, name, NULL) == HF_OK ? 0 : -1;
 }
 
 /* L1. */
@@ -148,7 +148,7 @@ static int replace(struct hf_repo *repo, int fd, const char *path)
 	return -1;
 }
 
-int hf_loose_mkdir(struct hf_repo *repo, const char *oid, bool *made)
+int hf_loose_object_mkdir(struct hf_repo *repo, const char *oid, bool *made)
 {
 	const char dir[] = {oid[0], oid[1], '\0'};
 
@@ -159,14 +159,14 @@ int hf_loose_mkdir(struct hf_repo *repo, const char *oid, bool *made)
 	return 0;
 }
 
-int hf_loose_name(struct hf_repo *repo, int fd, const char *oid, bool *made)
+int hf_loose_object_name(struct hf_repo *repo, int fd, const char *oid, bool *made)
 {
 	char path[HF_LOOSE_SIZE];
 
 	/* first, or a missing one would be taken for what has the link go by way of /proc */
-	if (hf_loose_mkdir(repo, oid, made) < 0)
+	if (hf_loose_object_mkdir(repo, oid, made) < 0)
 		return -1;
-	if (link_as(repo, fd, hf_loose_path(path, oid)) == 0)
+	if (link_as(repo, fd, hf_loose_object_path(path, oid)) == 0)
 		return 0;
 	return errno == EEXIST ? replace(repo, fd, path) : -1;
 }

@@ -29,17 +29,17 @@
 
 /* Up to 1 GiB. HF_OK: *fd is open on the object, the caller's. HF_NO: it is there, L2.
  * HF_UNAVAILABLE: there are no unnamed files there. */
-enum hf_status hf_loose_write(struct hf_repo *repo, const char *type, const char *oid,
+enum hf_status hf_loose_object_write(struct hf_repo *repo, const char *type, const char *oid,
 			      const void *bytes, size_t size, int *fd, struct hf_err *err);
 
 /* Give it its name. *made: objects/ has a new directory. -1 with errno. */
-int hf_loose_name(struct hf_repo *repo, int fd, const char *oid, bool *made);
+int hf_loose_object_name(struct hf_repo *repo, int fd, const char *oid, bool *made);
 
 /* The file of a loose object, from objects/: "OI/D…". */
 enum { HF_LOOSE_SIZE = HF_OID_SIZE + 2 };
-char *hf_loose_path(char path[HF_LOOSE_SIZE], const char *oid);
+char *hf_loose_object_path(char path[HF_LOOSE_SIZE], const char *oid);
 
 /* Make the directory of this object. *made: there was none. -1 with errno. */
-int hf_loose_mkdir(struct hf_repo *repo, const char *oid, bool *made);
+int hf_loose_object_mkdir(struct hf_repo *repo, const char *oid, bool *made);
 
 #endif

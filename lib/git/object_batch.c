@@ -98,7 +98,7 @@ static enum hf_status add(struct hf_repo *repo, struct hf_object object, int fd,
 			  struct hf_err *err)
 {
 	struct hf_object *more;
-	enum hf_status status = hf_due_add(&repo->contents, fd, hf_repo_name(repo), err);
+	enum hf_status status = hf_sync_batch_add(&repo->contents, fd, hf_repo_name(repo), err);
 
 	if (status != HF_OK)
 		return status;
@@ -127,7 +127,7 @@ enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_e
 	fd = sys_openat(repo->objects, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0 && errno == ENOENT) {
 		object.staged = false;
-		fd = sys_openat(repo->objects, hf_loose_path(path, oid),
+		fd = sys_openat(repo->objects, hf_loose_object_path(path, oid),
 				O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
 	}
 	if (fd < 0)
@@ -160,12 +160,12 @@ static int give_name(struct hf_repo *repo, const struct hf_object *object, bool 
 	char from[LONG_SIZE], to[HF_LOOSE_SIZE];
 
 	if (object->fd >= 0)
-		return hf_loose_name(repo, object->fd, object->oid, made);
+		return hf_loose_object_name(repo, object->fd, object->oid, made);
 	staged_name(object->oid, from);
-	hf_loose_path(to, object->oid);
+	hf_loose_object_path(to, object->oid);
 	if (sys_renameat2(repo->objects, from, repo->objects, to, 0) == 0)
 		return 0;
-	if (errno != ENOENT || hf_loose_mkdir(repo, object->oid, made) < 0)
+	if (errno != ENOENT || hf_loose_object_mkdir(repo, object->oid, made) < 0)
 		return -1;
 	*made = true; /* or somebody else has, just now */
 	return sys_renameat2(repo->objects, from, repo->objects, to, 0);
@@ -182,7 +182,7 @@ static enum hf_status note_dir(struct hf_repo *repo, const char *oid, struct hf_
 	fd = sys_openat(repo->objects, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (fd < 0)
 		return cannot(repo, oid, err);
-	status = hf_due_add(&repo->names, fd, hf_repo_name(repo), err);
+	status = hf_sync_batch_add(&repo->names, fd, hf_repo_name(repo), err);
 	sys_close(fd);
 	return status;
 }
@@ -191,7 +191,7 @@ static enum hf_status settle(struct hf_repo *repo, struct hf_err *err)
 {
 	/* a directory may be as new as what was found in it */
 	bool made = false;
-	enum hf_status status = hf_due_settle(&repo->contents, err);
+	enum hf_status status = hf_sync_batch_run(&repo->contents, err);
 
 	for (size_t i = 0; status == HF_OK && i < repo->added_count; i++) {
 		if (!repo->added[i].staged)
@@ -201,7 +201,7 @@ static enum hf_status settle(struct hf_repo *repo, struct hf_err *err)
 		status = note_dir(repo, repo->added[i].oid, err);
 	}
 	if (status == HF_OK && made)
-		status = hf_due_add(&repo->names, repo->objects, hf_repo_name(repo), err);
+		status = hf_sync_batch_add(&repo->names, repo->objects, hf_repo_name(repo), err);
 	return status;
 }
 
@@ -219,7 +219,7 @@ enum hf_status hf_objects_sync_packs(struct hf_repo *repo, struct hf_err *err)
 
 static void release(struct hf_repo *repo)
 {
-	hf_due_drop(&repo->contents);
+	hf_sync_batch_discard(&repo->contents);
 	for (size_t i = 0; i < repo->added_count; i++)
 		if (repo->added[i].fd >= 0)
 			sys_close(repo->added[i].fd);
@@ -274,7 +274,7 @@ bool hf_object_is_loose(const struct hf_repo *repo, const char *oid)
 {
 	char path[HF_LOOSE_SIZE];
 
-	return is_there(repo, hf_loose_path(path, oid));
+	return is_there(repo, hf_loose_object_path(path, oid));
 }
 
 bool hf_objects_vanished(const struct hf_repo *repo)

@@ -19,7 +19,7 @@
 /* As Git has it: a gc.pid of another host counts for so long. */
 enum { GC_HOURS = 12 };
 
-bool hf_keep_missing(const struct hf_repo *repo)
+bool hf_prune_lost_object(const struct hf_repo *repo)
 {
 	for (size_t i = 0; i < repo->made_count; i++)
 		if (!hf_object_is_loose(repo, repo->made[i]))
@@ -113,7 +113,7 @@ static bool is_noted(const struct hf_repo *repo)
 	return is;
 }
 
-bool hf_keep_is_pruned(const struct hf_repo *repo)
+bool hf_prune_is_running(const struct hf_repo *repo)
 {
 	static const char *const words[] = {"prune", "gc", NULL};
 
@@ -149,14 +149,14 @@ static bool is_absence(enum hf_status status)
 	return status == HF_DATA || status == HF_CANTCREAT || status == HF_NOINPUT;
 }
 
-enum hf_status hf_keep_pack(struct hf_repo *repo, struct hf_err *err)
+enum hf_status hf_prune_pack(struct hf_repo *repo, struct hf_err *err)
 {
 	enum hf_status status = repo->ops->pack(repo, err);
 
-	return is_absence(status) && hf_keep_missing(repo) ? removed(repo, err) : status;
+	return is_absence(status) && hf_prune_lost_object(repo) ? removed(repo, err) : status;
 }
 
-enum hf_status hf_keep_why(const struct hf_repo *repo, enum hf_status status, struct hf_err *err)
+enum hf_status hf_prune_explain(const struct hf_repo *repo, enum hf_status status, struct hf_err *err)
 {
 	return is_absence(status) && hf_objects_vanished(repo) ? removed(repo, err) : status;
 }

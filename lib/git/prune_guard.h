@@ -45,20 +45,20 @@
 #include "git/repo_backend.h"
 
 /* Is one of the objects that were made here (git/object_batch.h) missing as a loose one? */
-bool hf_keep_missing(const struct hf_repo *repo);
+bool hf_prune_lost_object(const struct hf_repo *repo);
 
 /* K2: may somebody be pruning? */
-bool hf_keep_is_pruned(const struct hf_repo *repo);
+bool hf_prune_is_running(const struct hf_repo *repo);
 
 /* Does a Git work here, other than an ancestor, that moves HEAD, or a branch, after it has changed
  * the index and the worktree? It may have given index.lock back already. */
 bool hf_keep_is_switched(const struct hf_repo *repo);
 
 /* K1: pack them, durably. HF_BUSY: one was missing. */
-enum hf_status hf_keep_pack(struct hf_repo *repo, struct hf_err *err);
+enum hf_status hf_prune_pack(struct hf_repo *repo, struct hf_err *err);
 
 /* K4: what has failed with this status, because something is not there: HF_BUSY, and why, if
  * objects were removed meanwhile. An I/O error stays one. */
-enum hf_status hf_keep_why(const struct hf_repo *repo, enum hf_status status, struct hf_err *err);
+enum hf_status hf_prune_explain(const struct hf_repo *repo, enum hf_status status, struct hf_err *err);
 
 #endif

@@ -16,7 +16,7 @@
 #define NEW "~holdfast.lock"
 
 /* How long Git's locks are held at most; and how long Git waits for them. */
-#define MOST_HELD (50 * HF_MS)
+#define MAX_HELD (50 * HF_MS)
 #define GIT_WAITS (100 * HF_MS)
 
 /* HEAD is the worktree's own, branches are everybody's. */
@@ -110,7 +110,7 @@ static enum hf_status append_log(int dir, const char *ref, const char *line, str
 
 static enum hf_status write_logs(struct hf_repo *repo, const char *ref, const char *was,
 				 const char *commit, const char *reflog,
-				 const struct hf_repo_who *who, struct hf_err *err)
+				 const struct hf_commit_ident *who, struct hf_err *err)
 {
 	int minutes = abs(who->offset);
 	enum hf_status status;
@@ -178,9 +178,9 @@ static enum hf_status write_fresh(struct hf_repo *repo, const struct place *p, c
 		status = cannot(ref, err);
 	/* with all that the ref will lead to */
 	if (status == HF_OK)
-		status = hf_due_add(&repo->names, fd, ref, err);
+		status = hf_sync_batch_add(&repo->names, fd, ref, err);
 	if (status == HF_OK)
-		status = hf_due_settle(&repo->names, err);
+		status = hf_sync_batch_run(&repo->names, err);
 	if (sys_close(fd) < 0 && status == HF_OK)
 		status = cannot(ref, err);
 	return status;
@@ -189,7 +189,7 @@ static enum hf_status write_fresh(struct hf_repo *repo, const struct place *p, c
 /* It is locked, until `end`. */
 static enum hf_status move_locked(struct hf_repo *repo, const struct place *p, const char *ref,
 				  const char *was, const char *commit, const char *reflog,
-				  const struct hf_repo_who *who, int64_t end, struct hf_err *err)
+				  const struct hf_commit_ident *who, int64_t end, struct hf_err *err)
 {
 	enum hf_status status;
 	char now[PATH_MAX];
@@ -200,7 +200,7 @@ static enum hf_status move_locked(struct hf_repo *repo, const struct place *p, c
 		return hf_ref_is_symbolic(ref, now + 5, err);
 	if (strcmp(now, was) != 0 || !is_file(p->dir, p->name, &st))
 		return hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
-	if (hf_until(end) == 0)
+	if (hf_time_left(end) == 0)
 		return hf_fail(err, HF_BUSY, "cannot move '%s': this machine is too slow", ref);
 	status = write_logs(repo, ref, was, commit, reflog, who, err);
 	if (status == HF_OK && sys_renameat2(p->dir, p->fresh, p->dir, p->name, 0) < 0)
@@ -226,11 +226,11 @@ static int lock_head(struct hf_repo *repo, const char *ref)
 
 static enum hf_status lock_and_move(struct hf_repo *repo, const struct place *p, const char *ref,
 				    const char *was, const char *commit, const char *reflog,
-				    const struct hf_repo_who *who, struct hf_err *err)
+				    const struct hf_commit_ident *who, struct hf_err *err)
 {
 	struct hf_target head_lock = {.dir = repo->git, .name = "HEAD.lock", .path = "HEAD.lock"};
 	int lock, head = lock_head(repo, ref);
-	int64_t end = hf_deadline_in(MOST_HELD);
+	int64_t end = hf_deadline_in(MAX_HELD);
 	enum hf_status status = hf_ref_lock(repo, &p->lock, ref, &lock, err);
 
 	if (status == HF_OK) {
@@ -262,7 +262,7 @@ static enum hf_status uncertain(const char *ref, struct hf_err *err)
 }
 
 enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *was,
-			   const char *commit, const char *reflog, const struct hf_repo_who *who,
+			   const char *commit, const char *reflog, const struct hf_commit_ident *who,
 			   struct hf_err *err)
 {
 	struct place p;

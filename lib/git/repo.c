@@ -69,7 +69,7 @@ void hf_repo_close(struct hf_repo *repo)
 	if (!repo)
 		return;
 	hf_repo_unlock(repo);
-	hf_repo_forget(repo);
+	hf_repo_objects_done(repo);
 	close_back(repo);
 	free(repo);
 }
@@ -97,8 +97,8 @@ enum hf_status hf_repo_id(struct hf_repo *repo, const char **id, struct hf_err *
 
 /* ---- what can be done ----------------------------------------------------------------------- */
 
-enum hf_status hf_repo_ready(struct hf_repo *repo, struct hf_repo_who *author,
-			     struct hf_repo_who *committer, struct hf_err *err)
+enum hf_status hf_repo_check(struct hf_repo *repo, struct hf_commit_ident *author,
+			     struct hf_commit_ident *committer, struct hf_err *err)
 {
 	static const struct {
 		const char *name, *what;
@@ -121,7 +121,7 @@ enum hf_status hf_repo_ready(struct hf_repo *repo, struct hf_repo_who *author,
 		hf_advise(err, "finish it or abort it first: see 'git status'");
 		return HF_DATA;
 	}
-	return hf_repo_who(repo, author, committer, err);
+	return hf_commit_ident(repo, author, committer, err);
 }
 
 enum hf_status hf_repo_mode(struct hf_repo *repo, const char *tree_path, const struct stat *st,
@@ -230,7 +230,7 @@ enum hf_status hf_repo_branch(struct hf_repo *repo, char **ref, struct hf_err *e
 	return repo->ops->head(repo, ref, err);
 }
 
-enum hf_status hf_repo_was(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
+enum hf_status hf_repo_ref_history(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
 			   char before[HF_OID_SIZE], struct hf_err *err)
 {
 	return repo->ops->was(repo, ref, tip, before, err);
@@ -261,35 +261,35 @@ enum hf_status hf_repo_find(struct hf_repo *repo, const char *tip, const char *b
 
 bool hf_repo_has_all(const struct hf_repo *repo)
 {
-	return !hf_keep_missing(repo);
+	return !hf_prune_lost_object(repo);
 }
 
 bool hf_repo_is_pruned(const struct hf_repo *repo)
 {
-	return hf_keep_is_pruned(repo);
+	return hf_prune_is_running(repo);
 }
 
-enum hf_status hf_repo_keep(struct hf_repo *repo, struct hf_err *err)
+enum hf_status hf_repo_protect(struct hf_repo *repo, struct hf_err *err)
 {
-	enum hf_status status = hf_keep_pack(repo, err);
+	enum hf_status status = hf_prune_pack(repo, err);
 
 	if (status == HF_OK)
 		status = hf_objects_sync_packs(repo, err);
-	return status == HF_OK ? hf_due_settle(&repo->names, err) : status;
+	return status == HF_OK ? hf_sync_batch_run(&repo->names, err) : status;
 }
 
 enum hf_status hf_repo_sync_with(struct hf_repo *repo, int fd, const char *what,
 				 struct hf_err *err)
 {
-	return hf_due_lend(&repo->contents, fd, what, err);
+	return hf_sync_batch_lend(&repo->contents, fd, what, err);
 }
 
-struct hf_due *hf_repo_due(struct hf_repo *repo)
+struct hf_sync_batch *hf_repo_sync_batch(struct hf_repo *repo)
 {
 	return &repo->names;
 }
 
-void hf_repo_forget(struct hf_repo *repo)
+void hf_repo_objects_done(struct hf_repo *repo)
 {
 	hf_objects_discard(repo);
 	hf_objects_forget(repo);
@@ -300,7 +300,7 @@ void hf_repo_forget(struct hf_repo *repo)
 enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,
 			    char oid[HF_OID_SIZE], struct hf_err *err)
 {
-	return hf_keep_why(repo, repo->ops->blob(repo, tree_path, fd, oid, err), err);
+	return hf_prune_explain(repo, repo->ops->blob(repo, tree_path, fd, oid, err), err);
 }
 
 static enum hf_status not_locked(const struct hf_repo *repo, struct hf_err *err)
@@ -338,15 +338,15 @@ enum hf_status hf_repo_index(struct hf_repo *repo, const struct hf_repo_change *
 
 	if (repo->lock < 0)
 		return not_locked(repo, err);
-	status = hf_keep_why(repo, hf_objects_settle(repo, err), err);
+	status = hf_prune_explain(repo, hf_objects_settle(repo, err), err);
 	hf_objects_discard(repo);
 	return status == HF_OK ? hf_index_change(repo, changes, count, err) : status;
 }
 
 enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 			      const struct hf_repo_change *changes, size_t count,
-			      const char *message, const struct hf_repo_who *author,
-			      const struct hf_repo_who *committer, char commit[HF_OID_SIZE],
+			      const char *message, const struct hf_commit_ident *author,
+			      const struct hf_commit_ident *committer, char commit[HF_OID_SIZE],
 			      struct hf_err *err)
 {
 	char tree[HF_OID_SIZE];
@@ -357,7 +357,7 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 					   err);
 	if (status == HF_OK)
 		status = hf_objects_settle(repo, err);
-	status = hf_keep_why(repo, status, err);
+	status = hf_prune_explain(repo, status, err);
 	hf_objects_discard(repo);
 	return status;
 }
@@ -365,11 +365,11 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 enum hf_status hf_repo_entry(struct hf_repo *repo, const char *commit,
 			     struct hf_repo_change *change, struct hf_err *err)
 {
-	return hf_keep_why(repo, repo->ops->entry(repo, commit, change, err), err);
+	return hf_prune_explain(repo, repo->ops->entry(repo, commit, change, err), err);
 }
 
-enum hf_status hf_repo_move(struct hf_repo *repo, const char *ref, const char *tip,
-			    const char *commit, const char *reflog, const struct hf_repo_who *who,
+enum hf_status hf_repo_update_ref(struct hf_repo *repo, const char *ref, const char *tip,
+			    const char *commit, const char *reflog, const struct hf_commit_ident *who,
 			    int64_t deadline, struct hf_err *err)
 {
 	bool has_dir = hf_ref_has_dir(repo, ref);

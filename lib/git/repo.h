@@ -47,7 +47,7 @@
  *
  * One recorder at a time: the caller holds the repository's turnstile from hf_repo_blob() on. Git
  * itself is kept from the index by index.lock, and from the ref by R5. Nothing here waits, but
- * hf_repo_move() for Git's lock on the ref, to the deadline.
+ * hf_repo_update_ref() for Git's lock on the ref, to the deadline.
  *
  * A crash leaves objects that nothing leads to (Git collects them), index.lock (R7) and
  * index.holdfast beside it, which the next one removes. Between index and ref the index is ahead:
@@ -81,9 +81,9 @@ enum hf_status hf_repo_id(struct hf_repo *repo, const char **id, struct hf_err *
 
 /* Can a commit of paths be made now? HF_DATA: bare, or in the middle of a merge, rebase,
  * cherry-pick, revert, bisect or am; no identity. author and committer (or NULL) are filled, to be
- * released by hf_repo_who_free() of git/commit_ident.h. */
-enum hf_status hf_repo_ready(struct hf_repo *repo, struct hf_repo_who *author,
-			     struct hf_repo_who *committer, struct hf_err *err);
+ * released by hf_commit_ident_free() of git/commit_ident.h. */
+enum hf_status hf_repo_check(struct hf_repo *repo, struct hf_commit_ident *author,
+			     struct hf_commit_ident *committer, struct hf_err *err);
 
 /* From a path as the user wrote it (relative to the working directory; need not exist) to the one
  * in the tree, to be freed. Links are followed, as writing to it would. HF_DATA: outside of the
@@ -111,7 +111,7 @@ enum hf_status hf_repo_is_switched(struct hf_repo *repo, const char *tip, const 
 /* Only the first of these; and where ref is, though the commit be gone, and where it was before, as
  * its log says ("": that is not known). */
 enum hf_status hf_repo_branch(struct hf_repo *repo, char **ref, struct hf_err *err);
-enum hf_status hf_repo_was(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
+enum hf_status hf_repo_ref_history(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
 			   char before[HF_OID_SIZE], struct hf_err *err);
 
 /* A commit's first parent; "": it has none. And: is there such an object? */
@@ -147,8 +147,8 @@ enum hf_status hf_repo_index(struct hf_repo *repo, const struct hf_repo_change *
  * same arguments give the same commit, unless it is signed. */
 enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 			      const struct hf_repo_change *changes, size_t count,
-			      const char *message, const struct hf_repo_who *author,
-			      const struct hf_repo_who *committer, char commit[HF_OID_SIZE],
+			      const char *message, const struct hf_commit_ident *author,
+			      const struct hf_commit_ident *committer, char commit[HF_OID_SIZE],
 			      struct hf_err *err);
 
 /* A content, and the names, that must be as durable as the objects are: fd's at the next
@@ -156,15 +156,15 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
  * until then. */
 enum hf_status hf_repo_sync_with(struct hf_repo *repo, int fd, const char *what,
 				 struct hf_err *err);
-struct hf_due *hf_repo_due(struct hf_repo *repo);
+struct hf_sync_batch *hf_repo_sync_batch(struct hf_repo *repo);
 
-/* Git's prune (git/prune_guard.h). Is each object that was made here, since hf_repo_forget(), a
- * file of its own? (Where it is packed it is not.) May somebody be pruning? And: pack them, when
+/* Git's prune (git/prune_guard.h). Is each object that was made here, since hf_repo_objects_done(),
+ * a file of its own? (Where it is packed it is not.) May somebody be pruning? And: pack them, when
  * the ref has moved; HF_BUSY: one is missing, make it anew. */
 bool hf_repo_has_all(const struct hf_repo *repo);
 bool hf_repo_is_pruned(const struct hf_repo *repo);
-enum hf_status hf_repo_keep(struct hf_repo *repo, struct hf_err *err);
-void hf_repo_forget(struct hf_repo *repo);
+enum hf_status hf_repo_protect(struct hf_repo *repo, struct hf_err *err);
+void hf_repo_objects_done(struct hf_repo *repo);
 
 /* What change->path is in the tree of this commit: its mode and oid are filled in, or remove is
  * set. So it can be a change itself, which makes another tree alike. */
@@ -177,8 +177,8 @@ enum hf_status hf_repo_may_move(struct hf_repo *repo, const char *ref, struct hf
 /* ref from tip ("" : it does not exist) to commit, durable; who and reflog are for the reflog.
  * HF_NO: it is not at tip. HF_BUSY: it is locked, to the deadline. HF_UNCERTAIN: it is there, and
  * may not be durable. */
-enum hf_status hf_repo_move(struct hf_repo *repo, const char *ref, const char *tip,
-			    const char *commit, const char *reflog, const struct hf_repo_who *who,
+enum hf_status hf_repo_update_ref(struct hf_repo *repo, const char *ref, const char *tip,
+			    const char *commit, const char *reflog, const struct hf_commit_ident *who,
 			    int64_t deadline, struct hf_err *err);
 
 /* The commit that has this line among its trailers, in the history of tip without that of base ("":

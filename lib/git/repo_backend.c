@@ -63,8 +63,8 @@ void hf_repo_base_close(struct hf_repo *repo)
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			sys_close(fds[i]);
-	hf_due_drop(&repo->contents);
-	hf_due_drop(&repo->names);
+	hf_sync_batch_discard(&repo->contents);
+	hf_sync_batch_discard(&repo->names);
 	free(repo->workdir);
 	free(repo->gitdir);
 	free(repo->commondir);

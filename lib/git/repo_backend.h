@@ -38,7 +38,7 @@ struct hf_repo_change {
 				* NULL: not known, and the next Git looks at the file */
 };
 
-struct hf_repo_who {
+struct hf_commit_ident {
 	char *name, *email;
 	int64_t time; /* seconds */
 	int offset;   /* minutes east of Greenwich */
@@ -91,8 +91,8 @@ struct hf_repo_ops {
 			       const struct hf_repo_change *changes, size_t count,
 			       char oid[HF_OID_SIZE], struct hf_err *err);
 	enum hf_status (*commit)(struct hf_repo *repo, const char *tree, const char *tip,
-				 const char *message, const struct hf_repo_who *author,
-				 const struct hf_repo_who *committer, char oid[HF_OID_SIZE],
+				 const char *message, const struct hf_commit_ident *author,
+				 const struct hf_commit_ident *committer, char oid[HF_OID_SIZE],
 				 struct hf_err *err);
 	/* What change->path is in the tree of this commit: mode and oid, or remove. */
 	enum hf_status (*entry)(struct hf_repo *repo, const char *commit,
@@ -100,7 +100,7 @@ struct hf_repo_ops {
 	/* HF_BUSY: the ref is locked by somebody. HF_NO: it is not at tip. */
 	enum hf_status (*move)(struct hf_repo *repo, const char *ref, const char *tip,
 			       const char *commit, const char *reflog,
-			       const struct hf_repo_who *who, struct hf_err *err);
+			       const struct hf_commit_ident *who, struct hf_err *err);
 	enum hf_status (*find)(struct hf_repo *repo, const char *tip, const char *base,
 			       const char *trailer, char commit[HF_OID_SIZE], struct hf_err *err);
 	/* Make a durable pack of repo->made. */
@@ -129,7 +129,7 @@ struct hf_repo {
 	char *gitdir, *commondir; /* likewise */
 	int git, common, objects; /* open directories */
 	size_t oid_size;	  /* HF_SHA1 or HF_SHA256 */
-	bool by_place;		  /* Git is to find it by itself (git/git_run.h) */
+	bool by_cwd;		  /* Git is to find it by itself (git/git_run.h) */
 	bool no_git;		  /* git was looked for in PATH, and not found */
 	char id[HF_OID_SIZE];	  /* once it was asked for */
 	struct hf_object *added;  /* git/object_batch.h */
@@ -137,8 +137,9 @@ struct hf_repo {
 	bool staging;		  /* there is a staging directory, which is ours */
 	char (*made)[HF_OID_SIZE]; /* all that were added since hf_objects_forget() */
 	size_t made_count;
-	struct hf_due contents;	  /* R1: to be durable before what leads to it has its name */
-	struct hf_due names;	  /* R1, R2: to be durable before a ref moves */
+	/* R1: to be durable before what leads to it has its name */
+	struct hf_sync_batch contents;
+	struct hf_sync_batch names;	  /* R1, R2: to be durable before a ref moves */
 	int lock;		  /* index.lock, when it is ours; or -1 */
 	char *lock_path;
 	const char *record;	  /* the word for which it was taken; borrowed */

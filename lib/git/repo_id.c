@@ -60,7 +60,7 @@ static enum hf_status make_id(struct hf_repo *repo, const struct hf_target *targ
 	for (int i = 0; i < 4; i++)
 		len += snprintf(id + len, sizeof(id) - (size_t)len, "%08" PRIx32, arc4random());
 	id[len++] = '\n';
-	status = hf_stage_open(target, 0666, &fd, name, err);
+	status = hf_tempfile_open(target, 0666, &fd, name, err);
 	if (status != HF_OK)
 		return status;
 	/* for all who may use the repository, whatever the umask is */
@@ -68,7 +68,7 @@ static enum hf_status make_id(struct hf_repo *repo, const struct hf_target *targ
 	    sys_pwrite(fd, id, (size_t)len, 0) != len || sys_fsync(fd) < 0)
 		status = hf_fail_errno(err, "cannot write '%s'", target->path);
 	if (status == HF_OK)
-		status = hf_stage_link(target, fd, target->name, err);
+		status = hf_tempfile_link(target, fd, target->name, err);
 	if (status == HF_OK && (sys_fsync(fd) < 0 || sys_fsync(target->dir) < 0 ||
 				sys_fsync(repo->common) < 0))
 		status = hf_fail_errno(err, "cannot sync '%s'", target->path);

@@ -12,17 +12,17 @@
 
 enum { TOGETHER = 4, STACK = 128 * 1024 };
 
-struct hf_due_sync {
+struct hf_sync_batch_sync {
 	int fd, errnum; /* errnum 0: it is durable */
 	bool lent;
 	const char *what;
 	struct stat st;
 };
 
-static enum hf_status add(struct hf_due *due, int fd, bool lent, const char *what,
+static enum hf_status add(struct hf_sync_batch *due, int fd, bool lent, const char *what,
 			  struct hf_err *err)
 {
-	struct hf_due_sync *more, sync = {.fd = fd, .lent = lent, .what = what};
+	struct hf_sync_batch_sync *more, sync = {.fd = fd, .lent = lent, .what = what};
 
 	if (sys_fstat(fd, &sync.st) < 0)
 		return hf_fail_errno(err, "cannot sync '%s'", what);
@@ -41,19 +41,19 @@ static enum hf_status add(struct hf_due *due, int fd, bool lent, const char *wha
 	return HF_OK;
 }
 
-enum hf_status hf_due_add(struct hf_due *due, int fd, const char *what, struct hf_err *err)
+enum hf_status hf_sync_batch_add(struct hf_sync_batch *due, int fd, const char *what, struct hf_err *err)
 {
 	return add(due, fd, false, what, err);
 }
 
-enum hf_status hf_due_lend(struct hf_due *due, int fd, const char *what, struct hf_err *err)
+enum hf_status hf_sync_batch_lend(struct hf_sync_batch *due, int fd, const char *what, struct hf_err *err)
 {
 	return add(due, fd, true, what, err);
 }
 
 /* Each thread has every n-th. */
 struct share {
-	struct hf_due_sync *syncs;
+	struct hf_sync_batch_sync *syncs;
 	size_t from, count, step;
 };
 
@@ -66,7 +66,7 @@ static void *sync_share(void *arg)
 	return NULL;
 }
 
-static void sync_together(struct hf_due_sync *syncs, size_t count)
+static void sync_together(struct hf_sync_batch_sync *syncs, size_t count)
 {
 	struct share shares[TOGETHER];
 	pthread_t threads[TOGETHER];
@@ -87,7 +87,7 @@ static void sync_together(struct hf_due_sync *syncs, size_t count)
 		pthread_join(threads[i], NULL);
 }
 
-enum hf_status hf_due_settle(struct hf_due *due, struct hf_err *err)
+enum hf_status hf_sync_batch_run(struct hf_sync_batch *due, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
@@ -97,11 +97,11 @@ enum hf_status hf_due_settle(struct hf_due *due, struct hf_err *err)
 		if (errno)
 			status = hf_fail_errno(err, "cannot sync '%s'", due->at[i].what);
 	}
-	hf_due_drop(due);
+	hf_sync_batch_discard(due);
 	return status;
 }
 
-void hf_due_drop(struct hf_due *due)
+void hf_sync_batch_discard(struct hf_sync_batch *due)
 {
 	int saved = errno;
 
@@ -109,6 +109,6 @@ void hf_due_drop(struct hf_due *due)
 		if (!due->at[i].lent)
 			sys_close(due->at[i].fd);
 	free(due->at);
-	*due = (struct hf_due){NULL, 0};
+	*due = (struct hf_sync_batch){NULL, 0};
 	errno = saved;
 }

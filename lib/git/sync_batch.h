@@ -20,22 +20,22 @@
 
 #include <holdfast/err.h>
 
-struct hf_due {
-	struct hf_due_sync *at;
+struct hf_sync_batch {
+	struct hf_sync_batch_sync *at;
 	size_t count;
 };
 
 /* fd is duplicated; the same file or directory is synced once. what names it in messages, and is
  * borrowed until it is settled or dropped. HF_OS: no memory, or no descriptor. */
-enum hf_status hf_due_add(struct hf_due *due, int fd, const char *what, struct hf_err *err);
+enum hf_status hf_sync_batch_add(struct hf_sync_batch *due, int fd, const char *what, struct hf_err *err);
 
 /* The same, but fd is the caller's, who keeps it open until then: for many at once. */
-enum hf_status hf_due_lend(struct hf_due *due, int fd, const char *what, struct hf_err *err);
+enum hf_status hf_sync_batch_lend(struct hf_sync_batch *due, int fd, const char *what, struct hf_err *err);
 
 /* All of it is durable; nothing is due any more, whatever is returned. A failure is final: the
  * kernel takes the pages for clean from then on. */
-enum hf_status hf_due_settle(struct hf_due *due, struct hf_err *err);
+enum hf_status hf_sync_batch_run(struct hf_sync_batch *due, struct hf_err *err);
 
-void hf_due_drop(struct hf_due *due);
+void hf_sync_batch_discard(struct hf_sync_batch *due);
 
 #endif

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIRECTORY = 040000, SUBMODULE = 0160000, MOST_OID = HF_SHA256 };
+enum { DIRECTORY = 040000, SUBMODULE = 0160000, MAX_OID = HF_SHA256 };
 
 struct entry {
 	unsigned int mode; /* 0: it is gone */
 	const char *name;
 	size_t len;
-	unsigned char oid[MOST_OID];
+	unsigned char oid[MAX_OID];
 };
 
 struct tree {
@@ -33,7 +33,7 @@ static enum hf_status no_memory(struct hf_err *err)
 	return hf_fail_errno(err, "cannot make a tree");
 }
 
-static bool to_binary(const char *hex, size_t size, unsigned char out[MOST_OID])
+static bool to_binary(const char *hex, size_t size, unsigned char out[MAX_OID])
 {
 	for (size_t i = 0; i < size; i++)
 		if (sscanf(hex + 2 * i, "%2hhx", &out[i]) != 1)
@@ -134,14 +134,14 @@ static int compare_entries(const void *a, const void *b)
 static enum hf_status write_tree(const struct hf_tree_store *store, struct tree *tree,
 				 char oid[HF_OID_SIZE], struct hf_err *err)
 {
-	enum { MODE_MOST = 12 };
+	enum { MAX_MODE = 12 };
 	size_t size = 0;
 	char *bytes, *end;
 	enum hf_status status;
 
 	qsort(tree->entries, tree->count, sizeof(*tree->entries), compare_entries);
 	for (size_t i = 0; i < tree->count; i++)
-		size += tree->entries[i].len + MODE_MOST + 2 + MOST_OID;
+		size += tree->entries[i].len + MAX_MODE + 2 + MAX_OID;
 	bytes = malloc(size + 1);
 	if (!bytes)
 		return no_memory(err);
@@ -149,7 +149,7 @@ static enum hf_status write_tree(const struct hf_tree_store *store, struct tree 
 	for (size_t i = 0; i < tree->count && tree->entries[i].mode; i++) {
 		const struct entry *entry = &tree->entries[i];
 
-		end += snprintf(end, MODE_MOST + 1, "%o ", entry->mode);
+		end += snprintf(end, MAX_MODE + 1, "%o ", entry->mode);
 		end = mempcpy(end, entry->name, entry->len);
 		*end++ = '\0';
 		end = mempcpy(end, entry->oid, store->oid_size);
@@ -319,7 +319,7 @@ enum hf_status hf_tree_change(const struct hf_tree_store *store, const char *bas
 }
 
 /* "NAME <EMAIL> TIME +HHMM" */
-static int who_text(char **out, const struct hf_repo_who *who)
+static int who_text(char **out, const struct hf_commit_ident *who)
 {
 	int minutes = abs(who->offset);
 
@@ -329,8 +329,8 @@ static int who_text(char **out, const struct hf_repo_who *who)
 }
 
 char *hf_commit_text(const char *tree, const char *parent, const char *encoding,
-		     const char *message, const struct hf_repo_who *author,
-		     const struct hf_repo_who *committer)
+		     const char *message, const struct hf_commit_ident *author,
+		     const struct hf_commit_ident *committer)
 {
 	char *by = NULL, *through = NULL, *text = NULL;
 	bool plain = !encoding || strcasecmp(encoding, "utf-8") == 0 ||

@@ -32,7 +32,7 @@ enum hf_status hf_tree_change(const struct hf_tree_store *store, const char *bas
 
 /* To be freed; NULL with errno. encoding NULL: UTF-8, which is not written down. */
 char *hf_commit_text(const char *tree, const char *parent, const char *encoding,
-		     const char *message, const struct hf_repo_who *author,
-		     const struct hf_repo_who *committer);
+		     const char *message, const struct hf_commit_ident *author,
+		     const struct hf_commit_ident *committer);
 
 #endif

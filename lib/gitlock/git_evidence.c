@@ -21,19 +21,19 @@ static bool held(struct hf_evidence *e, pid_t pid)
 }
 
 /* G2. */
-static bool by_record(const struct hf_evidence_of *of, struct hf_evidence *e)
+static bool by_record(const struct hf_stale_query *of, struct hf_evidence *e)
 {
 	char head[HEAD_SIZE] = "", who[HF_OWNER_SIZE];
 
-	hf_dot_record_read(of->fd, &e->record);
+	hf_lock_owner_read(of->fd, &e->record);
 	if (sys_pread(of->fd, head, sizeof(head) - 1, 0) < 0)
 		return false;
-	if (e->record.form != HF_DOT_OURS && strncmp(head, OURS, strlen(OURS)) != 0)
+	if (e->record.form != HF_OWNER_HOLDFAST && strncmp(head, OURS, strlen(OURS)) != 0)
 		return false;
 	say(e, "it is holdfast's own, which is locked by flock(2) as long as anybody has it");
 	if (hf_is_shared_fs(of->fd) && !of->alone) {
 		say(e, "%s may live still: this is a network file system",
-		    e->record.form == HF_DOT_OURS
+		    e->record.form == HF_OWNER_HOLDFAST
 			    ? hf_evidence_owner(who, sizeof(who), &e->record)
 			    : "whoever has it");
 		return true;
@@ -44,7 +44,7 @@ static bool by_record(const struct hf_evidence_of *of, struct hf_evidence *e)
 }
 
 /* "index.lock" to "index~pid.lock". */
-static pid_t read_note(const struct hf_git_evidence_of *git)
+static pid_t read_note(const struct hf_git_stale_query *git)
 {
 	char name[NAME_MAX + 8], text[32] = "";
 	int size = (int)strlen(git->name) - (int)strlen(".lock"), pid = 0, fd;
@@ -67,7 +67,7 @@ static bool by_pid(pid_t pid, const char *where, struct hf_evidence *e)
 	struct hf_proc proc;
 	char who[512];
 
-	if (pid <= 0 || pid > HF_PID_MOST)
+	if (pid <= 0 || pid > HF_PID_MAX)
 		return false;
 	if (!hf_proc_read(pid, &proc) || hf_proc_is_zombie(&proc)) {
 		say(e, "PID %d, which %s names, is not there", (int)pid, where);
@@ -81,7 +81,7 @@ static bool by_pid(pid_t pid, const char *where, struct hf_evidence *e)
 	return held(e, pid);
 }
 
-static bool by_notes(const struct hf_git_evidence_of *git, struct hf_evidence *e)
+static bool by_notes(const struct hf_git_stale_query *git, struct hf_evidence *e)
 {
 	int pid = 0;
 
@@ -89,7 +89,7 @@ static bool by_notes(const struct hf_git_evidence_of *git, struct hf_evidence *e
 		return true;
 	if (sscanf(git->name, "next-index-%d.lock", &pid) == 1 && by_pid(pid, "its name", e))
 		return true;
-	if (e->record.form != HF_DOT_PLAIN)
+	if (e->record.form != HF_OWNER_PID_ONLY)
 		return false;
 	/* no Git writes that: whoever did may be anything */
 	if (by_pid(e->record.owner.pid, "it", e))
@@ -108,14 +108,14 @@ static uint64_t seen_since(const struct hf_git_seen *seen, const struct stat *st
 }
 
 /* G5. */
-static bool by_owners(const struct hf_evidence_of *of, const struct hf_git_evidence_of *git,
+static bool by_owners(const struct hf_stale_query *of, const struct hf_git_stale_query *git,
 		      struct hf_evidence *e, bool *lost)
 {
-	struct hf_git_owners_of owners_of = {
+	struct hf_git_holder_query owners_of = {
 		.git = git->git,
 		.index = git->index,
 		.left = strcmp(git->name, "maintenance.lock") == 0};
-	struct hf_git_owners owners;
+	struct hf_git_holders owners;
 	char who[512];
 
 	if (sys_fstat(of->fd, &owners_of.st) < 0) {
@@ -123,7 +123,7 @@ static bool by_owners(const struct hf_evidence_of *of, const struct hf_git_evide
 		return false;
 	}
 	owners_of.seen = seen_since(git->seen, &owners_of.st);
-	hf_git_owners_find(&owners_of, &owners);
+	hf_git_holders_find(&owners_of, &owners);
 	if (owners.other || owners.ancestor) {
 		pid_t pid = owners.other ? owners.other : owners.ancestor;
 
@@ -140,7 +140,7 @@ static bool by_owners(const struct hf_evidence_of *of, const struct hf_git_evide
 }
 
 /* Does the path lead no more to the lock's directory, as when its repository was looked for? */
-static bool is_moved(const struct hf_git_evidence_of *git)
+static bool is_moved(const struct hf_git_stale_query *git)
 {
 	char dir[PATH_MAX];
 	struct stat named, open;
@@ -152,7 +152,7 @@ static bool is_moved(const struct hf_git_evidence_of *git)
 }
 
 /* G6, G7. */
-static bool is_unknowable(const struct hf_evidence_of *of, const struct hf_git_evidence_of *git,
+static bool is_unknowable(const struct hf_stale_query *of, const struct hf_git_stale_query *git,
 			  struct hf_evidence *e)
 {
 	char head[4] = "";
@@ -171,7 +171,7 @@ static bool is_unknowable(const struct hf_evidence_of *of, const struct hf_git_e
 	return true;
 }
 
-void hf_git_evidence_judge(const struct hf_evidence_of *of, const struct hf_git_evidence_of *git,
+void hf_git_evidence_judge(const struct hf_stale_query *of, const struct hf_git_stale_query *git,
 			   struct hf_evidence *e)
 {
 	bool lost = false;

@@ -46,7 +46,7 @@
 #include "stale/evidence.h"
 #include "gitlock/git_holders.h"
 
-struct hf_git_evidence_of {
+struct hf_git_stale_query {
 	const struct hf_gitdir *git; /* of the worktree that the lock is of; else any */
 	int dir;		     /* the lock's directory */
 	const char *name;	     /* its name there */
@@ -56,7 +56,7 @@ struct hf_git_evidence_of {
 };
 
 /* of->place is not used. evidence->pid: who holds it, for HELD. */
-void hf_git_evidence_judge(const struct hf_evidence_of *of, const struct hf_git_evidence_of *git,
+void hf_git_evidence_judge(const struct hf_stale_query *of, const struct hf_git_stale_query *git,
 			   struct hf_evidence *evidence);
 
 #endif

@@ -11,7 +11,7 @@
 #include "gitlock/gitdir.h"
 #include "base/sys.h"
 
-enum { MOST_SIZE = 1 << 20 }; /* an info/exclude beyond this is left alone */
+enum { MAX_SIZE = 1 << 20 }; /* an info/exclude beyond this is left alone */
 
 static bool is_below(const char *path, const char *top)
 {
@@ -52,14 +52,14 @@ static bool make_line(char *out, size_t size, const char *top, const char *dir, 
 /* The whole of the file fd, which the caller frees; NULL: too large, or it cannot be read. */
 static char *read_all(int fd, size_t *size)
 {
-	char *text = malloc(MOST_SIZE + 1);
+	char *text = malloc(MAX_SIZE + 1);
 	ssize_t n = 0;
 
 	*size = 0;
-	while (text && *size <= MOST_SIZE &&
-	       (n = sys_pread(fd, text + *size, MOST_SIZE + 1 - *size, (off_t)*size)) > 0)
+	while (text && *size <= MAX_SIZE &&
+	       (n = sys_pread(fd, text + *size, MAX_SIZE + 1 - *size, (off_t)*size)) > 0)
 		*size += (size_t)n;
-	if (n >= 0 && *size <= MOST_SIZE)
+	if (n >= 0 && *size <= MAX_SIZE)
 		return text;
 	free(text);
 	return NULL;

@@ -24,11 +24,11 @@ enum { SEARCH_MS = 500 };
 enum where { HERE, ELSEWHERE, UNSEEN };
 
 struct search {
-	const struct hf_git_owners_of *of;
+	const struct hf_git_holder_query *of;
 	struct stat common, git;
 	char worktree[PATH_MAX]; /* that is configured, or "" */
 	bool unclear;		 /* the configuration includes other files */
-	struct hf_git_owners *found;
+	struct hf_git_holders *found;
 };
 
 bool hf_git_is_name(const char *name)
@@ -340,20 +340,20 @@ static bool begin(struct search *s)
 
 bool hf_git_works_elsewhere(const struct hf_gitdir *git, pid_t pid)
 {
-	const struct hf_git_owners_of of = {.git = git};
+	const struct hf_git_holder_query of = {.git = git};
 	struct search s = {.of = &of};
 
 	return begin(&s) && where_is(&s, hf_proc_shown(pid), true) == ELSEWHERE;
 }
 
-void hf_git_owners_find(const struct hf_git_owners_of *of, struct hf_git_owners *owners)
+void hf_git_holders_find(const struct hf_git_holder_query *of, struct hf_git_holders *owners)
 {
 	struct search s = {.of = of, .found = owners};
 	int64_t end = hf_now() + SEARCH_MS * HF_MS;
 	struct dirent *entry;
 	DIR *proc;
 
-	*owners = (struct hf_git_owners){.hurried = true};
+	*owners = (struct hf_git_holders){.hurried = true};
 	if (!begin(&s) || !(proc = opendir("/proc")))
 		return;
 	while (!owners->other && (entry = readdir(proc)) && hf_now() < end)

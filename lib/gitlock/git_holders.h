@@ -51,7 +51,7 @@ struct hf_git_seen {
 	uint64_t ticks; /* since boot, when it was */
 };
 
-struct hf_git_owners_of {
+struct hf_git_holder_query {
 	const struct hf_gitdir *git;
 	bool index;	 /* the lock is that of git->git's index */
 	bool left;	 /* its maker may have left it to a child */
@@ -59,14 +59,14 @@ struct hf_git_owners_of {
 	uint64_t seen;	 /* ticks since boot; 0: not known */
 };
 
-struct hf_git_owners {
+struct hf_git_holders {
 	pid_t other;	/* one that could be, and is no ancestor of this process; 0: none */
 	pid_t ancestor; /* one that could be, and is */
 	pid_t unseen;	/* one that may not be looked at */
 	bool hurried;	/* time was over before all were looked at */
 };
 
-void hf_git_owners_find(const struct hf_git_owners_of *of, struct hf_git_owners *owners);
+void hf_git_holders_find(const struct hf_git_holder_query *of, struct hf_git_holders *owners);
 
 /* Does this Git work in another repository, beyond doubt (U4)? */
 bool hf_git_works_elsewhere(const struct hf_gitdir *git, pid_t pid);

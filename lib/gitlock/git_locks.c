@@ -15,7 +15,7 @@
 #define QUARANTINE "quarantine"
 #define SUFFIX ".lock"
 
-enum { MOST_DEPTH = 64 };
+enum { MAX_DEPTH = 64 };
 
 int hf_git_own_dir(const struct hf_gitdir *git, struct stat *common, enum hf_status *status,
 		   struct hf_err *err)
@@ -100,10 +100,10 @@ struct judged {
 	const struct hf_git_seen *seen;
 };
 
-static void judge(const void *context, const struct hf_evidence_of *of, struct hf_evidence *e)
+static void judge(const void *context, const struct hf_stale_query *of, struct hf_evidence *e)
 {
 	const struct judged *j = context;
-	struct hf_git_evidence_of git = {.git = j->git,
+	struct hf_git_stale_query git = {.git = j->git,
 					 .dir = j->target->dir,
 					 .name = j->target->name,
 					 .path = j->target->path,
@@ -147,11 +147,11 @@ static enum hf_status open_lock(const struct hf_gitdir *git, const char *path,
 
 enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path,
 				 const struct hf_git_seen *seen,
-				 const struct hf_break_options *options, struct hf_broken *broken,
+				 const struct hf_break_options *options, struct hf_break_result *broken,
 				 struct hf_err *err)
 {
 	struct judged judged = {.seen = seen};
-	struct hf_break_how how = {.judge = judge, .context = &judged, .quarantine = QUARANTINE,
+	struct hf_break_rules how = {.judge = judge, .context = &judged, .quarantine = QUARANTINE,
 				   .kind = "git"};
 	struct hf_gitdir *theirs;
 	struct hf_target target;
@@ -229,11 +229,11 @@ static bool join(const struct walk *w, char *out, const char *below, struct hf_e
 /* Judge the lock `below`. false: each() has had enough. */
 static bool meet(struct walk *w, const char *below)
 {
-	struct hf_broken broken;
+	struct hf_break_result broken;
 	struct hf_err err;
 	struct hf_break_options options = *w->options;
 	struct judged judged = {0};
-	struct hf_break_how how = {.judge = judge, .context = &judged, .base = -1};
+	struct hf_break_rules how = {.judge = judge, .context = &judged, .base = -1};
 	struct hf_gitdir *theirs;
 	struct hf_target target;
 	bool go_on = true;
@@ -288,7 +288,7 @@ static bool walk(struct walk *w, const char *below, int depth)
 			continue;
 		if (ends_in_suffix(name))
 			go_on = meet(w, next);
-		else if (depth < MOST_DEPTH && is_gone_through(next) &&
+		else if (depth < MAX_DEPTH && is_gone_through(next) &&
 			 fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 			 S_ISDIR(st.st_mode))
 			go_on = walk(w, next, depth + 1);

@@ -10,7 +10,7 @@
 #include <holdfast/path.h>
 #include "base/sys.h"
 
-enum { MOST_LEVELS = 1000 };
+enum { MAX_LEVELS = 1000 };
 
 enum found { NOTHING, ANOTHER, UNCLEAR };
 
@@ -129,7 +129,7 @@ bool hf_git_is_apart(const struct hf_gitdir *git, pid_t pid)
 
 	if (!find_ours(&ours, git) || (dir = open_cwd(pid)) < 0)
 		return false;
-	for (int level = 0; !top && level < MOST_LEVELS; level++) {
+	for (int level = 0; !top && level < MAX_LEVELS; level++) {
 		enum found here = look_in(dir, &ours);
 
 		if (here == UNCLEAR || sys_fstat(dir, &st) < 0 || is_ours(&ours, &st))

@@ -12,7 +12,7 @@
 
 #define LEADS_NOWHERE "what its file .git leads to is none"
 
-enum { LEAST_ID = 40 }; /* SHA-1's hexadecimal digits; SHA-256 has 64 */
+enum { MIN_ID = 40 }; /* SHA-1's hexadecimal digits; SHA-256 has 64 */
 
 bool hf_gitdir_join(char *out, const char *dir, const char *name)
 {
@@ -105,7 +105,7 @@ static bool has_head(const char *git)
 			;
 		return strncmp(at, "refs/", 5) == 0;
 	}
-	return strspn(at, "0123456789abcdef") >= LEAST_ID;
+	return strspn(at, "0123456789abcdef") >= MIN_ID;
 }
 
 /* Is `git`, which is absolute, a repository's directory? Fills git and common. false with errno. */

@@ -18,7 +18,7 @@
 #define LOAN_PATIENCE HF_SECOND
 #define LOOK_PATIENCE (200 * HF_MS)
 
-enum { MOST_TRIES = 3 };
+enum { MAX_TRIES = 3 };
 
 char *hf_handle_format(char out[HF_HANDLE_SIZE], const struct hf_handle *h)
 {
@@ -53,7 +53,7 @@ static bool await(int socket, int64_t deadline)
 	int ready;
 
 	do {
-		int64_t left = hf_until(deadline);
+		int64_t left = hf_time_left(deadline);
 
 		if (left == 0)
 			return false;
@@ -130,10 +130,10 @@ static enum hf_status ask(uint64_t pidns, pid_t pid, uint64_t start, struct hf_k
 	struct ucred peer;
 
 	/* one that went away without a word may have heard, or not: is it there still? */
-	for (int tries = 0; tries < MOST_TRIES && status == HF_NO; tries++) {
+	for (int tries = 0; tries < MAX_TRIES && status == HF_NO; tries++) {
 		int fd = -1;
 
-		status = hf_keeper_reach_process(&fd, pidns, pid, start, hf_until(end), &peer);
+		status = hf_keeper_reach_process(&fd, pidns, pid, start, hf_time_left(end), &peer);
 		if (status == HF_NO) {
 			sys_close(fd);
 			return HF_NO;
@@ -331,9 +331,9 @@ static bool search_all(int *fd, struct hf_keeper_question *q, struct hf_keeper_l
 	bool found = false;
 
 	hf_keepers_read_ours(&keepers);
-	for (size_t i = 0; i < keepers.count && !found && hf_until(end) > 0; i++) {
-		const struct hf_keeper_seen *k = &keepers.at[i];
-		int64_t patience = hf_keeper_is_of(geteuid(), k->pid) ? hf_until(end) : 0;
+	for (size_t i = 0; i < keepers.count && !found && hf_time_left(end) > 0; i++) {
+		const struct hf_keeper_entry *k = &keepers.at[i];
+		int64_t patience = hf_keeper_is_of(geteuid(), k->pid) ? hf_time_left(end) : 0;
 		struct ucred peer;
 		int reached = *fd;
 

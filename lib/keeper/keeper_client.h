@@ -61,7 +61,7 @@ enum hf_status hf_keeper_renew(const struct hf_handle *handle, int64_t ttl, stru
 struct hf_keeper_loan {
 	pid_t keeper, owner;
 	bool lends; /* it is of this user, and has answered */
-	int fds[HF_KEEPER_LENT_MOST]; /* the caller's; what they hold is to be proved */
+	int fds[HF_KEEPER_LENT_MAX]; /* the caller's; what they hold is to be proved */
 	int count;
 };
 bool hf_keeper_borrow(const struct stat *inode, struct hf_keeper_loan *loan);

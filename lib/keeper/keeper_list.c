@@ -16,7 +16,7 @@
 
 #define PATIENCE (200 * HF_MS)
 
-enum { MOST_ANCESTORS = 1000 }; /* a longer chain is a circle of reused PIDs */
+enum { MAX_ANCESTORS = 1000 }; /* a longer chain is a circle of reused PIDs */
 
 pid_t hf_keeper_title(pid_t pid)
 {
@@ -60,7 +60,7 @@ static bool is_known(const struct hf_keepers *keepers, pid_t pid)
 	return false;
 }
 
-static bool add(struct hf_keepers *keepers, const struct hf_keeper_seen *keeper)
+static bool add(struct hf_keepers *keepers, const struct hf_keeper_entry *keeper)
 {
 	if (keepers->count == keepers->room) {
 		size_t more = keepers->room ? 2 * keepers->room : 16;
@@ -85,16 +85,16 @@ void hf_keepers_read(struct hf_keepers *keepers)
 	int pid;
 
 	*keepers = (struct hf_keepers){NULL, 0, 0};
-	while (names && ok && hf_until(end) > 0 && fgets(line, sizeof(line), names)) {
+	while (names && ok && hf_time_left(end) > 0 && fgets(line, sizeof(line), names)) {
 		const char *name = strchr(line, '@');
-		struct hf_keeper_seen seen;
+		struct hf_keeper_entry seen;
 
 		/* a client's connection has the name too */
 		if (!name ||
 		    sscanf(name, "@holdfast/keeper/%llu/%d/%llu", &pidns, &pid, &start) != 3 ||
 		    pidns != ours || pid <= 0 || is_known(keepers, pid))
 			continue;
-		seen = (struct hf_keeper_seen){
+		seen = (struct hf_keeper_entry){
 			.pid = pid, .owner = hf_keeper_title(pid), .start = start};
 		ok = !seen.owner || add(keepers, &seen);
 	}
@@ -108,9 +108,9 @@ void hf_keepers_read_ours(struct hf_keepers *keepers)
 	size_t ours = 0;
 
 	hf_keepers_read(keepers);
-	for (int i = 0; i < MOST_ANCESTORS && proc.parent > 0 && ours < keepers->count; i++) {
+	for (int i = 0; i < MAX_ANCESTORS && proc.parent > 0 && ours < keepers->count; i++) {
 		for (size_t k = ours; k < keepers->count; k++) {
-			const struct hf_keeper_seen other = keepers->at[k];
+			const struct hf_keeper_entry other = keepers->at[k];
 
 			if (other.owner != proc.parent)
 				continue;
@@ -132,7 +132,7 @@ void hf_keepers_free(struct hf_keepers *keepers)
 	errno = saved;
 }
 
-static bool ask(const struct hf_keeper_seen *keeper)
+static bool ask(const struct hf_keeper_entry *keeper)
 {
 	struct hf_proc proc;
 	struct ucred peer;
@@ -146,7 +146,7 @@ static bool ask(const struct hf_keeper_seen *keeper)
 	       hf_proc_read(keeper->pid, &proc) && proc.start == keeper->start;
 }
 
-bool hf_keeper_is_believed(struct hf_keeper_seen *keeper)
+bool hf_keeper_is_believed(struct hf_keeper_entry *keeper)
 {
 	int saved = errno;
 

@@ -35,13 +35,13 @@
 /* What a keeper is called: the tool that leaves it behind. */
 #define HF_KEEPER_TOOL "lock-acquire"
 
-struct hf_keeper_seen {
+struct hf_keeper_entry {
 	pid_t pid, owner; /* the owner by its title */
 	uint64_t start;
 	enum { HF_KEEPER_UNASKED, HF_KEEPER_BELIEVED, HF_KEEPER_DOUBTED } word;
 };
 struct hf_keepers {
-	struct hf_keeper_seen *at;
+	struct hf_keeper_entry *at;
 	size_t count, room;
 };
 
@@ -51,7 +51,7 @@ void hf_keepers_read_ours(struct hf_keepers *keepers);
 void hf_keepers_free(struct hf_keepers *keepers);
 
 /* Y2, remembered in word. */
-bool hf_keeper_is_believed(struct hf_keeper_seen *keeper);
+bool hf_keeper_is_believed(struct hf_keeper_entry *keeper);
 
 /* Whom it is for by its title, where that is whole; 0: for nobody, or it is none. */
 pid_t hf_keeper_title(pid_t pid);

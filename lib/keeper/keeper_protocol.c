@@ -60,7 +60,7 @@ uint64_t hf_keeper_pidns(void)
 /* Room for the descriptors of one message. */
 union control {
 	struct cmsghdr header;
-	char room[CMSG_SPACE(sizeof(int) * HF_KEEPER_LENT_MOST)];
+	char room[CMSG_SPACE(sizeof(int) * HF_KEEPER_LENT_MAX)];
 };
 
 bool hf_keeper_send(int socket, const void *message, size_t size, const int *fds, int count)
@@ -127,7 +127,7 @@ static int connect_within(int fd, const struct sockaddr_un *address, socklen_t s
 	int64_t end = hf_deadline_in(patience), left;
 	int result = sys_connect(fd, (const struct sockaddr *)address, size);
 
-	while (result < 0 && (errno == EAGAIN || errno == EINTR) && (left = hf_until(end)) > 0) {
+	while (result < 0 && (errno == EAGAIN || errno == EINTR) && (left = hf_time_left(end)) > 0) {
 		int64_t us = left / 1000 + 1;
 		struct timeval tv = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
 
@@ -182,7 +182,7 @@ static bool search(int *fd, const struct sockaddr_un *plain, pid_t pid, struct u
 	bool found = false;
 	char line[256];
 
-	while (names && !found && hf_until(end) > 0 && fgets(line, sizeof(line), names)) {
+	while (names && !found && hf_time_left(end) > 0 && fgets(line, sizeof(line), names)) {
 		const char *name = strchr(line, '@');
 		struct sockaddr_un address;
 		socklen_t size;

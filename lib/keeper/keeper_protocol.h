@@ -40,8 +40,8 @@
 enum {
 	HF_KEEPER_FORM = 0x31726b68,
 	HF_KEEPER_NAMES = 4,	   /* K */
-	HF_KEEPER_LENT_MOST = 4,   /* descriptors in one answer */
-	HF_KEEPER_TEXT_MOST = 8192,
+	HF_KEEPER_LENT_MAX = 4,   /* descriptors in one answer */
+	HF_KEEPER_TEXT_MAX = 8192,
 };
 
 enum hf_keeper_what { HF_KEEPER_STATUS, HF_KEEPER_BORROW, HF_KEEPER_RENEW, HF_KEEPER_RELEASE };
@@ -62,7 +62,7 @@ struct hf_keeper_answer {
 	int64_t left;  /* ns of the time to live; HF_NEVER: not limited */
 	uint32_t locks, size; /* how many there are; how much of text is used */
 	/* of the locks, as many as fit: keeper/keeper_client.h reads them */
-	char text[HF_KEEPER_TEXT_MOST];
+	char text[HF_KEEPER_TEXT_MAX];
 };
 
 /* Fill address with one of the names; its length. */
@@ -78,7 +78,7 @@ uint64_t hf_keeper_pidns(void);
 bool hf_keeper_send(int socket, const void *message, size_t size, const int *fds, int count);
 
 /* What is there to be read: its size, 0 at the end, -1 with errno. fds has room for
- * HF_KEEPER_LENT_MOST, and gets *count, close-on-exec; NULL: none are wanted. */
+ * HF_KEEPER_LENT_MAX, and gets *count, close-on-exec; NULL: none are wanted. */
 ssize_t hf_keeper_receive(int socket, void *message, size_t size, int *fds, int *count);
 
 /* Who is at the other end? */

@@ -31,7 +31,7 @@ static void put_string(struct hf_keeper_answer *a, const char *format, const cha
 	size_t room = sizeof(a->text) - a->size;
 	int n = snprintf(a->text + a->size, room, format, one, two);
 
-	a->size = n < (int)room ? a->size + (uint32_t)n + 1 : HF_KEEPER_TEXT_MOST + 1;
+	a->size = n < (int)room ? a->size + (uint32_t)n + 1 : HF_KEEPER_TEXT_MAX + 1;
 }
 
 /* A lock that does not fit is left out whole. */
@@ -45,13 +45,13 @@ static bool put_lock(struct hf_keeper_answer *a, const struct hf_keeper *k,
 		 lock->mode == HF_LOCK_EXCLUSIVE ? 'x' : 's', (unsigned long long)lock->st.st_dev,
 		 (unsigned long long)lock->st.st_ino, lock->lent);
 	put_string(a, "%s%s", lock->ops->name, "");
-	if (a->size <= HF_KEEPER_TEXT_MOST && lock->path[0] == '/')
+	if (a->size <= HF_KEEPER_TEXT_MAX && lock->path[0] == '/')
 		put_string(a, "%s%s", lock->path, "");
-	else if (a->size <= HF_KEEPER_TEXT_MOST)
+	else if (a->size <= HF_KEEPER_TEXT_MAX)
 		put_string(a, "%s/%s", k->place, lock->path);
-	if (a->size <= HF_KEEPER_TEXT_MOST)
+	if (a->size <= HF_KEEPER_TEXT_MAX)
 		put_string(a, "%s%s", numbers, "");
-	if (a->size <= HF_KEEPER_TEXT_MOST)
+	if (a->size <= HF_KEEPER_TEXT_MAX)
 		return true;
 	a->size = before;
 	return false;
@@ -88,7 +88,7 @@ static int lend(struct hf_keeper *k, const struct hf_keeper_question *q, const s
 
 	if (!k->owner || !hf_proc_descends(peer->pid, k->owner))
 		return 0;
-	for (size_t i = 0; i < HF_KEEPER_HOLDINGS * count && lent < HF_KEEPER_LENT_MOST; i++) {
+	for (size_t i = 0; i < HF_KEEPER_HOLDINGS * count && lent < HF_KEEPER_LENT_MAX; i++) {
 		int fd = hf_keeper_holding(k, i, &st);
 
 		if (fd < 0 || st.st_dev != q->device || st.st_ino != q->inode)
@@ -150,7 +150,7 @@ static bool answer(struct hf_keeper *k, int fd, const struct ucred *peer,
 		   const struct hf_keeper_question *q, ssize_t size)
 {
 	struct hf_keeper_answer a = {.form = HF_KEEPER_FORM, .nonce = 0};
-	int fds[HF_KEEPER_LENT_MOST], count = 0;
+	int fds[HF_KEEPER_LENT_MAX], count = 0;
 	enum hf_status status = HF_OK;
 	struct hf_err err;
 
@@ -260,7 +260,7 @@ static int patience(const struct hf_keeper *k)
 	for (int i = 0; i < HF_KEEPER_CLIENTS; i++)
 		if (k->clients[i].fd >= 0 && k->clients[i].deadline < next)
 			next = k->clients[i].deadline;
-	left = hf_until(next);
+	left = hf_time_left(next);
 	return left == HF_NEVER ? -1 : (int)(left / HF_MS) + 1;
 }
 

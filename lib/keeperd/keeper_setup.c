@@ -172,7 +172,7 @@ static enum hf_status open_timers(struct hf_keeper *k, struct hf_err *err)
 enum hf_status hf_keeper_open(struct hf_keeper *k, struct hf_err *err)
 {
 	enum hf_status status;
-	struct hf_ident self;
+	struct hf_process_id self;
 	struct hf_proc owner;
 
 	k->copies = k->listening = NULL;
@@ -183,7 +183,7 @@ enum hf_status hf_keeper_open(struct hf_keeper *k, struct hf_err *err)
 	k->over = false;
 	for (int i = 0; i < HF_KEEPER_CLIENTS; i++)
 		k->clients[i].fd = -1;
-	hf_ident_self(&self);
+	hf_process_id_self(&self);
 	k->handle = (struct hf_handle){.pid = self.pid, .start = self.start, .pidns = self.pidns};
 	k->handle.nonce = (uint64_t)arc4random() << 32 | arc4random();
 	k->owner_start = k->owner && hf_proc_read(k->owner, &owner) ? owner.start : 0;

@@ -23,7 +23,7 @@
 #include "base/spawn.h"
 #include "base/sys.h"
 
-enum { MOST_DESCRIPTORS = 65536, KICK_US = 1000 };
+enum { MAX_DESCRIPTORS = 65536, KICK_US = 1000 };
 
 /* What the keeper says to the starter, as one message. */
 struct word {
@@ -55,7 +55,7 @@ static void give_up(int signo)
 	int saved = errno;
 
 	(void)signo;
-	hf_give_up();
+	hf_cancel_waits();
 	setitimer(ITIMER_REAL, &soon, NULL);
 	errno = saved;
 }
@@ -115,7 +115,7 @@ static void close_all_callers(bool locks_too)
 			close_callers(atoi(entry->d_name), locks_too);
 		closedir(dir);
 	} else if (locks_too && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		for (int fd = 3; fd < MOST_DESCRIPTORS && (rlim_t)fd < limit.rlim_cur; fd++)
+		for (int fd = 3; fd < MAX_DESCRIPTORS && (rlim_t)fd < limit.rlim_cur; fd++)
 			close_callers(fd, true);
 	}
 }
@@ -186,7 +186,7 @@ static bool is_wanted(const struct child *c)
 	set_signals(SIG_IGN);
 	prctl(PR_SET_PDEATHSIG, 0);
 	setitimer(ITIMER_REAL, &(struct itimerval){{0, 0}, {0, 0}}, NULL);
-	return !hf_has_given_up() && getppid() == c->starter;
+	return !hf_waits_are_cancelled() && getppid() == c->starter;
 }
 
 static void keep(struct child *c)
@@ -310,7 +310,7 @@ enum hf_status hf_keeper_start(const struct hf_keeper_plan *plan, struct hf_kept
 		status = hf_fail_errno(err, "cannot make a keeper");
 		goto out;
 	}
-	hf_keep_children();
+	hf_reset_sigchld();
 	pid = sys_fork();
 	if (pid == 0) {
 		hf_fault_forked();

@@ -17,7 +17,7 @@
 
 #define TARGET_FLAGS (HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME)
 
-enum { MOST_LOOKS = 1000 }; /* of one who does not wait */
+enum { MAX_LOOKS = 1000 }; /* of one who does not wait */
 
 struct dot {
 	struct hf_target target;
@@ -65,7 +65,7 @@ static enum hf_status open_dot(struct hf_lock *lock, struct hf_err *err)
 /* Judge what fd holds the lock of. */
 static enum hf_verdict judge(struct dot *dot, int fd)
 {
-	struct hf_evidence_of of = {.fd = fd, .place = -1, .locked = true, .stale_after = HF_NEVER};
+	struct hf_stale_query of = {.fd = fd, .place = -1, .locked = true, .stale_after = HF_NEVER};
 
 	hf_evidence_judge(&of, &dot->evidence);
 	return dot->evidence.verdict;
@@ -74,8 +74,8 @@ static enum hf_verdict judge(struct dot *dot, int fd)
 /* Who holds PATH, for a message: its owner, or if that is dead, whoever has inherited it. */
 static void describe(const struct hf_target *target, char *out, size_t size)
 {
-	struct hf_dot_record record = {.form = HF_DOT_FOREIGN};
-	struct hf_ident self;
+	struct hf_lock_owner_info record = {.form = HF_OWNER_FOREIGN};
+	struct hf_process_id self;
 	struct hf_proc proc;
 	char owner[HF_OWNER_SIZE];
 	struct stat st;
@@ -83,11 +83,11 @@ static void describe(const struct hf_target *target, char *out, size_t size)
 	size_t n;
 	int fd;
 
-	hf_ident_self(&self);
+	hf_process_id_self(&self);
 	if (hf_dot_look(target, &fd, &st, NULL) == HF_OK) {
-		hf_dot_record_read(fd, &record);
-		if (record.form == HF_DOT_OURS && hf_ident_same_boot(&self, &record.owner) &&
-		    hf_ident_same_pidns(&self, &record.owner) &&
+		hf_lock_owner_read(fd, &record);
+		if (record.form == HF_OWNER_HOLDFAST && hf_process_id_same_boot(&self, &record.owner) &&
+		    hf_process_id_same_pidns(&self, &record.owner) &&
 		    hf_proc_read(record.owner.pid, &proc) && proc.start == record.owner.start)
 			pid = record.owner.pid;
 		else
@@ -95,7 +95,7 @@ static void describe(const struct hf_target *target, char *out, size_t size)
 		sys_close(fd);
 	}
 	hf_proc_describe(out, size, pid);
-	if (pid || record.form != HF_DOT_OURS)
+	if (pid || record.form != HF_OWNER_HOLDFAST)
 		return;
 	n = strlen(out);
 	snprintf(out + n, size - n, ", by its record %s",
@@ -113,7 +113,7 @@ static void notice(void *context, const char *line)
 		return;
 	dot->noticed = true;
 	describe(&dot->target, who, sizeof(who));
-	hf_notice_say(dot->wait, "waiting for '%s', held by %s", dot->target.path, who);
+	hf_wait_notice_say(dot->wait, "waiting for '%s', held by %s", dot->target.path, who);
 }
 
 static enum hf_status busy(const struct hf_target *target, const struct hf_wait *wait,
@@ -162,7 +162,7 @@ static enum hf_status wait_in_queue(struct hf_lock *lock, int fd, bool is_queue,
 	dot->wait = wait;
 	dot->queue.found_free = 0;
 	status = hf_lock_flock(lock, fd, &ours, err);
-	if (status == HF_BUSY && hf_until(wait->deadline) == 0)
+	if (status == HF_BUSY && hf_time_left(wait->deadline) == 0)
 		return busy(&dot->target, wait, err);
 	return status;
 }
@@ -179,7 +179,7 @@ static enum hf_status await_turn(struct hf_lock *lock, int fd, const struct hf_w
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0)
 		return HF_OK;
 	lock->contended = true;
-	if (hf_until(wait->deadline) == 0 || getenv(HF_FD_ENV))
+	if (hf_time_left(wait->deadline) == 0 || getenv(HF_FD_ENV))
 		return wait_in_queue(lock, fd, false, wait, err);
 	/* what can be done before is not done while others wait for us */
 	status = hf_dot_stage(&dot->target, &dot->new, err);
@@ -263,7 +263,7 @@ static enum hf_status take_dot(struct hf_lock *lock, const struct hf_wait *wait,
 	struct dot *dot = lock->own;
 	int fd;
 
-	for (int looks = 0; looks < MOST_LOOKS || hf_until(wait->deadline) > 0; looks++) {
+	for (int looks = 0; looks < MAX_LOOKS || hf_time_left(wait->deadline) > 0; looks++) {
 		enum hf_status status = hf_dot_look(&dot->target, &fd, &lock->st, err);
 
 		if (status == HF_NO)
@@ -315,24 +315,24 @@ static enum hf_status looks_free(struct dot *dot, struct hf_err *err)
 static enum hf_status wait_foreign(struct hf_lock *lock, struct dot *dot,
 				   const struct hf_wait *wait, struct hf_err *err)
 {
-	struct hf_notice due = hf_notice_begin(wait);
-	struct hf_await await;
+	struct hf_wait_notice due = hf_wait_notice_begin(wait);
+	struct hf_file_watch await;
 	enum hf_status status =
-		hf_await_begin(&await, dot->target.dir, dot->target.name, wait->deadline, err);
+		hf_file_watch_begin(&await, dot->target.dir, dot->target.name, wait->deadline, err);
 
 	if (status != HF_OK)
 		return status;
 	while ((status = looks_free(dot, err)) == HF_NO) {
-		if (hf_notice_is_due(&due))
-			hf_notice_say(wait, "waiting for '%s': %s", lock->path,
+		if (hf_wait_notice_is_due(&due))
+			hf_wait_notice_say(wait, "waiting for '%s': %s", lock->path,
 				      hf_evidence_why(&dot->evidence));
-		hf_await_process(&await, dot->evidence.pid);
-		if (!hf_await_sleep(&await)) {
+		hf_file_watch_process(&await, dot->evidence.pid);
+		if (!hf_file_watch_sleep(&await)) {
 			status = busy_foreign(lock, &dot->evidence, err);
 			break;
 		}
 	}
-	hf_await_end(&await);
+	hf_file_watch_end(&await);
 	return status;
 }
 

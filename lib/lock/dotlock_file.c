@@ -12,7 +12,7 @@
 #include "base/sys.h"
 #include "probe/proc_locks.h"
 
-enum { MODE = 0644, MOST_TRIES = 10 };
+enum { MODE = 0644, MAX_TRIES = 10 };
 
 static enum hf_status refuse(const struct hf_target *target, const struct stat *st,
 			     struct hf_err *err)
@@ -56,7 +56,7 @@ enum hf_status hf_dot_look(const struct hf_target *target, int *fd, struct stat 
 
 bool hf_dot_names(const struct hf_target *target, int fd)
 {
-	return hf_stands_for(target->dir, target->name, fd);
+	return hf_names_inode(target->dir, target->name, fd);
 }
 
 static enum hf_status cannot_make(const struct hf_target *target, struct hf_err *err)
@@ -71,14 +71,14 @@ static enum hf_status cannot_make(const struct hf_target *target, struct hf_err 
 static enum hf_status write_record(const struct hf_target *target, struct hf_dot_new *new,
 				   struct hf_err *err)
 {
-	char text[HF_DOT_RECORD_MOST];
+	char text[HF_LOCK_OWNER_MAX];
 	size_t size;
 	ssize_t n;
 
 	if (new->written && hf_now() < new->written + HF_SECOND)
 		return HF_OK;
 	new->record.taken = time(NULL);
-	size = hf_dot_record_format(&new->record, text);
+	size = hf_lock_owner_format(&new->record, text);
 	do
 		n = sys_pwrite(new->fd, text, size, 0);
 	while (n < 0 && errno == EINTR);
@@ -101,7 +101,7 @@ enum hf_status hf_dot_stage(const struct hf_target *target, struct hf_dot_new *n
 	if (new->fd >= 0)
 		return HF_OK;
 	new->written = 0;
-	status = hf_stage_open(target, MODE, &new->fd, new->name, err);
+	status = hf_tempfile_open(target, MODE, &new->fd, new->name, err);
 	if (status != HF_OK)
 		return cannot_make(target, err);
 	high = hf_fd_high(new->fd);
@@ -113,7 +113,7 @@ enum hf_status hf_dot_stage(const struct hf_target *target, struct hf_dot_new *n
 		hf_dot_discard(target, new);
 		return status;
 	}
-	hf_dot_record_make(&new->record);
+	hf_lock_owner_make(&new->record);
 	if (new->purpose)
 		snprintf(new->record.purpose, sizeof(new->record.purpose), "%s", new->purpose);
 	if (new->record.owner.boot[0]) {
@@ -147,7 +147,7 @@ static enum hf_status link_new(const struct hf_target *target, struct hf_dot_new
 		new->name[0] = '\0';
 		return HF_OK;
 	}
-	status = hf_stage_link(target, new->fd, name, err);
+	status = hf_tempfile_link(target, new->fd, name, err);
 	if (status != HF_OK && status != HF_NO && status != HF_UNAVAILABLE)
 		return cannot_make(target, err);
 	return status;
@@ -178,16 +178,16 @@ static enum hf_status exchange(const struct hf_target *target, const char *side,
 	int dir = target->dir;
 
 	/* whoever does not lock may have removed it meanwhile, and another one made his */
-	if (!hf_stands_for(dir, target->name, old))
+	if (!hf_names_inode(dir, target->name, old))
 		return HF_NO;
 	if (sys_renameat2(dir, side, dir, target->name, RENAME_EXCHANGE) < 0)
 		return errno == ENOENT ? HF_NO : hf_status_of(errno);
-	if (hf_stands_for(dir, side, old))
+	if (hf_names_inode(dir, side, old))
 		return HF_OK;
 	/* If it cannot be put back, it was given back meanwhile, by removing ours from PATH. If
 	 * then somebody else has made PATH, that one is put back, and this one is nobody's. */
 	if (sys_renameat2(dir, side, dir, target->name, RENAME_EXCHANGE) == 0 &&
-	    !hf_stands_for(dir, side, new))
+	    !hf_names_inode(dir, side, new))
 		(void)!sys_renameat2(dir, side, dir, target->name, RENAME_EXCHANGE);
 	return HF_NO;
 }
@@ -200,7 +200,7 @@ static enum hf_status move_aside(const struct hf_target *target, const char *sid
 
 	if (sys_renameat2(dir, target->name, dir, side, 0) < 0)
 		return errno == ENOENT ? HF_NO : hf_status_of(errno);
-	if (!hf_stands_for(dir, side, old))
+	if (!hf_names_inode(dir, side, old))
 		(void)!sys_linkat(dir, side, dir, target->name, 0);
 	return HF_NO; /* PATH is free, or somebody has it: look again */
 }
@@ -224,13 +224,13 @@ static enum hf_status cannot_replace(const struct hf_target *target, const char 
  * */
 static bool make_way(const struct hf_target *target, char side[NAME_MAX + 1])
 {
-	switch (hf_stage_reap(target, side)) {
+	switch (hf_tempfile_reap(target, side)) {
 	case HF_OK:
 		return true;
 	case HF_BUSY:
 		return false;
 	default:
-		hf_stage_reap_all(target, "dot");
+		hf_tempfile_reap_all(target, "dot");
 		hf_side_name(target, "dot", hf_side_number(), side);
 		return true;
 	}
@@ -243,7 +243,7 @@ enum hf_status hf_dot_replace(const struct hf_target *target, struct hf_dot_new 
 	enum hf_status status = HF_NO;
 
 	hf_target_side(target, "dot", side);
-	for (int tries = 0; status == HF_NO && tries < MOST_TRIES; tries++) {
+	for (int tries = 0; status == HF_NO && tries < MAX_TRIES; tries++) {
 		status = link_new(target, new, side, err);
 		if (status == HF_NO && !make_way(target, side))
 			return HF_BUSY;
@@ -313,7 +313,7 @@ void hf_dot_reap(const struct hf_target *target)
 {
 	char side[NAME_MAX + 1];
 
-	hf_stage_reap(target, hf_target_side(target, "dot", side));
+	hf_tempfile_reap(target, hf_target_side(target, "dot", side));
 }
 
 void hf_dot_discard(const struct hf_target *target, struct hf_dot_new *new)

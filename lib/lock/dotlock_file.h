@@ -28,7 +28,7 @@ struct hf_dot_new {
 	int fd; /* -1: none is staged */
 	char name[NAME_MAX + 1]; /* where it had to have one */
 	const char *purpose;	 /* what the lock is for, one line; or NULL */
-	struct hf_dot_record record;
+	struct hf_lock_owner_info record;
 	int64_t written; /* by hf_now() */
 };
 

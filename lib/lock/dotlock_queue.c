@@ -37,7 +37,7 @@ static void remove_name(const struct hf_target *target, int fd)
 {
 	char name[NAME_MAX + 1];
 
-	if (hf_stands_for(target->dir, name_of(target, name), fd))
+	if (hf_names_inode(target->dir, name_of(target, name), fd))
 		sys_unlinkat(target->dir, name, 0);
 }
 
@@ -45,7 +45,7 @@ static void remove_name(const struct hf_target *target, int fd)
 static bool is_waited_for(int fd)
 {
 	struct flock lock = {
-		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = HF_LOCK_MARK, .l_len = 1};
+		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = HF_WAITER_MARK, .l_len = 1};
 
 	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
@@ -53,7 +53,7 @@ static bool is_waited_for(int fd)
 void hf_dot_queue_mark(int fd)
 {
 	struct flock lock = {
-		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = HF_LOCK_MARK, .l_len = 1};
+		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = HF_WAITER_MARK, .l_len = 1};
 
 	(void)!fcntl(fd, F_OFD_SETLK, &lock);
 }

@@ -16,7 +16,7 @@
  *	    anybody may who has not waited. It can be removed at any time; then there are two
  *	    queues for a while.
  *	Q2  That one waits is seen by a mark on the inode he waits on: a read lock of his open file
- *	    on one byte far behind its end (fcntl(2), F_OFD_SETLK; HF_LOCK_MARK of proc_locks.h),
+ *	    on one byte far behind its end (fcntl(2), F_OFD_SETLK; HF_WAITER_MARK of proc_locks.h),
  *	    which goes with the descriptor. Where there is no such lock, nobody is seen, and there
  *	    is no queue with a name.
  *	Q3  A head who leaves, and sees nobody behind him, removes the name. If all who waited die

@@ -8,7 +8,7 @@
 #include <holdfast/path.h>
 #include "base/sys.h"
 
-enum { MOST_LOANS = 3 }; /* that are asked for in one wait */
+enum { MAX_LOANS = 3 }; /* that are asked for in one wait */
 
 /* What may not even be opened: a FIFO's writer would go on, a device would start. */
 static const char *refused_type(mode_t mode)
@@ -215,7 +215,7 @@ enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait 
 		if (status != HF_NO)
 			return status;
 		/* what it says that it would lend, and does not, is waited for */
-		ours.borrows = asked < MOST_LOANS;
+		ours.borrows = asked < MAX_LOANS;
 		status = hf_lock_wait(fd, lock->mode, lock->path, &ours, err);
 		if (status != HF_NO)
 			return status;

@@ -85,7 +85,7 @@ static bool lock_both_ways(int fd)
  * elsewhere by now is another's. */
 static enum hf_status remove_locked(const struct hf_target *target, int fd, struct hf_err *err)
 {
-	if (!lock_both_ways(fd) || !hf_stands_for(target->dir, target->name, fd))
+	if (!lock_both_ways(fd) || !hf_names_inode(target->dir, target->name, fd))
 		return HF_NO;
 	if (sys_unlinkat(target->dir, target->name, 0) < 0)
 		return hf_fail_errno(err, "cannot remove lock file '%s'", target->path);

@@ -16,7 +16,7 @@
 #include "base/sys.h"
 #include "lock/turnstile.h"
 
-enum { LEAST_JUDGE_MS = 50, MOST_JUDGE_MS = 500 };
+enum { MIN_JUDGE_MS = 50, MAX_JUDGE_MS = 500 };
 
 struct git {
 	struct hf_gitdir at;
@@ -160,7 +160,7 @@ static bool see(struct hf_lock *lock, const struct git *g)
 	bool is_there;
 	int fd;
 
-	if (lock->seen.fd >= 0 && hf_stands_for(g->index.dir, g->index.name, lock->seen.fd))
+	if (lock->seen.fd >= 0 && hf_names_inode(g->index.dir, g->index.name, lock->seen.fd))
 		return true;
 	fd = sys_openat(g->index.dir, g->index.name, flags, 0);
 	is_there = fd >= 0 || errno != ENOENT;
@@ -176,7 +176,7 @@ static enum hf_status clear(struct hf_lock *lock, struct git *g, bool dry, struc
 {
 	struct hf_break_options options = {.stale_after = HF_NEVER, .dry_run = dry};
 	struct hf_git_seen seen;
-	struct hf_broken broken;
+	struct hf_break_result broken;
 	enum hf_status status;
 
 	if (!see(lock, g))
@@ -259,11 +259,11 @@ static enum hf_status wait_for_index(struct hf_lock *lock, struct git *g,
 				     const struct hf_wait *wait, struct hf_err *err)
 {
 	int64_t start = hf_now(), judge = 0;
-	struct hf_notice notice = hf_notice_begin(wait);
+	struct hf_wait_notice notice = hf_wait_notice_begin(wait);
 	struct hf_evidence e = {0};
-	struct hf_await await;
+	struct hf_file_watch await;
 	struct stat st;
-	enum hf_status status = hf_await_begin_often(&await, wait->deadline, err);
+	enum hf_status status = hf_file_watch_begin_often(&await, wait->deadline, err);
 
 	if (status != HF_OK)
 		return status;
@@ -275,21 +275,21 @@ static enum hf_status wait_for_index(struct hf_lock *lock, struct git *g,
 			status = clear(lock, g, true, &e, err);
 			if (status != HF_BUSY)
 				break;
-			pause = pause < LEAST_JUDGE_MS * HF_MS ? LEAST_JUDGE_MS * HF_MS : pause;
-			pause = pause > MOST_JUDGE_MS * HF_MS ? MOST_JUDGE_MS * HF_MS : pause;
+			pause = pause < MIN_JUDGE_MS * HF_MS ? MIN_JUDGE_MS * HF_MS : pause;
+			pause = pause > MAX_JUDGE_MS * HF_MS ? MAX_JUDGE_MS * HF_MS : pause;
 			judge = hf_now() + pause;
-			hf_await_process(&await, e.pid);
+			hf_file_watch_process(&await, e.pid);
 		}
 		status = HF_OK;
-		if (hf_notice_is_due(&notice))
-			hf_notice_say(wait, "waiting for '%s': index.lock is %s: %s", lock->path,
+		if (hf_wait_notice_is_due(&notice))
+			hf_wait_notice_say(wait, "waiting for '%s': index.lock is %s: %s", lock->path,
 				      hf_verdict_name(e.verdict), hf_evidence_why(&e));
-		if (!hf_await_sleep(&await)) {
+		if (!hf_file_watch_sleep(&await)) {
 			status = busy(lock->path, &e, err);
 			break;
 		}
 	}
-	hf_await_end(&await);
+	hf_file_watch_end(&await);
 	return status;
 }
 

@@ -49,9 +49,9 @@ void hf_range_unlock(int fd, int64_t start, int64_t length)
 struct watch {
 	const struct hf_wait *wait;
 	const char *what;
-	struct hf_notice notice;
+	struct hf_wait_notice notice;
 	pthread_t watcher;
-	struct hf_kick kick;
+	struct hf_interrupt kick;
 };
 
 static void *watch(void *arg)
@@ -59,18 +59,18 @@ static void *watch(void *arg)
 	struct watch *w = arg;
 
 	pthread_mutex_lock(&w->kick.mutex);
-	while (!w->kick.left && hf_until(w->wait->deadline) > 0) {
+	while (!w->kick.left && hf_time_left(w->wait->deadline) > 0) {
 		int64_t deadline = w->wait->deadline, at = w->notice.at;
 
-		hf_kick_sleep(&w->kick, at < deadline ? at : deadline);
-		if (!w->kick.left && hf_notice_is_due(&w->notice)) {
+		hf_interrupt_sleep(&w->kick, at < deadline ? at : deadline);
+		if (!w->kick.left && hf_wait_notice_is_due(&w->notice)) {
 			pthread_mutex_unlock(&w->kick.mutex);
-			hf_notice_say(w->wait, "waiting for %s", w->what);
+			hf_wait_notice_say(w->wait, "waiting for %s", w->what);
 			pthread_mutex_lock(&w->kick.mutex);
 		}
 	}
 	if (!w->kick.left)
-		hf_kick(&w->kick, HF_WAIT_SIGNAL);
+		hf_interrupt_thread(&w->kick, HF_WAIT_SIGNAL);
 	pthread_mutex_unlock(&w->kick.mutex);
 	return NULL;
 }
@@ -80,7 +80,7 @@ static int start_watch(struct watch *w)
 	sigset_t all, old;
 	int failed;
 
-	hf_kick_init(&w->kick);
+	hf_interrupt_init(&w->kick);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	failed = pthread_create(&w->watcher, NULL, watch, w);
@@ -114,7 +114,7 @@ static int wait_in_queue(int fd, enum hf_lock_mode mode, int64_t start, int64_t 
 		if (errnum != EINTR)
 			break;
 		errnum = ETIMEDOUT;
-		if (atomic_load(&w->kick.over) || hf_has_given_up())
+		if (atomic_load(&w->kick.over) || hf_waits_are_cancelled())
 			break;
 		errnum = 0;
 	}
@@ -143,11 +143,11 @@ static enum hf_status busy(int fd, enum hf_lock_mode mode, int64_t start, int64_
 enum hf_status hf_range_wait(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
 			     const char *what, const struct hf_wait *wait, struct hf_err *err)
 {
-	struct watch w = {.wait = wait, .what = what, .notice = hf_notice_begin(wait)};
+	struct watch w = {.wait = wait, .what = what, .notice = hf_wait_notice_begin(wait)};
 
 	if (hf_range_try(fd, mode, start, length) == 0)
 		return HF_OK;
-	if (errno == EAGAIN && wait->deadline != HF_AT_ONCE) {
+	if (errno == EAGAIN && wait->deadline != HF_NOWAIT) {
 		errno = wait_in_queue(fd, mode, start, length, &w);
 		if (errno == 0)
 			return HF_OK;
@@ -278,7 +278,7 @@ static enum hf_status inherit(struct hf_lock *lock, const struct hf_wait *wait, 
 		hf_lock_close(lock);
 		return HF_OK;
 	}
-	if (wait->deadline == HF_AT_ONCE ||
+	if (wait->deadline == HF_NOWAIT ||
 	    hf_range_inherited(&lock->st, conflicts, lock, &held) == HF_HELD_NONE)
 		return HF_NO;
 	hf_fail(err, HF_USAGE,

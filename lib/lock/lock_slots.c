@@ -21,7 +21,7 @@ static enum hf_status open_slots(struct hf_lock *lock, struct hf_err *err)
 	struct stat st;
 
 	lock->mode = HF_LOCK_SHARED;
-	if (lock->slots < 1 || lock->slots > HF_SLOTS_MOST)
+	if (lock->slots < 1 || lock->slots > HF_SLOTS_MAX)
 		return hf_fail(err, HF_USAGE, "cannot lock '%s': %d is no number of slots",
 			       lock->path, lock->slots);
 	if (sys_fstatat(AT_FDCWD, lock->path, &st, 0) == 0 && S_ISDIR(st.st_mode)) {
@@ -120,7 +120,7 @@ static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *w
 				   struct hf_err *err)
 {
 	struct hf_backoff backoff;
-	struct hf_notice notice = hf_notice_begin(wait);
+	struct hf_wait_notice notice = hf_wait_notice_begin(wait);
 	enum hf_status status;
 	int closing;
 
@@ -136,8 +136,8 @@ static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *w
 			status = hf_fail_errno(err, "cannot lock a slot of '%s'", lock->path);
 			break;
 		}
-		if (hf_notice_is_due(&notice))
-			hf_notice_say(wait, "waiting for a slot of '%s': all %d are taken",
+		if (hf_wait_notice_is_due(&notice))
+			hf_wait_notice_say(wait, "waiting for a slot of '%s': all %d are taken",
 				      lock->path, lock->slots);
 		if (!await_closing(closing, &backoff)) {
 			status = all_taken(lock, err);
@@ -165,7 +165,7 @@ static enum hf_status take_slot(struct hf_lock *lock, const struct hf_wait *wait
 	enum hf_status status;
 
 	/* who will not wait need not queue: a passer at the gate does not mean "all taken" */
-	if (wait->deadline == HF_AT_ONCE && try_slots(lock) == 0)
+	if (wait->deadline == HF_NOWAIT && try_slots(lock) == 0)
 		return HF_OK;
 	if (hf_range_try(lock->fd, HF_LOCK_EXCLUSIVE, GATE, 1) < 0) {
 		if (borrow(lock))

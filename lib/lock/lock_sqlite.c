@@ -19,8 +19,8 @@ struct sqlite {
 	int file; /* the database, by O_PATH: closing that drops no lock of SQLite's; or -1 */
 	bool passed; /* the turnstile is another user's, and left out (lock/turnstile.h, N6) */
 	struct sqlite *next;
-	struct hf_sqlite_look look;
-	struct hf_sqlite_hold hold; /* freeze */
+	struct hf_sqlite_probe look;
+	struct hf_sqlite_freezer hold; /* freeze */
 };
 
 /* The database's directory and entry, and its stat; st_mode 0: it is absent. */
@@ -96,7 +96,7 @@ static enum hf_status open_own(struct hf_lock *lock, bool may_pass, struct hf_er
 
 	if (!s)
 		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
-	s->look = (struct hf_sqlite_look){-1, -1};
+	s->look = (struct hf_sqlite_probe){-1, -1};
 	s->hold.fd = s->hold.process = s->file = -1;
 	status = find(&s->db, lock->path, &st, err);
 	if (status != HF_OK) {
@@ -141,7 +141,7 @@ static void release(struct hf_lock *lock)
 	hf_sqlite_hold_end(&s->hold, lock->lent);
 	lock->second = -1;
 	hf_turnstile_release(lock);
-	hf_sqlite_look_close(&s->look);
+	hf_sqlite_probe_close(&s->look);
 	close_sqlite(s);
 	lock->own = NULL;
 	errno = saved;
@@ -154,7 +154,7 @@ static enum hf_status open_turn(struct hf_lock *lock, struct hf_err *err)
 
 static enum hf_status open_looked(struct hf_lock *lock, bool may_pass, struct hf_err *err)
 {
-	struct hf_sqlite_look look;
+	struct hf_sqlite_probe look;
 	enum hf_status status;
 	struct sqlite *s;
 	struct stat st;
@@ -164,12 +164,12 @@ static enum hf_status open_looked(struct hf_lock *lock, bool may_pass, struct hf
 	status = find(&db, lock->path, &st, err);
 	if (status != HF_OK)
 		return status;
-	status = hf_sqlite_look_open(&look, &db, err);
+	status = hf_sqlite_probe_open(&look, &db, err);
 	hf_target_close(&db);
 	if (status == HF_OK)
 		status = open_own(lock, may_pass, err);
 	if (status != HF_OK) {
-		hf_sqlite_look_close(&look);
+		hf_sqlite_probe_close(&look);
 		return status;
 	}
 	s = lock->own;
@@ -224,47 +224,47 @@ static enum hf_status try_sqlite(struct hf_lock *lock, struct hf_err *err)
 
 /* W2. Where nobody is seen to write, something else was in the way: one pause at least. */
 static enum hf_status wait_for_writer(const char *path, const struct hf_target *db,
-				      struct hf_sqlite_look *look, const struct hf_wait *wait,
+				      struct hf_sqlite_probe *look, const struct hf_wait *wait,
 				      bool frozen, struct hf_err *err)
 {
-	struct hf_notice notice = hf_notice_begin(wait);
+	struct hf_wait_notice notice = hf_wait_notice_begin(wait);
 	struct hf_sqlite_user user;
 	char who[512];
-	struct hf_await await;
-	enum hf_status status = hf_await_begin_often(&await, wait->deadline, err);
+	struct hf_file_watch await;
+	enum hf_status status = hf_file_watch_begin_often(&await, wait->deadline, err);
 
 	if (status != HF_OK)
 		return status;
 	for (; hf_sqlite_writer(look, db, &user) || frozen; frozen = false) {
-		if (hf_notice_is_due(&notice))
-			hf_notice_say(wait, "waiting for '%s', held by %s, which %s", path,
+		if (hf_wait_notice_is_due(&notice))
+			hf_wait_notice_say(wait, "waiting for '%s', held by %s, which %s", path,
 				      hf_proc_describe(who, sizeof(who), user.pid),
 				      hf_sqlite_does(user.role));
-		hf_await_process(&await, user.pid);
-		if (!hf_await_sleep(&await)) {
+		hf_file_watch_process(&await, user.pid);
+		if (!hf_file_watch_sleep(&await)) {
 			status = busy(path, &user, err);
 			break;
 		}
 	}
-	hf_await_end(&await);
+	hf_file_watch_end(&await);
 	return status;
 }
 
 static enum hf_status wait_sqlite(struct hf_lock *lock, const struct hf_wait *wait,
 				  struct hf_err *err)
 {
-	struct hf_sqlite_look look;
+	struct hf_sqlite_probe look;
 	struct hf_target db;
 	struct stat st;
 	enum hf_status status = find(&db, lock->path, &st, err);
 
 	if (status != HF_OK)
 		return status;
-	status = hf_sqlite_look_open(&look, &db, err);
+	status = hf_sqlite_probe_open(&look, &db, err);
 	if (status == HF_OK)
 		status = wait_for_writer(lock->path, &db, &look, wait,
 					 lock->ops == &hf_lock_sqlite_freeze, err);
-	hf_sqlite_look_close(&look);
+	hf_sqlite_probe_close(&look);
 	hf_target_close(&db);
 	return status;
 }

@@ -12,14 +12,14 @@
 #include "lock/turnstile.h"
 
 /* A path that names another inode at every look is no lock. */
-enum { MOST_CHANGES = 1000 };
+enum { MAX_CHANGES = 1000 };
 
 struct hf_lockset {
 	struct hf_lock **locks; /* in the order of holdfast/lock.h, once they are arranged */
 	size_t count, room;
 	int *fds; /* two a lock: what it took, and what it borrowed, or took besides */
 	size_t fd_count;
-	struct hf_tally tally;
+	struct hf_lockset_stats tally;
 };
 
 struct hf_lockset *hf_lockset_new(void)
@@ -189,9 +189,9 @@ static enum hf_status take_one(struct hf_lock *lock, const struct hf_wait *wait,
 		hf_lock_close(lock);
 		return HF_OK;
 	}
-	if (hf_until(wait->deadline) == 0 || !is_inverted(lock))
+	if (hf_time_left(wait->deadline) == 0 || !is_inverted(lock))
 		return lock->ops->take(lock, wait, err);
-	at_once.deadline = HF_AT_ONCE;
+	at_once.deadline = HF_NOWAIT;
 	status = lock->ops->take(lock, &at_once, err);
 	return status == HF_BUSY ? hf_turnstile_refuse(lock->path, err) : status;
 }
@@ -200,8 +200,8 @@ void hf_lockset_leave(struct hf_lockset *set)
 {
 	struct hf_stats stats;
 
-	if (hf_tally_note(&set->tally, set->locks, set->count, false, &stats))
-		hf_tally_send(&set->tally, &stats);
+	if (hf_lockset_stats_prepare(&set->tally, set->locks, set->count, false, &stats))
+		hf_lockset_stats_write(&set->tally, &stats);
 }
 
 /* L2. On anything but HF_OK, *stopped is the lock that was in the way. */
@@ -210,14 +210,14 @@ static enum hf_status take(struct hf_lockset *set, const struct hf_wait *wait,
 {
 	for (size_t i = 0; i < set->count; i++) {
 		struct hf_lock *lock = set->locks[i];
-		int64_t asked = hf_tally_now(&set->tally);
+		int64_t asked = hf_lockset_stats_now(&set->tally);
 		enum hf_status status;
 
 		if (lock->same_as)
 			continue;
 		*stopped = lock;
 		status = take_one(lock, wait, err);
-		hf_tally_wait(&set->tally, lock, asked);
+		hf_lockset_stats_wait(&set->tally, lock, asked);
 		if (status != HF_OK)
 			return status;
 		lock->state = lock->ops->try ? HF_LOCK_TAKEN : HF_LOCK_HELD;
@@ -253,18 +253,18 @@ static enum hf_status try(struct hf_lockset *set, struct hf_lock **stopped, stru
 static enum hf_status wait_for(const struct hf_lockset *set, struct hf_lock *lock,
 			       const struct hf_wait *wait, struct hf_err *err)
 {
-	int64_t asked = hf_tally_now(&set->tally);
+	int64_t asked = hf_lockset_stats_now(&set->tally);
 	enum hf_status status = lock->ops->wait(lock, wait, err);
 
 	lock->contended = true;
-	hf_tally_wait(&set->tally, lock, asked);
+	hf_lockset_stats_wait(&set->tally, lock, asked);
 	return status;
 }
 
 enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *wait,
 				  struct hf_err *err)
 {
-	hf_tally_begin(&set->tally, set->locks, set->count);
+	hf_lockset_stats_begin(&set->tally, set->locks, set->count);
 	for (int changes = 0;;) {
 		struct hf_lock *stopped = NULL;
 		bool tried = false;
@@ -277,15 +277,15 @@ enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *
 			tried = true;
 		}
 		if (status == HF_OK) {
-			hf_tally_hold(&set->tally);
+			hf_lockset_stats_acquired(&set->tally);
 			return HF_OK;
 		}
-		if (status == HF_BUSY && tried && hf_until(wait->deadline) > 0 &&
+		if (status == HF_BUSY && tried && hf_time_left(wait->deadline) > 0 &&
 		    is_inverted_or_kept(stopped))
 			status = hf_turnstile_refuse(stopped->path, err);
 		hf_lockset_release(set);
 		if (status == HF_NO) {
-			if (++changes < MOST_CHANGES)
+			if (++changes < MAX_CHANGES)
 				continue;
 			hf_fail(err, HF_BUSY, "cannot lock '%s': it is replaced all the time",
 				stopped->path);
@@ -293,10 +293,10 @@ enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *
 				  stopped->path);
 			return HF_BUSY;
 		}
-		if (status == HF_BUSY && tried && hf_until(wait->deadline) > 0)
+		if (status == HF_BUSY && tried && hf_time_left(wait->deadline) > 0)
 			status = wait_for(set, stopped, wait, err);
 		if (status == HF_BUSY && stopped)
-			hf_tally_fail(&set->tally, stopped, wait);
+			hf_lockset_stats_fail(&set->tally, stopped, wait);
 		if (status != HF_OK)
 			return status;
 	}
@@ -318,7 +318,7 @@ void hf_lockset_release(struct hf_lockset *set)
 {
 	struct hf_stats stats;
 	int saved = errno;
-	bool told = hf_tally_note(&set->tally, set->locks, set->count, true, &stats);
+	bool told = hf_lockset_stats_prepare(&set->tally, set->locks, set->count, true, &stats);
 
 	for (size_t i = set->count; i-- > 0;) {
 		struct hf_lock *lock = set->locks[i];
@@ -333,7 +333,7 @@ void hf_lockset_release(struct hf_lockset *set)
 	}
 	set->fd_count = 0;
 	if (told)
-		hf_tally_send(&set->tally, &stats);
+		hf_lockset_stats_write(&set->tally, &stats);
 	errno = saved;
 }
 
@@ -350,7 +350,7 @@ void hf_lockset_free(struct hf_lockset *set)
 		free(set->locks[i]->name);
 		free(set->locks[i]);
 	}
-	hf_tally_free(&set->tally);
+	hf_lockset_stats_free(&set->tally);
 	free(set->locks);
 	free(set->fds);
 	free(set);

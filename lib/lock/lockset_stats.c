@@ -5,9 +5,9 @@
 
 #include <holdfast/clock.h>
 
-void hf_tally_begin(struct hf_tally *tally, struct hf_lock *const *locks, size_t count)
+void hf_lockset_stats_begin(struct hf_lockset_stats *tally, struct hf_lock *const *locks, size_t count)
 {
-	hf_tally_free(tally);
+	hf_lockset_stats_free(tally);
 	tally->sink = hf_stats_open();
 	for (size_t i = 0; i < count && tally->sink; i++) {
 		struct hf_lock *lock = locks[i];
@@ -20,12 +20,12 @@ void hf_tally_begin(struct hf_tally *tally, struct hf_lock *const *locks, size_t
 	}
 }
 
-int64_t hf_tally_now(const struct hf_tally *tally)
+int64_t hf_lockset_stats_now(const struct hf_lockset_stats *tally)
 {
 	return tally->sink ? hf_now() : 0;
 }
 
-void hf_tally_wait(const struct hf_tally *tally, struct hf_lock *lock, int64_t asked)
+void hf_lockset_stats_wait(const struct hf_lockset_stats *tally, struct hf_lock *lock, int64_t asked)
 {
 	if (!tally->sink)
 		return;
@@ -35,18 +35,18 @@ void hf_tally_wait(const struct hf_tally *tally, struct hf_lock *lock, int64_t a
 		lock->name = hf_stats_name(lock->path);
 }
 
-void hf_tally_hold(struct hf_tally *tally)
+void hf_lockset_stats_acquired(struct hf_lockset_stats *tally)
 {
 	tally->held = true;
 }
 
-void hf_tally_fail(const struct hf_tally *tally, const struct hf_lock *lock,
+void hf_lockset_stats_fail(const struct hf_lockset_stats *tally, const struct hf_lock *lock,
 		   const struct hf_wait *wait)
 {
 	struct hf_stats stats = {.size = 0};
 	struct hf_stats_event event = {.lock = lock->name,
 				       .kind = lock->ops->name,
-				       .outcome = wait->deadline == HF_AT_ONCE ? HF_OUTCOME_BUSY
+				       .outcome = wait->deadline == HF_NOWAIT ? HF_OUTCOME_BUSY
 									       : HF_OUTCOME_TIMEOUT,
 				       .contended = true,
 				       .waited = lock->waited,
@@ -59,7 +59,7 @@ void hf_tally_fail(const struct hf_tally *tally, const struct hf_lock *lock,
 	hf_stats_flush(&stats, tally->sink);
 }
 
-bool hf_tally_note(struct hf_tally *tally, struct hf_lock *const *locks, size_t count, bool known,
+bool hf_lockset_stats_prepare(struct hf_lockset_stats *tally, struct hf_lock *const *locks, size_t count, bool known,
 		   struct hf_stats *stats)
 {
 	int64_t now;
@@ -85,13 +85,13 @@ bool hf_tally_note(struct hf_tally *tally, struct hf_lock *const *locks, size_t 
 	return true;
 }
 
-void hf_tally_send(const struct hf_tally *tally, struct hf_stats *stats)
+void hf_lockset_stats_write(const struct hf_lockset_stats *tally, struct hf_stats *stats)
 {
 	hf_stats_flush(stats, tally->sink);
 }
 
-void hf_tally_free(struct hf_tally *tally)
+void hf_lockset_stats_free(struct hf_lockset_stats *tally)
 {
 	free(tally->sink);
-	*tally = (struct hf_tally){0};
+	*tally = (struct hf_lockset_stats){0};
 }

@@ -25,8 +25,8 @@
 
 #define HELPER "sqlite-run"
 
-#define HELPER_LEAST (2 * HF_SECOND)
-#define HELPER_MOST (10 * HF_SECOND)
+#define MIN_HELPER (2 * HF_SECOND)
+#define MAX_HELPER (10 * HF_SECOND)
 
 enum { PATIENCE_MS = 200 };
 
@@ -67,8 +67,8 @@ static bool await(int fd, int64_t until)
 {
 	struct pollfd polled = {.fd = fd, .events = POLLIN};
 
-	while (!hf_has_given_up()) {
-		int64_t left = hf_until(until);
+	while (!hf_waits_are_cancelled()) {
+		int64_t left = hf_time_left(until);
 		int ready = left > 0 ? poll(&polled, 1, (int)(left / HF_MS) + 1) : -1;
 
 		if (ready > 0)
@@ -132,13 +132,13 @@ static enum hf_status dumb_helper(const char *path, pid_t pid, struct hf_err *er
 	return HF_BUSY;
 }
 
-static int wait_for(const struct hf_sqlite_hold *hold, siginfo_t *info, int how)
+static int wait_for(const struct hf_sqlite_freezer *hold, siginfo_t *info, int how)
 {
 	return hold->process >= 0 ? waitid(P_PIDFD, (id_t)hold->process, info, WEXITED | how)
 				  : waitid(P_PID, (id_t)hold->pid, info, WEXITED | how);
 }
 
-bool hf_sqlite_hold_lost(const struct hf_sqlite_hold *hold)
+bool hf_sqlite_hold_lost(const struct hf_sqlite_freezer *hold)
 {
 	siginfo_t info = {0};
 
@@ -146,7 +146,7 @@ bool hf_sqlite_hold_lost(const struct hf_sqlite_hold *hold)
 	       (wait_for(hold, &info, WNOHANG | WNOWAIT) < 0 || info.si_pid == hold->pid);
 }
 
-static void reap(const struct hf_sqlite_hold *hold)
+static void reap(const struct hf_sqlite_freezer *hold)
 {
 	siginfo_t info;
 
@@ -156,7 +156,7 @@ static void reap(const struct hf_sqlite_hold *hold)
 
 /* It ends by itself when the pipe does. A child that the command left behind may keep that open;
  * killing the helper does no harm then, since it has changed nothing. false: it goes on. */
-static bool end_helper(const struct hf_sqlite_hold *hold, bool lent)
+static bool end_helper(const struct hf_sqlite_freezer *hold, bool lent)
 {
 	struct pollfd end = {.fd = hold->process, .events = POLLIN};
 	bool ended = end.fd >= 0 && poll(&end, 1, PATIENCE_MS) > 0;
@@ -178,7 +178,7 @@ static void kill_all(pid_t pid)
 /* Z6. */
 static int64_t patience(int64_t deadline)
 {
-	int64_t least = hf_deadline_in(HELPER_LEAST), most = hf_deadline_in(HELPER_MOST);
+	int64_t least = hf_deadline_in(MIN_HELPER), most = hf_deadline_in(MAX_HELPER);
 
 	return deadline < least ? least : deadline > most ? most : deadline;
 }
@@ -200,7 +200,7 @@ static enum hf_status hear(int fd, pid_t pid, const char *path, int64_t deadline
 	}
 }
 
-enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *path, int64_t deadline,
+enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_freezer *hold, const char *path, int64_t deadline,
 				    struct hf_err *err)
 {
 	char helper[PATH_MAX];
@@ -208,7 +208,7 @@ enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *pat
 	enum hf_status status;
 	pid_t pid;
 
-	*hold = (struct hf_sqlite_hold){.process = -1, .fd = -1};
+	*hold = (struct hf_sqlite_freezer){.process = -1, .fd = -1};
 	find_helper(helper);
 	if (pipe2(in, O_CLOEXEC) < 0)
 		return hf_fail_errno(err, "cannot freeze '%s'", path);
@@ -218,7 +218,7 @@ enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *pat
 		sys_close(in[1]);
 		return status;
 	}
-	hf_keep_children();
+	hf_reset_sigchld();
 	pid = fork();
 	if (pid == 0)
 		become(helper, path, in[0], out[1]);
@@ -231,17 +231,17 @@ enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *pat
 	if (status == HF_OK) {
 		int high = hf_fd_high(in[1]);
 
-		*hold = (struct hf_sqlite_hold){
+		*hold = (struct hf_sqlite_freezer){
 			.pid = pid, .process = pidfd_open(pid, 0), .fd = high < 0 ? in[1] : high};
 		return HF_OK;
 	}
 	sys_close(in[1]);
 	if (pid > 0)
-		reap(&(struct hf_sqlite_hold){.pid = pid, .process = -1});
+		reap(&(struct hf_sqlite_freezer){.pid = pid, .process = -1});
 	return status;
 }
 
-void hf_sqlite_hold_end(struct hf_sqlite_hold *hold, bool lent)
+void hf_sqlite_hold_end(struct hf_sqlite_freezer *hold, bool lent)
 {
 	int saved = errno;
 
@@ -251,7 +251,7 @@ void hf_sqlite_hold_end(struct hf_sqlite_hold *hold, bool lent)
 		reap(hold);
 	if (hold->process >= 0)
 		sys_close(hold->process);
-	*hold = (struct hf_sqlite_hold){.process = -1, .fd = -1};
+	*hold = (struct hf_sqlite_freezer){.process = -1, .fd = -1};
 	errno = saved;
 }
 
@@ -302,7 +302,7 @@ static bool has_inherited(const struct stat *pipe)
 	return found;
 }
 
-static bool borrow_pipe(struct hf_sqlite_hold *hold, const struct stat *pipe)
+static bool borrow_pipe(struct hf_sqlite_freezer *hold, const struct stat *pipe)
 {
 	struct hf_keeper_loan loan;
 
@@ -319,7 +319,7 @@ static bool borrow_pipe(struct hf_sqlite_hold *hold, const struct stat *pipe)
 	return hold->fd >= 0;
 }
 
-bool hf_sqlite_hold_is_ours(struct hf_sqlite_hold *hold, pid_t pid, bool borrow)
+bool hf_sqlite_hold_is_ours(struct hf_sqlite_freezer *hold, pid_t pid, bool borrow)
 {
 	struct stat pipe;
 

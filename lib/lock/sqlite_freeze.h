@@ -37,23 +37,23 @@
 
 #include <holdfast/err.h>
 
-struct hf_sqlite_hold {
+struct hf_sqlite_freezer {
 	pid_t pid;   /* 0: none */
 	int process; /* its pidfd, since somebody who reaps all (PID 1) can free its PID; or -1 */
 	int fd;	     /* the writing end, from 64 up, close-on-exec; or -1 */
 };
 
-enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_hold *hold, const char *path, int64_t deadline,
+enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_freezer *hold, const char *path, int64_t deadline,
 				    struct hf_err *err);
 
 /* lent: somebody has a copy of the writing end and goes on; the helper is not killed. */
-void hf_sqlite_hold_end(struct hf_sqlite_hold *hold, bool lent);
+void hf_sqlite_hold_end(struct hf_sqlite_freezer *hold, bool lent);
 
 /* Has the helper ended before its time? */
-bool hf_sqlite_hold_lost(const struct hf_sqlite_hold *hold);
+bool hf_sqlite_hold_lost(const struct hf_sqlite_freezer *hold);
 
 /* Z5. Is this process such a helper, whose pipe we have inherited? Or, if borrow, whose keeper
  * lends it to us: then hold is that copy, to be ended like another. */
-bool hf_sqlite_hold_is_ours(struct hf_sqlite_hold *hold, pid_t pid, bool borrow);
+bool hf_sqlite_hold_is_ours(struct hf_sqlite_freezer *hold, pid_t pid, bool borrow);
 
 #endif

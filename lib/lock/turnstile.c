@@ -17,7 +17,7 @@
 
 #define ACL "system.posix_acl_access"
 
-enum { MOST_TRIES = 16, NEW_MODE = 0644, SQLITE_RANK = 3, GIT_RANK = 4 };
+enum { MAX_TRIES = 16, NEW_MODE = 0644, SQLITE_RANK = 3, GIT_RANK = 4 };
 
 static enum hf_status cannot(const char *what, const struct hf_target *at, struct hf_err *err)
 {
@@ -129,7 +129,7 @@ static enum hf_status make(const struct hf_target *at, int like, struct hf_err *
 		return cannot("make", at, err);
 	}
 	hf_git_exclude(at->dir, at->name);
-	if (hf_stage_open(at, like >= 0 ? 0600 : NEW_MODE, &fd, name, NULL) != HF_OK)
+	if (hf_tempfile_open(at, like >= 0 ? 0600 : NEW_MODE, &fd, name, NULL) != HF_OK)
 		return cannot("make", at, err);
 	if (!dress(fd, like)) {
 		status = cannot("make", at, err);
@@ -142,7 +142,7 @@ static enum hf_status make(const struct hf_target *at, int like, struct hf_err *
 			status = cannot("make", at, err);
 		sys_unlinkat(at->dir, name, 0);
 	} else {
-		status = hf_stage_link(at, fd, at->name, NULL);
+		status = hf_tempfile_link(at, fd, at->name, NULL);
 		if (status == HF_NO)
 			status = HF_OK;
 		else if (status != HF_OK)
@@ -284,7 +284,7 @@ enum hf_status hf_turnstile_open(struct hf_lock *lock, const struct hf_target *a
 {
 	enum hf_status status;
 
-	for (int tries = 0; tries < MOST_TRIES; tries++) {
+	for (int tries = 0; tries < MAX_TRIES; tries++) {
 		status = hf_turnstile_find(lock, at, like, err);
 		if (status != HF_NOINPUT)
 			return status;
@@ -364,7 +364,7 @@ static bool note_rank(void *context, int fd)
 	return true;
 }
 
-static bool note_kept(void *context, int fd, const struct hf_lock_record *record)
+static bool note_kept(void *context, int fd, const struct hf_lock_entry *record)
 {
 	(void)record;
 	return note_rank(context, fd);

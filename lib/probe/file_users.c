@@ -25,7 +25,7 @@ struct search {
 	pid_t self;
 	bool has_place, has_pidns, files; /* files: whether descriptors are looked at */
 	pid_t inner;
-	struct hf_lookers *found;
+	struct hf_file_users *found;
 };
 
 /* Does this descriptor, open on the file, mean more than reading? */
@@ -109,7 +109,7 @@ static bool is_inner(int dir, const struct search *s)
 static enum hf_status ask_kernel(int fd)
 {
 	/* up to the mark of who waits */
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = HF_LOCK_MARK};
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = HF_WAITER_MARK};
 	struct stat st;
 
 	if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
@@ -161,7 +161,7 @@ static void look_at(int proc, const char *number, struct search *s)
 	s->found->hidden |= hf_proc_shown(pid) != shown;
 }
 
-void hf_lookers_find(int fd, int place, pid_t inner, struct hf_lookers *lookers)
+void hf_file_users_find(int fd, int place, pid_t inner, struct hf_file_users *lookers)
 {
 	struct search s = {.inner = inner, .self = getpid(), .found = lookers};
 	int64_t end = hf_now() + SEARCH_MS * HF_MS;
@@ -169,7 +169,7 @@ void hf_lookers_find(int fd, int place, pid_t inner, struct hf_lookers *lookers)
 	struct dirent *entry;
 	DIR *proc;
 
-	*lookers = (struct hf_lookers){.written = told == HF_NO, .hidden = true};
+	*lookers = (struct hf_file_users){.written = told == HF_NO, .hidden = true};
 	s.files = told != HF_OK;
 	s.has_place = place >= 0 && fstat(place, &s.place) == 0;
 	s.has_pidns = stat("/proc/self/ns/pid", &s.pidns) == 0;

@@ -28,13 +28,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-struct hf_lookers {
+struct hf_file_users {
 	bool written; /* there is a writer, even if none is named */
 	pid_t writer, worker, inner; /* one each; 0: none */
 	bool hidden;
 };
 
 /* fd: the file, open for reading only. place: the directory, or -1. inner: the PID, or 0. */
-void hf_lookers_find(int fd, int place, pid_t inner, struct hf_lookers *lookers);
+void hf_file_users_find(int fd, int place, pid_t inner, struct hf_file_users *lookers);
 
 #endif

@@ -36,7 +36,7 @@ bool hf_grow(void *at, size_t count, size_t *room, size_t size)
 	return true;
 }
 
-static struct hf_locked *find(const struct hf_lock_table *table, const struct hf_lock_id *id,
+static struct hf_locked_file *find(const struct hf_lock_table *table, const struct hf_lock_id *id,
 			      enum hf_lock_type type)
 {
 	for (size_t i = 0; i < table->count; i++)
@@ -45,48 +45,48 @@ static struct hf_locked *find(const struct hf_lock_table *table, const struct hf
 	return NULL;
 }
 
-const struct hf_locked *hf_lock_table_find(const struct hf_lock_table *table,
+const struct hf_locked_file *hf_lock_table_find(const struct hf_lock_table *table,
 					   const struct hf_lock_id *id, enum hf_lock_type type)
 {
 	return find(table, id, type);
 }
 
 /* The entry for this record, which is made if it is new; NULL: no memory. */
-static struct hf_locked *entry(struct hf_lock_table *table, const struct hf_lock_record *record)
+static struct hf_locked_file *entry(struct hf_lock_table *table, const struct hf_lock_entry *record)
 {
-	struct hf_locked *locked = find(table, &record->id, record->type);
+	struct hf_locked_file *locked = find(table, &record->id, record->type);
 
 	if (locked)
 		return locked;
 	if (!hf_grow(&table->at, table->count, &table->room, sizeof(*table->at)))
 		return NULL;
 	locked = &table->at[table->count++];
-	*locked = (struct hf_locked){.id = record->id, .type = record->type};
+	*locked = (struct hf_locked_file){.id = record->id, .type = record->type};
 	return locked;
 }
 
-static bool add_holder(struct hf_locked *locked, pid_t pid, int fd, enum hf_via via,
-		       const struct hf_lock_record *record)
+static bool add_holder(struct hf_locked_file *locked, pid_t pid, int fd, enum hf_via via,
+		       const struct hf_lock_entry *record)
 {
 	if (!hf_grow(&locked->holders, locked->holder_count, &locked->holder_room,
 		     sizeof(*locked->holders)))
 		return false;
-	locked->holders[locked->holder_count++] = (struct hf_holding){pid, fd, via, *record};
+	locked->holders[locked->holder_count++] = (struct hf_lock_table_holder){pid, fd, via, *record};
 	return true;
 }
 
-static bool add_waiter(struct hf_locked *locked, const struct hf_lock_record *record)
+static bool add_waiter(struct hf_locked_file *locked, const struct hf_lock_entry *record)
 {
 	if (!hf_grow(&locked->waiters, locked->waiter_count, &locked->waiter_room,
 		     sizeof(*locked->waiters)))
 		return false;
 	locked->waiters[locked->waiter_count++] =
-		(struct hf_holding){record->pid, -1, HF_VIA_REPORTED, *record};
+		(struct hf_lock_table_holder){record->pid, -1, HF_VIA_REPORTED, *record};
 	return true;
 }
 
 /* One lock, as two records tell of it? */
-static bool same_lock(const struct hf_lock_record *a, const struct hf_lock_record *b)
+static bool same_lock(const struct hf_lock_entry *a, const struct hf_lock_entry *b)
 {
 	return a->type == b->type && a->pid == b->pid && a->exclusive == b->exclusive &&
 	       a->start == b->start && a->last == b->last && hf_lock_id_equal(&a->id, &b->id);
@@ -96,7 +96,7 @@ static bool same_lock(const struct hf_lock_record *a, const struct hf_lock_recor
  * ever. The name that it has by now is looked for in that directory. */
 static bool find_name(char path[PATH_MAX], const struct stat *file)
 {
-	enum { MOST_NAMES = 10000 };
+	enum { MAX_NAMES = 10000 };
 	char *name = strrchr(path, '/');
 	bool found = false;
 	struct dirent *entry;
@@ -107,7 +107,7 @@ static bool find_name(char path[PATH_MAX], const struct stat *file)
 		return false;
 	*++name = '\0';
 	dir = opendir(path);
-	for (int i = 0; dir && !found && i < MOST_NAMES && (entry = readdir(dir)); i++)
+	for (int i = 0; dir && !found && i < MAX_NAMES && (entry = readdir(dir)); i++)
 		found = entry->d_ino == file->st_ino &&
 			(size_t)(name - path) + strlen(entry->d_name) < PATH_MAX &&
 			fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -118,7 +118,7 @@ static bool find_name(char path[PATH_MAX], const struct stat *file)
 }
 
 /* What the descriptor is open on, as its holder's mount namespace names it. */
-static void find_path(struct hf_locked *locked, pid_t pid, int fd)
+static void find_path(struct hf_locked_file *locked, pid_t pid, int fd)
 {
 	static const char gone[] = " (deleted)";
 	const size_t more = sizeof(gone) - 1;
@@ -140,10 +140,10 @@ static void find_path(struct hf_locked *locked, pid_t pid, int fd)
 }
 
 /* T1. A process with two descriptors of one lock holds it once. */
-static bool see(void *context, int fd, const struct hf_lock_record *record)
+static bool see(void *context, int fd, const struct hf_lock_entry *record)
 {
 	struct look *look = context;
-	struct hf_locked *locked = entry(look->table, record);
+	struct hf_locked_file *locked = entry(look->table, record);
 
 	look->ok = locked;
 	if (!locked)
@@ -187,9 +187,9 @@ static bool look_at_all(struct hf_lock_table *table)
 	return look.ok;
 }
 
-static bool is_explained(const struct hf_lock_table *table, const struct hf_lock_record *record)
+static bool is_explained(const struct hf_lock_table *table, const struct hf_lock_entry *record)
 {
-	const struct hf_locked *locked = find(table, &record->id, record->type);
+	const struct hf_locked_file *locked = find(table, &record->id, record->type);
 
 	if (!locked)
 		return false;
@@ -200,7 +200,7 @@ static bool is_explained(const struct hf_lock_table *table, const struct hf_lock
 	return locked->own && record->pid == getpid();
 }
 
-static bool is_listed(const struct hf_lock_records *records, const struct hf_lock_record *record)
+static bool is_listed(const struct hf_lock_entries *records, const struct hf_lock_entry *record)
 {
 	for (size_t i = 0; i < records->count; i++)
 		if (!records->at[i].waits && same_lock(&records->at[i], record))
@@ -219,11 +219,11 @@ static bool lives(pid_t pid)
 }
 
 /* T2. */
-static bool explain(struct hf_lock_table *table, const struct hf_lock_record *record)
+static bool explain(struct hf_lock_table *table, const struct hf_lock_entry *record)
 {
 	struct look look = {.table = table, .pid = record->pid, .ok = true};
 	bool reported = false;
-	struct hf_locked *locked;
+	struct hf_locked_file *locked;
 
 	if (record->pid > 0 && !hf_lock_held_by_any(record->pid, see, &look)) {
 		table->hidden = true;
@@ -238,14 +238,14 @@ static bool explain(struct hf_lock_table *table, const struct hf_lock_record *re
 }
 
 /* T3. */
-static bool explain_rest(struct hf_lock_table *table, const struct hf_lock_records *before)
+static bool explain_rest(struct hf_lock_table *table, const struct hf_lock_entries *before)
 {
-	struct hf_lock_records after = {NULL, 0};
+	struct hf_lock_entries after = {NULL, 0};
 	bool read = false, ok = true;
 
 	for (size_t i = 0; i < before->count && ok; i++) {
-		const struct hf_lock_record *record = &before->at[i];
-		struct hf_locked *locked;
+		const struct hf_lock_entry *record = &before->at[i];
+		struct hf_locked_file *locked;
 
 		if (record->waits) {
 			locked = entry(table, record);
@@ -255,20 +255,20 @@ static bool explain_rest(struct hf_lock_table *table, const struct hf_lock_recor
 		if (is_explained(table, record))
 			continue;
 		if (!read)
-			read = ok = hf_lock_records_read_any(&after);
+			read = ok = hf_lock_entries_read_any(&after);
 		if (ok && is_listed(&after, record))
 			ok = explain(table, record);
 	}
-	hf_lock_records_free(&after);
+	hf_lock_entries_free(&after);
 	return ok;
 }
 
 struct again {
-	const struct hf_lock_record *record;
+	const struct hf_lock_entry *record;
 	bool found;
 };
 
-static bool see_again(void *context, int fd, const struct hf_lock_record *record)
+static bool see_again(void *context, int fd, const struct hf_lock_entry *record)
 {
 	struct again *again = context;
 
@@ -278,14 +278,14 @@ static bool see_again(void *context, int fd, const struct hf_lock_record *record
 }
 
 /* Can these not both be held? */
-static bool exclude(const struct hf_holding *a, const struct hf_holding *b)
+static bool exclude(const struct hf_lock_table_holder *a, const struct hf_lock_table_holder *b)
 {
 	return a->record.pid != b->record.pid && (a->record.exclusive || b->record.exclusive) &&
 	       a->record.start <= b->record.last && b->record.start <= a->record.last;
 }
 
 /* T4. */
-static void settle(struct hf_locked *locked)
+static void settle(struct hf_locked_file *locked)
 {
 	bool in_doubt = false;
 	size_t kept = 0;
@@ -294,7 +294,7 @@ static void settle(struct hf_locked *locked)
 		for (size_t k = i + 1; k < locked->holder_count && !in_doubt; k++)
 			in_doubt = exclude(&locked->holders[i], &locked->holders[k]);
 	for (size_t i = 0; i < locked->holder_count && in_doubt; i++) {
-		struct hf_holding *holder = &locked->holders[i];
+		struct hf_lock_table_holder *holder = &locked->holders[i];
 		struct again again = {.record = &holder->record};
 
 		if (holder->fd < 0 || (hf_lock_held_by_any(holder->pid, see_again, &again) &&
@@ -307,7 +307,7 @@ static void settle(struct hf_locked *locked)
 
 bool hf_lock_table_read(struct hf_lock_table *table)
 {
-	struct hf_lock_records before;
+	struct hf_lock_entries before;
 	bool ok;
 
 	*table = (struct hf_lock_table){NULL, 0, 0, false};
@@ -317,10 +317,10 @@ bool hf_lock_table_read(struct hf_lock_table *table)
 			errno = ENOENT;
 		return false;
 	}
-	if (!hf_lock_records_read_any(&before))
+	if (!hf_lock_entries_read_any(&before))
 		return false;
 	ok = look_at_all(table) && explain_rest(table, &before);
-	hf_lock_records_free(&before);
+	hf_lock_entries_free(&before);
 	for (size_t i = 0; i < table->count && ok; i++)
 		settle(&table->at[i]);
 	if (!ok)

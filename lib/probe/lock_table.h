@@ -42,25 +42,25 @@ enum hf_via {
 	HF_VIA_EVIDENCE,  /* no lock of the kernel: stale/evidence.h takes it for the owner */
 };
 
-struct hf_holding {
+struct hf_lock_table_holder {
 	pid_t pid;
 	int fd; /* or -1 */
 	enum hf_via via;
-	struct hf_lock_record record; /* mode, range; its pid is the taker's */
+	struct hf_lock_entry record; /* mode, range; its pid is the taker's */
 };
 
-struct hf_locked {
+struct hf_locked_file {
 	struct hf_lock_id id;
 	enum hf_lock_type type;
 	char *path;   /* by a holder's descriptor; NULL: not known */
 	bool deleted; /* the path is gone, or names another file by now */
 	bool own;     /* T5 */
-	struct hf_holding *holders, *waiters; /* no holders: it is changing hands */
+	struct hf_lock_table_holder *holders, *waiters; /* no holders: it is changing hands */
 	size_t holder_count, waiter_count, holder_room, waiter_room;
 };
 
 struct hf_lock_table {
-	struct hf_locked *at;
+	struct hf_locked_file *at;
 	size_t count, room;
 	bool hidden; /* a process could not be looked at */
 };
@@ -73,7 +73,7 @@ void hf_lock_table_free(struct hf_lock_table *table);
 bool hf_grow(void *at, size_t count, size_t *room, size_t size);
 
 /* The entry of this file and type; NULL: no such lock is held. */
-const struct hf_locked *hf_lock_table_find(const struct hf_lock_table *table,
+const struct hf_locked_file *hf_lock_table_find(const struct hf_lock_table *table,
 					   const struct hf_lock_id *id, enum hf_lock_type type);
 
 #endif

@@ -31,7 +31,7 @@ static bool parse_byte(const char *text, int64_t *byte)
 	return end != text && !*end && !errno && *byte >= 0;
 }
 
-bool hf_lock_parse_any(const char *line, struct hf_lock_record *record)
+bool hf_lock_parse_any(const char *line, struct hf_lock_entry *record)
 {
 	static const char *const types[] = {
 		[HF_LOCK_FLOCK] = "FLOCK", [HF_LOCK_POSIX] = "POSIX", [HF_LOCK_OFD] = "OFDLCK"};
@@ -44,14 +44,14 @@ bool hf_lock_parse_any(const char *line, struct hf_lock_record *record)
 	if (s == line || *s != ':')
 		return false;
 	s += 1 + strspn(s + 1, " ");
-	*record = (struct hf_lock_record){.waits = strncmp(s, "->", 2) == 0};
+	*record = (struct hf_lock_entry){.waits = strncmp(s, "->", 2) == 0};
 	if (record->waits)
 		s += 2;
 	if (sscanf(s, " %7s %15s %7s %d %x:%x:%llu %23s %23s", type, kind, mode, &pid,
 		   &record->id.major, &record->id.minor, &record->id.inode, start, last) != 9 ||
 	    !parse_byte(start, &record->start) || !parse_byte(last, &record->last))
 		return false;
-	if (record->start == HF_LOCK_MARK)
+	if (record->start == HF_WAITER_MARK)
 		return false;
 	record->pid = pid;
 	record->exclusive = strcmp(mode, "READ") != 0;
@@ -63,7 +63,7 @@ bool hf_lock_parse_any(const char *line, struct hf_lock_record *record)
 	return false;
 }
 
-bool hf_lock_parse(const char *line, struct hf_lock_record *record)
+bool hf_lock_parse(const char *line, struct hf_lock_entry *record)
 {
 	return hf_lock_parse_any(line, record) && record->type == HF_LOCK_FLOCK;
 }
@@ -112,17 +112,17 @@ bool hf_lock_id_of(int fd, struct hf_lock_id *id)
 	return true;
 }
 
-static bool read_records(bool (*parse)(const char *line, struct hf_lock_record *record),
-			 struct hf_lock_records *records)
+static bool read_records(bool (*parse)(const char *line, struct hf_lock_entry *record),
+			 struct hf_lock_entries *records)
 {
 	FILE *f = fopen("/proc/locks", "re");
 	char *line = NULL;
 	size_t size = 0, room = 0;
 	bool ok = f;
 
-	*records = (struct hf_lock_records){NULL, 0};
+	*records = (struct hf_lock_entries){NULL, 0};
 	while (ok && getline(&line, &size, f) > 0) {
-		struct hf_lock_record record;
+		struct hf_lock_entry record;
 
 		if (!parse(line, &record))
 			continue;
@@ -142,26 +142,26 @@ static bool read_records(bool (*parse)(const char *line, struct hf_lock_record *
 	if (f)
 		fclose(f);
 	if (!ok)
-		hf_lock_records_free(records);
+		hf_lock_entries_free(records);
 	return ok;
 }
 
-bool hf_lock_records_read_any(struct hf_lock_records *records)
+bool hf_lock_entries_read_any(struct hf_lock_entries *records)
 {
 	return read_records(hf_lock_parse_any, records);
 }
 
-bool hf_lock_records_read(struct hf_lock_records *records)
+bool hf_lock_entries_read(struct hf_lock_entries *records)
 {
 	return read_records(hf_lock_parse, records);
 }
 
-void hf_lock_records_free(struct hf_lock_records *records)
+void hf_lock_entries_free(struct hf_lock_entries *records)
 {
 	int saved = errno;
 
 	free(records->at);
-	*records = (struct hf_lock_records){NULL, 0};
+	*records = (struct hf_lock_entries){NULL, 0};
 	errno = saved;
 }
 
@@ -181,7 +181,7 @@ static bool may_hold(int dir, const char *fd, bool *closed)
 static bool held_by_fd(pid_t pid, const char *fd, hf_lock_each *each, void *context)
 {
 	char path[NAME_MAX + 32], line[256];
-	struct hf_lock_record record;
+	struct hf_lock_entry record;
 	bool go_on = true;
 	FILE *f;
 
@@ -219,7 +219,7 @@ struct only_flock {
 	void *context;
 };
 
-static bool only_flock(void *context, int fd, const struct hf_lock_record *record)
+static bool only_flock(void *context, int fd, const struct hf_lock_entry *record)
 {
 	const struct only_flock *only = context;
 
@@ -236,7 +236,7 @@ struct sought {
 	bool found;
 };
 
-static bool is_sought(void *context, int fd, const struct hf_lock_record *record)
+static bool is_sought(void *context, int fd, const struct hf_lock_entry *record)
 {
 	struct sought *sought = context;
 
@@ -274,21 +274,21 @@ static pid_t search(const struct hf_lock_id *id)
 
 pid_t hf_lock_holder(int fd)
 {
-	struct hf_lock_records records;
+	struct hf_lock_entries records;
 	struct hf_lock_id id;
 	struct hf_proc proc;
 	pid_t found = 0;
 
-	if (!hf_lock_id_of(fd, &id) || !hf_lock_records_read(&records))
+	if (!hf_lock_id_of(fd, &id) || !hf_lock_entries_read(&records))
 		return 0;
 	for (size_t i = 0; i < records.count && !found; i++) {
-		const struct hf_lock_record *r = &records.at[i];
+		const struct hf_lock_entry *r = &records.at[i];
 
 		if (!r->waits && r->pid != getpid() && hf_lock_id_equal(&r->id, &id) &&
 		    hf_proc_read(r->pid, &proc) && !hf_proc_is_zombie(&proc) &&
 		    holds(r->pid, &id, true))
 			found = r->pid;
 	}
-	hf_lock_records_free(&records);
+	hf_lock_entries_free(&records);
 	return found ? found : search(&id);
 }

@@ -45,7 +45,7 @@ enum hf_lock_type {
 	HF_LOCK_OFD,   /* fcntl(2), of a description, as flock(2)'s are */
 };
 
-struct hf_lock_record {
+struct hf_lock_entry {
 	struct hf_lock_id id;
 	enum hf_lock_type type;
 	pid_t pid; /* who took it, or waits for it; <= 0: not to be seen from here */
@@ -56,12 +56,12 @@ struct hf_lock_record {
 
 /* The byte by which one who waits for a dotlock marks it (lock/dotlock_queue.h): no lock to be told
  * of. Whoever asks for locks by fcntl(2) asks for the bytes before it. */
-#define HF_LOCK_MARK (INT64_MAX - 1)
+#define HF_WAITER_MARK (INT64_MAX - 1)
 
 /* One line of /proc/locks, or what stands behind "lock:" in fdinfo. false: not about such a lock
  * (a lease, a line that is not understood). The second: not about flock(2). */
-bool hf_lock_parse_any(const char *line, struct hf_lock_record *record);
-bool hf_lock_parse(const char *line, struct hf_lock_record *record);
+bool hf_lock_parse_any(const char *line, struct hf_lock_entry *record);
+bool hf_lock_parse(const char *line, struct hf_lock_entry *record);
 
 /* How the records name fd's file. false: /proc does not tell. */
 bool hf_lock_id_of(int fd, struct hf_lock_id *id);
@@ -72,18 +72,18 @@ static inline bool hf_lock_id_equal(const struct hf_lock_id *a, const struct hf_
 }
 
 /* All of /proc/locks, or what of it is about flock(2). false, with errno: it cannot be read. */
-struct hf_lock_records {
-	struct hf_lock_record *at;
+struct hf_lock_entries {
+	struct hf_lock_entry *at;
 	size_t count;
 };
-bool hf_lock_records_read_any(struct hf_lock_records *records);
-bool hf_lock_records_read(struct hf_lock_records *records);
-void hf_lock_records_free(struct hf_lock_records *records);
+bool hf_lock_entries_read_any(struct hf_lock_entries *records);
+bool hf_lock_entries_read(struct hf_lock_entries *records);
+void hf_lock_entries_free(struct hf_lock_entries *records);
 
 /* Calls each() for every lock that a descriptor of pid holds, until it returns false. false: the
  * descriptors may not be looked at, or there is no such process (errno). The second: for flock(2)
  * only. */
-typedef bool hf_lock_each(void *context, int fd, const struct hf_lock_record *record);
+typedef bool hf_lock_each(void *context, int fd, const struct hf_lock_entry *record);
 bool hf_lock_held_by_any(pid_t pid, hf_lock_each *each, void *context);
 bool hf_lock_held_by(pid_t pid, hf_lock_each *each, void *context);
 

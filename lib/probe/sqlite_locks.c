@@ -63,16 +63,16 @@ static int open_index(const struct hf_target *db, int file)
 	return -1;
 }
 
-enum hf_status hf_sqlite_look_open(struct hf_sqlite_look *look, const struct hf_target *db,
+enum hf_status hf_sqlite_probe_open(struct hf_sqlite_probe *look, const struct hf_target *db,
 				   struct hf_err *err)
 {
-	*look = (struct hf_sqlite_look){.db = open_file(db, db->name), .shm = -1};
+	*look = (struct hf_sqlite_probe){.db = open_file(db, db->name), .shm = -1};
 	if (look->db < 0 && errno != ENOENT)
 		return hf_fail_errno(err, "cannot open database '%s'", db->path);
 	return HF_OK;
 }
 
-void hf_sqlite_look_close(struct hf_sqlite_look *look)
+void hf_sqlite_probe_close(struct hf_sqlite_probe *look)
 {
 	int saved = errno;
 
@@ -104,7 +104,7 @@ static void check_file(int *fd, const struct hf_target *db, bool by_name)
 {
 	struct stat st;
 
-	if (*fd < 0 || (by_name ? hf_stands_for(db->dir, db->name, *fd)
+	if (*fd < 0 || (by_name ? hf_names_inode(db->dir, db->name, *fd)
 				: sys_fstat(*fd, &st) == 0 && st.st_nlink > 0))
 		return;
 	sys_close(*fd);
@@ -113,7 +113,7 @@ static void check_file(int *fd, const struct hf_target *db, bool by_name)
 
 /* The database may have been replaced while its turnstile was waited for. The last connection that
  * closes deletes the log's index, and the next one makes another. */
-static void refresh(struct hf_sqlite_look *look, const struct hf_target *db)
+static void refresh(struct hf_sqlite_probe *look, const struct hf_target *db)
 {
 	check_file(&look->db, db, true);
 	check_file(&look->shm, db, false);
@@ -130,7 +130,7 @@ static enum hf_sqlite_role role_in_file(const struct flock *lock)
 	return lock->l_start == PENDING ? HF_SQLITE_PENDS : HF_SQLITE_WRITES;
 }
 
-bool hf_sqlite_writer(struct hf_sqlite_look *look, const struct hf_target *db,
+bool hf_sqlite_writer(struct hf_sqlite_probe *look, const struct hf_target *db,
 		      struct hf_sqlite_user *user)
 {
 	struct flock lock;
@@ -235,7 +235,7 @@ static int by_pid(const void *left, const void *right)
 				: (int)a->role - (int)b->role;
 }
 
-static bool read_locks(struct hf_sqlite_users *users, const struct hf_sqlite_look *look)
+static bool read_locks(struct hf_sqlite_users *users, const struct hf_sqlite_probe *look)
 {
 	struct hf_lock_id db, shm;
 	struct posix_lock lock;
@@ -263,9 +263,9 @@ static bool read_locks(struct hf_sqlite_users *users, const struct hf_sqlite_loo
 enum hf_status hf_sqlite_users_read(const struct hf_target *db, struct hf_sqlite_users *users,
 				    struct hf_err *err)
 {
-	struct hf_sqlite_look look;
+	struct hf_sqlite_probe look;
 	struct hf_sqlite_user writer;
-	enum hf_status status = hf_sqlite_look_open(&look, db, err);
+	enum hf_status status = hf_sqlite_probe_open(&look, db, err);
 	bool written, done;
 
 	*users = (struct hf_sqlite_users){0};
@@ -277,7 +277,7 @@ enum hf_status hf_sqlite_users_read(const struct hf_target *db, struct hf_sqlite
 	/* of another PID namespace, and so in no list */
 	if (done && written && !writer.pid)
 		done = add(users, 0, writer.role, -1);
-	hf_sqlite_look_close(&look);
+	hf_sqlite_probe_close(&look);
 	if (!done) {
 		hf_sqlite_users_free(users);
 		return hf_fail(err, HF_OS, "cannot look at database '%s': out of memory", db->path);

@@ -61,18 +61,18 @@ struct hf_sqlite_users {
 const char *hf_sqlite_does(enum hf_sqlite_role role);
 
 /* The files of one database, open to be asked. */
-struct hf_sqlite_look {
+struct hf_sqlite_probe {
 	int db, shm; /* -1: absent */
 };
 
 /* HF_OK also where the database is absent. HF_NOPERM and others: it cannot be asked. At every
  * question both are opened again where they are absent, or others by now. */
-enum hf_status hf_sqlite_look_open(struct hf_sqlite_look *look, const struct hf_target *db,
+enum hf_status hf_sqlite_probe_open(struct hf_sqlite_probe *look, const struct hf_target *db,
 				   struct hf_err *err);
-void hf_sqlite_look_close(struct hf_sqlite_look *look);
+void hf_sqlite_probe_close(struct hf_sqlite_probe *look);
 
 /* Is a writer at work, or one that recovers? *user says who. */
-bool hf_sqlite_writer(struct hf_sqlite_look *look, const struct hf_target *db,
+bool hf_sqlite_writer(struct hf_sqlite_probe *look, const struct hf_target *db,
 		      struct hf_sqlite_user *user);
 
 /* Is a lock of any kind held on the lock bytes of this file? */

@@ -2,10 +2,10 @@
 #include "record/commit_point.h"
 
 /* R7. Write something and take it back, in one durable transaction. */
-static enum hf_status overwrite_log(struct hf_hold *hold, struct hf_err *err)
+static enum hf_status overwrite_log(struct hf_record_locks *hold, struct hf_err *err)
 {
 	const struct hf_intent nothing = {.id = "00000000000000000000000000000000"};
-	enum hf_status status = hf_hold_begin(hold, true, err);
+	enum hf_status status = hf_record_locks_begin(hold, true, err);
 
 	if (status == HF_OK)
 		status = hf_intent_prepare(hold->db, err);
@@ -17,7 +17,7 @@ static enum hf_status overwrite_log(struct hf_hold *hold, struct hf_err *err)
 }
 
 /* R7. The COMMIT has failed, for the reason in err: HF_OK if it is there all the same. */
-static enum hf_status resolve(struct hf_hold *hold, const char *id, enum hf_status reason,
+static enum hf_status resolve(struct hf_record_locks *hold, const char *id, enum hf_status reason,
 			      struct hf_err *err)
 {
 	struct hf_err own;
@@ -45,7 +45,7 @@ static enum hf_status resolve(struct hf_hold *hold, const char *id, enum hf_stat
 	return HF_UNKNOWN;
 }
 
-enum hf_status hf_commit_point(struct hf_hold *hold, const struct hf_intent *intent,
+enum hf_status hf_commit_point(struct hf_record_locks *hold, const struct hf_intent *intent,
 			       struct hf_err *err)
 {
 	enum hf_status status = HF_OK;

@@ -22,7 +22,7 @@
 /* The tables are there, if the intent has files (hf_intent_prepare()). HF_OK: the transaction of
  * hold->db is committed, durably, with the intent if it has files. HF_UNKNOWN: it cannot be told.
  * Anything else: nothing was done. */
-enum hf_status hf_commit_point(struct hf_hold *hold, const struct hf_intent *intent,
+enum hf_status hf_commit_point(struct hf_record_locks *hold, const struct hf_intent *intent,
 			       struct hf_err *err);
 
 #endif

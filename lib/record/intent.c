@@ -114,7 +114,7 @@ static enum hf_status insert_file(struct hf_db *db, const char *id, size_t numbe
 enum hf_status hf_intent_insert(struct hf_db *db, const struct hf_intent *intent,
 				struct hf_err *err)
 {
-	const struct hf_repo_who *a = &intent->author, *c = &intent->committer;
+	const struct hf_commit_ident *a = &intent->author, *c = &intent->committer;
 	const struct hf_db_value values[HEAD_COUNT] = {
 		text(intent->id),
 		HF_DB_INT_VALUE(HF_INTENT_VERSION),
@@ -160,9 +160,9 @@ static enum hf_status not_understood(struct hf_db *db, const char *id, struct hf
 }
 
 /* A column as text of its own; NULL stays NULL. false: it is something else, or has a NUL byte. */
-static bool get_text(struct hf_stmt *stmt, int column, char **out)
+static bool get_text(struct hf_sqlite_stmt *stmt, int column, char **out)
 {
-	struct hf_db_value v = hf_stmt_column(stmt, column);
+	struct hf_db_value v = hf_sqlite_stmt_column(stmt, column);
 
 	*out = NULL;
 	if (v.type == HF_DB_NULL)
@@ -174,9 +174,9 @@ static bool get_text(struct hf_stmt *stmt, int column, char **out)
 }
 
 /* Hexadecimal digits, `size` - 1 of them at most, or nothing. */
-static bool get_hex(struct hf_stmt *stmt, int column, char *out, size_t size)
+static bool get_hex(struct hf_sqlite_stmt *stmt, int column, char *out, size_t size)
 {
-	struct hf_db_value v = hf_stmt_column(stmt, column);
+	struct hf_db_value v = hf_sqlite_stmt_column(stmt, column);
 
 	*out = '\0';
 	if (v.type == HF_DB_NULL)
@@ -189,7 +189,7 @@ static bool get_hex(struct hf_stmt *stmt, int column, char *out, size_t size)
 }
 
 /* A text of at most `size` - 1 of these characters, or nothing. */
-static bool get_of(struct hf_stmt *stmt, int column, const char *characters, char *out, size_t size)
+static bool get_of(struct hf_sqlite_stmt *stmt, int column, const char *characters, char *out, size_t size)
 {
 	char *text;
 	bool is = get_text(stmt, column, &text);
@@ -205,22 +205,22 @@ static bool get_of(struct hf_stmt *stmt, int column, const char *characters, cha
 }
 
 /* What the mark and its like can be; a mark is a part of a file's name. */
-static bool get_mark(struct hf_stmt *stmt, int column, struct hf_intent_file *f)
+static bool get_mark(struct hf_sqlite_stmt *stmt, int column, struct hf_intent_file *f)
 {
 	return get_of(stmt, column, "0123456789abcdef-.record", f->mark, sizeof(f->mark)) &&
 	       get_of(stmt, column + 1, "0123456789abcdef ", f->seen, sizeof(f->seen)) &&
 	       get_of(stmt, column + 2, "0123456789abcdef ", f->place, sizeof(f->place));
 }
 
-static bool get_int(struct hf_stmt *stmt, int column, int64_t least, int64_t most, int64_t *out)
+static bool get_int(struct hf_sqlite_stmt *stmt, int column, int64_t least, int64_t most, int64_t *out)
 {
-	struct hf_db_value v = hf_stmt_column(stmt, column);
+	struct hf_db_value v = hf_sqlite_stmt_column(stmt, column);
 
 	*out = v.i;
 	return v.type == HF_DB_INT && v.i >= least && v.i <= most;
 }
 
-static bool get_who(struct hf_stmt *stmt, int column, struct hf_repo_who *who)
+static bool get_who(struct hf_sqlite_stmt *stmt, int column, struct hf_commit_ident *who)
 {
 	int64_t offset;
 
@@ -232,7 +232,7 @@ static bool get_who(struct hf_stmt *stmt, int column, struct hf_repo_who *who)
 	return true;
 }
 
-static bool get_head(struct hf_stmt *stmt, struct hf_intent *intent)
+static bool get_head(struct hf_sqlite_stmt *stmt, struct hf_intent *intent)
 {
 	intent->loaded = true;
 	if (!get_hex(stmt, 0, intent->id, sizeof(intent->id)) ||
@@ -254,9 +254,9 @@ static bool get_head(struct hf_stmt *stmt, struct hf_intent *intent)
 		intent->author.email && intent->committer.name && intent->committer.email);
 }
 
-static bool get_file(struct hf_stmt *stmt, bool heads, struct hf_intent_file *f)
+static bool get_file(struct hf_sqlite_stmt *stmt, bool heads, struct hf_intent_file *f)
 {
-	struct hf_db_value content = hf_stmt_column(stmt, 3);
+	struct hf_db_value content = hf_sqlite_stmt_column(stmt, 3);
 	int64_t op, mode;
 	void *copy;
 
@@ -301,22 +301,22 @@ static enum hf_status load_files(struct hf_db *db, bool heads, struct hf_intent 
 	static const char without[] = "SELECT " FILE_COLUMNS ", NULL, NULL, NULL" FROM;
 #undef FROM
 	struct hf_db_value id = text(intent->id);
-	struct hf_stmt *stmt = NULL;
+	struct hf_sqlite_stmt *stmt = NULL;
 	enum hf_status status = has_marks(db, err);
 	const char *sql = status == HF_NO ? without : with;
 
 	if (status == HF_OK || status == HF_NO)
 		status = hf_db_prepare(db, sql, strlen(sql), &stmt, NULL, err);
 	if (status == HF_OK)
-		status = hf_stmt_bind(stmt, 1, &id, err);
-	while (status == HF_OK && (status = hf_stmt_step(stmt, err)) == HF_OK) {
+		status = hf_sqlite_stmt_bind(stmt, 1, &id, err);
+	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
 		struct hf_intent_file *f =
 			grow(&intent->files, &intent->file_count, sizeof(*intent->files));
 
 		if (!f || !get_file(stmt, heads, f))
 			status = not_understood(db, intent->id, err);
 	}
-	hf_stmt_finalize(stmt);
+	hf_sqlite_stmt_finalize(stmt);
 	return status == HF_NO ? HF_OK : status;
 }
 
@@ -325,16 +325,16 @@ static enum hf_status load_heads(struct hf_db *db, struct hf_intent **intents, s
 {
 	static const char sql[] =
 		"SELECT " HEAD_COLUMNS " FROM main.holdfast_intent ORDER BY created, rowid";
-	struct hf_stmt *stmt;
+	struct hf_sqlite_stmt *stmt;
 	enum hf_status status = hf_db_prepare(db, sql, sizeof(sql) - 1, &stmt, NULL, err);
 
-	while (status == HF_OK && (status = hf_stmt_step(stmt, err)) == HF_OK) {
+	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
 		struct hf_intent *intent = grow(intents, count, sizeof(**intents));
 
 		if (!intent || !get_head(stmt, intent))
 			status = not_understood(db, intent ? intent->id : "", err);
 	}
-	hf_stmt_finalize(stmt);
+	hf_sqlite_stmt_finalize(stmt);
 	return status == HF_NO ? HF_OK : status;
 }
 
@@ -371,7 +371,7 @@ enum hf_status hf_intents_load(struct hf_db *db, bool heads, struct hf_intent **
 	return status;
 }
 
-static void free_who(struct hf_repo_who *who)
+static void free_who(struct hf_commit_ident *who)
 {
 	free(who->name);
 	free(who->email);

@@ -74,7 +74,7 @@ struct hf_intent {
 	char *gitdir;	  /* of the worktree */
 	char *ref, tip[HF_OID_SIZE];
 	char *message;
-	struct hf_repo_who author, committer;
+	struct hf_commit_ident author, committer;
 	struct hf_intent_file *files;
 	size_t file_count;
 	bool loaded; /* all of it is its own, for hf_intent_free() */

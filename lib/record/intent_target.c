@@ -50,7 +50,7 @@ static bool is_copy(struct hf_repo *repo, const struct hf_intent *intent)
 	return is;
 }
 
-enum hf_status hf_place_open(struct hf_hold *hold, const struct hf_intent *intent,
+enum hf_status hf_intent_repo_open(struct hf_record_locks *hold, const struct hf_intent *intent,
 			     struct hf_err *err)
 {
 	struct hf_repo *repo;
@@ -63,17 +63,17 @@ enum hf_status hf_place_open(struct hf_hold *hold, const struct hf_intent *inten
 		return hf_fail(err, HF_NOINPUT, "'%s' is another repository by now",
 			       intent->gitdir);
 	}
-	return hf_hold_add_repo(hold, repo, false, err);
+	return hf_record_locks_add_repo(hold, repo, false, err);
 }
 
-struct hf_hold_repo *hf_place_held(struct hf_hold *hold, const struct hf_intent *intent,
+struct hf_record_locks_repo *hf_intent_repo_find(struct hf_record_locks *hold, const struct hf_intent *intent,
 				   bool *on_branch)
 {
-	struct hf_hold_repo *any = NULL;
+	struct hf_record_locks_repo *any = NULL;
 
 	*on_branch = false;
 	for (size_t i = 0; i < hold->repo_count; i++) {
-		struct hf_hold_repo *candidate = &hold->repos[i];
+		struct hf_record_locks_repo *candidate = &hold->repos[i];
 
 		if (!is_of(candidate->repo, intent) || is_copy(candidate->repo, intent))
 			continue;
@@ -102,7 +102,7 @@ static bool read_access(int dir, const char *path, int flags, struct hf_access *
 	return read;
 }
 
-static bool find_writers(const struct hf_hold *hold, struct writers *writers)
+static bool find_writers(const struct hf_record_locks *hold, struct writers *writers)
 {
 	char real[PATH_MAX], *slash;
 
@@ -120,7 +120,7 @@ static bool are_within(const struct writers *writers, const struct hf_access *ac
 	       hf_access_within(&writers->dir, access, W_OK, geteuid());
 }
 
-bool hf_place_is_trusted(const struct hf_hold *hold, const char *path)
+bool hf_intent_is_trusted(const struct hf_record_locks *hold, const char *path)
 {
 	struct hf_access access;
 	struct writers writers;
@@ -141,7 +141,7 @@ bool hf_place_is_trusted(const struct hf_hold *hold, const char *path)
 	return are_within(&writers, &access);
 }
 
-bool hf_place_trusts_target(const struct hf_hold *hold, const struct hf_target *target)
+bool hf_place_trusts_target(const struct hf_record_locks *hold, const struct hf_target *target)
 {
 	struct hf_access access;
 	struct writers writers;

@@ -17,18 +17,18 @@
 
 /* Among those that are held: the one with the branch checked out, or else any of that repository
  * (*on_branch says which); NULL: none. */
-struct hf_hold_repo *hf_place_held(struct hf_hold *hold, const struct hf_intent *intent,
+struct hf_record_locks_repo *hf_intent_repo_find(struct hf_record_locks *hold, const struct hf_intent *intent,
 				   bool *on_branch);
 
 /* The worktree that the intent names, as one more of those that are held. */
-enum hf_status hf_place_open(struct hf_hold *hold, const struct hf_intent *intent,
+enum hf_status hf_intent_repo_open(struct hf_record_locks *hold, const struct hf_intent *intent,
 			     struct hf_err *err);
 
 /* V5: may all users who can write to the database write here too? It is a directory, or a file; if
  * there is nothing yet, the nearest directory that is there counts. */
-bool hf_place_is_trusted(const struct hf_hold *hold, const char *path);
+bool hf_intent_is_trusted(const struct hf_record_locks *hold, const char *path);
 
 /* The same of a target that is open: its directory, and what is there. */
-bool hf_place_trusts_target(const struct hf_hold *hold, const struct hf_target *target);
+bool hf_place_trusts_target(const struct hf_record_locks *hold, const struct hf_target *target);
 
 #endif

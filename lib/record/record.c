@@ -19,12 +19,12 @@
 #include "base/sys.h"
 
 /* Past the deadline, for records that a dead one left. */
-enum { MOST_LATE = 10 };
+enum { MAX_LATE = 10 };
 
 struct record {
 	const struct hf_record_request *request;
 	struct hf_record_result *result;
-	struct hf_hold hold;
+	struct hf_record_locks hold;
 	struct hf_recovery recovery;
 	struct hf_intent intent;
 	struct hf_repo *repo; /* the hold's; NULL: none */
@@ -50,11 +50,11 @@ static enum hf_status open_repo(struct record *r, struct hf_err *err)
 	enum hf_status status = hf_repo_open(&repo, request->repository, err);
 
 	if (status == HF_OK)
-		status = hf_hold_add_repo(&r->hold, repo, true, err);
+		status = hf_record_locks_add_repo(&r->hold, repo, true, err);
 	if (status != HF_OK)
 		return status;
 	r->repo = repo;
-	status = hf_repo_ready(repo, &intent->author, &intent->committer, err);
+	status = hf_repo_check(repo, &intent->author, &intent->committer, err);
 	if (status == HF_OK)
 		status = hf_record_git_message(request->message, intent->id, &intent->message, err);
 	if (status == HF_OK)
@@ -98,7 +98,7 @@ static enum hf_status named_twice(const struct hf_record_file *f, struct hf_err 
 
 static enum hf_status ask_file(struct record *r, size_t i, struct hf_err *err)
 {
-	const struct hf_record_want *want = &r->request->files[i];
+	const struct hf_record_spec *want = &r->request->files[i];
 	struct hf_record_file *f = &r->files[i];
 	enum hf_status status;
 
@@ -116,7 +116,7 @@ static enum hf_status ask_file(struct record *r, size_t i, struct hf_err *err)
 			status = named_twice(f, err);
 	if (status == HF_OK)
 		hf_record_file_share(f, r->files, i);
-	return status == HF_OK ? hf_hold_want_file(&r->hold, f, err) : status;
+	return status == HF_OK ? hf_record_locks_add_file(&r->hold, f, err) : status;
 }
 
 /* For each file, one for what is there and one for what is staged; some have a directory of their
@@ -147,7 +147,7 @@ static enum hf_status ask(struct record *r, struct hf_err *err)
 						      .target.dir = -1};
 	if (!HF_WITHOUT(descriptors))
 		hf_raise_limit(count * PER_FILE + BESIDE);
-	status = hf_hold_init(&r->hold, err);
+	status = hf_record_locks_init(&r->hold, err);
 	if (status == HF_OK && request->repository)
 		status = open_repo(r, err);
 	for (size_t i = 0; i < count && status == HF_OK; i++)
@@ -182,8 +182,8 @@ static enum hf_status open_again(struct record *r, struct hf_err *err)
 	enum hf_status status = HF_OK;
 	bool moved = false;
 
-	hf_hold_give(&r->hold);
-	hf_hold_drop_files(&r->hold);
+	hf_record_locks_release(&r->hold);
+	hf_record_locks_drop_files(&r->hold);
 	hf_recovery_forget(&r->recovery);
 	for (size_t i = 0; i < r->intent.file_count && !moved; i++)
 		moved = hf_record_file_check_place(&r->files[i], NULL) != HF_OK;
@@ -194,7 +194,7 @@ static enum hf_status open_again(struct record *r, struct hf_err *err)
 		if (moved)
 			status = open_file_again(r, i, err);
 		if (status == HF_OK)
-			status = hf_hold_want_file(&r->hold, &r->files[i], err);
+			status = hf_record_locks_add_file(&r->hold, &r->files[i], err);
 	}
 	r->moved = status != HF_OK;
 	return status;
@@ -205,19 +205,19 @@ static enum hf_status try_to_enter(struct record *r, struct hf_err *err)
 	enum hf_status status = r->moved ? open_again(r, err) : HF_OK;
 
 	if (status == HF_OK)
-		status = hf_hold_take(&r->hold, err);
+		status = hf_record_locks_acquire(&r->hold, err);
 	if (status == HF_OK) {
-		status = hf_hold_check(&r->hold, err);
+		status = hf_record_locks_check(&r->hold, err);
 		r->moved = status == HF_NO;
 	}
-	return status == HF_OK ? hf_recover(&r->recovery, err) : status;
+	return status == HF_OK ? hf_record_recover_all(&r->recovery, err) : status;
 }
 
 /* Once more, because something has changed. Each time another process got something done, but it
  * must not go on for ever. */
 static enum hf_status again(struct record *r, struct hf_err *err)
 {
-	if (hf_until(r->hold.wait.deadline) > 0 || r->late++ < MOST_LATE)
+	if (hf_time_left(r->hold.wait.deadline) > 0 || r->late++ < MAX_LATE)
 		return HF_OK;
 	return hf_fail(err, HF_BUSY, "cannot record in '%s': others change its files all the time",
 		       r->hold.database);
@@ -234,9 +234,9 @@ static enum hf_status enter(struct record *r, struct hf_err *err)
 			continue;
 		if (status == HF_NO)
 			return HF_BUSY;
-		if (status != HF_BUSY || hf_until(r->hold.wait.deadline) == 0)
+		if (status != HF_BUSY || hf_time_left(r->hold.wait.deadline) == 0)
 			return status;
-		hf_hold_give(&r->hold);
+		hf_record_locks_release(&r->hold);
 		hf_backoff_sleep(&r->hold.pause);
 	}
 }
@@ -287,16 +287,16 @@ static enum hf_status make(struct record *r, bool *moved, struct hf_err *err)
 	if (status == HF_OK)
 		status = hf_record_stage(&r->redo, err);
 	/* the cause of a failure, too, may be that a directory was removed */
-	check = hf_hold_check(&r->hold, status == HF_OK ? err : NULL);
+	check = hf_record_locks_check(&r->hold, status == HF_OK ? err : NULL);
 	if (check == HF_OK && status == HF_OK && r->repo)
 		check = check_head(r, err);
-	if (r->redo.switched && hf_until(r->hold.wait.deadline) > 0)
+	if (r->redo.switched && hf_time_left(r->hold.wait.deadline) > 0)
 		check = HF_NO;
 	if (check != HF_NO)
 		return status == HF_OK ? check : status;
 	hf_record_unstage(&r->redo);
 	hf_db_rollback(r->hold.db);
-	hf_hold_give(&r->hold);
+	hf_record_locks_release(&r->hold);
 	if (r->redo.switched)
 		hf_backoff_sleep(&r->hold.pause);
 	*moved = r->moved = true;
@@ -329,7 +329,7 @@ static enum hf_status commit(struct record *r, struct hf_err *err)
 static enum hf_status forget(struct record *r, struct hf_err *err)
 {
 	/* R4 */
-	enum hf_status status = hf_hold_begin(&r->hold, !r->repo, err);
+	enum hf_status status = hf_record_locks_begin(&r->hold, !r->repo, err);
 
 	if (status == HF_OK)
 		status = hf_intent_delete(r->hold.db, r->intent.id, err);
@@ -354,7 +354,7 @@ static enum hf_status unfinished(const struct record *r, struct hf_err *err)
 /* What was staged has shown that it can be; it is staged anew, with the snapshot. */
 static enum hf_status finish_as_recovery(struct record *r, struct hf_err *err)
 {
-	enum hf_status status = hf_hold_begin(&r->hold, true, err);
+	enum hf_status status = hf_record_locks_begin(&r->hold, true, err);
 
 	for (size_t i = 0; i < r->intent.file_count; i++)
 		hf_record_file_unstage(&r->files[i]);
@@ -372,8 +372,8 @@ static enum hf_status finish_again(struct record *r, struct hf_err *err)
 	hf_record_git_end(&r->redo.git);
 	for (size_t i = 0; i < r->intent.file_count; i++)
 		hf_record_file_unstage(&r->files[i]);
-	hf_hold_give(&r->hold);
-	hf_hold_drop_files(&r->hold);
+	hf_record_locks_release(&r->hold);
+	hf_record_locks_drop_files(&r->hold);
 	r->recovery.own = r->intent.id;
 	status = enter(r, err);
 	if (status == HF_OK && r->recovery.own_left)
@@ -423,7 +423,7 @@ static void begin(struct record *r, const struct hf_record_request *request,
 {
 	*r = (struct record){.request = request, .result = result};
 	*result = (struct hf_record_result){0};
-	r->hold = (struct hf_hold){.database = request->database,
+	r->hold = (struct hf_record_locks){.database = request->database,
 				   .no_foreign_keys = request->no_foreign_keys,
 				   .create = true,
 				   .wait = request->wait,
@@ -440,7 +440,7 @@ static void end(struct record *r)
 		hf_record_file_close(&r->files[i]);
 		free(r->intent.files[i].path);
 	}
-	hf_hold_end(&r->hold);
+	hf_record_locks_end(&r->hold);
 	hf_recovery_end(&r->recovery);
 	free(r->files);
 	free(r->intent.files);
@@ -448,8 +448,8 @@ static void end(struct record *r)
 	free(r->intent.gitdir);
 	free(r->intent.ref);
 	free(r->intent.message);
-	hf_repo_who_free(&r->intent.author);
-	hf_repo_who_free(&r->intent.committer);
+	hf_commit_ident_free(&r->intent.author);
+	hf_commit_ident_free(&r->intent.committer);
 }
 
 enum hf_status hf_record(const struct hf_record_request *request, struct hf_record_result *result,
@@ -491,11 +491,11 @@ enum hf_status hf_record_recover(const struct hf_record_request *request, size_t
 	r.hold.create = false;
 	r.hold.word = "recovery";
 	r.recovery.others = !request->repository;
-	status = hf_hold_init(&r.hold, err);
+	status = hf_record_locks_init(&r.hold, err);
 	if (status == HF_OK && request->repository) {
 		status = hf_repo_open(&repo, request->repository, err);
 		if (status == HF_OK)
-			status = hf_hold_add_repo(&r.hold, repo, false, err);
+			status = hf_record_locks_add_repo(&r.hold, repo, false, err);
 	}
 	if (status == HF_OK)
 		status = enter(&r, err);
@@ -515,9 +515,9 @@ enum hf_status hf_record_drop(const struct hf_record_request *request, const cha
 
 	begin(&r, request, &result);
 	r.hold.create = false;
-	status = hf_hold_init(&r.hold, err);
+	status = hf_record_locks_init(&r.hold, err);
 	if (status == HF_OK)
-		status = hf_drop(&r.hold, id, tell, context, saved, err);
+		status = hf_record_discard(&r.hold, id, tell, context, saved, err);
 	end(&r);
 	return status;
 }

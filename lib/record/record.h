@@ -90,7 +90,7 @@
 #include "record/intent.h"
 
 /* One file of a record, as it is asked for. */
-struct hf_record_want {
+struct hf_record_spec {
 	enum hf_record_op op;
 	const char *path;     /* as the user wrote it */
 	const void *content;  /* WRITE, APPEND: size bytes, in memory */
@@ -102,7 +102,7 @@ struct hf_record_request {
 	const char *database;
 	const char *repository; /* a directory in it; NULL: no commit is made */
 	const char *message;	/* iff there is a repository */
-	const struct hf_record_want *files;
+	const struct hf_record_spec *files;
 	size_t file_count;
 	bool no_foreign_keys;
 	bool parents; /* make missing directories */

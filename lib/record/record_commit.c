@@ -11,7 +11,7 @@
 #include "base/sys.h"
 
 /* Each time the tip has moved, somebody else got something done. */
-enum { MOST_MOVES = 1000 };
+enum { MAX_MOVES = 1000 };
 
 /* How often one looks anew whether the ref's lock is stale. */
 #define LOOK (HF_SECOND / 5)
@@ -27,7 +27,7 @@ enum hf_status hf_record_git_message(const char *text, const char *id, char **me
 	char trailer[sizeof(HF_RECORD_TRAILER) + HF_RECORD_ID + 2];
 
 	trailer_of(trailer, sizeof(trailer), id);
-	return hf_message_make(text, trailer, message, err);
+	return hf_commit_message_make(text, trailer, message, err);
 }
 
 enum hf_status hf_record_git_find(struct hf_repo *repo, const struct hf_intent *intent,
@@ -127,7 +127,7 @@ static enum hf_status stage(struct hf_record_git *g, const struct hf_record_file
 	if (status != HF_OK)
 		return status;
 	do {
-		hf_repo_forget(g->repo);
+		hf_repo_objects_done(g->repo);
 		status = HF_OK;
 		for (size_t i = 0; i < g->intent->file_count && status == HF_OK; i++)
 			status = stage_file(g, i, &files[i], err);
@@ -207,14 +207,14 @@ static enum hf_status edit_index(struct hf_record_git *g, const struct hf_record
 }
 
 /* A recorder that was killed with the ref's lock has left it, and nobody else breaks it. What is
- * not proved stale stays: Git itself holds it for a short time, and hf_repo_move() waits. */
+ * not proved stale stays: Git itself holds it for a short time, and hf_repo_update_ref() waits. */
 static void clear_ref_lock(const struct hf_record_git *g)
 {
 	const struct hf_break_options options = {.stale_after = INT64_MAX};
 	const char *ref = g->intent->ref;
 	const char *dir =
 		strcmp(ref, "HEAD") == 0 ? hf_repo_gitdir(g->repo) : hf_repo_commondir(g->repo);
-	struct hf_broken broken;
+	struct hf_break_result broken;
 	struct hf_gitdir git;
 	char path[PATH_MAX];
 	struct stat st;
@@ -235,9 +235,9 @@ static enum hf_status move(const struct hf_record_git *g, const char *from, cons
 		int64_t soon = hf_deadline_in(LOOK);
 
 		clear_ref_lock(g);
-		status = hf_repo_move(g->repo, intent->ref, from, to, reflog, &intent->committer,
+		status = hf_repo_update_ref(g->repo, intent->ref, from, to, reflog, &intent->committer,
 				      soon < deadline ? soon : deadline, err);
-	} while (status == HF_BUSY && hf_until(deadline) > 0);
+	} while (status == HF_BUSY && hf_time_left(deadline) > 0);
 	return status;
 }
 
@@ -260,7 +260,7 @@ static enum hf_status make_target(struct hf_record_redo *r, bool anew, struct hf
 	memcpy(r->target, g->commit, sizeof(r->target));
 	memset(r->is_kept, 0, g->intent->file_count * sizeof(*r->is_kept));
 	if (status == HF_OK && strcmp(r->tip, g->intent->tip) != 0)
-		status = hf_record_theirs(g->repo, g->intent, g->changes, g->commit, r->tip,
+		status = hf_record_reapply(g->repo, g->intent, g->changes, g->commit, r->tip,
 					  r->is_kept, r->target, err);
 	return status;
 }
@@ -290,8 +290,8 @@ static enum hf_status keep(struct hf_record_redo *r, struct hf_err *err)
 		if (!hf_repo_has_all(repo))
 			status = make_again(r, err);
 		if (status == HF_OK)
-			status = hf_repo_keep(repo, err);
-	} while (status == HF_BUSY && hf_until(r->deadline) > 0);
+			status = hf_repo_protect(repo, err);
+	} while (status == HF_BUSY && hf_time_left(r->deadline) > 0);
 	return status == HF_NO ? HF_IO : status;
 }
 
@@ -327,7 +327,7 @@ static enum hf_status redo(struct hf_record_redo *r, struct hf_err *err)
 
 	snprintf(r->reflog, sizeof(r->reflog), "commit%s: %.*s", *r->tip ? "" : " (initial)",
 		 (int)strcspn(intent->message, "\n"), intent->message);
-	for (int moves = 0; moves < MOST_MOVES; moves++) {
+	for (int moves = 0; moves < MAX_MOVES; moves++) {
 		/* nothing leads to what was staged: a gc may have removed it since */
 		status = make_target(r, status == HF_BUSY || !hf_repo_has_all(g->repo), err);
 		if (status == HF_OK)
@@ -368,8 +368,8 @@ static enum hf_status renew(struct hf_record_redo *r, struct hf_err *err)
 	do {
 		status = make_target(r, !hf_repo_has_all(repo), err);
 		if (status == HF_OK)
-			status = hf_repo_keep(repo, err);
-	} while (status == HF_BUSY && hf_until(r->deadline) > 0);
+			status = hf_repo_protect(repo, err);
+	} while (status == HF_BUSY && hf_time_left(r->deadline) > 0);
 	return status;
 }
 

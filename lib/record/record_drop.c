@@ -18,7 +18,7 @@ static enum hf_status check_id(const char *id, struct hf_err *err)
 {
 	size_t length = strlen(id);
 
-	if (length >= HF_DROP_LEAST && length < HF_RECORD_ID &&
+	if (length >= HF_DROP_MIN && length < HF_RECORD_ID &&
 	    strspn(id, "0123456789abcdef") == length)
 		return HF_OK;
 	hf_fail(err, HF_USAGE, "'%s' is no id of a record", id);
@@ -26,7 +26,7 @@ static enum hf_status check_id(const char *id, struct hf_err *err)
 	return HF_USAGE;
 }
 
-static enum hf_status pick(const struct hf_hold *hold, const char *id, struct hf_intent *intents,
+static enum hf_status pick(const struct hf_record_locks *hold, const char *id, struct hf_intent *intents,
 			   size_t count, struct hf_intent **picked, struct hf_err *err)
 {
 	*picked = NULL;
@@ -48,7 +48,7 @@ static enum hf_status pick(const struct hf_hold *hold, const char *id, struct hf
 
 /* ---- D1 ------------------------------------------------------------------------------------- */
 
-static enum hf_status make_dir(const struct hf_hold *hold, const char *id, char dir[PATH_MAX],
+static enum hf_status make_dir(const struct hf_record_locks *hold, const char *id, char dir[PATH_MAX],
 			       struct hf_err *err)
 {
 	struct stat st;
@@ -64,7 +64,7 @@ static enum hf_status make_dir(const struct hf_hold *hold, const char *id, char 
 	return hf_fail_errno(err, "cannot make '%s'", dir);
 }
 
-static enum hf_status save(const struct hf_hold *hold, const char *dir, const char *name,
+static enum hf_status save(const struct hf_record_locks *hold, const char *dir, const char *name,
 			   const void *bytes, size_t size, struct hf_err *err)
 {
 	const struct hf_atomic_options options = {
@@ -118,7 +118,7 @@ static void describe_file(FILE *out, size_t number, const struct hf_intent_file 
 
 static void describe(FILE *out, const struct hf_intent *intent)
 {
-	const struct hf_repo_who *who = &intent->author;
+	const struct hf_commit_ident *who = &intent->author;
 	time_t created = (time_t)intent->created;
 	char when[64] = "";
 	struct tm tm;
@@ -134,7 +134,7 @@ static void describe(FILE *out, const struct hf_intent *intent)
 		describe_file(out, i, &intent->files[i]);
 }
 
-static enum hf_status save_text(const struct hf_hold *hold, const char *dir,
+static enum hf_status save_text(const struct hf_record_locks *hold, const char *dir,
 				const struct hf_intent *intent, struct hf_err *err)
 {
 	char *text = NULL;
@@ -152,7 +152,7 @@ static enum hf_status save_text(const struct hf_hold *hold, const char *dir,
 	return status;
 }
 
-static enum hf_status save_all(const struct hf_hold *hold, const struct hf_intent *intent,
+static enum hf_status save_all(const struct hf_record_locks *hold, const struct hf_intent *intent,
 			       char dir[PATH_MAX], struct hf_err *err)
 {
 	enum hf_status status = make_dir(hold, intent->id, dir, err);
@@ -219,7 +219,7 @@ static void remove_marks(const struct hf_intent *intent)
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
-enum hf_status hf_drop(struct hf_hold *hold, const char *id,
+enum hf_status hf_record_discard(struct hf_record_locks *hold, const char *id,
 		       void (*tell)(void *context, const struct hf_intent *intent), void *context,
 		       char saved[PATH_MAX], struct hf_err *err)
 {
@@ -228,7 +228,7 @@ enum hf_status hf_drop(struct hf_hold *hold, const char *id,
 	size_t count = 0;
 
 	if (status == HF_OK)
-		status = hf_hold_take(hold, err);
+		status = hf_record_locks_acquire(hold, err);
 	if (status == HF_OK)
 		status = hf_intents_load(hold->db, false, &intents, &count, err);
 	if (status == HF_OK)
@@ -243,7 +243,7 @@ enum hf_status hf_drop(struct hf_hold *hold, const char *id,
 				hf_fail_errno_as(err, HF_IO, "cannot save record %.8s", intent->id);
 		}
 	}
-	/* D2: in the transaction that hf_hold_take() has begun, which is durable */
+	/* D2: in the transaction that hf_record_locks_acquire() has begun, which is durable */
 	if (status == HF_OK)
 		status = hf_intent_delete(hold->db, intent->id, err);
 	if (status == HF_OK)

@@ -32,11 +32,11 @@
 
 #include "record/record_locks.h"
 
-enum { HF_DROP_LEAST = 8 }; /* digits of an id that are asked for */
+enum { HF_DROP_MIN = 8 }; /* digits of an id that are asked for */
 
 /* Drop the record whose id begins with `id`. hold is initialized, and nothing is wanted. tell is
  * called with it before anything is done; saved is the directory. */
-enum hf_status hf_drop(struct hf_hold *hold, const char *id,
+enum hf_status hf_record_discard(struct hf_record_locks *hold, const char *id,
 		       void (*tell)(void *context, const struct hf_intent *intent), void *context,
 		       char saved[PATH_MAX], struct hf_err *err);
 

@@ -138,7 +138,7 @@ enum hf_status hf_record_file_open(struct hf_record_file *f,
 
 enum hf_status hf_record_file_check_place(const struct hf_record_file *f, struct hf_err *err)
 {
-	return HF_WITHOUT(place) ? HF_OK : hf_target_check(&f->target, err);
+	return HF_WITHOUT(place) ? HF_OK : hf_target_verify_path(&f->target, err);
 }
 
 enum hf_status hf_record_file_open_again(struct hf_record_file *f,
@@ -231,9 +231,9 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 				   char found[65], struct hf_err *err)
 {
 	const struct hf_lock *lock = f->lock->same_as ? f->lock->same_as : f->lock;
-	const struct hf_claim_rules rules = {.keeps_old = f->plan->op == HF_RECORD_APPEND,
+	const struct hf_target_rules rules = {.keeps_old = f->plan->op == HF_RECORD_APPEND,
 					     .if_match = f->if_match};
-	struct hf_claim claim = {.present = lock->fd >= 0, .fd = lock->fd, .st = lock->st};
+	struct hf_target_claim claim = {.present = lock->fd >= 0, .fd = lock->fd, .st = lock->st};
 	enum hf_status status;
 
 	f->present = claim.present;
@@ -248,9 +248,9 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 	if (status == HF_OK)
 		status = check_fixed(f, err);
 	if (status == HF_OK)
-		status = hf_claim_judge(&claim, &f->target, &rules, err);
+		status = hf_target_claim_check(&claim, &f->target, &rules, err);
 	if (status == HF_OK && f->plan->op == HF_RECORD_SNAPSHOT && !hf_record_file_is_text(f))
-		status = hf_refuse_image(&f->target, err);
+		status = hf_target_check_image(&f->target, err);
 	if (status == HF_OK && f->present)
 		status = hf_sha256(f->fd, found, f->path, err);
 	return status;
@@ -404,7 +404,7 @@ int hf_record_file_content(const struct hf_record_file *f)
 }
 
 enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t count,
-				    struct hf_due *due, struct hf_err *err)
+				    struct hf_sync_batch *due, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
@@ -413,9 +413,9 @@ enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t c
 			continue;
 		/* the process that put it there may have left it to the cache */
 		if (files[i].found_done && files[i].fd >= 0)
-			status = hf_due_lend(due, files[i].fd, files[i].path, err);
+			status = hf_sync_batch_lend(due, files[i].fd, files[i].path, err);
 		if (status == HF_OK)
-			status = hf_due_lend(due, files[i].target.dir, files[i].path, err);
+			status = hf_sync_batch_lend(due, files[i].target.dir, files[i].path, err);
 	}
 	return status;
 }

@@ -131,7 +131,7 @@ int hf_record_file_content(const struct hf_record_file *f);
 
 /* The names of all that was applied, or found done, are to be durable. */
 enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t count,
-				    struct hf_due *due, struct hf_err *err);
+				    struct hf_sync_batch *due, struct hf_err *err);
 
 /* Drop what is staged; then, or instead, all. */
 void hf_record_file_unstage(struct hf_record_file *f);

@@ -11,25 +11,25 @@
 #include <holdfast/lock_sqlite.h>
 
 /* How soon a foreign lock's end is seen, where nothing else tells. */
-enum { MOST_PAUSE_MS = 20 };
+enum { MAX_PAUSE_MS = 20 };
 
-enum hf_status hf_hold_init(struct hf_hold *hold, struct hf_err *err)
+enum hf_status hf_record_locks_init(struct hf_record_locks *hold, struct hf_err *err)
 {
 	enum hf_status status =
 		hf_backoff_init(&hold->pause, hold->backoff, hold->wait.deadline, err);
 
-	if (!hold->backoff && hold->pause.cap > MOST_PAUSE_MS * HF_MS)
-		hold->pause.cap = MOST_PAUSE_MS * HF_MS;
+	if (!hold->backoff && hold->pause.cap > MAX_PAUSE_MS * HF_MS)
+		hold->pause.cap = MAX_PAUSE_MS * HF_MS;
 	return status == HF_OK ? hf_record_database_find(&hold->place, hold->database, err)
 			       : status;
 }
 
-static enum hf_status no_memory(const struct hf_hold *hold, struct hf_err *err)
+static enum hf_status no_memory(const struct hf_record_locks *hold, struct hf_err *err)
 {
 	return hf_fail(err, HF_OS, "cannot record in '%s': out of memory", hold->database);
 }
 
-enum hf_status hf_hold_want_file(struct hf_hold *hold, struct hf_record_file *f, struct hf_err *err)
+enum hf_status hf_record_locks_add_file(struct hf_record_locks *hold, struct hf_record_file *f, struct hf_err *err)
 {
 	struct hf_record_file **files =
 		reallocarray(hold->files, hold->file_count + 1, sizeof(*files));
@@ -41,10 +41,10 @@ enum hf_status hf_hold_want_file(struct hf_hold *hold, struct hf_record_file *f,
 	return HF_OK;
 }
 
-enum hf_status hf_hold_add_repo(struct hf_hold *hold, struct hf_repo *repo, bool wanted,
+enum hf_status hf_record_locks_add_repo(struct hf_record_locks *hold, struct hf_repo *repo, bool wanted,
 				struct hf_err *err)
 {
-	struct hf_hold_repo *repos =
+	struct hf_record_locks_repo *repos =
 		reallocarray(hold->repos, hold->repo_count + 1, sizeof(*repos));
 
 	if (!repos) {
@@ -52,7 +52,7 @@ enum hf_status hf_hold_add_repo(struct hf_hold *hold, struct hf_repo *repo, bool
 		return no_memory(hold, err);
 	}
 	hold->repos = repos;
-	repos[hold->repo_count++] = (struct hf_hold_repo){.repo = repo, .wanted = wanted};
+	repos[hold->repo_count++] = (struct hf_record_locks_repo){.repo = repo, .wanted = wanted};
 	return HF_OK;
 }
 
@@ -68,7 +68,7 @@ static enum hf_status add(struct hf_lockset *set, const struct hf_lock_ops *ops,
 	return err ? err->status : own.status;
 }
 
-static enum hf_status take_set(struct hf_hold *hold, struct hf_err *err)
+static enum hf_status take_set(struct hf_record_locks *hold, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
@@ -85,24 +85,24 @@ static enum hf_status take_set(struct hf_hold *hold, struct hf_err *err)
 }
 
 /* Is the log a write-ahead log? */
-static enum hf_status ask_mode(struct hf_hold *hold, struct hf_err *err)
+static enum hf_status ask_mode(struct hf_record_locks *hold, struct hf_err *err)
 {
-	struct hf_stmt *stmt;
+	struct hf_sqlite_stmt *stmt;
 	enum hf_status status = hf_db_prepare(hold->db, "PRAGMA journal_mode",
 					      strlen("PRAGMA journal_mode"), &stmt, NULL, err);
 
 	if (status == HF_OK)
-		status = hf_stmt_step(stmt, err);
+		status = hf_sqlite_stmt_step(stmt, err);
 	if (status == HF_OK) {
-		struct hf_db_value mode = hf_stmt_column(stmt, 0);
+		struct hf_db_value mode = hf_sqlite_stmt_column(stmt, 0);
 
 		hold->logs = mode.size == 3 && memcmp(mode.data, "wal", 3) == 0;
 	}
-	hf_stmt_finalize(stmt);
+	hf_sqlite_stmt_finalize(stmt);
 	return status == HF_NO ? HF_OK : status;
 }
 
-static enum hf_status begin(struct hf_hold *hold, struct hf_err *err)
+static enum hf_status begin(struct hf_record_locks *hold, struct hf_err *err)
 {
 	const struct hf_db_options options = {
 		.flags = (hold->create ? HF_DB_CREATE : 0) |
@@ -114,32 +114,32 @@ static enum hf_status begin(struct hf_hold *hold, struct hf_err *err)
 	enum hf_status status = hf_db_open(&hold->db, hold->database, &options, err);
 
 	if (status == HF_OK)
-		status = hf_db_begin_now(hold->db, err);
+		status = hf_db_begin_nowait(hold->db, err);
 	return status == HF_OK ? ask_mode(hold, err) : status;
 }
 
-enum hf_status hf_hold_begin(struct hf_hold *hold, bool durable, struct hf_err *err)
+enum hf_status hf_record_locks_begin(struct hf_record_locks *hold, bool durable, struct hf_err *err)
 {
 	/* Where there is a rollback journal, less than that could damage the database. */
 	const char *level =
 		durable || !hold->logs ? "PRAGMA synchronous=EXTRA" : "PRAGMA synchronous=NORMAL";
-	enum hf_status status = hf_sql_run(hf_db_sql(hold->db), level, "write to", err);
+	enum hf_status status = hf_sqlite_run(hf_db_sql(hold->db), level, "write to", err);
 
 	/* The user's SQL has run. An intent's content is in the files: to overwrite it where it was
 	 * would write all of it twice more. */
 	if (status == HF_OK)
-		status = hf_sql_run(hf_db_sql(hold->db), "PRAGMA secure_delete=FAST", "write to",
+		status = hf_sqlite_run(hf_db_sql(hold->db), "PRAGMA secure_delete=FAST", "write to",
 				    err);
-	return status == HF_OK ? hf_db_begin_now(hold->db, err) : status;
+	return status == HF_OK ? hf_db_begin_nowait(hold->db, err) : status;
 }
 
 /* index.lock of each. *busy is the one that somebody has. */
-static enum hf_status lock_indexes(struct hf_hold *hold, struct hf_repo **busy, struct hf_err *err)
+static enum hf_status lock_indexes(struct hf_record_locks *hold, struct hf_repo **busy, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
 	for (size_t i = 0; i < hold->repo_count && status == HF_OK; i++) {
-		struct hf_hold_repo *r = &hold->repos[i];
+		struct hf_record_locks_repo *r = &hold->repos[i];
 
 		if (!r->wanted)
 			continue;
@@ -152,7 +152,7 @@ static enum hf_status lock_indexes(struct hf_hold *hold, struct hf_repo **busy, 
 }
 
 /* Wait until this one is free, with nothing held. */
-static enum hf_status wait_alone(struct hf_hold *hold, const struct hf_lock_ops *ops,
+static enum hf_status wait_alone(struct hf_record_locks *hold, const struct hf_lock_ops *ops,
 				 const char *path, struct hf_err *err)
 {
 	struct hf_lockset *set = hf_lockset_new();
@@ -167,14 +167,14 @@ static enum hf_status wait_alone(struct hf_hold *hold, const struct hf_lock_ops 
 	return status;
 }
 
-enum hf_status hf_hold_take(struct hf_hold *hold, struct hf_err *err)
+enum hf_status hf_record_locks_acquire(struct hf_record_locks *hold, struct hf_err *err)
 {
 	for (;;) {
 		struct hf_repo *busy = NULL;
 		bool set = false;
 		enum hf_status status;
 
-		hf_hold_give(hold);
+		hf_record_locks_release(hold);
 		status = take_set(hold, err);
 		if (status == HF_OK) {
 			set = true;
@@ -184,8 +184,8 @@ enum hf_status hf_hold_take(struct hf_hold *hold, struct hf_err *err)
 			status = lock_indexes(hold, &busy, err);
 		if (status == HF_OK)
 			return HF_OK;
-		hf_hold_give(hold);
-		if (status != HF_BUSY || !set || hf_until(hold->wait.deadline) == 0)
+		hf_record_locks_release(hold);
+		if (status != HF_BUSY || !set || hf_time_left(hold->wait.deadline) == 0)
 			return status;
 		status = busy ? wait_alone(hold, &hf_lock_git, hf_repo_gitdir(busy), err)
 			      : wait_alone(hold, &hf_lock_sqlite_idle, hold->database, err);
@@ -194,7 +194,7 @@ enum hf_status hf_hold_take(struct hf_hold *hold, struct hf_err *err)
 	}
 }
 
-enum hf_status hf_hold_check(const struct hf_hold *hold, struct hf_err *err)
+enum hf_status hf_record_locks_check(const struct hf_record_locks *hold, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
@@ -208,7 +208,7 @@ enum hf_status hf_hold_check(const struct hf_hold *hold, struct hf_err *err)
 
 /* ---- giving back ---------------------------------------------------------------------------- */
 
-void hf_hold_give(struct hf_hold *hold)
+void hf_record_locks_release(struct hf_record_locks *hold)
 {
 	int saved = errno;
 
@@ -226,16 +226,16 @@ void hf_hold_give(struct hf_hold *hold)
 	errno = saved;
 }
 
-void hf_hold_drop_files(struct hf_hold *hold)
+void hf_record_locks_drop_files(struct hf_record_locks *hold)
 {
 	free(hold->files);
 	hold->files = NULL;
 	hold->file_count = 0;
 }
 
-void hf_hold_end(struct hf_hold *hold)
+void hf_record_locks_end(struct hf_record_locks *hold)
 {
-	hf_hold_give(hold);
+	hf_record_locks_release(hold);
 	for (size_t i = 0; i < hold->repo_count; i++)
 		hf_repo_close(hold->repos[i].repo);
 	free(hold->repos);
@@ -245,7 +245,7 @@ void hf_hold_end(struct hf_hold *hold)
 	hold->repo_count = hold->file_count = 0;
 }
 
-void hf_hold_say(const struct hf_hold *hold, const char *format, ...)
+void hf_record_locks_report(const struct hf_record_locks *hold, const char *format, ...)
 {
 	char line[2048];
 	va_list args;

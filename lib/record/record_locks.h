@@ -14,12 +14,14 @@
  * waited for; and it begins again: a `git commit -a` has index.lock while its hook waits for the
  * database, and would stand still together with one who has the database and waits for index.lock.
  *
- * What is to be taken may grow when it is seen what must be recovered: hf_hold_want_file() and
- * hf_hold_want_repo() put it into the next set, and hf_hold_take() then begins again.
+ * What is to be taken may grow when it is seen what must be recovered: hf_record_locks_add_file()
+ * and hf_record_locks_want_repo() put it into the next set, and hf_record_locks_acquire() then
+ * begins again.
  *
- * SQLite's lock is free again after the transaction; all else is held until hf_hold_give(). The
- * database is closed by then: closing the last connection makes a checkpoint, which two processes
- * must not do at a time, and looking at its lock bytes from here would drop its locks.
+ * SQLite's lock is free again after the transaction; all else is held until
+ * hf_record_locks_release(). The database is closed by then: closing the last connection makes a
+ * checkpoint, which two processes must not do at a time, and looking at its lock bytes from here
+ * would drop its locks.
  *
  * What an ancestor holds of the turnstiles need not be taken (holdfast/lock.h); the files' own
  * locks, SQLite's and Git's always are. A crash frees all but index.lock, which names its maker and
@@ -30,13 +32,13 @@
 #include "record/record_file.h"
 #include "git/repo.h"
 
-struct hf_hold_repo {
+struct hf_record_locks_repo {
 	struct hf_repo *repo;
 	bool wanted; /* its turnstile and index.lock are in the next set */
 	bool locked;
 };
 
-struct hf_hold {
+struct hf_record_locks {
 	const char *database;
 	bool no_foreign_keys, create;
 	struct hf_wait wait;
@@ -50,41 +52,41 @@ struct hf_hold {
 	bool logs;	  /* the database is in WAL mode */
 	struct hf_record_file **files;
 	size_t file_count;
-	struct hf_hold_repo *repos;
+	struct hf_record_locks_repo *repos;
 	size_t repo_count;
 	struct hf_backoff pause;
 	const char *word; /* for index.lock: which record it is */
 };
 
-enum hf_status hf_hold_init(struct hf_hold *hold, struct hf_err *err);
+enum hf_status hf_record_locks_init(struct hf_record_locks *hold, struct hf_err *err);
 
 /* To be in the next set; the file stays the caller's, the repository becomes the hold's. */
-enum hf_status hf_hold_want_file(struct hf_hold *hold, struct hf_record_file *f,
+enum hf_status hf_record_locks_add_file(struct hf_record_locks *hold, struct hf_record_file *f,
 				 struct hf_err *err);
-enum hf_status hf_hold_add_repo(struct hf_hold *hold, struct hf_repo *repo, bool wanted,
+enum hf_status hf_record_locks_add_repo(struct hf_record_locks *hold, struct hf_repo *repo, bool wanted,
 				struct hf_err *err);
 
 /* Take all of it, and begin a transaction. Held already: give back first. */
-enum hf_status hf_hold_take(struct hf_hold *hold, struct hf_err *err);
+enum hf_status hf_record_locks_acquire(struct hf_record_locks *hold, struct hf_err *err);
 
 /* All is held. HF_NO: a path leads to another directory by now, or a file that was absent is there:
  * give back, open again, take again. */
-enum hf_status hf_hold_check(const struct hf_hold *hold, struct hf_err *err);
+enum hf_status hf_record_locks_check(const struct hf_record_locks *hold, struct hf_err *err);
 
 /* Begin another transaction, at once: HF_BUSY if somebody foreign came in between. */
-enum hf_status hf_hold_begin(struct hf_hold *hold, bool durable, struct hf_err *err);
+enum hf_status hf_record_locks_begin(struct hf_record_locks *hold, bool durable, struct hf_err *err);
 
 /* Close the database, unlock all. What is wanted stays wanted. */
-void hf_hold_give(struct hf_hold *hold);
+void hf_record_locks_release(struct hf_record_locks *hold);
 
 /* What is not held: forget the files that were wanted. */
-void hf_hold_drop_files(struct hf_hold *hold);
+void hf_record_locks_drop_files(struct hf_record_locks *hold);
 
 /* The same, and forget everything. */
-void hf_hold_end(struct hf_hold *hold);
+void hf_record_locks_end(struct hf_record_locks *hold);
 
 /* A line for hold->report. */
-void hf_hold_say(const struct hf_hold *hold, const char *format, ...)
+void hf_record_locks_report(const struct hf_record_locks *hold, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 #endif

@@ -172,7 +172,7 @@ enum hf_status hf_mark_put(const struct hf_target *target, int old, int fd, cons
 		return cannot(target, err);
 	for (int tries = 0; tries < 2; tries++) {
 		status = *name ? move_free(target, name, wanted, err)
-			       : hf_stage_link(target, fd, wanted, err);
+			       : hf_tempfile_link(target, fd, wanted, err);
 		if (status == HF_NO)
 			status = remove_leftover(target, old, mark, err);
 		else
@@ -229,7 +229,7 @@ static enum hf_status create_empty(const struct hf_target *target, const char *n
 	if (fd < 0)
 		return errno == EEXIST ? overtaken(target, err) : cannot(target, err);
 	same = sys_flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-	       hf_stands_for(target->dir, target->name, fd);
+	       hf_names_inode(target->dir, target->name, fd);
 	if (same && sys_renameat2(target->dir, name, target->dir, target->name, 0) < 0)
 		same = false;
 	sys_close(fd);

@@ -43,7 +43,7 @@ static enum hf_status put_back(struct hf_repo *repo, const struct hf_intent *int
 	return status;
 }
 
-enum hf_status hf_record_theirs(struct hf_repo *repo, const struct hf_intent *intent,
+enum hf_status hf_record_reapply(struct hf_repo *repo, const struct hf_intent *intent,
 				const struct hf_repo_change *ours, const char *commit,
 				const char *tip, bool *is_kept, char result[HF_OID_SIZE],
 				struct hf_err *err)

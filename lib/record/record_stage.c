@@ -8,7 +8,7 @@
 #include "base/spawn.h"
 #include "base/sys.h"
 
-enum { MOST_SLOTS = 1000, SPARE = 40 };
+enum { MAX_SLOTS = 1000, SPARE = 40 };
 
 bool hf_record_has_snapshot(const struct hf_intent *intent)
 {
@@ -24,7 +24,7 @@ static enum hf_status mark_file(struct hf_redo *redo, struct hf_record_file *f, 
 	char id[HF_MARK_ID], mark[HF_MARK_SIZE];
 	enum hf_status status = hf_mark_database(redo->hold->database, id, err);
 
-	for (unsigned int slot = 0; status == HF_OK && slot < MOST_SLOTS; slot++) {
+	for (unsigned int slot = 0; status == HF_OK && slot < MAX_SLOTS; slot++) {
 		hf_mark_name(id, slot, mark);
 		status = hf_intent_has_mark(redo->hold->db, mark, err);
 		if (status == HF_NO)
@@ -46,20 +46,20 @@ static enum hf_status mark_file(struct hf_redo *redo, struct hf_record_file *f, 
 /* What is to be durable before the COMMIT. With a repository, its objects' sync takes the files and
  * marks along (record/record_commit.h), unless a snapshot puts the objects off. */
 static enum hf_status sync_file(const struct hf_redo *redo, const struct hf_record_file *f,
-				struct hf_due *due, struct hf_err *err)
+				struct hf_sync_batch *due, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
 	if (redo->repo && !hf_record_has_snapshot(redo->intent))
 		return HF_OK;
 	if (f->staged && !redo->repo)
-		status = hf_due_lend(due, f->atomic.fd, f->path, err);
+		status = hf_sync_batch_lend(due, f->atomic.fd, f->path, err);
 	if (status == HF_OK && f->marked && !HF_WITHOUT(mark_sync))
-		status = hf_due_lend(due, f->target.dir, f->path, err);
+		status = hf_sync_batch_lend(due, f->target.dir, f->path, err);
 	return status;
 }
 
-static enum hf_status stage_file(struct hf_redo *redo, struct hf_record_file *f, struct hf_due *due,
+static enum hf_status stage_file(struct hf_redo *redo, struct hf_record_file *f, struct hf_sync_batch *due,
 				 struct hf_err *err)
 {
 	char found[65];
@@ -108,15 +108,15 @@ enum hf_status hf_record_stage(struct hf_redo *redo, struct hf_err *err)
 {
 	struct hf_intent *intent = redo->intent;
 	enum hf_status status = HF_OK;
-	struct hf_due due = {NULL, 0};
+	struct hf_sync_batch due = {NULL, 0};
 
 	if (redo->repo)
 		status = look_at_head(redo, err);
 	for (size_t i = 0; i < intent->file_count && status == HF_OK; i++)
 		status = stage_file(redo, &redo->files[i], &due, err);
 	if (status == HF_OK)
-		status = hf_due_settle(&due, err);
-	hf_due_drop(&due);
+		status = hf_sync_batch_run(&due, err);
+	hf_sync_batch_discard(&due);
 	/* what comes after the COMMIT opens some more, and runs Git */
 	if (status == HF_OK && !HF_WITHOUT(descriptors))
 		status = hf_check_limit(SPARE, err);
@@ -136,7 +136,7 @@ void hf_record_unstage(struct hf_redo *redo)
 	for (size_t i = 0; i < redo->intent->file_count; i++)
 		hf_record_file_unstage(&redo->files[i]);
 	if (redo->repo)
-		hf_repo_forget(redo->repo);
+		hf_repo_objects_done(redo->repo);
 	free(redo->intent->ref);
 	redo->intent->ref = NULL;
 }

@@ -40,7 +40,7 @@ static enum verdict leave(struct hf_recovery *r, const struct hf_intent *intent,
 		r->told = told;
 		memcpy(told[r->told_count++], intent->id, HF_RECORD_ID);
 	}
-	hf_hold_say(r->hold, "record %.8s is left unfinished: %s", intent->id, why);
+	hf_record_locks_report(r->hold, "record %.8s is left unfinished: %s", intent->id, why);
 	return LEFT;
 }
 
@@ -55,10 +55,10 @@ static enum verdict leave_for_good(struct hf_recovery *r, const struct hf_intent
 	if (r->told_count == before)
 		return LEFT;
 	for (; *line; line += strspn(line, "\n")) {
-		hf_hold_say(r->hold, "%.*s", (int)strcspn(line, "\n"), line);
+		hf_record_locks_report(r->hold, "%.*s", (int)strcspn(line, "\n"), line);
 		line += strcspn(line, "\n");
 	}
-	hf_hold_say(r->hold, "to give it up: atomic-record --recover --drop %.8s --sqlite '%s'",
+	hf_record_locks_report(r->hold, "to give it up: atomic-record --recover --drop %.8s --sqlite '%s'",
 		    intent->id, r->hold->database);
 	return LEFT;
 }
@@ -69,7 +69,7 @@ static enum verdict find_repo(struct hf_recovery *r, const struct hf_intent *int
 			      struct hf_repo **repo)
 {
 	bool on_branch;
-	struct hf_hold_repo *held = hf_place_held(r->hold, intent, &on_branch);
+	struct hf_record_locks_repo *held = hf_intent_repo_find(r->hold, intent, &on_branch);
 	struct hf_err err;
 
 	if (!held && !r->others) {
@@ -77,18 +77,18 @@ static enum verdict find_repo(struct hf_recovery *r, const struct hf_intent *int
 		return leave(r, intent, err.message);
 	}
 	if (!on_branch) {
-		enum hf_status status = hf_place_open(r->hold, intent, &err);
+		enum hf_status status = hf_intent_repo_open(r->hold, intent, &err);
 
 		if (status != HF_OK && !held)
 			return leave_for_good(r, intent, &err);
-		held = hf_place_held(r->hold, intent, &on_branch);
+		held = hf_intent_repo_find(r->hold, intent, &on_branch);
 	}
 	if (!on_branch) {
 		hf_fail(&err, HF_NO, "'%s' is not checked out in '%s'", intent->ref,
 			intent->gitdir);
 		return leave_for_good(r, intent, &err);
 	}
-	if (hf_repo_ready(held->repo, NULL, NULL, &err) != HF_OK)
+	if (hf_repo_check(held->repo, NULL, NULL, &err) != HF_OK)
 		return leave(r, intent, err.message);
 	*repo = held->repo;
 	if (held->wanted)
@@ -136,7 +136,7 @@ static enum hf_status open_in(struct hf_recovery *r, struct hf_record_file *f, s
 	char *real = NULL;
 	enum hf_status status = repo ? ask_again(f, f->path, repo, err) : HF_OK;
 
-	if (status == HF_OK && !repo && !hf_place_is_trusted(r->hold, f->path))
+	if (status == HF_OK && !repo && !hf_intent_is_trusted(r->hold, f->path))
 		return not_trusted(f, err);
 	if (status == HF_OK)
 		status = hf_record_file_open(f, &r->hold->place, true, err);
@@ -212,7 +212,7 @@ static enum verdict open_files(struct hf_recovery *r, struct hf_intent *intent,
 	for (size_t i = 0; i < intent->file_count && *status == HF_OK; i++)
 		*status = open_file(r, known, &intent->files[i], err);
 	for (size_t i = 0; i < known->count && *status == HF_OK; i++)
-		*status = hf_hold_want_file(r->hold, &known->files[i], err);
+		*status = hf_record_locks_add_file(r->hold, &known->files[i], err);
 	if (*status == HF_OK)
 		return MORE;
 	if (is_lasting(*status)) {
@@ -235,7 +235,7 @@ static enum verdict prepare(struct hf_recovery *r, struct hf_intent *intent, enu
 	if (intent->repository)
 		verdict = find_repo(r, intent, &repo);
 	if (verdict != LEFT && repo &&
-	    !hf_place_is_trusted(r->hold, hf_repo_commondir(repo)))
+	    !hf_intent_is_trusted(r->hold, hf_repo_commondir(repo)))
 		verdict = leave(r, intent,
 				"others may write to the database, and not to the repository");
 	if (verdict == LEFT)
@@ -274,10 +274,10 @@ static enum hf_status finish(struct hf_recovery *r, struct hf_intent *intent, st
 		return HF_OK;
 	}
 	if (redo.commit[0])
-		hf_hold_say(r->hold, "record %.8s is finished: commit %.12s", intent->id,
+		hf_record_locks_report(r->hold, "record %.8s is finished: commit %.12s", intent->id,
 			    redo.commit);
 	else
-		hf_hold_say(r->hold, "record %.8s is finished", intent->id);
+		hf_record_locks_report(r->hold, "record %.8s is finished", intent->id);
 	return HF_OK;
 }
 
@@ -330,7 +330,7 @@ static enum hf_status recover(struct hf_recovery *r, struct hf_intent *intents, 
 	return status;
 }
 
-enum hf_status hf_recover(struct hf_recovery *r, struct hf_err *err)
+enum hf_status hf_record_recover_all(struct hf_recovery *r, struct hf_err *err)
 {
 	struct hf_intent *intents;
 	size_t count, before = r->finished;

@@ -48,7 +48,7 @@
 #include "record/record_locks.h"
 
 struct hf_recovery {
-	struct hf_hold *hold;
+	struct hf_record_locks *hold;
 	bool others; /* records of other repositories too: found where the intent says */
 	size_t finished, left;
 
@@ -66,7 +66,7 @@ struct hf_recovery {
 
 /* HF_OK: none is left that can be finished, and nothing was done. HF_NO: give back, take, and ask
  * again. */
-enum hf_status hf_recover(struct hf_recovery *r, struct hf_err *err);
+enum hf_status hf_record_recover_all(struct hf_recovery *r, struct hf_err *err);
 
 /* The hold wants none of its files any more: they are opened again when they are needed. */
 void hf_recovery_forget(struct hf_recovery *r);

@@ -12,28 +12,28 @@
 #include "base/sys.h"
 
 struct hf_snapshot {
-	const struct hf_hold *hold;
+	const struct hf_record_locks *hold;
 	bool as_text;
 };
 
 /* ---- what the recorder itself does ---------------------------------------------------------- */
 
-static enum hf_status apply_files(struct hf_redo *redo, const enum hf_fate *fates,
+static enum hf_status apply_files(struct hf_redo *redo, const enum hf_redo_state *fates,
 				  struct hf_err *err)
 {
 	size_t count = redo->intent->file_count;
-	struct hf_due own = {NULL, 0};
+	struct hf_sync_batch own = {NULL, 0};
 	enum hf_status status = HF_OK;
 
 	for (size_t i = 0; i < count && status == HF_OK; i++)
-		if (!fates || fates[i] == HF_TO_DO)
+		if (!fates || fates[i] == HF_REDO_PENDING)
 			status = hf_record_file_apply(&redo->files[i], err);
 	if (status == HF_OK)
 		status = hf_record_files_sync(redo->files, count,
-					      redo->repo ? hf_repo_due(redo->repo) : &own, err);
+					      redo->repo ? hf_repo_sync_batch(redo->repo) : &own, err);
 	if (status == HF_OK)
-		return hf_due_settle(&own, err);
-	hf_due_drop(&own);
+		return hf_sync_batch_run(&own, err);
+	hf_sync_batch_discard(&own);
 	return status;
 }
 
@@ -48,12 +48,12 @@ static enum hf_status redo_git(struct hf_redo *redo, const char *tip, struct hf_
 		return status;
 	memcpy(redo->commit, redo->git.commit, sizeof(redo->commit));
 	if (redo->git.lost)
-		hf_hold_say(
+		hf_record_locks_report(
 			redo->hold,
 			"'%s' was reset, and is not checked out any more: it lacks commit %.12s",
 			redo->intent->ref, redo->commit);
 	else if (redo->git.elsewhere)
-		hf_hold_say(redo->hold,
+		hf_record_locks_report(redo->hold,
 			    "commit %.12s is in '%s', which is not checked out any more",
 			    redo->commit, redo->intent->ref);
 	return HF_OK;
@@ -74,7 +74,7 @@ static enum hf_status snapshot(const struct hf_snapshot *s, int fd, struct hf_er
 	enum hf_status status = hf_db_open(&db, s->hold->database, &options, err);
 
 	if (status == HF_OK)
-		status = hf_db_copy(db, fd, s->as_text, "holdfast_intent*", err);
+		status = hf_db_snapshot(db, fd, s->as_text, "holdfast_intent*", err);
 	hf_db_close(db);
 	return status;
 }
@@ -97,7 +97,7 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 	char *path;
 
 	if (f->plan->op == HF_RECORD_REMOVE) {
-		hf_hold_say(redo->hold, "'%s' was changed meanwhile, and stays", f->path);
+		hf_record_locks_report(redo->hold, "'%s' was changed meanwhile, and stays", f->path);
 		return HF_OK;
 	}
 	if (asprintf(&path, "%s.record-%.8s", f->path, redo->intent->id) < 0)
@@ -114,11 +114,11 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 		hf_atomic_end(&atomic);
 	}
 	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
-		hf_hold_say(redo->hold,
+		hf_record_locks_report(redo->hold,
 			    "it cannot be known whether '%s' has the record; its text is in '%s'",
 			    f->path, path);
 	else if (status == HF_OK)
-		hf_hold_say(redo->hold,
+		hf_record_locks_report(redo->hold,
 			    "'%s' was changed meanwhile, and stays; what was recorded is in '%s'",
 			    f->path, path);
 	free(path);
@@ -126,7 +126,7 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 }
 
 /* Look at one, and stage what is needed: to apply it, or for its blob. */
-static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum hf_fate *fate, bool *correct,
+static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum hf_redo_state *fate, bool *correct,
 				  struct hf_err *err)
 {
 	struct hf_record_file *f = &redo->files[i];
@@ -139,19 +139,19 @@ static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum hf_fate *
 	status = hf_record_file_look(f, &redo->hold->wait, found, err);
 	if (status != HF_OK)
 		return status;
-	status = hf_fate_judge(redo->hold, f, found, fate, correct, err);
+	status = hf_redo_check(redo->hold, f, found, fate, correct, err);
 	if (status != HF_OK)
 		return status;
-	f->found_done = *fate == HF_IS_DONE;
+	f->found_done = *fate == HF_REDO_DONE;
 	image.as_text = hf_record_file_is_text(f);
-	redo->stays = redo->stays || *fate == HF_STAYS;
-	if (*fate == HF_STAYS && (!redo->repo || f->plan->op == HF_RECORD_APPEND))
+	redo->stays = redo->stays || *fate == HF_REDO_SUPERSEDED;
+	if (*fate == HF_REDO_SUPERSEDED && (!redo->repo || f->plan->op == HF_RECORD_APPEND))
 		return put_beside(redo, f, &image, err);
-	if (*fate == HF_STAYS)
-		hf_hold_say(redo->hold,
+	if (*fate == HF_REDO_SUPERSEDED)
+		hf_record_locks_report(redo->hold,
 			    "'%s' was changed meanwhile, and stays; what was recorded is committed",
 			    f->path);
-	if (*fate == HF_IS_DONE || (*fate == HF_STAYS && f->plan->op == HF_RECORD_REMOVE))
+	if (*fate == HF_REDO_DONE || (*fate == HF_REDO_SUPERSEDED && f->plan->op == HF_RECORD_REMOVE))
 		return HF_OK;
 	status = hf_record_file_stage(f, found, make_snapshot, &image, err);
 	if (status == HF_OK && !*correct)
@@ -174,7 +174,7 @@ static enum hf_status correct_intent(const struct hf_redo *redo, const bool *cor
 	if (status == HF_OK && any)
 		status = hf_db_commit(redo->hold->db, err);
 	if (status == HF_OK && any)
-		status = hf_hold_begin(redo->hold, true, err);
+		status = hf_record_locks_begin(redo->hold, true, err);
 	return status;
 }
 
@@ -196,7 +196,7 @@ static enum hf_status look_for_commit(struct hf_redo *redo, struct seen *seen, s
 	*seen = (struct seen){0};
 	if (!repo)
 		return HF_OK;
-	status = hf_repo_was(repo, ref, seen->tip, seen->upon, err);
+	status = hf_repo_ref_history(repo, ref, seen->tip, seen->upon, err);
 	seen->gone = status == HF_OK && seen->tip[0] && !hf_repo_has(repo, seen->tip);
 	if (seen->gone)
 		return HF_OK;
@@ -210,7 +210,7 @@ static enum hf_status look_for_commit(struct hf_redo *redo, struct seen *seen, s
 	return status == HF_NO ? HF_OK : status;
 }
 
-static enum hf_status finish(struct hf_redo *redo, enum hf_fate *fates, bool *correct,
+static enum hf_status finish(struct hf_redo *redo, enum hf_redo_state *fates, bool *correct,
 			     const char *tip, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
@@ -240,14 +240,14 @@ static enum hf_status cannot_read(const struct hf_record_file *f, struct hf_err 
 }
 
 /* What others have appended since is no part of what was committed. */
-static enum hf_status cut_append(struct hf_record_file *f, enum hf_fate fate, struct hf_err *err)
+static enum hf_status cut_append(struct hf_record_file *f, enum hf_redo_state fate, struct hf_err *err)
 {
 	const struct hf_intent_file *plan = f->plan;
 	off_t size = plan->old_size + (off_t)plan->size;
 	enum hf_status status;
 	int fd;
 
-	if (plan->op != HF_RECORD_APPEND || fate != HF_IS_DONE || f->st.st_size <= size)
+	if (plan->op != HF_RECORD_APPEND || fate != HF_REDO_DONE || f->st.st_size <= size)
 		return HF_OK;
 	fd = memfd_create("record", MFD_CLOEXEC);
 	if (fd < 0)
@@ -288,7 +288,7 @@ static bool is_kept(const struct hf_redo *redo, const struct seen *now)
 
 /* The branch leads to the commit, or did, and a prune that had looked before has removed objects,
  * or may be about to. They are made once more: the same contents give the same names. */
-static enum hf_status renew(struct hf_redo *redo, enum hf_fate *fates, bool *correct,
+static enum hf_status renew(struct hf_redo *redo, enum hf_redo_state *fates, bool *correct,
 			    const struct seen *seen, struct hf_err *err)
 {
 	const int64_t deadline = redo->hold->wait.deadline;
@@ -325,7 +325,7 @@ static bool is_safe(const struct hf_redo *redo, const struct seen *seen)
 enum hf_status hf_redo_found(struct hf_redo *redo, struct hf_err *err)
 {
 	size_t count = redo->intent->file_count;
-	enum hf_fate *fates = calloc(count + 1, sizeof(*fates));
+	enum hf_redo_state *fates = calloc(count + 1, sizeof(*fates));
 	bool *correct = calloc(count + 1, sizeof(*correct));
 	struct seen seen;
 	enum hf_status status;

@@ -31,7 +31,7 @@
 #include "record/record_locks.h"
 
 struct hf_redo {
-	struct hf_hold *hold;
+	struct hf_record_locks *hold;
 	struct hf_intent *intent;
 	struct hf_record_file *files; /* as many as the intent has, in its order */
 	struct hf_repo *repo;	      /* NULL: no commit is made */

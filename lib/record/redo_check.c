@@ -16,24 +16,24 @@ static enum hf_status identify(const struct hf_record_file *f, char seen[HF_SEEN
 }
 
 /* M7 of record/record_mark.h: the mark is gone. */
-static enum hf_fate without_mark(const struct hf_hold *hold, const struct hf_record_file *f,
+static enum hf_redo_state without_mark(const struct hf_record_locks *hold, const struct hf_record_file *f,
 				 const char *found, const char *seen, const char *place)
 {
 	const struct hf_intent_file *plan = f->plan;
 
 	if (hf_mark_compare(plan->place, place) == HF_SAME_NO)
-		return HF_STAYS;
+		return HF_REDO_SUPERSEDED;
 	if (!*seen || !plan->seen[0] || hf_mark_compare(plan->seen, seen) == HF_SAME_NO)
-		return HF_IS_DONE;
+		return HF_REDO_DONE;
 	if (hf_mark_compare(plan->seen, seen) != HF_SAME_YES || strcmp(found, plan->old) != 0)
-		return HF_STAYS;
-	hf_hold_say(hold, "the mark beside '%s' was removed by another program; it gets the record",
+		return HF_REDO_SUPERSEDED;
+	hf_record_locks_report(hold, "the mark beside '%s' was removed by another program; it gets the record",
 		    f->path);
-	return HF_TO_DO;
+	return HF_REDO_PENDING;
 }
 
-static enum hf_status judge_append(const struct hf_hold *hold, struct hf_record_file *f,
-				   const char *found, enum hf_fate *fate, bool *correct,
+static enum hf_status judge_append(const struct hf_record_locks *hold, struct hf_record_file *f,
+				   const char *found, enum hf_redo_state *fate, bool *correct,
 				   struct hf_err *err)
 {
 	const struct hf_intent_file *plan = f->plan;
@@ -51,28 +51,28 @@ static enum hf_status judge_append(const struct hf_hold *hold, struct hf_record_
 		*fate = without_mark(hold, f, found, seen, place);
 		return HF_OK;
 	}
-	*fate = HF_TO_DO;
+	*fate = HF_REDO_PENDING;
 	*correct = strcmp(seen, plan->seen) != 0 || strcmp(place, plan->place) != 0 ||
 		   strcmp(found, plan->old) != 0;
 	if (plan->old[0] && !f->present)
-		hf_hold_say(hold, "'%s' was removed or moved meanwhile; it is made anew", f->path);
+		hf_record_locks_report(hold, "'%s' was removed or moved meanwhile; it is made anew", f->path);
 	return HF_OK;
 }
 
-enum hf_status hf_fate_judge(const struct hf_hold *hold, struct hf_record_file *f,
-			     const char found[65], enum hf_fate *fate, bool *correct,
+enum hf_status hf_redo_check(const struct hf_record_locks *hold, struct hf_record_file *f,
+			     const char found[65], enum hf_redo_state *fate, bool *correct,
 			     struct hf_err *err)
 {
 	const struct hf_intent_file *plan = f->plan;
 
 	*correct = false;
-	*fate = HF_IS_DONE;
+	*fate = HF_REDO_DONE;
 	if (plan->op == HF_RECORD_APPEND && plan->mark[0])
 		return judge_append(hold, f, found, fate, correct, err);
 	if (strcmp(found, plan->fresh) == 0 && (*found || plan->op != HF_RECORD_SNAPSHOT))
 		return HF_OK;
-	*fate = strcmp(found, plan->old) == 0 ? HF_TO_DO : HF_STAYS;
+	*fate = strcmp(found, plan->old) == 0 ? HF_REDO_PENDING : HF_REDO_SUPERSEDED;
 	/* how the image is known again: it is made now */
-	*correct = plan->op == HF_RECORD_SNAPSHOT && *fate == HF_TO_DO;
+	*correct = plan->op == HF_RECORD_SNAPSHOT && *fate == HF_REDO_PENDING;
 	return HF_OK;
 }

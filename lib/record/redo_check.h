@@ -19,17 +19,17 @@
 #include "record/record_file.h"
 #include "record/record_locks.h"
 
-enum hf_fate {
-	HF_TO_DO,
-	HF_IS_DONE,
+enum hf_redo_state {
+	HF_REDO_PENDING,
+	HF_REDO_DONE,
 	/* another program has changed it (record/recovery.h, V1; record/record_mark.h, M7) */
-	HF_STAYS,
+	HF_REDO_SUPERSEDED,
 };
 
 /* found is the hash of what is there, "" for nothing. *correct: before anything is done, the intent
  * must say what is there now, durably (V4). */
-enum hf_status hf_fate_judge(const struct hf_hold *hold, struct hf_record_file *f,
-			     const char found[65], enum hf_fate *fate, bool *correct,
+enum hf_status hf_redo_check(const struct hf_record_locks *hold, struct hf_record_file *f,
+			     const char found[65], enum hf_redo_state *fate, bool *correct,
 			     struct hf_err *err);
 
 #endif

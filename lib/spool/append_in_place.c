@@ -21,7 +21,7 @@ enum { BUFFER = 256 << 10, SEARCH = 64 << 10 };
 /* Read the records in turn as one stream. */
 struct stream {
 	const struct hf_batch *batch;
-	struct hf_record record;
+	struct hf_append_record record;
 	uint64_t at, done; /* done: of this record */
 };
 
@@ -237,7 +237,7 @@ static enum hf_status enter_in_place(const struct hf_target *target, int fd, str
 	return status;
 }
 
-enum hf_status hf_write_in_place(const struct hf_target *target, const struct stat *st,
+enum hf_status hf_append_in_place(const struct hf_target *target, const struct stat *st,
 				 struct hf_batch *batch, bool sync, struct hf_err *err)
 {
 	int fd = hf_in_place_open(target, st, O_RDWR | O_APPEND);

@@ -5,7 +5,7 @@
 /*
  * A batch written behind the target's end, with a way back.
  *
- * hf_write_in_place() makes the intent durable first (spool/spool_file.h, S4), then writes with
+ * hf_append_in_place() makes the intent durable first (spool/spool_file.h, S4), then writes with
  * O_APPEND, then syncs. If anything fails it cuts off what it wrote: the old content is kept. A
  * reader, and a program that tails the file, may see a part of a record in the meantime.
  *
@@ -24,7 +24,7 @@ enum hf_tail { HF_TAIL_TORN, HF_TAIL_WHOLE, HF_TAIL_AMONG, HF_TAIL_OTHER };
 /* Append the batch's records to the target. HF_OK: durable (without sync: written), not yet DONE.
  * Otherwise the old content stands, unless HF_UNCERTAIN. HF_BUSY, errnum EEXIST: another program
  * has replaced the target. */
-enum hf_status hf_write_in_place(const struct hf_target *target, const struct stat *st,
+enum hf_status hf_append_in_place(const struct hf_target *target, const struct stat *st,
 				 struct hf_batch *batch, bool sync, struct hf_err *err);
 
 /* Write the batch's records to fd, at its offset: up to 8 MiB in one write. */

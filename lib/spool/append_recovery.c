@@ -167,7 +167,7 @@ static enum hf_status settle_open(const struct work *w, struct hf_batch *batch, 
 	}
 	/* the new file, or by an exchange the old one, or nothing */
 	if (status == HF_OK)
-		hf_stage_reap(w->target, temporary);
+		hf_tempfile_reap(w->target, temporary);
 	return status;
 }
 
@@ -207,11 +207,11 @@ static enum hf_status settle_numbered(struct work *w, struct hf_err *err)
 		status = settle_one(w, name, err);
 	closedir(dir);
 	if (status == HF_OK || status == HF_NO)
-		hf_stage_reap_all(w->target, "append");
+		hf_tempfile_reap_all(w->target, "append");
 	return status == HF_NO ? HF_OK : status;
 }
 
-enum hf_status hf_settle(const struct hf_target *target, const struct stat *st,
+enum hf_status hf_append_recover(const struct hf_target *target, const struct stat *st,
 			 const struct hf_wait *wait, struct hf_err *err)
 {
 	struct work w = {.target = target, .st = st, .wait = wait};

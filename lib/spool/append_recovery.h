@@ -5,10 +5,10 @@
 /*
  * Settle the batches that dead leaders of appends left beside a target.
  *
- * Each leader calls hf_settle() first, and so does each process that is about to replace the target
- * (atomic/target_claim.h): a new content that was made from the old one would otherwise contain a
- * dead leader's records, or a torn one, and nothing could tell afterwards. It goes forward or back,
- * never halfway, by the state of the batch (spool/spool_file.h):
+ * Each leader calls hf_append_recover() first, and so does each process that is about to replace
+ * the target (atomic/target_claim.h): a new content that was made from the old one would otherwise
+ * contain a dead leader's records, or a torn one, and nothing could tell afterwards. It goes
+ * forward or back, never halfway, by the state of the batch (spool/spool_file.h):
  *
  *	OPEN, CLOSED	nothing was done: ABANDONED
  *	PREPARED	the target is the new file: sync the directory, DONE
@@ -45,7 +45,7 @@
 /* st is the target's, as locked; NULL where the target is absent. HF_OK: no batch that could be
  * used is left. HF_BUSY: a leader lives at the deadline. HF_NOPERM: a trusted user's batch cannot
  * be opened. */
-enum hf_status hf_settle(const struct hf_target *target, const struct stat *st,
+enum hf_status hf_append_recover(const struct hf_target *target, const struct stat *st,
 			 const struct hf_wait *wait, struct hf_err *err);
 
 #endif

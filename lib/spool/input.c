@@ -34,7 +34,7 @@ static ssize_t read_some(int in, void *data, size_t size)
 }
 
 /* The rest of a record that has outgrown memory, behind what was read of it. */
-static enum hf_status read_large(struct hf_record *record, char *data, size_t size, int in,
+static enum hf_status read_large(struct hf_append_record *record, char *data, size_t size, int in,
 				 const char *target_path, struct hf_err *err)
 {
 	struct hf_target target;
@@ -44,7 +44,7 @@ static enum hf_status read_large(struct hf_record *record, char *data, size_t si
 
 	if (status != HF_OK)
 		return status;
-	status = hf_stage_open(&target, 0600, &record->fd, name, err);
+	status = hf_tempfile_open(&target, 0600, &record->fd, name, err);
 	if (status == HF_OK) {
 		if (name[0]) /* the descriptor is all that is needed */
 			sys_unlinkat(target.dir, name, 0);
@@ -57,14 +57,14 @@ static enum hf_status read_large(struct hf_record *record, char *data, size_t si
 	return status;
 }
 
-enum hf_status hf_record_read(struct hf_record *record, int in, const char *target_path,
+enum hf_status hf_append_record_read(struct hf_append_record *record, int in, const char *target_path,
 			      struct hf_err *err)
 {
-	size_t size = 0, most = HF_RECORD_SMALL;
+	size_t size = 0, most = HF_APPEND_RECORD_SMALL;
 	char *data = malloc(most);
 	enum hf_status status = HF_OK;
 
-	*record = (struct hf_record){.fd = -1};
+	*record = (struct hf_append_record){.fd = -1};
 	if (!data)
 		return hf_fail_errno(err, "cannot read standard input");
 	while (size < most) {
@@ -85,16 +85,16 @@ enum hf_status hf_record_read(struct hf_record *record, int in, const char *targ
 		status = read_large(record, data, size, in, target_path, err);
 	free(data);
 	if (status != HF_OK)
-		hf_record_free(record);
+		hf_append_record_free(record);
 	return status;
 }
 
-void hf_record_free(struct hf_record *record)
+void hf_append_record_free(struct hf_append_record *record)
 {
 	free((void *)record->data);
 	if (record->fd >= 0)
 		sys_close(record->fd);
-	*record = (struct hf_record){.fd = -1};
+	*record = (struct hf_append_record){.fd = -1};
 }
 
 static bool readable_now(int fd)
@@ -126,7 +126,7 @@ static enum hf_status fill(struct hf_lines *l, struct hf_err *err)
 	return n ? HF_OK : HF_NO;
 }
 
-enum hf_status hf_lines_next(struct hf_lines *l, struct hf_record *record, struct hf_err *err)
+enum hf_status hf_lines_next(struct hf_lines *l, struct hf_append_record *record, struct hf_err *err)
 {
 	int newline = l->nul ? '\0' : '\n';
 	char *last = NULL;
@@ -157,7 +157,7 @@ enum hf_status hf_lines_next(struct hf_lines *l, struct hf_record *record, struc
 	if (!last)
 		return HF_NO;
 	l->given = (size_t)(last - l->buffer) + 1;
-	*record = (struct hf_record){.data = l->buffer, .size = l->given, .fd = -1};
+	*record = (struct hf_append_record){.data = l->buffer, .size = l->given, .fd = -1};
 	return HF_OK;
 }
 

@@ -131,7 +131,7 @@ int hf_spool_create(const struct hf_target *target, int fd_of_target, const stru
 {
 	int fd, saved;
 
-	if (hf_stage_open(target, 0600, &fd, staged, NULL) != HF_OK)
+	if (hf_tempfile_open(target, 0600, &fd, staged, NULL) != HF_OK)
 		return -1;
 	if (hf_share_access(fd_of_target, fd, st, target->path, NULL) == HF_OK)
 		return fd;
@@ -146,8 +146,8 @@ int hf_spool_create(const struct hf_target *target, int fd_of_target, const stru
 enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char *staged,
 			     const char *name, struct hf_err *err)
 {
-	enum hf_status status = *staged ? hf_stage_move(target, staged, name, err)
-					: hf_stage_link(target, fd, name, err);
+	enum hf_status status = *staged ? hf_tempfile_move(target, staged, name, err)
+					: hf_tempfile_link(target, fd, name, err);
 
 	/* a file that was staged under a name was locked for that */
 	if (status == HF_OK && *staged)
@@ -155,7 +155,7 @@ enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char 
 	return status;
 }
 
-bool hf_spool_put(int fd, struct hf_spool_head *head, const struct hf_record *record)
+bool hf_spool_put(int fd, struct hf_spool_head *head, const struct hf_append_record *record)
 {
 	struct hf_spool_frame frame = {.magic = HF_SPOOL_FRAME_MAGIC, .size = record->size};
 	uint64_t at = head->end + sizeof(frame);

@@ -164,7 +164,7 @@ bool hf_spool_mark(int fd, uint64_t at, short type);
 int hf_spool_is_marked(int fd, uint64_t at);
 
 /* Write the record as a frame at head->end, and then the head that counts it. S1. */
-bool hf_spool_put(int fd, struct hf_spool_head *head, const struct hf_record *record);
+bool hf_spool_put(int fd, struct hf_spool_head *head, const struct hf_append_record *record);
 
 /* The frame at *at, which is moved to the first where it is 0. HF_NO: the end. HF_IO, with errno:
  * it cannot be read. HF_DATA: damaged. */

@@ -10,7 +10,7 @@
 #include "base/tempfile.h"
 #include "base/sys.h"
 
-enum { MOST_TRIES = 20 };
+enum { MAX_TRIES = 20 };
 
 static struct hf_batch none(const struct hf_target *target)
 {
@@ -29,7 +29,7 @@ static void drop(struct hf_batch *batch)
 
 static void remove_name(const struct hf_target *target, const struct hf_batch *batch)
 {
-	if (batch->name[0] && hf_stands_for(target->dir, batch->name, batch->fd))
+	if (batch->name[0] && hf_names_inode(target->dir, batch->name, batch->fd))
 		sys_unlinkat(target->dir, batch->name, 0);
 }
 
@@ -38,7 +38,7 @@ static bool become_leader(struct hf_batch *batch)
 {
 	if (!hf_spool_mark(batch->fd, HF_SPOOL_LEADER, F_WRLCK))
 		return false;
-	batch->head.leader = (struct hf_spool_leader){.pid = getpid(), .pidns = hf_ident_pidns()};
+	batch->head.leader = (struct hf_spool_leader){.pid = getpid(), .pidns = hf_process_id_pidns()};
 	return true;
 }
 
@@ -135,9 +135,9 @@ enum hf_status hf_batch_enter(const struct hf_target *target, int fd_of_target,
 	uint32_t number = 0;
 
 	hf_trust_init(&trust, target, fd_of_target);
-	for (int tries = 0; status == HF_NO && tries < MOST_TRIES; tries++) {
+	for (int tries = 0; status == HF_NO && tries < MAX_TRIES; tries++) {
 		hf_side_name(target, "batch", number, to);
-		status = batch->is_spool ? hf_stage_move(target, batch->name, to, err)
+		status = batch->is_spool ? hf_tempfile_move(target, batch->name, to, err)
 					 : hf_spool_name(target, batch->fd, batch->name, to, err);
 		if (status == HF_NO && (is_unsettled(target, &trust, to) || HF_WITHOUT(side_names)))
 			break;
@@ -155,7 +155,7 @@ enum hf_status hf_batch_enter(const struct hf_target *target, int fd_of_target,
 				target->path);
 }
 
-enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_record *record,
+enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_append_record *record,
 			    struct hf_err *err)
 {
 	if (!hf_spool_put(batch->fd, &batch->head, record))
@@ -279,14 +279,14 @@ enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err)
 	return status == HF_NO ? HF_OK : status;
 }
 
-enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at, struct hf_record *record,
+enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at, struct hf_append_record *record,
 			     struct hf_err *err)
 {
 	struct hf_spool_frame frame;
 	enum hf_status status;
 
 	while ((status = frame_at(batch, at, &frame, err)) == HF_OK) {
-		*record = (struct hf_record){
+		*record = (struct hf_append_record){
 			.fd = batch->fd, .at = *at + sizeof(frame), .size = frame.size};
 		*at += sizeof(frame) + frame.size;
 		if (!frame.left_out)
@@ -307,7 +307,7 @@ bool hf_batch_finish(const struct hf_target *target, struct hf_batch *batch)
 {
 	bool gone = true;
 
-	if (batch->name[0] && hf_stands_for(target->dir, batch->name, batch->fd))
+	if (batch->name[0] && hf_names_inode(target->dir, batch->name, batch->fd))
 		gone = sys_unlinkat(target->dir, batch->name, 0) == 0 || errno == ENOENT;
 	drop(batch);
 	return gone;

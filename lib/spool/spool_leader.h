@@ -31,7 +31,7 @@ enum hf_status hf_batch_make(const struct hf_target *target, int fd_of_target,
 			     struct hf_err *err);
 
 /* Add one's own record to the batch. */
-enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_record *record,
+enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_append_record *record,
 			    struct hf_err *err);
 
 /* With all records in it: become the batch. HF_BUSY, errnum EEXIST: there is one that is unsettled
@@ -52,7 +52,7 @@ enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err);
 
 /* Go through the records that are not left out: *at begins at 0 and is moved on; record lies in the
  * spool's file. HF_NO: no more. */
-enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at, struct hf_record *record,
+enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at, struct hf_append_record *record,
 			     struct hf_err *err);
 
 /* Write batch->head with this state. */

@@ -12,7 +12,7 @@ enum { PUBLISH_TRIES = 8 };
 
 /* A new spool with this record in it. HF_BUSY: another process was first. */
 static enum hf_status publish_new(const struct hf_target *target, int fd_of_target,
-				  const struct stat *st, const struct hf_record *record,
+				  const struct stat *st, const struct hf_append_record *record,
 				  struct hf_ticket *ticket)
 {
 	struct hf_spool_head head = hf_spool_new_head(target, HF_SPOOL_OPEN);
@@ -40,7 +40,7 @@ static enum hf_status publish_new(const struct hf_target *target, int fd_of_targ
 
 /* Under the spool's lock: add a record of ours. HF_BUSY: it is not an open spool. */
 static enum hf_status add_owned(const struct hf_target *target, int fd,
-				const struct hf_record *record, struct hf_ticket *ticket)
+				const struct hf_append_record *record, struct hf_ticket *ticket)
 {
 	struct hf_spool_head head;
 	char name[NAME_MAX + 1];
@@ -50,7 +50,7 @@ static enum hf_status add_owned(const struct hf_target *target, int fd,
 		if (errno)
 			return HF_NO;
 		/* damaged, perhaps by a power cut */
-		if (hf_stands_for(target->dir, hf_target_side(target, "spool", name), fd))
+		if (hf_names_inode(target->dir, hf_target_side(target, "spool", name), fd))
 			sys_unlinkat(target->dir, name, 0);
 		return HF_BUSY;
 	}
@@ -69,7 +69,7 @@ static enum hf_status add_owned(const struct hf_target *target, int fd,
 
 /* Into the spool that is open here. HF_BUSY: it is not an open one any more. */
 static enum hf_status publish_open(const struct hf_target *target, int fd,
-				   const struct hf_record *record, struct hf_ticket *ticket)
+				   const struct hf_append_record *record, struct hf_ticket *ticket)
 {
 	struct stat st;
 	enum hf_status status = HF_BUSY;
@@ -83,13 +83,13 @@ static enum hf_status publish_open(const struct hf_target *target, int fd,
 }
 
 enum hf_status hf_spool_publish(const struct hf_target *target, int fd_of_target,
-				const struct stat *target_st, const struct hf_record *record,
+				const struct stat *target_st, const struct hf_append_record *record,
 				struct hf_ticket *ticket)
 {
 	struct hf_trust trust;
 
 	*ticket = (struct hf_ticket){.fd = -1};
-	if (record->size > HF_RECORD_SMALL)
+	if (record->size > HF_APPEND_RECORD_SMALL)
 		return HF_NO;
 	hf_trust_init(&trust, target, fd_of_target);
 	for (int i = 0; i < PUBLISH_TRIES; i++) {
@@ -151,7 +151,7 @@ static enum hf_ticket_end look_once(const struct hf_target *target, const struct
 	return head->state == HF_SPOOL_DONE ? HF_TICKET_DONE : HF_TICKET_TAKEN;
 }
 
-enum hf_ticket_end hf_ticket_look(const struct hf_target *target, const struct hf_ticket *ticket,
+enum hf_ticket_end hf_ticket_check(const struct hf_target *target, const struct hf_ticket *ticket,
 				  enum hf_status *status)
 {
 	struct hf_spool_head head;
@@ -193,7 +193,7 @@ static void remove_if_unowned(const struct hf_target *target, const struct hf_ti
 	}
 	head->state = HF_SPOOL_ABANDONED;
 	if (hf_spool_write_head(ticket->fd, head) &&
-	    hf_stands_for(target->dir, hf_target_side(target, "spool", name), ticket->fd))
+	    hf_names_inode(target->dir, hf_target_side(target, "spool", name), ticket->fd))
 		sys_unlinkat(target->dir, name, 0);
 }
 
@@ -228,7 +228,7 @@ bool hf_ticket_leader(const struct hf_target *target, const struct hf_ticket *ti
 
 	if (hf_spool_is_marked(ticket->fd, HF_SPOOL_LEADER) == 1 &&
 	    hf_spool_read_head(target, ticket->fd, &head) == 0 && head.leader.pidns &&
-	    head.leader.pidns == hf_ident_pidns() && hf_proc_read(head.leader.pid, &proc))
+	    head.leader.pidns == hf_process_id_pidns() && hf_proc_read(head.leader.pid, &proc))
 		pid = head.leader.pid;
 	hf_proc_describe(out, size, pid);
 	return pid && (proc.state == 'T' || proc.state == 't');

@@ -30,11 +30,11 @@ enum hf_ticket_end {
  * spool's lock, the spool is not to be used, no permission, no space): nothing was done. Blocks for
  * some 20 ms at most. */
 enum hf_status hf_spool_publish(const struct hf_target *target, int fd_of_target,
-				const struct stat *target_st, const struct hf_record *record,
+				const struct stat *target_st, const struct hf_append_record *record,
 				struct hf_ticket *ticket);
 
 /* Takes no lock, and waits for nothing. The ticket stays open. */
-enum hf_ticket_end hf_ticket_look(const struct hf_target *target, const struct hf_ticket *ticket,
+enum hf_ticket_end hf_ticket_check(const struct hf_target *target, const struct hf_ticket *ticket,
 				  enum hf_status *status);
 
 /* Take the record back, if the spool is OPEN; the last owner that does so removes the spool. false:

@@ -4,40 +4,40 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum hf_status user_version(struct hf_sql *sql, int64_t *version)
+static enum hf_status user_version(struct hf_sqlite_conn *sql, int64_t *version)
 {
 	static const char query[] = "PRAGMA user_version";
-	struct hf_stmt *stmt;
-	enum hf_status status = hf_sql_prepare(sql, query, strlen(query), &stmt, NULL, NULL);
+	struct hf_sqlite_stmt *stmt;
+	enum hf_status status = hf_sqlite_prepare(sql, query, strlen(query), &stmt, NULL, NULL);
 
 	if (status == HF_OK)
-		status = hf_stmt_step(stmt, NULL);
+		status = hf_sqlite_stmt_step(stmt, NULL);
 	if (status == HF_OK)
-		*version = hf_stmt_column(stmt, 0).i;
-	hf_stmt_finalize(stmt);
+		*version = hf_sqlite_stmt_column(stmt, 0).i;
+	hf_sqlite_stmt_finalize(stmt);
 	return status;
 }
 
 /* The first page, as it is. */
-static bool write_over(struct hf_sql *sql)
+static bool write_over(struct hf_sqlite_conn *sql)
 {
 	char text[80];
 	int64_t version;
 
-	if (hf_sql_in_transaction(sql))
-		hf_sql_run(sql, "ROLLBACK", "roll back", NULL);
+	if (hf_sqlite_in_transaction(sql))
+		hf_sqlite_run(sql, "ROLLBACK", "roll back", NULL);
 	if (user_version(sql, &version) != HF_OK)
 		return false;
 	snprintf(text, sizeof(text), "BEGIN IMMEDIATE; PRAGMA user_version=%lld; COMMIT",
 		 (long long)version);
-	return hf_sql_run(sql, text, "write to", NULL) == HF_OK;
+	return hf_sqlite_run(sql, text, "write to", NULL) == HF_OK;
 }
 
-enum hf_status hf_db_settle(struct hf_sql *sql, struct hf_err *err)
+enum hf_status hf_db_resolve_commit(struct hf_sqlite_conn *sql, struct hf_err *err)
 {
 	enum { FSYNC = 4, DIR_FSYNC, UNLOCK = 8, RDLOCK, CLOSE = 16 };
 
-	switch (hf_sql_code(sql) >> 8) {
+	switch (hf_sqlite_code(sql) >> 8) {
 	case FSYNC:
 		if (write_over(sql))
 			return HF_IO;

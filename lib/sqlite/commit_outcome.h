@@ -20,6 +20,6 @@
 #include "sqlite/connection.h"
 
 /* HF_IO: it is rolled back for good. HF_UNCERTAIN: it is in, or may be; err is changed to that. */
-enum hf_status hf_db_settle(struct hf_sql *sql, struct hf_err *err);
+enum hf_status hf_db_resolve_commit(struct hf_sqlite_conn *sql, struct hf_err *err);
 
 #endif

@@ -14,21 +14,21 @@
 #include "probe/sqlite_beside.h"
 #include "base/strerror.h"
 
-struct hf_sql {
+struct hf_sqlite_conn {
 	sqlite3 *handle;
 	const char *name;
 	int code;			 /* of the last call that failed */
 	const char *script, *script_end; /* or NULL */
 };
 
-struct hf_stmt {
+struct hf_sqlite_stmt {
 	sqlite3_stmt *raw;
-	struct hf_sql *sql;
+	struct hf_sqlite_conn *sql;
 	const char *text;
 };
 
 /* The file may be written to, but not by this connection: PRAGMA query_only. */
-static bool is_to_read(const struct hf_sql *sql, int code)
+static bool is_to_read(const struct hf_sqlite_conn *sql, int code)
 {
 	return code == SQLITE_READONLY && sql->handle &&
 	       sqlite3_db_readonly(sql->handle, "main") == 0;
@@ -36,7 +36,7 @@ static bool is_to_read(const struct hf_sql *sql, int code)
 
 /* Turn the result code of a failed call into a status, a message "cannot WHAT 'name': why", and
  * advice. The errno behind it is told where it explains more than SQLite's words. */
-static enum hf_status fail(struct hf_sql *sql, int code, const char *what, struct hf_err *err)
+static enum hf_status fail(struct hf_sqlite_conn *sql, int code, const char *what, struct hf_err *err)
 {
 	const struct hf_db_code *means;
 	enum hf_status status;
@@ -75,7 +75,7 @@ static enum hf_status fail(struct hf_sql *sql, int code, const char *what, struc
 }
 
 /* The same for a statement whose SQL stands at text, in a script perhaps. */
-static enum hf_status fail_at(struct hf_sql *sql, int code, const char *text, struct hf_err *err)
+static enum hf_status fail_at(struct hf_sqlite_conn *sql, int code, const char *text, struct hf_err *err)
 {
 	int offset = sqlite3_error_offset(sql->handle);
 	size_t line, column;
@@ -89,13 +89,13 @@ static enum hf_status fail_at(struct hf_sql *sql, int code, const char *text, st
 	return fail(sql, code, what, err);
 }
 
-enum hf_status hf_sql_open(struct hf_sql **result, const char *path, const char *name, bool create,
+enum hf_status hf_sqlite_open(struct hf_sqlite_conn **result, const char *path, const char *name, bool create,
 			   struct hf_err *err)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
 		    (create ? SQLITE_OPEN_CREATE : 0);
 	enum hf_status status = hf_sqlite_check_beside(path, err);
-	struct hf_sql *sql;
+	struct hf_sqlite_conn *sql;
 	char *plain;
 	int code;
 
@@ -118,14 +118,14 @@ enum hf_status hf_sql_open(struct hf_sql **result, const char *path, const char 
 	free(plain);
 	if (code != SQLITE_OK) {
 		status = fail(sql, code, "open", err);
-		hf_sql_close(sql);
+		hf_sqlite_close(sql);
 		sql = NULL;
 	}
 	*result = sql;
 	return status;
 }
 
-void hf_sql_close(struct hf_sql *sql)
+void hf_sqlite_close(struct hf_sqlite_conn *sql)
 {
 	int saved = errno;
 
@@ -136,7 +136,7 @@ void hf_sql_close(struct hf_sql *sql)
 	errno = saved;
 }
 
-void hf_sql_leave_log(struct hf_sql *sql)
+void hf_sqlite_keep_wal(struct hf_sqlite_conn *sql)
 {
 	sqlite3_db_config(sql->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 }
@@ -146,13 +146,13 @@ static int asked_to_stop(void *stop)
 	return *(const volatile sig_atomic_t *)stop != 0;
 }
 
-void hf_sql_stop_by(struct hf_sql *sql, const volatile sig_atomic_t *stop)
+void hf_sqlite_interrupt_flag(struct hf_sqlite_conn *sql, const volatile sig_atomic_t *stop)
 {
 	/* steps of its virtual machine: some 10 us */
 	sqlite3_progress_handler(sql->handle, stop ? 1000 : 0, asked_to_stop, (void *)stop);
 }
 
-bool hf_sql_has_moved(struct hf_sql *sql)
+bool hf_sqlite_has_moved(struct hf_sqlite_conn *sql)
 {
 	int moved = 0;
 
@@ -161,48 +161,48 @@ bool hf_sql_has_moved(struct hf_sql *sql)
 	       moved;
 }
 
-enum hf_db_class hf_sql_class(const struct hf_sql *sql)
+enum hf_db_class hf_sqlite_class(const struct hf_sqlite_conn *sql)
 {
 	return hf_db_code(sql->code)->class;
 }
 
-int hf_sql_code(const struct hf_sql *sql)
+int hf_sqlite_code(const struct hf_sqlite_conn *sql)
 {
 	return sql->code;
 }
 
-void hf_sql_script(struct hf_sql *sql, const char *script, size_t size)
+void hf_sqlite_script(struct hf_sqlite_conn *sql, const char *script, size_t size)
 {
 	sql->script = script;
 	sql->script_end = script ? script + size : NULL;
 }
 
-bool hf_sql_in_transaction(const struct hf_sql *sql)
+bool hf_sqlite_in_transaction(const struct hf_sqlite_conn *sql)
 {
 	return !sqlite3_get_autocommit(sql->handle);
 }
 
-int64_t hf_sql_last_rowid(const struct hf_sql *sql)
+int64_t hf_sqlite_last_rowid(const struct hf_sqlite_conn *sql)
 {
 	return sqlite3_last_insert_rowid(sql->handle);
 }
 
-int64_t hf_sql_changes(const struct hf_sql *sql)
+int64_t hf_sqlite_changes(const struct hf_sqlite_conn *sql)
 {
 	return sqlite3_changes64(sql->handle);
 }
 
-int hf_sql_version(const char **text)
+int hf_sqlite_version(const char **text)
 {
 	if (text)
 		*text = sqlite3_libversion();
 	return sqlite3_libversion_number();
 }
 
-enum hf_status hf_sql_prepare(struct hf_sql *sql, const char *text, size_t size,
-			      struct hf_stmt **result, const char **rest, struct hf_err *err)
+enum hf_status hf_sqlite_prepare(struct hf_sqlite_conn *sql, const char *text, size_t size,
+			      struct hf_sqlite_stmt **result, const char **rest, struct hf_err *err)
 {
-	struct hf_stmt *stmt;
+	struct hf_sqlite_stmt *stmt;
 	sqlite3_stmt *raw;
 	const char *tail;
 	int code;
@@ -225,12 +225,12 @@ enum hf_status hf_sql_prepare(struct hf_sql *sql, const char *text, size_t size,
 		sqlite3_finalize(raw);
 		return fail(sql, SQLITE_NOMEM, "run SQL in", err);
 	}
-	*stmt = (struct hf_stmt){.raw = raw, .sql = sql, .text = text};
+	*stmt = (struct hf_sqlite_stmt){.raw = raw, .sql = sql, .text = text};
 	*result = stmt;
 	return HF_OK;
 }
 
-enum hf_status hf_sql_run(struct hf_sql *sql, const char *text, const char *what,
+enum hf_status hf_sqlite_run(struct hf_sqlite_conn *sql, const char *text, const char *what,
 			  struct hf_err *err)
 {
 	int code = sqlite3_exec(sql->handle, text, NULL, NULL, NULL);
@@ -238,7 +238,7 @@ enum hf_status hf_sql_run(struct hf_sql *sql, const char *text, const char *what
 	return code == SQLITE_OK ? HF_OK : fail(sql, code, what, err);
 }
 
-enum hf_status hf_stmt_bind(struct hf_stmt *stmt, int index, const struct hf_db_value *value,
+enum hf_status hf_sqlite_stmt_bind(struct hf_sqlite_stmt *stmt, int index, const struct hf_db_value *value,
 			    struct hf_err *err)
 {
 	/* no bytes are still a text or a blob, and not NULL */
@@ -266,17 +266,17 @@ enum hf_status hf_stmt_bind(struct hf_stmt *stmt, int index, const struct hf_db_
 	return code == SQLITE_OK ? HF_OK : fail_at(stmt->sql, code, stmt->text, err);
 }
 
-int hf_stmt_parameters(struct hf_stmt *stmt)
+int hf_sqlite_stmt_parameters(struct hf_sqlite_stmt *stmt)
 {
 	return sqlite3_bind_parameter_count(stmt->raw);
 }
 
-const char *hf_stmt_parameter(struct hf_stmt *stmt, int index)
+const char *hf_sqlite_stmt_parameter(struct hf_sqlite_stmt *stmt, int index)
 {
 	return sqlite3_bind_parameter_name(stmt->raw, index);
 }
 
-enum hf_status hf_stmt_step(struct hf_stmt *stmt, struct hf_err *err)
+enum hf_status hf_sqlite_stmt_step(struct hf_sqlite_stmt *stmt, struct hf_err *err)
 {
 	int code = sqlite3_step(stmt->raw);
 
@@ -287,19 +287,19 @@ enum hf_status hf_stmt_step(struct hf_stmt *stmt, struct hf_err *err)
 	return fail_at(stmt->sql, code, stmt->text, err);
 }
 
-int hf_stmt_columns(struct hf_stmt *stmt)
+int hf_sqlite_stmt_columns(struct hf_sqlite_stmt *stmt)
 {
 	return sqlite3_column_count(stmt->raw);
 }
 
-const char *hf_stmt_name(struct hf_stmt *stmt, int column)
+const char *hf_sqlite_stmt_name(struct hf_sqlite_stmt *stmt, int column)
 {
 	const char *name = sqlite3_column_name(stmt->raw, column);
 
 	return name ? name : "";
 }
 
-struct hf_db_value hf_stmt_column(struct hf_stmt *stmt, int column)
+struct hf_db_value hf_sqlite_stmt_column(struct hf_sqlite_stmt *stmt, int column)
 {
 	struct hf_db_value value = {.type = HF_DB_NULL};
 
@@ -328,18 +328,18 @@ struct hf_db_value hf_stmt_column(struct hf_stmt *stmt, int column)
 	return value;
 }
 
-bool hf_stmt_reads_only(struct hf_stmt *stmt)
+bool hf_sqlite_stmt_reads_only(struct hf_sqlite_stmt *stmt)
 {
 	return sqlite3_stmt_readonly(stmt->raw);
 }
 
-void hf_stmt_reset(struct hf_stmt *stmt)
+void hf_sqlite_stmt_reset(struct hf_sqlite_stmt *stmt)
 {
 	sqlite3_reset(stmt->raw);
 	sqlite3_clear_bindings(stmt->raw);
 }
 
-void hf_stmt_finalize(struct hf_stmt *stmt)
+void hf_sqlite_stmt_finalize(struct hf_sqlite_stmt *stmt)
 {
 	int saved = errno;
 
@@ -350,12 +350,12 @@ void hf_stmt_finalize(struct hf_stmt *stmt)
 	errno = saved;
 }
 
-void *hf_sql_handle(struct hf_sql *sql)
+void *hf_sqlite_handle(struct hf_sqlite_conn *sql)
 {
 	return sql->handle;
 }
 
-enum hf_status hf_sql_fail(struct hf_sql *sql, int code, const char *what, struct hf_err *err)
+enum hf_status hf_sqlite_fail(struct hf_sqlite_conn *sql, int code, const char *what, struct hf_err *err)
 {
 	return fail(sql, code, what, err);
 }

@@ -18,7 +18,7 @@
 enum { IOERR = 10 };
 
 struct hf_db {
-	struct hf_sql *sql; /* NULL: a database that is still to be made, or opened again */
+	struct hf_sqlite_conn *sql; /* NULL: a database that is still to be made, or opened again */
 	char *path;
 	struct hf_db_options options;
 	struct hf_lockset *turn;
@@ -102,7 +102,7 @@ static bool has_log(const char *path)
 static enum hf_status open_file(struct hf_db *db, bool create, struct hf_err *err)
 {
 	db->found_log = has_log(db->path);
-	return hf_sql_open(&db->sql, db->path, db->path, create, err);
+	return hf_sqlite_open(&db->sql, db->path, db->path, create, err);
 }
 
 enum hf_status hf_db_open(struct hf_db **result, const char *path,
@@ -139,7 +139,7 @@ void hf_db_close(struct hf_db *db)
 
 	if (!db)
 		return;
-	hf_sql_close(db->sql);
+	hf_sqlite_close(db->sql);
 	hf_lockset_free(db->turn);
 	free(db->path);
 	free(db);
@@ -166,16 +166,16 @@ static enum hf_status connect_to(struct hf_db *db, struct hf_err *err)
 
 	if (db->connected)
 		return HF_OK;
-	status = hf_sql_run(db->sql,
+	status = hf_sqlite_run(db->sql,
 			    flags & HF_DB_NO_FOREIGN_KEYS ? "PRAGMA foreign_keys=OFF"
 							  : "PRAGMA foreign_keys=ON",
 			    "open", err);
 	if (status == HF_OK && flags & HF_DB_READ)
-		status = hf_sql_run(db->sql, "PRAGMA query_only=ON", "open", err);
+		status = hf_sqlite_run(db->sql, "PRAGMA query_only=ON", "open", err);
 	if (status == HF_OK)
-		status = hf_sql_run(db->sql, levels[db->options.sync], "open", err);
+		status = hf_sqlite_run(db->sql, levels[db->options.sync], "open", err);
 	if (status == HF_OK && flags & HF_DB_READ && db->found_log)
-		hf_sql_leave_log(db->sql);
+		hf_sqlite_keep_wal(db->sql);
 	db->connected = status == HF_OK;
 	return status;
 }
@@ -183,7 +183,7 @@ static enum hf_status connect_to(struct hf_db *db, struct hf_err *err)
 /* As if it had not been opened: databases that were attached are so no more. */
 static void disconnect(struct hf_db *db)
 {
-	hf_sql_close(db->sql);
+	hf_sqlite_close(db->sql);
 	db->sql = NULL;
 	db->connected = db->prepared = false;
 }
@@ -196,7 +196,7 @@ static enum hf_status make(struct hf_db *db, bool reads, struct hf_err *err)
 	bool to_wal = db->options.flags & HF_DB_WAL, absent = false;
 	enum hf_status status;
 
-	if (db->sql && hf_sql_has_moved(db->sql))
+	if (db->sql && hf_sqlite_has_moved(db->sql))
 		disconnect(db);
 	if (!db->sql) {
 		status = look_at(db->path, create, &absent, err);
@@ -207,7 +207,7 @@ static enum hf_status make(struct hf_db *db, bool reads, struct hf_err *err)
 		to_wal = to_wal || absent;
 	}
 	if (to_wal) {
-		status = hf_sql_run(db->sql, "PRAGMA journal_mode=WAL", "turn to WAL mode", err);
+		status = hf_sqlite_run(db->sql, "PRAGMA journal_mode=WAL", "turn to WAL mode", err);
 		if (status != HF_OK && absent)
 			disconnect(db); /* who is in the way may make it: look again, D3 */
 		if (status != HF_OK)
@@ -234,7 +234,7 @@ static bool again(struct hf_db *db, struct hf_db_pause *pause, enum hf_status *s
 		  struct hf_err *err)
 {
 	return *status == HF_BUSY &&
-	       (!db->sql || db->passed_wrongly || hf_sql_class(db->sql) != HF_DB_NEVER) &&
+	       (!db->sql || db->passed_wrongly || hf_sqlite_class(db->sql) != HF_DB_NEVER) &&
 	       hf_db_pause(pause, status, err);
 }
 
@@ -258,9 +258,9 @@ static enum hf_status attempt(struct hf_db *db, hf_db_work *before, void *contex
 	if (status != HF_OK || begins == NOTHING)
 		return status;
 	if (begins == TO_WRITE) {
-		status = hf_sql_run(db->sql, "BEGIN IMMEDIATE", "write to", err);
+		status = hf_sqlite_run(db->sql, "BEGIN IMMEDIATE", "write to", err);
 		if (status == HF_OK && !hf_sqlite_passed_rightly()) {
-			hf_sql_run(db->sql, "ROLLBACK", "roll back", NULL);
+			hf_sqlite_run(db->sql, "ROLLBACK", "roll back", NULL);
 			db->passed_wrongly = true;
 			status = hf_fail(err, HF_BUSY, "cannot write to '%s': its turnstile has "
 						       "come meanwhile", db->path);
@@ -268,7 +268,7 @@ static enum hf_status attempt(struct hf_db *db, hf_db_work *before, void *contex
 		return status;
 	}
 	/* a snapshot is taken by the first read, not by BEGIN */
-	return hf_sql_run(db->sql, "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1", "read", err);
+	return hf_sqlite_run(db->sql, "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1", "read", err);
 }
 
 /* Try until it is done, or the deadline. The turnstile is held afterwards if it begins. */
@@ -280,7 +280,7 @@ static enum hf_status until_done(struct hf_db *db, hf_db_work *before, void *con
 	struct hf_db_pause pause;
 	enum hf_status status;
 
-	if (reads && hf_until(wait.deadline) < READERS_PATIENCE)
+	if (reads && hf_time_left(wait.deadline) < READERS_PATIENCE)
 		wait.deadline = hf_now() + READERS_PATIENCE;
 	status = hf_db_pause_begin(&pause, db->path, &wait, db->options.backoff, false, err);
 	if (status != HF_OK)
@@ -317,13 +317,13 @@ enum hf_status hf_db_begin_read(struct hf_db *db, struct hf_err *err)
 	return until_done(db, NULL, NULL, TO_READ, err);
 }
 
-enum hf_status hf_db_alone(struct hf_db *db, hf_db_work *work, void *context, struct hf_err *err)
+enum hf_status hf_db_outside_transaction(struct hf_db *db, hf_db_work *work, void *context, struct hf_err *err)
 {
 	db->prepared = false;
 	return until_done(db, work, context, NOTHING, err);
 }
 
-enum hf_status hf_db_begin_now(struct hf_db *db, struct hf_err *err)
+enum hf_status hf_db_begin_nowait(struct hf_db *db, struct hf_err *err)
 {
 	return attempt(db, NULL, NULL, TO_WRITE, err);
 }
@@ -359,12 +359,12 @@ enum hf_status hf_db_commit(struct hf_db *db, struct hf_err *err)
 	if (status == HF_OK) {
 		before = hf_sql_shm_says(HF_UNKNOWN);
 		do {
-			status = hf_sql_run(db->sql, "COMMIT", "commit to", err);
+			status = hf_sqlite_run(db->sql, "COMMIT", "commit to", err);
 		} while (again(db, &pause, &status, err));
 		hf_sql_shm_says(status == HF_OK ? HF_UNCERTAIN : before);
 	}
-	if (status == HF_IO && (hf_sql_code(db->sql) & 0xff) == IOERR)
-		status = hf_db_settle(db->sql, err);
+	if (status == HF_IO && (hf_sqlite_code(db->sql) & 0xff) == IOERR)
+		status = hf_db_resolve_commit(db->sql, err);
 	hf_db_rollback(db);
 	return status;
 }
@@ -372,16 +372,16 @@ enum hf_status hf_db_commit(struct hf_db *db, struct hf_err *err)
 void hf_db_rollback(struct hf_db *db)
 {
 	if (hf_db_in_transaction(db))
-		hf_sql_run(db->sql, "ROLLBACK", "roll back", NULL);
+		hf_sqlite_run(db->sql, "ROLLBACK", "roll back", NULL);
 	give_turn(db);
 }
 
 bool hf_db_in_transaction(const struct hf_db *db)
 {
-	return db->sql && hf_sql_in_transaction(db->sql);
+	return db->sql && hf_sqlite_in_transaction(db->sql);
 }
 
-struct hf_sql *hf_db_sql(struct hf_db *db)
+struct hf_sqlite_conn *hf_db_sql(struct hf_db *db)
 {
 	return db->sql;
 }

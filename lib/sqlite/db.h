@@ -93,10 +93,10 @@ enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *
 			      struct hf_err *err);
 
 /* Do something under the turnstile and outside of any transaction (VACUUM), and give it back. */
-enum hf_status hf_db_alone(struct hf_db *db, hf_db_work *work, void *context, struct hf_err *err);
+enum hf_status hf_db_outside_transaction(struct hf_db *db, hf_db_work *work, void *context, struct hf_err *err);
 
 /* BEGIN IMMEDIATE alone, at once (HF_BUSY), for one who holds the turnstile in a set of his own. */
-enum hf_status hf_db_begin_now(struct hf_db *db, struct hf_err *err);
+enum hf_status hf_db_begin_nowait(struct hf_db *db, struct hf_err *err);
 
 /* A snapshot for reading, by whatever connection: no turnstile. It is there when this returns. */
 enum hf_status hf_db_begin_read(struct hf_db *db, struct hf_err *err);
@@ -108,7 +108,7 @@ bool hf_db_in_transaction(const struct hf_db *db);
 
 /* The connection, for sqlite/connection.h's other functions. Transactions are begun and ended above
  * only. */
-struct hf_sql *hf_db_sql(struct hf_db *db);
+struct hf_sqlite_conn *hf_db_sql(struct hf_db *db);
 const char *hf_db_path(const struct hf_db *db);
 
 #endif

@@ -22,10 +22,10 @@ static bool describe(const struct hf_sqlite_user *user, char *out, size_t size)
 
 static bool find_writer(const struct hf_target *db, char *out, size_t size)
 {
-	struct hf_sqlite_look look;
+	struct hf_sqlite_probe look;
 	struct hf_sqlite_user user;
 
-	return hf_sqlite_look_open(&look, db, NULL) == HF_OK &&
+	return hf_sqlite_probe_open(&look, db, NULL) == HF_OK &&
 	       hf_sqlite_writer(&look, db, &user) && describe(&user, out, size);
 }
 
@@ -54,7 +54,7 @@ static _Noreturn void look(const char *path, bool readers, pid_t self, int to)
 	_exit(0);
 }
 
-bool hf_db_in_the_way(const char *path, bool readers, char *out, size_t size)
+bool hf_db_blocker(const char *path, bool readers, char *out, size_t size)
 {
 	pid_t self = getpid(), child;
 	size_t got = 0;

@@ -18,6 +18,6 @@
 
 /* "PID 4711 (python3 …), running since 10:42:03, which writes to it", of another process; of one
  * that reads, if readers are in the way. false: none is seen now. */
-bool hf_db_in_the_way(const char *path, bool readers, char *out, size_t size);
+bool hf_db_blocker(const char *path, bool readers, char *out, size_t size);
 
 #endif

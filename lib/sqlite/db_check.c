@@ -17,7 +17,7 @@
 #include "probe/sqlite_locks.h"
 #include "base/sys.h"
 
-enum { LARGE_LOG = 16 << 20, MOST_ITEMS = 100 };
+enum { LARGE_LOG = 16 << 20, MAX_ITEMS = 100 };
 
 static void add(struct hf_check *check, enum hf_check_kind kind, const char *advice,
 		const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -109,7 +109,7 @@ static void look_at_users(struct hf_check *check, const struct hf_sqlite_users *
 {
 	char who[300];
 
-	for (size_t i = 0; i < users->count && check->count < MOST_ITEMS; i++) {
+	for (size_t i = 0; i < users->count && check->count < MAX_ITEMS; i++) {
 		const struct hf_sqlite_user *user = &users->at[i];
 
 		if (i + 1 < users->count && user->pid && user[1].pid == user->pid)
@@ -140,27 +140,27 @@ static void look_outside(struct hf_check *check, const struct hf_target *db)
 
 /* Every row of a query. */
 static enum hf_status each_row(struct hf_db *db, const char *sql,
-			       void (*row)(struct hf_check *, struct hf_stmt *),
+			       void (*row)(struct hf_check *, struct hf_sqlite_stmt *),
 			       struct hf_check *check, struct hf_err *err)
 {
-	struct hf_stmt *stmt;
+	struct hf_sqlite_stmt *stmt;
 	enum hf_status status = hf_db_query(db, sql, NULL, 0, &stmt, err);
 
-	while (status == HF_OK && (status = hf_stmt_step(stmt, err)) == HF_OK)
+	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK)
 		row(check, stmt);
-	hf_stmt_finalize(stmt);
+	hf_sqlite_stmt_finalize(stmt);
 	return status == HF_NO ? HF_OK : status;
 }
 
-static int text_of(struct hf_stmt *stmt, int column, const char **text)
+static int text_of(struct hf_sqlite_stmt *stmt, int column, const char **text)
 {
-	struct hf_db_value value = hf_stmt_column(stmt, column);
+	struct hf_db_value value = hf_sqlite_stmt_column(stmt, column);
 
 	*text = value.size ? value.data : "";
 	return (int)value.size;
 }
 
-static void take_journal_mode(struct hf_check *check, struct hf_stmt *stmt)
+static void take_journal_mode(struct hf_check *check, struct hf_sqlite_stmt *stmt)
 {
 	const char *text;
 	int size = text_of(stmt, 0, &text);
@@ -168,7 +168,7 @@ static void take_journal_mode(struct hf_check *check, struct hf_stmt *stmt)
 	snprintf(check->journal, sizeof(check->journal), "%.*s", size, text);
 }
 
-static void take_damage(struct hf_check *check, struct hf_stmt *stmt)
+static void take_damage(struct hf_check *check, struct hf_sqlite_stmt *stmt)
 {
 	const char *text;
 	int size = text_of(stmt, 0, &text);
@@ -177,7 +177,7 @@ static void take_damage(struct hf_check *check, struct hf_stmt *stmt)
 		add(check, HF_CHECK_DAMAGE, "", "%.*s", size, text);
 }
 
-static void take_foreign_key(struct hf_check *check, struct hf_stmt *stmt)
+static void take_foreign_key(struct hf_check *check, struct hf_sqlite_stmt *stmt)
 {
 	const char *child, *parent;
 	int child_size = text_of(stmt, 0, &child), parent_size = text_of(stmt, 1, &parent);
@@ -187,7 +187,7 @@ static void take_foreign_key(struct hf_check *check, struct hf_stmt *stmt)
 		 child);
 	add(check, HF_CHECK_FINDING, advice,
 	    "%lld rows of '%.*s' refer to rows of '%.*s' that are not there",
-	    (long long)hf_stmt_column(stmt, 2).i, child_size, child, parent_size, parent);
+	    (long long)hf_sqlite_stmt_column(stmt, 2).i, child_size, child, parent_size, parent);
 }
 
 static enum hf_status look_for_records(struct hf_check *check, struct hf_db *db, struct hf_err *err)
@@ -231,7 +231,7 @@ static bool is_damage(struct hf_db *db)
 {
 	enum { CORRUPT = 11 };
 
-	return (hf_sql_code(hf_db_sql(db)) & 0xff) == CORRUPT;
+	return (hf_sqlite_code(hf_db_sql(db)) & 0xff) == CORRUPT;
 }
 
 /* The versions of sqlite.org/wal.html#walresetbug and of the release notes. */
@@ -248,7 +248,7 @@ const char *hf_check_version(int version)
 
 static void look_at_version(struct hf_check *check)
 {
-	const char *text, *bug = hf_check_version(hf_sql_version(&text));
+	const char *text, *bug = hf_check_version(hf_sqlite_version(&text));
 
 	if (bug && strcmp(check->journal, "wal") == 0)
 		add(check, HF_CHECK_NOTE,
@@ -393,7 +393,7 @@ enum hf_status hf_check_fix(const char *path, const struct hf_wait *wait, struct
 	enum hf_status status = hf_db_open(&fix.db, path, &o, err);
 
 	if (status == HF_OK)
-		status = hf_db_alone(fix.db, checkpoint, &fix, err);
+		status = hf_db_outside_transaction(fix.db, checkpoint, &fix, err);
 	hf_db_close(fix.db);
 	if (status == HF_OK && fix.pinned) {
 		hf_fail(err, HF_BUSY, "cannot empty the log of '%s': it is still read", path);

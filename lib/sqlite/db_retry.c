@@ -7,7 +7,7 @@
 #include "lock/turnstile.h"
 
 /* How soon the end of a foreign writer is seen. */
-enum { MOST_BACKOFF_MS = 20 };
+enum { MAX_BACKOFF_MS = 20 };
 
 /* A database's, among locks (holdfast/lock.h). */
 enum { RANK = 3 };
@@ -18,13 +18,13 @@ enum hf_status hf_db_pause_begin(struct hf_db_pause *pause, const char *path,
 {
 	enum hf_status status = hf_backoff_init(&pause->backoff, backoff, wait->deadline, err);
 
-	if (!backoff && pause->backoff.cap > MOST_BACKOFF_MS * HF_MS)
-		pause->backoff.cap = MOST_BACKOFF_MS * HF_MS;
+	if (!backoff && pause->backoff.cap > MAX_BACKOFF_MS * HF_MS)
+		pause->backoff.cap = MAX_BACKOFF_MS * HF_MS;
 	pause->path = path;
 	pause->wait = wait;
 	pause->readers = readers;
 	pause->looked = false;
-	pause->notice = hf_notice_begin(wait);
+	pause->notice = hf_wait_notice_begin(wait);
 	return status;
 }
 
@@ -32,9 +32,9 @@ static void notify(struct hf_db_pause *pause)
 {
 	char who[600];
 
-	if (hf_notice_is_due(&pause->notice) &&
-	    hf_db_in_the_way(pause->path, pause->readers, who, sizeof(who)))
-		hf_notice_say(pause->wait, "waiting for '%s', held by %s", pause->path, who);
+	if (hf_wait_notice_is_due(&pause->notice) &&
+	    hf_db_blocker(pause->path, pause->readers, who, sizeof(who)))
+		hf_wait_notice_say(pause->wait, "waiting for '%s', held by %s", pause->path, who);
 }
 
 /* The deadline has passed, and the message is SQLite's own. */
@@ -44,7 +44,7 @@ static void name_holder(struct hf_db_pause *pause, struct hf_err *err)
 
 	if (!err)
 		return;
-	if (hf_db_in_the_way(pause->path, pause->readers, who, sizeof(who))) {
+	if (hf_db_blocker(pause->path, pause->readers, who, sizeof(who))) {
 		snprintf(message, sizeof(message), "%s", err->message);
 		hf_fail(err, HF_BUSY, "%s, namely %s", message, who);
 	}
@@ -53,7 +53,7 @@ static void name_holder(struct hf_db_pause *pause, struct hf_err *err)
 
 bool hf_db_pause(struct hf_db_pause *pause, enum hf_status *status, struct hf_err *err)
 {
-	if (hf_until(pause->wait->deadline) > 0 &&
+	if (hf_time_left(pause->wait->deadline) > 0 &&
 	    (hf_turnstile_inherited() > RANK || (!pause->looked && hf_turnstile_kept() > RANK))) {
 		*status = hf_turnstile_refuse(pause->path, err);
 		return false;

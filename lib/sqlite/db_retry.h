@@ -23,7 +23,7 @@ struct hf_db_pause {
 	bool readers; /* are in the way, not a writer */
 	bool looked;  /* whether a repository's lock is kept: once is enough */
 	struct hf_backoff backoff;
-	struct hf_notice notice;
+	struct hf_wait_notice notice;
 };
 
 /* backoff is --backoff, or NULL. HF_USAGE: it, or HOLDFAST_BACKOFF, cannot be understood. */

@@ -24,7 +24,7 @@
 
 /* leave_out, if not NULL, is a GLOB pattern of tables that are left out, rows and all. Errors of
  * the output stay in it. */
-enum hf_status hf_dump(struct hf_db *db, const char *leave_out, struct hf_outbox *out,
+enum hf_status hf_dump(struct hf_db *db, const char *leave_out, struct hf_deferred *out,
 		       struct hf_err *err);
 
 #endif

@@ -259,17 +259,17 @@ static int clear_tables(int fd, const char *pattern)
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-enum hf_status hf_sql_image(struct hf_sql *sql, int fd, const char *leave_out, struct hf_err *err)
+enum hf_status hf_sqlite_image(struct hf_sqlite_conn *sql, int fd, const char *leave_out, struct hf_err *err)
 {
 	sqlite3 *copy;
 	int code = open_copy(fd, &copy);
 
 	if (code == SQLITE_OK)
-		code = copy_pages(hf_sql_handle(sql), copy);
+		code = copy_pages(hf_sqlite_handle(sql), copy);
 	sqlite3_close(copy);
 	if (code == SQLITE_OK)
 		code = leave_wal_mode(fd);
 	if (code == SQLITE_OK && leave_out)
 		code = clear_tables(fd, leave_out);
-	return code == SQLITE_OK ? HF_OK : hf_sql_fail(sql, code, "copy", err);
+	return code == SQLITE_OK ? HF_OK : hf_sqlite_fail(sql, code, "copy", err);
 }

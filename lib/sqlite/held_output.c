@@ -22,7 +22,7 @@ static int open_unnamed(void)
 }
 
 /* Bytes go to the file in order, so that its offset need not be told. */
-static void file(struct hf_outbox *box, const void *data, size_t size)
+static void file(struct hf_deferred *box, const void *data, size_t size)
 {
 	if (!box->fd) {
 		int fd = open_unnamed();
@@ -39,7 +39,7 @@ static void file(struct hf_outbox *box, const void *data, size_t size)
 		box->filed += (int64_t)size;
 }
 
-void hf_outbox_put(struct hf_outbox *box, const void *data, size_t size)
+void hf_deferred_write(struct hf_deferred *box, const void *data, size_t size)
 {
 	if (box->failed.status != HF_OK)
 		return;
@@ -61,12 +61,12 @@ void hf_outbox_put(struct hf_outbox *box, const void *data, size_t size)
 	}
 }
 
-void hf_outbox_text(struct hf_outbox *box, const char *text)
+void hf_deferred_text(struct hf_deferred *box, const char *text)
 {
-	hf_outbox_put(box, text, strlen(text));
+	hf_deferred_write(box, text, strlen(text));
 }
 
-void hf_outbox_print(struct hf_outbox *box, const char *format, ...)
+void hf_deferred_print(struct hf_deferred *box, const char *format, ...)
 {
 	char text[1001];
 	va_list args;
@@ -74,27 +74,27 @@ void hf_outbox_print(struct hf_outbox *box, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	hf_outbox_text(box, text);
+	hf_deferred_text(box, text);
 }
 
-enum hf_status hf_outbox_check(const struct hf_outbox *box, struct hf_err *err)
+enum hf_status hf_deferred_check(const struct hf_deferred *box, struct hf_err *err)
 {
 	if (box->failed.status != HF_OK && err)
 		*err = box->failed;
 	return box->failed.status;
 }
 
-enum hf_status hf_outbox_flush(struct hf_outbox *box, struct hf_err *err)
+enum hf_status hf_deferred_flush_stream(struct hf_deferred *box, struct hf_err *err)
 {
 	if (box->failed.status == HF_OK && box->used)
 		file(box, box->memory, box->used);
 	box->used = 0;
-	return hf_outbox_check(box, err);
+	return hf_deferred_check(box, err);
 }
 
-enum hf_status hf_outbox_send(struct hf_outbox *box, int fd, const char *to, struct hf_err *err)
+enum hf_status hf_deferred_flush(struct hf_deferred *box, int fd, const char *to, struct hf_err *err)
 {
-	enum hf_status status = hf_outbox_check(box, err);
+	enum hf_status status = hf_deferred_check(box, err);
 
 	if (status == HF_OK && box->filed) {
 		lseek(box->fd - 1, 0, SEEK_SET);
@@ -105,7 +105,7 @@ enum hf_status hf_outbox_send(struct hf_outbox *box, int fd, const char *to, str
 	return status;
 }
 
-void hf_outbox_empty(struct hf_outbox *box)
+void hf_deferred_clear(struct hf_deferred *box)
 {
 	if (box->fd)
 		sys_close(box->fd - 1);
@@ -115,11 +115,11 @@ void hf_outbox_empty(struct hf_outbox *box)
 	box->failed.status = HF_OK;
 }
 
-void hf_outbox_free(struct hf_outbox *box)
+void hf_deferred_free(struct hf_deferred *box)
 {
 	int saved = errno;
 
-	hf_outbox_empty(box);
+	hf_deferred_clear(box);
 	free(box->memory);
 	box->memory = NULL;
 	errno = saved;

@@ -17,7 +17,7 @@
 
 #include <holdfast/err.h>
 
-struct hf_outbox {
+struct hf_deferred {
 	char *memory;
 	size_t used;
 	int fd; /* + 1; 0: no file */
@@ -25,23 +25,23 @@ struct hf_outbox {
 	struct hf_err failed; /* status HF_OK: nothing has */
 };
 
-void hf_outbox_put(struct hf_outbox *box, const void *data, size_t size);
-void hf_outbox_text(struct hf_outbox *box, const char *text);
-void hf_outbox_print(struct hf_outbox *box, const char *format, ...)
+void hf_deferred_write(struct hf_deferred *box, const void *data, size_t size);
+void hf_deferred_text(struct hf_deferred *box, const char *text);
+void hf_deferred_print(struct hf_deferred *box, const char *format, ...)
 	__attribute__((format(printf, 2, 3))); /* at most 1,000 bytes */
 
 /* Has all of it been kept so far? */
-enum hf_status hf_outbox_check(const struct hf_outbox *box, struct hf_err *err);
+enum hf_status hf_deferred_check(const struct hf_deferred *box, struct hf_err *err);
 
 /* Write it all to fd, called `to` in messages (NULL: standard output). */
-enum hf_status hf_outbox_send(struct hf_outbox *box, int fd, const char *to, struct hf_err *err);
+enum hf_status hf_deferred_flush(struct hf_deferred *box, int fd, const char *to, struct hf_err *err);
 
 /* Write what is in memory to the file as well: for a box that begins as {.fd = FD + 1}, with a file
  * of the caller's. */
-enum hf_status hf_outbox_flush(struct hf_outbox *box, struct hf_err *err);
+enum hf_status hf_deferred_flush_stream(struct hf_deferred *box, struct hf_err *err);
 
 /* Forget it. */
-void hf_outbox_empty(struct hf_outbox *box);
-void hf_outbox_free(struct hf_outbox *box);
+void hf_deferred_clear(struct hf_deferred *box);
+void hf_deferred_free(struct hf_deferred *box);
 
 #endif

@@ -10,7 +10,7 @@
 #include "probe/sqlite_beside.h"
 #include "base/sys.h"
 
-enum { MOST_TRIES = 16 };
+enum { MAX_TRIES = 16 };
 
 static _Thread_local struct {
 	const char *why; /* NULL: none was refused */
@@ -59,7 +59,7 @@ static int open_beside(int dir, const char *name, const char *end, int flags, mo
 	snprintf(target.name, sizeof(target.name), "%.*s", (int)(end - name), name);
 	db = hf_sqlite_open_path(dir, target.name);
 	hf_trust_init(&trust, &target, db);
-	for (int tries = 0; tries < MOST_TRIES && fd < 0; tries++) {
+	for (int tries = 0; tries < MAX_TRIES && fd < 0; tries++) {
 		fd = open_judged(&trust, name, flags & ~(O_CREAT | O_EXCL));
 		if (fd >= 0 || errno != ENOENT || !(flags & O_CREAT))
 			break;

@@ -217,22 +217,22 @@ enum hf_status hf_params_add(struct hf_params *params, const char *text, struct 
 }
 
 /* "?7" alone makes seven parameters, of which six are nowhere. */
-static bool is_gap(struct hf_stmt *stmt, int i)
+static bool is_gap(struct hf_sqlite_stmt *stmt, int i)
 {
-	int count = hf_stmt_parameters(stmt);
+	int count = hf_sqlite_stmt_parameters(stmt);
 	const char *name = NULL;
 
 	while (i < count && !(name && *name == '?'))
-		name = hf_stmt_parameter(stmt, ++i);
+		name = hf_sqlite_stmt_parameter(stmt, ++i);
 	return name && *name == '?';
 }
 
-enum hf_status hf_params_bind(struct hf_params *params, struct hf_stmt *stmt, struct hf_err *err)
+enum hf_status hf_params_bind(struct hf_params *params, struct hf_sqlite_stmt *stmt, struct hf_err *err)
 {
-	int count = hf_stmt_parameters(stmt);
+	int count = hf_sqlite_stmt_parameters(stmt);
 
 	for (int i = 1; i <= count; i++) {
-		const char *in_sql = hf_stmt_parameter(stmt, i);
+		const char *in_sql = hf_sqlite_stmt_parameter(stmt, i);
 		struct hf_param *param;
 		enum hf_status status;
 		char number[16];
@@ -248,7 +248,7 @@ enum hf_status hf_params_bind(struct hf_params *params, struct hf_stmt *stmt, st
 			hf_advise(err, "-p %s=VALUE", in_sql ? in_sql + 1 : number);
 			return HF_USAGE;
 		}
-		status = hf_stmt_bind(stmt, i, &param->value, err);
+		status = hf_sqlite_stmt_bind(stmt, i, &param->value, err);
 		if (status != HF_OK)
 			return status;
 		param->bound = true;

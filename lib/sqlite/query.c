@@ -3,31 +3,31 @@
 
 #include <string.h>
 
-static enum hf_status bind(struct hf_stmt *stmt, const struct hf_db_value *values, int count,
+static enum hf_status bind(struct hf_sqlite_stmt *stmt, const struct hf_db_value *values, int count,
 			   struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
 	for (int i = 0; i < count && status == HF_OK; i++)
-		status = hf_stmt_bind(stmt, i + 1, &values[i], err);
+		status = hf_sqlite_stmt_bind(stmt, i + 1, &values[i], err);
 	return status;
 }
 
-static enum hf_status drop(struct hf_stmt **stmt, enum hf_status status)
+static enum hf_status drop(struct hf_sqlite_stmt **stmt, enum hf_status status)
 {
-	hf_stmt_finalize(*stmt);
+	hf_sqlite_stmt_finalize(*stmt);
 	*stmt = NULL;
 	return status;
 }
 
-enum hf_status hf_db_prepare(struct hf_db *db, const char *sql, size_t size, struct hf_stmt **stmt,
+enum hf_status hf_db_prepare(struct hf_db *db, const char *sql, size_t size, struct hf_sqlite_stmt **stmt,
 			     const char **rest, struct hf_err *err)
 {
-	return hf_sql_prepare(hf_db_sql(db), sql, size, stmt, rest, err);
+	return hf_sqlite_prepare(hf_db_sql(db), sql, size, stmt, rest, err);
 }
 
 enum hf_status hf_db_query(struct hf_db *db, const char *sql, const struct hf_db_value *values,
-			   int count, struct hf_stmt **stmt, struct hf_err *err)
+			   int count, struct hf_sqlite_stmt **stmt, struct hf_err *err)
 {
 	enum hf_status status = hf_db_prepare(db, sql, strlen(sql), stmt, NULL, err);
 
@@ -37,53 +37,53 @@ enum hf_status hf_db_query(struct hf_db *db, const char *sql, const struct hf_db
 }
 
 enum hf_status hf_db_first(struct hf_db *db, const char *sql, const struct hf_db_value *values,
-			   int count, struct hf_stmt **stmt, struct hf_err *err)
+			   int count, struct hf_sqlite_stmt **stmt, struct hf_err *err)
 {
 	enum hf_status status = hf_db_query(db, sql, values, count, stmt, err);
 
 	if (status == HF_OK)
-		status = hf_stmt_step(*stmt, err);
+		status = hf_sqlite_stmt_step(*stmt, err);
 	return status == HF_OK ? HF_OK : drop(stmt, status);
 }
 
 enum hf_status hf_db_int(struct hf_db *db, const char *sql, const struct hf_db_value *values,
 			 int count, int64_t *result, struct hf_err *err)
 {
-	struct hf_stmt *stmt;
+	struct hf_sqlite_stmt *stmt;
 	enum hf_status status = hf_db_first(db, sql, values, count, &stmt, err);
 
 	if (status == HF_OK)
-		*result = hf_stmt_column(stmt, 0).i;
-	hf_stmt_finalize(stmt);
+		*result = hf_sqlite_stmt_column(stmt, 0).i;
+	hf_sqlite_stmt_finalize(stmt);
 	return status;
 }
 
 enum hf_status hf_db_exec(struct hf_db *db, const char *sql, const struct hf_db_value *values,
 			  int count, int64_t *changes, struct hf_err *err)
 {
-	struct hf_stmt *stmt;
+	struct hf_sqlite_stmt *stmt;
 	enum hf_status status = hf_db_query(db, sql, values, count, &stmt, err);
 
 	while (status == HF_OK)
-		status = hf_stmt_step(stmt, err);
+		status = hf_sqlite_stmt_step(stmt, err);
 	if (status == HF_NO && changes)
-		*changes = hf_sql_changes(hf_db_sql(db));
-	hf_stmt_finalize(stmt);
+		*changes = hf_sqlite_changes(hf_db_sql(db));
+	hf_sqlite_stmt_finalize(stmt);
 	return status == HF_NO ? HF_OK : status;
 }
 
-enum hf_status hf_stmt_run(struct hf_stmt *stmt, const struct hf_db_value *values, int count,
+enum hf_status hf_sqlite_stmt_run(struct hf_sqlite_stmt *stmt, const struct hf_db_value *values, int count,
 			   struct hf_err *err)
 {
 	enum hf_status status = bind(stmt, values, count, err);
 
 	if (status == HF_OK)
-		status = hf_stmt_step(stmt, err);
-	hf_stmt_reset(stmt);
+		status = hf_sqlite_stmt_step(stmt, err);
+	hf_sqlite_stmt_reset(stmt);
 	return status;
 }
 
 int64_t hf_db_last_rowid(struct hf_db *db)
 {
-	return hf_sql_last_rowid(hf_db_sql(db));
+	return hf_sqlite_last_rowid(hf_db_sql(db));
 }

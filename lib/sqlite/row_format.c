@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *hf_rows_real(char out[40], double r)
+char *hf_row_format_real(char out[40], double r)
 {
 	if (isinf(r)) {
 		strcpy(out, r < 0 ? "-Inf" : "Inf");
@@ -30,7 +30,7 @@ static bool bytes_of(const struct hf_db_value *value, char number[40], const cha
 		snprintf(number, 40, "%lld", (long long)value->i);
 		break;
 	case HF_DB_REAL:
-		hf_rows_real(number, value->r);
+		hf_row_format_real(number, value->r);
 		break;
 	case HF_DB_TEXT:
 	case HF_DB_BLOB:
@@ -69,20 +69,20 @@ static void put_csv(struct hf_rows *rows, const char *data, size_t size)
 	const char *end = data + size;
 
 	if (!needs_quotes(rows, data, size)) {
-		hf_outbox_put(rows->out, data, size);
+		hf_deferred_write(rows->out, data, size);
 		return;
 	}
-	hf_outbox_text(rows->out, "\"");
+	hf_deferred_text(rows->out, "\"");
 	while (data < end) {
 		const char *quote = memchr(data, '"', (size_t)(end - data));
 		const char *stop = quote ? quote + 1 : end;
 
-		hf_outbox_put(rows->out, data, (size_t)(stop - data));
+		hf_deferred_write(rows->out, data, (size_t)(stop - data));
 		if (quote)
-			hf_outbox_text(rows->out, "\"");
+			hf_deferred_text(rows->out, "\"");
 		data = stop;
 	}
-	hf_outbox_text(rows->out, "\"");
+	hf_deferred_text(rows->out, "\"");
 }
 
 static void put_plain(struct hf_rows *rows, const char *data, size_t size)
@@ -90,41 +90,41 @@ static void put_plain(struct hf_rows *rows, const char *data, size_t size)
 	if (rows->mode == HF_ROWS_CSV)
 		put_csv(rows, data, size);
 	else
-		hf_outbox_put(rows->out, data, size);
+		hf_deferred_write(rows->out, data, size);
 }
 
-static void put_line(struct hf_rows *rows, struct hf_stmt *stmt)
+static void put_line(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
 {
-	int columns = hf_stmt_columns(stmt);
+	int columns = hf_sqlite_stmt_columns(stmt);
 
 	for (int i = 0; i < columns; i++) {
-		struct hf_db_value value = hf_stmt_column(stmt, i);
+		struct hf_db_value value = hf_sqlite_stmt_column(stmt, i);
 		const char *data;
 		char number[40];
 		size_t size;
 
 		if (i)
-			hf_outbox_text(rows->out, separator(rows));
+			hf_deferred_text(rows->out, separator(rows));
 		if (bytes_of(&value, number, &data, &size))
 			put_plain(rows, data, size);
 		else if (rows->null)
-			hf_outbox_text(rows->out, rows->null);
+			hf_deferred_text(rows->out, rows->null);
 	}
-	hf_outbox_text(rows->out, "\n");
+	hf_deferred_text(rows->out, "\n");
 }
 
-static void put_names(struct hf_rows *rows, struct hf_stmt *stmt)
+static void put_names(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
 {
-	int columns = hf_stmt_columns(stmt);
+	int columns = hf_sqlite_stmt_columns(stmt);
 
 	for (int i = 0; i < columns; i++) {
-		const char *name = hf_stmt_name(stmt, i);
+		const char *name = hf_sqlite_stmt_name(stmt, i);
 
 		if (i)
-			hf_outbox_text(rows->out, separator(rows));
+			hf_deferred_text(rows->out, separator(rows));
 		put_plain(rows, name, strlen(name));
 	}
-	hf_outbox_text(rows->out, "\n");
+	hf_deferred_text(rows->out, "\n");
 }
 
 /*
@@ -152,11 +152,11 @@ static size_t utf8_length(const unsigned char *s, size_t left)
 	return n;
 }
 
-static void put_json_text(struct hf_outbox *out, const char *data, size_t size)
+static void put_json_text(struct hf_deferred *out, const char *data, size_t size)
 {
 	const unsigned char *s = (const unsigned char *)data, *end = s + size, *plain = s;
 
-	hf_outbox_text(out, "\"");
+	hf_deferred_text(out, "\"");
 	while (s < end) {
 		size_t n = utf8_length(s, (size_t)(end - s));
 
@@ -164,64 +164,64 @@ static void put_json_text(struct hf_outbox *out, const char *data, size_t size)
 			s += n;
 			continue;
 		}
-		hf_outbox_put(out, plain, (size_t)(s - plain));
+		hf_deferred_write(out, plain, (size_t)(s - plain));
 		if (!n)
-			hf_outbox_text(out, "\xef\xbf\xbd");
+			hf_deferred_text(out, "\xef\xbf\xbd");
 		else if (*s == '"' || *s == '\\')
-			hf_outbox_print(out, "\\%c", *s);
+			hf_deferred_print(out, "\\%c", *s);
 		else if (*s == '\n' || *s == '\t')
-			hf_outbox_text(out, *s == '\n' ? "\\n" : "\\t");
+			hf_deferred_text(out, *s == '\n' ? "\\n" : "\\t");
 		else
-			hf_outbox_print(out, "\\u%04x", *s);
+			hf_deferred_print(out, "\\u%04x", *s);
 		plain = ++s;
 	}
-	hf_outbox_put(out, plain, (size_t)(s - plain));
-	hf_outbox_text(out, "\"");
+	hf_deferred_write(out, plain, (size_t)(s - plain));
+	hf_deferred_text(out, "\"");
 }
 
-static void put_hex(struct hf_outbox *out, const unsigned char *data, size_t size)
+static void put_hex(struct hf_deferred *out, const unsigned char *data, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
-		hf_outbox_print(out, "%02x", data[i]);
+		hf_deferred_print(out, "%02x", data[i]);
 }
 
-static void put_json_value(struct hf_outbox *out, const struct hf_db_value *value)
+static void put_json_value(struct hf_deferred *out, const struct hf_db_value *value)
 {
 	const char *data;
 	char number[40];
 	size_t size;
 
 	if (!bytes_of(value, number, &data, &size)) {
-		hf_outbox_text(out, "null");
+		hf_deferred_text(out, "null");
 	} else if (value->type == HF_DB_TEXT) {
 		put_json_text(out, data, size);
 	} else if (value->type == HF_DB_BLOB) {
-		hf_outbox_text(out, "\"");
+		hf_deferred_text(out, "\"");
 		put_hex(out, (const unsigned char *)data, size);
-		hf_outbox_text(out, "\"");
+		hf_deferred_text(out, "\"");
 	} else if (value->type == HF_DB_REAL && isinf(value->r)) {
-		hf_outbox_text(out, value->r < 0 ? "-1e999" : "1e999");
+		hf_deferred_text(out, value->r < 0 ? "-1e999" : "1e999");
 	} else {
-		hf_outbox_put(out, data, size);
+		hf_deferred_write(out, data, size);
 	}
 }
 
-static void put_object(struct hf_rows *rows, struct hf_stmt *stmt)
+static void put_object(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
 {
-	int columns = hf_stmt_columns(stmt);
+	int columns = hf_sqlite_stmt_columns(stmt);
 
-	hf_outbox_text(rows->out, rows->count ? ",\n{" : "{");
+	hf_deferred_text(rows->out, rows->count ? ",\n{" : "{");
 	for (int i = 0; i < columns; i++) {
-		struct hf_db_value value = hf_stmt_column(stmt, i);
-		const char *name = hf_stmt_name(stmt, i);
+		struct hf_db_value value = hf_sqlite_stmt_column(stmt, i);
+		const char *name = hf_sqlite_stmt_name(stmt, i);
 
 		if (i)
-			hf_outbox_text(rows->out, ",");
+			hf_deferred_text(rows->out, ",");
 		put_json_text(rows->out, name, strlen(name));
-		hf_outbox_text(rows->out, ":");
+		hf_deferred_text(rows->out, ":");
 		put_json_value(rows->out, &value);
 	}
-	hf_outbox_text(rows->out, "}");
+	hf_deferred_text(rows->out, "}");
 }
 
 /*
@@ -248,16 +248,16 @@ static char *as_string(const struct hf_db_value *value, const char *null)
 	return text;
 }
 
-static bool add_row(struct hf_rows *rows, struct hf_stmt *stmt)
+static bool add_row(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
 {
-	int columns = hf_stmt_columns(stmt);
+	int columns = hf_sqlite_stmt_columns(stmt);
 	bool ok = true;
 
 	for (int i = 0; i < columns && ok; i++) {
-		struct hf_db_value value = hf_stmt_column(stmt, i);
+		struct hf_db_value value = hf_sqlite_stmt_column(stmt, i);
 		char *text = as_string(&value, rows->null);
 
-		ok = text && hf_table_add(&rows->table, text,
+		ok = text && hf_text_table_add(&rows->table, text,
 					  value.type == HF_DB_INT || value.type == HF_DB_REAL);
 		free(text);
 	}
@@ -268,23 +268,23 @@ static bool add_row(struct hf_rows *rows, struct hf_stmt *stmt)
  * All of them.
  */
 
-void hf_rows_begin(struct hf_rows *rows, struct hf_stmt *stmt)
+void hf_row_format_begin(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
 {
-	int columns = hf_stmt_columns(stmt);
+	int columns = hf_sqlite_stmt_columns(stmt);
 
 	rows->count = 0;
 	if (columns == 0)
 		return;
 	if (rows->mode == HF_ROWS_JSON)
-		hf_outbox_text(rows->out, "[");
+		hf_deferred_text(rows->out, "[");
 	else if (rows->mode == HF_ROWS_TABLE)
 		for (int i = 0; i < columns; i++)
-			hf_table_add(&rows->table, hf_stmt_name(stmt, i), false);
+			hf_text_table_add(&rows->table, hf_sqlite_stmt_name(stmt, i), false);
 	else if (rows->header)
 		put_names(rows, stmt);
 }
 
-enum hf_status hf_rows_row(struct hf_rows *rows, struct hf_stmt *stmt, struct hf_err *err)
+enum hf_status hf_row_format_row(struct hf_rows *rows, struct hf_sqlite_stmt *stmt, struct hf_err *err)
 {
 	if (rows->mode == HF_ROWS_JSON)
 		put_object(rows, stmt);
@@ -293,23 +293,23 @@ enum hf_status hf_rows_row(struct hf_rows *rows, struct hf_stmt *stmt, struct hf
 	else if (!add_row(rows, stmt))
 		return hf_fail(err, HF_OS, "cannot keep the output: out of memory");
 	rows->count++;
-	return hf_outbox_check(rows->out, err);
+	return hf_deferred_check(rows->out, err);
 }
 
-void hf_rows_end(struct hf_rows *rows, struct hf_stmt *stmt)
+void hf_row_format_end(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
 {
-	int columns = hf_stmt_columns(stmt);
+	int columns = hf_sqlite_stmt_columns(stmt);
 
 	if (columns == 0)
 		return;
 	if (rows->mode == HF_ROWS_JSON)
-		hf_outbox_text(rows->out, "]\n");
+		hf_deferred_text(rows->out, "]\n");
 	else if (rows->mode == HF_ROWS_TABLE && rows->count)
-		hf_table_put(&rows->table, (size_t)columns, rows->out);
-	hf_rows_drop(rows);
+		hf_text_table_put(&rows->table, (size_t)columns, rows->out);
+	hf_row_format_drop(rows);
 }
 
-void hf_rows_drop(struct hf_rows *rows)
+void hf_row_format_drop(struct hf_rows *rows)
 {
-	hf_table_free(&rows->table);
+	hf_text_table_free(&rows->table);
 }

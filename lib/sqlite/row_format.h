@@ -23,31 +23,31 @@
 #include "sqlite/text_table.h"
 #include "sqlite/connection.h"
 
-enum hf_rows_mode { HF_ROWS_LIST, HF_ROWS_CSV, HF_ROWS_JSON, HF_ROWS_TABLE };
+enum hf_row_format_mode { HF_ROWS_LIST, HF_ROWS_CSV, HF_ROWS_JSON, HF_ROWS_TABLE };
 
 struct hf_rows {
-	struct hf_outbox *out;
-	enum hf_rows_mode mode;
+	struct hf_deferred *out;
+	enum hf_row_format_mode mode;
 	bool header;
 	const char *separator; /* NULL: the mode's own */
 	const char *null;      /* what stands for NULL in list, csv and table; NULL: nothing */
 
 	/* of the query at hand */
 	int64_t count;
-	struct hf_table table;
+	struct hf_text_table table;
 };
 
 /* A query begins, each of its rows, and it ends. Errors of the output stay in it
  * (sqlite/held_output.h); HF_OS: no memory for a table. A statement without columns writes
  * nothing. */
-void hf_rows_begin(struct hf_rows *rows, struct hf_stmt *stmt);
-enum hf_status hf_rows_row(struct hf_rows *rows, struct hf_stmt *stmt, struct hf_err *err);
-void hf_rows_end(struct hf_rows *rows, struct hf_stmt *stmt);
+void hf_row_format_begin(struct hf_rows *rows, struct hf_sqlite_stmt *stmt);
+enum hf_status hf_row_format_row(struct hf_rows *rows, struct hf_sqlite_stmt *stmt, struct hf_err *err);
+void hf_row_format_end(struct hf_rows *rows, struct hf_sqlite_stmt *stmt);
 
 /* Forget a query in the middle. */
-void hf_rows_drop(struct hf_rows *rows);
+void hf_row_format_drop(struct hf_rows *rows);
 
 /* The number as text, as above. Returns out. */
-char *hf_rows_real(char out[40], double r);
+char *hf_row_format_real(char out[40], double r);
 
 #endif

@@ -112,7 +112,7 @@ static const char *end_of(const struct hf_script *script)
 	return script->text + script->size;
 }
 
-static enum hf_status run_statement(struct hf_script *script, struct hf_stmt *stmt,
+static enum hf_status run_statement(struct hf_script *script, struct hf_sqlite_stmt *stmt,
 				    struct hf_err *err)
 {
 	enum hf_status status = hf_params_bind(script->params, stmt, err);
@@ -121,45 +121,45 @@ static enum hf_status run_statement(struct hf_script *script, struct hf_stmt *st
 		return status;
 	if (!script->rows) {
 		while (status == HF_OK)
-			status = hf_stmt_step(stmt, err);
+			status = hf_sqlite_stmt_step(stmt, err);
 		return status == HF_NO ? HF_OK : status;
 	}
-	hf_rows_begin(script->rows, stmt);
-	while ((status = hf_stmt_step(stmt, err)) == HF_OK) {
-		status = hf_rows_row(script->rows, stmt, err);
+	hf_row_format_begin(script->rows, stmt);
+	while ((status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
+		status = hf_row_format_row(script->rows, stmt, err);
 		if (status != HF_OK)
 			return status;
 	}
 	if (status != HF_NO)
 		return status;
-	hf_rows_end(script->rows, stmt);
+	hf_row_format_end(script->rows, stmt);
 	return HF_OK;
 }
 
 /* The statement at script->at, and go behind it. */
 static enum hf_status run_next(struct hf_script *script, bool passes_over, struct hf_err *err)
 {
-	struct hf_stmt *stmt;
+	struct hf_sqlite_stmt *stmt;
 	enum hf_status status =
 		hf_db_prepare(script->db, script->at, (size_t)(end_of(script) - script->at), &stmt,
 			      &script->at, err);
 
 	if (status == HF_OK && stmt && !passes_over)
 		status = run_statement(script, stmt, err);
-	hf_stmt_finalize(stmt);
+	hf_sqlite_stmt_finalize(stmt);
 	return status;
 }
 
 /* From the start, also for the second time. */
 static void rewind_script(struct hf_script *script)
 {
-	hf_outbox_empty(script->rows->out);
-	hf_rows_drop(script->rows);
+	hf_deferred_clear(script->rows->out);
+	hf_row_format_drop(script->rows);
 	hf_params_again(script->params);
 	script->at = script->text;
 	script->begun = script->ended = false;
-	hf_sql_script(hf_db_sql(script->db), script->text, script->size);
-	hf_sql_stop_by(hf_db_sql(script->db), &came);
+	hf_sqlite_script(hf_db_sql(script->db), script->text, script->size);
+	hf_sqlite_interrupt_flag(hf_db_sql(script->db), &came);
 }
 
 static enum hf_status refuse(const struct hf_script *script, enum hf_status status,
@@ -279,7 +279,7 @@ static enum hf_status run_rest(struct hf_script *script, struct hf_err *err)
 	if (status == HF_OK)
 		status = hf_params_check(script->params, err);
 	if (status == HF_OK)
-		status = hf_outbox_check(script->rows->out, err);
+		status = hf_deferred_check(script->rows->out, err);
 	return status;
 }
 
@@ -337,14 +337,14 @@ enum hf_status hf_script_run(struct hf_script *script, struct hf_db *db, struct 
 	if (status != HF_OK)
 		return status;
 	if (is_all_before(script->text, end_of(script)))
-		status = hf_db_alone(db, run_alone, script, err);
+		status = hf_db_outside_transaction(db, run_alone, script, err);
 	else
 		status = hf_db_transact(db, run_before, run_body, script, err);
 	script->signal = came;
-	hf_rows_drop(script->rows);
+	hf_row_format_drop(script->rows);
 	if (hf_db_sql(db)) {
-		hf_sql_stop_by(hf_db_sql(db), NULL);
-		hf_sql_script(hf_db_sql(db), NULL, 0);
+		hf_sqlite_interrupt_flag(hf_db_sql(db), NULL);
+		hf_sqlite_script(hf_db_sql(db), NULL, 0);
 	}
 	return status;
 }
@@ -359,8 +359,8 @@ enum hf_status hf_script_run_inside(struct hf_script *script, struct hf_db *db, 
 	script->at = script->text;
 	script->begun = script->ended = false;
 	script->inside = true;
-	hf_sql_script(hf_db_sql(db), script->text, script->size);
+	hf_sqlite_script(hf_db_sql(db), script->text, script->size);
 	status = run_statements(script, err);
-	hf_sql_script(hf_db_sql(db), NULL, 0);
+	hf_sqlite_script(hf_db_sql(db), NULL, 0);
 	return status;
 }

@@ -18,13 +18,13 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-enum { MOST_REGIONS = 256, BLOCK = 512 /* of st_blocks */ };
+enum { MAX_REGIONS = 256, BLOCK = 512 /* of st_blocks */ };
 
 /* Where such a file is mapped, for a signal handler: size 0 is free. */
 static struct {
 	atomic_uintptr_t at;
 	atomic_size_t size;
-} regions[MOST_REGIONS];
+} regions[MAX_REGIONS];
 
 static volatile sig_atomic_t says = HF_IO;
 
@@ -38,7 +38,7 @@ enum hf_status hf_sql_shm_says(enum hf_status status)
 
 static void note_region(void *at, size_t size)
 {
-	for (size_t i = 0; i < MOST_REGIONS; i++) {
+	for (size_t i = 0; i < MAX_REGIONS; i++) {
 		uintptr_t none = 0;
 
 		if (atomic_compare_exchange_strong(&regions[i].at, &none, (uintptr_t)at)) {
@@ -50,7 +50,7 @@ static void note_region(void *at, size_t size)
 
 static int unmap(void *at, size_t size)
 {
-	for (size_t i = 0; i < MOST_REGIONS; i++)
+	for (size_t i = 0; i < MAX_REGIONS; i++)
 		if (atomic_load(&regions[i].at) == (uintptr_t)at) {
 			atomic_store(&regions[i].size, 0);
 			atomic_store(&regions[i].at, 0);
@@ -110,7 +110,7 @@ static void on_bus_error(int signo, siginfo_t *info, void *context)
 	uintptr_t where = (uintptr_t)info->si_addr;
 
 	(void)context;
-	for (size_t i = 0; i < MOST_REGIONS; i++) {
+	for (size_t i = 0; i < MAX_REGIONS; i++) {
 		uintptr_t at = atomic_load(&regions[i].at);
 
 		if (!at || where < at || where - at >= atomic_load(&regions[i].size))

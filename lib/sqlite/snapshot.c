@@ -7,17 +7,17 @@
 static enum hf_status write_text(struct hf_db *db, int fd, const char *leave_out,
 				 struct hf_err *err)
 {
-	struct hf_outbox out = {.fd = fd + 1};
+	struct hf_deferred out = {.fd = fd + 1};
 	enum hf_status status = hf_dump(db, leave_out, &out, err);
 
 	if (status == HF_OK)
-		status = hf_outbox_flush(&out, err);
+		status = hf_deferred_flush_stream(&out, err);
 	out.fd = 0; /* the caller's */
-	hf_outbox_free(&out);
+	hf_deferred_free(&out);
 	return status;
 }
 
-enum hf_status hf_db_copy(struct hf_db *db, int fd, bool as_text, const char *leave_out,
+enum hf_status hf_db_snapshot(struct hf_db *db, int fd, bool as_text, const char *leave_out,
 			  struct hf_err *err)
 {
 	bool begins = !hf_db_in_transaction(db);
@@ -26,7 +26,7 @@ enum hf_status hf_db_copy(struct hf_db *db, int fd, bool as_text, const char *le
 	if (status != HF_OK)
 		return status;
 	status = as_text ? write_text(db, fd, leave_out, err)
-			 : hf_sql_image(hf_db_sql(db), fd, leave_out, err);
+			 : hf_sqlite_image(hf_db_sql(db), fd, leave_out, err);
 	if (begins)
 		hf_db_rollback(db);
 	return status;

@@ -20,7 +20,7 @@ static size_t characters(const char *text)
 	return n;
 }
 
-bool hf_table_add(struct hf_table *table, const char *text, bool number)
+bool hf_text_table_add(struct hf_text_table *table, const char *text, bool number)
 {
 	size_t size = 4 * strlen(text) + 1;
 	struct hf_cell *cell;
@@ -44,15 +44,15 @@ bool hf_table_add(struct hf_table *table, const char *text, bool number)
 	return true;
 }
 
-static void pad(struct hf_outbox *out, size_t count, char with)
+static void pad(struct hf_deferred *out, size_t count, char with)
 {
 	for (; count > 0; count--)
-		hf_outbox_put(out, &with, 1);
+		hf_deferred_write(out, &with, 1);
 }
 
 /* Numbers to the right. Blanks are written when something comes behind them, so that no line ends
  * in one. */
-static void put_cell(struct hf_outbox *out, const struct hf_cell *cell, size_t width,
+static void put_cell(struct hf_deferred *out, const struct hf_cell *cell, size_t width,
 		     size_t *blanks)
 {
 	size_t room = width - cell->width;
@@ -63,20 +63,20 @@ static void put_cell(struct hf_outbox *out, const struct hf_cell *cell, size_t w
 		pad(out, *blanks, ' ');
 		*blanks = 0;
 	}
-	hf_outbox_text(out, cell->text);
+	hf_deferred_text(out, cell->text);
 	*blanks += 2 + (cell->number ? 0 : room);
 }
 
-static void put_rule(struct hf_outbox *out, const size_t *widths, size_t columns)
+static void put_rule(struct hf_deferred *out, const size_t *widths, size_t columns)
 {
 	for (size_t i = 0; i < columns; i++) {
-		hf_outbox_text(out, i ? "  " : "");
+		hf_deferred_text(out, i ? "  " : "");
 		pad(out, widths[i], '-');
 	}
-	hf_outbox_text(out, "\n");
+	hf_deferred_text(out, "\n");
 }
 
-void hf_table_put(const struct hf_table *table, size_t columns, struct hf_outbox *out)
+void hf_text_table_put(const struct hf_text_table *table, size_t columns, struct hf_deferred *out)
 {
 	size_t *widths = calloc(columns, sizeof(*widths)), blanks = 0;
 
@@ -92,17 +92,17 @@ void hf_table_put(const struct hf_table *table, size_t columns, struct hf_outbox
 		if ((i + 1) % columns)
 			continue;
 		blanks = 0;
-		hf_outbox_text(out, "\n");
+		hf_deferred_text(out, "\n");
 		if (i < columns)
 			put_rule(out, widths, columns);
 	}
 	free(widths);
 }
 
-void hf_table_free(struct hf_table *table)
+void hf_text_table_free(struct hf_text_table *table)
 {
 	for (size_t i = 0; i < table->count; i++)
 		free(table->cells[i].text);
 	free(table->cells);
-	*table = (struct hf_table){0};
+	*table = (struct hf_text_table){0};
 }

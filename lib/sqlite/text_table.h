@@ -20,17 +20,17 @@
 
 struct hf_cell;
 
-struct hf_table {
+struct hf_text_table {
 	struct hf_cell *cells;
 	size_t count, room;
 };
 
 /* The next cell, in the order of reading; text is copied. false: no memory. */
-bool hf_table_add(struct hf_table *table, const char *text, bool number);
+bool hf_text_table_add(struct hf_text_table *table, const char *text, bool number);
 
 /* Write it out. An error stays in the outbox. */
-void hf_table_put(const struct hf_table *table, size_t columns, struct hf_outbox *out);
+void hf_text_table_put(const struct hf_text_table *table, size_t columns, struct hf_deferred *out);
 
-void hf_table_free(struct hf_table *table);
+void hf_text_table_free(struct hf_text_table *table);
 
 #endif

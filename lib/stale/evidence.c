@@ -29,7 +29,7 @@ void hf_evidence_say(struct hf_evidence *e, const char *format, ...)
 	char raw[sizeof(e->reason[0])];
 	va_list args;
 
-	if (e->count == HF_REASONS_MOST)
+	if (e->count == HF_REASONS_MAX)
 		e->count--; /* what decides is never left out */
 	va_start(args, format);
 	vsnprintf(raw, sizeof(raw), format, args);
@@ -68,25 +68,25 @@ bool hf_is_shared_fs(int fd)
 	return true;
 }
 
-static void read_record(int fd, const struct stat *st, struct hf_dot_record *record)
+static void read_record(int fd, const struct stat *st, struct hf_lock_owner_info *record)
 {
 	int file = fd;
 
-	*record = (struct hf_dot_record){.form = HF_DOT_FOREIGN, .why = "it is no regular file"};
+	*record = (struct hf_lock_owner_info){.form = HF_OWNER_FOREIGN, .why = "it is no regular file"};
 	if (S_ISDIR(st->st_mode)) {
 		struct stat inner;
 
 		file = sys_openat(fd, "pid", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
 		if (file < 0 && errno == ENOENT) {
-			record->form = HF_DOT_NO_PID;
+			record->form = HF_OWNER_NO_PID;
 			record->why = "it is a directory without a file 'pid'";
 		} else if (file < 0) {
 			record->why = "its file 'pid' cannot be read";
 		}
 		if (file >= 0 && sys_fstat(file, &inner) == 0 && S_ISREG(inner.st_mode))
-			hf_dot_record_read(file, record);
+			hf_lock_owner_read(file, record);
 	} else if (S_ISREG(st->st_mode)) {
-		hf_dot_record_read(fd, record);
+		hf_lock_owner_read(fd, record);
 	}
 	if (file >= 0 && file != fd)
 		sys_close(file);
@@ -105,7 +105,7 @@ static bool stale(struct hf_evidence *e)
 	return true;
 }
 
-char *hf_evidence_owner(char *out, size_t size, const struct hf_dot_record *record)
+char *hf_evidence_owner(char *out, size_t size, const struct hf_lock_owner_info *record)
 {
 	const char *host = record->owner.host[0] ? record->owner.host : "?";
 
@@ -117,10 +117,10 @@ char *hf_evidence_owner(char *out, size_t size, const struct hf_dot_record *reco
 }
 
 /* E1. */
-bool hf_evidence_by_flock(const struct hf_evidence_of *of, struct hf_evidence *e)
+bool hf_evidence_by_flock(const struct hf_stale_query *of, struct hf_evidence *e)
 {
 	char who[512];
-	struct hf_lock_records records;
+	struct hf_lock_entries records;
 	struct hf_lock_id id;
 	bool listed = false;
 	pid_t pid;
@@ -128,31 +128,31 @@ bool hf_evidence_by_flock(const struct hf_evidence_of *of, struct hf_evidence *e
 	if (of->locked)
 		return false;
 	pid = hf_lock_holder(of->fd);
-	if (!pid && hf_lock_id_of(of->fd, &id) && hf_lock_records_read(&records)) {
+	if (!pid && hf_lock_id_of(of->fd, &id) && hf_lock_entries_read(&records)) {
 		for (size_t i = 0; i < records.count; i++)
 			listed |= !records.at[i].waits && hf_lock_id_equal(&records.at[i].id, &id);
-		hf_lock_records_free(&records);
+		hf_lock_entries_free(&records);
 	}
 	if (!pid && !listed)
 		return false;
 	say(e, "it is locked by flock(2): %s", hf_proc_describe(who, sizeof(who), pid));
-	if (!pid && e->record.form == HF_DOT_OURS)
+	if (!pid && e->record.form == HF_OWNER_HOLDFAST)
 		say(e, "its record names %s",
 		    hf_evidence_owner(who, sizeof(who), &e->record));
 	return held(e, pid);
 }
 
 /* E2, E3. true: decided, or nothing that comes later can decide. *lost: only age is left. */
-static bool by_origin(const struct hf_evidence_of *of, const struct hf_ident *self,
+static bool by_origin(const struct hf_stale_query *of, const struct hf_process_id *self,
 		      struct hf_evidence *e, bool *lost)
 {
-	const struct hf_ident *owner = &e->record.owner;
+	const struct hf_process_id *owner = &e->record.owner;
 	bool shared = hf_is_shared_fs(of->fd);
 	char who[HF_OWNER_SIZE];
 
 	/* whoever is refused the lock sees the last reason only: it names the owner */
 	hf_evidence_owner(who, sizeof(who), &e->record);
-	if (e->record.form == HF_DOT_PLAIN) {
+	if (e->record.form == HF_OWNER_PID_ONLY) {
 		*lost = shared && !of->alone;
 		if (*lost)
 			say(e, "PID %d may be of another host, on a network file system",
@@ -163,19 +163,19 @@ static bool by_origin(const struct hf_evidence_of *of, const struct hf_ident *se
 		say(e, "%s has taken it, and the boot is not known: without /proc nothing can be "
 		       "compared", who);
 		*lost = true;
-	} else if (!hf_ident_same_boot(self, owner)) {
+	} else if (!hf_process_id_same_boot(self, owner)) {
 		say(e, "it was taken on host '%s' in another boot", owner->host);
-		*lost = shared || !hf_ident_same_host(self, owner);
+		*lost = shared || !hf_process_id_same_host(self, owner);
 		if (!*lost) {
 			say(e, "that was an earlier boot of this host");
 			return stale(e);
 		}
 		say(e, "%s may live still: %s", who,
 		    shared ? "this is a network file system" : "it is not this host");
-	} else if (e->record.form == HF_DOT_TORN) {
+	} else if (e->record.form == HF_OWNER_TRUNCATED) {
 		say(e, "its content is lost, and it is of this boot");
 		*lost = true;
-	} else if (!hf_ident_same_pidns(self, owner)) {
+	} else if (!hf_process_id_same_pidns(self, owner)) {
 		say(e, "it was taken in another PID namespace: %s is not to be seen", who);
 		*lost = true;
 	}
@@ -214,16 +214,16 @@ bool hf_evidence_is_later(const struct hf_proc *proc, const struct stat *st)
 }
 
 /* Is the living process another one than the record's owner? Says why. */
-static bool is_another(const struct hf_proc *proc, const struct hf_ident *self,
+static bool is_another(const struct hf_proc *proc, const struct hf_process_id *self,
 		       const struct stat *st, struct hf_evidence *e)
 {
-	const struct hf_ident *owner = &e->record.owner;
+	const struct hf_process_id *owner = &e->record.owner;
 	uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK);
 	struct timespec up;
 
-	if (e->record.form == HF_DOT_OURS) {
+	if (e->record.form == HF_OWNER_HOLDFAST) {
 		clock_gettime(CLOCK_BOOTTIME, &up);
-		if (!owner->start || !hf_ident_same_clock(self, owner) ||
+		if (!owner->start || !hf_process_id_same_clock(self, owner) ||
 		    owner->start == proc->start)
 			return false;
 		if (owner->start > ((uint64_t)up.tv_sec + 1) * ticks) {
@@ -243,7 +243,7 @@ static bool is_another(const struct hf_proc *proc, const struct hf_ident *self,
 }
 
 /* E4: is the owner dead? Says why. */
-static bool is_dead(const struct hf_ident *self, const struct stat *st, struct hf_evidence *e)
+static bool is_dead(const struct hf_process_id *self, const struct stat *st, struct hf_evidence *e)
 {
 	pid_t pid = e->record.owner.pid;
 	struct hf_proc proc;
@@ -269,7 +269,7 @@ static bool is_dead(const struct hf_ident *self, const struct stat *st, struct h
 }
 
 /* E3: can a plain PID be that of a namespace above ours, which shows us none of its processes? */
-static bool is_perhaps_above(const struct hf_evidence_of *of, const struct hf_ident *self,
+static bool is_perhaps_above(const struct hf_stale_query *of, const struct hf_process_id *self,
 			     struct hf_evidence *e)
 {
 	if (of->alone || self->pidns == HF_FIRST_PIDNS)
@@ -280,13 +280,13 @@ static bool is_perhaps_above(const struct hf_evidence_of *of, const struct hf_id
 }
 
 /* E5, E6. */
-bool hf_evidence_by_lookers(const struct hf_evidence_of *of, pid_t inner, bool place,
+bool hf_evidence_by_lookers(const struct hf_stale_query *of, pid_t inner, bool place,
 			    struct hf_evidence *e)
 {
-	struct hf_lookers lookers;
+	struct hf_file_users lookers;
 	char who[512];
 
-	hf_lookers_find(of->fd, place ? of->place : -1, inner, &lookers);
+	hf_file_users_find(of->fd, place ? of->place : -1, inner, &lookers);
 	e->hidden = lookers.hidden;
 	if (lookers.written) {
 		say(e, "it is open for writing, or locked, in %s",
@@ -309,7 +309,7 @@ bool hf_evidence_by_lookers(const struct hf_evidence_of *of, pid_t inner, bool p
 }
 
 /* E7. */
-bool hf_evidence_by_age(const struct hf_evidence_of *of, const struct stat *st,
+bool hf_evidence_by_age(const struct hf_stale_query *of, const struct stat *st,
 			struct hf_evidence *e)
 {
 	struct timespec now;
@@ -337,9 +337,9 @@ bool hf_evidence_by_age(const struct hf_evidence_of *of, const struct stat *st,
 	return stale(e);
 }
 
-void hf_evidence_judge(const struct hf_evidence_of *of, struct hf_evidence *e)
+void hf_evidence_judge(const struct hf_stale_query *of, struct hf_evidence *e)
 {
-	struct hf_ident self;
+	struct hf_process_id self;
 	struct stat st;
 	bool lost = false;
 
@@ -348,19 +348,19 @@ void hf_evidence_judge(const struct hf_evidence_of *of, struct hf_evidence *e)
 		say(e, "it cannot be looked at");
 		return;
 	}
-	hf_ident_self(&self);
+	hf_process_id_self(&self);
 	read_record(of->fd, &st, &e->record);
 	if (hf_evidence_by_flock(of, e))
 		return;
-	if (e->record.form == HF_DOT_OURS || e->record.form == HF_DOT_PLAIN ||
-	    e->record.form == HF_DOT_TORN) {
+	if (e->record.form == HF_OWNER_HOLDFAST || e->record.form == HF_OWNER_PID_ONLY ||
+	    e->record.form == HF_OWNER_TRUNCATED) {
 		if (by_origin(of, &self, e, &lost))
 			return;
 		if (!lost && !is_dead(&self, &st, e)) {
 			held(e, e->record.owner.pid);
 			return;
 		}
-		if (!lost && e->record.form == HF_DOT_PLAIN &&
+		if (!lost && e->record.form == HF_OWNER_PID_ONLY &&
 		    (hf_evidence_by_lookers(of, e->record.owner.pid, false, e) ||
 		     is_perhaps_above(of, &self, e)))
 			return;
@@ -371,7 +371,7 @@ void hf_evidence_judge(const struct hf_evidence_of *of, struct hf_evidence *e)
 	} else {
 		say(e, "its owner is not known: %s", e->record.why);
 	}
-	if (of->stale_after != HF_NEVER && (e->record.form == HF_DOT_NO_PID || of->alone) &&
+	if (of->stale_after != HF_NEVER && (e->record.form == HF_OWNER_NO_PID || of->alone) &&
 	    !hf_evidence_by_lookers(of, 0, true, e))
 		hf_evidence_by_age(of, &st, e);
 }

@@ -56,7 +56,7 @@
 
 enum hf_verdict { HF_VERDICT_HELD, HF_VERDICT_STALE, HF_VERDICT_UNKNOWN };
 
-struct hf_evidence_of {
+struct hf_stale_query {
 	int fd;		     /* the lock, open for reading: a regular file or a directory */
 	int place;	     /* its directory, for E6; -1: not asked */
 	bool locked;	     /* flock(2) on it is ours */
@@ -64,18 +64,18 @@ struct hf_evidence_of {
 	int64_t stale_after; /* nanoseconds; HF_NEVER: age decides nothing */
 };
 
-enum { HF_REASONS_MOST = 12 };
+enum { HF_REASONS_MAX = 12 };
 
 struct hf_evidence {
 	enum hf_verdict verdict;
-	struct hf_dot_record record;
+	struct hf_lock_owner_info record;
 	pid_t pid;	/* a living process that holds it, as far as one is known; else 0 */
 	bool hidden;	/* not every process could be looked at */
 	int count;
-	char reason[HF_REASONS_MOST][256]; /* printable; the last one decided */
+	char reason[HF_REASONS_MAX][256]; /* printable; the last one decided */
 };
 
-void hf_evidence_judge(const struct hf_evidence_of *of, struct hf_evidence *evidence);
+void hf_evidence_judge(const struct hf_stale_query *of, struct hf_evidence *evidence);
 
 /*
  * The steps, for a room that judges locks of another kind (gitlock/git_evidence.h). Those that
@@ -85,14 +85,14 @@ void hf_evidence_say(struct hf_evidence *evidence, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* E1. */
-bool hf_evidence_by_flock(const struct hf_evidence_of *of, struct hf_evidence *evidence);
+bool hf_evidence_by_flock(const struct hf_stale_query *of, struct hf_evidence *evidence);
 
 /* E5; E6 if `place`; and is there a PID `inner` (0: not asked) in a namespace below? */
-bool hf_evidence_by_lookers(const struct hf_evidence_of *of, pid_t inner, bool place,
+bool hf_evidence_by_lookers(const struct hf_stale_query *of, pid_t inner, bool place,
 			    struct hf_evidence *evidence);
 
 /* E7. */
-bool hf_evidence_by_age(const struct hf_evidence_of *of, const struct stat *st,
+bool hf_evidence_by_age(const struct hf_stale_query *of, const struct stat *st,
 			struct hf_evidence *evidence);
 
 /* Did this process start after the file was last written, beyond doubt (E4)? */
@@ -100,7 +100,7 @@ bool hf_evidence_is_later(const struct hf_proc *proc, const struct stat *st);
 
 /* "PID 4711 of host 'atlas'", as a record of ours names its owner. Returns out. */
 enum { HF_OWNER_SIZE = HOST_NAME_MAX + 40 };
-char *hf_evidence_owner(char *out, size_t size, const struct hf_dot_record *record);
+char *hf_evidence_owner(char *out, size_t size, const struct hf_lock_owner_info *record);
 
 /* The reason that decided; without any, that it may not be read. */
 const char *hf_evidence_why(const struct hf_evidence *evidence);

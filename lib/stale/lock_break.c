@@ -9,7 +9,7 @@
 #include "base/stats_log.h"
 #include "base/sys.h"
 
-static void cannot_judge(struct hf_broken *b, const char *why)
+static void cannot_judge(struct hf_break_result *b, const char *why)
 {
 	struct hf_evidence *e = &b->evidence;
 
@@ -19,7 +19,7 @@ static void cannot_judge(struct hf_broken *b, const char *why)
 }
 
 /* Open what can be judged: -1 if b says already what there is, or with *status. */
-static int open_lock(const struct hf_target *target, struct hf_broken *b, enum hf_status *status,
+static int open_lock(const struct hf_target *target, struct hf_break_result *b, enum hf_status *status,
 		     struct hf_err *err)
 {
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
@@ -53,7 +53,7 @@ static int open_lock(const struct hf_target *target, struct hf_broken *b, enum h
 }
 
 /* The quarantine; one of mode 0700 is for us alone. -1: *status and err say why. */
-static int open_quarantine(const struct hf_target *target, const struct hf_break_how *how,
+static int open_quarantine(const struct hf_target *target, const struct hf_break_rules *how,
 			   enum hf_status *status, struct hf_err *err)
 {
 	struct stat st;
@@ -100,10 +100,10 @@ static void make_name(const char *name, int tries, char out[NAME_MAX + 1])
 }
 
 /* B3. HF_NO: it was not there any more. */
-static enum hf_status move_aside(const struct hf_target *target, const struct hf_break_how *how,
-				 int fd, struct hf_broken *b, struct hf_err *err)
+static enum hf_status move_aside(const struct hf_target *target, const struct hf_break_rules *how,
+				 int fd, struct hf_break_result *b, struct hf_err *err)
 {
-	enum { MOST_NAMES = 100 };
+	enum { MAX_NAMES = 100 };
 	char name[NAME_MAX + 1];
 	enum hf_status status;
 	int tries = 0, done;
@@ -112,7 +112,7 @@ static enum hf_status move_aside(const struct hf_target *target, const struct hf
 	if (quarantine < 0)
 		return status;
 	/* whoever does not lock may have removed it meanwhile, and another one made his */
-	if (!hf_stands_for(target->dir, target->name, fd)) {
+	if (!hf_names_inode(target->dir, target->name, fd)) {
 		sys_close(quarantine);
 		return HF_NO;
 	}
@@ -120,13 +120,13 @@ static enum hf_status move_aside(const struct hf_target *target, const struct hf
 	do {
 		make_name(target->name, tries, name);
 		done = sys_renameat2(target->dir, target->name, quarantine, name, RENAME_NOREPLACE);
-	} while (done < 0 && errno == EEXIST && tries++ < MOST_NAMES);
+	} while (done < 0 && errno == EEXIST && tries++ < MAX_NAMES);
 	if (done < 0 && (errno != EINVAL ||
 			 sys_renameat2(target->dir, target->name, quarantine, name, 0) < 0)) {
 		status = errno == ENOENT
 				 ? HF_NO
 				 : hf_fail_errno(err, "cannot move '%s' aside", target->path);
-	} else if (!hf_stands_for(quarantine, name, fd)) {
+	} else if (!hf_names_inode(quarantine, name, fd)) {
 		sys_renameat2(quarantine, name, target->dir, target->name, RENAME_NOREPLACE);
 		status = HF_NO;
 	}
@@ -151,8 +151,8 @@ static bool is_directory(int fd)
 }
 
 /* B2. HF_NO: it has changed; look again. */
-static enum hf_status break_stale(const struct hf_target *target, const struct hf_break_how *how,
-				  struct hf_evidence_of *of, struct hf_broken *b,
+static enum hf_status break_stale(const struct hf_target *target, const struct hf_break_rules *how,
+				  struct hf_stale_query *of, struct hf_break_result *b,
 				  struct hf_err *err)
 {
 	enum hf_status status;
@@ -164,7 +164,7 @@ static enum hf_status break_stale(const struct hf_target *target, const struct h
 		b->end = HF_BREAK_HELD;
 		return HF_OK;
 	}
-	if (!hf_stands_for(target->dir, target->name, of->fd))
+	if (!hf_names_inode(target->dir, target->name, of->fd))
 		return HF_NO;
 	of->locked = true;
 	how->judge(how->context, of, &b->evidence);
@@ -181,11 +181,11 @@ static enum hf_status break_stale(const struct hf_target *target, const struct h
 	return status;
 }
 
-static enum hf_status break_once(const struct hf_target *target, const struct hf_break_how *how,
-				 const struct hf_break_options *options, struct hf_broken *b,
+static enum hf_status break_once(const struct hf_target *target, const struct hf_break_rules *how,
+				 const struct hf_break_options *options, struct hf_break_result *b,
 				 struct hf_err *err)
 {
-	struct hf_evidence_of of = {
+	struct hf_stale_query of = {
 		.place = target->dir, .alone = options->alone, .stale_after = options->stale_after};
 	enum hf_status status;
 
@@ -200,15 +200,15 @@ static enum hf_status break_once(const struct hf_target *target, const struct hf
 	return status;
 }
 
-enum hf_status hf_break_at(const struct hf_target *target, const struct hf_break_how *how,
-			   const struct hf_break_options *options, struct hf_broken *b,
+enum hf_status hf_break_at(const struct hf_target *target, const struct hf_break_rules *how,
+			   const struct hf_break_options *options, struct hf_break_result *b,
 			   struct hf_err *err)
 {
-	enum { MOST_TRIES = 100 };
+	enum { MAX_TRIES = 100 };
 	enum hf_status status = HF_NO;
 
-	*b = (struct hf_broken){.end = HF_BREAK_ABSENT};
-	for (int tries = 0; status == HF_NO && tries < MOST_TRIES; tries++)
+	*b = (struct hf_break_result){.end = HF_BREAK_ABSENT};
+	for (int tries = 0; status == HF_NO && tries < MAX_TRIES; tries++)
 		status = break_once(target, how, options, b, err);
 	if (status != HF_NO)
 		return status;
@@ -217,7 +217,7 @@ enum hf_status hf_break_at(const struct hf_target *target, const struct hf_break
 	return HF_BUSY;
 }
 
-static void judge_plainly(const void *context, const struct hf_evidence_of *of,
+static void judge_plainly(const void *context, const struct hf_stale_query *of,
 			  struct hf_evidence *e)
 {
 	(void)context;
@@ -225,16 +225,16 @@ static void judge_plainly(const void *context, const struct hf_evidence_of *of,
 }
 
 enum hf_status hf_break(const char *path, const struct hf_break_options *options,
-			struct hf_broken *b, struct hf_err *err)
+			struct hf_break_result *b, struct hf_err *err)
 {
-	struct hf_break_how how = {
+	struct hf_break_rules how = {
 		.judge = judge_plainly, .quarantine = HF_QUARANTINE, .mode = 0700};
 	char clean[PATH_MAX];
 	struct hf_target target;
 	enum hf_status status;
 	size_t size = strlen(path);
 
-	*b = (struct hf_broken){.end = HF_BREAK_ABSENT};
+	*b = (struct hf_break_result){.end = HF_BREAK_ABSENT};
 	/* a lock directory may be written with slashes behind it */
 	while (size > 1 && size < sizeof(clean) && path[size - 1] == '/')
 		size--;

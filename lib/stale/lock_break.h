@@ -48,7 +48,7 @@ enum hf_break_end {
 	HF_BREAK_UNKNOWN, /* cannot be judged, so held */
 };
 
-struct hf_broken {
+struct hf_break_result {
 	enum hf_break_end end;
 	struct hf_evidence evidence;
 	char moved[NAME_MAX + 64]; /* where to, in the lock's directory, or in how->base */
@@ -56,8 +56,8 @@ struct hf_broken {
 
 /* For another room's locks. The quarantine is a directory in `base`, of mode `mode`; what is 0700
  * must be one's own. */
-struct hf_break_how {
-	void (*judge)(const void *context, const struct hf_evidence_of *of,
+struct hf_break_rules {
+	void (*judge)(const void *context, const struct hf_stale_query *of,
 		      struct hf_evidence *evidence);
 	const void *context;
 	int base;
@@ -68,11 +68,11 @@ struct hf_break_how {
 
 /* HF_OK: broken says what became of it. Anything else: nothing was done. */
 enum hf_status hf_break(const char *path, const struct hf_break_options *options,
-			struct hf_broken *broken, struct hf_err *err);
+			struct hf_break_result *broken, struct hf_err *err);
 
 /* The same of the entry target->name, by how->judge. */
-enum hf_status hf_break_at(const struct hf_target *target, const struct hf_break_how *how,
-			   const struct hf_break_options *options, struct hf_broken *broken,
+enum hf_status hf_break_at(const struct hf_target *target, const struct hf_break_rules *how,
+			   const struct hf_break_options *options, struct hf_break_result *broken,
 			   struct hf_err *err);
 
 #endif

@@ -13,10 +13,10 @@
 
 #define FORM "holdfast dotlock 1"
 
-void hf_dot_record_make(struct hf_dot_record *record)
+void hf_lock_owner_make(struct hf_lock_owner_info *record)
 {
-	*record = (struct hf_dot_record){.form = HF_DOT_OURS, .taken = time(NULL)};
-	hf_ident_self(&record->owner);
+	*record = (struct hf_lock_owner_info){.form = HF_OWNER_HOLDFAST, .taken = time(NULL)};
+	hf_process_id_self(&record->owner);
 	for (int i = 0; i < HF_NONCE_SIZE - 1; i += 8)
 		snprintf(record->nonce + i, 9, "%08" PRIx32, arc4random());
 }
@@ -36,7 +36,7 @@ static char *put_number(char *out, const char *key, uint64_t value)
 	return put_text(out, key, text);
 }
 
-size_t hf_dot_record_format(const struct hf_dot_record *record, char out[HF_DOT_RECORD_MOST])
+size_t hf_lock_owner_format(const struct hf_lock_owner_info *record, char out[HF_LOCK_OWNER_MAX])
 {
 	char *end = out + sprintf(out, "%d\n%s\n", (int)record->owner.pid, FORM);
 	char host[HOST_NAME_MAX + 1];
@@ -83,7 +83,7 @@ static bool read_pid(const char *line, pid_t *pid)
 {
 	uint64_t n = 0;
 
-	if (!read_number(line + strspn(line, " \t"), HF_PID_MOST, &n) || !n)
+	if (!read_number(line + strspn(line, " \t"), HF_PID_MAX, &n) || !n)
 		return false;
 	*pid = (pid_t)n;
 	return true;
@@ -125,7 +125,7 @@ static bool read_boot(const char *text, char boot[HF_BOOT_SIZE])
 }
 
 /* The lines of OURS, in this order. */
-static bool read_value(struct hf_dot_record *r, size_t key, const char *value)
+static bool read_value(struct hf_lock_owner_info *r, size_t key, const char *value)
 {
 	uint64_t taken = 0;
 
@@ -151,7 +151,7 @@ static bool read_value(struct hf_dot_record *r, size_t key, const char *value)
 }
 
 /* R4. Behind the first two lines. NULL, or what is wrong. */
-static const char *read_ours(char *text, struct hf_dot_record *record)
+static const char *read_ours(char *text, struct hf_lock_owner_info *record)
 {
 	static const char *const keys[] = {"host",  "boot",  "pidns", "timens",
 					   "start", "taken", "nonce"};
@@ -179,24 +179,24 @@ static const char *read_ours(char *text, struct hf_dot_record *record)
 	return known < count ? "it is cut off" : NULL;
 }
 
-static void refuse(struct hf_dot_record *record, enum hf_dot_likeness likeness, const char *why)
+static void refuse(struct hf_lock_owner_info *record, enum hf_lock_owner_resemblance likeness, const char *why)
 {
-	*record = (struct hf_dot_record){
-		.form = HF_DOT_FOREIGN, .likeness = likeness, .why = why};
+	*record = (struct hf_lock_owner_info){
+		.form = HF_OWNER_FOREIGN, .likeness = likeness, .why = why};
 }
 
-void hf_dot_record_parse(const char *bytes, size_t size, struct hf_dot_record *record)
+void hf_lock_owner_parse(const char *bytes, size_t size, struct hf_lock_owner_info *record)
 {
-	char text[HF_DOT_RECORD_MOST + 1], *rest = text, *line;
+	char text[HF_LOCK_OWNER_MAX + 1], *rest = text, *line;
 	const char *why;
 
-	*record = (struct hf_dot_record){.form = HF_DOT_NO_PID};
-	if (size > HF_DOT_RECORD_MOST) {
-		refuse(record, HF_DOT_DATA, "it is longer than any record");
+	*record = (struct hf_lock_owner_info){.form = HF_OWNER_NO_PID};
+	if (size > HF_LOCK_OWNER_MAX) {
+		refuse(record, HF_OWNER_DATA, "it is longer than any record");
 		return;
 	}
 	if (memchr(bytes, '\0', size)) {
-		refuse(record, HF_DOT_OBSCURE, "it is binary");
+		refuse(record, HF_OWNER_OBSCURE, "it is binary");
 		return;
 	}
 	memcpy(text, bytes, size);
@@ -211,11 +211,11 @@ void hf_dot_record_parse(const char *bytes, size_t size, struct hf_dot_record *r
 		return;
 	}
 	if (!read_pid(line, &record->owner.pid)) {
-		refuse(record, is_nearly_pid(line) ? HF_DOT_RECORD : HF_DOT_DATA,
+		refuse(record, is_nearly_pid(line) ? HF_DOT_RECORD : HF_OWNER_DATA,
 		       "its first line is no PID");
 		return;
 	}
-	record->form = HF_DOT_PLAIN;
+	record->form = HF_OWNER_PID_ONLY;
 	if (!rest || !*rest)
 		return;
 	line = strsep(&rest, "\n");
@@ -223,7 +223,7 @@ void hf_dot_record_parse(const char *bytes, size_t size, struct hf_dot_record *r
 		refuse(record, HF_DOT_RECORD, "its second line is not known");
 		return;
 	}
-	record->form = HF_DOT_OURS;
+	record->form = HF_OWNER_HOLDFAST;
 	if (bytes[size - 1] != '\n') {
 		refuse(record, HF_DOT_RECORD, "it is cut off");
 		return;
@@ -234,7 +234,7 @@ void hf_dot_record_parse(const char *bytes, size_t size, struct hf_dot_record *r
 }
 
 /* What a power cut has left of a record of ours. */
-static void read_torn(int fd, struct hf_dot_record *record)
+static void read_torn(int fd, struct hf_lock_owner_info *record)
 {
 	char mark[HF_BOOT_SIZE + HOST_NAME_MAX + 2], *host;
 	ssize_t n = sys_fgetxattr(fd, HF_DOT_XATTR, mark, sizeof(mark) - 1);
@@ -246,15 +246,15 @@ static void read_torn(int fd, struct hf_dot_record *record)
 	if (!host)
 		return;
 	*host++ = '\0';
-	*record = (struct hf_dot_record){.form = HF_DOT_TORN, .why = "its content is lost"};
+	*record = (struct hf_lock_owner_info){.form = HF_OWNER_TRUNCATED, .why = "its content is lost"};
 	if (!mark[0] || !read_boot(mark, record->owner.boot) ||
 	    !read_host(host, record->owner.host))
 		refuse(record, HF_DOT_RECORD, "its mark is not of its form");
 }
 
-void hf_dot_record_read(int fd, struct hf_dot_record *record)
+void hf_lock_owner_read(int fd, struct hf_lock_owner_info *record)
 {
-	char bytes[HF_DOT_RECORD_MOST + 1];
+	char bytes[HF_LOCK_OWNER_MAX + 1];
 	size_t size = 0;
 	ssize_t n = 1;
 
@@ -264,10 +264,10 @@ void hf_dot_record_read(int fd, struct hf_dot_record *record)
 			size += (size_t)n;
 	}
 	if (n < 0) {
-		refuse(record, HF_DOT_OBSCURE, "it cannot be read");
+		refuse(record, HF_OWNER_OBSCURE, "it cannot be read");
 		return;
 	}
-	hf_dot_record_parse(bytes, size, record);
-	if (record->form == HF_DOT_FOREIGN || record->form == HF_DOT_NO_PID)
+	hf_lock_owner_parse(bytes, size, record);
+	if (record->form == HF_OWNER_FOREIGN || record->form == HF_OWNER_NO_PID)
 		read_torn(fd, record);
 }

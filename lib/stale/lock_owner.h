@@ -23,7 +23,7 @@
  *
  * Read as bytes that anybody may have written:
  *
- *	R1  At most HF_DOT_RECORD_MOST bytes are read. What is longer, has a NUL, a line without an
+ *	R1  At most HF_LOCK_OWNER_MAX bytes are read. What is longer, has a NUL, a line without an
  *	    end, a key twice, a value that is not exactly of its form, or a form that is not known,
  *	    is FOREIGN: no evidence of anything, with `why` to say so.
  *	R2  A PID is 1 to 4194304 (the kernel's limit) in decimal, without sign; blanks may stand
@@ -44,48 +44,49 @@
 #define HF_DOT_XATTR "user.holdfast.dotlock" /* "BOOT HOST": lock/dotlock_file.h says why */
 
 enum {
-	HF_DOT_RECORD_MOST = 4096,
-	HF_PID_MOST = 4194304,
+	HF_LOCK_OWNER_MAX = 4096,
+	HF_PID_MAX = 4194304,
 	HF_NONCE_SIZE = 33,
 	HF_PURPOSE_SIZE = 128,
 };
 
-enum hf_dot_form {
-	HF_DOT_TORN,	/* owner.boot and owner.host are known (HF_DOT_XATTR), nothing else */
-	HF_DOT_FOREIGN, /* cannot be understood; why says it */
-	HF_DOT_NO_PID,	/* says nothing */
-	HF_DOT_PLAIN,	/* owner.pid, and nothing else */
-	HF_DOT_OURS,
+enum hf_lock_owner_form {
+	/* owner.boot and owner.host are known (HF_DOT_XATTR), nothing else */
+	HF_OWNER_TRUNCATED,
+	HF_OWNER_FOREIGN, /* cannot be understood; why says it */
+	HF_OWNER_NO_PID,	/* says nothing */
+	HF_OWNER_PID_ONLY,	/* owner.pid, and nothing else */
+	HF_OWNER_HOLDFAST,
 };
 
 /* Of what is FOREIGN: is it a lock's record at all? */
-enum hf_dot_likeness {
-	HF_DOT_DATA,	/* text of another kind */
-	HF_DOT_OBSCURE, /* binary, or not to be read: its content says nothing either way */
+enum hf_lock_owner_resemblance {
+	HF_OWNER_DATA,	/* text of another kind */
+	HF_OWNER_OBSCURE, /* binary, or not to be read: its content says nothing either way */
 	HF_DOT_RECORD,	/* its first line is a PID, or nearly: of another form, or cut off */
 };
 
-struct hf_dot_record {
-	enum hf_dot_form form;
+struct hf_lock_owner_info {
+	enum hf_lock_owner_form form;
 	const char *why; /* FOREIGN, NO_PID: a phrase, "it is empty" */
-	enum hf_dot_likeness likeness; /* FOREIGN */
-	struct hf_ident owner;
+	enum hf_lock_owner_resemblance likeness; /* FOREIGN */
+	struct hf_process_id owner;
 	int64_t taken; /* wall clock, seconds; for telling, not for judging */
 	char nonce[HF_NONCE_SIZE];
 	char purpose[HF_PURPOSE_SIZE]; /* OURS: what it is for; "" : nothing is said */
 };
 
 /* A record of this process, taken now, with a fresh nonce. */
-void hf_dot_record_make(struct hf_dot_record *record);
+void hf_lock_owner_make(struct hf_lock_owner_info *record);
 
 /* As text. Returns its length. */
-size_t hf_dot_record_format(const struct hf_dot_record *record, char out[HF_DOT_RECORD_MOST]);
+size_t hf_lock_owner_format(const struct hf_lock_owner_info *record, char out[HF_LOCK_OWNER_MAX]);
 
 /* Understand size bytes. */
-void hf_dot_record_parse(const char *bytes, size_t size, struct hf_dot_record *record);
+void hf_lock_owner_parse(const char *bytes, size_t size, struct hf_lock_owner_info *record);
 
 /* The same, of an open file from its beginning; the offset stays. What is not understood, and has
  * HF_DOT_XATTR, is TORN. */
-void hf_dot_record_read(int fd, struct hf_dot_record *record);
+void hf_lock_owner_read(int fd, struct hf_lock_owner_info *record);
 
 #endif

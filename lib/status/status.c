@@ -14,23 +14,23 @@
 #include "keeper/keeper_list.h"
 #include <holdfast/proc.h>
 
-const char *hf_inspect_state_name(enum hf_inspect_state state)
+const char *hf_status_state_name(enum hf_status_state state)
 {
-	static const char *const names[] = {[HF_INSPECT_FREE] = "free",
-					    [HF_INSPECT_HELD] = "held",
-					    [HF_INSPECT_STALE] = "stale",
-					    [HF_INSPECT_UNKNOWN] = "unknown"};
+	static const char *const names[] = {[HF_STATE_FREE] = "free",
+					    [HF_STATE_HELD] = "held",
+					    [HF_STATE_STALE] = "stale",
+					    [HF_STATE_UNKNOWN] = "unknown"};
 
 	return names[state];
 }
 
-const char *hf_inspect_verdict(enum hf_inspect_state state)
+const char *hf_status_verdict(enum hf_status_state state)
 {
 	static const char *const verdicts[] = {
-		[HF_INSPECT_FREE] = "free: nobody is in the way",
-		[HF_INSPECT_HELD] = "held: leave it",
-		[HF_INSPECT_STALE] = "stale: lock-break moves it aside",
-		[HF_INSPECT_UNKNOWN] = "not to be judged: counts as held",
+		[HF_STATE_FREE] = "free: nobody is in the way",
+		[HF_STATE_HELD] = "held: leave it",
+		[HF_STATE_STALE] = "stale: lock-break moves it aside",
+		[HF_STATE_UNKNOWN] = "not to be judged: counts as held",
 	};
 
 	return verdicts[state];
@@ -47,7 +47,7 @@ const char *hf_via_name(enum hf_via via)
 	return names[via];
 }
 
-const char *hf_inspect_kind(enum hf_lock_type type)
+const char *hf_status_kind(enum hf_lock_type type)
 {
 	static const char *const names[] = {
 		[HF_LOCK_FLOCK] = "flock", [HF_LOCK_POSIX] = "posix", [HF_LOCK_OFD] = "ofd"};
@@ -55,32 +55,32 @@ const char *hf_inspect_kind(enum hf_lock_type type)
 	return names[type];
 }
 
-enum hf_status hf_inspect_no_memory(struct hf_err *err)
+enum hf_status hf_status_no_memory(struct hf_err *err)
 {
 	return hf_fail(err, HF_OS, "cannot look at the locks: out of memory");
 }
 
-enum hf_status hf_inspect_start(struct hf_inspect *list, struct hf_err *err)
+enum hf_status hf_status_start(struct hf_lock_status *list, struct hf_err *err)
 {
 	struct hf_proc proc = {.parent = getpid()};
 
-	*list = (struct hf_inspect){.rows = NULL};
+	*list = (struct hf_lock_status){.rows = NULL};
 	if (!hf_lock_table_read(&list->table)) {
 		if (errno == ENOMEM)
-			return hf_inspect_no_memory(err);
+			return hf_status_no_memory(err);
 		if (errno == EMFILE || errno == ENFILE)
 			return hf_fail_errno(err, "cannot look at the locks");
 		hf_fail(err, HF_UNAVAILABLE, "cannot look at the locks: /proc is not mounted");
 		hf_advise(err, "who holds a lock, only /proc tells");
 		return HF_UNAVAILABLE;
 	}
-	while (list->family_count < HF_FAMILY_MOST && hf_proc_read(proc.parent, &proc) &&
+	while (list->family_count < HF_ANCESTORS_MAX && hf_proc_read(proc.parent, &proc) &&
 	       proc.parent > 0)
 		list->family[list->family_count++] = proc.parent;
 	return HF_OK;
 }
 
-static void free_row(struct hf_inspect_row *row)
+static void free_row(struct hf_status_row *row)
 {
 	free(row->path);
 	free(row->holders);
@@ -88,19 +88,19 @@ static void free_row(struct hf_inspect_row *row)
 	free(row->reasons);
 }
 
-void hf_inspect_free(struct hf_inspect *list)
+void hf_status_free(struct hf_lock_status *list)
 {
 	for (size_t i = 0; i < list->count; i++)
 		free_row(&list->rows[i]);
 	free(list->rows);
 	hf_lock_table_free(&list->table);
-	*list = (struct hf_inspect){.rows = NULL};
+	*list = (struct hf_lock_status){.rows = NULL};
 }
 
-struct hf_inspect_row *hf_inspect_add(struct hf_inspect *list, const char *kind, const char *path)
+struct hf_status_row *hf_status_add(struct hf_lock_status *list, const char *kind, const char *path)
 {
 	char *copy = path ? strdup(path) : NULL;
-	struct hf_inspect_row *row;
+	struct hf_status_row *row;
 
 	if ((path && !copy) ||
 	    !hf_grow(&list->rows, list->count, &list->room, sizeof(*list->rows))) {
@@ -108,11 +108,11 @@ struct hf_inspect_row *hf_inspect_add(struct hf_inspect *list, const char *kind,
 		return NULL;
 	}
 	row = &list->rows[list->count++];
-	*row = (struct hf_inspect_row){.kind = kind, .path = copy};
+	*row = (struct hf_status_row){.kind = kind, .path = copy};
 	return row;
 }
 
-bool hf_inspect_reason(struct hf_inspect_row *row, const char *format, ...)
+bool hf_status_reason(struct hf_status_row *row, const char *format, ...)
 {
 	size_t size = row->reasons ? strlen(row->reasons) : 0;
 	char raw[512], line[1024], *more;
@@ -130,7 +130,7 @@ bool hf_inspect_reason(struct hf_inspect_row *row, const char *format, ...)
 	return true;
 }
 
-static bool is_family(const struct hf_inspect *list, pid_t pid)
+static bool is_family(const struct hf_lock_status *list, pid_t pid)
 {
 	for (size_t i = 0; i < list->family_count; i++)
 		if (list->family[i] == pid)
@@ -138,7 +138,7 @@ static bool is_family(const struct hf_inspect *list, pid_t pid)
 	return false;
 }
 
-static void describe(struct hf_party *party)
+static void describe(struct hf_lock_process *party)
 {
 	struct hf_proc proc;
 
@@ -148,15 +148,15 @@ static void describe(struct hf_party *party)
 	party->since = hf_proc_since(&proc);
 }
 
-static bool add_party(struct hf_party **parties, size_t *count, size_t *room,
-		      const struct hf_holding *holding)
+static bool add_party(struct hf_lock_process **parties, size_t *count, size_t *room,
+		      const struct hf_lock_table_holder *holding)
 {
-	struct hf_party *party;
+	struct hf_lock_process *party;
 
 	if (!hf_grow(parties, *count, room, sizeof(**parties)))
 		return false;
 	party = &(*parties)[(*count)++];
-	*party = (struct hf_party){.pid = holding->pid,
+	*party = (struct hf_lock_process){.pid = holding->pid,
 				   .fd = holding->fd,
 				   .via = holding->via,
 				   .exclusive = holding->record.exclusive,
@@ -166,18 +166,18 @@ static bool add_party(struct hf_party **parties, size_t *count, size_t *room,
 	return true;
 }
 
-bool hf_inspect_holder(const struct hf_inspect *list, struct hf_inspect_row *row, pid_t pid)
+bool hf_status_holder(const struct hf_lock_status *list, struct hf_status_row *row, pid_t pid)
 {
-	struct hf_holding holding = {.pid = pid, .fd = -1, .via = HF_VIA_EVIDENCE};
+	struct hf_lock_table_holder holding = {.pid = pid, .fd = -1, .via = HF_VIA_EVIDENCE};
 
-	holding.record = (struct hf_lock_record){.exclusive = true, .last = INT64_MAX};
+	holding.record = (struct hf_lock_entry){.exclusive = true, .last = INT64_MAX};
 	row->mine |= is_family(list, pid);
 	return add_party(&row->holders, &row->holder_count, &row->holder_room, &holding);
 }
 
 /* Is it a keeper, and for whom? */
-static bool ask_keeper(const struct hf_inspect *list, struct hf_inspect_row *row,
-		       struct hf_party *party)
+static bool ask_keeper(const struct hf_lock_status *list, struct hf_status_row *row,
+		       struct hf_lock_process *party)
 {
 	struct hf_keeper_answer state;
 	char left[32], owner[512];
@@ -193,18 +193,18 @@ static bool ask_keeper(const struct hf_inspect *list, struct hf_inspect_row *row
 	row->taken = row->taken ? row->taken : state.since;
 	row->mine |= is_family(list, state.owner);
 	if (state.owner &&
-	    !hf_inspect_reason(row, "it is kept until %s ends",
+	    !hf_status_reason(row, "it is kept until %s ends",
 			       hf_proc_name(owner, sizeof(owner), state.owner)))
 		return false;
 	return state.left == HF_NEVER ||
-	       hf_inspect_reason(row, "it is kept for another %s, unless it is renewed",
+	       hf_status_reason(row, "it is kept for another %s, unless it is renewed",
 				 hf_format_duration(left, sizeof(left), state.left));
 }
 
 /* Who took it comes first, then who was there first. */
 static int compare(const void *left, const void *right)
 {
-	const struct hf_party *a = left, *b = right;
+	const struct hf_lock_process *a = left, *b = right;
 	bool took = a->via == HF_VIA_TAKEN;
 
 	if (took != (b->via == HF_VIA_TAKEN))
@@ -215,46 +215,46 @@ static int compare(const void *left, const void *right)
 }
 
 /* What the holders leave open. */
-static bool explain(struct hf_inspect_row *row, const struct hf_locked *locked)
+static bool explain(struct hf_status_row *row, const struct hf_locked_file *locked)
 {
 	static const char *const calls[] = {
 		[HF_LOCK_FLOCK] = "flock(2)",
 		[HF_LOCK_POSIX] = "fcntl(2)",
 		[HF_LOCK_OFD] = "fcntl(2), for an open file",
 	};
-	bool ok = hf_inspect_reason(row, "it is locked by %s", calls[locked->type]);
+	bool ok = hf_status_reason(row, "it is locked by %s", calls[locked->type]);
 	pid_t dead = 0;
 
 	if (!row->holder_count && locked->own)
-		return ok && hf_inspect_reason(row, "by this process itself, which inherited it");
+		return ok && hf_status_reason(row, "by this process itself, which inherited it");
 	if (!row->holder_count)
-		return ok && hf_inspect_reason(row, "it is changing hands");
+		return ok && hf_status_reason(row, "it is changing hands");
 	for (size_t i = 0; i < locked->holder_count && ok; i++) {
-		const struct hf_holding *h = &locked->holders[i];
+		const struct hf_lock_table_holder *h = &locked->holders[i];
 
 		if (h->via == HF_VIA_REPORTED)
-			ok = hf_inspect_reason(row,
+			ok = hf_status_reason(row,
 					       "PID %d took it; whether it has it still may not be "
 					       "looked at",
 					       (int)h->pid);
 		else if (h->via == HF_VIA_UNSEEN)
-			ok = hf_inspect_reason(row, "held by a process that you may not see");
+			ok = hf_status_reason(row, "held by a process that you may not see");
 		else if (h->via == HF_VIA_INHERITED && h->record.pid > 0 &&
 			 h->record.pid != dead && kill(h->record.pid, 0) < 0 && errno == ESRCH)
-			ok = hf_inspect_reason(row, "PID %d took it and is dead; held by who has "
+			ok = hf_status_reason(row, "PID %d took it and is dead; held by who has "
 						    "inherited it",
 					       (int)(dead = h->record.pid));
 	}
 	return ok;
 }
 
-bool hf_inspect_fill(const struct hf_inspect *list, struct hf_inspect_row *row,
-		     const struct hf_locked *locked)
+bool hf_status_fill(const struct hf_lock_status *list, struct hf_status_row *row,
+		     const struct hf_locked_file *locked)
 {
 	bool ok = true;
 
 	row->id = locked->id;
-	row->state = HF_INSPECT_HELD;
+	row->state = HF_STATE_HELD;
 	row->mine |= locked->own;
 	for (size_t i = 0; i < locked->holder_count && ok; i++) {
 		row->mine |= is_family(list, locked->holders[i].pid);

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_INSPECT_H
-#define HF_INSPECT_H
+#ifndef HF_STATUS_H
+#define HF_STATUS_H
 
 /*
  * What lock-status shows: a list of rows, each of them one lock, with its state, who holds it, who
  * waits for it, and why that is so.
  *
- *	hf_inspect_start(&list, &err);			one look at all processes
- *	hf_inspect_path(&list, "x.lock", &err);		what stands at a path (status/status_file.h)
- *	hf_inspect_all(&list, &err);			everything that is held
+ *	hf_status_start(&list, &err);			one look at all processes
+ *	hf_status_path(&list, "x.lock", &err);		what stands at a path (status/status_file.h)
+ *	hf_status_all(&list, &err);			everything that is held
  *	… list.rows[0 … list.count - 1] …
- *	hf_inspect_free(&list);
+ *	hf_status_free(&list);
  *
- * Where rows come from is a source: a function that adds rows by hf_inspect_add() and fills them.
+ * Where rows come from is a source: a function that adds rows by hf_status_add() and fills them.
  * A kind of lock with rules of its own has a source of its own, in a room of its own.
  *
  * States:
@@ -36,21 +36,21 @@
 #include <holdfast/err.h>
 #include "probe/lock_table.h"
 
-enum hf_inspect_state {
-	HF_INSPECT_FREE,
-	HF_INSPECT_HELD,
-	HF_INSPECT_STALE,
-	HF_INSPECT_UNKNOWN,
+enum hf_status_state {
+	HF_STATE_FREE,
+	HF_STATE_HELD,
+	HF_STATE_STALE,
+	HF_STATE_UNKNOWN,
 };
 
 /* "free", "held", "stale", "unknown" */
-const char *hf_inspect_state_name(enum hf_inspect_state state);
+const char *hf_status_state_name(enum hf_status_state state);
 
 /* May it be removed? "leave it: somebody has it", … */
-const char *hf_inspect_verdict(enum hf_inspect_state state);
+const char *hf_status_verdict(enum hf_status_state state);
 
 /* Who holds, or waits. */
-struct hf_party {
+struct hf_lock_process {
 	pid_t pid;     /* 0: a process that may not be seen */
 	int fd;	       /* or -1 */
 	enum hf_via via;
@@ -72,56 +72,56 @@ struct hf_party {
 /* "taken", "inherited", "reported", "unseen", "evidence" */
 const char *hf_via_name(enum hf_via via);
 
-struct hf_inspect_row {
+struct hf_status_row {
 	const char *kind; /* "flock", "posix", "ofd", "dotlock", …: borrowed */
 	char *path;	  /* NULL: not known */
 	bool deleted;	  /* the path names it no more */
 	struct hf_lock_id id;
-	enum hf_inspect_state state;
+	enum hf_status_state state;
 	bool mine;
 	int64_t taken; /* wall clock, when it was taken; 0: not known */
-	struct hf_party *holders, *waiters; /* the eldest first */
+	struct hf_lock_process *holders, *waiters; /* the eldest first */
 	size_t holder_count, waiter_count, holder_room, waiter_room;
 	char *reasons; /* lines, each with '\n' behind it; or NULL */
 };
 
-enum { HF_FAMILY_MOST = 256 };
+enum { HF_ANCESTORS_MAX = 256 };
 
-struct hf_inspect {
+struct hf_lock_status {
 	struct hf_lock_table table;
-	pid_t family[HF_FAMILY_MOST]; /* this process's ancestors */
+	pid_t family[HF_ANCESTORS_MAX]; /* this process's ancestors */
 	size_t family_count;
-	struct hf_inspect_row *rows;
+	struct hf_status_row *rows;
 	size_t count, room;
 };
 
 /* The look. HF_UNAVAILABLE: /proc is not mounted. */
-enum hf_status hf_inspect_start(struct hf_inspect *list, struct hf_err *err);
+enum hf_status hf_status_start(struct hf_lock_status *list, struct hf_err *err);
 
-void hf_inspect_free(struct hf_inspect *list);
+void hf_status_free(struct hf_lock_status *list);
 
 /*
  * For sources. NULL, false: no memory.
  */
 
 /* A new row; path (or NULL) is copied. Valid until the next one is added. */
-struct hf_inspect_row *hf_inspect_add(struct hf_inspect *list, const char *kind, const char *path);
+struct hf_status_row *hf_status_add(struct hf_lock_status *list, const char *kind, const char *path);
 
 /* What the kernel knows: holders, waiters, state, mine, and reasons. */
-bool hf_inspect_fill(const struct hf_inspect *list, struct hf_inspect_row *row,
-		     const struct hf_locked *locked);
+bool hf_status_fill(const struct hf_lock_status *list, struct hf_status_row *row,
+		     const struct hf_locked_file *locked);
 
 /* A holder that something else than the kernel's table names. */
-bool hf_inspect_holder(const struct hf_inspect *list, struct hf_inspect_row *row, pid_t pid);
+bool hf_status_holder(const struct hf_lock_status *list, struct hf_status_row *row, pid_t pid);
 
 /* One more line that says why. */
-bool hf_inspect_reason(struct hf_inspect_row *row, const char *format, ...)
+bool hf_status_reason(struct hf_status_row *row, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* "flock", "posix", "ofd" */
-const char *hf_inspect_kind(enum hf_lock_type type);
+const char *hf_status_kind(enum hf_lock_type type);
 
 /* HF_OS, in the words of all sources. */
-enum hf_status hf_inspect_no_memory(struct hf_err *err);
+enum hf_status hf_status_no_memory(struct hf_err *err);
 
 #endif

@@ -15,7 +15,7 @@ static const enum hf_lock_type types[] = {HF_LOCK_FLOCK, HF_LOCK_POSIX, HF_LOCK_
 
 /* What is being looked at. */
 struct place {
-	struct hf_inspect *list;
+	struct hf_lock_status *list;
 	const char *path;
 	int fd;	     /* O_PATH */
 	int content; /* the same, open for reading; or -1 */
@@ -23,7 +23,7 @@ struct place {
 	bool link;   /* the path is a symbolic link */
 	struct stat st;
 	struct hf_lock_id id;
-	struct hf_dot_record record;
+	struct hf_lock_owner_info record;
 };
 
 static bool ends_in(const char *path, const char *end)
@@ -75,7 +75,7 @@ static void open_content(struct place *p)
 static bool may_be_record(const struct place *p)
 {
 	return p->record.likeness == HF_DOT_RECORD ||
-	       (p->record.likeness == HF_DOT_OBSCURE && has_locks_name(p->path));
+	       (p->record.likeness == HF_OWNER_OBSCURE && has_locks_name(p->path));
 }
 
 /* I2. NULL: its existence says nothing. */
@@ -91,66 +91,66 @@ static const char *kind_of(struct place *p, bool locked)
 		return has_pid || has_locks_name(p->path) || is_empty(p->content) ? "directory"
 										  : NULL;
 	}
-	hf_dot_record_read(p->content, &p->record);
+	hf_lock_owner_read(p->content, &p->record);
 	switch (p->record.form) {
-	case HF_DOT_OURS:
-	case HF_DOT_TORN:
+	case HF_OWNER_HOLDFAST:
+	case HF_OWNER_TRUNCATED:
 		return "dotlock";
-	case HF_DOT_PLAIN:
+	case HF_OWNER_PID_ONLY:
 		return "pidfile";
-	case HF_DOT_NO_PID:
+	case HF_OWNER_NO_PID:
 		return p->st.st_size > 0 ? "dotlock" : NULL;
 	default:
 		return !locked && may_be_record(p) ? "dotlock" : NULL;
 	}
 }
 
-static enum hf_inspect_state state_of(enum hf_verdict verdict)
+static enum hf_status_state state_of(enum hf_verdict verdict)
 {
-	return verdict == HF_VERDICT_HELD    ? HF_INSPECT_HELD
-	       : verdict == HF_VERDICT_STALE ? HF_INSPECT_STALE
-					     : HF_INSPECT_UNKNOWN;
+	return verdict == HF_VERDICT_HELD    ? HF_STATE_HELD
+	       : verdict == HF_VERDICT_STALE ? HF_STATE_STALE
+					     : HF_STATE_UNKNOWN;
 }
 
-static bool judge(const struct place *p, struct hf_inspect_row *row)
+static bool judge(const struct place *p, struct hf_status_row *row)
 {
-	struct hf_evidence_of of = {.fd = p->content, .place = -1, .stale_after = HF_NEVER};
+	struct hf_stale_query of = {.fd = p->content, .place = -1, .stale_after = HF_NEVER};
 	struct hf_evidence evidence;
 	bool ok = true;
 
 	hf_evidence_judge(&of, &evidence);
 	row->state = state_of(evidence.verdict);
 	for (int i = 0; i < evidence.count && ok; i++)
-		ok = hf_inspect_reason(row, "%s", evidence.reason[i]);
+		ok = hf_status_reason(row, "%s", evidence.reason[i]);
 	if (ok && evidence.pid)
-		ok = hf_inspect_holder(p->list, row, evidence.pid);
+		ok = hf_status_holder(p->list, row, evidence.pid);
 	return ok;
 }
 
 static bool add_existence(struct place *p, const char *kind)
 {
-	const struct hf_locked *locked = hf_lock_table_find(&p->list->table, &p->id, HF_LOCK_FLOCK);
-	struct hf_inspect_row *row = hf_inspect_add(p->list, kind, p->path);
+	const struct hf_locked_file *locked = hf_lock_table_find(&p->list->table, &p->id, HF_LOCK_FLOCK);
+	struct hf_status_row *row = hf_status_add(p->list, kind, p->path);
 
 	if (!row)
 		return false;
 	row->id = p->id;
 	row->taken = p->record.taken;
-	return locked ? hf_inspect_fill(p->list, row, locked) : judge(p, row);
+	return locked ? hf_status_fill(p->list, row, locked) : judge(p, row);
 }
 
 /* I1, but for what stands already. */
 static bool add_locked(struct place *p, bool but_flock)
 {
 	for (size_t i = but_flock ? 1 : 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		const struct hf_locked *locked =
+		const struct hf_locked_file *locked =
 			hf_lock_table_find(&p->list->table, &p->id, types[i]);
-		struct hf_inspect_row *row;
+		struct hf_status_row *row;
 
 		if (!locked)
 			continue;
-		row = hf_inspect_add(p->list, hf_inspect_kind(types[i]), p->path);
-		if (!row || !hf_inspect_fill(p->list, row, locked))
+		row = hf_status_add(p->list, hf_status_kind(types[i]), p->path);
+		if (!row || !hf_status_fill(p->list, row, locked))
 			return false;
 	}
 	return true;
@@ -160,54 +160,54 @@ static bool add_locked(struct place *p, bool but_flock)
 static bool add_hidden(struct place *p)
 {
 	/* up to the mark of who waits */
-	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = HF_LOCK_MARK};
-	struct hf_inspect_row *row;
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = HF_WAITER_MARK};
+	struct hf_status_row *row;
 
 	if (p->content < 0 || !S_ISREG(p->st.st_mode) ||
 	    hf_lock_table_find(&p->list->table, &p->id, HF_LOCK_POSIX) ||
 	    hf_lock_table_find(&p->list->table, &p->id, HF_LOCK_OFD) ||
 	    sys_fcntl_lock(p->content, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
 		return true;
-	row = hf_inspect_add(p->list, hf_inspect_kind(lock.l_pid < 0 ? HF_LOCK_OFD : HF_LOCK_POSIX),
+	row = hf_status_add(p->list, hf_status_kind(lock.l_pid < 0 ? HF_LOCK_OFD : HF_LOCK_POSIX),
 			     p->path);
 	if (!row)
 		return false;
 	row->id = p->id;
-	row->state = HF_INSPECT_HELD;
-	return hf_inspect_holder(p->list, row, lock.l_pid > 0 ? lock.l_pid : 0) &&
-	       hf_inspect_reason(row, "it is locked by fcntl(2), and not in this PID namespace's "
+	row->state = HF_STATE_HELD;
+	return hf_status_holder(p->list, row, lock.l_pid > 0 ? lock.l_pid : 0) &&
+	       hf_status_reason(row, "it is locked by fcntl(2), and not in this PID namespace's "
 				      "records");
 }
 
-static bool add_free(struct hf_inspect *list, const char *kind, const char *path, const char *why)
+static bool add_free(struct hf_lock_status *list, const char *kind, const char *path, const char *why)
 {
-	struct hf_inspect_row *row = hf_inspect_add(list, kind, path);
-	struct hf_ident self;
+	struct hf_status_row *row = hf_status_add(list, kind, path);
+	struct hf_process_id self;
 
 	if (!row)
 		return false;
-	hf_ident_self(&self);
-	return hf_inspect_reason(row, "%s", why) &&
+	hf_process_id_self(&self);
+	return hf_status_reason(row, "%s", why) &&
 	       (self.pidns == HF_FIRST_PIDNS ||
-		hf_inspect_reason(row, "what is locked outside of this PID namespace is not to be "
+		hf_status_reason(row, "what is locked outside of this PID namespace is not to be "
 				       "seen"));
 }
 
 static bool add_nothing(struct place *p)
 {
 	bool locks = S_ISREG(p->st.st_mode) || S_ISDIR(p->st.st_mode) || S_ISBLK(p->st.st_mode);
-	struct hf_inspect_row *row;
+	struct hf_status_row *row;
 
 	if (!p->unread)
 		return add_free(p->list, "file", p->path,
 				locks ? "nobody has it locked"
 				      : "it is neither a file nor a directory");
-	row = hf_inspect_add(p->list, "file", p->path);
+	row = hf_status_add(p->list, "file", p->path);
 	if (!row)
 		return false;
-	row->state = HF_INSPECT_UNKNOWN;
-	return hf_inspect_reason(row, "nobody has it locked") &&
-	       hf_inspect_reason(row, "it may not be read, and can be a lock by its existence");
+	row->state = HF_STATE_UNKNOWN;
+	return hf_status_reason(row, "nobody has it locked") &&
+	       hf_status_reason(row, "it may not be read, and can be a lock by its existence");
 }
 
 static enum hf_status add_rows(struct place *p, struct hf_err *err)
@@ -223,22 +223,22 @@ static enum hf_status add_rows(struct place *p, struct hf_err *err)
 		ok = add_nothing(p);
 	if (p->content >= 0)
 		sys_close(p->content);
-	return ok ? HF_OK : hf_inspect_no_memory(err);
+	return ok ? HF_OK : hf_status_no_memory(err);
 }
 
 /* There is nothing; but a lock could be there, if the directory is. */
-static enum hf_status absent(struct hf_inspect *list, const char *path, struct hf_err *err)
+static enum hf_status absent(struct hf_lock_status *list, const char *path, struct hf_err *err)
 {
 	char *dir = strdup(path), *slash;
 	struct stat st;
 	bool ok;
 
 	if (!dir)
-		return hf_inspect_no_memory(err);
+		return hf_status_no_memory(err);
 	if (sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		ok = add_free(list, "absent", path, "it is a symbolic link to nothing");
 		free(dir);
-		return ok ? HF_OK : hf_inspect_no_memory(err);
+		return ok ? HF_OK : hf_status_no_memory(err);
 	}
 	slash = strrchr(dir, '/');
 	if (slash)
@@ -250,10 +250,10 @@ static enum hf_status absent(struct hf_inspect *list, const char *path, struct h
 		return hf_fail_errno(err, "cannot look at '%s'", path);
 	}
 	return add_free(list, "absent", path, "there is no such file") ? HF_OK
-								       : hf_inspect_no_memory(err);
+								       : hf_status_no_memory(err);
 }
 
-enum hf_status hf_inspect_path(struct hf_inspect *list, const char *path, struct hf_err *err)
+enum hf_status hf_status_path(struct hf_lock_status *list, const char *path, struct hf_err *err)
 {
 	struct place p = {.list = list, .path = path};
 	enum hf_status status;
@@ -276,7 +276,7 @@ enum hf_status hf_inspect_path(struct hf_inspect *list, const char *path, struct
 }
 
 /* Is what a lock of the table is on a record? NULL: it is not. */
-static const char *record_of(struct hf_inspect *list, const struct hf_locked *locked,
+static const char *record_of(struct hf_lock_status *list, const struct hf_locked_file *locked,
 			     int64_t *taken)
 {
 	struct place p = {.list = list, .path = locked->path, .fd = -1};
@@ -286,7 +286,7 @@ static const char *record_of(struct hf_inspect *list, const struct hf_locked *lo
 		return NULL;
 	p.fd = sys_openat(AT_FDCWD, locked->path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (p.fd >= 0 && sys_fstat(p.fd, &p.st) == 0 && p.st.st_ino == locked->id.inode &&
-	    (S_ISDIR(p.st.st_mode) || p.st.st_size <= HF_DOT_RECORD_MOST)) {
+	    (S_ISDIR(p.st.st_mode) || p.st.st_size <= HF_LOCK_OWNER_MAX)) {
 		open_content(&p);
 		kind = kind_of(&p, true);
 		*taken = p.record.taken;
@@ -300,28 +300,28 @@ static const char *record_of(struct hf_inspect *list, const struct hf_locked *lo
 
 static int compare(const void *left, const void *right)
 {
-	const struct hf_inspect_row *a = left, *b = right;
+	const struct hf_status_row *a = left, *b = right;
 
 	if (!a->path || !b->path)
 		return !a->path - !b->path;
 	return strcmp(a->path, b->path);
 }
 
-enum hf_status hf_inspect_all(struct hf_inspect *list, struct hf_err *err)
+enum hf_status hf_status_all(struct hf_lock_status *list, struct hf_err *err)
 {
 	for (size_t i = 0; i < list->table.count; i++) {
-		const struct hf_locked *locked = &list->table.at[i];
+		const struct hf_locked_file *locked = &list->table.at[i];
 		int64_t taken = 0;
 		const char *kind = record_of(list, locked, &taken);
-		struct hf_inspect_row *row = hf_inspect_add(
-			list, kind ? kind : hf_inspect_kind(locked->type), locked->path);
+		struct hf_status_row *row = hf_status_add(
+			list, kind ? kind : hf_status_kind(locked->type), locked->path);
 
 		if (!row)
-			return hf_inspect_no_memory(err);
+			return hf_status_no_memory(err);
 		row->deleted = locked->deleted;
 		row->taken = taken;
-		if (!hf_inspect_fill(list, row, locked))
-			return hf_inspect_no_memory(err);
+		if (!hf_status_fill(list, row, locked))
+			return hf_status_no_memory(err);
 	}
 	if (list->count > 1)
 		qsort(list->rows, list->count, sizeof(*list->rows), compare);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_INSPECT_FILE_H
-#define HF_INSPECT_FILE_H
+#ifndef HF_STATUS_FILE_H
+#define HF_STATUS_FILE_H
 
 /*
  * What stands at a path: the source of lock-status for files and directories.
@@ -30,9 +30,9 @@
 
 /* HF_OK: one row at least. HF_CANTCREAT: there is no such directory. HF_NOPERM: it may not be
  * entered. */
-enum hf_status hf_inspect_path(struct hf_inspect *list, const char *path, struct hf_err *err);
+enum hf_status hf_status_path(struct hf_lock_status *list, const char *path, struct hf_err *err);
 
 /* A row for every lock of the table, in the order of their paths. Records among them are read. */
-enum hf_status hf_inspect_all(struct hf_inspect *list, struct hf_err *err);
+enum hf_status hf_status_all(struct hf_lock_status *list, struct hf_err *err);
 
 #endif

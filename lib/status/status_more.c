@@ -13,7 +13,7 @@
 #include "lock/turnstile.h"
 
 /* The turnstile at this path, if it is there. */
-static enum hf_status add_turnstile(struct hf_inspect *list, const char *path, struct hf_err *err)
+static enum hf_status add_turnstile(struct hf_lock_status *list, const char *path, struct hf_err *err)
 {
 	size_t before = list->count;
 	enum hf_status status;
@@ -21,7 +21,7 @@ static enum hf_status add_turnstile(struct hf_inspect *list, const char *path, s
 
 	if (sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return HF_OK;
-	status = hf_inspect_path(list, path, err);
+	status = hf_status_path(list, path, err);
 	for (size_t i = before; i < list->count; i++)
 		list->rows[i].kind = "turnstile";
 	return status;
@@ -32,16 +32,16 @@ static bool is_in_the_way(const struct hf_sqlite_user *user)
 	return user->role != HF_SQLITE_CONNECTS && user->role != HF_SQLITE_READS;
 }
 
-static bool add_user(const struct hf_inspect *list, struct hf_inspect_row *row,
+static bool add_user(const struct hf_lock_status *list, struct hf_status_row *row,
 		     const struct hf_sqlite_user *user)
 {
 	bool pins = user->role == HF_SQLITE_READS && user->slot > 0;
-	struct hf_party *party;
+	struct hf_lock_process *party;
 	char who[512];
 
 	if (is_in_the_way(user))
-		row->state = HF_INSPECT_HELD;
-	if (!hf_inspect_holder(list, row, user->pid > 0 ? user->pid : 0))
+		row->state = HF_STATE_HELD;
+	if (!hf_status_holder(list, row, user->pid > 0 ? user->pid : 0))
 		return false;
 	party = &row->holders[row->holder_count - 1];
 	party->via = user->pid > 0 ? HF_VIA_REPORTED : HF_VIA_UNSEEN;
@@ -52,12 +52,12 @@ static bool add_user(const struct hf_inspect *list, struct hf_inspect_row *row,
 		hf_proc_name(who, sizeof(who), user->pid);
 	else
 		snprintf(who, sizeof(who), "a process that you may not see");
-	return hf_inspect_reason(row, "%s %s%s", who, hf_sqlite_does(user->role),
+	return hf_status_reason(row, "%s %s%s", who, hf_sqlite_does(user->role),
 				 pins ? ", and pins the log" : "");
 }
 
 /* Those that are in the way come first. */
-static bool add_users(const struct hf_inspect *list, struct hf_inspect_row *row,
+static bool add_users(const struct hf_lock_status *list, struct hf_status_row *row,
 		      const struct hf_sqlite_users *users)
 {
 	bool ok = true;
@@ -67,15 +67,15 @@ static bool add_users(const struct hf_inspect *list, struct hf_inspect_row *row,
 			if (is_in_the_way(&users->at[i]) == turn)
 				ok = add_user(list, row, &users->at[i]);
 	if (ok && !users->count)
-		ok = hf_inspect_reason(row, "nobody has it locked");
+		ok = hf_status_reason(row, "nobody has it locked");
 	return ok;
 }
 
-enum hf_status hf_inspect_sqlite(struct hf_inspect *list, const char *path, struct hf_err *err)
+enum hf_status hf_status_sqlite(struct hf_lock_status *list, const char *path, struct hf_err *err)
 {
 	char turnstile[PATH_MAX + sizeof(HF_SQLITE_TURNSTILE)], real[PATH_MAX];
 	struct hf_sqlite_users users;
-	struct hf_inspect_row *row;
+	struct hf_status_row *row;
 	struct hf_target db;
 	enum hf_status status = hf_target_open(&db, path, HF_TARGET_NO_SYNC, err);
 
@@ -85,9 +85,9 @@ enum hf_status hf_inspect_sqlite(struct hf_inspect *list, const char *path, stru
 	hf_target_close(&db);
 	if (status != HF_OK)
 		return status;
-	row = hf_inspect_add(list, "sqlite", path);
+	row = hf_status_add(list, "sqlite", path);
 	if (!row || !add_users(list, row, &users))
-		status = hf_inspect_no_memory(err);
+		status = hf_status_no_memory(err);
 	hf_sqlite_users_free(&users);
 	if (status != HF_OK)
 		return status;
@@ -96,25 +96,25 @@ enum hf_status hf_inspect_sqlite(struct hf_inspect *list, const char *path, stru
 	return add_turnstile(list, turnstile, err);
 }
 
-static bool add_judged(struct hf_inspect *list, const char *path, const struct hf_evidence *e)
+static bool add_judged(struct hf_lock_status *list, const char *path, const struct hf_evidence *e)
 {
-	struct hf_inspect_row *row = hf_inspect_add(list, "git", path);
+	struct hf_status_row *row = hf_status_add(list, "git", path);
 	bool ok = row;
 
 	if (!row)
 		return false;
-	row->state = e->verdict == HF_VERDICT_HELD    ? HF_INSPECT_HELD
-		     : e->verdict == HF_VERDICT_STALE ? HF_INSPECT_STALE
-						      : HF_INSPECT_UNKNOWN;
+	row->state = e->verdict == HF_VERDICT_HELD    ? HF_STATE_HELD
+		     : e->verdict == HF_VERDICT_STALE ? HF_STATE_STALE
+						      : HF_STATE_UNKNOWN;
 	for (int i = 0; i < e->count && ok; i++)
-		ok = hf_inspect_reason(row, "%s", e->reason[i]);
+		ok = hf_status_reason(row, "%s", e->reason[i]);
 	if (ok && e->pid > 0)
-		ok = hf_inspect_holder(list, row, e->pid);
+		ok = hf_status_holder(list, row, e->pid);
 	return ok;
 }
 
 struct adding {
-	struct hf_inspect *list;
+	struct hf_lock_status *list;
 	bool ok;
 };
 
@@ -126,14 +126,14 @@ static bool add_git_lock(void *context, const struct hf_git_lock *lock)
 	return a->ok;
 }
 
-static bool add_free(struct hf_inspect *list, const char *path, const char *why)
+static bool add_free(struct hf_lock_status *list, const char *path, const char *why)
 {
-	struct hf_inspect_row *row = hf_inspect_add(list, "git", path);
+	struct hf_status_row *row = hf_status_add(list, "git", path);
 
-	return row && hf_inspect_reason(row, "%s", why);
+	return row && hf_status_reason(row, "%s", why);
 }
 
-enum hf_status hf_inspect_git(struct hf_inspect *list, const char *dir, struct hf_err *err)
+enum hf_status hf_status_git(struct hf_lock_status *list, const char *dir, struct hf_err *err)
 {
 	struct hf_break_options options = {.stale_after = HF_NEVER};
 	struct adding adding = {.list = list, .ok = true};
@@ -149,16 +149,16 @@ enum hf_status hf_inspect_git(struct hf_inspect *list, const char *dir, struct h
 	if (adding.ok && list->count == before)
 		adding.ok = add_free(list, dir, "Git has no lock there");
 	if (!adding.ok)
-		return hf_inspect_no_memory(err);
+		return hf_status_no_memory(err);
 	snprintf(turnstile, sizeof(turnstile), "%s%s", git.common, HF_GIT_TURNSTILE);
 	return add_turnstile(list, turnstile, err);
 }
 
-enum hf_status hf_inspect_git_lock(struct hf_inspect *list, const char *path, struct hf_err *err)
+enum hf_status hf_status_git_lock(struct hf_lock_status *list, const char *path, struct hf_err *err)
 {
 	struct hf_break_options options = {.stale_after = HF_NEVER, .dry_run = true};
 	char absolute[PATH_MAX];
-	struct hf_broken broken;
+	struct hf_break_result broken;
 	struct hf_gitdir git;
 	enum hf_status status;
 	bool ok;
@@ -171,5 +171,5 @@ enum hf_status hf_inspect_git_lock(struct hf_inspect *list, const char *path, st
 		return status;
 	ok = broken.end == HF_BREAK_ABSENT ? add_free(list, path, "there is no such lock")
 					   : add_judged(list, path, &broken.evidence);
-	return ok ? HF_OK : hf_inspect_no_memory(err);
+	return ok ? HF_OK : hf_status_no_memory(err);
 }

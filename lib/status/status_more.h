@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_INSPECT_MORE_H
-#define HF_INSPECT_MORE_H
+#ifndef HF_STATUS_MORE_H
+#define HF_STATUS_MORE_H
 
 /*
  * Who is at a database, and which locks has a repository: the sources of lock-status for SQLite and
@@ -20,12 +20,12 @@
 #include "status/status.h"
 
 /* HF_CANTCREAT and others: there is no such directory, it may not be asked. */
-enum hf_status hf_inspect_sqlite(struct hf_inspect *list, const char *path, struct hf_err *err);
+enum hf_status hf_status_sqlite(struct hf_lock_status *list, const char *path, struct hf_err *err);
 
 /* HF_NOINPUT: there is no repository. */
-enum hf_status hf_inspect_git(struct hf_inspect *list, const char *dir, struct hf_err *err);
+enum hf_status hf_status_git(struct hf_lock_status *list, const char *dir, struct hf_err *err);
 
 /* The same of one file, if it is a lock of Git's by its name and place; HF_NO: it is none. */
-enum hf_status hf_inspect_git_lock(struct hf_inspect *list, const char *path, struct hf_err *err);
+enum hf_status hf_status_git_lock(struct hf_lock_status *list, const char *path, struct hf_err *err);
 
 #endif

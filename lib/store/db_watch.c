@@ -19,21 +19,21 @@ enum {
 		 IN_MOVED_TO | IN_ONLYDIR
 };
 
-void hf_watch_begin(struct hf_watch *watch, const char *path)
+void hf_db_watch_begin(struct hf_db_watch *watch, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char dir[PATH_MAX];
 
-	*watch = (struct hf_watch){.nap = NAP_MS * HF_MS};
+	*watch = (struct hf_db_watch){.nap = NAP_MS * HF_MS};
 	snprintf(watch->name, sizeof(watch->name), "%s", slash ? slash + 1 : path);
 	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
 	watch->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (watch->notify >= 0 && inotify_add_watch(watch->notify, dir, EVENTS) < 0)
-		hf_watch_end(watch);
+		hf_db_watch_end(watch);
 }
 
 /* The database, or a file beside it whose name is its own and something more. */
-static bool is_about(const struct hf_watch *watch, const struct inotify_event *event)
+static bool is_about(const struct hf_db_watch *watch, const struct inotify_event *event)
 {
 	size_t len = strlen(watch->name);
 
@@ -41,7 +41,7 @@ static bool is_about(const struct hf_watch *watch, const struct inotify_event *e
 			       (!event->name[len] || event->name[len] == '-'));
 }
 
-static bool is_told(struct hf_watch *watch)
+static bool is_told(struct hf_db_watch *watch)
 {
 	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
 	bool told = false;
@@ -58,7 +58,7 @@ static bool is_told(struct hf_watch *watch)
 	return told;
 }
 
-void hf_watch_sleep(struct hf_watch *watch, int64_t until)
+void hf_db_watch_sleep(struct hf_db_watch *watch, int64_t until)
 {
 	int64_t most = (watch->notify < 0 ? NAP_BLIND_MS : NAP_MOST_MS) * HF_MS;
 	int64_t begin = hf_now(), end = begin + watch->nap, left;
@@ -82,7 +82,7 @@ void hf_watch_sleep(struct hf_watch *watch, int64_t until)
 	}
 }
 
-void hf_watch_end(struct hf_watch *watch)
+void hf_db_watch_end(struct hf_db_watch *watch)
 {
 	int saved = errno;
 

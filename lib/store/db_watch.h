@@ -5,10 +5,10 @@
 /*
  * Waiting until a database changes, or until a lease in it runs out.
  *
- *	hf_watch_begin(&watch, store->real);
+ *	hf_db_watch_begin(&watch, store->real);
  *	while (there is nothing for us, and the deadline has not passed)
- *		hf_watch_sleep(&watch, until);
- *	hf_watch_end(&watch);
+ *		hf_db_watch_sleep(&watch, until);
+ *	hf_db_watch_end(&watch);
  *
  * inotify(7) on the directory tells of writes to the database, its log and its journal, and of the
  * turnstile that is given back. A write to the log comes before the commit that it is part of can
@@ -26,18 +26,18 @@
 #include <limits.h>
 #include <stdint.h>
 
-struct hf_watch {
+struct hf_db_watch {
 	int notify; /* -1: none */
 	char name[NAME_MAX + 1];
 	int64_t nap;
 };
 
 /* path: the database's own, without links. Never fails: without inotify it polls. */
-void hf_watch_begin(struct hf_watch *watch, const char *path);
+void hf_db_watch_begin(struct hf_db_watch *watch, const char *path);
 
 /* Sleep until something has changed, or until this instant (hf_now()'s clock), or a nap long. */
-void hf_watch_sleep(struct hf_watch *watch, int64_t until);
+void hf_db_watch_sleep(struct hf_db_watch *watch, int64_t until);
 
-void hf_watch_end(struct hf_watch *watch);
+void hf_db_watch_end(struct hf_db_watch *watch);
 
 #endif

@@ -45,7 +45,7 @@ static enum hf_status look(struct hf_store *store, const struct hf_bytes *name,
 {
 	const struct hf_db_value values[] = {hf_blob_value(name), HF_DB_INT_VALUE(hf_store_now())};
 	struct hf_db_value text;
-	struct hf_stmt *stmt;
+	struct hf_sqlite_stmt *stmt;
 	enum hf_status status = hf_db_first(store->db,
 					    "SELECT holder, token, expires FROM holdfast_lease"
 					    " WHERE name = ?1 AND expires > ?2",
@@ -53,12 +53,12 @@ static enum hf_status look(struct hf_store *store, const struct hf_bytes *name,
 
 	if (status != HF_OK)
 		return status;
-	text = hf_stmt_column(stmt, 0);
+	text = hf_sqlite_stmt_column(stmt, 0);
 	snprintf(holder->name, sizeof(holder->name), "%.*s", (int)text.size,
 		 (const char *)text.data);
-	holder->token = hf_stmt_column(stmt, 1).i;
-	holder->expires = hf_stmt_column(stmt, 2).i;
-	hf_stmt_finalize(stmt);
+	holder->token = hf_sqlite_stmt_column(stmt, 1).i;
+	holder->expires = hf_sqlite_stmt_column(stmt, 2).i;
+	hf_sqlite_stmt_finalize(stmt);
 	return HF_OK;
 }
 
@@ -121,19 +121,19 @@ static enum hf_status take_all(struct hf_store *store, const struct hf_bytes *na
 }
 
 /* Until they look free. HF_BUSY: the deadline has passed. */
-static enum hf_status wait_for_all(struct hf_store *store, struct hf_watch *watch,
+static enum hf_status wait_for_all(struct hf_store *store, struct hf_db_watch *watch,
 				   const struct hf_bytes *names, size_t count,
 				   struct holder *holder, int64_t deadline, struct hf_err *err)
 {
 	char time[32];
 
-	struct hf_notice notice = hf_notice_begin(&store->wait);
+	struct hf_wait_notice notice = hf_wait_notice_begin(&store->wait);
 	enum hf_status status = HF_BUSY;
 
-	while (status == HF_BUSY && hf_until(deadline) > 0) {
-		hf_watch_sleep(watch, hf_store_instant(holder->expires, deadline));
-		if (hf_notice_is_due(&notice))
-			hf_notice_say(&store->wait,
+	while (status == HF_BUSY && hf_time_left(deadline) > 0) {
+		hf_db_watch_sleep(watch, hf_store_instant(holder->expires, deadline));
+		if (hf_wait_notice_is_due(&notice))
+			hf_wait_notice_say(&store->wait,
 				      "waiting for a lease of '%s', held by '%s' (token %lld) for "
 				      "%s",
 				      store->path, holder->name, (long long)holder->token,
@@ -153,7 +153,7 @@ enum hf_status hf_lease_acquire(struct hf_store *store, const struct hf_bytes *n
 				struct hf_err *err)
 {
 	enum hf_status status = check_names(names, count, err);
-	struct hf_watch watch = {.notify = -1};
+	struct hf_db_watch watch = {.notify = -1};
 	bool watching = false;
 	struct holder other;
 
@@ -165,7 +165,7 @@ enum hf_status hf_lease_acquire(struct hf_store *store, const struct hf_bytes *n
 		if (status != HF_OK)
 			break;
 		if (!watching)
-			hf_watch_begin(&watch, store->real);
+			hf_db_watch_begin(&watch, store->real);
 		watching = true;
 		status = find_holder(store, names, count, &other, err);
 		if (status == HF_OK) {
@@ -177,7 +177,7 @@ enum hf_status hf_lease_acquire(struct hf_store *store, const struct hf_bytes *n
 		if (status == HF_BUSY)
 			status = wait_for_all(store, &watch, names, count, &other, deadline, err);
 	}
-	hf_watch_end(&watch);
+	hf_db_watch_end(&watch);
 	return status;
 }
 
@@ -247,7 +247,7 @@ enum hf_status hf_lease_list(struct hf_store *store,
 {
 	struct hf_db_value now = HF_DB_INT_VALUE(hf_store_now());
 	enum hf_status status = hf_store_begin_read(store, &lease_table, err);
-	struct hf_stmt *stmt;
+	struct hf_sqlite_stmt *stmt;
 
 	if (status != HF_OK)
 		return status == HF_NO ? HF_OK : status;
@@ -255,13 +255,13 @@ enum hf_status hf_lease_list(struct hf_store *store,
 			     "SELECT name, holder, token, acquired, expires FROM"
 			     " holdfast_lease WHERE expires > ?1 ORDER BY name",
 			     &now, 1, &stmt, err);
-	while (status == HF_OK && (status = hf_stmt_step(stmt, err)) == HF_OK) {
-		struct hf_db_value name = hf_stmt_column(stmt, 0);
-		struct hf_db_value holder = hf_stmt_column(stmt, 1);
+	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
+		struct hf_db_value name = hf_sqlite_stmt_column(stmt, 0);
+		struct hf_db_value holder = hf_sqlite_stmt_column(stmt, 1);
 		struct hf_lease lease = {
-			.token = hf_stmt_column(stmt, 2).i,
-			.acquired = hf_stmt_column(stmt, 3).i,
-			.expires = hf_stmt_column(stmt, 4).i,
+			.token = hf_sqlite_stmt_column(stmt, 2).i,
+			.acquired = hf_sqlite_stmt_column(stmt, 3).i,
+			.expires = hf_sqlite_stmt_column(stmt, 4).i,
 		};
 		char *copy = strndup(name.data, name.size);
 		char *who = strndup(holder.data, holder.size);
@@ -273,6 +273,6 @@ enum hf_status hf_lease_list(struct hf_store *store,
 		free(copy);
 		free(who);
 	}
-	hf_stmt_finalize(stmt);
+	hf_sqlite_stmt_finalize(stmt);
 	return hf_store_end(store, status == HF_NO ? HF_OK : status, err);
 }

@@ -42,13 +42,13 @@ static enum hf_status check_keys(const struct hf_bytes *keys, size_t count, stru
 }
 
 /* HF_OK: the statement has a row for this key. */
-static enum hf_status ask(struct hf_stmt *stmt, const struct hf_bytes *key, int64_t now,
+static enum hf_status ask(struct hf_sqlite_stmt *stmt, const struct hf_bytes *key, int64_t now,
 			  int64_t expires, struct hf_err *err)
 {
 	const struct hf_db_value values[] = {hf_blob_value(key), HF_DB_INT_VALUE(now),
 					     HF_DB_INT_VALUE(expires)};
 
-	return hf_stmt_run(stmt, values, hf_stmt_parameters(stmt), err);
+	return hf_sqlite_stmt_run(stmt, values, hf_sqlite_stmt_parameters(stmt), err);
 }
 
 /* In a transaction: is every key marked (wanted), or none (!wanted)? */
@@ -57,7 +57,7 @@ static enum hf_status look(struct hf_store *store, const struct hf_bytes *keys, 
 {
 	enum hf_status status, found;
 	int64_t now = hf_store_now();
-	struct hf_stmt *stmt;
+	struct hf_sqlite_stmt *stmt;
 
 	status = hf_db_query(store->db, look_sql, NULL, 0, &stmt, err);
 	if (status != HF_OK)
@@ -69,7 +69,7 @@ static enum hf_status look(struct hf_store *store, const struct hf_bytes *keys, 
 		else if ((found == HF_OK) != wanted)
 			status = HF_NO;
 	}
-	hf_stmt_finalize(stmt);
+	hf_sqlite_stmt_finalize(stmt);
 	return status;
 }
 
@@ -90,7 +90,7 @@ static enum hf_status mark_all(struct hf_store *store, const struct hf_bytes *ke
 			       int64_t ttl, bool *first, struct hf_err *err)
 {
 	int64_t now = hf_store_now();
-	struct hf_stmt *stmt;
+	struct hf_sqlite_stmt *stmt;
 	enum hf_status status = hf_db_query(store->db, mark_sql, NULL, 0, &stmt, err);
 
 	if (status != HF_OK)
@@ -98,9 +98,9 @@ static enum hf_status mark_all(struct hf_store *store, const struct hf_bytes *ke
 	for (size_t i = 0; i < count && (status == HF_OK || status == HF_NO); i++) {
 		status = ask(stmt, &keys[i], now, hf_store_expiry(now, ttl), err);
 		if (first)
-			first[i] = hf_sql_changes(hf_db_sql(store->db)) > 0;
+			first[i] = hf_sqlite_changes(hf_db_sql(store->db)) > 0;
 	}
-	hf_stmt_finalize(stmt);
+	hf_sqlite_stmt_finalize(stmt);
 	if (status == HF_OK || status == HF_NO)
 		status = purge_some(store, 2 * (int64_t)count + PURGE_FEW, err);
 	return status;
@@ -220,7 +220,7 @@ static enum hf_status next_step(struct hf_store *store, const struct hf_bytes *a
 {
 	const struct hf_db_value values[] = {hf_blob_value(at), HF_DB_INT_VALUE(PURGE_STEP)};
 	struct hf_db_value key;
-	struct hf_stmt *stmt;
+	struct hf_sqlite_stmt *stmt;
 	enum hf_status status = hf_db_first(store->db,
 					    "SELECT key FROM holdfast_once WHERE key >= ?1"
 					    " ORDER BY key LIMIT 1 OFFSET ?2",
@@ -230,13 +230,13 @@ static enum hf_status next_step(struct hf_store *store, const struct hf_bytes *a
 	*next = (struct hf_bytes){0};
 	if (status != HF_OK)
 		return status == HF_NO ? HF_OK : status;
-	key = hf_stmt_column(stmt, 0);
+	key = hf_sqlite_stmt_column(stmt, 0);
 	copy = malloc(key.size + 1);
 	if (copy)
 		*next = (struct hf_bytes){memcpy(copy, key.data, key.size), key.size};
 	else
 		status = hf_fail_errno(err, "cannot purge '%s'", store->path);
-	hf_stmt_finalize(stmt);
+	hf_sqlite_stmt_finalize(stmt);
 	return status;
 }
 

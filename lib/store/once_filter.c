@@ -30,7 +30,7 @@ static bool grow(struct batch *batch)
 }
 
 /* The record's lines as keys. */
-static bool split(struct batch *batch, const struct hf_record *record, int newline)
+static bool split(struct batch *batch, const struct hf_append_record *record, int newline)
 {
 	const char *at = record->data, *end = at + record->size, *next;
 
@@ -65,7 +65,7 @@ static size_t collect(struct batch *batch, size_t size)
 
 /* F2, F4 */
 static enum hf_status pass(struct hf_store *store, struct hf_once_filter *f, struct batch *batch,
-			   const struct hf_record *record, struct hf_err *err)
+			   const struct hf_append_record *record, struct hf_err *err)
 {
 	enum hf_status status;
 	size_t passed;
@@ -98,7 +98,7 @@ enum hf_status hf_once_filter(struct hf_store *store, struct hf_once_filter *f,
 {
 	struct hf_lines lines = {.in = f->in, .nul = f->nul};
 	struct batch batch = {0};
-	struct hf_record record;
+	struct hf_append_record record;
 	enum hf_status status;
 
 	f->read = f->passed = 0;

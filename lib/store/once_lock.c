@@ -141,7 +141,7 @@ struct search {
 	bool found;
 };
 
-static bool is_it(void *context, int fd, const struct hf_lock_record *record)
+static bool is_it(void *context, int fd, const struct hf_lock_entry *record)
 {
 	struct search *s = context;
 

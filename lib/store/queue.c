@@ -39,22 +39,22 @@ static void *copy(struct hf_db_value value)
 }
 
 /* A row of COLUMNS. */
-static enum hf_status read_job(struct hf_store *store, struct hf_stmt *stmt, struct hf_job *job,
+static enum hf_status read_job(struct hf_store *store, struct hf_sqlite_stmt *stmt, struct hf_job *job,
 			       struct hf_err *err)
 {
-	struct hf_db_value queue = hf_stmt_column(stmt, 1), holder = hf_stmt_column(stmt, 9);
-	struct hf_db_value payload = hf_stmt_column(stmt, 10);
+	struct hf_db_value queue = hf_sqlite_stmt_column(stmt, 1), holder = hf_sqlite_stmt_column(stmt, 9);
+	struct hf_db_value payload = hf_sqlite_stmt_column(stmt, 10);
 
 	*job = (struct hf_job){
-		.id = hf_stmt_column(stmt, 0).i,
+		.id = hf_sqlite_stmt_column(stmt, 0).i,
 		.queue = {copy(queue), queue.size},
-		.priority = hf_stmt_column(stmt, 2).i,
-		.state = (enum hf_job_state)hf_stmt_column(stmt, 3).i,
-		.due = hf_stmt_column(stmt, 4).i,
-		.added = hf_stmt_column(stmt, 5).i,
-		.attempts = hf_stmt_column(stmt, 6).i,
-		.most = hf_stmt_column(stmt, 7).i,
-		.token = hf_stmt_column(stmt, 8).i,
+		.priority = hf_sqlite_stmt_column(stmt, 2).i,
+		.state = (enum hf_job_state)hf_sqlite_stmt_column(stmt, 3).i,
+		.due = hf_sqlite_stmt_column(stmt, 4).i,
+		.added = hf_sqlite_stmt_column(stmt, 5).i,
+		.attempts = hf_sqlite_stmt_column(stmt, 6).i,
+		.most = hf_sqlite_stmt_column(stmt, 7).i,
+		.token = hf_sqlite_stmt_column(stmt, 8).i,
 		.holder = copy(holder),
 		.payload = {copy(payload), payload.size},
 	};
@@ -78,7 +78,7 @@ enum hf_status hf_queue_add_all(struct hf_store *store, const struct hf_job *job
 {
 	enum hf_status status = hf_store_begin(store, tables, err);
 	int64_t now = hf_store_now();
-	struct hf_stmt *stmt;
+	struct hf_sqlite_stmt *stmt;
 
 	if (status != HF_OK)
 		return status;
@@ -97,13 +97,13 @@ enum hf_status hf_queue_add_all(struct hf_store *store, const struct hf_job *job
 			hf_blob_value(&payloads[i]),
 		};
 
-		status = hf_stmt_run(stmt, values, 6, err);
+		status = hf_sqlite_stmt_run(stmt, values, 6, err);
 		status = status == HF_NO ? HF_OK : status;
 		*last = hf_db_last_rowid(store->db);
 		if (i == 0)
 			*first = *last;
 	}
-	hf_stmt_finalize(stmt);
+	hf_sqlite_stmt_finalize(stmt);
 	return hf_store_end(store, status, err);
 }
 
@@ -134,7 +134,7 @@ static enum hf_status look(struct hf_store *store, const struct hf_bytes *queue,
 enum hf_status hf_queue_wait(struct hf_store *store, const struct hf_bytes *queue, int64_t deadline,
 			     struct hf_err *err)
 {
-	struct hf_watch watch = {.notify = -1};
+	struct hf_db_watch watch = {.notify = -1};
 	int64_t until = HF_STORE_NEVER;
 	bool watching = false;
 	enum hf_status status;
@@ -142,20 +142,20 @@ enum hf_status hf_queue_wait(struct hf_store *store, const struct hf_bytes *queu
 	for (;;) {
 		status = hf_store_begin_read(store, &job_table, err);
 		if (status == HF_OK && !watching) {
-			hf_watch_begin(&watch, store->real);
+			hf_db_watch_begin(&watch, store->real);
 			watching = true;
 		}
 		if (status == HF_OK) {
 			status = look(store, queue, &until, err);
 			hf_db_rollback(store->db);
 		}
-		if (status == HF_BUSY && hf_until(deadline) > 0)
+		if (status == HF_BUSY && hf_time_left(deadline) > 0)
 			until = HF_STORE_NEVER; /* a database in rollback mode: look again */
-		else if (status != HF_NO || hf_until(deadline) == 0)
+		else if (status != HF_NO || hf_time_left(deadline) == 0)
 			break;
-		hf_watch_sleep(&watch, hf_store_instant(until, deadline));
+		hf_db_watch_sleep(&watch, hf_store_instant(until, deadline));
 	}
-	hf_watch_end(&watch);
+	hf_db_watch_end(&watch);
 	return status;
 }
 
@@ -166,7 +166,7 @@ static enum hf_status next(struct hf_store *store, const struct hf_bytes *queue,
 	for (;;) {
 		int64_t now = hf_store_now();
 		const struct hf_db_value values[] = {hf_blob_value(queue), HF_DB_INT_VALUE(now)};
-		struct hf_stmt *stmt;
+		struct hf_sqlite_stmt *stmt;
 		enum hf_status status = hf_db_first(
 			store->db,
 			"SELECT " COLUMNS " FROM holdfast_job INDEXED BY holdfast_job_next"
@@ -176,7 +176,7 @@ static enum hf_status next(struct hf_store *store, const struct hf_bytes *queue,
 
 		if (status == HF_OK)
 			status = read_job(store, stmt, job, err);
-		hf_stmt_finalize(stmt);
+		hf_sqlite_stmt_finalize(stmt);
 		if (status != HF_OK || !job->most || job->attempts < job->most)
 			return status;
 		const struct hf_db_value dead[] = {HF_DB_INT_VALUE(job->id), HF_DB_INT_VALUE(now)};
@@ -372,7 +372,7 @@ enum hf_status hf_queue_list(struct hf_store *store, const struct hf_bytes *queu
 {
 	struct hf_db_value value = queue ? hf_blob_value(queue) : hf_text_value(NULL);
 	enum hf_status status = hf_store_begin_read(store, &job_table, err);
-	struct hf_stmt *stmt;
+	struct hf_sqlite_stmt *stmt;
 	struct hf_job job;
 
 	if (status != HF_OK)
@@ -382,13 +382,13 @@ enum hf_status hf_queue_list(struct hf_store *store, const struct hf_bytes *queu
 			     " WHERE ?1 IS NULL OR queue = ?1"
 			     " ORDER BY queue, state = 2, priority, id",
 			     &value, 1, &stmt, err);
-	while (status == HF_OK && (status = hf_stmt_step(stmt, err)) == HF_OK) {
+	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
 		status = read_job(store, stmt, &job, err);
 		if (status != HF_OK)
 			break;
 		status = each(context, &job, err);
 		hf_job_free(&job);
 	}
-	hf_stmt_finalize(stmt);
+	hf_sqlite_stmt_finalize(stmt);
 	return hf_store_end(store, status == HF_NO ? HF_OK : status, err);
 }

@@ -150,7 +150,7 @@ static enum hf_status run_command(struct run *run, struct hf_err *err)
 	return status;
 }
 
-static void tell(const struct run *run, enum hf_work_end end)
+static void tell(const struct run *run, enum hf_worker_result end)
 {
 	struct hf_work *w = run->work;
 
@@ -167,7 +167,7 @@ static enum hf_status settle(struct run *run, struct hf_err *err)
 {
 	struct hf_job *job = run->job;
 	bool good = run->child.wait_status == 0, asked = !good && run->work->asked;
-	enum hf_work_end end = good ? HF_WORK_DONE : asked ? HF_WORK_ASKED : HF_WORK_FAILED;
+	enum hf_worker_result end = good ? HF_WORK_DONE : asked ? HF_WORK_ASKED : HF_WORK_FAILED;
 	enum hf_status status = HF_NO;
 
 	begin_wait(run->store, run->work);

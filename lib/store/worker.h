@@ -33,7 +33,7 @@
 
 #include "store/queue.h"
 
-enum hf_work_end {
+enum hf_worker_result {
 	HF_WORK_DONE,
 	HF_WORK_FAILED, /* and waits again */
 	HF_WORK_DEAD,	/* and had its last attempt */
@@ -51,7 +51,7 @@ struct hf_work {
 	char **command;
 
 	/* Told of each job that has ended; how, in the wait status of the command. May be NULL. */
-	void (*tell)(void *context, const struct hf_job *job, enum hf_work_end end,
+	void (*tell)(void *context, const struct hf_job *job, enum hf_worker_result end,
 		     int wait_status);
 	void *context;
 

@@ -11,9 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MOST_ANCESTORS = 1000 }; /* a longer chain is a circle of reused PIDs */
+enum { MAX_ANCESTORS = 1000 }; /* a longer chain is a circle of reused PIDs */
 
-static bool add_owner(struct hf_lock_family *family, const struct hf_lock_owner *owner)
+static bool add_owner(struct hf_ancestor_locks *family, const struct hf_ancestor_lock *owner)
 {
 	if (family->count == family->room) {
 		size_t more = family->room ? 2 * family->room : 8;
@@ -29,17 +29,17 @@ static bool add_owner(struct hf_lock_family *family, const struct hf_lock_owner 
 }
 
 struct collect {
-	struct hf_lock_family *family;
-	const struct hf_lock_records *records;
+	struct hf_ancestor_locks *family;
+	const struct hf_lock_entries *records;
 	pid_t pid, keeper; /* what the one holds, or the other for it, is being looked at */
 	bool ok;
 };
 
-static bool collect(void *context, int fd, const struct hf_lock_record *record)
+static bool collect(void *context, int fd, const struct hf_lock_entry *record)
 {
 	struct collect *c = context;
 
-	c->ok = add_owner(c->family, &(struct hf_lock_owner){c->pid, c->keeper, fd, *record});
+	c->ok = add_owner(c->family, &(struct hf_ancestor_lock){c->pid, c->keeper, fd, *record});
 	return c->ok;
 }
 
@@ -53,15 +53,15 @@ static void collect_from(struct collect *c, pid_t holder)
 			collect(c, -1, &c->records->at[k]);
 }
 
-bool hf_lock_family_read(struct hf_lock_family *family, pid_t pid,
-			 const struct hf_lock_records *records, struct hf_keepers *keepers)
+bool hf_ancestor_locks_read(struct hf_ancestor_locks *family, pid_t pid,
+			 const struct hf_lock_entries *records, struct hf_keepers *keepers)
 {
 	struct collect c = {.family = family, .records = records, .pid = pid};
 	struct hf_proc proc;
 
-	*family = (struct hf_lock_family){NULL, 0, 0, false};
+	*family = (struct hf_ancestor_locks){NULL, 0, 0, false};
 	c.ok = hf_proc_mounted();
-	for (int i = 0; i < MOST_ANCESTORS && c.pid > 0 && c.ok; i++) {
+	for (int i = 0; i < MAX_ANCESTORS && c.pid > 0 && c.ok; i++) {
 		c.keeper = 0;
 		collect_from(&c, c.pid);
 		for (size_t k = 0; keepers && k < keepers->count && c.ok; k++) {
@@ -74,16 +74,16 @@ bool hf_lock_family_read(struct hf_lock_family *family, pid_t pid,
 		c.pid = hf_proc_read(c.pid, &proc) ? proc.parent : 0;
 	}
 	if (!c.ok)
-		hf_lock_family_free(family);
+		hf_ancestor_locks_free(family);
 	return c.ok;
 }
 
-void hf_lock_family_free(struct hf_lock_family *family)
+void hf_ancestor_locks_free(struct hf_ancestor_locks *family)
 {
 	int saved = errno;
 
 	free(family->at);
-	*family = (struct hf_lock_family){NULL, 0, 0, false};
+	*family = (struct hf_ancestor_locks){NULL, 0, 0, false};
 	errno = saved;
 }
 
@@ -96,18 +96,18 @@ static bool has_threads(void)
 }
 
 /* Is it an owner of such a lock? */
-static bool owns(const struct hf_lock_owner *owner, const struct hf_lock_id *id, bool exclusive)
+static bool owns(const struct hf_ancestor_lock *owner, const struct hf_lock_id *id, bool exclusive)
 {
 	if (!hf_lock_id_equal(&owner->record.id, id) || !(owner->record.exclusive || exclusive))
 		return false;
 	return owner->pid != getpid() || owner->record.pid != owner->pid || !has_threads();
 }
 
-static const struct hf_lock_owner *find_eldest(const struct hf_lock_family *family,
+static const struct hf_ancestor_lock *find_eldest(const struct hf_ancestor_locks *family,
 					       const struct hf_lock_id *id, bool exclusive,
 					       bool kept_too)
 {
-	const struct hf_lock_owner *eldest = NULL;
+	const struct hf_ancestor_lock *eldest = NULL;
 
 	for (size_t i = 0; i < family->count; i++)
 		if ((kept_too || !family->at[i].keeper) && owns(&family->at[i], id, exclusive))
@@ -115,7 +115,7 @@ static const struct hf_lock_owner *find_eldest(const struct hf_lock_family *fami
 	return eldest;
 }
 
-const struct hf_lock_owner *hf_lock_family_owner(const struct hf_lock_family *family,
+const struct hf_ancestor_lock *hf_ancestor_lock_find(const struct hf_ancestor_locks *family,
 						 const struct hf_lock_id *id, bool exclusive)
 {
 	return find_eldest(family, id, exclusive, true);
@@ -241,23 +241,23 @@ static bool has_other_child(pid_t pid, pid_t child)
 	return found;
 }
 
-bool hf_lock_awaits_us(pid_t ancestor)
+bool hf_ancestor_waits_for_us(pid_t ancestor)
 {
 	struct hf_proc proc = {.pid = getpid(), .parent = getppid()};
 
-	for (int i = 0; i < MOST_ANCESTORS && proc.parent != ancestor; i++)
+	for (int i = 0; i < MAX_ANCESTORS && proc.parent != ancestor; i++)
 		if (proc.parent <= 0 || !hf_proc_read(proc.parent, &proc))
 			break;
 	return awaits_child(ancestor) && !has_other_child(ancestor, proc.pid);
 }
 
-const struct hf_lock_owner *hf_lock_family_stands(const struct hf_lock_family *family,
+const struct hf_ancestor_lock *hf_ancestor_self_deadlock(const struct hf_ancestor_locks *family,
 						  const struct hf_lock_id *id, bool exclusive)
 {
 	bool stands = false;
 
 	for (size_t i = 0; i < family->count && !stands; i++)
 		stands = !family->at[i].keeper && owns(&family->at[i], id, exclusive) &&
-			 (family->at[i].pid == getpid() || hf_lock_awaits_us(family->at[i].pid));
+			 (family->at[i].pid == getpid() || hf_ancestor_waits_for_us(family->at[i].pid));
 	return stands ? find_eldest(family, id, exclusive, false) : NULL;
 }

@@ -29,24 +29,24 @@
  * NULL, counted for what it took itself (fd is -1 then). false: out of memory, or /proc is not
  * there.
  */
-struct hf_lock_owner {
+struct hf_ancestor_lock {
 	pid_t pid;
 	pid_t keeper; /* which holds it for pid; 0: pid itself does */
 	int fd;	      /* of pid, or of the keeper */
-	struct hf_lock_record record;
+	struct hf_lock_entry record;
 };
-struct hf_lock_family {
-	struct hf_lock_owner *at;
+struct hf_ancestor_locks {
+	struct hf_ancestor_lock *at;
 	size_t count, room;
 	bool hidden; /* one was passed over */
 };
-bool hf_lock_family_read(struct hf_lock_family *family, pid_t pid,
-			 const struct hf_lock_records *records, struct hf_keepers *keepers);
-void hf_lock_family_free(struct hf_lock_family *family);
+bool hf_ancestor_locks_read(struct hf_ancestor_locks *family, pid_t pid,
+			 const struct hf_lock_entries *records, struct hf_keepers *keepers);
+void hf_ancestor_locks_free(struct hf_ancestor_locks *family);
 
 /* Does the family of this process itself hold such a lock in a way that cannot end? The eldest
  * owner of it, or NULL. Of what is kept keeper/keeper_client.h tells. */
-const struct hf_lock_owner *hf_lock_family_stands(const struct hf_lock_family *family,
+const struct hf_ancestor_lock *hf_ancestor_self_deadlock(const struct hf_ancestor_locks *family,
 						  const struct hf_lock_id *id, bool exclusive);
 
 /*
@@ -54,11 +54,11 @@ const struct hf_lock_owner *hf_lock_family_stands(const struct hf_lock_family *f
  * one of this mode has to wait for; NULL: none. What this process took itself does not count when
  * it has several threads (but the watching one), since another of them may give it back.
  */
-const struct hf_lock_owner *hf_lock_family_owner(const struct hf_lock_family *family,
+const struct hf_ancestor_lock *hf_ancestor_lock_find(const struct hf_ancestor_locks *family,
 						 const struct hf_lock_id *id, bool exclusive);
 
 /* Does this ancestor wait for its child to end from which this process descends? Where it cannot be
  * known: yes. */
-bool hf_lock_awaits_us(pid_t ancestor);
+bool hf_ancestor_waits_for_us(pid_t ancestor);
 
 #endif

@@ -12,51 +12,51 @@
 
 #include <holdfast/clock.h>
 
-enum { NOBODY = -1, MOST_NAMED = 8, LOOK_MS = 500 };
+enum { NOBODY = -1, MAX_NAMED = 8, LOOK_MS = 500 };
 
 /* The search goes from waiter to waiter; from[i] is the one before i, NOBODY while i is not
  * reached. Waiters are numbers into records. */
 struct search {
-	const struct hf_lock_records *records;
+	const struct hf_lock_entries *records;
 	struct hf_keepers *keepers;
-	const struct hf_lock_family *family; /* this process's own */
+	const struct hf_ancestor_locks *family; /* this process's own */
 	int me;
 	int *from, *queue;
 	int64_t end;
 };
 
-static const struct hf_lock_record *waiter(const struct search *s, int i)
+static const struct hf_lock_entry *waiter(const struct search *s, int i)
 {
 	return &s->records->at[i];
 }
 
 /* Of this family, who holds what this waiter waits for? */
-static const struct hf_lock_owner *owner_in(const struct hf_lock_family *family,
-					    const struct hf_lock_record *waits)
+static const struct hf_ancestor_lock *owner_in(const struct hf_ancestor_locks *family,
+					    const struct hf_lock_entry *waits)
 {
-	return hf_lock_family_owner(family, &waits->id, waits->exclusive);
+	return hf_ancestor_lock_find(family, &waits->id, waits->exclusive);
 }
 
 /* Reach every waiter that keeps waiter i waiting. */
 static void follow(struct search *s, int i, int *queued)
 {
-	const struct hf_lock_record *w = waiter(s, i);
-	struct hf_lock_family family;
+	const struct hf_lock_entry *w = waiter(s, i);
+	struct hf_ancestor_locks family;
 
 	for (int k = 0; k < (int)s->records->count && hf_now() < s->end; k++) {
-		const struct hf_lock_record *v = waiter(s, k);
+		const struct hf_lock_entry *v = waiter(s, k);
 
 		/* who waits for the same lock does not hold it */
 		if (!v->waits || v->pid <= 0 || s->from[k] != NOBODY ||
 		    hf_lock_id_equal(&v->id, &w->id))
 			continue;
-		if (!hf_lock_family_read(&family, v->pid, s->records, s->keepers))
+		if (!hf_ancestor_locks_read(&family, v->pid, s->records, s->keepers))
 			continue;
 		if (owner_in(&family, w)) {
 			s->from[k] = i;
 			s->queue[(*queued)++] = k;
 		}
-		hf_lock_family_free(&family);
+		hf_ancestor_locks_free(&family);
 	}
 }
 
@@ -87,7 +87,7 @@ static bool is_waited_for(const struct search *s)
 }
 
 /* Where pid waits for this lock. */
-static int find(const struct hf_lock_records *records, pid_t pid, const struct hf_lock_id *id)
+static int find(const struct hf_lock_entries *records, pid_t pid, const struct hf_lock_id *id)
 {
 	for (int i = 0; i < (int)records->count; i++)
 		if (records->at[i].waits && records->at[i].pid == pid &&
@@ -100,12 +100,12 @@ static int find(const struct hf_lock_records *records, pid_t pid, const struct h
  * younger. */
 static bool is_still_closed(const struct search *s, int last)
 {
-	struct hf_lock_records now;
-	bool closed = hf_lock_records_read(&now);
+	struct hf_lock_entries now;
+	bool closed = hf_lock_entries_read(&now);
 
 	for (int i = last; closed && i != s->me; i = s->from[i])
 		closed = find(&now, waiter(s, i)->pid, &waiter(s, i)->id) != NOBODY;
-	hf_lock_records_free(&now);
+	hf_lock_entries_free(&now);
 	return closed;
 }
 
@@ -181,18 +181,18 @@ static void name_lock(char *out, size_t size, pid_t pid, const struct hf_lock_id
 }
 
 /* Who has what waiter w waits for in the family of waiter v, which this process may not be. */
-static struct hf_lock_owner find_owner(const struct search *s, const struct hf_lock_record *w,
+static struct hf_ancestor_lock find_owner(const struct search *s, const struct hf_lock_entry *w,
 				       pid_t v)
 {
-	struct hf_lock_owner owner = {.pid = v};
-	const struct hf_lock_owner *found;
-	struct hf_lock_family family;
+	struct hf_ancestor_lock owner = {.pid = v};
+	const struct hf_ancestor_lock *found;
+	struct hf_ancestor_locks family;
 
-	if (hf_lock_family_read(&family, v, s->records, s->keepers)) {
+	if (hf_ancestor_locks_read(&family, v, s->records, s->keepers)) {
 		found = owner_in(&family, w);
 		if (found)
 			owner = *found;
-		hf_lock_family_free(&family);
+		hf_ancestor_locks_free(&family);
 	}
 	return owner;
 }
@@ -200,8 +200,8 @@ static struct hf_lock_owner find_owner(const struct search *s, const struct hf_l
 /* One edge: what waiter i waits for is held by whom, and what that one waits for. */
 static void tell_edge(const struct search *s, int i, int k, char *out, size_t size)
 {
-	const struct hf_lock_record *v = waiter(s, k);
-	struct hf_lock_owner owner = find_owner(s, waiter(s, i), v->pid);
+	const struct hf_lock_entry *v = waiter(s, k);
+	struct hf_ancestor_lock owner = find_owner(s, waiter(s, i), v->pid);
 	char who[300], lock[300], link[64] = "which";
 
 	if (owner.pid != v->pid)
@@ -216,7 +216,7 @@ static void tell_edge(const struct search *s, int i, int k, char *out, size_t si
 }
 
 /* The last edge ends in this process's own family. */
-static void tell_own(const struct hf_lock_owner *own, char *out, size_t size)
+static void tell_own(const struct hf_ancestor_lock *own, char *out, size_t size)
 {
 	char who[300], keeper[300];
 
@@ -236,10 +236,10 @@ static void tell_own(const struct hf_lock_owner *own, char *out, size_t size)
 /* from[] leads from the last waiter back to this one: turn it round while telling. */
 static void tell(const struct search *s, int last, char *text, size_t size)
 {
-	int chain[MOST_NAMED], n = 0;
+	int chain[MAX_NAMED], n = 0;
 	size_t used;
 
-	for (int i = last; i != s->me && n < MOST_NAMED; i = s->from[i])
+	for (int i = last; i != s->me && n < MAX_NAMED; i = s->from[i])
 		chain[n++] = i;
 	used = (size_t)snprintf(text, size, "it is held by ");
 	for (int k = n - 1, i = s->me; k >= 0 && used < size; i = chain[k--]) {
@@ -250,21 +250,21 @@ static void tell(const struct search *s, int last, char *text, size_t size)
 		tell_own(owner_in(s->family, waiter(s, last)), text + used, size - used);
 }
 
-enum hf_circle hf_circle_find(int fd, const struct hf_lock_records *records,
-			      struct hf_keepers *keepers, const struct hf_lock_family *family,
+enum hf_deadlock hf_deadlock_find(int fd, const struct hf_lock_entries *records,
+			      struct hf_keepers *keepers, const struct hf_ancestor_locks *family,
 			      char *text, size_t size)
 {
 	struct search s = {.records = records,
 			   .keepers = keepers,
 			   .family = family,
 			   .end = hf_now() + LOOK_MS * HF_MS};
-	enum hf_circle result = HF_CIRCLE_NONE;
+	enum hf_deadlock result = HF_DEADLOCK_NONE;
 	struct hf_lock_id id;
 	int last = NOBODY;
 
 	if (!hf_lock_id_of(fd, &id) || (s.me = find(records, getpid(), &id)) == NOBODY ||
 	    !is_waited_for(&s))
-		return HF_CIRCLE_NONE;
+		return HF_DEADLOCK_NONE;
 	s.from = malloc(records->count * sizeof(*s.from));
 	s.queue = malloc(records->count * sizeof(*s.queue));
 	if (s.from && s.queue) {
@@ -273,11 +273,11 @@ enum hf_circle hf_circle_find(int fd, const struct hf_lock_records *records,
 		last = close_circle(&s);
 	}
 	if (last != NOBODY)
-		result = is_victim(&s, last) ? HF_CIRCLE_MINE : HF_CIRCLE_OTHER;
-	if (result == HF_CIRCLE_MINE && text)
+		result = is_victim(&s, last) ? HF_DEADLOCK_VICTIM : HF_DEADLOCK_OTHER;
+	if (result == HF_DEADLOCK_VICTIM && text)
 		tell(&s, last, text, size);
-	else if (result == HF_CIRCLE_MINE && !is_still_closed(&s, last))
-		result = HF_CIRCLE_NONE;
+	else if (result == HF_DEADLOCK_VICTIM && !is_still_closed(&s, last))
+		result = HF_DEADLOCK_NONE;
 	free(s.from);
 	free(s.queue);
 	return result;

@@ -35,20 +35,20 @@
 
 #define HF_WATCH_NAME "holdfast-watch" /* at most 15 bytes, proc(5) */
 
-enum hf_circle {
-	HF_CIRCLE_NONE,	 /* none is to be seen */
-	HF_CIRCLE_OTHER, /* there is one, and another one gives up */
-	HF_CIRCLE_MINE,	 /* there is one, and it is for this process to give up */
+enum hf_deadlock {
+	HF_DEADLOCK_NONE,	 /* none is to be seen */
+	HF_DEADLOCK_OTHER, /* there is one, and another one gives up */
+	HF_DEADLOCK_VICTIM,	 /* there is one, and it is for this process to give up */
 };
 
 /*
  * This process waits for fd's file: is it in a circle? family is its own. text (NULL: not wanted)
- * gets, for HF_CIRCLE_MINE, who holds what: "it is held by PID 11 (…), which waits for 'b', held
- * by PID 12 (lock-acquire, for PID 13 (x.sh)), a keeper, under whose owner PID 14 waits for 'c',
- * held by PID 15 (…), this command's own ancestor".
+ * gets, for HF_DEADLOCK_VICTIM, who holds what: "it is held by PID 11 (…), which waits for 'b',
+ * held by PID 12 (lock-acquire, for PID 13 (x.sh)), a keeper, under whose owner PID 14 waits for
+ * 'c', held by PID 15 (…), this command's own ancestor".
  */
-enum hf_circle hf_circle_find(int fd, const struct hf_lock_records *records,
-			      struct hf_keepers *keepers, const struct hf_lock_family *family,
+enum hf_deadlock hf_deadlock_find(int fd, const struct hf_lock_entries *records,
+			      struct hf_keepers *keepers, const struct hf_ancestor_locks *family,
 			      char *text, size_t size);
 
 #endif

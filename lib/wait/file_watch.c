@@ -12,14 +12,14 @@
 
 enum { OFTEN_MS = 10 };
 
-static enum hf_status begin(struct hf_await *await, const char *name, int64_t deadline,
+static enum hf_status begin(struct hf_file_watch *await, const char *name, int64_t deadline,
 			    struct hf_err *err)
 {
-	*await = (struct hf_await){.name = name, .notify = -1, .process = -1};
+	*await = (struct hf_file_watch){.name = name, .notify = -1, .process = -1};
 	return hf_backoff_init(&await->backoff, NULL, deadline, err);
 }
 
-enum hf_status hf_await_begin_often(struct hf_await *await, int64_t deadline, struct hf_err *err)
+enum hf_status hf_file_watch_begin_often(struct hf_file_watch *await, int64_t deadline, struct hf_err *err)
 {
 	enum hf_status status = begin(await, NULL, deadline, err);
 
@@ -28,7 +28,7 @@ enum hf_status hf_await_begin_often(struct hf_await *await, int64_t deadline, st
 	return status;
 }
 
-enum hf_status hf_await_begin(struct hf_await *await, int dir, const char *name, int64_t deadline,
+enum hf_status hf_file_watch_begin(struct hf_file_watch *await, int dir, const char *name, int64_t deadline,
 			      struct hf_err *err)
 {
 	char path[40];
@@ -46,7 +46,7 @@ enum hf_status hf_await_begin(struct hf_await *await, int dir, const char *name,
 	return HF_OK;
 }
 
-static void forget_process(struct hf_await *await)
+static void forget_process(struct hf_file_watch *await)
 {
 	if (await->process >= 0)
 		close(await->process);
@@ -54,7 +54,7 @@ static void forget_process(struct hf_await *await)
 	await->pid = 0;
 }
 
-void hf_await_process(struct hf_await *await, int pid)
+void hf_file_watch_process(struct hf_file_watch *await, int pid)
 {
 	if (pid == await->pid)
 		return;
@@ -64,7 +64,7 @@ void hf_await_process(struct hf_await *await, int pid)
 }
 
 /* Is one of the events that can be read about the name? */
-static bool is_told(struct hf_await *await)
+static bool is_told(struct hf_file_watch *await)
 {
 	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
 	bool told = false;
@@ -81,7 +81,7 @@ static bool is_told(struct hf_await *await)
 	return told;
 }
 
-bool hf_await_sleep(struct hf_await *await)
+bool hf_file_watch_sleep(struct hf_file_watch *await)
 {
 	int64_t sleep = hf_backoff_next(&await->backoff), end = hf_now() + sleep, left = sleep;
 
@@ -103,7 +103,7 @@ bool hf_await_sleep(struct hf_await *await)
 	return sleep > 0;
 }
 
-void hf_await_end(struct hf_await *await)
+void hf_file_watch_end(struct hf_file_watch *await)
 {
 	int saved = errno;
 

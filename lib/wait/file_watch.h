@@ -11,23 +11,24 @@
  * sleep ends by the backoff of holdfast/clock.h at the latest, and the caller looks again.
  *
  * Closing an inotify instance waits for the kernel, for ten or twenty milliseconds. Where a look is
- * cheap, looking more often than that is quicker: hf_await_begin_often() does without an instance.
+ * cheap, looking more often than that is quicker: hf_file_watch_begin_often() does without an
+ * instance.
  *
- *	hf_await_begin(&await, dir, "x.lock", deadline, &err);
+ *	hf_file_watch_begin(&await, dir, "x.lock", deadline, &err);
  *	while (is_there()) {
- *		hf_await_process(&await, pid);
- *		if (!hf_await_sleep(&await))
+ *		hf_file_watch_process(&await, pid);
+ *		if (!hf_file_watch_sleep(&await))
  *			…			(the deadline has passed)
  *	}
- *	hf_await_end(&await);
+ *	hf_file_watch_end(&await);
  *
  * What happens between begin and sleep ends the sleep. A signal that is handled ends it too.
- * A crash leaves nothing. Not thread-safe; one thread at a time has a struct hf_await.
+ * A crash leaves nothing. Not thread-safe; one thread at a time has a struct hf_file_watch.
  */
 
 #include <holdfast/clock.h>
 
-struct hf_await {
+struct hf_file_watch {
 	struct hf_backoff backoff;
 	const char *name; /* borrowed */
 	int notify, process; /* -1: none */
@@ -35,18 +36,18 @@ struct hf_await {
 };
 
 /* HF_USAGE: HOLDFAST_BACKOFF cannot be understood. */
-enum hf_status hf_await_begin(struct hf_await *await, int dir, const char *name, int64_t deadline,
+enum hf_status hf_file_watch_begin(struct hf_file_watch *await, int dir, const char *name, int64_t deadline,
 			      struct hf_err *err);
 
 /* Without a directory to watch; sleeps of 10 ms at most. */
-enum hf_status hf_await_begin_often(struct hf_await *await, int64_t deadline, struct hf_err *err);
+enum hf_status hf_file_watch_begin_often(struct hf_file_watch *await, int64_t deadline, struct hf_err *err);
 
 /* The process whose end ends the sleep; 0: none. */
-void hf_await_process(struct hf_await *await, int pid);
+void hf_file_watch_process(struct hf_file_watch *await, int pid);
 
 /* false: the deadline has passed, and nothing was slept. */
-bool hf_await_sleep(struct hf_await *await);
+bool hf_file_watch_sleep(struct hf_file_watch *await);
 
-void hf_await_end(struct hf_await *await);
+void hf_file_watch_end(struct hf_file_watch *await);
 
 #endif

@@ -8,7 +8,7 @@
 
 enum { AGAIN_MS = 1 };
 
-void hf_kick_init(struct hf_kick *kick)
+void hf_interrupt_init(struct hf_interrupt *kick)
 {
 	pthread_condattr_t clock;
 
@@ -22,13 +22,13 @@ void hf_kick_init(struct hf_kick *kick)
 	pthread_condattr_destroy(&clock);
 }
 
-void hf_kick_destroy(struct hf_kick *kick)
+void hf_interrupt_destroy(struct hf_interrupt *kick)
 {
 	pthread_cond_destroy(&kick->wake);
 	pthread_mutex_destroy(&kick->mutex);
 }
 
-void hf_kick_sleep(struct hf_kick *kick, int64_t until)
+void hf_interrupt_sleep(struct hf_interrupt *kick, int64_t until)
 {
 	struct timespec ts = {.tv_sec = until / HF_SECOND, .tv_nsec = until % HF_SECOND};
 
@@ -43,7 +43,7 @@ static void ignore(int signo)
 	(void)signo;
 }
 
-void hf_kick(struct hf_kick *kick, int signo)
+void hf_interrupt_thread(struct hf_interrupt *kick, int signo)
 {
 	struct sigaction old, act = {.sa_handler = ignore};
 
@@ -53,6 +53,6 @@ void hf_kick(struct hf_kick *kick, int signo)
 	atomic_store(&kick->over, true);
 	while (!kick->left) {
 		pthread_kill(kick->waiter, signo);
-		hf_kick_sleep(kick, hf_now() + AGAIN_MS * HF_MS);
+		hf_interrupt_sleep(kick, hf_now() + AGAIN_MS * HF_MS);
 	}
 }

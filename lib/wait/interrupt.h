@@ -10,10 +10,10 @@
  * watches, and only when the wait is to end for good it sends a signal to the first:
  *
  *	waiting thread				watching thread, with the mutex
- *	  hf_kick_init()			  while (!left && there is time)
- *	  flock(2), until it has the lock	    hf_kick_sleep()
+ *	  hf_interrupt_init()			  while (!left && there is time)
+ *	  flock(2), until it has the lock	    hf_interrupt_sleep()
  *	    or EINTR with over set		  if (!left)
- *	  left = true, with the mutex		    hf_kick()
+ *	  left = true, with the mutex		    hf_interrupt_thread()
  *
  *	P1  A signal can come just before the thread is in the call: so it comes again, each
  *	    millisecond, until the thread says that it has left. Over is set before the first.
@@ -29,7 +29,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct hf_kick {
+struct hf_interrupt {
 	pthread_t waiter;
 	pthread_mutex_t mutex;
 	pthread_cond_t wake; /* by the monotonic clock */
@@ -38,13 +38,13 @@ struct hf_kick {
 };
 
 /* By the waiting thread. */
-void hf_kick_init(struct hf_kick *kick);
-void hf_kick_destroy(struct hf_kick *kick);
+void hf_interrupt_init(struct hf_interrupt *kick);
+void hf_interrupt_destroy(struct hf_interrupt *kick);
 
 /* With the mutex: sleep until that instant (HF_NEVER), or until somebody signals wake. */
-void hf_kick_sleep(struct hf_kick *kick, int64_t until);
+void hf_interrupt_sleep(struct hf_interrupt *kick, int64_t until);
 
 /* With the mutex: until the waiting thread has left. */
-void hf_kick(struct hf_kick *kick, int signo);
+void hf_interrupt_thread(struct hf_interrupt *kick, int signo);
 
 #endif

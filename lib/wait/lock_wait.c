@@ -22,7 +22,7 @@ enum {
 	FIRST_LOOK_MS = 25,
 	FAMILY_LOOK_MS = 250,
 	LOOK_MS = 1000,
-	MOST_MS = 10000,
+	MAX_MS = 10000,
 	STACK = 256 * 1024,
 };
 
@@ -34,9 +34,9 @@ enum {
  */
 struct watch {
 	struct hf_wait wait;
-	struct hf_look look; /* the watching thread's */
+	struct hf_wait_check look; /* the watching thread's */
 
-	struct hf_kick kick; /* over: it is to give up; err says why */
+	struct hf_interrupt kick; /* over: it is to give up; err says why */
 	int users;
 	int looks;
 	bool told; /* whom it waits for */
@@ -48,7 +48,7 @@ char *hf_wait_within(char *out, size_t size, const struct hf_wait *wait)
 {
 	char limit[32];
 
-	if (wait->deadline == HF_AT_ONCE)
+	if (wait->deadline == HF_NOWAIT)
 		snprintf(out, size, "%s", "");
 	else if (wait->limit <= 0 || wait->limit == HF_NEVER)
 		snprintf(out, size, " in time");
@@ -94,7 +94,7 @@ static bool look_once(struct watch *w, int64_t *next)
 {
 	int64_t waited = hf_now() - w->look.start, pause = waited / 4;
 	bool wanted = waited >= LOOK_MS * HF_MS && !w->told && w->wait.notice, again, over;
-	struct hf_look_found found;
+	struct hf_wait_findings found;
 	pid_t holder = 0;
 
 	pthread_mutex_unlock(&w->kick.mutex);
@@ -102,12 +102,12 @@ static bool look_once(struct watch *w, int64_t *next)
 		prctl(PR_SET_NAME, HF_WATCH_NAME);
 	if (wanted)
 		holder = hf_lock_holder(w->look.fd);
-	again = hf_look(&w->look, &found);
+	again = hf_wait_check(&w->look, &found);
 	pthread_mutex_lock(&w->kick.mutex);
-	over = !w->kick.left && hf_look_is_over(&w->look, &found, &w->err);
+	over = !w->kick.left && hf_wait_must_end(&w->look, &found, &w->err);
 	if (wanted && !w->kick.left && !over)
 		notify(w, holder);
-	hf_look_free(&found);
+	hf_wait_check_free(&found);
 	w->told |= wanted;
 	w->looks++;
 	pause = pause < LOOK_MS * HF_MS ? LOOK_MS * HF_MS : pause;
@@ -116,7 +116,7 @@ static bool look_once(struct watch *w, int64_t *next)
 	else if (w->look.count == 1)
 		*next = w->look.start + LOOK_MS * HF_MS;
 	else
-		*next = again ? hf_now() + (pause < MOST_MS * HF_MS ? pause : MOST_MS * HF_MS)
+		*next = again ? hf_now() + (pause < MAX_MS * HF_MS ? pause : MAX_MS * HF_MS)
 			      : HF_NEVER;
 	return over;
 }
@@ -129,7 +129,7 @@ static void leave(struct watch *w)
 	pthread_mutex_unlock(&w->kick.mutex);
 	if (!last)
 		return;
-	hf_kick_destroy(&w->kick);
+	hf_interrupt_destroy(&w->kick);
 	free(w);
 }
 
@@ -149,10 +149,10 @@ static void *watch(void *arg)
 
 	pthread_mutex_lock(&w->kick.mutex);
 	while (!w->kick.left && !over) {
-		hf_kick_sleep(&w->kick, earliest(next, deadline, moot));
+		hf_interrupt_sleep(&w->kick, earliest(next, deadline, moot));
 		if (w->kick.left)
 			break;
-		if (hf_until(deadline) == 0) {
+		if (hf_time_left(deadline) == 0) {
 			w->err.status = HF_BUSY; /* the waiting thread finds the words */
 			over = true;
 		} else if (hf_now() >= moot) {
@@ -165,7 +165,7 @@ static void *watch(void *arg)
 		}
 	}
 	if (over)
-		hf_kick(&w->kick, HF_WAIT_SIGNAL);
+		hf_interrupt_thread(&w->kick, HF_WAIT_SIGNAL);
 	leave(w);
 	return NULL;
 }
@@ -211,7 +211,7 @@ static struct watch *make_watch(int fd, enum hf_lock_mode mode, const char *path
 		.users = 2,
 	};
 	w->look.path = strcpy(w->path, path);
-	hf_kick_init(&w->kick);
+	hf_interrupt_init(&w->kick);
 	return w;
 }
 
@@ -235,7 +235,7 @@ static enum hf_status block(struct watch *w)
 
 	do
 		result = sys_flock(w->look.fd, operation);
-	while (result < 0 && errno == EINTR && !atomic_load(&w->kick.over) && !hf_has_given_up());
+	while (result < 0 && errno == EINTR && !atomic_load(&w->kick.over) && !hf_waits_are_cancelled());
 	if (result == 0)
 		return HF_OK;
 	return errno == EINTR ? HF_BUSY : HF_OS;
@@ -275,7 +275,7 @@ enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
 		if (errno != EWOULDBLOCK && errno != EINTR)
 			return hf_fail_errno(err, "cannot lock '%s'", path);
 	}
-	if (hf_until(wait->deadline) == 0)
+	if (hf_time_left(wait->deadline) == 0)
 		return busy(fd, path, wait, err);
 	why.status = HF_BUSY;
 	why.message[0] = '\0';

@@ -6,11 +6,11 @@
 
 #include <holdfast/clock.h>
 
-#define SELDOM_MOST (60 * HF_SECOND)
+#define MAX_SELDOM (60 * HF_SECOND)
 
 enum { SELDOM = 4 }; /* times as long as one has waited */
 
-static void refuse_family(const struct hf_look *l, const struct hf_lock_owner *owner,
+static void refuse_family(const struct hf_wait_check *l, const struct hf_ancestor_lock *owner,
 			  struct hf_err *err)
 {
 	char who[512];
@@ -27,7 +27,7 @@ static void refuse_family(const struct hf_look *l, const struct hf_lock_owner *o
 		       "before");
 }
 
-static void refuse_kept(const struct hf_look *l, const struct hf_keeper_loan *kept,
+static void refuse_kept(const struct hf_wait_check *l, const struct hf_keeper_loan *kept,
 			struct hf_err *err)
 {
 	char keeper[300], owner[300];
@@ -39,18 +39,18 @@ static void refuse_kept(const struct hf_look *l, const struct hf_keeper_loan *ke
 	hf_advise(err, "lock another file here, or give the lock back before (lock-release)");
 }
 
-static void refuse_circle(const struct hf_look *l, struct hf_look_found *f, struct hf_err *err)
+static void refuse_circle(const struct hf_wait_check *l, struct hf_wait_findings *f, struct hf_err *err)
 {
 	char text[900] = "";
 
-	hf_circle_find(l->fd, &f->records, &f->keepers, &f->family, text, sizeof(text));
+	hf_deadlock_find(l->fd, &f->records, &f->keepers, &f->family, text, sizeof(text));
 	hf_fail(err, HF_BUSY, "cannot lock '%s': standing still: %s", l->path, text);
 	hf_advise(err, "this command gives up, being the youngest in the circle; it can be tried "
 		       "again");
 	hf_advise(err, "take all the locks by one lock-run, which orders them");
 }
 
-static void refuse_blind(const struct hf_look *l, struct hf_err *err)
+static void refuse_blind(const struct hf_wait_check *l, struct hf_err *err)
 {
 	hf_fail(err, HF_UNAVAILABLE,
 		"cannot wait for '%s' for ever: /proc is not mounted, and the lock may be held by "
@@ -60,7 +60,7 @@ static void refuse_blind(const struct hf_look *l, struct hf_err *err)
 }
 
 /* Does the family hold another lock, which others may wait for? */
-static bool holds_other(const struct hf_lock_family *family, const struct hf_lock_id *id)
+static bool holds_other(const struct hf_ancestor_locks *family, const struct hf_lock_id *id)
 {
 	for (size_t i = 0; i < family->count; i++)
 		if (!hf_lock_id_equal(&family->at[i].record.id, id))
@@ -69,26 +69,26 @@ static bool holds_other(const struct hf_lock_family *family, const struct hf_loc
 }
 
 /* The dear part: all there is to know of the family, and of everybody else. */
-static void look_for_circle(struct hf_look *l, struct hf_look_found *f, const struct hf_lock_id *id)
+static void look_for_circle(struct hf_wait_check *l, struct hf_wait_findings *f, const struct hf_lock_id *id)
 {
-	if (!hf_lock_records_read(&f->records))
+	if (!hf_lock_entries_read(&f->records))
 		return;
-	hf_lock_family_free(&f->family);
-	hf_lock_family_read(&f->family, getpid(), &f->records, &f->keepers);
+	hf_ancestor_locks_free(&f->family);
+	hf_ancestor_locks_read(&f->family, getpid(), &f->records, &f->keepers);
 	l->likely = holds_other(&f->family, id);
-	f->circle = l->likely && hf_circle_find(l->fd, &f->records, &f->keepers, &f->family, NULL,
-						0) == HF_CIRCLE_MINE;
+	f->circle = l->likely && hf_deadlock_find(l->fd, &f->records, &f->keepers, &f->family, NULL,
+						0) == HF_DEADLOCK_VICTIM;
 }
 
 /* false: nothing can be seen. */
-static bool look_at_family(struct hf_look *l, struct hf_look_found *f, const struct hf_lock_id *id)
+static bool look_at_family(struct hf_wait_check *l, struct hf_wait_findings *f, const struct hf_lock_id *id)
 {
 	bool first = l->count == 0, seldom = !first && hf_now() >= l->seldom;
 	bool was_likely = l->likely;
 
 	if (!first && (seldom || was_likely))
 		hf_keepers_read(&f->keepers);
-	if (!hf_lock_family_read(&f->family, getpid(), NULL, &f->keepers))
+	if (!hf_ancestor_locks_read(&f->family, getpid(), NULL, &f->keepers))
 		return false;
 	l->likely = holds_other(&f->family, id);
 	if (l->likely && !first && !seldom && !was_likely)
@@ -98,18 +98,18 @@ static bool look_at_family(struct hf_look *l, struct hf_look_found *f, const str
 	if (seldom) {
 		int64_t pause = SELDOM * (hf_now() - l->start);
 
-		l->seldom = hf_now() + (pause < SELDOM_MOST ? pause : SELDOM_MOST);
+		l->seldom = hf_now() + (pause < MAX_SELDOM ? pause : MAX_SELDOM);
 	}
 	return true;
 }
 
-bool hf_look(struct hf_look *l, struct hf_look_found *f)
+bool hf_wait_check(struct hf_wait_check *l, struct hf_wait_findings *f)
 {
 	struct hf_lock_id id;
 	struct stat st;
 	bool first = l->count == 0;
 
-	*f = (struct hf_look_found){.forbidden.status = HF_OK};
+	*f = (struct hf_wait_findings){.forbidden.status = HF_OK};
 	if (!l->asked && l->forbid)
 		l->forbid(l->path, &f->forbidden);
 	if (!l->asked && !l->nested) {
@@ -123,16 +123,16 @@ bool hf_look(struct hf_look *l, struct hf_look_found *f)
 		return false;
 	}
 	l->count++;
-	f->owner = hf_lock_family_stands(&f->family, &id, l->exclusive);
+	f->owner = hf_ancestor_self_deadlock(&f->family, &id, l->exclusive);
 	if (!f->owner && fstat(l->fd, &st) == 0 && hf_keeper_find(&st, &f->kept)) {
 		f->lent = l->borrows && f->kept.lends;
-		if (!hf_lock_awaits_us(f->kept.owner))
+		if (!hf_ancestor_waits_for_us(f->kept.owner))
 			f->kept.owner = 0;
 	}
 	return first || f->family.count > 0;
 }
 
-bool hf_look_is_over(const struct hf_look *l, struct hf_look_found *f, struct hf_err *err)
+bool hf_wait_must_end(const struct hf_wait_check *l, struct hf_wait_findings *f, struct hf_err *err)
 {
 	if (f->lent)
 		err->status = HF_NO;
@@ -151,9 +151,9 @@ bool hf_look_is_over(const struct hf_look *l, struct hf_look_found *f, struct hf
 	return true;
 }
 
-void hf_look_free(struct hf_look_found *f)
+void hf_wait_check_free(struct hf_wait_findings *f)
 {
-	hf_lock_family_free(&f->family);
+	hf_ancestor_locks_free(&f->family);
 	hf_keepers_free(&f->keepers);
-	hf_lock_records_free(&f->records);
+	hf_lock_entries_free(&f->records);
 }

@@ -38,7 +38,7 @@
 #include "keeper/keeper_client.h"
 
 /* Of one wait, from look to look. The first seven are the caller's. */
-struct hf_look {
+struct hf_wait_check {
 	int fd;
 	bool exclusive;
 	const char *path;
@@ -55,11 +55,11 @@ struct hf_look {
 };
 
 /* What one look has shown. */
-struct hf_look_found {
-	struct hf_lock_records records;
+struct hf_wait_findings {
+	struct hf_lock_entries records;
 	struct hf_keepers keepers;
-	struct hf_lock_family family;
-	const struct hf_lock_owner *owner; /* in the family; it cannot end */
+	struct hf_ancestor_locks family;
+	const struct hf_ancestor_lock *owner; /* in the family; it cannot end */
 	struct hf_keeper_loan kept;	   /* for an ancestor that waits for us; or owner 0 */
 	bool lent;			   /* if one asks for it */
 	bool circle;			   /* and it is for us to give up */
@@ -68,11 +68,11 @@ struct hf_look_found {
 };
 
 /* true: later looks can find more. */
-bool hf_look(struct hf_look *look, struct hf_look_found *found);
+bool hf_wait_check(struct hf_wait_check *look, struct hf_wait_findings *found);
 
 /* Is the wait over? Then err says why. The words may ask the environment for the time zone. */
-bool hf_look_is_over(const struct hf_look *look, struct hf_look_found *found, struct hf_err *err);
+bool hf_wait_must_end(const struct hf_wait_check *look, struct hf_wait_findings *found, struct hf_err *err);
 
-void hf_look_free(struct hf_look_found *found);
+void hf_wait_check_free(struct hf_wait_findings *found);
 
 #endif

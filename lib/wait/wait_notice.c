@@ -6,12 +6,12 @@
 
 #include <holdfast/clock.h>
 
-struct hf_notice hf_notice_begin(const struct hf_wait *wait)
+struct hf_wait_notice hf_wait_notice_begin(const struct hf_wait *wait)
 {
-	return (struct hf_notice){wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER};
+	return (struct hf_wait_notice){wait->notice ? hf_deadline_in(HF_SECOND) : HF_NEVER};
 }
 
-bool hf_notice_is_due(struct hf_notice *notice)
+bool hf_wait_notice_is_due(struct hf_wait_notice *notice)
 {
 	if (notice->at == HF_NEVER || hf_now() < notice->at)
 		return false;
@@ -19,7 +19,7 @@ bool hf_notice_is_due(struct hf_notice *notice)
 	return true;
 }
 
-void hf_notice_say(const struct hf_wait *wait, const char *format, ...)
+void hf_wait_notice_say(const struct hf_wait *wait, const char *format, ...)
 {
 	char raw[1024], line[1024];
 	va_list args;

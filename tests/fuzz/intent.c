@@ -12,7 +12,7 @@
 #include "sqlite/db.h"
 #include "fuzz.h"
 
-enum { HEAD = 17, FILE_ROW = 9, MOST_ROWS = 3 };
+enum { HEAD = 17, FILE_ROW = 9, MAX_ROWS = 3 };
 
 static const char id[] = "0123456789abcdef0123456789abcdef";
 static const char hash[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -104,7 +104,7 @@ static void insert_rows(struct hf_db *db, struct input *in)
 						   TEXT(hash),
 						   HF_DB_INT_VALUE(3),
 						   TEXT(hash)};
-	int heads = take_byte(in) % MOST_ROWS, files = take_byte(in) % MOST_ROWS;
+	int heads = take_byte(in) % MAX_ROWS, files = take_byte(in) % MAX_ROWS;
 
 	for (int i = 0; i <= heads; i++)
 		insert(db,

@@ -18,27 +18,27 @@
 
 static void dot_record(const char *text, size_t size)
 {
-	struct hf_dot_record record, again;
-	char out[HF_DOT_RECORD_MOST];
+	struct hf_lock_owner_info record, again;
+	char out[HF_LOCK_OWNER_MAX];
 	size_t n;
 
-	hf_dot_record_parse(text, size, &record);
-	if (record.form == HF_DOT_FOREIGN || record.form == HF_DOT_NO_PID) {
+	hf_lock_owner_parse(text, size, &record);
+	if (record.form == HF_OWNER_FOREIGN || record.form == HF_OWNER_NO_PID) {
 		require(record.why);
 		return;
 	}
-	require(record.owner.pid >= 1 && record.owner.pid <= HF_PID_MOST);
-	if (record.form != HF_DOT_OURS)
+	require(record.owner.pid >= 1 && record.owner.pid <= HF_PID_MAX);
+	if (record.form != HF_OWNER_HOLDFAST)
 		return;
-	n = hf_dot_record_format(&record, out);
-	hf_dot_record_parse(out, n, &again);
-	require(again.form == HF_DOT_OURS && again.owner.pid == record.owner.pid &&
+	n = hf_lock_owner_format(&record, out);
+	hf_lock_owner_parse(out, n, &again);
+	require(again.form == HF_OWNER_HOLDFAST && again.owner.pid == record.owner.pid &&
 		again.owner.start == record.owner.start && strcmp(again.nonce, record.nonce) == 0);
 }
 
 static void lock_line(const char *text, size_t size)
 {
-	struct hf_lock_record record;
+	struct hf_lock_entry record;
 
 	(void)size;
 	if (hf_lock_parse(text, &record))
@@ -81,11 +81,11 @@ static void lock_size(const char *text, size_t size)
 
 static void if_match(const char *text, size_t size)
 {
-	struct hf_claim_rules rules = {.if_match = text};
+	struct hf_target_rules rules = {.if_match = text};
 	struct hf_err err;
 
 	(void)size;
-	if (hf_claim_check(&rules, &err) == HF_OK)
+	if (hf_target_rules_check(&rules, &err) == HF_OK)
 		require(strlen(text) == 64 || strcmp(text, "absent") == 0);
 }
 

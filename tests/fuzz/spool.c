@@ -29,7 +29,7 @@ enum {
 	RAW = 32,
 	ABSENT = 64, /* there is no file */
 	BOTH = 128,  /* the same content as spool and as batch */
-	MOST_FRAMES = 8,
+	MAX_FRAMES = 8,
 };
 
 /* What is planted. */
@@ -37,7 +37,7 @@ struct side {
 	struct hf_spool_head head;
 	uint8_t data[65536];
 	size_t size;
-	uint64_t places[MOST_FRAMES];
+	uint64_t places[MAX_FRAMES];
 	size_t count;
 };
 
@@ -59,7 +59,7 @@ static struct hf_file_id take_id(struct input *in, const char *name)
 
 static void build_frames(struct input *in, struct side *side)
 {
-	size_t n = take_byte(in) % (MOST_FRAMES + 1);
+	size_t n = take_byte(in) % (MAX_FRAMES + 1);
 
 	side->size = sizeof(side->head);
 	for (side->count = 0; side->count < n; side->count++) {
@@ -160,7 +160,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct side side;
 	struct input in = {data, size};
 	uint8_t flags = take_byte(&in);
-	struct hf_record ours = {.data = record, .size = sizeof(record) - 1, .fd = -1};
+	struct hf_append_record ours = {.data = record, .size = sizeof(record) - 1, .fd = -1};
 	struct hf_append_options options = {.in_place = flags & IN_PLACE};
 	int spool = -1, batch = -1;
 	enum hf_status status;

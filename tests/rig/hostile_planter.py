@@ -21,7 +21,7 @@ SPOOL_FRAME = "<IIQ"
 OPEN, CLOSED, PREPARED, IN_PLACE, DONE, ABANDONED = range(1, 7)
 
 IN_OPEN, IN_MOVED_TO, IN_CREATE, IN_ATTRIB = 0x20, 0x80, 0x100, 0x4
-MOST_OPEN = 64
+MAX_OPEN = 64
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -217,7 +217,7 @@ class Planter:
                 self.try_open(os.path.join(path, name), grab and name != target)
 
     def try_open(self, path, grab):
-        if len(self.read) > MOST_OPEN:
+        if len(self.read) > MAX_OPEN:
             return
         with contextlib.suppress(OSError):
             if not stat.S_ISREG(os.lstat(path).st_mode):

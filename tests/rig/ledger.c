@@ -5,7 +5,7 @@
 
 #include "stress.h"
 
-enum { MOST_SHOWN = 10, MOST_TEXTS = 1 << 20 };
+enum { MAX_SHOWN = 10, MAX_TEXTS = 1 << 20 };
 
 struct rig_bytes ledger_line(unsigned int number)
 {
@@ -44,7 +44,7 @@ void ledger_wrong(struct ledger *l, unsigned int count, const char *format, ...)
 {
 	va_list args;
 
-	if (l->wrong < MOST_SHOWN) {
+	if (l->wrong < MAX_SHOWN) {
 		fputs("WRONG: ", stdout);
 		va_start(args, format);
 		vprintf(format, args);
@@ -61,7 +61,7 @@ static long number_of(const char *line, size_t size)
 	unsigned int number;
 	bool same;
 
-	if (sscanf(line, "line %u ", &number) != 1 || number >= MOST_TEXTS)
+	if (sscanf(line, "line %u ", &number) != 1 || number >= MAX_TEXTS)
 		return -1;
 	wanted = ledger_line(number);
 	same = size == wanted.size && memcmp(line, wanted.data, size) == 0;
@@ -104,7 +104,7 @@ void ledger_rows(struct ledger *l, const char *output)
 	int n;
 
 	for (; sscanf(output, "%u|%u\n%n", &number, &count, &n) == 2; output += n)
-		if (number < MOST_TEXTS)
+		if (number < MAX_TEXTS)
 			ledger_of(l, number)->rows += count;
 	if (*output)
 		rig_die("these are no rows: %s", output);

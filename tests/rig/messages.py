@@ -15,9 +15,9 @@ FORMAT = {
     "hf_fail_errno_as": 2,
     "hf_cli_usage": 1,
     "hf_cli_notice": 1,
-    "hf_hold_say": 1,
+    "hf_record_locks_report": 1,
     "hf_notice": 0,
-    "hf_notice_say": 1,
+    "hf_wait_notice_say": 1,
     "snprintf": 2,  # where it is the notice of a wait
 }
 CALL = re.compile(r"\b(%s)\s*\(" % "|".join(FORMAT))

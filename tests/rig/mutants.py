@@ -93,7 +93,7 @@ TESTS = (
 )
 
 # With a mutant, a test may take so many times as long as without it, and so many seconds at least.
-TIME_FACTOR, TIME_LEAST = 3, 20
+TIME_FACTOR, MIN_TIME = 3, 20
 
 
 # ---- the mutations ------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def places(text):
     for start, end in calls(code, r"sys_fsync|sys_fdatasync|sys_syncfs|sys_sync_file_range|"
                             r"hf_\w*sync\w*"):
         add("sync", start, end, "0")
-    for start, end in calls(code, r"hf_same_inode|hf_stands_for|hf_dot_names"):
+    for start, end in calls(code, r"hf_same_inode|hf_names_inode|hf_dot_names"):
         add("recheck", start, end, "true")
     for start, end in calls(code, r"hf_\w*recheck\w*"):
         add("recheck", start, end, "HF_OK")
@@ -555,7 +555,7 @@ class Run:
 
     def try_test(self, test):
         """What of it fails now, and only now; None: nothing."""
-        limit = max(TIME_LEAST, TIME_FACTOR * test.seconds)
+        limit = max(MIN_TIME, TIME_FACTOR * test.seconds)
         failed, reason = self.execute(test, limit)
         for title in sorted(failed - test.failing):
             if test.kind == "bats":

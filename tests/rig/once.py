@@ -54,7 +54,7 @@ import time
 sys.dont_write_bytecode = True
 from cut import Wrong, count_calls, run
 
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 PATIENCE = 30  # seconds
 FIRST = hashlib.sha256(b"first\n").hexdigest()
 BIG = "L" + 600000 * "x"  # more than one write(2) in the fault build
@@ -291,7 +291,7 @@ class Loop:
             complaint = str(error)
             self.wrong += 1
             self.bad += 1
-        if self.verbose or (complaint and self.wrong <= MOST_SHOWN):
+        if self.verbose or (complaint and self.wrong <= MAX_SHOWN):
             print(f"{what}: {f'WRONG: {complaint}' if complaint else result}", flush=True)
         return result
 

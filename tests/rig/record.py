@@ -52,7 +52,7 @@ import sys
 sys.dont_write_bytecode = True
 from cut import ENV, Disk, Wrong, count_calls, run
 
-MOST_SHOWN = 8
+MAX_SHOWN = 8
 
 
 class Scene:
@@ -463,7 +463,7 @@ class Loop:
 
     def count_run(self, what, code, said, complaint):
         self.runs += 1
-        if self.verbose or (complaint and self.wrong <= MOST_SHOWN):
+        if self.verbose or (complaint and self.wrong <= MAX_SHOWN):
             print(f"{what}: {code}{': WRONG: ' + complaint if complaint else ''} {said} "
                   f"{getattr(self.scene, 'told', '')}", flush=True)
         return code

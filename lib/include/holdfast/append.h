@@ -52,7 +52,7 @@ struct hf_append_options {
 /* Append the record. HF_OK: it is in, once, and durable. HF_UNCERTAIN: it is in, but may not
  * survive a power cut; or another had it, and what became of it cannot be known. Anything else: it
  * is not in. Errors as in holdfast/atomic.h; HF_DATA also for what cannot be appended to. */
-enum hf_status hf_append(const char *path, const struct hf_record *record,
+enum hf_status hf_append(const char *path, const struct hf_append_record *record,
 			 const struct hf_append_options *options, struct hf_err *err);
 
 #endif

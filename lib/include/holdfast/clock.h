@@ -7,7 +7,7 @@
  *
  * All times are nanoseconds. A deadline is an instant of CLOCK_MONOTONIC, made once by the tool
  * from --timeout and handed to everything that waits, so that several waits share one limit and a
- * clock that is set does not matter. HF_NEVER means for ever, HF_AT_ONCE means do not wait.
+ * clock that is set does not matter. HF_NEVER means for ever, HF_NOWAIT means do not wait.
  *
  * Backoff serves only what the kernel cannot tell us. It is exponential with full jitter: the n-th
  * sleep is uniform in [floor, min(cap, base * 2^n)], with real entropy (arc4random: seeding by PID
@@ -19,8 +19,8 @@
  * interrupted for it, again and again, until the wait has returned. (Of an instant that ends no
  * wait, such as when to say something, hf_now() tells.)
  *
- * Nothing here blocks except hf_backoff_sleep(). Thread-safe; hf_now(), hf_give_up() and
- * hf_has_given_up() are async-signal-safe.
+ * Nothing here blocks except hf_backoff_sleep(). Thread-safe; hf_now(), hf_cancel_waits() and
+ * hf_waits_are_cancelled() are async-signal-safe.
  */
 
 #include <stdbool.h>
@@ -29,22 +29,22 @@
 #include <holdfast/err.h>
 
 #define HF_NEVER INT64_MAX
-#define HF_AT_ONCE INT64_C(0)
+#define HF_NOWAIT INT64_C(0)
 #define HF_MS INT64_C(1000000)
 #define HF_SECOND INT64_C(1000000000)
 
 /* CLOCK_MONOTONIC now. */
 int64_t hf_now(void);
 
-/* The deadline that lies duration after now; HF_NEVER for HF_NEVER, HF_AT_ONCE for 0. */
+/* The deadline that lies duration after now; HF_NEVER for HF_NEVER, HF_NOWAIT for 0. */
 int64_t hf_deadline_in(int64_t duration);
 
 /* Nanoseconds until the deadline: 0 when it has passed, HF_NEVER when there is none. */
-int64_t hf_until(int64_t deadline);
+int64_t hf_time_left(int64_t deadline);
 
 /* Every deadline of this process has passed, HF_NEVER too; there is no way back. */
-void hf_give_up(void);
-bool hf_has_given_up(void);
+void hf_cancel_waits(void);
+bool hf_waits_are_cancelled(void);
 
 /* Parse "10", "0.5", "250ms", "2m", "1h30m", "7d", "2w", "inf" (units ns us ms s m h d w; a number
  * without one is seconds; units in falling order). HF_USAGE for anything else, also a negative or

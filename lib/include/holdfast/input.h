@@ -5,8 +5,8 @@
 /*
  * Records out of a stream: all of it as one, or each line.
  *
- * One record is kept in memory while it is small (HF_RECORD_SMALL), and can be handed over; a
- * larger one goes to an unnamed file in the target's directory, so that memory is constant and a
+ * One record is kept in memory while it is small (HF_APPEND_RECORD_SMALL), and can be handed over;
+ * a larger one goes to an unnamed file in the target's directory, so that memory is constant and a
  * full disk shows before anything is touched.
  *
  * Lines are taken as they come: hf_lines_next() waits for input, takes what else is there already,
@@ -25,7 +25,7 @@
 #include <holdfast/err.h>
 
 /* Bytes in memory, or (data NULL) in a file from an offset. */
-struct hf_record {
+struct hf_append_record {
 	const void *data;
 	uint64_t size;
 	int fd;
@@ -33,12 +33,12 @@ struct hf_record {
 };
 
 /* A record of this size or more is not kept in memory, and not handed over. */
-#define HF_RECORD_SMALL ((uint64_t)256 << 10)
+#define HF_APPEND_RECORD_SMALL ((uint64_t)256 << 10)
 
-/* Read `in` to its end. record->data, or record->fd, is released by hf_record_free(). */
-enum hf_status hf_record_read(struct hf_record *record, int in, const char *target_path,
+/* Read `in` to its end. record->data, or record->fd, is released by hf_append_record_free(). */
+enum hf_status hf_append_record_read(struct hf_append_record *record, int in, const char *target_path,
 			      struct hf_err *err);
-void hf_record_free(struct hf_record *record);
+void hf_append_record_free(struct hf_append_record *record);
 
 struct hf_lines {
 	int in;
@@ -49,7 +49,7 @@ struct hf_lines {
 };
 
 /* The next whole lines; record is valid until the next call. HF_NO: there are no more. */
-enum hf_status hf_lines_next(struct hf_lines *lines, struct hf_record *record, struct hf_err *err);
+enum hf_status hf_lines_next(struct hf_lines *lines, struct hf_append_record *record, struct hf_err *err);
 void hf_lines_free(struct hf_lines *lines);
 
 #endif

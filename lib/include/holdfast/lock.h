@@ -57,7 +57,7 @@
  * whose ancestor one is kept, and who would have to wait for one of rank 3, is refused at once
  * (HF_USAGE; what is kept is looked for 25 ms into the wait): the one whom it would wait for may be
  * waiting for the repository, in the right order. What is free it may have, and with
- * HF_AT_ONCE it is busy as usual. Ranks 1 and 2 nest as scripts need; their circles are found
+ * HF_NOWAIT it is busy as usual. Ranks 1 and 2 nest as scripts need; their circles are found
  * (wait/deadlock.h).
  *
  * Borrowed locks. An ancestor can have its locks kept by a keeper (keeperd/keeper_start.h), whose

@@ -41,7 +41,7 @@
 #include <holdfast/lock.h>
 
 #define HF_SLOT_BASE INT64_C(0x484f4c4400000000)
-enum { HF_SLOTS_MOST = 10000 };
+enum { HF_SLOTS_MAX = 10000 };
 
 /* lock->slots is N; lock->slot is the one that was taken. The mode does not matter. */
 extern const struct hf_lock_ops hf_lock_slots;

@@ -45,7 +45,7 @@ enum hf_lock_mode { HF_LOCK_SHARED, HF_LOCK_EXCLUSIVE };
 
 /* How to wait. Zeroed except the deadline is right for most. */
 struct hf_wait {
-	int64_t deadline; /* hf_deadline_in(); HF_AT_ONCE, HF_NEVER */
+	int64_t deadline; /* hf_deadline_in(); HF_NOWAIT, HF_NEVER */
 
 	/* How long that was when it was made, for the words "within 10s": what is left of it when
 	 * the wait begins is no number that the user knows. 0: "in time". */

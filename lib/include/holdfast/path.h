@@ -52,7 +52,7 @@ void hf_target_close(struct hf_target *target);
 /* Does the path still lead to the directory that is open, and to this name in it? HF_NO: it does
  * not; the directory was moved, removed or replaced, and all begins again with hf_target_open(). An
  * instant's answer. */
-enum hf_status hf_target_check(const struct hf_target *target, struct hf_err *err);
+enum hf_status hf_target_verify_path(const struct hf_target *target, struct hf_err *err);
 
 /* ".holdfast.NAME.WHAT" into out; WHAT is at most 40 bytes. Returns out. */
 char *hf_target_side(const struct hf_target *target, const char *what, char out[NAME_MAX + 1]);
@@ -73,6 +73,6 @@ static inline bool hf_same_inode(const struct stat *a, const struct stat *b)
 
 /* Does this name in dir, no link followed, stand for the open file? An instant's answer: lock what
  * must not change. */
-bool hf_stands_for(int dir, const char *name, int fd);
+bool hf_names_inode(int dir, const char *name, int fd);
 
 #endif

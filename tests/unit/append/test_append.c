@@ -17,7 +17,7 @@ static struct hf_append_options options(bool in_place)
 static enum hf_status append(const char *path, const char *text, bool in_place, struct hf_err *err)
 {
 	struct hf_append_options o = options(in_place);
-	struct hf_record record = {.data = text, .size = strlen(text), .fd = -1};
+	struct hf_append_record record = {.data = text, .size = strlen(text), .fd = -1};
 
 	return hf_append(path, &record, &o, err);
 }
@@ -41,7 +41,7 @@ static void both_ways(void **state)
 static void a_record_in_a_file(void **state)
 {
 	struct hf_append_options o = options(false);
-	struct hf_record record = {.at = 4, .size = 4};
+	struct hf_append_record record = {.at = 4, .size = 4};
 	struct hf_err err;
 
 	(void)state;
@@ -180,7 +180,7 @@ static int append_hastily(const struct rival *self, void *arg)
 {
 	const struct hasty *hasty = arg;
 	struct hf_append_options o = options(false);
-	struct hf_record record = {.data = "hasty\n", .size = 6, .fd = -1};
+	struct hf_append_record record = {.data = "hasty\n", .size = 6, .fd = -1};
 
 	(void)self;
 	o.file.sync = hasty->sync;

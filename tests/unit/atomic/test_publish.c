@@ -20,7 +20,7 @@ static int set_up(void **state)
 	(void)state;
 	assert_int_equal(system("rm -rf ./* .holdfast.*"), 0);
 	assert_status(HF_OK, hf_target_open(&target, "f", 0, &err), &err);
-	assert_status(HF_OK, hf_stage_open(&target, 0600, &fd, name, &err), &err);
+	assert_status(HF_OK, hf_tempfile_open(&target, 0600, &fd, name, &err), &err);
 	assert_int_equal(write(fd, "new", 3), 3);
 	return 0;
 }
@@ -98,7 +98,7 @@ static void what_cannot_be_judged_is_left_and_another_name_taken(void **state)
 static void a_file_staged_under_a_name_keeps_it_or_moves(void **state)
 {
 	(void)state;
-	assert_status(HF_OK, hf_stage_link(&target, fd, "staged", &err), &err);
+	assert_status(HF_OK, hf_tempfile_link(&target, fd, "staged", &err), &err);
 	strcpy(name, "staged");
 	assert_status(HF_OK, give_name(false), &err);
 	assert_string_equal(name, "staged");

@@ -15,7 +15,7 @@ static enum hf_status refuse(const char *name, bool links, const char *backup)
 
 	assert_status(HF_OK, hf_target_open(&target, name, HF_TARGET_NO_FOLLOW, &err), &err);
 	assert_int_equal(lstat(name, &st), 0);
-	status = hf_refuse(&target, fd, &st, links, backup, &err);
+	status = hf_target_check(&target, fd, &st, links, backup, &err);
 	hf_target_close(&target);
 	if (fd >= 0)
 		close(fd);

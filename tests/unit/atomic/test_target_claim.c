@@ -10,23 +10,23 @@ static struct hf_target target;
 static struct hf_err err;
 static const struct hf_wait at_once = {.deadline = 0};
 
-static enum hf_status take(struct hf_claim *claim, const char *name, struct hf_claim_rules rules)
+static enum hf_status take(struct hf_target_claim *claim, const char *name, struct hf_target_rules rules)
 {
 	enum hf_status status;
 
 	assert_status(HF_OK, hf_target_open(&target, name, HF_TARGET_NO_FOLLOW, &err), &err);
-	status = hf_claim_take(claim, &target, &rules, &at_once, &err);
+	status = hf_target_claim_acquire(claim, &target, &rules, &at_once, &err);
 	hf_target_close(&target);
 	return status;
 }
 
 static void a_file_is_locked_and_looked_at(void **state)
 {
-	struct hf_claim claim, second;
+	struct hf_target_claim claim, second;
 
 	(void)state;
 	put_file("f", "old");
-	assert_status(HF_OK, take(&claim, "f", (struct hf_claim_rules){0}), &err);
+	assert_status(HF_OK, take(&claim, "f", (struct hf_target_rules){0}), &err);
 	assert_true(claim.present);
 	assert_false(claim.is_link);
 	assert_int_equal(hf_fd_held(claim.fd), HF_HELD_EXCLUSIVE);
@@ -34,25 +34,25 @@ static void a_file_is_locked_and_looked_at(void **state)
 	close(claim.fd);
 
 	assert_int_equal(link("f", "f2"), 0);
-	assert_status(HF_DATA, take(&claim, "f", (struct hf_claim_rules){0}), &err);
+	assert_status(HF_DATA, take(&claim, "f", (struct hf_target_rules){0}), &err);
 	assert_int_equal(claim.fd, -1);
-	assert_status(HF_OK, take(&second, "f", (struct hf_claim_rules){.hard_links = true}), &err);
+	assert_status(HF_OK, take(&second, "f", (struct hf_target_rules){.hard_links = true}), &err);
 	close(second.fd);
 }
 
 static void nothing_and_a_link_are_claimed_without_a_lock(void **state)
 {
-	struct hf_claim claim;
+	struct hf_target_claim claim;
 
 	(void)state;
-	assert_status(HF_OK, take(&claim, "absent", (struct hf_claim_rules){0}), &err);
+	assert_status(HF_OK, take(&claim, "absent", (struct hf_target_rules){0}), &err);
 	assert_false(claim.present);
 	assert_int_equal(claim.fd, -1);
 	assert_int_equal(symlink("f", "link"), 0);
-	assert_status(HF_OK, take(&claim, "link", (struct hf_claim_rules){.links = true}), &err);
+	assert_status(HF_OK, take(&claim, "link", (struct hf_target_rules){.links = true}), &err);
 	assert_true(claim.present && claim.is_link);
 	assert_int_equal(claim.fd, -1);
-	assert_status(HF_DATA, take(&claim, "link", (struct hf_claim_rules){0}), &err);
+	assert_status(HF_DATA, take(&claim, "link", (struct hf_target_rules){0}), &err);
 }
 
 static void the_content_is_what_was_expected_or_not(void **state)
@@ -60,26 +60,26 @@ static void the_content_is_what_was_expected_or_not(void **state)
 	/* of "abc", FIPS 180-2 */
 	static const char sha[] = "ba7816bf8f01cfea414140de5dae2223"
 				  "B00361A396177A9CB410FF61F20015AD";
-	struct hf_claim claim;
+	struct hf_target_claim claim;
 
 	(void)state;
 	put_file("m", "abc");
 	assert_int_equal(symlink("m", "l"), 0);
-	assert_status(HF_OK, take(&claim, "m", (struct hf_claim_rules){.if_match = sha}), &err);
+	assert_status(HF_OK, take(&claim, "m", (struct hf_target_rules){.if_match = sha}), &err);
 	close(claim.fd);
-	assert_status(HF_NO, take(&claim, "m", (struct hf_claim_rules){.if_match = "absent"}),
+	assert_status(HF_NO, take(&claim, "m", (struct hf_target_rules){.if_match = "absent"}),
 		      &err);
 	assert_string_equal(err.message, "'m' has changed: it is there");
 	assert_int_equal(claim.fd, -1);
-	assert_status(HF_OK, take(&claim, "no", (struct hf_claim_rules){.if_match = "absent"}),
+	assert_status(HF_OK, take(&claim, "no", (struct hf_target_rules){.if_match = "absent"}),
 		      &err);
-	assert_status(HF_NO, take(&claim, "no", (struct hf_claim_rules){.if_match = sha}), &err);
+	assert_status(HF_NO, take(&claim, "no", (struct hf_target_rules){.if_match = sha}), &err);
 	assert_string_equal(err.message, "'no' has changed: it is absent");
 	assert_status(HF_NO,
-		      take(&claim, "l", (struct hf_claim_rules){.if_match = sha, .links = true}),
+		      take(&claim, "l", (struct hf_target_rules){.if_match = sha, .links = true}),
 		      &err);
 	put_file("m", "abd");
-	assert_status(HF_NO, take(&claim, "m", (struct hf_claim_rules){.if_match = sha}), &err);
+	assert_status(HF_NO, take(&claim, "m", (struct hf_target_rules){.if_match = sha}), &err);
 	assert_non_null(strstr(err.message, "its SHA-256 is a52d159f262b2c6ddb724a61840befc3"));
 }
 
@@ -93,9 +93,9 @@ static void an_expectation_must_be_one(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_status(HF_USAGE,
-			      hf_claim_check(&(struct hf_claim_rules){.if_match = bad[i]}, &err),
+			      hf_target_rules_check(&(struct hf_target_rules){.if_match = bad[i]}, &err),
 			      &err);
-	assert_status(HF_OK, hf_claim_check(&(struct hf_claim_rules){0}, &err), &err);
+	assert_status(HF_OK, hf_target_rules_check(&(struct hf_target_rules){0}, &err), &err);
 }
 
 static int hold(const struct rival *self, void *arg)
@@ -111,8 +111,8 @@ static int hold(const struct rival *self, void *arg)
 
 static void a_locked_file_is_busy_and_looking_locks_nothing(void **state)
 {
-	const struct hf_claim_rules rules = {0};
-	struct hf_claim claim;
+	const struct hf_target_rules rules = {0};
+	struct hf_target_claim claim;
 	struct rival rival;
 
 	(void)state;
@@ -122,7 +122,7 @@ static void a_locked_file_is_busy_and_looking_locks_nothing(void **state)
 	assert_status(HF_BUSY, take(&claim, "busy", rules), &err);
 	assert_int_equal(claim.fd, -1);
 	assert_status(HF_OK, hf_target_open(&target, "busy", 0, &err), &err);
-	assert_status(HF_OK, hf_claim_look(&claim, &target, &rules, &err), &err);
+	assert_status(HF_OK, hf_target_claim_peek(&claim, &target, &rules, &err), &err);
 	assert_true(claim.present);
 	assert_int_equal(claim.fd, -1);
 	hf_target_close(&target);

@@ -78,14 +78,14 @@ static void a_deadline_is_an_instant(void **state)
 
 	(void)state;
 	assert_true(deadline >= before + HF_SECOND && deadline <= after + HF_SECOND);
-	assert_true(hf_until(deadline) <= HF_SECOND);
-	assert_true(hf_until(deadline) > 0);
-	assert_int_equal(hf_until(before), 0);
-	assert_int_equal(hf_deadline_in(0), HF_AT_ONCE);
+	assert_true(hf_time_left(deadline) <= HF_SECOND);
+	assert_true(hf_time_left(deadline) > 0);
+	assert_int_equal(hf_time_left(before), 0);
+	assert_int_equal(hf_deadline_in(0), HF_NOWAIT);
 	assert_int_equal(hf_deadline_in(HF_NEVER), HF_NEVER);
 	assert_int_equal(hf_deadline_in(HF_NEVER - 1), HF_NEVER);
-	assert_int_equal(hf_until(HF_NEVER), HF_NEVER);
-	assert_int_equal(hf_until(HF_AT_ONCE), 0);
+	assert_int_equal(hf_time_left(HF_NEVER), HF_NEVER);
+	assert_int_equal(hf_time_left(HF_NOWAIT), 0);
 }
 
 static void backoff_grows_to_its_cap_with_jitter(void **state)
@@ -123,7 +123,7 @@ static void backoff_ends_at_the_deadline(void **state)
 	assert_true(hf_backoff_next(&backoff) <= 2 * HF_MS);
 	while (hf_backoff_sleep(&backoff))
 		;
-	assert_int_equal(hf_until(backoff.deadline), 0);
+	assert_int_equal(hf_time_left(backoff.deadline), 0);
 }
 
 static void backoff_is_set_by_option_and_environment(void **state)

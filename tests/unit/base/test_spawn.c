@@ -174,7 +174,7 @@ static int supervise(const struct rival *self, void *arg)
 	c.out = self->tell;
 	if (run(&c, &wait_status, NULL) != HF_OK)
 		return 99;
-	hf_end_like(wait_status);
+	hf_exit_as(wait_status);
 }
 
 #define COUNTING                                                                                   \
@@ -487,7 +487,7 @@ static int be_init(const struct rival *self, void *arg)
 			_exit(98);
 		if (waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD)
 			_exit(97);
-		hf_end_like(wait_status);
+		hf_exit_as(wait_status);
 	}
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 96;
 }

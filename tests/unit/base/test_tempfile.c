@@ -53,13 +53,13 @@ static void a_new_file_has_no_name_until_it_gets_one(void **state)
 	int fd;
 
 	(void)state;
-	assert_status(HF_OK, hf_stage_open(&target, 0640, &fd, name, &err), &err);
+	assert_status(HF_OK, hf_tempfile_open(&target, 0640, &fd, name, &err), &err);
 	assert_string_equal(name, "");
 	assert_int_equal(entries(), 0);
 	assert_int_equal(write(fd, "x", 1), 1);
-	assert_status(HF_OK, hf_stage_link(&target, fd, "f", &err), &err);
+	assert_status(HF_OK, hf_tempfile_link(&target, fd, "f", &err), &err);
 	assert_file("f", "x");
-	assert_status(HF_NO, hf_stage_link(&target, fd, "f", &err), &err);
+	assert_status(HF_NO, hf_tempfile_link(&target, fd, "f", &err), &err);
 	close(fd);
 }
 
@@ -72,15 +72,15 @@ static void without_unnamed_files_it_has_one_and_holds_it(void **state)
 	(void)state;
 	umask(022);
 	fault("openat#1:EOPNOTSUPP");
-	assert_status(HF_OK, hf_stage_open(&target, 0666, &fd, name, &err), &err);
+	assert_status(HF_OK, hf_tempfile_open(&target, 0666, &fd, name, &err), &err);
 	assert_int_equal(entries(), 1);
 	assert_int_equal(stat(name, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0644);
 	assert_int_equal(strncmp(name, ".holdfast.f.", 12), 0);
-	assert_int_equal(hf_stage_reap(&target, name), HF_BUSY);
+	assert_int_equal(hf_tempfile_reap(&target, name), HF_BUSY);
 	assert_true(is_there(name));
 	close(fd);
-	assert_int_equal(hf_stage_reap(&target, name), HF_OK);
+	assert_int_equal(hf_tempfile_reap(&target, name), HF_OK);
 	assert_int_equal(entries(), 0);
 }
 
@@ -100,7 +100,7 @@ static void litter_of_the_dead_is_removed_and_the_living_are_left(void **state)
 	other = open(living, O_RDWR);
 	assert_int_equal(flock(other, LOCK_EX), 0);
 	fault("openat#1:EOPNOTSUPP");
-	assert_status(HF_OK, hf_stage_open(&target, 0600, &fd, name, &err), &err);
+	assert_status(HF_OK, hf_tempfile_open(&target, 0600, &fd, name, &err), &err);
 	assert_true(is_there(name));
 	unlink(name);
 	close(fd);
@@ -117,12 +117,12 @@ static void a_name_lost_to_one_who_reaps_is_made_again(void **state)
 
 	(void)state;
 	fault("openat#1:EOPNOTSUPP,flock#1:EAGAIN");
-	assert_status(HF_OK, hf_stage_open(&target, 0600, &fd, name, &err), &err);
+	assert_status(HF_OK, hf_tempfile_open(&target, 0600, &fd, name, &err), &err);
 	assert_true(is_there(name));
 	assert_int_equal(entries(), 1);
 	close(fd);
 	fault("openat#1:EOPNOTSUPP,flock#1+:EAGAIN");
-	assert_status(HF_CANTCREAT, hf_stage_open(&target, 0600, &fd, name, &err), &err);
+	assert_status(HF_CANTCREAT, hf_tempfile_open(&target, 0600, &fd, name, &err), &err);
 	assert_int_equal(fd, -1);
 	assert_string_equal(name, "");
 }
@@ -133,27 +133,27 @@ static void a_name_comes_by_proc_where_the_kernel_wants_it_so(void **state)
 	int fd;
 
 	(void)state;
-	assert_status(HF_OK, hf_stage_open(&target, 0600, &fd, name, &err), &err);
+	assert_status(HF_OK, hf_tempfile_open(&target, 0600, &fd, name, &err), &err);
 	fault("linkat#1+:ENOENT");
-	assert_status(HF_CANTCREAT, hf_stage_link(&target, fd, "f", &err), &err);
+	assert_status(HF_CANTCREAT, hf_tempfile_link(&target, fd, "f", &err), &err);
 	fault("linkat#1:ENOENT");
-	assert_status(HF_OK, hf_stage_link(&target, fd, "f", &err), &err);
+	assert_status(HF_OK, hf_tempfile_link(&target, fd, "f", &err), &err);
 	assert_true(is_there("f"));
 	fault("linkat#1:ENOENT");
-	assert_status(HF_NO, hf_stage_link(&target, fd, "f", &err), &err);
+	assert_status(HF_NO, hf_tempfile_link(&target, fd, "f", &err), &err);
 	fault("linkat#1:ENOSPC");
-	assert_status(HF_IO, hf_stage_link(&target, fd, "g", &err), &err);
+	assert_status(HF_IO, hf_tempfile_link(&target, fd, "g", &err), &err);
 	close(fd);
 }
 
 static void what_cannot_be_litter_is_not_judged(void **state)
 {
 	(void)state;
-	assert_int_equal(hf_stage_reap(&target, "absent"), HF_OK);
+	assert_int_equal(hf_tempfile_reap(&target, "absent"), HF_OK);
 	assert_int_equal(mkfifo("fifo", 0600), 0);
-	assert_int_equal(hf_stage_reap(&target, "fifo"), HF_NOPERM);
+	assert_int_equal(hf_tempfile_reap(&target, "fifo"), HF_NOPERM);
 	assert_int_equal(symlink("x", "link"), 0);
-	assert_int_equal(hf_stage_reap(&target, "link"), HF_NOPERM);
+	assert_int_equal(hf_tempfile_reap(&target, "link"), HF_NOPERM);
 	assert_int_equal(entries(), 2);
 }
 
@@ -166,16 +166,16 @@ static void a_directory_with_a_link_is_litter_too(void **state)
 	assert_int_equal(symlink("x", ".holdfast.f.tmp/link"), 0);
 	fd = open(".holdfast.f.tmp", O_RDONLY | O_DIRECTORY);
 	assert_int_equal(flock(fd, LOCK_EX), 0);
-	assert_int_equal(hf_stage_reap(&target, ".holdfast.f.tmp"), HF_BUSY);
+	assert_int_equal(hf_tempfile_reap(&target, ".holdfast.f.tmp"), HF_BUSY);
 	close(fd);
-	assert_int_equal(hf_stage_reap(&target, ".holdfast.f.tmp"), HF_OK);
+	assert_int_equal(hf_tempfile_reap(&target, ".holdfast.f.tmp"), HF_OK);
 	assert_int_equal(entries(), 0);
 }
 
 static int reap(const struct rival *self, void *arg)
 {
 	(void)self;
-	return hf_stage_reap(&target, arg);
+	return hf_tempfile_reap(&target, arg);
 }
 
 /* The reaper has opened a leftover, and by the time it locks it the name belongs to another file,
@@ -208,11 +208,11 @@ static int stage(const struct rival *self, void *arg)
 	int fd;
 
 	(void)arg;
-	if (hf_stage_open(&target, 0600, &fd, name, NULL) != HF_OK)
+	if (hf_tempfile_open(&target, 0600, &fd, name, NULL) != HF_OK)
 		return 99;
 	rival_say(self, 's');
 	rival_hear(self);
-	return hf_stands_for(target.dir, name, fd) ? 0 : 98;
+	return hf_names_inode(target.dir, name, fd) ? 0 : 98;
 }
 
 /* The only entry of the directory; the name is static. */

@@ -42,7 +42,7 @@ static int read_options(const struct rival *self, void *arg)
 	while ((id = hf_cli_next(&cli, &word)) != HF_CLI_END)
 		others += !hf_atomic_cli_option(&cli, id, word, &o, &timeout);
 	hf_atomic_cli_wait(&cli, timeout, &o);
-	left = hf_until(o.wait.deadline);
+	left = hf_time_left(o.wait.deadline);
 	switch (*which) {
 	case 'a':
 		return strcmp(o.mode, "640") == 0 && o.parents && strcmp(o.backup, "~") == 0 &&
@@ -58,7 +58,7 @@ static int read_options(const struct rival *self, void *arg)
 			       ? 0
 			       : 1;
 	default:
-		return o.wait.deadline == HF_AT_ONCE ? 0 : 1;
+		return o.wait.deadline == HF_NOWAIT ? 0 : 1;
 	}
 }
 

@@ -21,7 +21,7 @@ static const struct option longs[] = {
 };
 static const char letters[] = "snFw:b::?";
 
-enum { MOST_WORDS = 16 };
+enum { MAX_WORDS = 16 };
 
 struct reading {
 	char text[512]; /* what was understood */
@@ -80,12 +80,12 @@ static void read_words(struct reading *r, int argc, char **argv, bool glibc)
 
 static void compare(const char *line)
 {
-	char copy[256], *argv[MOST_WORDS + 1], *rest = copy;
+	char copy[256], *argv[MAX_WORDS + 1], *rest = copy;
 	struct reading ours, theirs;
 	int argc = 0;
 
 	snprintf(copy, sizeof(copy), "%s", line);
-	while (rest && argc < MOST_WORDS)
+	while (rest && argc < MAX_WORDS)
 		argv[argc++] = strsep(&rest, " ");
 	argv[argc] = NULL;
 	read_words(&theirs, argc, argv, true);

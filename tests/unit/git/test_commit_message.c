@@ -10,9 +10,9 @@ static void is_made(const char *text, const char *wanted)
 	struct hf_err err;
 	char *message;
 
-	assert_status(HF_OK, hf_message_make(text, trailer, &message, &err), &err);
+	assert_status(HF_OK, hf_commit_message_make(text, trailer, &message, &err), &err);
 	assert_string_equal(message, wanted);
-	assert_true(hf_message_has(message, trailer));
+	assert_true(hf_commit_message_has(message, trailer));
 	free(message);
 }
 
@@ -44,21 +44,21 @@ static void is_cleaned_up(void **state)
 
 	(void)state;
 	is_made("\n \n s  \t\n\n\n\n# kept\r\n\n", " s\n\n# kept\n\nHoldfast-Record: 5f3a\n");
-	assert_status(HF_OK, hf_message_make("s", NULL, &message, &err), &err);
+	assert_status(HF_OK, hf_commit_message_make("s", NULL, &message, &err), &err);
 	assert_string_equal(message, "s\n");
 	free(message);
-	assert_status(HF_DATA, hf_message_make(" \n\t\n", trailer, &message, &err), &err);
-	assert_status(HF_DATA, hf_message_make("", NULL, &message, &err), &err);
+	assert_status(HF_DATA, hf_commit_message_make(" \n\t\n", trailer, &message, &err), &err);
+	assert_status(HF_DATA, hf_commit_message_make("", NULL, &message, &err), &err);
 }
 
 static void is_found_only_as_a_trailer(void **state)
 {
 	(void)state;
-	assert_true(hf_message_has("s\n\nb\n\nKey: v\nHoldfast-Record: 5f3a", trailer));
-	assert_false(hf_message_has("Holdfast-Record: 5f3a\n", trailer));
-	assert_false(hf_message_has("s\n\nHoldfast-Record: 5f3a\n\nmore\n", trailer));
-	assert_false(hf_message_has("s\n\nHoldfast-Record: 5f3a4\n", trailer));
-	assert_false(hf_message_has("s\n\nNo-Holdfast-Record: 5f3a\n", trailer));
+	assert_true(hf_commit_message_has("s\n\nb\n\nKey: v\nHoldfast-Record: 5f3a", trailer));
+	assert_false(hf_commit_message_has("Holdfast-Record: 5f3a\n", trailer));
+	assert_false(hf_commit_message_has("s\n\nHoldfast-Record: 5f3a\n\nmore\n", trailer));
+	assert_false(hf_commit_message_has("s\n\nHoldfast-Record: 5f3a4\n", trailer));
+	assert_false(hf_commit_message_has("s\n\nNo-Holdfast-Record: 5f3a\n", trailer));
 }
 
 /* The same as Git's own tools, where they are there. */

@@ -172,7 +172,7 @@ struct commit {
 	struct hf_repo_change changes[8];
 	struct stat st[8];
 	size_t count;
-	struct hf_repo_who author, committer;
+	struct hf_commit_ident author, committer;
 	char tip[HF_OID_SIZE], id[HF_OID_SIZE], *ref;
 };
 
@@ -217,7 +217,7 @@ static enum hf_status build(struct hf_repo *repo, struct commit *c, const char *
 	enum hf_status status;
 
 	*c = (struct commit){0};
-	status = hf_repo_ready(repo, &c->author, &c->committer, err);
+	status = hf_repo_check(repo, &c->author, &c->committer, err);
 	if (status == HF_OK)
 		status = gather(repo, c, paths, err);
 	if (status == HF_OK)
@@ -231,8 +231,8 @@ static enum hf_status build(struct hf_repo *repo, struct commit *c, const char *
 static void release(struct commit *c)
 {
 	free(c->ref);
-	hf_repo_who_free(&c->author);
-	hf_repo_who_free(&c->committer);
+	hf_commit_ident_free(&c->author);
+	hf_commit_ident_free(&c->committer);
 }
 
 static enum hf_status finish(struct hf_repo *repo, struct commit *c, int64_t wait,
@@ -243,7 +243,7 @@ static enum hf_status finish(struct hf_repo *repo, struct commit *c, int64_t wai
 	if (status == HF_OK)
 		status = hf_repo_index(repo, c->changes, c->count, err);
 	if (status == HF_OK)
-		status = hf_repo_move(repo, c->ref, c->tip, c->id, "commit: second", &c->committer,
+		status = hf_repo_update_ref(repo, c->ref, c->tip, c->id, "commit: second", &c->committer,
 				      hf_deadline_in(wait), err);
 	hf_repo_unlock(repo);
 	return status;
@@ -718,41 +718,41 @@ static void not_while_something_is_under_way(void **state)
 		   "git commit -q -a -m 2");
 		sh("(%s) >../said && exit 1; true", states[i].setup);
 		repo = open_repository(state);
-		assert_status(HF_DATA, hf_repo_ready(repo, NULL, NULL, &err), &err);
+		assert_status(HF_DATA, hf_repo_check(repo, NULL, NULL, &err), &err);
 		assert_non_null(strstr(err.message, states[i].what));
 		hf_repo_close(repo);
 	}
 	sh("git init -q --bare ../bare.git");
 	assert_status(HF_OK, hf_repo_open(&repo, "../bare.git", &err), &err);
-	assert_status(HF_DATA, hf_repo_ready(repo, NULL, NULL, &err), &err);
+	assert_status(HF_DATA, hf_repo_check(repo, NULL, NULL, &err), &err);
 	hf_repo_close(repo);
 	sh("rm -rf ../bare.git");
 }
 
 static void needs_an_identity(void **state)
 {
-	struct hf_repo_who author, committer;
+	struct hf_commit_ident author, committer;
 	struct hf_repo *repo;
 	struct hf_err err;
 
 	make_repository(state);
 	sh("git config --unset user.name");
 	repo = open_repository(state);
-	assert_status(HF_DATA, hf_repo_ready(repo, &author, &committer, &err), &err);
+	assert_status(HF_DATA, hf_repo_check(repo, &author, &committer, &err), &err);
 	assert_non_null(strstr(err.advice, "user.name"));
 	setenv("GIT_AUTHOR_NAME", "Env", 1);
-	assert_status(HF_DATA, hf_repo_ready(repo, &author, &committer, &err), &err);
+	assert_status(HF_DATA, hf_repo_check(repo, &author, &committer, &err), &err);
 	assert_non_null(strstr(err.message, "committer"));
 	setenv("GIT_COMMITTER_NAME", "Env", 1);
 	setenv("GIT_AUTHOR_DATE", "yesterday", 1);
-	assert_status(HF_USAGE, hf_repo_ready(repo, &author, &committer, &err), &err);
+	assert_status(HF_USAGE, hf_repo_check(repo, &author, &committer, &err), &err);
 	setenv("GIT_AUTHOR_DATE", "@7 -0130", 1);
-	assert_status(HF_OK, hf_repo_ready(repo, &author, &committer, &err), &err);
+	assert_status(HF_OK, hf_repo_check(repo, &author, &committer, &err), &err);
 	assert_string_equal(author.email, "a@example.com");
 	assert_int_equal(author.time, 7);
 	assert_int_equal(author.offset, -90);
-	hf_repo_who_free(&author);
-	hf_repo_who_free(&committer);
+	hf_commit_ident_free(&author);
+	hf_commit_ident_free(&committer);
 	hf_repo_close(repo);
 	unsetenv("GIT_AUTHOR_NAME");
 	unsetenv("GIT_COMMITTER_NAME");

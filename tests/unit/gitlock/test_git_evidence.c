@@ -45,10 +45,10 @@ static enum hf_verdict judge_seen(const char *name, bool alone, int64_t stale_af
 {
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 	char path[PATH_MAX + NAME_MAX];
-	struct hf_evidence_of of = {
+	struct hf_stale_query of = {
 		.fd = fd, .place = -1, .alone = alone, .stale_after = stale_after};
 	struct hf_git_seen known = {seen ? fd : -1, seen};
-	struct hf_git_evidence_of git_of = {.git = &git,
+	struct hf_git_stale_query git_of = {.git = &git,
 					    .dir = dir,
 					    .name = name,
 					    .path = path,

@@ -154,7 +154,7 @@ static int take_parents_name(const struct rival *self, void *arg)
 static void Y2_nor_one_whose_name_another_process_has(void **state)
 {
 	struct rival rival = rival_start(take_parents_name, NULL);
-	struct hf_keeper_seen seen = {.pid = getpid(), .owner = getppid()};
+	struct hf_keeper_entry seen = {.pid = getpid(), .owner = getppid()};
 	struct hf_proc self;
 
 	(void)state;

@@ -282,7 +282,7 @@ static void clients_that_say_nothing_do_not_hold_it_up(void **state)
 static int borrow(const struct rival *self, void *arg)
 {
 	struct hf_lockset *set = hf_lockset_new();
-	struct hf_wait wait = {.deadline = HF_AT_ONCE};
+	struct hf_wait wait = {.deadline = HF_NOWAIT};
 	const int *fds;
 
 	if (acquire(arg, set, &wait, &err) != HF_OK || hf_lockset_fds(set, &fds) != 1)

@@ -75,7 +75,7 @@ static void taken_and_given_back(void **state)
 static void the_record_can_be_read(void **state)
 {
 	mode_t old = umask(0777);
-	struct hf_dot_record record;
+	struct hf_lock_owner_info record;
 	struct held held;
 	struct hf_err err;
 	struct stat st;
@@ -85,8 +85,8 @@ static void the_record_can_be_read(void **state)
 	umask(old);
 	assert_int_equal(stat("d", &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0644);
-	hf_dot_record_read(held.lock->fd, &record);
-	assert_int_equal(record.form, HF_DOT_OURS);
+	hf_lock_owner_read(held.lock->fd, &record);
+	assert_int_equal(record.form, HF_OWNER_HOLDFAST);
 	assert_int_equal(record.owner.pid, getpid());
 	give_back(&held);
 }
@@ -282,7 +282,7 @@ static void a_record_staged_long_ago_is_of_now(void **state)
 {
 	const struct timespec old[] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
 	struct hf_dot_new new = {.fd = -1};
-	struct hf_dot_record record;
+	struct hf_lock_owner_info record;
 	struct hf_target target;
 	struct hf_err err;
 	struct stat st;
@@ -297,7 +297,7 @@ static void a_record_staged_long_ago_is_of_now(void **state)
 	assert_status(HF_OK, hf_dot_link(&target, &new, &fd, &err), &err);
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_true(st.st_mtime > 1000);
-	hf_dot_record_read(fd, &record);
+	hf_lock_owner_read(fd, &record);
 	assert_true(record.taken > 1000);
 	assert_true(hf_dot_remove(&target, fd));
 	assert_false(is_there("staged"));

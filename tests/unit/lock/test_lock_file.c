@@ -239,7 +239,7 @@ static void a_file_that_was_recreated_and_locked_is_busy(void **state)
 
 static int take_both(const struct rival *self, void *arg)
 {
-	struct hf_wait at_once = {.deadline = HF_AT_ONCE};
+	struct hf_wait at_once = {.deadline = HF_NOWAIT};
 	struct hf_lockset *set = hf_lockset_new();
 	enum hf_status status;
 

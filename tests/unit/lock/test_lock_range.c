@@ -11,7 +11,7 @@
 #include "stopped.h"
 #include "waits.h"
 
-static const struct hf_wait at_once = {.deadline = HF_AT_ONCE};
+static const struct hf_wait at_once = {.deadline = HF_NOWAIT};
 static const struct hf_wait for_ever = {.deadline = HF_NEVER};
 static struct hf_err err;
 
@@ -41,7 +41,7 @@ static void a_wait_ends_at_the_deadline(void **state)
 	assert_status(HF_BUSY, hf_range_wait(b, HF_LOCK_SHARED, 0, 0, "'l'", &at_once, &err), NULL);
 	assert_string_equal(err.message, "cannot lock 'l': held by another process");
 	assert_status(HF_BUSY, hf_range_wait(b, HF_LOCK_SHARED, 0, 0, "'l'", &wait, &err), NULL);
-	assert_int_equal(hf_until(wait.deadline), 0);
+	assert_int_equal(hf_time_left(wait.deadline), 0);
 	close(a);
 	assert_status(HF_OK, hf_range_wait(b, HF_LOCK_SHARED, 0, 0, "'l'", &at_once, &err), &err);
 	close(b);

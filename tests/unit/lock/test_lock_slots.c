@@ -266,7 +266,7 @@ static void a_slot_that_is_lent_is_proved(void **state)
 		set = hf_lockset_new();
 		lock = hf_lockset_add(set, &hf_lock_slots, "p", HF_LOCK_EXCLUSIVE, &err);
 		lock->slots = 1;
-		status = hf_lockset_acquire(set, &(struct hf_wait){.deadline = HF_AT_ONCE}, &err);
+		status = hf_lockset_acquire(set, &(struct hf_wait){.deadline = HF_NOWAIT}, &err);
 		/* where the slot is free, it is taken */
 		assert_int_equal(status, k == 0 || k == 2 ? HF_OK : HF_BUSY);
 		assert_int_equal(lock->borrowed, k == 0);
@@ -297,9 +297,9 @@ static void numbers_that_are_none(void **state)
 	(void)state;
 	assert_status(HF_USAGE, take(&set, 0, 0, &slot), NULL);
 	hf_lockset_free(set);
-	assert_status(HF_USAGE, take(&set, HF_SLOTS_MOST + 1, 0, &slot), NULL);
+	assert_status(HF_USAGE, take(&set, HF_SLOTS_MAX + 1, 0, &slot), NULL);
 	hf_lockset_free(set);
-	assert_status(HF_OK, take(&set, HF_SLOTS_MOST, 0, &slot), &err);
+	assert_status(HF_OK, take(&set, HF_SLOTS_MAX, 0, &slot), &err);
 	hf_lockset_free(set);
 }
 

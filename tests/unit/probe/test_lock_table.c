@@ -7,10 +7,10 @@
 static struct hf_lock_table table;
 
 /* The entry of this file, after a new look. */
-static const struct hf_locked *look_at(const char *path, enum hf_lock_type type)
+static const struct hf_locked_file *look_at(const char *path, enum hf_lock_type type)
 {
 	int fd = open(path, O_PATH | O_CLOEXEC);
-	const struct hf_locked *locked;
+	const struct hf_locked_file *locked;
 	struct hf_lock_id id;
 
 	assert_true(fd >= 0);
@@ -22,7 +22,7 @@ static const struct hf_locked *look_at(const char *path, enum hf_lock_type type)
 	return locked;
 }
 
-static bool has(const struct hf_locked *locked, pid_t pid, enum hf_via via)
+static bool has(const struct hf_locked_file *locked, pid_t pid, enum hf_via via)
 {
 	for (size_t i = 0; i < locked->holder_count; i++)
 		if (locked->holders[i].pid == pid && locked->holders[i].via == via)
@@ -33,7 +33,7 @@ static bool has(const struct hf_locked *locked, pid_t pid, enum hf_via via)
 static void a_holder_and_its_waiters(void **state)
 {
 	struct rival holder = rival_start(hold, (void *)"w"), waiter;
-	const struct hf_locked *locked;
+	const struct hf_locked_file *locked;
 	char path[4096];
 
 	(void)state;
@@ -87,7 +87,7 @@ static int inherit(const struct rival *self, void *arg)
 static void everybody_who_inherited_it_holds_it(void **state)
 {
 	struct rival holder = rival_start(inherit, (void *)"i");
-	const struct hf_locked *locked;
+	const struct hf_locked_file *locked;
 
 	(void)state;
 	assert_hears(&holder, 'h');
@@ -117,7 +117,7 @@ static int hold_ranges(const struct rival *self, void *arg)
 static void ranges_of_either_type(void **state)
 {
 	struct rival holder = rival_start(hold_ranges, (void *)"posix");
-	const struct hf_locked *locked;
+	const struct hf_locked_file *locked;
 
 	(void)state;
 	assert_hears(&holder, 'h');
@@ -140,7 +140,7 @@ static void ranges_of_either_type(void **state)
 static void who_looks_is_no_holder(void **state)
 {
 	int fd = open_lock("own");
-	const struct hf_locked *locked;
+	const struct hf_locked_file *locked;
 
 	(void)state;
 	assert_int_equal(flock(fd, LOCK_EX), 0);
@@ -154,7 +154,7 @@ static void who_looks_is_no_holder(void **state)
 static int look_as_nobody(const struct rival *self, void *arg)
 {
 	const pid_t *holder = arg;
-	const struct hf_locked *locked;
+	const struct hf_locked_file *locked;
 
 	(void)self;
 	if (setgid(65534) < 0 || setuid(65534) < 0)
@@ -202,7 +202,7 @@ static void a_lock_that_changes_hands_has_one_holder(void **state)
 		assert_hears(&rivals[i], 'r');
 	}
 	for (int look = 0; look < 40; look++) {
-		const struct hf_locked *locked = look_at("hands", HF_LOCK_FLOCK);
+		const struct hf_locked_file *locked = look_at("hands", HF_LOCK_FLOCK);
 		size_t hidden = 0;
 
 		for (size_t i = 0; locked && i < locked->holder_count; i++)

@@ -11,7 +11,7 @@ static void lines_of_the_kernel_are_parsed(void **state)
 {
 	static const struct {
 		const char *line;
-		struct hf_lock_record record;
+		struct hf_lock_entry record;
 	} good[] = {
 		{"1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF\n",
 		 {{0xfe, 0, 1234}, HF_LOCK_FLOCK, 4711, false, true, 0, INT64_MAX}},
@@ -41,11 +41,11 @@ static void lines_of_the_kernel_are_parsed(void **state)
 		"1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 0 12x",
 		"1: POSIXPOSIXPOSIX  ADVISORY  WRITE 4711 fe:00:1234 0 EOF",
 	};
-	struct hf_lock_record r;
+	struct hf_lock_entry r;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		const struct hf_lock_record *wanted = &good[i].record;
+		const struct hf_lock_entry *wanted = &good[i].record;
 
 		assert_true(hf_lock_parse_any(good[i].line, &r));
 		assert_true(hf_lock_id_equal(&r.id, &wanted->id));
@@ -65,7 +65,7 @@ struct own {
 	int fd, count;
 };
 
-static bool is_own(void *context, int fd, const struct hf_lock_record *record)
+static bool is_own(void *context, int fd, const struct hf_lock_entry *record)
 {
 	struct own *own = context;
 
@@ -83,7 +83,7 @@ static void an_id_is_the_one_in_the_records(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct hf_lock_records records;
+		struct hf_lock_entries records;
 		struct own own = {.fd = -1};
 		int in_table = 0;
 
@@ -92,12 +92,12 @@ static void an_id_is_the_one_in_the_records(void **state)
 		assert_true(hf_lock_held_by(getpid(), is_own, &own));
 		assert_int_equal(own.count, 1);
 		assert_int_equal(own.fd, fds[i]);
-		assert_true(hf_lock_records_read(&records));
+		assert_true(hf_lock_entries_read(&records));
 		for (size_t k = 0; k < records.count; k++)
 			in_table += records.at[k].pid == getpid() && !records.at[k].waits &&
 				    hf_lock_id_equal(&records.at[k].id, &own.id);
 		assert_int_equal(in_table, 1);
-		hf_lock_records_free(&records);
+		hf_lock_entries_free(&records);
 		close(fds[i]);
 	}
 	assert_false(hf_lock_id_of(fds[0], &(struct hf_lock_id){0}));
@@ -112,7 +112,7 @@ static int wait_plainly(const struct rival *self, void *arg)
 static void waiters_are_in_the_records(void **state)
 {
 	struct rival holder = rival_start(hold, (void *)"w"), waiter[3];
-	struct hf_lock_records records;
+	struct hf_lock_entries records;
 
 	(void)state;
 	assert_hears(&holder, 'h');
@@ -120,7 +120,7 @@ static void waiters_are_in_the_records(void **state)
 		waiter[i] = rival_start(wait_plainly, (void *)"w");
 		assert_true(await_waiter(waiter[i].pid));
 	}
-	assert_true(hf_lock_records_read(&records));
+	assert_true(hf_lock_entries_read(&records));
 	for (int i = 0; i < 3; i++) {
 		bool found = false;
 
@@ -129,7 +129,7 @@ static void waiters_are_in_the_records(void **state)
 			found |= records.at[k].waits && records.at[k].pid == waiter[i].pid;
 		assert_true(found);
 	}
-	hf_lock_records_free(&records);
+	hf_lock_entries_free(&records);
 	rival_tell(&holder, 'g');
 	assert_int_equal(rival_end(&holder), 0);
 	for (int i = 0; i < 3; i++)

@@ -66,15 +66,15 @@ static int tear_down(void **state)
 
 static bool is_written(pid_t pid)
 {
-	struct hf_sqlite_look look;
+	struct hf_sqlite_probe look;
 	struct hf_sqlite_user user;
 	bool written;
 
-	assert_status(HF_OK, hf_sqlite_look_open(&look, &target, &err), &err);
+	assert_status(HF_OK, hf_sqlite_probe_open(&look, &target, &err), &err);
 	written = hf_sqlite_writer(&look, &target, &user);
 	if (written)
 		assert_int_equal(user.pid, pid);
-	hf_sqlite_look_close(&look);
+	hf_sqlite_probe_close(&look);
 	return written;
 }
 

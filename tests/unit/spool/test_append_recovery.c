@@ -5,7 +5,7 @@
 #include "hf_test.h"
 #include "spool/append_in_place.h"
 
-static const struct hf_wait now = {.deadline = HF_AT_ONCE};
+static const struct hf_wait now = {.deadline = HF_NOWAIT};
 static struct hf_target target;
 static struct stat st;
 
@@ -31,7 +31,7 @@ static int tear_down(void **state)
 /* A batch of "one\n" "two\n", with its second record's owner in *ticket. */
 static struct hf_batch make_batch(struct hf_ticket *ticket)
 {
-	struct hf_record one = {.data = "one\n", .size = 4, .fd = -1},
+	struct hf_append_record one = {.data = "one\n", .size = 4, .fd = -1},
 			 two = {.data = "two\n", .size = 4, .fd = -1};
 	struct hf_batch batch;
 	struct hf_err err;
@@ -57,7 +57,7 @@ static struct hf_batch enter_batch(struct hf_ticket *ticket)
 static enum hf_ticket_end end_of(struct hf_ticket *ticket)
 {
 	enum hf_status status = HF_OK;
-	enum hf_ticket_end end = hf_ticket_look(&target, ticket, &status);
+	enum hf_ticket_end end = hf_ticket_check(&target, ticket, &status);
 
 	hf_ticket_close(ticket);
 	if (end == HF_TICKET_DONE && status == HF_UNKNOWN)
@@ -72,10 +72,10 @@ static enum hf_ticket_end settled(struct hf_batch *batch, struct hf_ticket *tick
 	struct hf_err err;
 
 	close(batch->fd);
-	assert_status(HF_OK, hf_settle(&target, &st, &now, &err), &err);
+	assert_status(HF_OK, hf_append_recover(&target, &st, &now, &err), &err);
 	assert_false(is_there(".holdfast.f.batch"));
 	assert_false(is_there(".holdfast.f.append"));
-	assert_status(HF_OK, hf_settle(&target, &st, &now, &err), &err);
+	assert_status(HF_OK, hf_append_recover(&target, &st, &now, &err), &err);
 	return end_of(ticket);
 }
 
@@ -84,7 +84,7 @@ static void nothing_to_settle(void **state)
 	struct hf_err err;
 
 	(void)state;
-	assert_status(HF_OK, hf_settle(&target, &st, &now, &err), &err);
+	assert_status(HF_OK, hf_append_recover(&target, &st, &now, &err), &err);
 	assert_file("f", "old\n");
 }
 
@@ -215,7 +215,7 @@ static void a_numbered_batch_is_found_where_the_name_is_taken(void **state)
 	assert_status(HF_OK, hf_batch_mark(&batch, HF_SPOOL_IN_PLACE, NULL), NULL);
 	put_file("f", "old\ntwo\non");
 	close(batch.fd);
-	assert_status(HF_OK, hf_settle(&target, &st, &now, &err), &err);
+	assert_status(HF_OK, hf_append_recover(&target, &st, &now, &err), &err);
 	assert_false(is_there(batch.name));
 	assert_file("f", "old\n");
 	assert_int_equal(end_of(&ticket), HF_TICKET_ABANDONED);
@@ -339,7 +339,7 @@ static enum hf_ticket_end rotated(const char *content, const char *then, bool an
 		assert_file("f", "new\n");
 	} else {
 		close(batch.fd);
-		assert_status(HF_OK, hf_settle(&target, NULL, &now, NULL), NULL);
+		assert_status(HF_OK, hf_append_recover(&target, NULL, &now, NULL), NULL);
 		state = end_of(&ticket);
 		assert_false(is_there("f"));
 	}
@@ -370,7 +370,7 @@ static void writing_in_place(void **state)
 	struct hf_err err;
 
 	(void)state;
-	assert_status(HF_OK, hf_write_in_place(&target, &st, &batch, true, &err), &err);
+	assert_status(HF_OK, hf_append_in_place(&target, &st, &batch, true, &err), &err);
 	assert_file("f", "old\ntwo\none\n");
 	assert_int_equal(batch.head.offset, 4);
 	assert_int_equal(settled(&batch, &ticket), HF_TICKET_DONE);
@@ -384,7 +384,7 @@ static void writing_in_place_that_fails_is_taken_back(void **state)
 
 	(void)state;
 	setenv("HOLDFAST_FAULT", "fdatasync#1+:EIO", 1);
-	assert_status(HF_IO, hf_write_in_place(&target, &st, &batch, true, &err), &err);
+	assert_status(HF_IO, hf_append_in_place(&target, &st, &batch, true, &err), &err);
 	unsetenv("HOLDFAST_FAULT");
 	assert_file("f", "old\n");
 	assert_int_equal(settled(&batch, &ticket), HF_TICKET_ABANDONED);

@@ -15,23 +15,23 @@ static int input_of(const char *text, size_t size)
 
 static void a_small_record_is_in_memory(void **state)
 {
-	struct hf_record record;
+	struct hf_append_record record;
 	struct hf_err err;
 	int in = input_of("a\0b", 3);
 
 	(void)state;
-	assert_status(HF_OK, hf_record_read(&record, in, "f", &err), &err);
+	assert_status(HF_OK, hf_append_record_read(&record, in, "f", &err), &err);
 	assert_int_equal(record.size, 3);
 	assert_memory_equal(record.data, "a\0b", 3);
-	hf_record_free(&record);
+	hf_append_record_free(&record);
 	close(in);
 }
 
 static void a_large_record_is_in_a_file(void **state)
 {
-	size_t size = HF_RECORD_SMALL * 3 + 17;
+	size_t size = HF_APPEND_RECORD_SMALL * 3 + 17;
 	char *text = malloc(size), *back = malloc(size);
-	struct hf_record record;
+	struct hf_append_record record;
 	struct hf_err err;
 	int in;
 
@@ -42,12 +42,12 @@ static void a_large_record_is_in_a_file(void **state)
 	in = open("large", O_RDWR);
 	assert_int_equal(write(in, text, size), (ssize_t)size);
 	lseek(in, 0, SEEK_SET);
-	assert_status(HF_OK, hf_record_read(&record, in, "f", &err), &err);
+	assert_status(HF_OK, hf_append_record_read(&record, in, "f", &err), &err);
 	assert_null(record.data);
 	assert_int_equal(record.size, size);
 	assert_int_equal(pread(record.fd, back, size, (off_t)record.at), (ssize_t)size);
 	assert_memory_equal(back, text, size);
-	hf_record_free(&record);
+	hf_append_record_free(&record);
 	close(in);
 	free(text);
 	free(back);
@@ -91,15 +91,15 @@ static int input_that_does_not_wait(void)
 static void input_that_does_not_wait_is_waited_for(void **state)
 {
 	struct hf_lines lines = {.in = input_that_does_not_wait()};
-	struct hf_record record;
+	struct hf_append_record record;
 	struct hf_err err;
 	uint64_t size = 0;
 	int in = input_that_does_not_wait();
 
 	(void)state;
-	assert_status(HF_OK, hf_record_read(&record, in, "f", &err), &err);
+	assert_status(HF_OK, hf_append_record_read(&record, in, "f", &err), &err);
 	assert_int_equal(record.size, 8);
-	hf_record_free(&record);
+	hf_append_record_free(&record);
 	close(in);
 	for (enum hf_status status; (status = hf_lines_next(&lines, &record, &err)) != HF_NO;) {
 		assert_status(HF_OK, status, &err);
@@ -114,12 +114,12 @@ static void input_that_does_not_wait_is_waited_for(void **state)
 
 static void closed_input_is_not_an_empty_record(void **state)
 {
-	struct hf_record record;
+	struct hf_append_record record;
 	struct hf_lines lines = {.in = 500};
 	struct hf_err err;
 
 	(void)state;
-	assert_status(HF_NOINPUT, hf_record_read(&record, 500, "f", &err), &err);
+	assert_status(HF_NOINPUT, hf_append_record_read(&record, 500, "f", &err), &err);
 	assert_string_equal(err.message, "standard input is closed");
 	assert_status(HF_NOINPUT, hf_lines_next(&lines, &record, &err), &err);
 	assert_string_equal(err.message, "standard input is closed");
@@ -129,7 +129,7 @@ static void closed_input_is_not_an_empty_record(void **state)
 static void lines_come_together(void **state)
 {
 	struct hf_lines lines = {.in = input_of("a\nb\nc", 5)};
-	struct hf_record record;
+	struct hf_append_record record;
 	struct hf_err err;
 
 	(void)state;
@@ -143,7 +143,7 @@ static void lines_come_together(void **state)
 
 static void lines_come_as_they_are_written(void **state)
 {
-	struct hf_record record;
+	struct hf_append_record record;
 	struct hf_err err;
 	int fds[2];
 	struct hf_lines lines;
@@ -169,7 +169,7 @@ static void a_line_longer_than_the_buffer(void **state)
 {
 	size_t size = 200000;
 	char *text = malloc(size);
-	struct hf_record record;
+	struct hf_append_record record;
 	struct hf_lines lines;
 	struct hf_err err;
 	int in;
@@ -193,7 +193,7 @@ static void a_line_longer_than_the_buffer(void **state)
 static void no_lines_at_all(void **state)
 {
 	struct hf_lines lines = {.in = input_of("", 0)};
-	struct hf_record record;
+	struct hf_append_record record;
 	struct hf_err err;
 
 	(void)state;

@@ -6,7 +6,7 @@
 #include <holdfast/clock.h>
 #include "hf_test.h"
 
-static const struct hf_wait now = {.deadline = HF_AT_ONCE};
+static const struct hf_wait now = {.deadline = HF_NOWAIT};
 static struct hf_target target;
 static struct stat target_st;
 
@@ -30,7 +30,7 @@ static int tear_down(void **state)
 
 static struct hf_ticket publish(const char *text)
 {
-	struct hf_record record = {.data = text, .size = strlen(text), .fd = -1};
+	struct hf_append_record record = {.data = text, .size = strlen(text), .fd = -1};
 	struct hf_ticket ticket;
 
 	assert_status(HF_OK,
@@ -54,7 +54,7 @@ static struct hf_batch take(void)
 static void assert_records(const struct hf_batch *batch, const char *text)
 {
 	char found[1024] = "";
-	struct hf_record record;
+	struct hf_append_record record;
 	uint64_t at = 0;
 	size_t n = 0;
 
@@ -70,7 +70,7 @@ static void assert_records(const struct hf_batch *batch, const char *text)
 
 static enum hf_ticket_end look(const struct hf_ticket *ticket, enum hf_status *status)
 {
-	return hf_ticket_look(&target, ticket, status);
+	return hf_ticket_check(&target, ticket, status);
 }
 
 static enum hf_status open_batch(struct hf_batch *batch)
@@ -284,7 +284,7 @@ static void a_hostile_frame_is_refused(void **state)
 {
 	struct hf_ticket a = publish("one\n");
 	struct hf_spool_frame frame = {.magic = HF_SPOOL_FRAME_MAGIC, .size = UINT64_MAX - 4};
-	struct hf_record record;
+	struct hf_append_record record;
 	struct hf_batch batch;
 	struct hf_err err;
 	uint64_t at = 0;
@@ -304,7 +304,7 @@ static void a_hostile_frame_is_refused(void **state)
 
 static void a_large_record_is_not_handed_over(void **state)
 {
-	struct hf_record record = {.data = "", .size = HF_RECORD_SMALL + 1, .fd = -1};
+	struct hf_append_record record = {.data = "", .size = HF_APPEND_RECORD_SMALL + 1, .fd = -1};
 	struct hf_ticket ticket;
 
 	(void)state;
@@ -331,7 +331,7 @@ static void it_is_for_those_who_may_read_and_write_the_target(void **state)
 
 static void a_link_in_its_place_is_not_followed(void **state)
 {
-	struct hf_record record = {.data = "one\n", .size = 4, .fd = -1};
+	struct hf_append_record record = {.data = "one\n", .size = 4, .fd = -1};
 	struct hf_ticket ticket;
 
 	(void)state;

@@ -53,31 +53,31 @@ static char exclusive[] = "BEGIN EXCLUSIVE";
 /* SQLite's own write lock, as another program takes it: no turnstile. */
 static int foreign_writer(const struct rival *self, void *begin)
 {
-	struct hf_sql *sql;
+	struct hf_sqlite_conn *sql;
 
-	if (hf_sql_open(&sql, "a.db", "a.db", false, &err) != HF_OK ||
-	    hf_sql_run(sql, begin, "write to", &err) != HF_OK)
+	if (hf_sqlite_open(&sql, "a.db", "a.db", false, &err) != HF_OK ||
+	    hf_sqlite_run(sql, begin, "write to", &err) != HF_OK)
 		return 1;
 	rival_say(self, 'w');
 	if (rival_hear(self) != 'c')
 		return 2;
-	if (hf_sql_run(sql, "COMMIT", "commit to", &err) != HF_OK)
+	if (hf_sqlite_run(sql, "COMMIT", "commit to", &err) != HF_OK)
 		return 3;
-	hf_sql_close(sql);
+	hf_sqlite_close(sql);
 	return 0;
 }
 
 static int foreign_reader(const struct rival *self, void *arg)
 {
-	struct hf_sql *sql;
+	struct hf_sqlite_conn *sql;
 
 	(void)arg;
-	if (hf_sql_open(&sql, "a.db", "a.db", false, &err) != HF_OK ||
-	    hf_sql_run(sql, "BEGIN; SELECT * FROM t", "read", &err) != HF_OK)
+	if (hf_sqlite_open(&sql, "a.db", "a.db", false, &err) != HF_OK ||
+	    hf_sqlite_run(sql, "BEGIN; SELECT * FROM t", "read", &err) != HF_OK)
 		return 1;
 	rival_say(self, 'r');
 	rival_hear(self);
-	hf_sql_close(sql);
+	hf_sqlite_close(sql);
 	return 0;
 }
 
@@ -119,14 +119,14 @@ static void what_is_made_here_is_wal(void **state)
 
 static void one_that_exists_keeps_its_mode(void **state)
 {
-	struct hf_sql *sql;
+	struct hf_sqlite_conn *sql;
 
 	(void)state;
 	hf_db_close(db);
 	unlink("a.db");
-	assert_status(HF_OK, hf_sql_open(&sql, "a.db", "a.db", true, &err), &err);
-	assert_status(HF_OK, hf_sql_run(sql, "CREATE TABLE t(a)", "write to", &err), &err);
-	hf_sql_close(sql);
+	assert_status(HF_OK, hf_sqlite_open(&sql, "a.db", "a.db", true, &err), &err);
+	assert_status(HF_OK, hf_sqlite_run(sql, "CREATE TABLE t(a)", "write to", &err), &err);
+	hf_sqlite_close(sql);
 	assert_status(HF_OK, open_as(&db, HF_DB_CREATE, HF_SECOND), &err);
 	assert_status(HF_OK, hf_db_begin(db, &err), &err);
 	assert_int_equal(number(db, "SELECT journal_mode = 'delete' FROM pragma_journal_mode"), 1);
@@ -139,7 +139,7 @@ static void one_that_exists_keeps_its_mode(void **state)
 
 static void what_cannot_be_a_database_is_refused(void **state)
 {
-	struct hf_db_options o = {.wait = {.deadline = HF_AT_ONCE}};
+	struct hf_db_options o = {.wait = {.deadline = HF_NOWAIT}};
 	struct hf_db *none;
 
 	(void)state;
@@ -311,7 +311,7 @@ static void a_reader_leaves_the_log(void **state)
 	assert_status(HF_OK, hf_db_commit(db, &err), &err);
 	assert_int_equal(stat("a.db-wal", &before), 0);
 	assert_true(before.st_size > 0);
-	hf_sql_leave_log(hf_db_sql(db));
+	hf_sqlite_keep_wal(hf_db_sql(db));
 	assert_status(HF_OK, open_as(&other, HF_DB_READ, HF_SECOND), &err);
 	assert_status(HF_OK, hf_db_begin(other, &err), &err);
 	assert_int_equal(number(other, "SELECT count(*) FROM t"), 1);
@@ -325,13 +325,13 @@ static void a_reader_leaves_the_log(void **state)
 static enum hf_status vacuum(void *context, struct hf_err *error)
 {
 	(void)context;
-	return hf_sql_run(hf_db_sql(db), "VACUUM", "rebuild", error);
+	return hf_sqlite_run(hf_db_sql(db), "VACUUM", "rebuild", error);
 }
 
 static enum hf_status no_foreign_keys(void *context, struct hf_err *error)
 {
 	(void)context;
-	return hf_sql_run(hf_db_sql(db), "PRAGMA foreign_keys=OFF", "open", error);
+	return hf_sqlite_run(hf_db_sql(db), "PRAGMA foreign_keys=OFF", "open", error);
 }
 
 static enum hf_status insert(void *context, struct hf_err *error)
@@ -346,7 +346,7 @@ static void some_things_want_no_transaction(void **state)
 	int fd;
 
 	(void)state;
-	assert_status(HF_OK, hf_db_alone(db, vacuum, NULL, &err), &err);
+	assert_status(HF_OK, hf_db_outside_transaction(db, vacuum, NULL, &err), &err);
 	assert_false(hf_db_in_transaction(db));
 	assert_status(HF_OK, hf_db_transact(db, no_foreign_keys, insert, NULL, &err), &err);
 	assert_int_equal(number(db, "SELECT a FROM t"), 7);

@@ -3,7 +3,7 @@
 
 #include "hf_test.h"
 
-static struct hf_outbox box;
+static struct hf_deferred box;
 static struct hf_err err;
 
 static off_t sent(void)
@@ -11,7 +11,7 @@ static off_t sent(void)
 	int fd = open("sent", O_RDWR | O_CREAT | O_TRUNC, 0600);
 	off_t size;
 
-	assert_status(HF_OK, hf_outbox_send(&box, fd, "sent", &err), &err);
+	assert_status(HF_OK, hf_deferred_flush(&box, fd, "sent", &err), &err);
 	size = lseek(fd, 0, SEEK_END);
 	close(fd);
 	return size;
@@ -20,12 +20,12 @@ static off_t sent(void)
 static void little_is_kept_in_memory(void **state)
 {
 	(void)state;
-	hf_outbox_text(&box, "one ");
-	hf_outbox_print(&box, "%d\n", 2);
+	hf_deferred_text(&box, "one ");
+	hf_deferred_print(&box, "%d\n", 2);
 	assert_int_equal(box.fd, 0);
 	assert_int_equal(sent(), 6);
 	assert_file("sent", "one 2\n");
-	hf_outbox_empty(&box);
+	hf_deferred_clear(&box);
 	assert_int_equal(sent(), 0);
 }
 
@@ -38,12 +38,12 @@ static void much_goes_to_a_file_in_order(void **state)
 
 	(void)state;
 	memset(piece, 'a', large);
-	hf_outbox_text(&box, "x");
-	hf_outbox_put(&box, piece, large);
-	hf_outbox_text(&box, "y");
-	hf_outbox_put(&box, piece, large - 10);
-	hf_outbox_put(&box, piece, 20);
-	hf_outbox_text(&box, "z");
+	hf_deferred_text(&box, "x");
+	hf_deferred_write(&box, piece, large);
+	hf_deferred_text(&box, "y");
+	hf_deferred_write(&box, piece, large - 10);
+	hf_deferred_write(&box, piece, 20);
+	hf_deferred_text(&box, "z");
 	assert_true(box.fd > 0);
 	assert_int_equal(sent(), 2 * large + 13);
 	fd = open("sent", O_RDONLY);
@@ -55,7 +55,7 @@ static void much_goes_to_a_file_in_order(void **state)
 	assert_string_equal(found, "az");
 	close(fd);
 	free(piece);
-	hf_outbox_free(&box);
+	hf_deferred_free(&box);
 }
 
 static void a_failure_is_told_later(void **state)
@@ -64,16 +64,16 @@ static void a_failure_is_told_later(void **state)
 
 	(void)state;
 	setenv("TMPDIR", "/nonexistent", 1);
-	hf_outbox_put(&box, piece, 2 << 20);
-	hf_outbox_text(&box, "more");
-	assert_status(HF_IO, hf_outbox_check(&box, &err), &err);
+	hf_deferred_write(&box, piece, 2 << 20);
+	hf_deferred_text(&box, "more");
+	assert_status(HF_IO, hf_deferred_check(&box, &err), &err);
 	assert_string_equal(err.message, "cannot keep the output: No such file or directory");
-	assert_status(HF_IO, hf_outbox_send(&box, 1, NULL, &err), &err);
-	hf_outbox_empty(&box);
-	assert_status(HF_OK, hf_outbox_check(&box, &err), &err);
+	assert_status(HF_IO, hf_deferred_flush(&box, 1, NULL, &err), &err);
+	hf_deferred_clear(&box);
+	assert_status(HF_OK, hf_deferred_check(&box, &err), &err);
 	unsetenv("TMPDIR");
 	free(piece);
-	hf_outbox_free(&box);
+	hf_deferred_free(&box);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -15,7 +15,7 @@ static struct hf_evidence evidence;
 static enum hf_verdict judge(int64_t stale_after, bool alone)
 {
 	int fd = open("l", O_RDONLY | O_CLOEXEC), place = open(".", O_RDONLY | O_CLOEXEC);
-	struct hf_evidence_of of = {
+	struct hf_stale_query of = {
 		.fd = fd, .place = place, .stale_after = stale_after, .alone = alone};
 
 	assert_true(fd >= 0);
@@ -37,17 +37,17 @@ static enum hf_verdict judge(int64_t stale_after, bool alone)
 	} while (0)
 
 /* The record of this process, changed. */
-static void put_record(void (*change)(struct hf_dot_record *record))
+static void put_record(void (*change)(struct hf_lock_owner_info *record))
 {
-	struct hf_dot_record record;
-	char text[HF_DOT_RECORD_MOST];
+	struct hf_lock_owner_info record;
+	char text[HF_LOCK_OWNER_MAX];
 	size_t size;
 	FILE *file;
 
-	hf_dot_record_make(&record);
+	hf_lock_owner_make(&record);
 	if (change)
 		change(&record);
-	size = hf_dot_record_format(&record, text);
+	size = hf_lock_owner_format(&record, text);
 	file = fopen("l", "w");
 	assert_non_null(file);
 	assert_int_equal(fwrite(text, 1, size, file), size);
@@ -65,39 +65,39 @@ static pid_t dead_pid(void)
 	return pid;
 }
 
-static void die(struct hf_dot_record *r)
+static void die(struct hf_lock_owner_info *r)
 {
 	r->owner.pid = dead_pid();
 }
 
-static void be_another(struct hf_dot_record *r)
+static void be_another(struct hf_lock_owner_info *r)
 {
 	r->owner.start--;
 }
 
-static void be_of_the_future(struct hf_dot_record *r)
+static void be_of_the_future(struct hf_lock_owner_info *r)
 {
 	r->owner.start += 1000000000;
 }
 
-static void be_of_another_boot(struct hf_dot_record *r)
+static void be_of_another_boot(struct hf_lock_owner_info *r)
 {
 	r->owner.boot[0] = r->owner.boot[0] == '0' ? '1' : '0';
 }
 
-static void be_of_another_host(struct hf_dot_record *r)
+static void be_of_another_host(struct hf_lock_owner_info *r)
 {
 	be_of_another_boot(r);
 	strcpy(r->owner.host, "else\033where");
 }
 
-static void be_of_another_namespace(struct hf_dot_record *r)
+static void be_of_another_namespace(struct hf_lock_owner_info *r)
 {
 	die(r);
 	r->owner.pidns++;
 }
 
-static void know_nothing(struct hf_dot_record *r)
+static void know_nothing(struct hf_lock_owner_info *r)
 {
 	die(r);
 	r->owner.boot[0] = '\0';
@@ -275,11 +275,11 @@ static void who_works_there(void **state)
 /* What a power cut leaves: a name without content, and the mark. */
 static void a_torn_record(void **state)
 {
-	struct hf_ident self;
+	struct hf_process_id self;
 	char mark[200];
 
 	(void)state;
-	hf_ident_self(&self);
+	hf_process_id_self(&self);
 	unlink("l");
 	put_file("l", "");
 	snprintf(mark, sizeof(mark), "%s %s", self.boot, self.host);

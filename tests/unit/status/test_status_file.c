@@ -5,27 +5,27 @@
 #include "hf_test.h"
 #include "waits.h"
 
-static struct hf_inspect list;
+static struct hf_lock_status list;
 
 /* The rows of this path, after a new look. */
-static const struct hf_inspect_row *look_at(const char *path)
+static const struct hf_status_row *look_at(const char *path)
 {
 	struct hf_err err;
 
-	hf_inspect_free(&list);
-	assert_status(HF_OK, hf_inspect_start(&list, &err), &err);
-	assert_status(HF_OK, hf_inspect_path(&list, path, &err), &err);
+	hf_status_free(&list);
+	assert_status(HF_OK, hf_status_start(&list, &err), &err);
+	assert_status(HF_OK, hf_status_path(&list, path, &err), &err);
 	assert_true(list.count >= 1);
 	return &list.rows[0];
 }
 
 #define assert_row(path, kind_, state_)                                                            \
 	do {                                                                                       \
-		const struct hf_inspect_row *row_ = look_at(path);                                 \
+		const struct hf_status_row *row_ = look_at(path);                                 \
                                                                                                    \
 		assert_int_equal(list.count, 1);                                                   \
 		assert_string_equal(row_->kind, (kind_));                                          \
-		assert_string_equal(hf_inspect_state_name(row_->state), (state_));                 \
+		assert_string_equal(hf_status_state_name(row_->state), (state_));                 \
 		assert_non_null(row_->reasons);                                                    \
 	} while (0)
 
@@ -94,13 +94,13 @@ static void a_directory_can_be_one(void **state)
 
 static int hold_record(const struct rival *self, void *arg)
 {
-	struct hf_dot_record record;
-	char text[HF_DOT_RECORD_MOST];
+	struct hf_lock_owner_info record;
+	char text[HF_LOCK_OWNER_MAX];
 	int fd = open_lock(arg);
 	size_t size;
 
-	hf_dot_record_make(&record);
-	size = hf_dot_record_format(&record, text);
+	hf_lock_owner_make(&record);
+	size = hf_lock_owner_format(&record, text);
 	if (write(fd, text, size) != (ssize_t)size || flock(fd, LOCK_EX) < 0)
 		return 99;
 	rival_say(self, 'h');
@@ -123,9 +123,9 @@ static void a_record_that_is_locked_is_held_by_who_locked_it(void **state)
 	assert_true(list.rows[0].taken > 0);
 	assert_false(list.rows[0].mine);
 
-	hf_inspect_free(&list);
-	assert_status(HF_OK, hf_inspect_start(&list, &err), &err);
-	assert_status(HF_OK, hf_inspect_all(&list, &err), &err);
+	hf_status_free(&list);
+	assert_status(HF_OK, hf_status_start(&list, &err), &err);
+	assert_status(HF_OK, hf_status_all(&list, &err), &err);
 	for (size_t i = 0; i < list.count; i++)
 		if (list.rows[i].holder_count && list.rows[i].holders[0].pid == holder.pid) {
 			assert_string_equal(list.rows[i].kind, "dotlock");
@@ -162,7 +162,7 @@ static int look_under_it(const struct rival *self, void *arg)
 	struct hf_err err;
 
 	(void)self;
-	if (hf_inspect_start(&list, &err) != HF_OK || hf_inspect_path(&list, arg, &err) != HF_OK)
+	if (hf_status_start(&list, &err) != HF_OK || hf_status_path(&list, arg, &err) != HF_OK)
 		return 99;
 	return list.count == 1 && list.rows[0].mine ? 0 : 98;
 }
@@ -187,12 +187,12 @@ static int look_as_nobody(const struct rival *self, void *arg)
 	(void)arg;
 	if (setgid(65534) < 0 || setuid(65534) < 0)
 		return 99;
-	if (hf_inspect_start(&list, &err) != HF_OK ||
-	    hf_inspect_path(&list, "secret", &err) != HF_OK)
+	if (hf_status_start(&list, &err) != HF_OK ||
+	    hf_status_path(&list, "secret", &err) != HF_OK)
 		return 98;
-	if (list.count != 1 || list.rows[0].state != HF_INSPECT_UNKNOWN)
+	if (list.count != 1 || list.rows[0].state != HF_STATE_UNKNOWN)
 		return 97;
-	return hf_inspect_path(&list, "closed/x", &err) == HF_NOPERM ? 0 : 96;
+	return hf_status_path(&list, "closed/x", &err) == HF_NOPERM ? 0 : 96;
 }
 
 static void what_may_not_be_read_is_not_judged(void **state)
@@ -214,12 +214,12 @@ static void paths_that_are_none(void **state)
 	struct hf_err err;
 
 	(void)state;
-	hf_inspect_free(&list);
-	assert_status(HF_OK, hf_inspect_start(&list, &err), &err);
-	assert_int_equal(hf_inspect_path(&list, "", &err), HF_USAGE);
-	assert_int_equal(hf_inspect_path(&list, "no/such", &err), HF_CANTCREAT);
+	hf_status_free(&list);
+	assert_status(HF_OK, hf_status_start(&list, &err), &err);
+	assert_int_equal(hf_status_path(&list, "", &err), HF_USAGE);
+	assert_int_equal(hf_status_path(&list, "no/such", &err), HF_CANTCREAT);
 	put_file("file", "");
-	assert_int_equal(hf_inspect_path(&list, "file/x", &err), HF_CANTCREAT);
+	assert_int_equal(hf_status_path(&list, "file/x", &err), HF_CANTCREAT);
 	assert_int_equal(list.count, 0);
 }
 

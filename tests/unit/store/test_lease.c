@@ -10,7 +10,7 @@
 
 static struct hf_store open_store(const char *path)
 {
-	struct hf_store_options o = {.wait.deadline = HF_AT_ONCE};
+	struct hf_store_options o = {.wait.deadline = HF_NOWAIT};
 	struct hf_store store;
 	struct hf_err err;
 
@@ -28,7 +28,7 @@ static int64_t acquire(struct hf_store *store, struct hf_bytes name, int64_t ttl
 	int64_t token = 0;
 	struct hf_err err;
 	enum hf_status status =
-		hf_lease_acquire(store, &name, 1, "me", ttl, HF_AT_ONCE, &token, &err);
+		hf_lease_acquire(store, &name, 1, "me", ttl, HF_NOWAIT, &token, &err);
 
 	return status == HF_OK ? token : -(int64_t)status;
 }
@@ -44,10 +44,10 @@ static void one_holder_a_name(void **state)
 	(void)state;
 	set_clock("1000000");
 	assert_status(HF_OK,
-		      hf_lease_acquire(&store, ab, 2, "me", HF_SECOND, HF_AT_ONCE, &token, &err),
+		      hf_lease_acquire(&store, ab, 2, "me", HF_SECOND, HF_NOWAIT, &token, &err),
 		      &err);
 	assert_status(HF_BUSY,
-		      hf_lease_acquire(&store, bc, 2, "him", HF_SECOND, HF_AT_ONCE, &token, &err),
+		      hf_lease_acquire(&store, bc, 2, "him", HF_SECOND, HF_NOWAIT, &token, &err),
 		      NULL);
 	assert_string_equal(err.message,
 			    "cannot acquire 'b' in 'a.db': held by 'me' (token 1) for 1s");

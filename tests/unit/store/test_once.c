@@ -10,7 +10,7 @@
 
 static struct hf_store open_store(const char *path)
 {
-	struct hf_store_options o = {.wait.deadline = HF_AT_ONCE};
+	struct hf_store_options o = {.wait.deadline = HF_NOWAIT};
 	struct hf_store store;
 	struct hf_err err;
 

@@ -10,7 +10,7 @@ static const struct hf_bytes queue = {"q", 1};
 
 static struct hf_store open_store(const char *path)
 {
-	struct hf_store_options o = {.wait.deadline = HF_AT_ONCE};
+	struct hf_store_options o = {.wait.deadline = HF_NOWAIT};
 	struct hf_store store;
 	struct hf_err err;
 
@@ -147,13 +147,13 @@ static void waiting(void **state)
 
 	(void)state;
 	assert_string_equal(claim(&store, &id, &token), "");
-	assert_status(HF_NO, hf_queue_wait(&store, &queue, HF_AT_ONCE, &err), &err);
+	assert_status(HF_NO, hf_queue_wait(&store, &queue, HF_NOWAIT, &err), &err);
 	add(&store, "later", 0, 0, HF_SECOND);
 	assert_status(HF_NO, hf_queue_wait(&store, &queue, hf_deadline_in(HF_MS), &err), &err);
 	set_clock("2000000");
 	assert_status(HF_OK, hf_queue_wait(&store, &queue, HF_NEVER, &err), &err);
 	claim(&store, &id, &token);
-	assert_status(HF_NO, hf_queue_wait(&store, &queue, HF_AT_ONCE, &err), &err);
+	assert_status(HF_NO, hf_queue_wait(&store, &queue, HF_NOWAIT, &err), &err);
 	set_clock("3000000");
 	assert_status(HF_OK, hf_queue_wait(&store, &queue, HF_NEVER, &err), &err);
 	hf_store_close(&store);

@@ -13,7 +13,7 @@ static const struct hf_store_table *const tables[] = {&one, &hf_store_tokens, NU
 
 static void open_store(struct hf_store *store, const char *path, bool read)
 {
-	struct hf_store_options o = {.read = read, .wait.deadline = HF_AT_ONCE};
+	struct hf_store_options o = {.read = read, .wait.deadline = HF_NOWAIT};
 	struct hf_err err;
 
 	assert_status(HF_OK, hf_store_open(store, path, &o, &err), &err);

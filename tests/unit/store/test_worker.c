@@ -8,7 +8,7 @@
 
 static struct hf_store open_store(const char *path, int jobs)
 {
-	struct hf_store_options o = {.wait.deadline = HF_AT_ONCE};
+	struct hf_store_options o = {.wait.deadline = HF_NOWAIT};
 	struct hf_job job = {.queue = {"q", 1}, .payload = {"text", 4}, .most = 2};
 	struct hf_store store;
 	struct hf_err err;
@@ -22,7 +22,7 @@ static struct hf_store open_store(const char *path, int jobs)
 
 static char told[256];
 
-static void tell(void *context, const struct hf_job *job, enum hf_work_end end, int wait_status)
+static void tell(void *context, const struct hf_job *job, enum hf_worker_result end, int wait_status)
 {
 	(void)context;
 	sprintf(told + strlen(told), "%d:%d:%d ", (int)job->id, (int)end, wait_status >> 8);

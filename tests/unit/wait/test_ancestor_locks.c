@@ -9,31 +9,31 @@
 static int look_at_family(const struct rival *self, void *arg)
 {
 	int fd = open_lock(arg);
-	struct hf_lock_records records;
-	struct hf_lock_family family;
-	const struct hf_lock_owner *owner;
+	struct hf_lock_entries records;
+	struct hf_ancestor_locks family;
+	const struct hf_ancestor_lock *owner;
 	struct hf_lock_id id;
 
 	close_range((unsigned int)fd + 1, ~0U, 0);
 	(void)self;
-	if (!hf_lock_id_of(fd, &id) || !hf_lock_family_read(&family, getpid(), NULL, NULL))
+	if (!hf_lock_id_of(fd, &id) || !hf_ancestor_locks_read(&family, getpid(), NULL, NULL))
 		return 99;
 	/* shared by the parent: in the way of an exclusive one only */
-	owner = hf_lock_family_owner(&family, &id, true);
+	owner = hf_ancestor_lock_find(&family, &id, true);
 	if (!owner || owner->pid != getppid() || owner->record.exclusive ||
-	    hf_lock_family_owner(&family, &id, false))
+	    hf_ancestor_lock_find(&family, &id, false))
 		return 98;
-	hf_lock_family_free(&family);
+	hf_ancestor_locks_free(&family);
 
 	/* where nobody may be looked at, who took it is in the records */
-	if (!hf_lock_records_read(&records) || seteuid(65534) < 0 ||
-	    !hf_lock_family_read(&family, getpid(), &records, NULL))
+	if (!hf_lock_entries_read(&records) || seteuid(65534) < 0 ||
+	    !hf_ancestor_locks_read(&family, getpid(), &records, NULL))
 		return 97;
-	owner = hf_lock_family_owner(&family, &id, true);
+	owner = hf_ancestor_lock_find(&family, &id, true);
 	if (!family.hidden || !owner || owner->pid != getppid() || owner->fd != -1)
 		return 96;
-	hf_lock_family_free(&family);
-	hf_lock_records_free(&records);
+	hf_ancestor_locks_free(&family);
+	hf_lock_entries_free(&records);
 	return 0;
 }
 
@@ -68,7 +68,7 @@ static bool parent_awaits_child(void)
 /* 0: the parent, which waits for a child, stands still for us; 1: it may go on. */
 static int judge_parent(const struct rival *self, void *arg)
 {
-	struct hf_lock_family family;
+	struct hf_ancestor_locks family;
 	struct hf_lock_id id;
 	bool stands;
 	int fd = open_lock(arg);
@@ -77,10 +77,10 @@ static int judge_parent(const struct rival *self, void *arg)
 	close_range((unsigned int)fd + 1, ~0U, 0);
 	while (!parent_awaits_child())
 		nap();
-	if (!hf_lock_id_of(fd, &id) || !hf_lock_family_read(&family, getpid(), NULL, NULL))
+	if (!hf_lock_id_of(fd, &id) || !hf_ancestor_locks_read(&family, getpid(), NULL, NULL))
 		return 99;
-	stands = hf_lock_family_stands(&family, &id, true);
-	hf_lock_family_free(&family);
+	stands = hf_ancestor_self_deadlock(&family, &id, true);
+	hf_ancestor_locks_free(&family);
 	return stands ? 0 : 1;
 }
 

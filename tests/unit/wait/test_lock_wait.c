@@ -465,7 +465,7 @@ static void give_up_now(void *context, const char *line)
 {
 	(void)context;
 	(void)line;
-	hf_give_up();
+	hf_cancel_waits();
 	kill(getpid(), SIGUSR1);
 }
 
