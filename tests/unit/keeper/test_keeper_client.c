@@ -50,36 +50,34 @@ static void nonsense_is_no_handle(void **state)
 	}
 }
 
-/* Listen under this process's keeper name, as somebody else might. */
-static int listen_as_self(struct hf_handle *h)
-{
-	struct sockaddr_un address;
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	struct hf_proc self;
-	socklen_t size;
-
-	assert_true(hf_proc_read_self(&self));
-	*h = (struct hf_handle){getpid(), self.start, hf_keeper_pidns(), 1};
-	size = hf_keeper_name(&address, h->pidns, h->pid, h->start);
-	assert_int_equal(bind(fd, (const struct sockaddr *)&address, size), 0);
-	assert_int_equal(listen(fd, 4), 0);
-	return fd;
-}
-
-/* Answers one question with so many bytes. */
+/* What a keeper answers to one question. */
 struct reply {
-	int listening;
 	const void *bytes;
 	size_t size;
 };
 
-static int reply(const struct rival *self, void *arg)
+static struct hf_handle handle_of(pid_t pid)
 {
+	struct hf_proc proc;
+
+	assert_true(hf_proc_read(pid, &proc));
+	return (struct hf_handle){pid, proc.start, hf_keeper_pidns(), 1};
+}
+
+/* Listen under the own keeper name, as a keeper does; answer, and exit. */
+static int keep(const struct rival *self, void *arg)
+{
+	const struct hf_handle h = handle_of(getpid());
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	const struct reply *r = arg;
 	struct hf_keeper_question q;
-	int fd = accept(r->listening, NULL, NULL);
+	struct sockaddr_un address;
+	socklen_t size = hf_keeper_name(&address, h.pidns, h.pid, h.start);
 
-	(void)self;
+	if (bind(fd, (const struct sockaddr *)&address, size) < 0 || listen(fd, 4) < 0)
+		return 98;
+	rival_say(self, 'l');
+	fd = accept(fd, NULL, NULL);
 	if (recv(fd, &q, sizeof(q), 0) != sizeof(q))
 		return 99;
 	return r->size && !hf_keeper_send(fd, r->bytes, r->size, NULL, 0);
@@ -87,12 +85,12 @@ static int reply(const struct rival *self, void *arg)
 
 static enum hf_status release_with(const void *bytes, size_t size)
 {
-	struct hf_handle h;
-	struct reply r = {listen_as_self(&h), bytes, size};
-	struct rival rival = rival_start(reply, &r);
+	struct reply r = {bytes, size};
+	struct rival rival = rival_start(keep, &r);
+	struct hf_handle h = handle_of(rival.pid);
 	enum hf_status status;
 
-	close(r.listening); /* nobody listens when the rival has gone */
+	assert_hears(&rival, 'l');
 	status = hf_keeper_release(&h, &err);
 	assert_int_equal(rival_end(&rival), 0);
 	return status;
