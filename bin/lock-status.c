@@ -114,8 +114,8 @@ static enum hf_status look(struct work *w, struct hf_lock_status *list, FILE *er
 static void show(const struct work *w, const struct hf_lock_status *list, FILE *out, size_t width)
 {
 	enum hf_status_detail detail = cli.verbose ? HF_STATUS_EVERY
-					: w->count  ? HF_STATUS_REASONS
-						    : HF_STATUS_LINES;
+				       : w->count  ? HF_STATUS_REASONS
+						   : HF_STATUS_LINES;
 
 	if (w->format)
 		hf_status_json(out, list, w->mine);

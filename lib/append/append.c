@@ -195,8 +195,8 @@ static void end_replace(struct work *w)
 static enum hf_status write_in_place(struct work *w, struct hf_err *err)
 {
 	/* under another name a torn record would not be found */
-	enum hf_status status =
-		hf_target_check(&w->target, w->lock, &w->st, w->options->file.break_links, NULL, err);
+	enum hf_status status = hf_target_check(&w->target, w->lock, &w->st,
+						w->options->file.break_links, NULL, err);
 
 	if (status == HF_OK)
 		status = gather(w, err);

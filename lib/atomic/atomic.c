@@ -33,9 +33,9 @@ static struct hf_target_rules rules_of(const struct hf_atomic *a)
 	const struct hf_atomic_options *o = a->options;
 
 	return (struct hf_target_rules){.links = o->no_follow,
-				       .hard_links = o->break_links,
-				       .backup = o->backup,
-				       .if_match = o->if_match};
+					.hard_links = o->break_links,
+					.backup = o->backup,
+					.if_match = o->if_match};
 }
 
 /* ---- begin ---------------------------------------------------------------------------------- */
@@ -85,7 +85,7 @@ static enum hf_status begin(struct hf_atomic *a, struct hf_err *err)
 	a->made_absent = !a->present || a->is_link;
 	if (status == HF_OK)
 		status = hf_tempfile_open(&a->target, a->made_absent ? 0666 : 0600, &a->fd,
-				       a->temporary, err);
+					  a->temporary, err);
 	if (status != HF_OK)
 		hf_atomic_end(a);
 	return status;

@@ -143,7 +143,7 @@ enum hf_status hf_publish_exchange(const struct hf_target *target, int fd, const
 		if (errno == EINVAL || errno == ENOSYS)
 			return hf_publish_rename(target, name, err);
 		return errno == ENOENT && hf_names_inode(dir, name, fd) ? overtaken(target, err)
-								       : not_renamed(target, err);
+									: not_renamed(target, err);
 	}
 	if (leads_to(dir, name, old)) {
 		/* if it cannot be removed, it is a leftover */

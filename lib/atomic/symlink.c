@@ -106,9 +106,9 @@ enum hf_status hf_atomic_symlink(const char *path, const char *to,
 				 const struct hf_atomic_options *options, struct hf_err *err)
 {
 	const struct hf_target_rules rules = {.links = true,
-					     .hard_links = options->break_links,
-					     .backup = options->backup,
-					     .if_match = options->if_match};
+					      .hard_links = options->break_links,
+					      .backup = options->backup,
+					      .if_match = options->if_match};
 	struct hf_target target;
 	struct hf_target_claim claim;
 	bool again = true;

@@ -27,7 +27,7 @@ static const char *kind(mode_t mode)
 }
 
 enum hf_status hf_target_check_kind(const struct hf_target *target, const struct stat *st,
-			      struct hf_err *err)
+				    struct hf_err *err)
 {
 	if (S_ISREG(st->st_mode))
 		return HF_OK;
@@ -48,8 +48,8 @@ static unsigned long names_of(int fd, const struct stat *st)
 	return (unsigned long)st->st_nlink;
 }
 
-enum hf_status hf_target_check(const struct hf_target *target, int fd, const struct stat *st, bool links,
-			 const char *backup, struct hf_err *err)
+enum hf_status hf_target_check(const struct hf_target *target, int fd, const struct stat *st,
+			       bool links, const char *backup, struct hf_err *err)
 {
 	char why[400];
 	enum hf_status status = hf_target_check_kind(target, st, err);

@@ -21,12 +21,12 @@
 
 /* By its kind. */
 enum hf_status hf_target_check_kind(const struct hf_target *target, const struct stat *st,
-			      struct hf_err *err);
+				    struct hf_err *err);
 
 /* By everything, under its lock: fd is the target, st its stat. links: several names are all right.
  * backup is the suffix of a backup, or NULL. */
-enum hf_status hf_target_check(const struct hf_target *target, int fd, const struct stat *st, bool links,
-			 const char *backup, struct hf_err *err);
+enum hf_status hf_target_check(const struct hf_target *target, int fd, const struct stat *st,
+			       bool links, const char *backup, struct hf_err *err);
 
 /* For the image of a database: beside its place lies the log of one that was there before. SQLite
  * would read that into the image. (If it is there still, it is live, and hf_target_check()'s.) */

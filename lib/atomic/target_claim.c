@@ -49,14 +49,15 @@ static enum hf_status match(const struct hf_target_claim *claim, const struct hf
 	return changed(target, "its SHA-256 is ", hex, err);
 }
 
-enum hf_status hf_target_claim_check(const struct hf_target_claim *claim, const struct hf_target *target,
-			      const struct hf_target_rules *rules, struct hf_err *err)
+enum hf_status hf_target_claim_check(const struct hf_target_claim *claim,
+				     const struct hf_target *target,
+				     const struct hf_target_rules *rules, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
 	if (claim->present && !claim->is_link)
-		status = hf_target_check(target, claim->fd, &claim->st, rules->hard_links, rules->backup,
-				   err);
+		status = hf_target_check(target, claim->fd, &claim->st, rules->hard_links,
+					 rules->backup, err);
 	return status == HF_OK ? match(claim, target, rules->if_match, err) : status;
 }
 
@@ -67,7 +68,7 @@ static bool is_link(struct hf_target_claim *claim, const struct hf_target *targe
 }
 
 enum hf_status hf_target_claim_peek(struct hf_target_claim *claim, const struct hf_target *target,
-			     const struct hf_target_rules *rules, struct hf_err *err)
+				    const struct hf_target_rules *rules, struct hf_err *err)
 {
 	*claim = (struct hf_target_claim){.fd = -1};
 	if (sys_fstatat(target->dir, target->name, &claim->st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -90,9 +91,10 @@ enum hf_status hf_claim_settle(const struct hf_target_claim *claim, const struct
 	return status == HF_NOPERM && !rules->keeps_old ? HF_OK : status;
 }
 
-enum hf_status hf_target_claim_acquire(struct hf_target_claim *claim, const struct hf_target *target,
-			     const struct hf_target_rules *rules, const struct hf_wait *wait,
-			     struct hf_err *err)
+enum hf_status hf_target_claim_acquire(struct hf_target_claim *claim,
+				       const struct hf_target *target,
+				       const struct hf_target_rules *rules,
+				       const struct hf_wait *wait, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 

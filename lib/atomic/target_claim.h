@@ -44,11 +44,12 @@ enum hf_status hf_target_rules_check(const struct hf_target_rules *rules, struct
 
 /* Without locking: what is there, and is it of a kind that can be replaced? */
 enum hf_status hf_target_claim_peek(struct hf_target_claim *claim, const struct hf_target *target,
-			     const struct hf_target_rules *rules, struct hf_err *err);
+				    const struct hf_target_rules *rules, struct hf_err *err);
 
-enum hf_status hf_target_claim_acquire(struct hf_target_claim *claim, const struct hf_target *target,
-			     const struct hf_target_rules *rules, const struct hf_wait *wait,
-			     struct hf_err *err);
+enum hf_status hf_target_claim_acquire(struct hf_target_claim *claim,
+				       const struct hf_target *target,
+				       const struct hf_target_rules *rules,
+				       const struct hf_wait *wait, struct hf_err *err);
 
 /* The same for a target that the caller has locked, or found absent, in two steps. First settle
  * what a dead leader of appends left (spool/append_recovery.h). If that is not permitted,
@@ -58,7 +59,8 @@ enum hf_status hf_claim_settle(const struct hf_target_claim *claim, const struct
 			       struct hf_err *err);
 
 /* Then answer the questions. */
-enum hf_status hf_target_claim_check(const struct hf_target_claim *claim, const struct hf_target *target,
-			      const struct hf_target_rules *rules, struct hf_err *err);
+enum hf_status hf_target_claim_check(const struct hf_target_claim *claim,
+				     const struct hf_target *target,
+				     const struct hf_target_rules *rules, struct hf_err *err);
 
 #endif

@@ -81,7 +81,7 @@ static enum hf_status open_named(const struct hf_target *target, mode_t mode, in
 }
 
 enum hf_status hf_tempfile_open(const struct hf_target *target, mode_t mode, int *fd,
-			     char name[NAME_MAX + 1], struct hf_err *err)
+				char name[NAME_MAX + 1], struct hf_err *err)
 {
 	name[0] = '\0';
 	*fd = sys_openat(target->dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
@@ -94,7 +94,7 @@ enum hf_status hf_tempfile_open(const struct hf_target *target, mode_t mode, int
 }
 
 enum hf_status hf_tempfile_link(const struct hf_target *target, int fd, const char *name,
-			     struct hf_err *err)
+				struct hf_err *err)
 {
 	char path[32];
 
@@ -117,7 +117,7 @@ enum hf_status hf_tempfile_link(const struct hf_target *target, int fd, const ch
 }
 
 enum hf_status hf_tempfile_move(const struct hf_target *target, const char *from, const char *to,
-			     struct hf_err *err)
+				struct hf_err *err)
 {
 	int dir = target->dir;
 

@@ -29,15 +29,15 @@
 /* Open a new file in the target's directory for reading and writing, locked if it has a name;
  * name is then that name, else "". Litter of others who staged under names is removed. */
 enum hf_status hf_tempfile_open(const struct hf_target *target, mode_t mode, int *fd,
-			     char name[NAME_MAX + 1], struct hf_err *err);
+				char name[NAME_MAX + 1], struct hf_err *err);
 
 /* Give the unnamed file its name. HF_NO: the name is taken. */
 enum hf_status hf_tempfile_link(const struct hf_target *target, int fd, const char *name,
-			     struct hf_err *err);
+				struct hf_err *err);
 
 /* Move a file from its name to another one. HF_NO: that is taken. */
 enum hf_status hf_tempfile_move(const struct hf_target *target, const char *from, const char *to,
-			     struct hf_err *err);
+				struct hf_err *err);
 
 /* A temporary name is in the way, or may be. HF_OK: it is there no more. HF_BUSY: its maker lives.
  * Anything else: it cannot be judged, or is not a trusted user's (base/side_file.h). */

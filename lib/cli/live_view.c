@@ -175,7 +175,7 @@ static enum hf_status pause_until(int64_t due, bool terminal, const sigset_t *si
 }
 
 enum hf_status hf_live_view(const char *title, int64_t interval, hf_draw *draw, void *context,
-			struct hf_err *err)
+			    struct hf_err *err)
 {
 	static const int caught[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGWINCH};
 	bool terminal = isatty(STDOUT_FILENO);
@@ -189,8 +189,7 @@ enum hf_status hf_live_view(const char *title, int64_t interval, hf_draw *draw, 
 	status = set_screen(terminal, ENTER, err);
 	while (status == HF_OK) {
 		struct window window = measure();
-		int64_t due = hf_deadline_in(interval > MIN_INTERVAL ? interval
-								       : MIN_INTERVAL);
+		int64_t due = hf_deadline_in(interval > MIN_INTERVAL ? interval : MIN_INTERVAL);
 		char *text = draw_text(title, draw, context, window.width, &status, err);
 
 		if (text)

@@ -38,6 +38,6 @@ typedef enum hf_status hf_draw(void *context, FILE *out, size_t width, struct hf
 /* Returns only when drawing or writing fails. interval: nanoseconds, 10 ms at least. title stands
  * above the picture; with NULL there is none, no time and no empty line. */
 enum hf_status hf_live_view(const char *title, int64_t interval, hf_draw *draw, void *context,
-			struct hf_err *err);
+			    struct hf_err *err);
 
 #endif

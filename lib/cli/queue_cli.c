@@ -226,7 +226,8 @@ enum hf_status hf_queue_cli_purge(struct hf_queue_cli *q, struct hf_store *store
 }
 
 /* How a job has ended that is not done. */
-static void tell(void *context, const struct hf_job *job, enum hf_worker_result end, int wait_status)
+static void tell(void *context, const struct hf_job *job, enum hf_worker_result end,
+		 int wait_status)
 {
 	static const char *const then[] = {[HF_WORK_FAILED] = "it waits again",
 					   [HF_WORK_DEAD] = "it is dead",

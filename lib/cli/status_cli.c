@@ -161,8 +161,8 @@ static void put_parties(FILE *out, const struct hf_status_row *row, const struct
 {
 	for (size_t i = 1; i < row->holder_count + row->waiter_count; i++) {
 		bool waits = i >= row->holder_count;
-		const struct hf_lock_process *party = waits ? &row->waiters[i - row->holder_count]
-						     : &row->holders[i];
+		const struct hf_lock_process *party =
+			waits ? &row->waiters[i - row->holder_count] : &row->holders[i];
 		struct line line = {.row = NULL};
 
 		fill_party(&line, party, party->since);
@@ -173,8 +173,8 @@ static void put_parties(FILE *out, const struct hf_status_row *row, const struct
 
 /* The commands give way to the longest path that can be shown whole; if none can, they give what is
  * fair. others: the columns of everything else. */
-static size_t command_width(const struct hf_lock_status *list, size_t has, size_t others, size_t width,
-			    bool mine)
+static size_t command_width(const struct hf_lock_status *list, size_t has, size_t others,
+			    size_t width, bool mine)
 {
 	size_t least = has < MIN_COMMAND ? has : MIN_COMMAND, longest = 0;
 
@@ -191,7 +191,7 @@ static size_t command_width(const struct hf_lock_status *list, size_t has, size_
 }
 
 void hf_status_table(FILE *out, const struct hf_lock_status *list, enum hf_status_detail detail,
-		      size_t width, bool mine)
+		     size_t width, bool mine)
 {
 	struct widths widths = {{0}};
 	size_t sum = 2 * PATH;

@@ -28,7 +28,7 @@ enum hf_status_detail {
 
 /* Of every row, or if `mine`, of those only that this process runs under. */
 void hf_status_table(FILE *out, const struct hf_lock_status *list, enum hf_status_detail detail,
-		      size_t width, bool mine);
+		     size_t width, bool mine);
 
 /* One object a line. */
 void hf_status_json(FILE *out, const struct hf_lock_status *list, bool mine);

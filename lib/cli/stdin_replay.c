@@ -26,7 +26,8 @@ void hf_stdin_replay_open(struct hf_stdin_replay *r, int in)
 	struct sigaction action;
 	struct stat st;
 
-	*r = (struct hf_stdin_replay){.can_again = true, .in = in, .run = -1, .pipe = -1, .kept = -1};
+	*r = (struct hf_stdin_replay){
+		.can_again = true, .in = in, .run = -1, .pipe = -1, .kept = -1};
 	r->feed = (struct hf_io){.fd = -1, .ready = feed, .context = r, .ends_with_command = true};
 	if (mode == O_WRONLY || fstat(in, &st) < 0)
 		return;

@@ -133,7 +133,8 @@ static bool parse_iso(const char *text, struct hf_commit_ident *who)
 	return true;
 }
 
-static enum hf_status look_date(const char *variable, struct hf_commit_ident *who, struct hf_err *err)
+static enum hf_status look_date(const char *variable, struct hf_commit_ident *who,
+				struct hf_err *err)
 {
 	const char *date = getenv(variable);
 
@@ -179,7 +180,7 @@ static enum hf_status find(struct hf_repo *repo, enum role role, struct hf_commi
 }
 
 enum hf_status hf_commit_ident(struct hf_repo *repo, struct hf_commit_ident *author,
-			   struct hf_commit_ident *committer, struct hf_err *err)
+			       struct hf_commit_ident *committer, struct hf_err *err)
 {
 	struct hf_commit_ident unread;
 	enum hf_status status = find(repo, AUTHOR, author ? author : &unread, err);

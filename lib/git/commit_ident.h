@@ -20,7 +20,7 @@
 
 /* Either may be NULL. What is filled is released by hf_commit_ident_free(). */
 enum hf_status hf_commit_ident(struct hf_repo *repo, struct hf_commit_ident *author,
-			   struct hf_commit_ident *committer, struct hf_err *err);
+			       struct hf_commit_ident *committer, struct hf_err *err);
 void hf_commit_ident_free(struct hf_commit_ident *who);
 
 #endif

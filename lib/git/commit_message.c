@@ -95,7 +95,7 @@ static bool is_trailer_block(const char *text)
 }
 
 enum hf_status hf_commit_message_make(const char *text, const char *trailer, char **message,
-			       struct hf_err *err)
+				      struct hf_err *err)
 {
 	size_t size = strlen(text) + (trailer ? strlen(trailer) : 0) + 4;
 	const char *block;

@@ -23,7 +23,7 @@
 /* *message, to be freed, is text cleaned up with the trailer ("Key: value"; NULL: none) added.
  * HF_DATA: nothing is left of text. */
 enum hf_status hf_commit_message_make(const char *text, const char *trailer, char **message,
-			       struct hf_err *err);
+				      struct hf_err *err);
 
 /* Is this line one of the last paragraph? */
 bool hf_commit_message_has(const char *message, const char *trailer);

@@ -160,8 +160,8 @@ static enum hf_status move_locked(struct hf_repo *repo, git_transaction *transac
 }
 
 static enum hf_status move(struct hf_repo *repo, const char *ref, const char *was,
-			   const char *commit, const char *reflog, const struct hf_commit_ident *who,
-			   struct hf_err *err)
+			   const char *commit, const char *reflog,
+			   const struct hf_commit_ident *who, struct hf_err *err)
 {
 	git_transaction *transaction = NULL;
 	git_signature *signature = NULL;

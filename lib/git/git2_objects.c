@@ -50,7 +50,8 @@ static enum hf_status put(struct hf_repo *repo, git_object_t type, const void *b
 	if (git_odb_hash(&id, bytes, size, type))
 		return hf_git2_failed(GIT_ERROR, err, "write an object of", hf_repo_name(repo));
 	git_oid_tostr(oid, HF_OID_SIZE, &id);
-	status = hf_loose_object_write(repo, git_object_type2string(type), oid, bytes, size, &fd, err);
+	status = hf_loose_object_write(repo, git_object_type2string(type), oid, bytes, size, &fd,
+				       err);
 	if (status == HF_UNAVAILABLE)
 		return put_staged(repo, type, bytes, size, oid, err);
 	if (status == HF_NO) {

@@ -243,8 +243,8 @@ static enum hf_status is_direct(struct hf_repo *repo, const char *ref, struct hf
 }
 
 static enum hf_status move(struct hf_repo *repo, const char *ref, const char *was,
-			   const char *commit, const char *reflog, const struct hf_commit_ident *who,
-			   struct hf_err *err)
+			   const char *commit, const char *reflog,
+			   const struct hf_commit_ident *who, struct hf_err *err)
 {
 	char none[HF_OID_SIZE], now[HF_OID_SIZE];
 	const struct hf_git git = {

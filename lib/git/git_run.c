@@ -128,8 +128,8 @@ static bool make_environment(const struct hf_git *git, struct environment *env)
 	set_who(env, &failed, "COMMITTER", git->committer);
 	while (environ[count])
 		count++;
-	env->list = calloc(count + sizeof(fixed) / sizeof(fixed[0]) + MAX_SET + 1,
-			   sizeof(*env->list));
+	env->list =
+		calloc(count + sizeof(fixed) / sizeof(fixed[0]) + MAX_SET + 1, sizeof(*env->list));
 	if (failed || !env->list)
 		return false;
 	for (char **setting = environ; *setting; setting++)

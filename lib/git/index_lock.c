@@ -55,8 +55,8 @@ static enum hf_status meet(const struct wanted *w, struct hf_dot_new *new, int f
 	if (!hf_dot_names(w->target, fd))
 		return HF_NO;
 	hf_evidence_judge(&of, &evidence);
-	if (evidence.verdict != HF_VERDICT_STALE ||
-	    (evidence.record.form != HF_OWNER_HOLDFAST && evidence.record.form != HF_OWNER_TRUNCATED))
+	if (evidence.verdict != HF_VERDICT_STALE || (evidence.record.form != HF_OWNER_HOLDFAST &&
+						     evidence.record.form != HF_OWNER_TRUNCATED))
 		return busy(w, fd, err);
 	return hf_dot_replace(w->target, new, fd, lock, err);
 }

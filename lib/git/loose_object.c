@@ -106,7 +106,7 @@ static enum hf_status write_unnamed(struct hf_repo *repo, const unsigned char *b
 }
 
 enum hf_status hf_loose_object_write(struct hf_repo *repo, const char *type, const char *oid,
-			      const void *bytes, size_t size, int *fd, struct hf_err *err)
+				     const void *bytes, size_t size, int *fd, struct hf_err *err)
 {
 	unsigned char *packed = NULL;
 	enum hf_status status;

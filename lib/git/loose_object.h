@@ -30,7 +30,7 @@
 /* Up to 1 GiB. HF_OK: *fd is open on the object, the caller's. HF_NO: it is there, L2.
  * HF_UNAVAILABLE: there are no unnamed files there. */
 enum hf_status hf_loose_object_write(struct hf_repo *repo, const char *type, const char *oid,
-			      const void *bytes, size_t size, int *fd, struct hf_err *err);
+				     const void *bytes, size_t size, int *fd, struct hf_err *err);
 
 /* Give it its name. *made: objects/ has a new directory. -1 with errno. */
 int hf_loose_object_name(struct hf_repo *repo, int fd, const char *oid, bool *made);

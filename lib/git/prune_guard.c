@@ -156,7 +156,8 @@ enum hf_status hf_prune_pack(struct hf_repo *repo, struct hf_err *err)
 	return is_absence(status) && hf_prune_lost_object(repo) ? removed(repo, err) : status;
 }
 
-enum hf_status hf_prune_explain(const struct hf_repo *repo, enum hf_status status, struct hf_err *err)
+enum hf_status hf_prune_explain(const struct hf_repo *repo, enum hf_status status,
+				struct hf_err *err)
 {
 	return is_absence(status) && hf_objects_vanished(repo) ? removed(repo, err) : status;
 }

@@ -59,6 +59,7 @@ enum hf_status hf_prune_pack(struct hf_repo *repo, struct hf_err *err);
 
 /* K4: what has failed with this status, because something is not there: HF_BUSY, and why, if
  * objects were removed meanwhile. An I/O error stays one. */
-enum hf_status hf_prune_explain(const struct hf_repo *repo, enum hf_status status, struct hf_err *err);
+enum hf_status hf_prune_explain(const struct hf_repo *repo, enum hf_status status,
+				struct hf_err *err);
 
 #endif

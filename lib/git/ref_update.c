@@ -189,7 +189,8 @@ static enum hf_status write_fresh(struct hf_repo *repo, const struct place *p, c
 /* It is locked, until `end`. */
 static enum hf_status move_locked(struct hf_repo *repo, const struct place *p, const char *ref,
 				  const char *was, const char *commit, const char *reflog,
-				  const struct hf_commit_ident *who, int64_t end, struct hf_err *err)
+				  const struct hf_commit_ident *who, int64_t end,
+				  struct hf_err *err)
 {
 	enum hf_status status;
 	char now[PATH_MAX];
@@ -262,8 +263,8 @@ static enum hf_status uncertain(const char *ref, struct hf_err *err)
 }
 
 enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *was,
-			   const char *commit, const char *reflog, const struct hf_commit_ident *who,
-			   struct hf_err *err)
+			   const char *commit, const char *reflog,
+			   const struct hf_commit_ident *who, struct hf_err *err)
 {
 	struct place p;
 	struct stat st;

@@ -33,8 +33,8 @@ bool hf_ref_is_plain(struct hf_repo *repo, const char *ref);
 /* HF_BUSY: it is locked. HF_NO: it is not at `was`, or not plain any more. HF_UNCERTAIN: it has
  * moved, and its directory cannot be synced. */
 enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *was,
-			   const char *commit, const char *reflog, const struct hf_commit_ident *who,
-			   struct hf_err *err);
+			   const char *commit, const char *reflog,
+			   const struct hf_commit_ident *who, struct hf_err *err);
 
 /* HF_DATA: it is another ref's name by now. */
 enum hf_status hf_ref_is_symbolic(const char *ref, const char *target, struct hf_err *err);

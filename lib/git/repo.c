@@ -231,7 +231,7 @@ enum hf_status hf_repo_branch(struct hf_repo *repo, char **ref, struct hf_err *e
 }
 
 enum hf_status hf_repo_ref_history(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
-			   char before[HF_OID_SIZE], struct hf_err *err)
+				   char before[HF_OID_SIZE], struct hf_err *err)
 {
 	return repo->ops->was(repo, ref, tip, before, err);
 }
@@ -369,8 +369,9 @@ enum hf_status hf_repo_entry(struct hf_repo *repo, const char *commit,
 }
 
 enum hf_status hf_repo_update_ref(struct hf_repo *repo, const char *ref, const char *tip,
-			    const char *commit, const char *reflog, const struct hf_commit_ident *who,
-			    int64_t deadline, struct hf_err *err)
+				  const char *commit, const char *reflog,
+				  const struct hf_commit_ident *who, int64_t deadline,
+				  struct hf_err *err)
 {
 	bool has_dir = hf_ref_has_dir(repo, ref);
 	struct hf_backoff backoff;

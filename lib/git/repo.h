@@ -112,7 +112,7 @@ enum hf_status hf_repo_is_switched(struct hf_repo *repo, const char *tip, const 
  * its log says ("": that is not known). */
 enum hf_status hf_repo_branch(struct hf_repo *repo, char **ref, struct hf_err *err);
 enum hf_status hf_repo_ref_history(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
-			   char before[HF_OID_SIZE], struct hf_err *err);
+				   char before[HF_OID_SIZE], struct hf_err *err);
 
 /* A commit's first parent; "": it has none. And: is there such an object? */
 enum hf_status hf_repo_parent(struct hf_repo *repo, const char *commit, char parent[HF_OID_SIZE],
@@ -178,8 +178,9 @@ enum hf_status hf_repo_may_move(struct hf_repo *repo, const char *ref, struct hf
  * HF_NO: it is not at tip. HF_BUSY: it is locked, to the deadline. HF_UNCERTAIN: it is there, and
  * may not be durable. */
 enum hf_status hf_repo_update_ref(struct hf_repo *repo, const char *ref, const char *tip,
-			    const char *commit, const char *reflog, const struct hf_commit_ident *who,
-			    int64_t deadline, struct hf_err *err);
+				  const char *commit, const char *reflog,
+				  const struct hf_commit_ident *who, int64_t deadline,
+				  struct hf_err *err);
 
 /* The commit that has this line among its trailers, in the history of tip without that of base ("":
  * all of it; at most 10,000 commits are looked at). It is durable then, as the tip is. HF_NO: there

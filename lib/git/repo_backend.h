@@ -139,7 +139,7 @@ struct hf_repo {
 	size_t made_count;
 	/* R1: to be durable before what leads to it has its name */
 	struct hf_sync_batch contents;
-	struct hf_sync_batch names;	  /* R1, R2: to be durable before a ref moves */
+	struct hf_sync_batch names; /* R1, R2: to be durable before a ref moves */
 	int lock;		  /* index.lock, when it is ours; or -1 */
 	char *lock_path;
 	const char *record;	  /* the word for which it was taken; borrowed */

@@ -41,12 +41,14 @@ static enum hf_status add(struct hf_sync_batch *due, int fd, bool lent, const ch
 	return HF_OK;
 }
 
-enum hf_status hf_sync_batch_add(struct hf_sync_batch *due, int fd, const char *what, struct hf_err *err)
+enum hf_status hf_sync_batch_add(struct hf_sync_batch *due, int fd, const char *what,
+				 struct hf_err *err)
 {
 	return add(due, fd, false, what, err);
 }
 
-enum hf_status hf_sync_batch_lend(struct hf_sync_batch *due, int fd, const char *what, struct hf_err *err)
+enum hf_status hf_sync_batch_lend(struct hf_sync_batch *due, int fd, const char *what,
+				  struct hf_err *err)
 {
 	return add(due, fd, true, what, err);
 }

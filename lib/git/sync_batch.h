@@ -27,10 +27,12 @@ struct hf_sync_batch {
 
 /* fd is duplicated; the same file or directory is synced once. what names it in messages, and is
  * borrowed until it is settled or dropped. HF_OS: no memory, or no descriptor. */
-enum hf_status hf_sync_batch_add(struct hf_sync_batch *due, int fd, const char *what, struct hf_err *err);
+enum hf_status hf_sync_batch_add(struct hf_sync_batch *due, int fd, const char *what,
+				 struct hf_err *err);
 
 /* The same, but fd is the caller's, who keeps it open until then: for many at once. */
-enum hf_status hf_sync_batch_lend(struct hf_sync_batch *due, int fd, const char *what, struct hf_err *err);
+enum hf_status hf_sync_batch_lend(struct hf_sync_batch *due, int fd, const char *what,
+				  struct hf_err *err);
 
 /* All of it is durable; nothing is due any more, whatever is returned. A failure is final: the
  * kernel takes the pages for clean from then on. */

@@ -111,10 +111,9 @@ static uint64_t seen_since(const struct hf_git_seen *seen, const struct stat *st
 static bool by_owners(const struct hf_stale_query *of, const struct hf_git_stale_query *git,
 		      struct hf_evidence *e, bool *lost)
 {
-	struct hf_git_holder_query owners_of = {
-		.git = git->git,
-		.index = git->index,
-		.left = strcmp(git->name, "maintenance.lock") == 0};
+	struct hf_git_holder_query owners_of = {.git = git->git,
+						.index = git->index,
+						.left = strcmp(git->name, "maintenance.lock") == 0};
 	struct hf_git_holders owners;
 	char who[512];
 

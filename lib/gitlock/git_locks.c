@@ -147,8 +147,8 @@ static enum hf_status open_lock(const struct hf_gitdir *git, const char *path,
 
 enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path,
 				 const struct hf_git_seen *seen,
-				 const struct hf_break_options *options, struct hf_break_result *broken,
-				 struct hf_err *err)
+				 const struct hf_break_options *options,
+				 struct hf_break_result *broken, struct hf_err *err)
 {
 	struct judged judged = {.seen = seen};
 	struct hf_break_rules how = {.judge = judge, .context = &judged, .quarantine = QUARANTINE,

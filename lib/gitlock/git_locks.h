@@ -46,8 +46,8 @@ enum hf_status hf_git_locks_each(const struct hf_gitdir *git,
 /* Break the lock at this absolute path, if it is stale. seen: as in gitlock/git_evidence.h. */
 enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path,
 				 const struct hf_git_seen *seen,
-				 const struct hf_break_options *options, struct hf_break_result *broken,
-				 struct hf_err *err);
+				 const struct hf_break_options *options,
+				 struct hf_break_result *broken, struct hf_err *err);
 
 /* Is this the path of a lock of Git's, in a repository that is found from it? HF_OK fills git, and
  * the absolute path. HF_NO: it is none. Else it cannot be told now; a lock of Git's must not be

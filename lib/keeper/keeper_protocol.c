@@ -127,7 +127,8 @@ static int connect_within(int fd, const struct sockaddr_un *address, socklen_t s
 	int64_t end = hf_deadline_in(patience), left;
 	int result = sys_connect(fd, (const struct sockaddr *)address, size);
 
-	while (result < 0 && (errno == EAGAIN || errno == EINTR) && (left = hf_time_left(end)) > 0) {
+	while (result < 0 && (errno == EAGAIN || errno == EINTR) &&
+	       (left = hf_time_left(end)) > 0) {
 		int64_t us = left / 1000 + 1;
 		struct timeval tv = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
 

@@ -39,8 +39,8 @@
 
 enum {
 	HF_KEEPER_FORM = 0x31726b68,
-	HF_KEEPER_NAMES = 4,	   /* K */
-	HF_KEEPER_LENT_MAX = 4,   /* descriptors in one answer */
+	HF_KEEPER_NAMES = 4,	/* K */
+	HF_KEEPER_LENT_MAX = 4, /* descriptors in one answer */
 	HF_KEEPER_TEXT_MAX = 8192,
 };
 

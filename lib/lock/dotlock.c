@@ -86,7 +86,8 @@ static void describe(const struct hf_target *target, char *out, size_t size)
 	hf_process_id_self(&self);
 	if (hf_dot_look(target, &fd, &st, NULL) == HF_OK) {
 		hf_lock_owner_read(fd, &record);
-		if (record.form == HF_OWNER_HOLDFAST && hf_process_id_same_boot(&self, &record.owner) &&
+		if (record.form == HF_OWNER_HOLDFAST &&
+		    hf_process_id_same_boot(&self, &record.owner) &&
 		    hf_process_id_same_pidns(&self, &record.owner) &&
 		    hf_proc_read(record.owner.pid, &proc) && proc.start == record.owner.start)
 			pid = record.owner.pid;
@@ -325,7 +326,7 @@ static enum hf_status wait_foreign(struct hf_lock *lock, struct dot *dot,
 	while ((status = looks_free(dot, err)) == HF_NO) {
 		if (hf_wait_notice_is_due(&due))
 			hf_wait_notice_say(wait, "waiting for '%s': %s", lock->path,
-				      hf_evidence_why(&dot->evidence));
+					   hf_evidence_why(&dot->evidence));
 		hf_file_watch_process(&await, dot->evidence.pid);
 		if (!hf_file_watch_sleep(&await)) {
 			status = busy_foreign(lock, &dot->evidence, err);

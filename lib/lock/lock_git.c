@@ -282,8 +282,9 @@ static enum hf_status wait_for_index(struct hf_lock *lock, struct git *g,
 		}
 		status = HF_OK;
 		if (hf_wait_notice_is_due(&notice))
-			hf_wait_notice_say(wait, "waiting for '%s': index.lock is %s: %s", lock->path,
-				      hf_verdict_name(e.verdict), hf_evidence_why(&e));
+			hf_wait_notice_say(wait, "waiting for '%s': index.lock is %s: %s",
+					   lock->path, hf_verdict_name(e.verdict),
+					   hf_evidence_why(&e));
 		if (!hf_file_watch_sleep(&await)) {
 			status = busy(lock->path, &e, err);
 			break;

@@ -138,7 +138,7 @@ static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *w
 		}
 		if (hf_wait_notice_is_due(&notice))
 			hf_wait_notice_say(wait, "waiting for a slot of '%s': all %d are taken",
-				      lock->path, lock->slots);
+					   lock->path, lock->slots);
 		if (!await_closing(closing, &backoff)) {
 			status = all_taken(lock, err);
 			break;

@@ -238,8 +238,8 @@ static enum hf_status wait_for_writer(const char *path, const struct hf_target *
 	for (; hf_sqlite_writer(look, db, &user) || frozen; frozen = false) {
 		if (hf_wait_notice_is_due(&notice))
 			hf_wait_notice_say(wait, "waiting for '%s', held by %s, which %s", path,
-				      hf_proc_describe(who, sizeof(who), user.pid),
-				      hf_sqlite_does(user.role));
+					   hf_proc_describe(who, sizeof(who), user.pid),
+					   hf_sqlite_does(user.role));
 		hf_file_watch_process(&await, user.pid);
 		if (!hf_file_watch_sleep(&await)) {
 			status = busy(path, &user, err);

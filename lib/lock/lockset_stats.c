@@ -5,7 +5,8 @@
 
 #include <holdfast/clock.h>
 
-void hf_lockset_stats_begin(struct hf_lockset_stats *tally, struct hf_lock *const *locks, size_t count)
+void hf_lockset_stats_begin(struct hf_lockset_stats *tally, struct hf_lock *const *locks,
+			    size_t count)
 {
 	hf_lockset_stats_free(tally);
 	tally->sink = hf_stats_open();
@@ -25,7 +26,8 @@ int64_t hf_lockset_stats_now(const struct hf_lockset_stats *tally)
 	return tally->sink ? hf_now() : 0;
 }
 
-void hf_lockset_stats_wait(const struct hf_lockset_stats *tally, struct hf_lock *lock, int64_t asked)
+void hf_lockset_stats_wait(const struct hf_lockset_stats *tally, struct hf_lock *lock,
+			   int64_t asked)
 {
 	if (!tally->sink)
 		return;
@@ -41,13 +43,13 @@ void hf_lockset_stats_acquired(struct hf_lockset_stats *tally)
 }
 
 void hf_lockset_stats_fail(const struct hf_lockset_stats *tally, const struct hf_lock *lock,
-		   const struct hf_wait *wait)
+			   const struct hf_wait *wait)
 {
 	struct hf_stats stats = {.size = 0};
 	struct hf_stats_event event = {.lock = lock->name,
 				       .kind = lock->ops->name,
 				       .outcome = wait->deadline == HF_NOWAIT ? HF_OUTCOME_BUSY
-									       : HF_OUTCOME_TIMEOUT,
+									      : HF_OUTCOME_TIMEOUT,
 				       .contended = true,
 				       .waited = lock->waited,
 				       .held = -1,
@@ -59,8 +61,8 @@ void hf_lockset_stats_fail(const struct hf_lockset_stats *tally, const struct hf
 	hf_stats_flush(&stats, tally->sink);
 }
 
-bool hf_lockset_stats_prepare(struct hf_lockset_stats *tally, struct hf_lock *const *locks, size_t count, bool known,
-		   struct hf_stats *stats)
+bool hf_lockset_stats_prepare(struct hf_lockset_stats *tally, struct hf_lock *const *locks,
+			      size_t count, bool known, struct hf_stats *stats)
 {
 	int64_t now;
 

@@ -12,10 +12,10 @@
  *
  *	hf_lockset_stats_begin()	before the first look at a lock
  *	hf_lockset_stats_wait()		each time after one was waited for
- *	hf_lockset_stats_acquired()		the set is held: from here on there is something to tell
+ *	hf_lockset_stats_acquired()		the set is held
  *	hf_lockset_stats_fail()		it is not, since this lock was busy
  *	hf_lockset_stats_prepare()		the lines, while the locks are still held …
- *	hf_lockset_stats_write()		… and into the file, when they are no more: nobody waits for that
+ *	hf_lockset_stats_write()		write them, after the release
  *
  * Without HOLDFAST_STATS nothing is counted, and no clock is read. Nothing here fails: what cannot
  * be written is not. A crash loses the lines of what was held. One thread at a time.
@@ -29,19 +29,21 @@ struct hf_lockset_stats {
 	bool held;		    /* and not told of yet */
 };
 
-void hf_lockset_stats_begin(struct hf_lockset_stats *tally, struct hf_lock *const *locks, size_t count);
+void hf_lockset_stats_begin(struct hf_lockset_stats *tally, struct hf_lock *const *locks,
+			    size_t count);
 
 /* The instant from which a wait counts, for hf_lockset_stats_wait(). */
 int64_t hf_lockset_stats_now(const struct hf_lockset_stats *tally);
-void hf_lockset_stats_wait(const struct hf_lockset_stats *tally, struct hf_lock *lock, int64_t asked);
+void hf_lockset_stats_wait(const struct hf_lockset_stats *tally, struct hf_lock *lock,
+			   int64_t asked);
 
 void hf_lockset_stats_acquired(struct hf_lockset_stats *tally);
 void hf_lockset_stats_fail(const struct hf_lockset_stats *tally, const struct hf_lock *lock,
-		   const struct hf_wait *wait);
+			   const struct hf_wait *wait);
 
 /* false: there is nothing to send. known: for how long they were held is known. */
-bool hf_lockset_stats_prepare(struct hf_lockset_stats *tally, struct hf_lock *const *locks, size_t count, bool known,
-		   struct hf_stats *stats);
+bool hf_lockset_stats_prepare(struct hf_lockset_stats *tally, struct hf_lock *const *locks,
+			      size_t count, bool known, struct hf_stats *stats);
 void hf_lockset_stats_write(const struct hf_lockset_stats *tally, struct hf_stats *stats);
 
 void hf_lockset_stats_free(struct hf_lockset_stats *tally);

@@ -200,8 +200,8 @@ static enum hf_status hear(int fd, pid_t pid, const char *path, int64_t deadline
 	}
 }
 
-enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_freezer *hold, const char *path, int64_t deadline,
-				    struct hf_err *err)
+enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_freezer *hold, const char *path,
+				    int64_t deadline, struct hf_err *err)
 {
 	char helper[PATH_MAX];
 	int in[2], out[2];

@@ -43,8 +43,8 @@ struct hf_sqlite_freezer {
 	int fd;	     /* the writing end, from 64 up, close-on-exec; or -1 */
 };
 
-enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_freezer *hold, const char *path, int64_t deadline,
-				    struct hf_err *err);
+enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_freezer *hold, const char *path,
+				    int64_t deadline, struct hf_err *err);
 
 /* lent: somebody has a copy of the writing end and goes on; the helper is not killed. */
 void hf_sqlite_hold_end(struct hf_sqlite_freezer *hold, bool lent);

@@ -37,7 +37,7 @@ bool hf_grow(void *at, size_t count, size_t *room, size_t size)
 }
 
 static struct hf_locked_file *find(const struct hf_lock_table *table, const struct hf_lock_id *id,
-			      enum hf_lock_type type)
+				   enum hf_lock_type type)
 {
 	for (size_t i = 0; i < table->count; i++)
 		if (table->at[i].type == type && hf_lock_id_equal(&table->at[i].id, id))
@@ -46,7 +46,7 @@ static struct hf_locked_file *find(const struct hf_lock_table *table, const stru
 }
 
 const struct hf_locked_file *hf_lock_table_find(const struct hf_lock_table *table,
-					   const struct hf_lock_id *id, enum hf_lock_type type)
+						const struct hf_lock_id *id, enum hf_lock_type type)
 {
 	return find(table, id, type);
 }
@@ -71,7 +71,8 @@ static bool add_holder(struct hf_locked_file *locked, pid_t pid, int fd, enum hf
 	if (!hf_grow(&locked->holders, locked->holder_count, &locked->holder_room,
 		     sizeof(*locked->holders)))
 		return false;
-	locked->holders[locked->holder_count++] = (struct hf_lock_table_holder){pid, fd, via, *record};
+	locked->holders[locked->holder_count++] =
+		(struct hf_lock_table_holder){pid, fd, via, *record};
 	return true;
 }
 

@@ -74,6 +74,7 @@ bool hf_grow(void *at, size_t count, size_t *room, size_t size);
 
 /* The entry of this file and type; NULL: no such lock is held. */
 const struct hf_locked_file *hf_lock_table_find(const struct hf_lock_table *table,
-					   const struct hf_lock_id *id, enum hf_lock_type type);
+						const struct hf_lock_id *id,
+						enum hf_lock_type type);
 
 #endif

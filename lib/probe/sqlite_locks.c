@@ -64,7 +64,7 @@ static int open_index(const struct hf_target *db, int file)
 }
 
 enum hf_status hf_sqlite_probe_open(struct hf_sqlite_probe *look, const struct hf_target *db,
-				   struct hf_err *err)
+				    struct hf_err *err)
 {
 	*look = (struct hf_sqlite_probe){.db = open_file(db, db->name), .shm = -1};
 	if (look->db < 0 && errno != ENOENT)

@@ -68,7 +68,7 @@ struct hf_sqlite_probe {
 /* HF_OK also where the database is absent. HF_NOPERM and others: it cannot be asked. At every
  * question both are opened again where they are absent, or others by now. */
 enum hf_status hf_sqlite_probe_open(struct hf_sqlite_probe *look, const struct hf_target *db,
-				   struct hf_err *err);
+				    struct hf_err *err);
 void hf_sqlite_probe_close(struct hf_sqlite_probe *look);
 
 /* Is a writer at work, or one that recovers? *user says who. */

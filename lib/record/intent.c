@@ -189,7 +189,8 @@ static bool get_hex(struct hf_sqlite_stmt *stmt, int column, char *out, size_t s
 }
 
 /* A text of at most `size` - 1 of these characters, or nothing. */
-static bool get_of(struct hf_sqlite_stmt *stmt, int column, const char *characters, char *out, size_t size)
+static bool get_of(struct hf_sqlite_stmt *stmt, int column, const char *characters, char *out,
+		   size_t size)
 {
 	char *text;
 	bool is = get_text(stmt, column, &text);
@@ -212,7 +213,8 @@ static bool get_mark(struct hf_sqlite_stmt *stmt, int column, struct hf_intent_f
 	       get_of(stmt, column + 2, "0123456789abcdef ", f->place, sizeof(f->place));
 }
 
-static bool get_int(struct hf_sqlite_stmt *stmt, int column, int64_t least, int64_t most, int64_t *out)
+static bool get_int(struct hf_sqlite_stmt *stmt, int column, int64_t least, int64_t most,
+		    int64_t *out)
 {
 	struct hf_db_value v = hf_sqlite_stmt_column(stmt, column);
 

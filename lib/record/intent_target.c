@@ -51,7 +51,7 @@ static bool is_copy(struct hf_repo *repo, const struct hf_intent *intent)
 }
 
 enum hf_status hf_intent_repo_open(struct hf_record_locks *hold, const struct hf_intent *intent,
-			     struct hf_err *err)
+				   struct hf_err *err)
 {
 	struct hf_repo *repo;
 	enum hf_status status = hf_repo_open(&repo, intent->gitdir, err);
@@ -66,8 +66,8 @@ enum hf_status hf_intent_repo_open(struct hf_record_locks *hold, const struct hf
 	return hf_record_locks_add_repo(hold, repo, false, err);
 }
 
-struct hf_record_locks_repo *hf_intent_repo_find(struct hf_record_locks *hold, const struct hf_intent *intent,
-				   bool *on_branch)
+struct hf_record_locks_repo *hf_intent_repo_find(struct hf_record_locks *hold,
+						 const struct hf_intent *intent, bool *on_branch)
 {
 	struct hf_record_locks_repo *any = NULL;
 

@@ -17,12 +17,12 @@
 
 /* Among those that are held: the one with the branch checked out, or else any of that repository
  * (*on_branch says which); NULL: none. */
-struct hf_record_locks_repo *hf_intent_repo_find(struct hf_record_locks *hold, const struct hf_intent *intent,
-				   bool *on_branch);
+struct hf_record_locks_repo *hf_intent_repo_find(struct hf_record_locks *hold,
+						 const struct hf_intent *intent, bool *on_branch);
 
 /* The worktree that the intent names, as one more of those that are held. */
 enum hf_status hf_intent_repo_open(struct hf_record_locks *hold, const struct hf_intent *intent,
-			     struct hf_err *err);
+				   struct hf_err *err);
 
 /* V5: may all users who can write to the database write here too? It is a directory, or a file; if
  * there is nothing yet, the nearest directory that is there counts. */

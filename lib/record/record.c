@@ -424,12 +424,12 @@ static void begin(struct record *r, const struct hf_record_request *request,
 	*r = (struct record){.request = request, .result = result};
 	*result = (struct hf_record_result){0};
 	r->hold = (struct hf_record_locks){.database = request->database,
-				   .no_foreign_keys = request->no_foreign_keys,
-				   .create = true,
-				   .wait = request->wait,
-				   .backoff = request->backoff,
-				   .report = request->report,
-				   .report_context = request->report_context};
+					   .no_foreign_keys = request->no_foreign_keys,
+					   .create = true,
+					   .wait = request->wait,
+					   .backoff = request->backoff,
+					   .report = request->report,
+					   .report_context = request->report_context};
 	r->recovery = (struct hf_recovery){.hold = &r->hold};
 }
 

@@ -235,8 +235,9 @@ static enum hf_status move(const struct hf_record_git *g, const char *from, cons
 		int64_t soon = hf_deadline_in(LOOK);
 
 		clear_ref_lock(g);
-		status = hf_repo_update_ref(g->repo, intent->ref, from, to, reflog, &intent->committer,
-				      soon < deadline ? soon : deadline, err);
+		status = hf_repo_update_ref(g->repo, intent->ref, from, to, reflog,
+					    &intent->committer, soon < deadline ? soon : deadline,
+					    err);
 	} while (status == HF_BUSY && hf_time_left(deadline) > 0);
 	return status;
 }
@@ -261,7 +262,7 @@ static enum hf_status make_target(struct hf_record_redo *r, bool anew, struct hf
 	memset(r->is_kept, 0, g->intent->file_count * sizeof(*r->is_kept));
 	if (status == HF_OK && strcmp(r->tip, g->intent->tip) != 0)
 		status = hf_record_reapply(g->repo, g->intent, g->changes, g->commit, r->tip,
-					  r->is_kept, r->target, err);
+					   r->is_kept, r->target, err);
 	return status;
 }
 

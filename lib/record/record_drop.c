@@ -26,8 +26,9 @@ static enum hf_status check_id(const char *id, struct hf_err *err)
 	return HF_USAGE;
 }
 
-static enum hf_status pick(const struct hf_record_locks *hold, const char *id, struct hf_intent *intents,
-			   size_t count, struct hf_intent **picked, struct hf_err *err)
+static enum hf_status pick(const struct hf_record_locks *hold, const char *id,
+			   struct hf_intent *intents, size_t count, struct hf_intent **picked,
+			   struct hf_err *err)
 {
 	*picked = NULL;
 	for (size_t i = 0; i < count; i++) {
@@ -48,8 +49,8 @@ static enum hf_status pick(const struct hf_record_locks *hold, const char *id, s
 
 /* ---- D1 ------------------------------------------------------------------------------------- */
 
-static enum hf_status make_dir(const struct hf_record_locks *hold, const char *id, char dir[PATH_MAX],
-			       struct hf_err *err)
+static enum hf_status make_dir(const struct hf_record_locks *hold, const char *id,
+			       char dir[PATH_MAX], struct hf_err *err)
 {
 	struct stat st;
 
@@ -220,8 +221,8 @@ static void remove_marks(const struct hf_intent *intent)
 /* ---- the whole ------------------------------------------------------------------------------ */
 
 enum hf_status hf_record_discard(struct hf_record_locks *hold, const char *id,
-		       void (*tell)(void *context, const struct hf_intent *intent), void *context,
-		       char saved[PATH_MAX], struct hf_err *err)
+				 void (*tell)(void *context, const struct hf_intent *intent),
+				 void *context, char saved[PATH_MAX], struct hf_err *err)
 {
 	struct hf_intent *intents = NULL, *intent;
 	enum hf_status status = check_id(id, err);

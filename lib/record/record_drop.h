@@ -37,7 +37,7 @@ enum { HF_DROP_MIN = 8 }; /* digits of an id that are asked for */
 /* Drop the record whose id begins with `id`. hold is initialized, and nothing is wanted. tell is
  * called with it before anything is done; saved is the directory. */
 enum hf_status hf_record_discard(struct hf_record_locks *hold, const char *id,
-		       void (*tell)(void *context, const struct hf_intent *intent), void *context,
-		       char saved[PATH_MAX], struct hf_err *err);
+				 void (*tell)(void *context, const struct hf_intent *intent),
+				 void *context, char saved[PATH_MAX], struct hf_err *err);
 
 #endif

@@ -232,7 +232,7 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 {
 	const struct hf_lock *lock = f->lock->same_as ? f->lock->same_as : f->lock;
 	const struct hf_target_rules rules = {.keeps_old = f->plan->op == HF_RECORD_APPEND,
-					     .if_match = f->if_match};
+					      .if_match = f->if_match};
 	struct hf_target_claim claim = {.present = lock->fd >= 0, .fd = lock->fd, .st = lock->st};
 	enum hf_status status;
 

@@ -29,7 +29,8 @@ static enum hf_status no_memory(const struct hf_record_locks *hold, struct hf_er
 	return hf_fail(err, HF_OS, "cannot record in '%s': out of memory", hold->database);
 }
 
-enum hf_status hf_record_locks_add_file(struct hf_record_locks *hold, struct hf_record_file *f, struct hf_err *err)
+enum hf_status hf_record_locks_add_file(struct hf_record_locks *hold, struct hf_record_file *f,
+					struct hf_err *err)
 {
 	struct hf_record_file **files =
 		reallocarray(hold->files, hold->file_count + 1, sizeof(*files));
@@ -41,8 +42,8 @@ enum hf_status hf_record_locks_add_file(struct hf_record_locks *hold, struct hf_
 	return HF_OK;
 }
 
-enum hf_status hf_record_locks_add_repo(struct hf_record_locks *hold, struct hf_repo *repo, bool wanted,
-				struct hf_err *err)
+enum hf_status hf_record_locks_add_repo(struct hf_record_locks *hold, struct hf_repo *repo,
+					bool wanted, struct hf_err *err)
 {
 	struct hf_record_locks_repo *repos =
 		reallocarray(hold->repos, hold->repo_count + 1, sizeof(*repos));
@@ -129,12 +130,13 @@ enum hf_status hf_record_locks_begin(struct hf_record_locks *hold, bool durable,
 	 * would write all of it twice more. */
 	if (status == HF_OK)
 		status = hf_sqlite_run(hf_db_sql(hold->db), "PRAGMA secure_delete=FAST", "write to",
-				    err);
+				       err);
 	return status == HF_OK ? hf_db_begin_nowait(hold->db, err) : status;
 }
 
 /* index.lock of each. *busy is the one that somebody has. */
-static enum hf_status lock_indexes(struct hf_record_locks *hold, struct hf_repo **busy, struct hf_err *err)
+static enum hf_status lock_indexes(struct hf_record_locks *hold, struct hf_repo **busy,
+				   struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 

@@ -62,9 +62,9 @@ enum hf_status hf_record_locks_init(struct hf_record_locks *hold, struct hf_err 
 
 /* To be in the next set; the file stays the caller's, the repository becomes the hold's. */
 enum hf_status hf_record_locks_add_file(struct hf_record_locks *hold, struct hf_record_file *f,
-				 struct hf_err *err);
-enum hf_status hf_record_locks_add_repo(struct hf_record_locks *hold, struct hf_repo *repo, bool wanted,
-				struct hf_err *err);
+					struct hf_err *err);
+enum hf_status hf_record_locks_add_repo(struct hf_record_locks *hold, struct hf_repo *repo,
+					bool wanted, struct hf_err *err);
 
 /* Take all of it, and begin a transaction. Held already: give back first. */
 enum hf_status hf_record_locks_acquire(struct hf_record_locks *hold, struct hf_err *err);
@@ -74,7 +74,8 @@ enum hf_status hf_record_locks_acquire(struct hf_record_locks *hold, struct hf_e
 enum hf_status hf_record_locks_check(const struct hf_record_locks *hold, struct hf_err *err);
 
 /* Begin another transaction, at once: HF_BUSY if somebody foreign came in between. */
-enum hf_status hf_record_locks_begin(struct hf_record_locks *hold, bool durable, struct hf_err *err);
+enum hf_status hf_record_locks_begin(struct hf_record_locks *hold, bool durable,
+				     struct hf_err *err);
 
 /* Close the database, unlock all. What is wanted stays wanted. */
 void hf_record_locks_release(struct hf_record_locks *hold);

@@ -44,9 +44,9 @@ static enum hf_status put_back(struct hf_repo *repo, const struct hf_intent *int
 }
 
 enum hf_status hf_record_reapply(struct hf_repo *repo, const struct hf_intent *intent,
-				const struct hf_repo_change *ours, const char *commit,
-				const char *tip, bool *is_kept, char result[HF_OID_SIZE],
-				struct hf_err *err)
+				 const struct hf_repo_change *ours, const char *commit,
+				 const char *tip, bool *is_kept, char result[HF_OID_SIZE],
+				 struct hf_err *err)
 {
 	struct hf_repo_change *theirs = calloc(intent->file_count + 1, sizeof(*theirs));
 	enum hf_status status = HF_OK;

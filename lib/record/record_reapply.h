@@ -20,8 +20,8 @@
  * has a place for each of the intent's files, and says which are theirs. result is the commit to
  * move to: the record's, or the one that puts them back. */
 enum hf_status hf_record_reapply(struct hf_repo *repo, const struct hf_intent *intent,
-				const struct hf_repo_change *ours, const char *commit,
-				const char *tip, bool *is_kept, char result[HF_OID_SIZE],
-				struct hf_err *err);
+				 const struct hf_repo_change *ours, const char *commit,
+				 const char *tip, bool *is_kept, char result[HF_OID_SIZE],
+				 struct hf_err *err);
 
 #endif

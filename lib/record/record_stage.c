@@ -59,8 +59,8 @@ static enum hf_status sync_file(const struct hf_redo *redo, const struct hf_reco
 	return status;
 }
 
-static enum hf_status stage_file(struct hf_redo *redo, struct hf_record_file *f, struct hf_sync_batch *due,
-				 struct hf_err *err)
+static enum hf_status stage_file(struct hf_redo *redo, struct hf_record_file *f,
+				 struct hf_sync_batch *due, struct hf_err *err)
 {
 	char found[65];
 	enum hf_status status = hf_record_file_look(f, &redo->hold->wait, found, err);

@@ -58,8 +58,9 @@ static enum verdict leave_for_good(struct hf_recovery *r, const struct hf_intent
 		hf_record_locks_report(r->hold, "%.*s", (int)strcspn(line, "\n"), line);
 		line += strcspn(line, "\n");
 	}
-	hf_record_locks_report(r->hold, "to give it up: atomic-record --recover --drop %.8s --sqlite '%s'",
-		    intent->id, r->hold->database);
+	hf_record_locks_report(r->hold,
+			       "to give it up: atomic-record --recover --drop %.8s --sqlite '%s'",
+			       intent->id, r->hold->database);
 	return LEFT;
 }
 
@@ -234,8 +235,7 @@ static enum verdict prepare(struct hf_recovery *r, struct hf_intent *intent, enu
 		return leave(r, intent, "it was made by a newer holdfast");
 	if (intent->repository)
 		verdict = find_repo(r, intent, &repo);
-	if (verdict != LEFT && repo &&
-	    !hf_intent_is_trusted(r->hold, hf_repo_commondir(repo)))
+	if (verdict != LEFT && repo && !hf_intent_is_trusted(r->hold, hf_repo_commondir(repo)))
 		verdict = leave(r, intent,
 				"others may write to the database, and not to the repository");
 	if (verdict == LEFT)
@@ -275,7 +275,7 @@ static enum hf_status finish(struct hf_recovery *r, struct hf_intent *intent, st
 	}
 	if (redo.commit[0])
 		hf_record_locks_report(r->hold, "record %.8s is finished: commit %.12s", intent->id,
-			    redo.commit);
+				       redo.commit);
 	else
 		hf_record_locks_report(r->hold, "record %.8s is finished", intent->id);
 	return HF_OK;

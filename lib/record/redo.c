@@ -30,7 +30,8 @@ static enum hf_status apply_files(struct hf_redo *redo, const enum hf_redo_state
 			status = hf_record_file_apply(&redo->files[i], err);
 	if (status == HF_OK)
 		status = hf_record_files_sync(redo->files, count,
-					      redo->repo ? hf_repo_sync_batch(redo->repo) : &own, err);
+					      redo->repo ? hf_repo_sync_batch(redo->repo) : &own,
+					      err);
 	if (status == HF_OK)
 		return hf_sync_batch_run(&own, err);
 	hf_sync_batch_discard(&own);
@@ -54,8 +55,8 @@ static enum hf_status redo_git(struct hf_redo *redo, const char *tip, struct hf_
 			redo->intent->ref, redo->commit);
 	else if (redo->git.elsewhere)
 		hf_record_locks_report(redo->hold,
-			    "commit %.12s is in '%s', which is not checked out any more",
-			    redo->commit, redo->intent->ref);
+				       "commit %.12s is in '%s', which is not checked out any more",
+				       redo->commit, redo->intent->ref);
 	return HF_OK;
 }
 
@@ -97,7 +98,8 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 	char *path;
 
 	if (f->plan->op == HF_RECORD_REMOVE) {
-		hf_record_locks_report(redo->hold, "'%s' was changed meanwhile, and stays", f->path);
+		hf_record_locks_report(redo->hold, "'%s' was changed meanwhile, and stays",
+				       f->path);
 		return HF_OK;
 	}
 	if (asprintf(&path, "%s.record-%.8s", f->path, redo->intent->id) < 0)
@@ -114,20 +116,22 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 		hf_atomic_end(&atomic);
 	}
 	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
-		hf_record_locks_report(redo->hold,
-			    "it cannot be known whether '%s' has the record; its text is in '%s'",
-			    f->path, path);
+		hf_record_locks_report(
+			redo->hold,
+			"it cannot be known whether '%s' has the record; its text is in '%s'",
+			f->path, path);
 	else if (status == HF_OK)
-		hf_record_locks_report(redo->hold,
-			    "'%s' was changed meanwhile, and stays; what was recorded is in '%s'",
-			    f->path, path);
+		hf_record_locks_report(
+			redo->hold,
+			"'%s' was changed meanwhile, and stays; what was recorded is in '%s'",
+			f->path, path);
 	free(path);
 	return status;
 }
 
 /* Look at one, and stage what is needed: to apply it, or for its blob. */
-static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum hf_redo_state *fate, bool *correct,
-				  struct hf_err *err)
+static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum hf_redo_state *fate,
+				  bool *correct, struct hf_err *err)
 {
 	struct hf_record_file *f = &redo->files[i];
 	struct hf_intent_file plan = *f->plan; /* what staging overwrites */
@@ -148,10 +152,12 @@ static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum hf_redo_s
 	if (*fate == HF_REDO_SUPERSEDED && (!redo->repo || f->plan->op == HF_RECORD_APPEND))
 		return put_beside(redo, f, &image, err);
 	if (*fate == HF_REDO_SUPERSEDED)
-		hf_record_locks_report(redo->hold,
-			    "'%s' was changed meanwhile, and stays; what was recorded is committed",
-			    f->path);
-	if (*fate == HF_REDO_DONE || (*fate == HF_REDO_SUPERSEDED && f->plan->op == HF_RECORD_REMOVE))
+		hf_record_locks_report(
+			redo->hold,
+			"'%s' was changed meanwhile, and stays; what was recorded is committed",
+			f->path);
+	if (*fate == HF_REDO_DONE ||
+	    (*fate == HF_REDO_SUPERSEDED && f->plan->op == HF_RECORD_REMOVE))
 		return HF_OK;
 	status = hf_record_file_stage(f, found, make_snapshot, &image, err);
 	if (status == HF_OK && !*correct)
@@ -240,7 +246,8 @@ static enum hf_status cannot_read(const struct hf_record_file *f, struct hf_err 
 }
 
 /* What others have appended since is no part of what was committed. */
-static enum hf_status cut_append(struct hf_record_file *f, enum hf_redo_state fate, struct hf_err *err)
+static enum hf_status cut_append(struct hf_record_file *f, enum hf_redo_state fate,
+				 struct hf_err *err)
 {
 	const struct hf_intent_file *plan = f->plan;
 	off_t size = plan->old_size + (off_t)plan->size;

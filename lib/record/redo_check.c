@@ -16,8 +16,9 @@ static enum hf_status identify(const struct hf_record_file *f, char seen[HF_SEEN
 }
 
 /* M7 of record/record_mark.h: the mark is gone. */
-static enum hf_redo_state without_mark(const struct hf_record_locks *hold, const struct hf_record_file *f,
-				 const char *found, const char *seen, const char *place)
+static enum hf_redo_state without_mark(const struct hf_record_locks *hold,
+				       const struct hf_record_file *f, const char *found,
+				       const char *seen, const char *place)
 {
 	const struct hf_intent_file *plan = f->plan;
 
@@ -27,8 +28,9 @@ static enum hf_redo_state without_mark(const struct hf_record_locks *hold, const
 		return HF_REDO_DONE;
 	if (hf_mark_compare(plan->seen, seen) != HF_SAME_YES || strcmp(found, plan->old) != 0)
 		return HF_REDO_SUPERSEDED;
-	hf_record_locks_report(hold, "the mark beside '%s' was removed by another program; it gets the record",
-		    f->path);
+	hf_record_locks_report(
+		hold, "the mark beside '%s' was removed by another program; it gets the record",
+		f->path);
 	return HF_REDO_PENDING;
 }
 
@@ -55,7 +57,8 @@ static enum hf_status judge_append(const struct hf_record_locks *hold, struct hf
 	*correct = strcmp(seen, plan->seen) != 0 || strcmp(place, plan->place) != 0 ||
 		   strcmp(found, plan->old) != 0;
 	if (plan->old[0] && !f->present)
-		hf_record_locks_report(hold, "'%s' was removed or moved meanwhile; it is made anew", f->path);
+		hf_record_locks_report(hold, "'%s' was removed or moved meanwhile; it is made anew",
+				       f->path);
 	return HF_OK;
 }
 

@@ -238,7 +238,7 @@ static enum hf_status enter_in_place(const struct hf_target *target, int fd, str
 }
 
 enum hf_status hf_append_in_place(const struct hf_target *target, const struct stat *st,
-				 struct hf_batch *batch, bool sync, struct hf_err *err)
+				  struct hf_batch *batch, bool sync, struct hf_err *err)
 {
 	int fd = hf_in_place_open(target, st, O_RDWR | O_APPEND);
 	enum hf_status status = HF_OK;

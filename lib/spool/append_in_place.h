@@ -25,7 +25,7 @@ enum hf_tail { HF_TAIL_TORN, HF_TAIL_WHOLE, HF_TAIL_AMONG, HF_TAIL_OTHER };
  * Otherwise the old content stands, unless HF_UNCERTAIN. HF_BUSY, errnum EEXIST: another program
  * has replaced the target. */
 enum hf_status hf_append_in_place(const struct hf_target *target, const struct stat *st,
-				 struct hf_batch *batch, bool sync, struct hf_err *err);
+				  struct hf_batch *batch, bool sync, struct hf_err *err);
 
 /* Write the batch's records to fd, at its offset: up to 8 MiB in one write. */
 enum hf_status hf_write_records(const struct hf_batch *batch, int fd, const char *to,

@@ -212,7 +212,7 @@ static enum hf_status settle_numbered(struct work *w, struct hf_err *err)
 }
 
 enum hf_status hf_append_recover(const struct hf_target *target, const struct stat *st,
-			 const struct hf_wait *wait, struct hf_err *err)
+				 const struct hf_wait *wait, struct hf_err *err)
 {
 	struct work w = {.target = target, .st = st, .wait = wait};
 	enum hf_status status = HF_OK;

@@ -46,6 +46,6 @@
  * used is left. HF_BUSY: a leader lives at the deadline. HF_NOPERM: a trusted user's batch cannot
  * be opened. */
 enum hf_status hf_append_recover(const struct hf_target *target, const struct stat *st,
-			 const struct hf_wait *wait, struct hf_err *err);
+				 const struct hf_wait *wait, struct hf_err *err);
 
 #endif

@@ -57,8 +57,8 @@ static enum hf_status read_large(struct hf_append_record *record, char *data, si
 	return status;
 }
 
-enum hf_status hf_append_record_read(struct hf_append_record *record, int in, const char *target_path,
-			      struct hf_err *err)
+enum hf_status hf_append_record_read(struct hf_append_record *record, int in,
+				     const char *target_path, struct hf_err *err)
 {
 	size_t size = 0, most = HF_APPEND_RECORD_SMALL;
 	char *data = malloc(most);
@@ -126,7 +126,8 @@ static enum hf_status fill(struct hf_lines *l, struct hf_err *err)
 	return n ? HF_OK : HF_NO;
 }
 
-enum hf_status hf_lines_next(struct hf_lines *l, struct hf_append_record *record, struct hf_err *err)
+enum hf_status hf_lines_next(struct hf_lines *l, struct hf_append_record *record,
+			     struct hf_err *err)
 {
 	int newline = l->nul ? '\0' : '\n';
 	char *last = NULL;

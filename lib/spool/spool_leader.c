@@ -38,7 +38,8 @@ static bool become_leader(struct hf_batch *batch)
 {
 	if (!hf_spool_mark(batch->fd, HF_SPOOL_LEADER, F_WRLCK))
 		return false;
-	batch->head.leader = (struct hf_spool_leader){.pid = getpid(), .pidns = hf_process_id_pidns()};
+	batch->head.leader =
+		(struct hf_spool_leader){.pid = getpid(), .pidns = hf_process_id_pidns()};
 	return true;
 }
 
@@ -279,8 +280,8 @@ enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err)
 	return status == HF_NO ? HF_OK : status;
 }
 
-enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at, struct hf_append_record *record,
-			     struct hf_err *err)
+enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at,
+			     struct hf_append_record *record, struct hf_err *err)
 {
 	struct hf_spool_frame frame;
 	enum hf_status status;

@@ -52,8 +52,8 @@ enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err);
 
 /* Go through the records that are not left out: *at begins at 0 and is moved on; record lies in the
  * spool's file. HF_NO: no more. */
-enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at, struct hf_append_record *record,
-			     struct hf_err *err);
+enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at,
+			     struct hf_append_record *record, struct hf_err *err);
 
 /* Write batch->head with this state. */
 enum hf_status hf_batch_mark(struct hf_batch *batch, enum hf_spool_state state, struct hf_err *err);

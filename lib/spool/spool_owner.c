@@ -152,7 +152,7 @@ static enum hf_ticket_end look_once(const struct hf_target *target, const struct
 }
 
 enum hf_ticket_end hf_ticket_check(const struct hf_target *target, const struct hf_ticket *ticket,
-				  enum hf_status *status)
+				   enum hf_status *status)
 {
 	struct hf_spool_head head;
 	enum hf_ticket_end end = look_once(target, ticket, &head);

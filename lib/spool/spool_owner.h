@@ -35,7 +35,7 @@ enum hf_status hf_spool_publish(const struct hf_target *target, int fd_of_target
 
 /* Takes no lock, and waits for nothing. The ticket stays open. */
 enum hf_ticket_end hf_ticket_check(const struct hf_target *target, const struct hf_ticket *ticket,
-				  enum hf_status *status);
+				   enum hf_status *status);
 
 /* Take the record back, if the spool is OPEN; the last owner that does so removes the spool. false:
  * a leader may have it. */

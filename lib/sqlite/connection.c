@@ -36,7 +36,8 @@ static bool is_to_read(const struct hf_sqlite_conn *sql, int code)
 
 /* Turn the result code of a failed call into a status, a message "cannot WHAT 'name': why", and
  * advice. The errno behind it is told where it explains more than SQLite's words. */
-static enum hf_status fail(struct hf_sqlite_conn *sql, int code, const char *what, struct hf_err *err)
+static enum hf_status fail(struct hf_sqlite_conn *sql, int code, const char *what,
+			   struct hf_err *err)
 {
 	const struct hf_db_code *means;
 	enum hf_status status;
@@ -75,7 +76,8 @@ static enum hf_status fail(struct hf_sqlite_conn *sql, int code, const char *wha
 }
 
 /* The same for a statement whose SQL stands at text, in a script perhaps. */
-static enum hf_status fail_at(struct hf_sqlite_conn *sql, int code, const char *text, struct hf_err *err)
+static enum hf_status fail_at(struct hf_sqlite_conn *sql, int code, const char *text,
+			      struct hf_err *err)
 {
 	int offset = sqlite3_error_offset(sql->handle);
 	size_t line, column;
@@ -89,8 +91,8 @@ static enum hf_status fail_at(struct hf_sqlite_conn *sql, int code, const char *
 	return fail(sql, code, what, err);
 }
 
-enum hf_status hf_sqlite_open(struct hf_sqlite_conn **result, const char *path, const char *name, bool create,
-			   struct hf_err *err)
+enum hf_status hf_sqlite_open(struct hf_sqlite_conn **result, const char *path, const char *name,
+			      bool create, struct hf_err *err)
 {
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
 		    (create ? SQLITE_OPEN_CREATE : 0);
@@ -200,7 +202,8 @@ int hf_sqlite_version(const char **text)
 }
 
 enum hf_status hf_sqlite_prepare(struct hf_sqlite_conn *sql, const char *text, size_t size,
-			      struct hf_sqlite_stmt **result, const char **rest, struct hf_err *err)
+				 struct hf_sqlite_stmt **result, const char **rest,
+				 struct hf_err *err)
 {
 	struct hf_sqlite_stmt *stmt;
 	sqlite3_stmt *raw;
@@ -231,15 +234,15 @@ enum hf_status hf_sqlite_prepare(struct hf_sqlite_conn *sql, const char *text, s
 }
 
 enum hf_status hf_sqlite_run(struct hf_sqlite_conn *sql, const char *text, const char *what,
-			  struct hf_err *err)
+			     struct hf_err *err)
 {
 	int code = sqlite3_exec(sql->handle, text, NULL, NULL, NULL);
 
 	return code == SQLITE_OK ? HF_OK : fail(sql, code, what, err);
 }
 
-enum hf_status hf_sqlite_stmt_bind(struct hf_sqlite_stmt *stmt, int index, const struct hf_db_value *value,
-			    struct hf_err *err)
+enum hf_status hf_sqlite_stmt_bind(struct hf_sqlite_stmt *stmt, int index,
+				   const struct hf_db_value *value, struct hf_err *err)
 {
 	/* no bytes are still a text or a blob, and not NULL */
 	const void *data = value->data ? value->data : "";
@@ -355,7 +358,8 @@ void *hf_sqlite_handle(struct hf_sqlite_conn *sql)
 	return sql->handle;
 }
 
-enum hf_status hf_sqlite_fail(struct hf_sqlite_conn *sql, int code, const char *what, struct hf_err *err)
+enum hf_status hf_sqlite_fail(struct hf_sqlite_conn *sql, int code, const char *what,
+			      struct hf_err *err)
 {
 	return fail(sql, code, what, err);
 }

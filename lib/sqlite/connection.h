@@ -52,8 +52,8 @@ struct hf_db_value {
 /* Open the file `path`, which is never taken for a URI or for memory. create: make an absent one.
  * name is what messages call it; both must live as long as the connection. Nothing is read yet:
  * what is no database shows at the first statement. */
-enum hf_status hf_sqlite_open(struct hf_sqlite_conn **sql, const char *path, const char *name, bool create,
-			   struct hf_err *err);
+enum hf_status hf_sqlite_open(struct hf_sqlite_conn **sql, const char *path, const char *name,
+			      bool create, struct hf_err *err);
 
 /* Closes (and so rolls back). The last of all connections of a WAL database puts the log into the
  * database and removes it, unless `leave_log`. NULL is allowed; errno survives. */
@@ -87,15 +87,16 @@ int hf_sqlite_version(const char **text);
  * copies all of it else, for each statement of a script); *rest is what follows it. *stmt is NULL
  * where there is only space or comment. */
 enum hf_status hf_sqlite_prepare(struct hf_sqlite_conn *sql, const char *text, size_t size,
-			      struct hf_sqlite_stmt **stmt, const char **rest, struct hf_err *err);
+				 struct hf_sqlite_stmt **stmt, const char **rest,
+				 struct hf_err *err);
 
 /* Run one statement without values, whose rows do not matter. what is its verb in messages: "commit
  * to" makes "cannot commit to 'name': why". */
 enum hf_status hf_sqlite_run(struct hf_sqlite_conn *sql, const char *text, const char *what,
-			  struct hf_err *err);
+			     struct hf_err *err);
 
-enum hf_status hf_sqlite_stmt_bind(struct hf_sqlite_stmt *stmt, int index, const struct hf_db_value *value,
-			    struct hf_err *err);
+enum hf_status hf_sqlite_stmt_bind(struct hf_sqlite_stmt *stmt, int index,
+				   const struct hf_db_value *value, struct hf_err *err);
 /* The highest number of a parameter; the first is 1. */
 int hf_sqlite_stmt_parameters(struct hf_sqlite_stmt *stmt);
 /* ":name", "@name", "$name" or "?7" as it stands in the SQL; NULL: it is a bare "?". */
@@ -108,11 +109,12 @@ const char *hf_sqlite_stmt_name(struct hf_sqlite_stmt *stmt, int column);
 struct hf_db_value hf_sqlite_stmt_column(struct hf_sqlite_stmt *stmt, int column);
 bool hf_sqlite_stmt_reads_only(struct hf_sqlite_stmt *stmt);
 
-void hf_sqlite_stmt_reset(struct hf_sqlite_stmt *stmt);    /* and clear the bindings */
+void hf_sqlite_stmt_reset(struct hf_sqlite_stmt *stmt);	   /* and clear the bindings */
 void hf_sqlite_stmt_finalize(struct hf_sqlite_stmt *stmt); /* NULL is allowed */
 
 /* For sqlite/fd_vfs.h: the sqlite3, and a failure of a call that was made with it. */
 void *hf_sqlite_handle(struct hf_sqlite_conn *sql);
-enum hf_status hf_sqlite_fail(struct hf_sqlite_conn *sql, int code, const char *what, struct hf_err *err);
+enum hf_status hf_sqlite_fail(struct hf_sqlite_conn *sql, int code, const char *what,
+			      struct hf_err *err);
 
 #endif

@@ -167,9 +167,9 @@ static enum hf_status connect_to(struct hf_db *db, struct hf_err *err)
 	if (db->connected)
 		return HF_OK;
 	status = hf_sqlite_run(db->sql,
-			    flags & HF_DB_NO_FOREIGN_KEYS ? "PRAGMA foreign_keys=OFF"
-							  : "PRAGMA foreign_keys=ON",
-			    "open", err);
+			       flags & HF_DB_NO_FOREIGN_KEYS ? "PRAGMA foreign_keys=OFF"
+							     : "PRAGMA foreign_keys=ON",
+			       "open", err);
 	if (status == HF_OK && flags & HF_DB_READ)
 		status = hf_sqlite_run(db->sql, "PRAGMA query_only=ON", "open", err);
 	if (status == HF_OK)
@@ -317,7 +317,8 @@ enum hf_status hf_db_begin_read(struct hf_db *db, struct hf_err *err)
 	return until_done(db, NULL, NULL, TO_READ, err);
 }
 
-enum hf_status hf_db_outside_transaction(struct hf_db *db, hf_db_work *work, void *context, struct hf_err *err)
+enum hf_status hf_db_outside_transaction(struct hf_db *db, hf_db_work *work, void *context,
+					 struct hf_err *err)
 {
 	db->prepared = false;
 	return until_done(db, work, context, NOTHING, err);

@@ -93,7 +93,8 @@ enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *
 			      struct hf_err *err);
 
 /* Do something under the turnstile and outside of any transaction (VACUUM), and give it back. */
-enum hf_status hf_db_outside_transaction(struct hf_db *db, hf_db_work *work, void *context, struct hf_err *err);
+enum hf_status hf_db_outside_transaction(struct hf_db *db, hf_db_work *work, void *context,
+					 struct hf_err *err);
 
 /* BEGIN IMMEDIATE alone, at once (HF_BUSY), for one who holds the turnstile in a set of his own. */
 enum hf_status hf_db_begin_nowait(struct hf_db *db, struct hf_err *err);

@@ -100,7 +100,8 @@ static enum hf_status prepare(struct dump *dump, const char *sql, struct hf_sqli
 
 /* The columns that are stored, between quotes and with commas; *generated: there are others. */
 static enum hf_status stored_columns(struct dump *dump, const struct hf_db_value *table,
-				     struct hf_deferred *columns, bool *generated, struct hf_err *err)
+				     struct hf_deferred *columns, bool *generated,
+				     struct hf_err *err)
 {
 	struct hf_sqlite_stmt *stmt;
 	enum hf_status status =
@@ -208,7 +209,7 @@ static void put_virtual(struct dump *dump, const struct hf_db_value *name,
 		hf_deferred_text(dump->out, "PRAGMA writable_schema=ON;\n");
 	dump->writable = true;
 	hf_deferred_text(dump->out, "INSERT INTO sqlite_schema(type,name,tbl_name,rootpage,sql)"
-				  "VALUES('table',");
+				    "VALUES('table',");
 	put_value(dump->out, name);
 	hf_deferred_text(dump->out, ",");
 	put_value(dump->out, name);
@@ -260,7 +261,8 @@ static enum hf_status dump_tables(struct dump *dump, const char *leave_out, stru
 	enum hf_status status = prepare_without(dump, tables, leave_out, &stmt, err);
 
 	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
-		struct hf_db_value name = hf_sqlite_stmt_column(stmt, 0), sql = hf_sqlite_stmt_column(stmt, 1);
+		struct hf_db_value name = hf_sqlite_stmt_column(stmt, 0),
+				   sql = hf_sqlite_stmt_column(stmt, 1);
 
 		status = dump_table(dump, &name, &sql, err);
 	}

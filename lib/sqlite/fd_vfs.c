@@ -259,7 +259,8 @@ static int clear_tables(int fd, const char *pattern)
 	return code == SQLITE_DONE ? SQLITE_OK : code;
 }
 
-enum hf_status hf_sqlite_image(struct hf_sqlite_conn *sql, int fd, const char *leave_out, struct hf_err *err)
+enum hf_status hf_sqlite_image(struct hf_sqlite_conn *sql, int fd, const char *leave_out,
+			       struct hf_err *err)
 {
 	sqlite3 *copy;
 	int code = open_copy(fd, &copy);

@@ -25,6 +25,7 @@
  * rows not left in its free pages.
  *
  * HF_BUSY: somebody has it locked, or sql is itself in a write transaction. */
-enum hf_status hf_sqlite_image(struct hf_sqlite_conn *sql, int fd, const char *leave_out, struct hf_err *err);
+enum hf_status hf_sqlite_image(struct hf_sqlite_conn *sql, int fd, const char *leave_out,
+			       struct hf_err *err);
 
 #endif

@@ -92,7 +92,8 @@ enum hf_status hf_deferred_flush_stream(struct hf_deferred *box, struct hf_err *
 	return hf_deferred_check(box, err);
 }
 
-enum hf_status hf_deferred_flush(struct hf_deferred *box, int fd, const char *to, struct hf_err *err)
+enum hf_status hf_deferred_flush(struct hf_deferred *box, int fd, const char *to,
+				 struct hf_err *err)
 {
 	enum hf_status status = hf_deferred_check(box, err);
 

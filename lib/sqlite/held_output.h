@@ -34,7 +34,8 @@ void hf_deferred_print(struct hf_deferred *box, const char *format, ...)
 enum hf_status hf_deferred_check(const struct hf_deferred *box, struct hf_err *err);
 
 /* Write it all to fd, called `to` in messages (NULL: standard output). */
-enum hf_status hf_deferred_flush(struct hf_deferred *box, int fd, const char *to, struct hf_err *err);
+enum hf_status hf_deferred_flush(struct hf_deferred *box, int fd, const char *to,
+				 struct hf_err *err);
 
 /* Write what is in memory to the file as well: for a box that begins as {.fd = FD + 1}, with a file
  * of the caller's. */

@@ -227,7 +227,8 @@ static bool is_gap(struct hf_sqlite_stmt *stmt, int i)
 	return name && *name == '?';
 }
 
-enum hf_status hf_params_bind(struct hf_params *params, struct hf_sqlite_stmt *stmt, struct hf_err *err)
+enum hf_status hf_params_bind(struct hf_params *params, struct hf_sqlite_stmt *stmt,
+			      struct hf_err *err)
 {
 	int count = hf_sqlite_stmt_parameters(stmt);
 

@@ -37,7 +37,8 @@ struct hf_params {
 enum hf_status hf_params_add(struct hf_params *params, const char *text, struct hf_err *err);
 
 /* Give a statement its values. HF_USAGE: there is none for one of its parameters. */
-enum hf_status hf_params_bind(struct hf_params *params, struct hf_sqlite_stmt *stmt, struct hf_err *err);
+enum hf_status hf_params_bind(struct hf_params *params, struct hf_sqlite_stmt *stmt,
+			      struct hf_err *err);
 
 /* After the last statement. HF_USAGE: a value was bound nowhere. */
 enum hf_status hf_params_check(const struct hf_params *params, struct hf_err *err);

@@ -20,8 +20,8 @@ static enum hf_status drop(struct hf_sqlite_stmt **stmt, enum hf_status status)
 	return status;
 }
 
-enum hf_status hf_db_prepare(struct hf_db *db, const char *sql, size_t size, struct hf_sqlite_stmt **stmt,
-			     const char **rest, struct hf_err *err)
+enum hf_status hf_db_prepare(struct hf_db *db, const char *sql, size_t size,
+			     struct hf_sqlite_stmt **stmt, const char **rest, struct hf_err *err)
 {
 	return hf_sqlite_prepare(hf_db_sql(db), sql, size, stmt, rest, err);
 }
@@ -72,8 +72,8 @@ enum hf_status hf_db_exec(struct hf_db *db, const char *sql, const struct hf_db_
 	return status == HF_NO ? HF_OK : status;
 }
 
-enum hf_status hf_sqlite_stmt_run(struct hf_sqlite_stmt *stmt, const struct hf_db_value *values, int count,
-			   struct hf_err *err)
+enum hf_status hf_sqlite_stmt_run(struct hf_sqlite_stmt *stmt, const struct hf_db_value *values,
+				  int count, struct hf_err *err)
 {
 	enum hf_status status = bind(stmt, values, count, err);
 

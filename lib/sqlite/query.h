@@ -24,8 +24,8 @@
 
 /* The first statement of sql (size bytes, and a NUL behind them), without values; *rest, if not
  * NULL, is what follows. */
-enum hf_status hf_db_prepare(struct hf_db *db, const char *sql, size_t size, struct hf_sqlite_stmt **stmt,
-			     const char **rest, struct hf_err *err);
+enum hf_status hf_db_prepare(struct hf_db *db, const char *sql, size_t size,
+			     struct hf_sqlite_stmt **stmt, const char **rest, struct hf_err *err);
 
 /* A statement with its values, before its first row. */
 enum hf_status hf_db_query(struct hf_db *db, const char *sql, const struct hf_db_value *values,
@@ -44,8 +44,8 @@ enum hf_status hf_db_exec(struct hf_db *db, const char *sql, const struct hf_db_
 			  int count, int64_t *changes, struct hf_err *err);
 
 /* Run a statement as far as its first row, and reset it. HF_OK: it has one; HF_NO: none. */
-enum hf_status hf_sqlite_stmt_run(struct hf_sqlite_stmt *stmt, const struct hf_db_value *values, int count,
-			   struct hf_err *err);
+enum hf_status hf_sqlite_stmt_run(struct hf_sqlite_stmt *stmt, const struct hf_db_value *values,
+				  int count, struct hf_err *err);
 
 int64_t hf_db_last_rowid(struct hf_db *db);
 

@@ -258,7 +258,7 @@ static bool add_row(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
 		char *text = as_string(&value, rows->null);
 
 		ok = text && hf_text_table_add(&rows->table, text,
-					  value.type == HF_DB_INT || value.type == HF_DB_REAL);
+					       value.type == HF_DB_INT || value.type == HF_DB_REAL);
 		free(text);
 	}
 	return ok;
@@ -284,7 +284,8 @@ void hf_row_format_begin(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
 		put_names(rows, stmt);
 }
 
-enum hf_status hf_row_format_row(struct hf_rows *rows, struct hf_sqlite_stmt *stmt, struct hf_err *err)
+enum hf_status hf_row_format_row(struct hf_rows *rows, struct hf_sqlite_stmt *stmt,
+				 struct hf_err *err)
 {
 	if (rows->mode == HF_ROWS_JSON)
 		put_object(rows, stmt);

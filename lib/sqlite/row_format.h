@@ -41,7 +41,8 @@ struct hf_rows {
  * (sqlite/held_output.h); HF_OS: no memory for a table. A statement without columns writes
  * nothing. */
 void hf_row_format_begin(struct hf_rows *rows, struct hf_sqlite_stmt *stmt);
-enum hf_status hf_row_format_row(struct hf_rows *rows, struct hf_sqlite_stmt *stmt, struct hf_err *err);
+enum hf_status hf_row_format_row(struct hf_rows *rows, struct hf_sqlite_stmt *stmt,
+				 struct hf_err *err);
 void hf_row_format_end(struct hf_rows *rows, struct hf_sqlite_stmt *stmt);
 
 /* Forget a query in the middle. */

@@ -18,7 +18,7 @@ static enum hf_status write_text(struct hf_db *db, int fd, const char *leave_out
 }
 
 enum hf_status hf_db_snapshot(struct hf_db *db, int fd, bool as_text, const char *leave_out,
-			  struct hf_err *err)
+			      struct hf_err *err)
 {
 	bool begins = !hf_db_in_transaction(db);
 	enum hf_status status = begins ? hf_db_begin_read(db, err) : HF_OK;

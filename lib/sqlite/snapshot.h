@@ -21,6 +21,6 @@
 /* Into fd, an empty file, open for reading and writing. leave_out, if not NULL, is a GLOB pattern
  * of tables that are empty in the image and absent in the text. */
 enum hf_status hf_db_snapshot(struct hf_db *db, int fd, bool as_text, const char *leave_out,
-			  struct hf_err *err);
+			      struct hf_err *err);
 
 #endif

@@ -72,7 +72,8 @@ static void read_record(int fd, const struct stat *st, struct hf_lock_owner_info
 {
 	int file = fd;
 
-	*record = (struct hf_lock_owner_info){.form = HF_OWNER_FOREIGN, .why = "it is no regular file"};
+	*record = (struct hf_lock_owner_info){.form = HF_OWNER_FOREIGN,
+					      .why = "it is no regular file"};
 	if (S_ISDIR(st->st_mode)) {
 		struct stat inner;
 

@@ -19,8 +19,8 @@ static void cannot_judge(struct hf_break_result *b, const char *why)
 }
 
 /* Open what can be judged: -1 if b says already what there is, or with *status. */
-static int open_lock(const struct hf_target *target, struct hf_break_result *b, enum hf_status *status,
-		     struct hf_err *err)
+static int open_lock(const struct hf_target *target, struct hf_break_result *b,
+		     enum hf_status *status, struct hf_err *err)
 {
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	struct stat st;

@@ -179,7 +179,8 @@ static const char *read_ours(char *text, struct hf_lock_owner_info *record)
 	return known < count ? "it is cut off" : NULL;
 }
 
-static void refuse(struct hf_lock_owner_info *record, enum hf_lock_owner_resemblance likeness, const char *why)
+static void refuse(struct hf_lock_owner_info *record, enum hf_lock_owner_resemblance likeness,
+		   const char *why)
 {
 	*record = (struct hf_lock_owner_info){
 		.form = HF_OWNER_FOREIGN, .likeness = likeness, .why = why};
@@ -246,7 +247,8 @@ static void read_torn(int fd, struct hf_lock_owner_info *record)
 	if (!host)
 		return;
 	*host++ = '\0';
-	*record = (struct hf_lock_owner_info){.form = HF_OWNER_TRUNCATED, .why = "its content is lost"};
+	*record = (struct hf_lock_owner_info){.form = HF_OWNER_TRUNCATED,
+					      .why = "its content is lost"};
 	if (!mark[0] || !read_boot(mark, record->owner.boot) ||
 	    !read_host(host, record->owner.host))
 		refuse(record, HF_DOT_RECORD, "its mark is not of its form");

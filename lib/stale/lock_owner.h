@@ -53,17 +53,17 @@ enum {
 enum hf_lock_owner_form {
 	/* owner.boot and owner.host are known (HF_DOT_XATTR), nothing else */
 	HF_OWNER_TRUNCATED,
-	HF_OWNER_FOREIGN, /* cannot be understood; why says it */
-	HF_OWNER_NO_PID,	/* says nothing */
-	HF_OWNER_PID_ONLY,	/* owner.pid, and nothing else */
+	HF_OWNER_FOREIGN,  /* cannot be understood; why says it */
+	HF_OWNER_NO_PID,   /* says nothing */
+	HF_OWNER_PID_ONLY, /* owner.pid, and nothing else */
 	HF_OWNER_HOLDFAST,
 };
 
 /* Of what is FOREIGN: is it a lock's record at all? */
 enum hf_lock_owner_resemblance {
-	HF_OWNER_DATA,	/* text of another kind */
+	HF_OWNER_DATA,	  /* text of another kind */
 	HF_OWNER_OBSCURE, /* binary, or not to be read: its content says nothing either way */
-	HF_DOT_RECORD,	/* its first line is a PID, or nearly: of another form, or cut off */
+	HF_DOT_RECORD,	  /* its first line is a PID, or nearly: of another form, or cut off */
 };
 
 struct hf_lock_owner_info {

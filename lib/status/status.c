@@ -157,11 +157,11 @@ static bool add_party(struct hf_lock_process **parties, size_t *count, size_t *r
 		return false;
 	party = &(*parties)[(*count)++];
 	*party = (struct hf_lock_process){.pid = holding->pid,
-				   .fd = holding->fd,
-				   .via = holding->via,
-				   .exclusive = holding->record.exclusive,
-				   .start = holding->record.start,
-				   .last = holding->record.last};
+					  .fd = holding->fd,
+					  .via = holding->via,
+					  .exclusive = holding->record.exclusive,
+					  .start = holding->record.start,
+					  .last = holding->record.last};
 	describe(party);
 	return true;
 }
@@ -192,13 +192,12 @@ static bool ask_keeper(const struct hf_lock_status *list, struct hf_status_row *
 	party->left = state.left;
 	row->taken = row->taken ? row->taken : state.since;
 	row->mine |= is_family(list, state.owner);
-	if (state.owner &&
-	    !hf_status_reason(row, "it is kept until %s ends",
-			       hf_proc_name(owner, sizeof(owner), state.owner)))
+	if (state.owner && !hf_status_reason(row, "it is kept until %s ends",
+					     hf_proc_name(owner, sizeof(owner), state.owner)))
 		return false;
 	return state.left == HF_NEVER ||
 	       hf_status_reason(row, "it is kept for another %s, unless it is renewed",
-				 hf_format_duration(left, sizeof(left), state.left));
+				hf_format_duration(left, sizeof(left), state.left));
 }
 
 /* Who took it comes first, then who was there first. */
@@ -234,22 +233,23 @@ static bool explain(struct hf_status_row *row, const struct hf_locked_file *lock
 
 		if (h->via == HF_VIA_REPORTED)
 			ok = hf_status_reason(row,
-					       "PID %d took it; whether it has it still may not be "
-					       "looked at",
-					       (int)h->pid);
+					      "PID %d took it; whether it has it still may not be "
+					      "looked at",
+					      (int)h->pid);
 		else if (h->via == HF_VIA_UNSEEN)
 			ok = hf_status_reason(row, "held by a process that you may not see");
 		else if (h->via == HF_VIA_INHERITED && h->record.pid > 0 &&
 			 h->record.pid != dead && kill(h->record.pid, 0) < 0 && errno == ESRCH)
-			ok = hf_status_reason(row, "PID %d took it and is dead; held by who has "
-						    "inherited it",
-					       (int)(dead = h->record.pid));
+			ok = hf_status_reason(row,
+					      "PID %d took it and is dead; held by who has "
+					      "inherited it",
+					      (int)(dead = h->record.pid));
 	}
 	return ok;
 }
 
 bool hf_status_fill(const struct hf_lock_status *list, struct hf_status_row *row,
-		     const struct hf_locked_file *locked)
+		    const struct hf_locked_file *locked)
 {
 	bool ok = true;
 

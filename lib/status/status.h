@@ -105,11 +105,12 @@ void hf_status_free(struct hf_lock_status *list);
  */
 
 /* A new row; path (or NULL) is copied. Valid until the next one is added. */
-struct hf_status_row *hf_status_add(struct hf_lock_status *list, const char *kind, const char *path);
+struct hf_status_row *hf_status_add(struct hf_lock_status *list, const char *kind,
+				    const char *path);
 
 /* What the kernel knows: holders, waiters, state, mine, and reasons. */
 bool hf_status_fill(const struct hf_lock_status *list, struct hf_status_row *row,
-		     const struct hf_locked_file *locked);
+		    const struct hf_locked_file *locked);
 
 /* A holder that something else than the kernel's table names. */
 bool hf_status_holder(const struct hf_lock_status *list, struct hf_status_row *row, pid_t pid);

@@ -129,7 +129,8 @@ static bool judge(const struct place *p, struct hf_status_row *row)
 
 static bool add_existence(struct place *p, const char *kind)
 {
-	const struct hf_locked_file *locked = hf_lock_table_find(&p->list->table, &p->id, HF_LOCK_FLOCK);
+	const struct hf_locked_file *locked =
+		hf_lock_table_find(&p->list->table, &p->id, HF_LOCK_FLOCK);
 	struct hf_status_row *row = hf_status_add(p->list, kind, p->path);
 
 	if (!row)
@@ -169,17 +170,18 @@ static bool add_hidden(struct place *p)
 	    sys_fcntl_lock(p->content, F_OFD_GETLK, &lock) < 0 || lock.l_type == F_UNLCK)
 		return true;
 	row = hf_status_add(p->list, hf_status_kind(lock.l_pid < 0 ? HF_LOCK_OFD : HF_LOCK_POSIX),
-			     p->path);
+			    p->path);
 	if (!row)
 		return false;
 	row->id = p->id;
 	row->state = HF_STATE_HELD;
 	return hf_status_holder(p->list, row, lock.l_pid > 0 ? lock.l_pid : 0) &&
 	       hf_status_reason(row, "it is locked by fcntl(2), and not in this PID namespace's "
-				      "records");
+				     "records");
 }
 
-static bool add_free(struct hf_lock_status *list, const char *kind, const char *path, const char *why)
+static bool add_free(struct hf_lock_status *list, const char *kind, const char *path,
+		     const char *why)
 {
 	struct hf_status_row *row = hf_status_add(list, kind, path);
 	struct hf_process_id self;
@@ -190,7 +192,7 @@ static bool add_free(struct hf_lock_status *list, const char *kind, const char *
 	return hf_status_reason(row, "%s", why) &&
 	       (self.pidns == HF_FIRST_PIDNS ||
 		hf_status_reason(row, "what is locked outside of this PID namespace is not to be "
-				       "seen"));
+				      "seen"));
 }
 
 static bool add_nothing(struct place *p)

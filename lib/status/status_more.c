@@ -13,7 +13,8 @@
 #include "lock/turnstile.h"
 
 /* The turnstile at this path, if it is there. */
-static enum hf_status add_turnstile(struct hf_lock_status *list, const char *path, struct hf_err *err)
+static enum hf_status add_turnstile(struct hf_lock_status *list, const char *path,
+				    struct hf_err *err)
 {
 	size_t before = list->count;
 	enum hf_status status;
@@ -53,7 +54,7 @@ static bool add_user(const struct hf_lock_status *list, struct hf_status_row *ro
 	else
 		snprintf(who, sizeof(who), "a process that you may not see");
 	return hf_status_reason(row, "%s %s%s", who, hf_sqlite_does(user->role),
-				 pins ? ", and pins the log" : "");
+				pins ? ", and pins the log" : "");
 }
 
 /* Those that are in the way come first. */

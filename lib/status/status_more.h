@@ -26,6 +26,7 @@ enum hf_status hf_status_sqlite(struct hf_lock_status *list, const char *path, s
 enum hf_status hf_status_git(struct hf_lock_status *list, const char *dir, struct hf_err *err);
 
 /* The same of one file, if it is a lock of Git's by its name and place; HF_NO: it is none. */
-enum hf_status hf_status_git_lock(struct hf_lock_status *list, const char *path, struct hf_err *err);
+enum hf_status hf_status_git_lock(struct hf_lock_status *list, const char *path,
+				  struct hf_err *err);
 
 #endif

@@ -133,11 +133,12 @@ static enum hf_status wait_for_all(struct hf_store *store, struct hf_db_watch *w
 	while (status == HF_BUSY && hf_time_left(deadline) > 0) {
 		hf_db_watch_sleep(watch, hf_store_instant(holder->expires, deadline));
 		if (hf_wait_notice_is_due(&notice))
-			hf_wait_notice_say(&store->wait,
-				      "waiting for a lease of '%s', held by '%s' (token %lld) for "
-				      "%s",
-				      store->path, holder->name, (long long)holder->token,
-				      left(time, holder->expires));
+			hf_wait_notice_say(
+				&store->wait,
+				"waiting for a lease of '%s', held by '%s' (token %lld) for "
+				"%s",
+				store->path, holder->name, (long long)holder->token,
+				left(time, holder->expires));
 		status = hf_store_begin_read(store, &lease_table, err);
 		if (status == HF_NO)
 			return HF_OK;

@@ -39,10 +39,11 @@ static void *copy(struct hf_db_value value)
 }
 
 /* A row of COLUMNS. */
-static enum hf_status read_job(struct hf_store *store, struct hf_sqlite_stmt *stmt, struct hf_job *job,
-			       struct hf_err *err)
+static enum hf_status read_job(struct hf_store *store, struct hf_sqlite_stmt *stmt,
+			       struct hf_job *job, struct hf_err *err)
 {
-	struct hf_db_value queue = hf_sqlite_stmt_column(stmt, 1), holder = hf_sqlite_stmt_column(stmt, 9);
+	struct hf_db_value queue = hf_sqlite_stmt_column(stmt, 1),
+			   holder = hf_sqlite_stmt_column(stmt, 9);
 	struct hf_db_value payload = hf_sqlite_stmt_column(stmt, 10);
 
 	*job = (struct hf_job){

@@ -54,7 +54,7 @@ static void collect_from(struct collect *c, pid_t holder)
 }
 
 bool hf_ancestor_locks_read(struct hf_ancestor_locks *family, pid_t pid,
-			 const struct hf_lock_entries *records, struct hf_keepers *keepers)
+			    const struct hf_lock_entries *records, struct hf_keepers *keepers)
 {
 	struct collect c = {.family = family, .records = records, .pid = pid};
 	struct hf_proc proc;
@@ -104,8 +104,8 @@ static bool owns(const struct hf_ancestor_lock *owner, const struct hf_lock_id *
 }
 
 static const struct hf_ancestor_lock *find_eldest(const struct hf_ancestor_locks *family,
-					       const struct hf_lock_id *id, bool exclusive,
-					       bool kept_too)
+						  const struct hf_lock_id *id, bool exclusive,
+						  bool kept_too)
 {
 	const struct hf_ancestor_lock *eldest = NULL;
 
@@ -116,7 +116,7 @@ static const struct hf_ancestor_lock *find_eldest(const struct hf_ancestor_locks
 }
 
 const struct hf_ancestor_lock *hf_ancestor_lock_find(const struct hf_ancestor_locks *family,
-						 const struct hf_lock_id *id, bool exclusive)
+						     const struct hf_lock_id *id, bool exclusive)
 {
 	return find_eldest(family, id, exclusive, true);
 }
@@ -252,12 +252,14 @@ bool hf_ancestor_waits_for_us(pid_t ancestor)
 }
 
 const struct hf_ancestor_lock *hf_ancestor_self_deadlock(const struct hf_ancestor_locks *family,
-						  const struct hf_lock_id *id, bool exclusive)
+							 const struct hf_lock_id *id,
+							 bool exclusive)
 {
 	bool stands = false;
 
 	for (size_t i = 0; i < family->count && !stands; i++)
 		stands = !family->at[i].keeper && owns(&family->at[i], id, exclusive) &&
-			 (family->at[i].pid == getpid() || hf_ancestor_waits_for_us(family->at[i].pid));
+			 (family->at[i].pid == getpid() ||
+			  hf_ancestor_waits_for_us(family->at[i].pid));
 	return stands ? find_eldest(family, id, exclusive, false) : NULL;
 }

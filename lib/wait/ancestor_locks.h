@@ -41,13 +41,14 @@ struct hf_ancestor_locks {
 	bool hidden; /* one was passed over */
 };
 bool hf_ancestor_locks_read(struct hf_ancestor_locks *family, pid_t pid,
-			 const struct hf_lock_entries *records, struct hf_keepers *keepers);
+			    const struct hf_lock_entries *records, struct hf_keepers *keepers);
 void hf_ancestor_locks_free(struct hf_ancestor_locks *family);
 
 /* Does the family of this process itself hold such a lock in a way that cannot end? The eldest
  * owner of it, or NULL. Of what is kept keeper/keeper_client.h tells. */
 const struct hf_ancestor_lock *hf_ancestor_self_deadlock(const struct hf_ancestor_locks *family,
-						  const struct hf_lock_id *id, bool exclusive);
+							 const struct hf_lock_id *id,
+							 bool exclusive);
 
 /*
  * The eldest in the family of this process that holds a lock on this file, or has it kept, which
@@ -55,7 +56,7 @@ const struct hf_ancestor_lock *hf_ancestor_self_deadlock(const struct hf_ancesto
  * it has several threads (but the watching one), since another of them may give it back.
  */
 const struct hf_ancestor_lock *hf_ancestor_lock_find(const struct hf_ancestor_locks *family,
-						 const struct hf_lock_id *id, bool exclusive);
+						     const struct hf_lock_id *id, bool exclusive);
 
 /* Does this ancestor wait for its child to end from which this process descends? Where it cannot be
  * known: yes. */

@@ -32,7 +32,7 @@ static const struct hf_lock_entry *waiter(const struct search *s, int i)
 
 /* Of this family, who holds what this waiter waits for? */
 static const struct hf_ancestor_lock *owner_in(const struct hf_ancestor_locks *family,
-					    const struct hf_lock_entry *waits)
+					       const struct hf_lock_entry *waits)
 {
 	return hf_ancestor_lock_find(family, &waits->id, waits->exclusive);
 }
@@ -182,7 +182,7 @@ static void name_lock(char *out, size_t size, pid_t pid, const struct hf_lock_id
 
 /* Who has what waiter w waits for in the family of waiter v, which this process may not be. */
 static struct hf_ancestor_lock find_owner(const struct search *s, const struct hf_lock_entry *w,
-				       pid_t v)
+					  pid_t v)
 {
 	struct hf_ancestor_lock owner = {.pid = v};
 	const struct hf_ancestor_lock *found;
@@ -251,8 +251,8 @@ static void tell(const struct search *s, int last, char *text, size_t size)
 }
 
 enum hf_deadlock hf_deadlock_find(int fd, const struct hf_lock_entries *records,
-			      struct hf_keepers *keepers, const struct hf_ancestor_locks *family,
-			      char *text, size_t size)
+				  struct hf_keepers *keepers,
+				  const struct hf_ancestor_locks *family, char *text, size_t size)
 {
 	struct search s = {.records = records,
 			   .keepers = keepers,

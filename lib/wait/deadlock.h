@@ -36,9 +36,9 @@
 #define HF_WATCH_NAME "holdfast-watch" /* at most 15 bytes, proc(5) */
 
 enum hf_deadlock {
-	HF_DEADLOCK_NONE,	 /* none is to be seen */
-	HF_DEADLOCK_OTHER, /* there is one, and another one gives up */
-	HF_DEADLOCK_VICTIM,	 /* there is one, and it is for this process to give up */
+	HF_DEADLOCK_NONE,   /* none is to be seen */
+	HF_DEADLOCK_OTHER,  /* there is one, and another one gives up */
+	HF_DEADLOCK_VICTIM, /* there is one, and it is for this process to give up */
 };
 
 /*
@@ -48,7 +48,7 @@ enum hf_deadlock {
  * 'c', held by PID 15 (…), this command's own ancestor".
  */
 enum hf_deadlock hf_deadlock_find(int fd, const struct hf_lock_entries *records,
-			      struct hf_keepers *keepers, const struct hf_ancestor_locks *family,
-			      char *text, size_t size);
+				  struct hf_keepers *keepers,
+				  const struct hf_ancestor_locks *family, char *text, size_t size);
 
 #endif

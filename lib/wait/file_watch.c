@@ -19,7 +19,8 @@ static enum hf_status begin(struct hf_file_watch *await, const char *name, int64
 	return hf_backoff_init(&await->backoff, NULL, deadline, err);
 }
 
-enum hf_status hf_file_watch_begin_often(struct hf_file_watch *await, int64_t deadline, struct hf_err *err)
+enum hf_status hf_file_watch_begin_often(struct hf_file_watch *await, int64_t deadline,
+					 struct hf_err *err)
 {
 	enum hf_status status = begin(await, NULL, deadline, err);
 
@@ -28,8 +29,8 @@ enum hf_status hf_file_watch_begin_often(struct hf_file_watch *await, int64_t de
 	return status;
 }
 
-enum hf_status hf_file_watch_begin(struct hf_file_watch *await, int dir, const char *name, int64_t deadline,
-			      struct hf_err *err)
+enum hf_status hf_file_watch_begin(struct hf_file_watch *await, int dir, const char *name,
+				   int64_t deadline, struct hf_err *err)
 {
 	char path[40];
 	enum hf_status status = begin(await, name, deadline, err);

@@ -36,11 +36,12 @@ struct hf_file_watch {
 };
 
 /* HF_USAGE: HOLDFAST_BACKOFF cannot be understood. */
-enum hf_status hf_file_watch_begin(struct hf_file_watch *await, int dir, const char *name, int64_t deadline,
-			      struct hf_err *err);
+enum hf_status hf_file_watch_begin(struct hf_file_watch *await, int dir, const char *name,
+				   int64_t deadline, struct hf_err *err);
 
 /* Without a directory to watch; sleeps of 10 ms at most. */
-enum hf_status hf_file_watch_begin_often(struct hf_file_watch *await, int64_t deadline, struct hf_err *err);
+enum hf_status hf_file_watch_begin_often(struct hf_file_watch *await, int64_t deadline,
+					 struct hf_err *err);
 
 /* The process whose end ends the sleep; 0: none. */
 void hf_file_watch_process(struct hf_file_watch *await, int pid);

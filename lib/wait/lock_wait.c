@@ -235,7 +235,8 @@ static enum hf_status block(struct watch *w)
 
 	do
 		result = sys_flock(w->look.fd, operation);
-	while (result < 0 && errno == EINTR && !atomic_load(&w->kick.over) && !hf_waits_are_cancelled());
+	while (result < 0 && errno == EINTR && !atomic_load(&w->kick.over) &&
+	       !hf_waits_are_cancelled());
 	if (result == 0)
 		return HF_OK;
 	return errno == EINTR ? HF_BUSY : HF_OS;

@@ -39,7 +39,8 @@ static void refuse_kept(const struct hf_wait_check *l, const struct hf_keeper_lo
 	hf_advise(err, "lock another file here, or give the lock back before (lock-release)");
 }
 
-static void refuse_circle(const struct hf_wait_check *l, struct hf_wait_findings *f, struct hf_err *err)
+static void refuse_circle(const struct hf_wait_check *l, struct hf_wait_findings *f,
+			  struct hf_err *err)
 {
 	char text[900] = "";
 
@@ -69,7 +70,8 @@ static bool holds_other(const struct hf_ancestor_locks *family, const struct hf_
 }
 
 /* The dear part: all there is to know of the family, and of everybody else. */
-static void look_for_circle(struct hf_wait_check *l, struct hf_wait_findings *f, const struct hf_lock_id *id)
+static void look_for_circle(struct hf_wait_check *l, struct hf_wait_findings *f,
+			    const struct hf_lock_id *id)
 {
 	if (!hf_lock_entries_read(&f->records))
 		return;
@@ -77,11 +79,12 @@ static void look_for_circle(struct hf_wait_check *l, struct hf_wait_findings *f,
 	hf_ancestor_locks_read(&f->family, getpid(), &f->records, &f->keepers);
 	l->likely = holds_other(&f->family, id);
 	f->circle = l->likely && hf_deadlock_find(l->fd, &f->records, &f->keepers, &f->family, NULL,
-						0) == HF_DEADLOCK_VICTIM;
+						  0) == HF_DEADLOCK_VICTIM;
 }
 
 /* false: nothing can be seen. */
-static bool look_at_family(struct hf_wait_check *l, struct hf_wait_findings *f, const struct hf_lock_id *id)
+static bool look_at_family(struct hf_wait_check *l, struct hf_wait_findings *f,
+			   const struct hf_lock_id *id)
 {
 	bool first = l->count == 0, seldom = !first && hf_now() >= l->seldom;
 	bool was_likely = l->likely;

@@ -71,7 +71,8 @@ struct hf_wait_findings {
 bool hf_wait_check(struct hf_wait_check *look, struct hf_wait_findings *found);
 
 /* Is the wait over? Then err says why. The words may ask the environment for the time zone. */
-bool hf_wait_must_end(const struct hf_wait_check *look, struct hf_wait_findings *found, struct hf_err *err);
+bool hf_wait_must_end(const struct hf_wait_check *look, struct hf_wait_findings *found,
+		      struct hf_err *err);
 
 void hf_wait_check_free(struct hf_wait_findings *found);
 

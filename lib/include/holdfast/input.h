@@ -36,8 +36,8 @@ struct hf_append_record {
 #define HF_APPEND_RECORD_SMALL ((uint64_t)256 << 10)
 
 /* Read `in` to its end. record->data, or record->fd, is released by hf_append_record_free(). */
-enum hf_status hf_append_record_read(struct hf_append_record *record, int in, const char *target_path,
-			      struct hf_err *err);
+enum hf_status hf_append_record_read(struct hf_append_record *record, int in,
+				     const char *target_path, struct hf_err *err);
 void hf_append_record_free(struct hf_append_record *record);
 
 struct hf_lines {
@@ -49,7 +49,8 @@ struct hf_lines {
 };
 
 /* The next whole lines; record is valid until the next call. HF_NO: there are no more. */
-enum hf_status hf_lines_next(struct hf_lines *lines, struct hf_append_record *record, struct hf_err *err);
+enum hf_status hf_lines_next(struct hf_lines *lines, struct hf_append_record *record,
+			     struct hf_err *err);
 void hf_lines_free(struct hf_lines *lines);
 
 #endif

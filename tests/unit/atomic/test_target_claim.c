@@ -10,7 +10,8 @@ static struct hf_target target;
 static struct hf_err err;
 static const struct hf_wait at_once = {.deadline = 0};
 
-static enum hf_status take(struct hf_target_claim *claim, const char *name, struct hf_target_rules rules)
+static enum hf_status take(struct hf_target_claim *claim, const char *name,
+			   struct hf_target_rules rules)
 {
 	enum hf_status status;
 
@@ -36,7 +37,8 @@ static void a_file_is_locked_and_looked_at(void **state)
 	assert_int_equal(link("f", "f2"), 0);
 	assert_status(HF_DATA, take(&claim, "f", (struct hf_target_rules){0}), &err);
 	assert_int_equal(claim.fd, -1);
-	assert_status(HF_OK, take(&second, "f", (struct hf_target_rules){.hard_links = true}), &err);
+	assert_status(HF_OK, take(&second, "f", (struct hf_target_rules){.hard_links = true}),
+		      &err);
 	close(second.fd);
 }
 
@@ -92,9 +94,10 @@ static void an_expectation_must_be_one(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_status(HF_USAGE,
-			      hf_target_rules_check(&(struct hf_target_rules){.if_match = bad[i]}, &err),
-			      &err);
+		assert_status(
+			HF_USAGE,
+			hf_target_rules_check(&(struct hf_target_rules){.if_match = bad[i]}, &err),
+			&err);
 	assert_status(HF_OK, hf_target_rules_check(&(struct hf_target_rules){0}, &err), &err);
 }
 

@@ -243,8 +243,8 @@ static enum hf_status finish(struct hf_repo *repo, struct commit *c, int64_t wai
 	if (status == HF_OK)
 		status = hf_repo_index(repo, c->changes, c->count, err);
 	if (status == HF_OK)
-		status = hf_repo_update_ref(repo, c->ref, c->tip, c->id, "commit: second", &c->committer,
-				      hf_deadline_in(wait), err);
+		status = hf_repo_update_ref(repo, c->ref, c->tip, c->id, "commit: second",
+					    &c->committer, hf_deadline_in(wait), err);
 	hf_repo_unlock(repo);
 	return status;
 }

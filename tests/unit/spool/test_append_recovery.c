@@ -32,7 +32,7 @@ static int tear_down(void **state)
 static struct hf_batch make_batch(struct hf_ticket *ticket)
 {
 	struct hf_append_record one = {.data = "one\n", .size = 4, .fd = -1},
-			 two = {.data = "two\n", .size = 4, .fd = -1};
+				two = {.data = "two\n", .size = 4, .fd = -1};
 	struct hf_batch batch;
 	struct hf_err err;
 

@@ -112,7 +112,8 @@ static void an_error_says_what_and_where(void **state)
 					 "no such column: nil");
 	script = "SELECT 1;\n/* */ SELECT abs(-9223372036854775808)";
 	hf_sqlite_script(sql, script, strlen(script));
-	assert_status(HF_OK, hf_sqlite_prepare(sql, script + 9, strlen(script) - 9, &stmt, NULL, &err),
+	assert_status(HF_OK,
+		      hf_sqlite_prepare(sql, script + 9, strlen(script) - 9, &stmt, NULL, &err),
 		      &err);
 	assert_status(HF_DATA, hf_sqlite_stmt_step(stmt, &err), &err);
 	assert_string_equal(err.message, "cannot run line 2, column 7 of the SQL in 'a.db': "

@@ -107,8 +107,9 @@ static void reads_only_what_is_of_its_form(void **state)
 	assert_form(HEAD "host a\nboot 1\n" REST, HF_OWNER_FOREIGN);
 	assert_form(HEAD "host a\n" BOOT "pidns -1\ntimens 2\nstart 3\ntaken 4\n" NONCE,
 		    HF_OWNER_FOREIGN);
-	assert_form(HEAD "host a\n" BOOT "pidns 99999999999999999999\ntimens 2\nstart 3\ntaken 4\n"
-			 NONCE, HF_OWNER_FOREIGN);
+	assert_form(HEAD "host a\n" BOOT
+			 "pidns 99999999999999999999\ntimens 2\nstart 3\ntaken 4\n" NONCE,
+		    HF_OWNER_FOREIGN);
 	assert_form(HEAD "host a\n" BOOT "pidns 1\ntimens 2\nstart 3\ntaken 4\nnonce 1\n",
 		    HF_OWNER_FOREIGN);
 	assert_form("0\nholdfast dotlock 1\nhost a\n" BOOT REST, HF_OWNER_FOREIGN);

@@ -21,11 +21,11 @@ static const struct hf_status_row *look_at(const char *path)
 
 #define assert_row(path, kind_, state_)                                                            \
 	do {                                                                                       \
-		const struct hf_status_row *row_ = look_at(path);                                 \
+		const struct hf_status_row *row_ = look_at(path);                                  \
                                                                                                    \
 		assert_int_equal(list.count, 1);                                                   \
 		assert_string_equal(row_->kind, (kind_));                                          \
-		assert_string_equal(hf_status_state_name(row_->state), (state_));                 \
+		assert_string_equal(hf_status_state_name(row_->state), (state_));                  \
 		assert_non_null(row_->reasons);                                                    \
 	} while (0)
 
@@ -187,8 +187,7 @@ static int look_as_nobody(const struct rival *self, void *arg)
 	(void)arg;
 	if (setgid(65534) < 0 || setuid(65534) < 0)
 		return 99;
-	if (hf_status_start(&list, &err) != HF_OK ||
-	    hf_status_path(&list, "secret", &err) != HF_OK)
+	if (hf_status_start(&list, &err) != HF_OK || hf_status_path(&list, "secret", &err) != HF_OK)
 		return 98;
 	if (list.count != 1 || list.rows[0].state != HF_STATE_UNKNOWN)
 		return 97;

@@ -22,7 +22,8 @@ static struct hf_store open_store(const char *path, int jobs)
 
 static char told[256];
 
-static void tell(void *context, const struct hf_job *job, enum hf_worker_result end, int wait_status)
+static void tell(void *context, const struct hf_job *job, enum hf_worker_result end,
+		 int wait_status)
 {
 	(void)context;
 	sprintf(told + strlen(told), "%d:%d:%d ", (int)job->id, (int)end, wait_status >> 8);
