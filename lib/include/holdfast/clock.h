@@ -72,4 +72,15 @@ int64_t hf_backoff_next(struct hf_backoff *backoff);
  * with true. */
 bool hf_backoff_sleep(struct hf_backoff *backoff);
 
+/* The names of these before 0.2, until 1.0. */
+#define HF_AT_ONCE HF_NOWAIT
+static inline int64_t hf_until(int64_t deadline)
+{
+	return hf_time_left(deadline);
+}
+static inline void hf_give_up(void)
+{
+	hf_cancel_waits();
+}
+
 #endif
