@@ -181,8 +181,10 @@ class Scene:
             if "quarantine" in dirs:
                 dirs.remove("quarantine")  # an index.lock that the power cut has left empty
             for name in names:
-                if name.startswith(".holdfast") or name.endswith(".lock") or \
-                        name.startswith("index."):
+                # the next line that info/exclude gets removes what an exchange left beside it
+                if name != ".holdfast.exclude.tmp" and (
+                        name.startswith(".holdfast") or name.endswith(".lock") or
+                        name.startswith("index.")):
                     yield f"{at}/{name}"
 
     def judge(self, tool, code, said):
