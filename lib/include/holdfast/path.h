@@ -54,6 +54,10 @@ void hf_target_close(struct hf_target *target);
  * instant's answer. */
 enum hf_status hf_target_verify_path(const struct hf_target *target, struct hf_err *err);
 
+/* Return true if the target's directory was removed since it was opened. Then err says so, with
+ * HF_BUSY, since trying again can help. Otherwise errno is kept. */
+bool hf_target_removed(const struct hf_target *target, struct hf_err *err);
+
 /* ".holdfast.NAME.WHAT" into out; WHAT is at most 40 bytes. Returns out. */
 char *hf_target_side(const struct hf_target *target, const char *what, char out[NAME_MAX + 1]);
 
