@@ -474,3 +474,23 @@ robbed() {
 	one_line atomic-append "$output"
 	no_litter
 }
+
+@test "exits with 75 when the directory is removed while it waits" {
+	local tool waiting status
+	mkfifo go at
+	echo new >input
+	for tool in 'atomic-write d/f' 'atomic-append d/f' 'atomic-append --in-place d/f'; do
+		mkdir d
+		echo old >d/f
+		hold flock d/f
+		$tool <input 2>said 3>&- &
+		waiting=$!
+		await_waiters 1 d/f
+		rm -r d
+		let_go
+		status=0
+		wait "$waiting" || status=$?
+		[ "$status" = 75 ]
+		grep 'its directory was removed' said
+	done
+}

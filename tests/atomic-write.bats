@@ -663,19 +663,3 @@ killed() {
 	atomic-write --symlink f l
 	[ "$(cat l)" = two ]
 }
-
-@test "a directory that is removed in the meantime is 75" {
-	local tool
-	mkfifo go at
-	for tool in 'atomic-write d/f' 'atomic-append -t x d/f' 'atomic-append --in-place -t x d/f'; do
-		mkdir d
-		echo old >d/f
-		hold flock d/f
-		echo new | bg $tool
-		await lock_waiter d/f
-		rm -r d
-		let_go
-		run -75 wait "$!"
-		[ ! -e d ]
-	done
-}
