@@ -19,7 +19,8 @@
 
 #include "sqlite/connection.h"
 
-/* HF_IO: it is rolled back for good. HF_UNCERTAIN: it is in, or may be; err is changed to that. */
+/* HF_IO: it is rolled back for good. HF_UNCERTAIN: it is in, and may not be durable. HF_UNKNOWN: it
+ * is in, or not. err is changed to the status. */
 enum hf_status hf_db_resolve_commit(struct hf_sqlite_conn *sql, struct hf_err *err);
 
 #endif

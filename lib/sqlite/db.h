@@ -23,8 +23,9 @@
  * D1  Nothing is written outside of such a transaction, and a checkpoint is made only under the
  *     turnstile (in a COMMIT) or by the last of all connections. SQLite 3.7.0 to 3.51.2 can damage
  *     a database when a checkpoint and a commit of two processes meet.
- * D2  HF_OK from hf_db_commit(): committed, and (HF_SYNC_FULL) durable. HF_UNCERTAIN: SQLite failed
- *     in the middle of it, and what became of it shows when the database is opened next. Any other
+ * D2  HF_OK from hf_db_commit(): committed, and (HF_SYNC_FULL) durable. HF_UNCERTAIN: committed, but
+ *     perhaps not durable. HF_UNKNOWN: SQLite failed in the middle of it, and what became of it
+ *     shows when the database is opened next. Any other
  *     status: rolled back, as if it had never begun.
  * D3  A database that is made here is made under its turnstile, and is in WAL mode. Nobody sees it
  *     in any other but as an empty file, and an empty file counts as absent: what a maker who died
