@@ -124,10 +124,8 @@ static enum hf_status make(const struct hf_target *at, int like, struct hf_err *
 	enum hf_status status;
 	int fd;
 
-	if (!may_make(like)) {
-		errno = EACCES;
-		return cannot("make", at, err);
-	}
+	if (!may_make(like))
+		return hf_fail(err, HF_NOPERM, "cannot write to '%s': it is read only", at->path);
 	hf_git_exclude(at->dir, at->name);
 	if (hf_tempfile_open(at, like >= 0 ? 0600 : NEW_MODE, &fd, name, NULL) != HF_OK)
 		return cannot("make", at, err);

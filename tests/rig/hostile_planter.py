@@ -195,7 +195,8 @@ class Planter:
 
     def follow(self, path, grab, target):
         """Open whatever appears in this directory and can be opened; grab: lock it, too, but for
-        the target itself."""
+        the target itself, and the files that are there to be locked: what a reader may lock there
+        is a lock (docs/security.md, "What a reader of your files can do")."""
         self.watch = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
         libc.inotify_add_watch(self.watch, path.encode(),
                                IN_CREATE | IN_MOVED_TO | IN_OPEN | IN_ATTRIB)
@@ -214,7 +215,8 @@ class Planter:
                 if not name or (mask & IN_OPEN and name in names):
                     continue
                 names.add(name)
-                self.try_open(os.path.join(path, name), grab and name != target)
+                self.try_open(os.path.join(path, name), grab and name != target and
+                              not name.endswith(("-turnstile", ".queue")))
 
     def try_open(self, path, grab):
         if len(self.read) > MAX_OPEN:
