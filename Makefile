@@ -405,7 +405,8 @@ headers:
 clang-check: override CC = $(CLANG)
 clang-check:
 	$(SAY) CHECK clang
-	@$(CC) $(ALL_CFLAGS) -Wno-write-strings -DHF_FAULTS -fsyntax-only $(SOURCES)
+	@$(CC) $(ALL_CFLAGS) -iquote tests/unit -Wno-write-strings -DHF_FAULTS -fsyntax-only \
+		$(SOURCES)
 
 # A fresh system of each SUITE, made by debootstrap, with git and make alone.
 SUITE = bookworm trixie sid

@@ -474,3 +474,48 @@ robbed() {
 	one_line atomic-append "$output"
 	no_litter
 }
+
+@test "exits with 75 when the directory is removed while it waits" {
+	local tool waiting status
+	mkfifo go at
+	echo new >input
+	for tool in 'atomic-write d/f' 'atomic-append d/f' 'atomic-append --in-place d/f'; do
+		mkdir d
+		echo old >d/f
+		hold flock d/f
+		$tool <input 2>said 3>&- &
+		waiting=$!
+		await_waiters 1 d/f
+		rm -r d
+		let_go
+		status=0
+		wait "$waiting" || status=$?
+		[ "$status" = 75 ]
+		grep 'its directory was removed' said
+	done
+}
+
+@test "exits with 75 when the directory is moved while it waits, and leaves it alone" {
+	local tool waiting status
+	mkfifo go at
+	echo new >input
+	for tool in 'atomic-write d/f' 'atomic-append d/f' 'atomic-update d/f cat'; do
+		rm -rf moved
+		mkdir d
+		echo old >d/f
+		hold flock d/f
+		$tool <input 2>said 3>&- &
+		waiting=$!
+		await_waiters 1 d/f
+		mv d moved
+		mkdir d
+		let_go
+		status=0
+		wait "$waiting" || status=$?
+		[ "$status" = 75 ]
+		grep 'its directory was moved or replaced' said
+		[ "$(cat moved/f)" = old ]
+		[ -z "$(ls -A d)" ]
+		rmdir d
+	done
+}

@@ -318,6 +318,20 @@ static enum hf_status create(struct hf_atomic *a, bool *again, struct hf_err *er
 	return *again ? HF_OK : status;
 }
 
+/* A move of the directory after this check is followed. */
+static enum hf_status check_place(const struct hf_atomic *a, struct hf_err *err)
+{
+	enum hf_status status =
+		HF_WITHOUT(atomic_place) ? HF_OK : hf_target_verify_path(&a->target, err);
+
+	if (status != HF_NO)
+		return status;
+	hf_fail(err, HF_BUSY, "cannot replace '%s': its directory was moved or replaced",
+		a->target.path);
+	hf_advise(err, "nothing was done: try again");
+	return HF_BUSY;
+}
+
 static enum hf_status commit(struct hf_atomic *a, struct hf_err *err)
 {
 	enum hf_status status = a->prepared ? HF_OK : check_result(a, err);
@@ -331,6 +345,8 @@ static enum hf_status commit(struct hf_atomic *a, struct hf_err *err)
 			status = compare(a, &same, err);
 		if (status == HF_OK && !same && !a->prepared)
 			status = finish_file(a, err);
+		if (status == HF_OK && !same && !a->prepared)
+			status = check_place(a, err);
 		if (status == HF_OK && !same)
 			status = a->present ? replace(a, err) : create(a, &again, err);
 	}

@@ -24,6 +24,8 @@ int hf_publish_fsync(int fd)
 
 static enum hf_status failed(const struct hf_target *target, struct hf_err *err)
 {
+	if (hf_target_removed(target, err))
+		return HF_BUSY;
 	return hf_fail_errno(err, "cannot replace '%s'", target->path);
 }
 

@@ -236,6 +236,21 @@ enum hf_status hf_target_verify_path(const struct hf_target *target, struct hf_e
 	return status;
 }
 
+bool hf_target_removed(const struct hf_target *target, struct hf_err *err)
+{
+	int saved = errno;
+	struct stat st;
+
+	if (sys_fstat(target->dir, &st) == 0 && st.st_nlink == 0 && !HF_WITHOUT(removed_dir)) {
+		hf_fail(err, HF_BUSY, "cannot change '%s': its directory was removed",
+			target->path);
+		hf_advise(err, "nothing was done: try again");
+		return true;
+	}
+	errno = saved;
+	return false;
+}
+
 static uint64_t fnv1a(const char *s)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);

@@ -77,6 +77,8 @@ static enum hf_status open_named(const struct hf_target *target, mode_t mode, in
 		errno = EBUSY;
 	}
 	name[0] = '\0';
+	if (hf_target_removed(target, err))
+		return HF_BUSY;
 	return hf_fail_errno(err, "cannot make a file beside '%s'", target->path);
 }
 
@@ -90,6 +92,8 @@ enum hf_status hf_tempfile_open(const struct hf_target *target, mode_t mode, int
 	/* EISDIR, EINVAL: a kernel or file system that does not know it and says so otherwise */
 	if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)
 		return open_named(target, mode, fd, name, err);
+	if (hf_target_removed(target, err))
+		return HF_BUSY;
 	return hf_fail_errno(err, "cannot make a file beside '%s'", target->path);
 }
 
@@ -113,6 +117,8 @@ enum hf_status hf_tempfile_link(const struct hf_target *target, int fd, const ch
 		hf_advise(err, "this kernel gives a new file its name only by way of /proc");
 		return HF_UNAVAILABLE;
 	}
+	if (hf_target_removed(target, err))
+		return HF_BUSY;
 	return hf_fail_errno(err, "cannot replace '%s'", target->path);
 }
 
@@ -128,5 +134,9 @@ enum hf_status hf_tempfile_move(const struct hf_target *target, const char *from
 		sys_unlinkat(dir, from, 0);
 		return HF_OK;
 	}
-	return errno == EEXIST ? HF_NO : hf_fail_errno(err, "cannot replace '%s'", target->path);
+	if (errno == EEXIST)
+		return HF_NO;
+	if (hf_target_removed(target, err))
+		return HF_BUSY;
+	return hf_fail_errno(err, "cannot replace '%s'", target->path);
 }

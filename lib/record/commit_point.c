@@ -16,9 +16,8 @@ static enum hf_status overwrite_log(struct hf_record_locks *hold, struct hf_err 
 	return status == HF_OK ? hf_db_commit(hold->db, err) : status;
 }
 
-/* R7. The COMMIT has failed, for the reason in err: HF_OK if it is there all the same. */
-static enum hf_status resolve(struct hf_record_locks *hold, const char *id, enum hf_status reason,
-			      struct hf_err *err)
+/* R7. The COMMIT has failed, and may have taken effect. HF_OK: it has. */
+static enum hf_status resolve(struct hf_record_locks *hold, const char *id, struct hf_err *err)
 {
 	struct hf_err own;
 	enum hf_status status;
@@ -31,11 +30,8 @@ static enum hf_status resolve(struct hf_record_locks *hold, const char *id, enum
 	if (status == HF_OK)
 		return HF_OK;
 	if (status == HF_NO)
-		return reason == HF_UNCERTAIN ? hf_fail(err, HF_IO,
-							"cannot record in '%s': I/O error at the "
-							"commit",
-							hold->database)
-					      : reason;
+		return hf_fail(err, HF_IO, "cannot record in '%s': I/O error at the commit",
+			       hold->database);
 	hf_fail(err, HF_UNKNOWN, "cannot commit to '%s', nor see what became of it: %s",
 		hold->database, own.message);
 	hf_advise(err,
@@ -55,10 +51,10 @@ enum hf_status hf_commit_point(struct hf_record_locks *hold, const struct hf_int
 	if (status != HF_OK)
 		return status;
 	status = hf_db_commit(hold->db, err);
-	if (status != HF_UNCERTAIN)
+	if (status != HF_UNCERTAIN && status != HF_UNKNOWN)
 		return status;
 	if (intent->file_count)
-		return resolve(hold, intent->id, status, err);
+		return resolve(hold, intent->id, err);
 	hf_advise(err, "do not simply try again: look whether the rows are there");
 	err->status = HF_UNKNOWN;
 	return HF_UNKNOWN;

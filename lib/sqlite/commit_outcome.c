@@ -36,11 +36,13 @@ static bool overwrite_log(struct hf_sqlite_conn *sql)
 enum hf_status hf_db_resolve_commit(struct hf_sqlite_conn *sql, struct hf_err *err)
 {
 	enum { FSYNC = 4, DIR_FSYNC, UNLOCK = 8, RDLOCK, CLOSE = 16 };
+	enum hf_status status = HF_UNCERTAIN;
 
 	switch (hf_sqlite_code(sql) >> 8) {
 	case FSYNC:
 		if (overwrite_log(sql))
 			return HF_IO;
+		status = HF_UNKNOWN;
 		break;
 	case DIR_FSYNC:
 	case UNLOCK:
@@ -51,7 +53,7 @@ enum hf_status hf_db_resolve_commit(struct hf_sqlite_conn *sql, struct hf_err *e
 		return HF_IO;
 	}
 	if (err)
-		err->status = HF_UNCERTAIN;
+		err->status = status;
 	hf_advise(err, "it may be in; that shows when the database is opened next");
-	return HF_UNCERTAIN;
+	return status;
 }

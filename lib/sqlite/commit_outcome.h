@@ -12,8 +12,8 @@
 
 #include "sqlite/connection.h"
 
-/* HF_IO: the transaction is rolled back, permanently. HF_UNCERTAIN: it is committed, or may be; err
- * is changed accordingly. */
+/* HF_IO: the transaction is rolled back, permanently. HF_UNCERTAIN: it is committed, and may not be
+ * durable. HF_UNKNOWN: it is committed or not. err is changed to the status. */
 enum hf_status hf_db_resolve_commit(struct hf_sqlite_conn *sql, struct hf_err *err);
 
 #endif

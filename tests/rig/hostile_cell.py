@@ -23,6 +23,7 @@ class Scene:
         self.target_ids = more.get("target_ids")
         self.trusted, self.readable = more.get("trusted", False), more.get("readable", False)
         self.repository = more.get("repository", False)
+        self.closes = more.get("closes", False)
 
     def target_owner(self, cell):
         uid, gid = self.target_ids or (None, None)
@@ -35,12 +36,18 @@ class Scene:
         if self.default_acl:
             os.setxattr(path, "system.posix_acl_default", self.default_acl)
 
+    def close(self, repo):
+        """What was put there stays, and no more can be."""
+        for dir, _, _ in os.walk(repo):
+            if os.stat(dir).st_mode & 0o7777 == 0o1777:
+                os.chmod(dir, self.target_mode)
+
     def own(self, repo, cell):
         """The repository's owner and modes."""
         owner, group = self.target_owner(cell)
         for dir, _, names in os.walk(repo):
             os.chown(dir, owner, group)
-            os.chmod(dir, self.target_mode)
+            os.chmod(dir, 0o1777 if self.closes else self.target_mode)
             for name in names:
                 os.chown(os.path.join(dir, name), owner, group)
                 os.chmod(os.path.join(dir, name), 0o664 if self.target_mode & 0o20 else 0o644)
@@ -62,7 +69,10 @@ SCENES = (
     Scene("writer by ACL", 0, 0, 0o1777, target_acl=acl((EVE, 6)), trusted=True, readable=True),
     Scene("target of the planter", EVE, BOTH, 0o775, target_mode=0o664, target_ids=(EVE, BOTH),
           trusted=True, readable=True),
-    Scene("sticky repository", 0, 0, 0o755, target_mode=0o1777, repository=True, readable=True),
+    Scene("repository closed since", 0, 0, 0o755, target_mode=0o755, repository=True,
+          readable=True, closes=True),
+    Scene("repository of all", 0, 0, 0o755, target_mode=0o1777, repository=True, readable=True,
+          trusted=True),
     Scene("repository of a group", 0, 0, 0o755, target_mode=0o2775, target_ids=(None, BOTH),
           repository=True, trusted=True, readable=True),
     Scene("repository of the planter", 0, 0, 0o755, target_mode=0o775, target_ids=(EVE, BOTH),
@@ -117,7 +127,7 @@ PLANTS = (
     Plant("dangling link", "dangling"), Plant("FIFO", "fifo"), Plant("open FIFO", "fifo_open"),
     Plant("socket", "socket"), Plant("directory", "directory"),
     Plant("empty directory", "empty_directory"), Plant("device", "device"),
-    Plant("file with ACL", "acl"), Plant("changing name", "changing"),
+    Plant("file with ACL", "acl"), Plant("changing name", "changing", ways=True),
     Plant("grabbed files", "nothing", ways=True),
     forged("forged open spool", OPEN, SPOOL),
     forged("forged closed spool", CLOSED, SPOOL + BATCH),
@@ -216,6 +226,8 @@ class Cell:
             os.chown(path, EVE, EVE)
         elif not planter.plant(self.plant.kind, path, extra):
             return False
+        if self.scene.closes:
+            self.scene.close(self.dir + "/repo")
         planter.follow(os.path.dirname(path), self.plant.name == "grabbed files",
                        os.path.basename(self.tool.target))
         return True

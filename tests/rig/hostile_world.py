@@ -170,7 +170,7 @@ def check_names(page):
     missing = {}
     for number, tool in enumerate(tools()):
         scene = SCENES[[s.name for s in SCENES].index(
-            "sticky repository" if tool.in_repository else "sticky")]
+            "repository of all" if tool.in_repository else "sticky")]
         for name in traced(tool, scene, f"/mnt/work/{number}"):
             if not OTHERS.fullmatch(name) and not any(pattern.match(name) for pattern in known):
                 missing.setdefault(name, tool.name)

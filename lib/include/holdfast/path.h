@@ -54,6 +54,10 @@ void hf_target_close(struct hf_target *target);
  * hf_target_open(). The result is a snapshot. */
 enum hf_status hf_target_verify_path(const struct hf_target *target, struct hf_err *err);
 
+/* Return true if the target's directory was removed since it was opened. err then says so, with
+ * HF_BUSY, since trying again can help. Otherwise errno does not change. */
+bool hf_target_removed(const struct hf_target *target, struct hf_err *err);
+
 /* Write ".holdfast.NAME.WHAT" to out; WHAT has at most 40 bytes. Return out. */
 char *hf_target_side(const struct hf_target *target, const char *what, char out[NAME_MAX + 1]);
 
