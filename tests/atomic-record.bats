@@ -938,7 +938,7 @@ start_stopped() {
 	false
 }
 
-@test "R10: a git prune --expire=now that has looked before the ref moved" {
+@test "git/R10: a git prune --expire=now that has looked before the ref moved" {
 	local backend
 
 	for backend in libgit2 plumbing; do
@@ -973,7 +973,7 @@ kill_behind_ref() {
 	[ "$(intents)" = 1 ]
 }
 
-@test "R10: killed behind the ref, while a git prune --expire=now has looked before" {
+@test "git/R10: killed behind the ref, while a git prune --expire=now has looked before" {
 	local backend recorder n=1 when
 
 	for backend in libgit2 plumbing; do
@@ -996,7 +996,7 @@ kill_behind_ref() {
 	done
 }
 
-@test "R10: each object of a record that was killed behind the ref is made anew" {
+@test "git/R10: each object of a record that was killed behind the ref is made anew" {
 	local backend recorder n=1 what oid
 
 	for backend in libgit2 plumbing; do
@@ -1024,7 +1024,7 @@ kill_behind_ref() {
 	done
 }
 
-@test "R10: what was killed behind the ref, and cannot be made again, is left" {
+@test "git/R10: what was killed behind the ref, and cannot be made again, is left" {
 	local recorder oid
 
 	start_stopped a
@@ -1041,7 +1041,7 @@ kill_behind_ref() {
 	git fsck --strict --no-dangling
 }
 
-@test "R10: a git prune --expire=now before the commit point: made again, or 75" {
+@test "git/R10: a git prune --expire=now before the commit point: made again, or 75" {
 	local backend recorder options
 
 	for backend in libgit2 plumbing; do
@@ -1178,7 +1178,7 @@ mend_index() {
 	git fsck --strict --no-dangling
 }
 
-@test "R10: an I/O error while a git prune removes objects stays one" {
+@test "git/R10: an I/O error while a git prune removes objects stays one" {
 	local recorder n staging=.git/objects/tmp_objdir-holdfast
 
 	# a large one is stored under a name, where a prune sees it
@@ -1212,7 +1212,7 @@ mend_index() {
 	[ "$(sqlite3 "$db" 'PRAGMA journal_mode')" = delete ]
 }
 
-@test "R7: in a container, too, a dead recorder's lock on the ref is taken over" {
+@test "git/R7: in a container, too, a dead recorder's lock on the ref is taken over" {
 	require_pid_namespace
 	cat >../inside <<-'END'
 		n=0

@@ -150,7 +150,7 @@ continued() {
 	return $ended
 }
 
-# K2: at every call the keeper is stopped, its starter killed, and the keeper continued.
+# keeperd/K2: at every call the keeper is stopped, its starter killed, and the keeper continued.
 @test "the starter is killed at every call of the keeper" {
 	locks=(--file L --dotlock D)
 	local n starter end left=0
@@ -269,7 +269,7 @@ ttl() { lock-status --json "$file" | jq '.holders[0].keeper.left | floor'; }
 			HOLDFAST_FAULT=$n:$fault "$HF_FAULT_BIN/lock-release" "$handle" \
 				2>"$here/said" || ended=$?
 			case $ended in
-			# K3
+			# keeperd/K3
 			0) ! is_held && [ ! -e D ] && ((freed += 1)) ;;
 			71 | 74 | 75 | 137) ((not += 1)) ;;
 			*) false ;;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # sqlite-run, killed and failed at each system call by which SQLite writes, syncs, removes and
-# locks: a row that was acknowledged is there, and one that was refused is not (sqlite/db.h, D2).
+# locks: a row that was acknowledged is there, and one that was refused is not (sqlite/D2).
 
 bats_require_minimum_version 1.5.0
 load rig/require

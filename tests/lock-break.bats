@@ -124,14 +124,14 @@ await_left() {
 	await_judged locks/z
 }
 
-@test "B3: what was made anew since it was judged is not moved" {
+@test "stale/B3: what was made anew since it was judged is not moved" {
 	dead_pid >locks/x
 	made_anew_at mkdirat#1 locks/x lock-break locks/x
 	[ "$status" = 75 ]
 	! in_quarantine x
 }
 
-@test "a lock that is recreated in the instant before it is moved is put back (B3)" {
+@test "a lock that is recreated in the instant before it is moved is put back (stale/B3)" {
 	local faults inode
 
 	for faults in renameat2#1:stop renameat2#1:EINVAL,renameat2#2:stop; do
@@ -253,7 +253,7 @@ assert y["state"] == "held" and z["state"] == "absent", (y, z)
 	[ "$(paste -sd ' ' log)" = "$(printf 'in out %.0s' {1..8} | sed 's/ $//')" ]
 }
 
-@test "E3: a plain PID that is not in this PID namespace may be of one above" {
+@test "stale/E3: a plain PID that is not in this PID namespace may be of one above" {
 	require_pid_namespace
 	echo $$ >x
 	run -75 unshare -p -f --mount-proc lock-break x

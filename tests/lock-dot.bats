@@ -173,7 +173,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[[ $output == *over ]]
 }
 
-@test "D4: what was made anew since it was judged is not moved, not for an instant" {
+@test "lock/D4: what was made anew since it was judged is not moved, not for an instant" {
 	require_first_pid_namespace
 	dead_pid >x
 	made_anew_at linkat#1 x lock-run -n --dotlock x true
@@ -181,7 +181,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[ "$(cat x)" = $$ ]
 }
 
-@test "a dotlock that is recreated during a takeover stays its new holder's (D4)" {
+@test "a dotlock that is recreated during a takeover stays its new holder's (lock/D4)" {
 	local faults inode
 
 	mkfifo go at
@@ -203,7 +203,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	done
 }
 
-@test "a dotlock that is made while a takeover puts another one back stays its maker's (D4)" {
+@test "a dotlock that is made while a takeover puts another one back stays its maker's (lock/D4)" {
 	local inode
 
 	dead_pid >x
@@ -316,7 +316,7 @@ soon() {
 		-e inject=timerfd_settime:poke_enter=@arg3="$zero$ms$zero$ms" "$@"
 }
 
-@test "a dotlock is touched while its command runs, and while it is kept (D5)" {
+@test "a dotlock is touched while its command runs, and while it is kept (lock/D5)" {
 	cat >until_touched <<-'END'
 		touch -d '-10 min' x
 		until [ "$(($(date +%s) - $(stat -c %Y x)))" -lt 60 ]; do :; done

@@ -248,7 +248,7 @@ names_holder() {
 	in_quarantine index.lock
 }
 
-@test "U3: maintenance.lock may have been left to a child that started later" {
+@test "gitlock/U3: maintenance.lock may have been left to a child that started later" {
 	require_first_pid_namespace
 	touch -d '-10 min' repo/.git/objects/maintenance.lock
 	commit_slowly
@@ -258,7 +258,7 @@ names_holder() {
 	run -0 lock-break repo/.git/objects/maintenance.lock
 }
 
-@test "G6: a repository that is moved while its lock is judged" {
+@test "gitlock/G6: a repository that is moved while its lock is judged" {
 	require_first_pid_namespace
 	local tool
 	commit_slowly
@@ -303,7 +303,7 @@ other_git_at() {
 ticks() { awk '{ print $1 * 100 }' /proc/uptime; }
 later_than() { [ "$(ticks)" -gt "$1" ]; }
 
-@test "X3: another Git's index.lock is not taken for the one that was seen" {
+@test "lock/X3: another Git's index.lock is not taken for the one that was seen" {
 	local call n stopped=0
 
 	for call in fstatat openat fstat; do
@@ -582,7 +582,7 @@ make_all() {
 	run -64 lock-run --remove --git repo true
 }
 
-@test "G5: --git-dir leads here, whatever GIT_DIR says" {
+@test "gitlock/G5: --git-dir leads here, whatever GIT_DIR says" {
 	git init -q other
 	slow_hook repo
 	echo 2 >repo/file
@@ -597,7 +597,7 @@ make_all() {
 	[ "$(count repo)" -eq 2 ]
 }
 
-@test "G5: words that look like --git-dir do not lead a Git away" {
+@test "gitlock/G5: words that look like --git-dir do not lead a Git away" {
 	git init -q other
 	slow_hook repo
 	echo 2 >repo/file

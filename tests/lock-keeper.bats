@@ -122,7 +122,7 @@ ask() {
 	[ "$(ps -o state=,comm= --ppid "$self" | grep -cx "S $2")" = "$1" ]
 }
 
-@test "K3: whoever gave up before a stopped keeper answered has not released" {
+@test "keeperd/K3: whoever gave up before a stopped keeper answered has not released" {
 	own L
 	kill -STOP "$(keeper_of "$handle")"
 	await is_stopped "$(keeper_of "$handle")"
@@ -139,7 +139,7 @@ ask() {
 	echo >go
 }
 
-@test "K7: eighty who ask at once are heard, one after the other" {
+@test "keeperd/K7: eighty who ask at once are heard, one after the other" {
 	own --ttl 1h L
 	kill -STOP "$(keeper_of "$handle")"
 	await is_stopped "$(keeper_of "$handle")"
@@ -401,7 +401,7 @@ time.sleep(60)'
 	echo >go
 }
 
-@test "K6: a keeper that answers late lends all the same" {
+@test "keeperd/K6: a keeper that answers late lends all the same" {
 	script owner <<-'END'
 		h=$(lock-acquire --owner $$ L) || exit
 		kill -STOP "$(echo "$h" | cut -d - -f 2)"
@@ -620,7 +620,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	[ "$output" = $'held\nfree' ]
 }
 
-@test "K6: under a frozen database that is kept" {
+@test "keeperd/K6: under a frozen database that is kept" {
 	sqlite3 db 'CREATE TABLE t (x)'
 	script owner <<-'END'
 		h=$(lock-acquire --owner $$ --sqlite-freeze db) || exit
@@ -646,7 +646,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	echo >go
 }
 
-@test "K1: no helper of a keeper keeps what its starter had inherited" {
+@test "keeperd/K1: no helper of a keeper keeps what its starter had inherited" {
 	sqlite3 db 'CREATE TABLE t (x)'
 	script owner <<-'END'
 		h=$(lock-run outer lock-acquire --owner $$ --sqlite-freeze db) || exit
@@ -667,7 +667,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	echo >go
 }
 
-@test "K6: a stranger who has taken all the names of a lock's inode is not in the way" {
+@test "keeperd/K6: a stranger who has taken all the names of a lock's inode is not in the way" {
 	require_other_user
 	: >lock
 	bg python3 -c '

@@ -354,7 +354,7 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 	run -64 lock-run --sqlite '' true
 }
 
-@test "Z5: a sibling that writes is no proof that the database is frozen" {
+@test "lock/Z5: a sibling that writes is no proof that the database is frozen" {
 	run -75 lock-run --sqlite db sh -c '
 		{ tail -f /dev/null & echo $! >feeder; wait; } | sqlite-run --hold db >held &
 		until grep -q held held; do :; done
@@ -365,7 +365,7 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 	[[ $output == *'writes to it'* && $output != *frozen* ]]
 }
 
-@test "Z4: what holds a database frozen holds nothing else" {
+@test "lock/Z4: what holds a database frozen holds nothing else" {
 	mkdir here
 	run -0 lock-run outer lock-run --sqlite-freeze db sh -c '
 		read -r helper me <"/proc/$PPID/task/$PPID/children"
@@ -395,16 +395,16 @@ replace_held() {
 	[ "$(sqlite3 db 'PRAGMA integrity_check')" = ok ]
 }
 
-@test "D6: a holder may replace the database; who waits writes to the new one" {
+@test "sqlite/D6: a holder may replace the database; who waits writes to the new one" {
 	sqlite3 db 'PRAGMA journal_mode=wal'
 	replace_held wal
 }
 
-@test "D6: the same with a rollback journal" {
+@test "sqlite/D6: the same with a rollback journal" {
 	replace_held delete
 }
 
-@test "D6: a holder may remove the database; who waits makes it anew, or says that it is gone" {
+@test "sqlite/D6: a holder may remove the database; a waiter makes it anew, or says it is gone" {
 	local made gone
 	hold lock-run --sqlite db
 	bg sqlite-run -w 60 db 'CREATE TABLE new (x)'
@@ -431,7 +431,7 @@ replace_held() {
 	[ ! -e db ]
 }
 
-@test "W3: a writer is looked for in the database that the holder has put in place" {
+@test "lock/W3: a writer is looked for in the database that the holder has put in place" {
 	local waiter
 	hold lock-run --sqlite db
 	bg lock-run -w 60 --sqlite db sh -c 'echo it runs'

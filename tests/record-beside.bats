@@ -193,10 +193,10 @@ line_stopped_at() {
 	exec 9<>go
 	(cd repo && exec ../git - checkout <&9) 3>&- &
 	local checkout=$!
-	atomic-record -w 20s --sqlite db --git repo -m rec --append repo/ledger=src >out 2>&1 3>&- &
-	recorder=$!
 	run -75 atomic-record -w 300ms --sqlite db --git repo -m rec --append repo/ledger=src
 	[[ $output == *'is about to switch or reset'* ]]
+	atomic-record -w 20s --sqlite db --git repo -m rec --append repo/ledger=src >out 2>&1 3>&- &
+	recorder=$!
 	git -C repo symbolic-ref HEAD refs/heads/other
 	kill "$checkout"
 	wait "$recorder"

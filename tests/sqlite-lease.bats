@@ -28,7 +28,7 @@ teardown() {
 	((output > token))
 }
 
-@test "E1: of 50 racers one gets the name" {
+@test "store/E1: of 50 racers one gets the name" {
 	race 50 sqlite-lease acquire -w 60s --wait 0 s.db ticket
 	[ "$(grep -c '^0$' statuses)" = 1 ]
 	[ "$(grep -c '^75$' statuses)" = 49 ]
@@ -61,7 +61,7 @@ barrier() {
 	[ "$(sort -n got)" = "$(seq 50)" ]
 }
 
-@test "E2: several names are had together, with one token, or not at all" {
+@test "store/E2: several names are had together, with one token, or not at all" {
 	local token
 	token=$(sqlite-lease acquire s.db a b c)
 	[ "$(sqlite-lease list s.db | cut -f 1,3)" = "$(printf '%s\t'"$token"'\n' a b c)" ]
@@ -85,7 +85,7 @@ barrier() {
 	[ "$(sort -u statuses)" = 0 ]
 }
 
-@test "E4: a wrong holder can neither renew nor release" {
+@test "store/E4: a wrong holder can neither renew nor release" {
 	local token
 	token=$(sqlite-lease acquire --as alice s.db ticket)
 	run -1 sqlite-lease release --token $((token + 1)) s.db ticket
@@ -102,7 +102,7 @@ barrier() {
 	run -0 sqlite-lease release --as alice --token "$token" s.db ticket
 }
 
-@test "E5: it has run out when now >= expires, and is refused even if nobody took it" {
+@test "store/E5: it has run out when now >= expires, and is refused even if nobody took it" {
 	local token
 	token=$(at 1000000000 sqlite-lease acquire --ttl 10s s.db ticket)
 	run -75 at 1009999999 sqlite-lease acquire -n s.db ticket
@@ -116,7 +116,7 @@ barrier() {
 	run -0 at 1029999998 sqlite-lease acquire -n s.db ticket
 }
 
-@test "E3: a later holder's token is larger, and the old holder is refused" {
+@test "store/E3: a later holder's token is larger, and the old holder is refused" {
 	local old new
 	old=$(at 1000000000 sqlite-lease acquire --ttl 10s s.db ticket)
 	new=$(at 1010000000 sqlite-lease acquire --ttl 10s s.db ticket)
@@ -126,7 +126,7 @@ barrier() {
 	run -0 at 1010000001 sqlite-lease renew --token "$new" s.db ticket
 }
 
-@test "S5: tokens grow over release, purge, and a row that somebody deletes" {
+@test "store/S5: tokens grow over release, purge, and a row that somebody deletes" {
 	local last=0 token i
 	for i in 1 2 3; do
 		token=$(sqlite-lease acquire s.db ticket)
@@ -270,7 +270,7 @@ barrier() {
 	[[ $(sqlite-lease list l.db) == *three* ]]
 }
 
-@test "S3: a database that is removed while its lease is waited for is made anew" {
+@test "store/S3: a database that is removed while its lease is waited for is made anew" {
 	local waiter
 	sqlite-lease acquire l.db one
 	sqlite-lease acquire --wait 60s l.db one >token &

@@ -53,7 +53,7 @@ teardown() {
 	run -1 sqlite-once --check s.db a b d
 }
 
-@test "O1: of 50 racers one is the first" {
+@test "store/O1: of 50 racers one is the first" {
 	race 50 sqlite-once s.db key
 	[ "$(grep -c '^0$' statuses)" = 1 ]
 	[ "$(grep -c '^1$' statuses)" = 49 ]
@@ -129,7 +129,7 @@ teardown() {
 	[ ! -e s.db ]
 }
 
-@test "O3: a mark has run out when now >= expires" {
+@test "store/O3: a mark has run out when now >= expires" {
 	at 1000000000 sqlite-once --ttl 10s s.db key
 	run -1 at 1000000000 sqlite-once s.db key
 	run -1 at 1009999999 sqlite-once s.db key
@@ -215,14 +215,14 @@ teardown() {
 	run -0 sqlite-once --check s.db job
 }
 
-@test "O5: of 20 racers one runs COMMAND, and the others wait for the outcome" {
+@test "store/O5: of 20 racers one runs COMMAND, and the others wait for the outcome" {
 	race 20 sqlite-once s.db job -- sh -c 'echo x >>ran'
 	[ "$(wc -l <ran)" = 1 ]
 	[ "$(grep -c '^0$' statuses)" = 1 ]
 	[ "$(grep -c '^1$' statuses)" = 19 ]
 }
 
-@test "O5: if it fails the next one runs it, until one succeeds" {
+@test "store/O5: if it fails the next one runs it, until one succeeds" {
 	race 10 sqlite-once s.db job -- sh -c 'echo x >>ran; [ "$(wc -l <ran)" -ge 4 ]'
 	[ "$(wc -l <ran)" = 4 ]
 	[ "$(grep -c '^0$' statuses)" = 1 ]
@@ -241,7 +241,7 @@ let_go() {
 	echo "$1" >go
 }
 
-@test "O6: who marks a key whose command runs waits for it, and no longer than -w" {
+@test "store/O6: who marks a key whose command runs waits for it, and no longer than -w" {
 	hold s.db job
 	run -75 sqlite-once -n s.db job
 	local run_by="sqlite-once: cannot mark 'job' in 's.db': its command is run by "
@@ -258,7 +258,7 @@ let_go() {
 	ends_with 1 "$waiter"
 }
 
-@test "O6: a command that fails lets the one who waits be the first" {
+@test "store/O6: a command that fails lets the one who waits be the first" {
 	hold s.db job
 	sqlite-once s.db job &
 	waiter=$!
@@ -268,7 +268,7 @@ let_go() {
 	run -1 sqlite-once s.db job
 }
 
-@test "O6: a filter waits for the command of its line, too" {
+@test "store/O6: a filter waits for the command of its line, too" {
 	hold s.db b
 	printf '%s\n' a b c | sqlite-once --filter s.db >out &
 	waiter=$!
@@ -277,7 +277,7 @@ let_go() {
 	[ "$(cat out)" = $'a\nc' ]
 }
 
-@test "O5: a killed one leaves no mark and no lock" {
+@test "store/O5: a killed one leaves no mark and no lock" {
 	hold s.db job
 	kill -KILL "$holder" # the wrapper alone: the command works on
 	run -75 sqlite-once -n s.db job
@@ -301,7 +301,7 @@ let_go() {
 	ends_with 7 "$holder"
 }
 
-@test "F1, F3: a filter passes on the lines never seen before, in order" {
+@test "store/F1, store/F3: a filter passes on the lines never seen before, in order" {
 	[ "$(printf '%s\n' b a b c a | sqlite-once --filter s.db)" = $'b\na\nc' ]
 	[ "$(printf '%s\n' d a e b | sqlite-once --filter s.db)" = $'d\ne' ]
 	# an empty line is a line; the last one gets its newline
@@ -332,7 +332,7 @@ let_go() {
 	exec 6<&-
 }
 
-@test "F1: ten filters of the same 20,000 lines pass each line once" {
+@test "store/F1: ten filters of the same 20,000 lines pass each line once" {
 	local i
 	seq 20000 | shuf >lines
 	race_begin
@@ -342,7 +342,7 @@ let_go() {
 	cat out.* | sort -n | cmp - <(seq 20000)
 }
 
-@test "F2: what has left was marked; --at-least-once: what was not marked comes again" {
+@test "store/F2: what has left was marked; --at-least-once: what was not marked comes again" {
 	# the write fails, and the marks of the batch stay, or do not
 	run -74 sh -c 'printf "a\n" | sqlite-once --filter full.db >/dev/full'
 	run -0 sqlite-once --check full.db a
@@ -354,7 +354,7 @@ let_go() {
 	[ "$(printf '%s\n' a b a | sqlite-once --filter --at-least-once least.db)" = '' ]
 }
 
-@test "F4: a filter whose reader stands still keeps nobody from the database" {
+@test "store/F4: a filter whose reader stands still keeps nobody from the database" {
 	mkfifo out
 	seq 100000 | sqlite-once --filter s.db >out &
 	exec 6<out
@@ -377,7 +377,7 @@ let_go() {
 	run -1 sqlite-once link.db key
 }
 
-@test "S1, S2: another program's database is refused, and left as it is" {
+@test "store/S1, store/S2: another program's database is refused, and left as it is" {
 	sqlite3 geo.db 'PRAGMA application_id = 1196444487; CREATE TABLE t(a)'
 	sqlite3 same.db 'CREATE TABLE Holdfast_Once(a, b)'
 	sqlite3 view.db 'CREATE VIEW holdfast_once AS SELECT 1 AS key'

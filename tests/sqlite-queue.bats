@@ -35,7 +35,7 @@ claim() {
 	[ "$(sqlite-queue add s.db more)" = 2 ]
 }
 
-@test "Q2: priority, then age; P0 before P1" {
+@test "store/Q2: priority, then age; P0 before P1" {
 	sqlite-queue add --priority 1 s.db p1-old
 	sqlite-queue add --priority 0 s.db p0-old
 	sqlite-queue add --priority 1 s.db p1-new
@@ -45,7 +45,7 @@ claim() {
 	[ "$output" = $'first\np0-old\np0-new\np1-old\np1-new' ]
 }
 
-@test "Q2: a released job keeps its age" {
+@test "store/Q2: a released job keeps its age" {
 	sqlite-queue add s.db a b >/dev/null
 	claim s.db
 	sqlite-queue release --token "$token" s.db "$id"
@@ -111,7 +111,7 @@ claim() {
 	[ "$(sqlite-queue list s.db | wc -l)" = 31 ]
 }
 
-@test "Q1, Q3: a claim that has run out is taken over with a larger token, the old one refused" {
+@test "store/Q1, store/Q3: a claim that has run out is taken over with a larger token" {
 	local old
 	at 1000000000 sqlite-queue add s.db job
 	at 1000000000 sqlite-queue claim --ttl 10s s.db >claimed
@@ -130,7 +130,7 @@ claim() {
 	[[ $output == *'there is no such job, or it is done' ]]
 }
 
-@test "Q4: whose time is over is refused, even if nobody has followed" {
+@test "store/Q4: whose time is over is refused, even if nobody has followed" {
 	at 1000000000 sqlite-queue add s.db job
 	at 1000000000 sqlite-queue claim --ttl 10s s.db >claimed
 	read -r id token _ <claimed
@@ -143,7 +143,7 @@ claim() {
 	[[ $(at 1019999999 sqlite-queue list s.db) == *$'\texpired\t'* ]]
 }
 
-@test "Q4: somebody else's token, and none" {
+@test "store/Q4: somebody else's token, and none" {
 	sqlite-queue add s.db job
 	claim s.db
 	run -1 sqlite-queue done --token $((token + 1)) s.db "$id"
@@ -155,7 +155,7 @@ claim() {
 	[[ $output == *'nobody has claimed it' ]]
 }
 
-@test "Q5: after its last attempt a job is dead, until it is retried or purged" {
+@test "store/Q5: after its last attempt a job is dead, until it is retried or purged" {
 	sqlite-queue add --max-attempts 2 s.db job
 	claim s.db
 	sqlite-queue release --token "$token" s.db "$id"
@@ -178,7 +178,7 @@ claim() {
 	[ -z "$(sqlite-queue list s.db)" ]
 }
 
-@test "Q5: a job whose workers die has so many attempts, too" {
+@test "store/Q5: a job whose workers die has so many attempts, too" {
 	at 1000000000 sqlite-queue add --max-attempts 2 s.db job
 	at 1000000000 sqlite-queue claim --ttl 1s s.db
 	at 1001000000 sqlite-queue claim --ttl 1s s.db
@@ -353,7 +353,7 @@ at_work() {
 	[ -z "$(sqlite-queue list s.db)" ]
 }
 
-@test "W2: a lease that was lost ends the command, and what it did is not taken for done" {
+@test "store/W2: a lease that was lost ends the command, and what it did is not taken for done" {
 	sqlite-queue add s.db job >/dev/null
 	mkfifo began
 	sqlite-queue work --ttl 500ms s.db -- sh -c 'echo >began; exec sleep 60' 2>said &
@@ -369,7 +369,7 @@ at_work() {
 	run -0 sqlite-queue done --token "$token" s.db "$id"
 }
 
-@test "W3: a worker that is asked to end passes it on; the job waits again, and it was no attempt" {
+@test "store/W3: a worker that is asked to end passes it on; the job waits again, no attempt lost" {
 	sqlite-queue add s.db one two >/dev/null
 	at_work
 	kill -TERM "$worker"
@@ -377,7 +377,7 @@ at_work() {
 	[[ $(sqlite-queue list s.db) == $'1\twaiting\t0\t0/5\t'*$'\n2\twaiting\t'* ]]
 }
 
-@test "W3: a command that heeds no signal is done, and then no other begins" {
+@test "store/W3: a command that heeds no signal is done, and then no other begins" {
 	sqlite-queue add s.db one two >/dev/null
 	mkfifo began go
 	sqlite-queue work s.db -- sh -c 'trap "" TERM; echo >began; read -r line <go' &
@@ -389,7 +389,7 @@ at_work() {
 	[[ $(sqlite-queue list s.db) == $'2\twaiting\t0\t0/5\t'* ]]
 }
 
-@test "W3: an idle worker ends at once" {
+@test "store/W3: an idle worker ends at once" {
 	sqlite-queue work --wait inf s.db -- true &
 	worker=$!
 	await_watcher "$worker"
@@ -397,7 +397,7 @@ at_work() {
 	ends_with 143 "$worker"
 }
 
-@test "W3: a worker that waits for the database ends at once" {
+@test "store/W3: a worker that waits for the database ends at once" {
 	mkfifo to
 	sqlite-queue add s.db job >/dev/null
 	sqlite3 s.db <to &
@@ -427,7 +427,7 @@ at_work() {
 	[ "$(sqlite-queue list s.db | cut -f2,4)" = $'waiting\t0/5' ]
 }
 
-@test "W4: the job of a killed worker is claimed until its lease runs out" {
+@test "store/W4: the job of a killed worker is claimed until its lease runs out" {
 	sqlite-queue add s.db job >/dev/null
 	at_work --ttl 2s
 	kill -KILL "$worker"

@@ -453,7 +453,7 @@ c.execute("commit")' "$1" &
 	: <told
 }
 
-@test "D4: a reader waits for the moment of a commit, where there is a rollback journal" {
+@test "sqlite/D4: a reader waits for the moment of a commit, where there is a rollback journal" {
 	sqlite3 a.db 'pragma journal_mode=delete' >/dev/null
 	foreign_exclusive a.db
 	run -75 sqlite-run --read -w 0.2 a.db 'select 1'
@@ -468,7 +468,7 @@ c.execute("commit")' "$1" &
 	[ "$(cat out)" = 0 ]
 }
 
-@test "R2: an attached database that is busy is waited for, and all of it run again" {
+@test "sqlite/R2: an attached database that is busy is waited for, and all of it run again" {
 	sqlite3 b.db 'create table t(a)'
 	foreign_exclusive b.db
 	sqlite-run -w 60 a.db "attach 'b.db' as b; insert into t values(1, 1);

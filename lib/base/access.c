@@ -26,8 +26,8 @@ struct acl_entry {
 
 /* ---- ids that a user namespace does not map -------------------------------------------------- */
 
-/* Does the file, /proc/self/uid_map or gid_map, map every id to itself, as outside of any user
- * namespace? Where it cannot be read the answer is no. */
+/* Return true if the file, /proc/self/uid_map or gid_map, maps every ID to itself, as outside any
+ * user namespace. False if it cannot be read. */
 static bool maps_all(const char *path)
 {
 	unsigned long inside, outside, count;
@@ -77,14 +77,14 @@ enum hf_member hf_is_member(uid_t uid, gid_t gid)
 
 /* ---- what a file permits --------------------------------------------------------------------- */
 
-static void add(struct hf_access *access, bool is_group, uint32_t id, unsigned int perm)
+static void add_entry(struct hf_access *access, bool is_group, uint32_t id, unsigned int perm)
 {
 	access->entries[access->count++] =
 		(struct hf_access_entry){is_group, id, perm & (R_OK | W_OK)};
 }
 
-/* The ACL as the file system keeps it: a version and entries in little-endian order. */
-static bool take_acl(struct hf_access *access, const char *value, size_t size)
+/* Parse the ACL in the file system's format: a version and entries, little-endian. */
+static bool parse_acl(struct hf_access *access, const char *value, size_t size)
 {
 	size_t count = (size - sizeof(uint32_t)) / sizeof(struct acl_entry);
 	unsigned int mask = R_OK | W_OK;
@@ -98,13 +98,13 @@ static bool take_acl(struct hf_access *access, const char *value, size_t size)
 		memcpy(&entry, value + sizeof(version) + i * sizeof(entry), sizeof(entry));
 		switch (le16toh(entry.tag)) {
 		case USER:
-			add(access, false, le32toh(entry.id), le16toh(entry.perm));
+			add_entry(access, false, le32toh(entry.id), le16toh(entry.perm));
 			break;
 		case GROUP_OBJ:
-			add(access, true, access->st.st_gid, le16toh(entry.perm));
+			add_entry(access, true, access->st.st_gid, le16toh(entry.perm));
 			break;
 		case GROUP:
-			add(access, true, le32toh(entry.id), le16toh(entry.perm));
+			add_entry(access, true, le32toh(entry.id), le16toh(entry.perm));
 			break;
 		case MASK:
 			mask = le16toh(entry.perm);
@@ -142,7 +142,7 @@ enum hf_status hf_access_read(struct hf_access *access, int fd, const char *path
 		return hf_fail_errno(err, "cannot read who may write '%s'", path);
 	n = read_acl(fd, value, sizeof(value));
 	if (n >= (ssize_t)sizeof(uint32_t)) {
-		if (take_acl(access, value, (size_t)n))
+		if (parse_acl(access, value, (size_t)n))
 			return HF_OK;
 		n = -1;
 		errno = ERANGE;
@@ -150,7 +150,7 @@ enum hf_status hf_access_read(struct hf_access *access, int fd, const char *path
 	if (n < 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != ENOSYS)
 		return hf_fail_errno_as(err, errno == ERANGE ? HF_UNAVAILABLE : hf_status_of(errno),
 					"cannot read who may write '%s'", path);
-	add(access, true, access->st.st_gid, access->st.st_mode >> 3);
+	add_entry(access, true, access->st.st_gid, access->st.st_mode >> 3);
 	access->other = access->st.st_mode & (R_OK | W_OK);
 	return HF_OK;
 }
@@ -185,7 +185,7 @@ enum hf_member hf_access_permits(const struct hf_access *access, uid_t uid, unsi
 		bool grants = (entry->perm & perm) == perm;
 		enum hf_member member;
 
-		/* nobody needs to be asked whose answer changes nothing */
+		/* skip entries that cannot change the result */
 		if (!entry->is_group || (grants && (access->other & perm) == perm))
 			continue;
 		if (!grants && (access->other & perm) != perm)
@@ -201,7 +201,8 @@ enum hf_member hf_access_permits(const struct hf_access *access, uid_t uid, unsi
 	return !in_group && (access->other & perm) == perm ? HF_MEMBER_YES : HF_MEMBER_NO;
 }
 
-/* May every member of the group do it with `outer`? By the same group there, or one by one. */
+/* Return true if every member of the group may do it with `outer`: through the same group there, or
+ * each by itself. */
 static bool group_is_within(gid_t gid, const struct hf_access *outer, unsigned int perm,
 			    uid_t except)
 {
@@ -221,7 +222,7 @@ static bool group_is_within(gid_t gid, const struct hf_access *outer, unsigned i
 		within = user && (user->pw_uid == except ||
 				  hf_access_permits(outer, user->pw_uid, perm) == HF_MEMBER_YES);
 	}
-	/* a group's members are also the users whose primary group it is */
+	/* the users whose primary group this is are members too */
 	setpwent();
 	while (within && (user = getpwent()))
 		if (user->pw_gid == gid && user->pw_uid != except)
@@ -238,7 +239,7 @@ static bool entry_is_within(const struct hf_access_entry *entry, const struct hf
 	return entry->id == except || hf_access_permits(outer, entry->id, perm) == HF_MEMBER_YES;
 }
 
-/* Return true if outer permits it to everybody: no user and no group is denied there. */
+/* Return true if outer permits it to all: no user and no group is denied. */
 static bool permits_all(const struct hf_access *outer, unsigned int perm)
 {
 	for (size_t i = 0; i < outer->count; i++)

@@ -25,10 +25,10 @@ struct acl {
 	struct acl_entry entries[(XATTR_SIZE_MAX - sizeof(uint32_t)) / sizeof(struct acl_entry)];
 };
 
-/* The names of fd's attributes, one after the other; *size is their length. A file system without
+/* List the names of fd's attributes; *size is the length of the list. A file system without
  * attributes has none. */
-static enum hf_status list(int fd, char names[XATTR_LIST_MAX], size_t *size, const char *file,
-			   struct hf_err *err)
+static enum hf_status list_names(int fd, char names[XATTR_LIST_MAX], size_t *size, const char *file,
+				 struct hf_err *err)
 {
 	ssize_t n = sys_flistxattr(fd, names, XATTR_LIST_MAX);
 
@@ -38,7 +38,7 @@ static enum hf_status list(int fd, char names[XATTR_LIST_MAX], size_t *size, con
 	return HF_OK;
 }
 
-static bool lists(const char *names, size_t size, const char *wanted)
+static bool has_name(const char *names, size_t size, const char *wanted)
 {
 	for (const char *name = names; name < names + size; name += strlen(name) + 1)
 		if (strcmp(name, wanted) == 0)
@@ -51,8 +51,8 @@ static bool is_content_hash(const char *name)
 	return strcmp(name, "security.ima") == 0 || strcmp(name, "security.evm") == 0;
 }
 
-/* The user's own: what somebody set, and will miss. */
-static bool is_users(const char *name)
+/* Return true for attributes that a user has set and would miss. */
+static bool is_user_attribute(const char *name)
 {
 	return strncmp(name, "user.", 5) == 0 || strncmp(name, "system.", 7) == 0;
 }
@@ -67,18 +67,18 @@ static enum hf_status copy_one(int from, int to, const char *name, const char *f
 		return HF_OK;
 	if (n < 0 && errno == ENODATA)
 		return HF_OK;
-	/* of what others keep there, only a disk that fails is our concern */
-	if (!is_users(name) && errno != EIO && errno != ENOSPC && errno != EDQUOT)
+	/* of the system's attributes only an I/O error matters */
+	if (!is_user_attribute(name) && errno != EIO && errno != ENOSPC && errno != EDQUOT)
 		return HF_OK;
 	return hf_fail_errno(err, "cannot keep the attribute %s of '%s'", name, file);
 }
 
 /* ---- what the old permissions mean for another owner and group ------------------------------- */
 
-/* How the new file's permissions differ from the old one's. */
+/* How to change the old file's permissions for the new file. */
 struct change {
-	bool other_group; /* it has another group, since the old one could not be kept */
-	bool shared;	  /* only who may read and write the old one may do so with the new one */
+	bool other_group; /* the new file has another group: the old one could not be kept */
+	bool shared;	  /* copy the right to read and write only, and only both together */
 };
 
 static unsigned int shared(unsigned int perm)
@@ -86,8 +86,8 @@ static unsigned int shared(unsigned int perm)
 	return (perm & RW) == RW ? RW : 0;
 }
 
-/* Under another group, the members of the old group are others, and the new group's members were
- * others before, or members. What all of them were permitted is left to them. */
+/* Under another group, the members of the old group become others, and the members of the new group
+ * were others or members before. Keep the permissions that all of them had. */
 static mode_t change_mode(mode_t mode, const struct change *change)
 {
 	unsigned int group = (mode >> 3) & 7, other = mode & 7;
@@ -101,8 +101,8 @@ static mode_t change_mode(mode_t mode, const struct change *change)
 	return (mode & (mode_t)~077) | group << 3 | other;
 }
 
-/* The same for an ACL. Members of a named group that is denied something must not get it by the new
- * group either. */
+/* The same for an ACL. A member of a named group with fewer permissions must not receive more
+ * through the new group. */
 static void change_acl(struct acl *value, size_t size, const struct change *change)
 {
 	size_t count = (size - sizeof(value->version)) / sizeof(struct acl_entry);
@@ -147,7 +147,8 @@ static enum hf_status copy_acl(int from, int to, const struct change *change, co
 	return hf_fail_errno(err, "cannot keep the attribute %s of '%s'", ACL, file);
 }
 
-/* Owner and group as far as we may; takes from *mode what must not outlive them. */
+/* Keep owner and group as far as permitted; remove mode bits that must not survive another
+ * owner. */
 static enum hf_status keep_owner(int to, const struct stat *st, struct stat *now, mode_t *mode,
 				 struct change *change, const char *file, struct hf_err *err)
 {
@@ -156,7 +157,7 @@ static enum hf_status keep_owner(int to, const struct stat *st, struct stat *now
 	now->st_mode &= (mode_t) ~(S_ISUID | S_ISGID);
 	if (sys_fchown(to, st->st_uid, st->st_gid) == 0)
 		return HF_OK;
-	/* EINVAL: an id that this user namespace does not know */
+	/* EINVAL: an ID that this user namespace does not map */
 	if (errno != EPERM && errno != EINVAL)
 		return hf_fail_errno(err, "cannot keep the owner of '%s'", file);
 	if (st->st_uid != now->st_uid)
@@ -198,16 +199,16 @@ enum hf_status hf_copy_attributes(int from, int to, const struct stat *st, const
 		return hf_fail_errno(err, "cannot keep the attributes of '%s'", name);
 	status = keep_owner(to, st, &now, &mode, &change, name, err);
 	if (status == HF_OK)
-		status = list(from, old, &old_size, name, err);
+		status = list_names(from, old, &old_size, name, err);
 	if (status == HF_OK)
-		status = list(to, new, &new_size, name, err);
+		status = list_names(to, new, &new_size, name, err);
 	for (const char *s = old; status == HF_OK && s < old + old_size; s += strlen(s) + 1)
 		if (!is_content_hash(s) && strcmp(s, ACL) != 0)
 			status = copy_one(from, to, s, name, err);
 	if (status != HF_OK)
 		return status;
-	return keep_permissions(from, to, now.st_mode, mode, lists(old, old_size, ACL),
-				lists(new, new_size, ACL), &change, name, err);
+	return keep_permissions(from, to, now.st_mode, mode, has_name(old, old_size, ACL),
+				has_name(new, new_size, ACL), &change, name, err);
 }
 
 struct few_entries {
@@ -215,8 +216,8 @@ struct few_entries {
 	struct acl_entry entries[64];
 };
 
-/* A file of ours for one of another user's: that user, who owns it, may open the new one, too.
- * Where there are no ACLs it is less convenient, and no failure. */
+/* Let the owner of the old file open the new one, which is ours. A file system without ACLs is not
+ * an error. */
 static void admit_owner(int to, uid_t owner)
 {
 	struct few_entries acl = {.version = htole32(ACL_VERSION)}, old;

@@ -11,7 +11,7 @@ struct output {
 	const char *command, *name;
 };
 
-static enum hf_status take(void *context, struct hf_err *err)
+static enum hf_status splice_output(void *context, struct hf_err *err)
 {
 	struct output *o = context;
 	enum hf_status status = hf_copy_some(o->pipe, o->file, &o->size, o->command, o->name, err);
@@ -27,7 +27,7 @@ enum hf_status hf_capture(char **argv, int in, int fd, const char *name, int *wa
 			  struct hf_err *err)
 {
 	struct output output = {.file = fd, .command = argv[0], .name = name};
-	struct hf_io io = {.ready = take, .context = &output};
+	struct hf_io io = {.ready = splice_output, .context = &output};
 	struct hf_command command = {.argv = argv, .in = in};
 	struct hf_child child;
 	enum hf_status status;
@@ -39,7 +39,7 @@ enum hf_status hf_capture(char **argv, int in, int fd, const char *name, int *wa
 	command.out = ends[1];
 	status = hf_spawn(&child, &command, err);
 	if (sys_close(ends[1]) < 0 && status == HF_OK) {
-		/* it may be open still, and the end of the output would never be seen */
+		/* a writer may still be alive, and the end of the output would never come */
 		status = hf_fail_errno_as(err, HF_IO, "cannot read the output of '%s'", argv[0]);
 		sys_close(output.pipe);
 		output.pipe = -1;

@@ -50,8 +50,7 @@ int64_t hf_time_left(int64_t deadline)
 	return now < deadline ? deadline - now : 0;
 }
 
-/* From the largest to the smallest; "m" before "ms" would match its prefix, so names are compared
- * whole. */
+/* From the largest to the smallest. Names are compared whole, since "m" is a prefix of "ms". */
 static const struct unit {
 	const char *name;
 	int64_t ns;
@@ -62,8 +61,8 @@ static const struct unit {
 };
 enum { UNITS = sizeof(units) / sizeof(units[0]), SECONDS = 4 };
 
-/* One "12.5m" of a duration: adds to *sum, moves *text on, and sets *unit to the unit's index.
- * Decimal by hand, since strtod follows the locale and takes "0x1p3" and "nan". */
+/* Parse one part, as "12.5m": add it to *sum, advance *text, and set *unit to the unit's index. By
+ * hand, since strtod(3) depends on the locale and accepts "0x1p3" and "nan". */
 static bool parse_part(const char **text, size_t *unit, int64_t *sum)
 {
 	const char *s = *text;
@@ -137,7 +136,7 @@ char *hf_format_duration(char *out, size_t size, int64_t duration)
 		i++;
 	if (!duration)
 		i = SECONDS;
-	if (i >= SECONDS) { /* seconds and below: one unit, two decimals at most */
+	if (i >= SECONDS) { /* seconds and below: one unit, at most two decimals */
 		int64_t hundredths = duration / (units[i].ns >= 100 ? units[i].ns / 100 : 1);
 
 		if (units[i].ns < 100 || hundredths % 100 == 0)
@@ -190,7 +189,7 @@ int64_t hf_backoff_next(struct hf_backoff *backoff)
 	for (unsigned int i = 0; i < backoff->tries && most < backoff->cap; i++)
 		most = most > backoff->cap / 2 ? backoff->cap : most * 2;
 	backoff->tries++;
-	/* microseconds: 32 bits of them are 71 minutes, and no cap is sensibly longer */
+	/* microseconds: 32 bits are 71 minutes, longer than any useful cap */
 	if (most / 1000 > UINT32_MAX - 1)
 		most = (int64_t)(UINT32_MAX - 1) * 1000;
 	sleep = (int64_t)arc4random_uniform((uint32_t)(most / 1000) + 1) * 1000;

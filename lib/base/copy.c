@@ -12,7 +12,8 @@
 
 enum {
 	PIECE = 64 * 1024,
-	KERNEL_PIECE = 8 * 1024 * 1024, /* what one call in the kernel moves, and writes back */
+	KERNEL_PIECE = 8 * 1024 * 1024, /* moved by one call in the kernel, then written to the
+					 * disk */
 	PIPE_SIZE = 1024 * 1024,
 };
 
@@ -23,7 +24,7 @@ static enum hf_status read_failed(const char *from, struct hf_err *err)
 	if (errno == EBADF && !from)
 		return hf_fail(err, HF_NOINPUT, "standard input is closed");
 	if (errno == EBADF)
-		errno = EACCES; /* opened for writing, because reading was not allowed */
+		errno = EACCES; /* opened for writing because reading was not permitted */
 	return hf_fail_errno(err, "cannot read %s%s%s", quote, from ? from : "standard input",
 			     quote);
 }
@@ -35,8 +36,8 @@ static enum hf_status write_failed(const char *to, struct hf_err *err)
 	return hf_fail_errno(err, "cannot write %s%s%s", quote, to ? to : "standard output", quote);
 }
 
-/* Has a call failed only for now? Then wait until it can be made again. */
-static bool passing(int fd, short events)
+/* Return true if a call failed only temporarily, after waiting until it can be repeated. */
+static bool retry_when_ready(int fd, short events)
 {
 	struct pollfd p = {.fd = fd, .events = events};
 
@@ -53,7 +54,7 @@ enum hf_status hf_write_all(int fd, const void *data, size_t size, const char *t
 	while (size) {
 		ssize_t n = sys_write(fd, p, size);
 
-		if (n < 0 && !passing(fd, POLLOUT))
+		if (n < 0 && !retry_when_ready(fd, POLLOUT))
 			return write_failed(to, err);
 		if (n > 0) {
 			p += n;
@@ -91,7 +92,7 @@ enum hf_status hf_read_full(int fd, void *data, size_t size, size_t *got, const 
 	while (*got < size) {
 		ssize_t n = sys_read(fd, p + *got, size - *got);
 
-		if (n < 0 && !passing(fd, POLLIN))
+		if (n < 0 && !retry_when_ready(fd, POLLIN))
 			return read_failed(from, err);
 		if (n == 0)
 			break;
@@ -137,7 +138,7 @@ enum hf_status hf_read_all(int in, size_t most, void **data, size_t *size, const
 	return status;
 }
 
-/* The same from a place, without moving the offset. */
+/* The same from an offset, without moving the descriptor's own. */
 static enum hf_status pread_full(int fd, void *data, size_t size, off_t at, size_t *got,
 				 const char *from, struct hf_err *err)
 {
@@ -157,9 +158,9 @@ static enum hf_status pread_full(int fd, void *data, size_t size, off_t at, size
 	return HF_OK;
 }
 
-/* n bytes more have come to *size. Where they fill a large piece, let it go to the disk while the
- * next one comes; what fails here fails again at the sync. */
-static void account(int out, int64_t *size, int64_t n)
+/* Add n bytes to *size. After each large piece start writing to the disk; an error there shows
+ * again at the sync. */
+static void count_and_flush(int out, int64_t *size, int64_t n)
 {
 	int64_t before = *size;
 
@@ -168,7 +169,7 @@ static void account(int out, int64_t *size, int64_t n)
 		sys_sync_file_range(out, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
-/* One piece through a buffer. HF_NO: the end. */
+/* Copy one piece through a buffer. HF_NO: end of input. */
 static enum hf_status copy_buffered(int in, off_t *at, int out, int64_t *size, const char *from,
 				    const char *to, struct hf_err *err)
 {
@@ -179,7 +180,7 @@ static enum hf_status copy_buffered(int in, off_t *at, int out, int64_t *size, c
 	do {
 		n = at ? sys_pread(in, buffer, sizeof(buffer), *at)
 		       : sys_read(in, buffer, sizeof(buffer));
-	} while (n < 0 && passing(in, POLLIN));
+	} while (n < 0 && retry_when_ready(in, POLLIN));
 	if (n < 0)
 		return read_failed(from, err);
 	if (n == 0)
@@ -189,18 +190,18 @@ static enum hf_status copy_buffered(int in, off_t *at, int out, int64_t *size, c
 		return status;
 	if (at)
 		*at += n;
-	account(out, size, n);
+	count_and_flush(out, size, n);
 	return HF_OK;
 }
 
-/* Does this errno say that the kernel cannot copy between these two, and a buffer may? */
+/* Return true if the kernel cannot copy between these two, but a buffer may. */
 static bool needs_buffer(int errnum)
 {
 	return errnum == EINVAL || errnum == EBADF || errnum == EXDEV || errnum == ENOSYS ||
 	       errnum == EOPNOTSUPP || errnum == EPERM || errnum == EISDIR || errnum == ETXTBSY;
 }
 
-/* From *at (or in's offset, where at is NULL) to the end of a regular file. */
+/* Copy from *at (or in's offset, if at is NULL) to the end of a regular file. */
 static enum hf_status copy_rest(int in, off_t *at, int out, int64_t *size, const char *from,
 				const char *to, struct hf_err *err)
 {
@@ -210,7 +211,7 @@ static enum hf_status copy_rest(int in, off_t *at, int out, int64_t *size, const
 	for (;;) {
 		n = sys_copy_file_range(in, at, out, NULL, KERNEL_PIECE, 0);
 		if (n > 0)
-			account(out, size, n);
+			count_and_flush(out, size, n);
 		else if (n == 0 || needs_buffer(errno))
 			break;
 		else if (errno != EINTR)
@@ -245,17 +246,17 @@ enum hf_status hf_copy_some(int in, int out, int64_t *size, const char *from, co
 
 	do {
 		n = sys_splice(in, NULL, out, NULL, KERNEL_PIECE, SPLICE_F_MOVE);
-	} while (n < 0 && passing(in, POLLIN));
+	} while (n < 0 && retry_when_ready(in, POLLIN));
 	if (n == 0)
 		return HF_NO;
 	if (n < 0 && needs_buffer(errno))
 		return copy_buffered(in, NULL, out, size, from, to, err);
 	if (n < 0)
 		return write_failed(to, err);
-	/* a full pipe of the usual size: more is to come, and a larger one saves calls */
+	/* a full pipe of the usual size: more will come, and a larger pipe saves calls */
 	if (n == PIECE && *size == 0)
 		fcntl(in, F_SETPIPE_SZ, PIPE_SIZE);
-	account(out, size, n);
+	count_and_flush(out, size, n);
 	return HF_OK;
 }
 
@@ -323,7 +324,7 @@ enum hf_status hf_sha256(int fd, char hex[65], const char *name, struct hf_err *
 		if (n < sizeof(buffer))
 			break;
 	}
-	/* SHA256End() would be shorter, but lies in an object that not every C library can link */
+	/* SHA256End() would be shorter, but is in an object that not every C library can link */
 	SHA256Final(digest, &sha);
 	for (size_t i = 0; i < sizeof(digest); i++)
 		snprintf(hex + 2 * i, 3, "%02x", digest[i]);

@@ -60,8 +60,8 @@ size_t hf_utf8_length(const char *text)
 	for (size_t i = 1; i < n; i++)
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
-	/* C1 controls are a terminal's escape sequences too; then what is too long, surrogates,
-	 * and what lies behind U+10FFFF */
+	/* C1 controls are escape sequences of a terminal too; the rest are overlong forms,
+	 * surrogates, and code points above U+10FFFF */
 	if ((s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xe0 && s[1] < 0xa0) ||
 	    (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
 	    (s[0] == 0xf4 && s[1] > 0x8f))
@@ -95,8 +95,8 @@ void hf_escape(char *out, size_t size, const char *text)
 	*out = '\0';
 }
 
-static void fill(struct hf_err *err, enum hf_status status, int errnum, const char *format,
-		 va_list args)
+static void fill_error(struct hf_err *err, enum hf_status status, int errnum, const char *format,
+		       va_list args)
 {
 	char raw[sizeof(err->message)];
 	int saved = errno;
@@ -121,7 +121,7 @@ enum hf_status hf_fail(struct hf_err *err, enum hf_status status, const char *fo
 	va_list args;
 
 	va_start(args, format);
-	fill(err, status, 0, format, args);
+	fill_error(err, status, 0, format, args);
 	va_end(args);
 	return status;
 }
@@ -132,7 +132,7 @@ enum hf_status hf_fail_errno(struct hf_err *err, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	fill(err, status, errno, format, args);
+	fill_error(err, status, errno, format, args);
 	va_end(args);
 	return status;
 }
@@ -142,7 +142,7 @@ enum hf_status hf_fail_errno_as(struct hf_err *err, enum hf_status status, const
 	va_list args;
 
 	va_start(args, format);
-	fill(err, status, errno, format, args);
+	fill_error(err, status, errno, format, args);
 	va_end(args);
 	return status;
 }

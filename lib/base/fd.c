@@ -8,8 +8,8 @@
 #include <holdfast/path.h>
 #include "base/sys.h"
 
-/* HF_HELD_NONE also for a descriptor that holds other locks than flock(2); *any says whether there
- * are some. */
+/* Return the flock(2) lock of fd; HF_HELD_NONE also if it holds other locks only. *any: it holds
+ * some lock. */
 static enum hf_held read_locks(int fd, bool *any)
 {
 	char path[40], line[256];
@@ -47,7 +47,7 @@ bool hf_fd_locks(int fd)
 	return read_locks(fd, &any) == HF_HELD_UNKNOWN || any;
 }
 
-/* What fd holds, if it is this inode. */
+/* Return what fd holds, if it is open on this inode. */
 static enum hf_held held_on(int fd, const struct stat *inode)
 {
 	struct stat st;
@@ -57,8 +57,8 @@ static enum hf_held held_on(int fd, const struct stat *inode)
 	return hf_fd_held(fd);
 }
 
-/* The next descriptor that the environment names, and where to go on; NULL at the end or at
- * nonsense. */
+/* Return where to continue after the next descriptor in the list; NULL at the end, or if
+ * malformed. */
 static const char *next_named(const char *s, int *fd)
 {
 	char *end;
@@ -98,7 +98,7 @@ void hf_fd_inherited_each(bool (*each)(void *context, int fd), void *context)
 	while ((s = next_named(s, &fd))) {
 		enum hf_held held = hf_fd_held(fd);
 
-		/* nothing that is close-on-exec was inherited */
+		/* a close-on-exec descriptor was not inherited */
 		if ((held == HF_HELD_SHARED || held == HF_HELD_EXCLUSIVE) &&
 		    !(fcntl(fd, F_GETFD) & FD_CLOEXEC) && !each(context, fd))
 			return;
@@ -121,7 +121,7 @@ int hf_fd_high(int fd)
 	return high;
 }
 
-/* Does the list name it already? */
+/* Return true if the list contains this descriptor. */
 static bool is_named(const char *list, int wanted)
 {
 	int fd;

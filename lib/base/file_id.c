@@ -13,8 +13,8 @@
 
 enum { NONE, HANDLE, BIRTH };
 
-/* FUSE has XFS's types of handles, and makes a new handle whenever the kernel has forgotten a file.
- * */
+/* FUSE uses XFS's types of handles, and makes a new handle after the kernel has dropped a file from
+ * its cache. */
 enum { TYPE_INO64_GEN = 0x81, TYPE_INO64_GEN_PARENT = 0x82, MAX_HANDLE = 128 };
 
 static uint64_t hash(uint64_t h, const void *data, size_t size)

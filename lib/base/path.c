@@ -12,9 +12,10 @@
 
 #define SIDE_PREFIX ".holdfast."
 
-enum { MAX_LINKS = 40 }; /* as the kernel's MAXSYMLINKS */
+enum { MAX_LINKS = 40 }; /* the kernel's MAXSYMLINKS */
 
-/* Open `path`, relative to dir, as a directory that can be synced where that is possible. */
+/* Open `path`, relative to dir, as a directory; for reading if possible, so that it can be
+ * synced. */
 static int open_dir(int dir, const char *path, unsigned int flags)
 {
 	int fd = sys_openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
@@ -25,7 +26,7 @@ static int open_dir(int dir, const char *path, unsigned int flags)
 	return fd;
 }
 
-/* Make `name` in dir and open it. Its entry is synced: a durable file in it needs that. */
+/* Make `name` in dir, open it, and sync its entry: a durable file in it needs that. */
 static int make_dir(int dir, const char *name, unsigned int flags)
 {
 	if (sys_mkdirat(dir, name, 0777) < 0 && errno != EEXIST)
@@ -35,7 +36,7 @@ static int make_dir(int dir, const char *name, unsigned int flags)
 	return open_dir(dir, name, flags);
 }
 
-/* Open the directory `path` (modified and restored), making what is missing. */
+/* Open the directory `path` (modified and restored), and make what is missing. */
 static int open_parents(int dir, char *path, unsigned int flags)
 {
 	int fd = open_dir(dir, path, flags), up;
@@ -73,8 +74,8 @@ enum hf_status hf_path_empty(struct hf_err *err)
 }
 
 /* Split `path` (modified) into target->dir, opened relative to `from`, and target->name. */
-static enum hf_status enter(struct hf_target *target, int from, char *path, unsigned int flags,
-			    struct hf_err *err)
+static enum hf_status enter_directory(struct hf_target *target, int from, char *path,
+				      unsigned int flags, struct hf_err *err)
 {
 	char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 
@@ -109,14 +110,15 @@ static enum hf_status enter(struct hf_target *target, int from, char *path, unsi
 	return err ? err->status : hf_status_of(errno);
 }
 
-/* The kernel's may_follow_link(): see proc(5), /proc/sys/fs/protected_symlinks. */
+/* The kernel's may_follow_link(): proc(5), /proc/sys/fs/protected_symlinks. */
 static bool may_follow(const struct stat *dir, const struct stat *link)
 {
 	return (dir->st_mode & (S_ISVTX | S_IWOTH)) != (S_ISVTX | S_IWOTH) ||
 	       hf_same_user(link->st_uid, geteuid()) || hf_same_user(link->st_uid, dir->st_uid);
 }
 
-/* The link's owner and content, of one inode: by name, it could be exchanged in between. */
+/* Read the link's owner and content from one inode: by name, another process could exchange the
+ * link in between. */
 static int read_same_link(const struct hf_target *target, char path[PATH_MAX], struct stat *link)
 {
 	int fd = sys_openat(target->dir, target->name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0), saved;
@@ -128,21 +130,21 @@ static int read_same_link(const struct hf_target *target, char path[PATH_MAX], s
 		n = sys_readlinkat(fd, "", path, PATH_MAX - 1);
 	saved = errno;
 	sys_close(fd);
-	/* an empty path is ENOENT for what is not a link */
+	/* with an empty path, the error for anything but a link is ENOENT */
 	errno = saved;
 	if (n >= 0)
 		path[n] = '\0';
 	return n < 0 ? -1 : 0;
 }
 
-/* If target's entry is a link, read it into path. HF_NO: it is not one. */
+/* Read the target's entry into path if it is a link. HF_NO: it is not. */
 static enum hf_status read_link(const struct hf_target *target, char path[PATH_MAX],
 				struct hf_err *err)
 {
 	ssize_t n = sys_readlinkat(target->dir, target->name, path, PATH_MAX - 1);
 	struct stat dir, link;
 
-	/* mostly it is not a link, and this one call says so */
+	/* usually the entry is not a link, and this one call is enough */
 	if (n < 0 && (errno == EINVAL || errno == ENOENT))
 		return HF_NO;
 	if (n < 0)
@@ -179,7 +181,7 @@ enum hf_status hf_target_open(struct hf_target *target, const char *path, unsign
 	}
 	memcpy(buffer, path, strlen(path) + 1);
 	for (int links = 0;; links++) {
-		status = enter(target, from, buffer, flags, err);
+		status = enter_directory(target, from, buffer, flags, err);
 		if (from != AT_FDCWD)
 			sys_close(from);
 		if (status != HF_OK)
@@ -278,9 +280,9 @@ char *hf_target_side(const struct hf_target *target, const char *what, char out[
 	return out;
 }
 
-/* A group that cannot be kept is no reason to do nothing; but its permissions would be those of
- * another group. */
-static bool dress(int fd, const struct stat *like)
+/* Set owner and mode. A group that cannot be kept is not an error, but then group and others keep
+ * only the permissions that both had. */
+static bool set_owner_and_mode(int fd, const struct stat *like)
 {
 	mode_t mode = like->st_mode & 07777;
 
@@ -307,9 +309,9 @@ enum hf_status hf_shared_dir(int dir, const char *name, const struct stat *like)
 	if (sys_mkdirat(dir, new, 0700) < 0)
 		return HF_OS;
 	fd = sys_openat(dir, new, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-	if (fd >= 0 && dress(fd, like)) {
+	if (fd >= 0 && set_owner_and_mode(fd, like)) {
 		done = sys_renameat2(dir, new, dir, name, RENAME_NOREPLACE) == 0;
-		/* NFS and FUSE cannot say that; two empty ones may replace each other */
+		/* NFS and FUSE cannot refuse to replace; one empty directory may replace another */
 		if (!done && errno == EINVAL)
 			done = sys_renameat2(dir, new, dir, name, 0) == 0;
 	}

@@ -12,10 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_ANCESTORS = 1000 }; /* a chain longer than this is a circle of reused PIDs */
+enum { MAX_ANCESTORS = 1000 }; /* a longer chain is a cycle of reused PIDs */
 
-/* The whole of a small /proc file, terminated; -1 with errno. */
-static ssize_t slurp(const char *path, char *buf, size_t size)
+/* Read a whole small /proc file, NUL-terminated. Return -1 with errno on failure. */
+static ssize_t read_proc_file(const char *path, char *buf, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), saved;
 	ssize_t n;
@@ -35,10 +35,10 @@ bool hf_proc_mounted(void)
 {
 	char buf[1024];
 
-	return slurp("/proc/self/stat", buf, sizeof(buf)) > 0 && atoi(buf) == getpid();
+	return read_proc_file("/proc/self/stat", buf, sizeof(buf)) > 0 && atoi(buf) == getpid();
 }
 
-/* A line of /proc/PID/stat. */
+/* Parse a line of /proc/PID/stat. */
 static bool parse_stat(const char *line, struct hf_proc *proc)
 {
 	const char *open = strchr(line, '('), *close = strrchr(line, ')');
@@ -66,14 +66,14 @@ bool hf_proc_read(pid_t pid, struct hf_proc *proc)
 	char path[32], buf[1024];
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	return pid > 0 && slurp(path, buf, sizeof(buf)) > 0 && parse_stat(buf, proc);
+	return pid > 0 && read_proc_file(path, buf, sizeof(buf)) > 0 && parse_stat(buf, proc);
 }
 
 bool hf_proc_read_self(struct hf_proc *proc)
 {
 	char buf[1024];
 
-	return slurp("/proc/self/stat", buf, sizeof(buf)) > 0 && parse_stat(buf, proc) &&
+	return read_proc_file("/proc/self/stat", buf, sizeof(buf)) > 0 && parse_stat(buf, proc) &&
 	       proc->pid == getpid();
 }
 
@@ -82,7 +82,7 @@ static bool has_ended(const struct hf_proc *proc)
 	return proc->state == 'Z' || proc->state == 'X';
 }
 
-/* Has it other threads than the first? */
+/* Return true if the process has other threads than the first. */
 static bool has_threads(pid_t pid, char path[32])
 {
 	struct stat st;
@@ -143,7 +143,7 @@ int64_t hf_proc_since(const struct hf_proc *proc)
 
 	if (clock_gettime(CLOCK_REALTIME, &now) < 0 || clock_gettime(CLOCK_BOOTTIME, &up) < 0)
 		return 0;
-	/* whole seconds come last: two looks at one process tell the same */
+	/* whole seconds are computed last, so that two readings of one process agree */
 	return ((int64_t)(now.tv_sec - up.tv_sec) * ticks +
 		(now.tv_nsec - up.tv_nsec) / (1000000000 / ticks) + (int64_t)proc->start) /
 	       ticks;
@@ -170,8 +170,8 @@ char *hf_proc_command(char *out, size_t size, const struct hf_proc *proc)
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)proc->pid);
-	n = slurp(path, out, size);
-	while (n > 1 && !out[n - 2]) /* a name put over the arguments */
+	n = read_proc_file(path, out, size);
+	while (n > 1 && !out[n - 2]) /* a title that was written over the arguments */
 		n--;
 	for (ssize_t i = 0; i < n - 1; i++)
 		if (out[i] == '\0')
@@ -181,8 +181,8 @@ char *hf_proc_command(char *out, size_t size, const struct hf_proc *proc)
 	return out;
 }
 
-/* The process, if it can be read: false, and out says what of it is known. */
-static bool name_it(char *out, size_t size, pid_t pid, struct hf_proc *proc)
+/* Read the process. Return false, with what is known of it in out, if that fails. */
+static bool read_or_name(char *out, size_t size, pid_t pid, struct hf_proc *proc)
 {
 	char command[200];
 
@@ -191,7 +191,7 @@ static bool name_it(char *out, size_t size, pid_t pid, struct hf_proc *proc)
 		return false;
 	}
 	if (!hf_proc_read(pid, proc)) {
-		/* hidepid hides a living process's directory as if it were not there */
+		/* hidepid hides the directory of a living process as if it did not exist */
 		bool gone = (errno == ENOENT || errno == ESRCH) && kill(pid, 0) < 0 &&
 			    errno == ESRCH;
 
@@ -208,7 +208,7 @@ char *hf_proc_name(char *out, size_t size, pid_t pid)
 {
 	struct hf_proc proc;
 
-	name_it(out, size, pid, &proc);
+	read_or_name(out, size, pid, &proc);
 	return out;
 }
 
@@ -218,7 +218,7 @@ char *hf_proc_describe(char *out, size_t size, pid_t pid)
 	char since[32];
 	size_t used;
 
-	if (!name_it(out, size, pid, &proc))
+	if (!read_or_name(out, size, pid, &proc))
 		return out;
 	hf_proc_time(since, sizeof(since), hf_proc_since(&proc));
 	used = strlen(out);

@@ -9,7 +9,8 @@
 
 #include <holdfast/proc.h>
 
-/* The inode of a namespace, from "pid:[4026531836]": a stat would make the inode first. */
+/* Return the inode of a namespace from the link "pid:[4026531836]"; a stat would create the inode
+ * first. */
 static uint64_t namespace_of(const char *path)
 {
 	char text[64];

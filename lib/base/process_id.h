@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_IDENT_H
-#define HF_IDENT_H
+#ifndef HF_PROCESS_ID_H
+#define HF_PROCESS_ID_H
 
 /*
- * Who am I? What a process writes down, so that others can tell later whether it still lives.
+ * The identity of a process, to be written to a file, so that another process can find out later
+ * whether it still lives.
  *
- * A PID means something only in one PID namespace, of one boot, of one machine; and it is used
- * again, so the process that has it now is the one that was meant only if it started at the same
- * time. A boot id (/proc/sys/kernel/random/boot_id) is random: two kernels never share one, and
- * equal boot ids mean one running kernel, whatever the machine calls itself (each container has a
- * host name of its own). Host names are for what has another boot id: an earlier boot of this
- * machine, or another machine.
+ * A PID has a meaning only in one PID namespace of one boot of one machine, and is reused: the
+ * start time makes it unique. README.md explains the fields. An unknown value is empty or 0 and
+ * equals nothing.
  *
- * Namespaces are named by the inodes of /proc/self/ns. The time namespace counts because start
- * times are shown shifted by its offset; where it differs they cannot be compared.
- *
- * What cannot be known (no /proc, or one of another PID namespace) is left empty or 0, and
- * compares equal to nothing. Never blocks, never fails. Thread-safe; not async-signal-safe.
+ * Never blocks, never fails. Thread-safe; not async-signal-safe.
  */
 
 #include <limits.h>
@@ -26,24 +20,25 @@
 
 enum { HF_BOOT_SIZE = 37 };
 
-/* pidns of the first PID namespace, which sees all: include/uapi/linux/nsfs.h. */
+/* pidns of the first PID namespace, which sees all processes: include/uapi/linux/nsfs.h. */
 #define HF_FIRST_PIDNS 0xeffffffcU
 
 struct hf_process_id {
 	pid_t pid;
 	char host[HOST_NAME_MAX + 1];
-	char boot[HF_BOOT_SIZE]; /* "" : not known */
-	uint64_t pidns, timens;	 /* 0: not known */
-	uint64_t start;		 /* as in holdfast/proc.h; 0: not known */
+	char boot[HF_BOOT_SIZE]; /* "": unknown */
+	uint64_t pidns, timens;	 /* 0: unknown */
+	uint64_t start;		 /* as in holdfast/proc.h; 0: unknown */
 };
 
-/* The PID namespace of this process; 0: not known. */
+/* Return the inode of the PID namespace of this process; 0: unknown. */
 uint64_t hf_process_id_pidns(void);
 
-/* This process. */
+/* Describe this process. */
 void hf_process_id_self(struct hf_process_id *ident);
 
-/* One running kernel; one host name on it or another; the PID and the start time mean the same. */
+/* Return true if both have the same running kernel; the same host name; the same PID namespace, so
+ * that PIDs can be compared; the same time namespace, so that start times can be compared. */
 bool hf_process_id_same_boot(const struct hf_process_id *a, const struct hf_process_id *b);
 bool hf_process_id_same_host(const struct hf_process_id *a, const struct hf_process_id *b);
 bool hf_process_id_same_pidns(const struct hf_process_id *a, const struct hf_process_id *b);

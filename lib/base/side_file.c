@@ -20,9 +20,9 @@ void hf_trust_init(struct hf_trust *trust, const struct hf_target *target, int f
 	trust->access = (struct hf_access){.count = 0};
 }
 
-/* Where it cannot be read who may write the target, only root and the caller are trusted; so where
- * its name leads to a symbolic link, which all users may write by its mode. */
-static void fill_in(struct hf_trust *trust)
+/* Read the rights. If those on the target cannot be read, only root and the caller are trusted; so
+ * too if its name leads to a symbolic link, whose mode permits every user to write. */
+static void read_rights(struct hf_trust *trust)
 {
 	const struct hf_target *target = trust->target;
 	const char *path = target->path;
@@ -49,8 +49,9 @@ static bool trusts_owner(const struct hf_trust *trust, uid_t uid)
 	       (trust->access.st.st_nlink && hf_same_user(uid, trust->access.st.st_uid));
 }
 
-/* May only root, the caller, the target's owner and the target's group make a file there? */
-static bool is_groups_directory(const struct hf_trust *trust)
+/* Return true if only root, the caller, the target's owner and its group may create files in the
+ * directory. */
+static bool is_group_directory(const struct hf_trust *trust)
 {
 	const struct hf_access *dir = &trust->dir;
 
@@ -68,7 +69,7 @@ bool hf_trusts(struct hf_trust *trust, const struct stat *st)
 {
 	if (HF_WITHOUT(trust) || trusts_owner(trust, st->st_uid))
 		return true;
-	fill_in(trust);
+	read_rights(trust);
 	if (trusts_owner(trust, st->st_uid))
 		return true;
 	switch (hf_access_permits(&trust->access, st->st_uid, W_OK)) {
@@ -76,13 +77,14 @@ bool hf_trusts(struct hf_trust *trust, const struct stat *st)
 		return true;
 	case HF_MEMBER_UNKNOWN:
 		return hf_same_group(st->st_gid, trust->access.st.st_gid) &&
-		       is_groups_directory(trust);
+		       is_group_directory(trust);
 	default:
 		return false;
 	}
 }
 
-/* The usual directory, by one call: only its owner, whom every target trusts, can make files. */
+/* The usual directory, checked with one call: only its owner, whom every target trusts, can create
+ * files in it. */
 static bool is_private(const struct hf_trust *trust, struct stat *st)
 {
 	return sys_fstat(trust->target->dir, st) == 0 && !(st->st_mode & 022) &&
@@ -96,10 +98,10 @@ bool hf_trusts_directory(struct hf_trust *trust)
 
 	if (!trust->read && is_private(trust, &st))
 		return true;
-	fill_in(trust);
+	read_rights(trust);
 	if (!trusts_owner(trust, dir->st.st_uid))
 		return false;
-	/* with an ACL the group bits are the mask: without them it gives nobody anything */
+	/* with an ACL the group bits are the mask: without them no entry grants anything */
 	if (!(dir->st.st_mode & 022))
 		return true;
 	return trust->access.st.st_nlink && hf_access_within(dir, &trust->access, W_OK, geteuid());
@@ -146,7 +148,7 @@ DIR *hf_side_list(const struct hf_target *target)
 	return dir;
 }
 
-/* Is entry a name that hf_side_name() makes with a number? */
+/* Return true if entry is a name that hf_side_name() makes with a number. */
 static bool has_number(const struct hf_target *target, const char *what, const char *entry)
 {
 	size_t tail = DIGITS + 1 + strlen(what), length = strlen(entry);
@@ -173,7 +175,7 @@ const char *hf_side_next(DIR *dir, struct hf_trust *trust, const char *what)
 
 /* ---- open ------------------------------------------------------------------------------------ */
 
-/* An appender of many lines meets the same names at each of them. */
+/* Return true if this notice was given: an appender of many lines finds the same file each time. */
 static bool was_noticed(const char *name, const char *why)
 {
 	static _Thread_local uint64_t noticed[NOTICED];
@@ -214,8 +216,7 @@ void hf_side_ignored(const struct hf_trust *trust, const char *name, const struc
 		  hf_user_name(owner, st->st_uid), why);
 }
 
-/* May what this user left be removed? In a directory that is not sticky, whoever may make files may
- * remove them, too. */
+/* Return why the file may not be used, or NULL. */
 static bool may_remove(struct hf_trust *trust, const struct stat *st)
 {
 	if (hf_trusts(trust, st))
@@ -224,8 +225,8 @@ static bool may_remove(struct hf_trust *trust, const struct stat *st)
 	       hf_access_permits(&trust->dir, st->st_uid, W_OK) == HF_MEMBER_YES;
 }
 
-/* Why may the file not be used? NULL: it may. leftover: to be removed. */
-static const char *reason(struct hf_trust *trust, const struct stat *st, bool leftover)
+/* Return why the file may not be used, or NULL. leftover: it is to be removed. */
+static const char *find_objection(struct hf_trust *trust, const struct stat *st, bool leftover)
 {
 	if (!S_ISREG(st->st_mode) && !(leftover && S_ISDIR(st->st_mode)))
 		return "it is not a regular file";
@@ -236,14 +237,14 @@ static const char *reason(struct hf_trust *trust, const struct stat *st, bool le
 	return NULL;
 }
 
-/* HF_NOPERM: it is open to users to whom the target is not. */
+/* HF_NOPERM: users who may not open the target may open it. */
 static enum hf_status check_access(struct hf_trust *trust, const struct stat *st, int fd)
 {
 	struct hf_access access;
 	enum hf_status status;
 	struct hf_err err;
 
-	fill_in(trust);
+	read_rights(trust);
 	if (!trust->access.st.st_nlink)
 		return (st->st_mode & 077) ? HF_NOPERM : HF_OK;
 	status = hf_access_read(&access, fd, trust->target->path, &err);
@@ -270,16 +271,16 @@ static int open_name(const struct hf_target *target, const char *name, int flags
 	return fd;
 }
 
-/* HF_NO: it has no name any more. HF_NOPERM: *why says why it may not be used. */
+/* HF_NO: it has no name any more. HF_NOPERM: it may not be used; *why has the reason. */
 static enum hf_status open_and_check(struct hf_trust *trust, const char *name, int flags,
 				     bool leftover, int *fd, struct stat *st, const char **why)
 {
 	enum hf_status status;
 
-	/* before it is opened: opening a FIFO or a device does something */
+	/* before open(2), since opening a FIFO or a device has side effects */
 	if (sys_fstatat(trust->target->dir, name, st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? HF_NO : HF_OS;
-	*why = reason(trust, st, leftover);
+	*why = find_objection(trust, st, leftover);
 	if (*why)
 		return HF_NOPERM;
 	*fd = open_name(trust->target, name, flags, leftover);
@@ -295,7 +296,7 @@ static enum hf_status open_and_check(struct hf_trust *trust, const char *name, i
 		return HF_OS;
 	if (st->st_nlink == 0)
 		return HF_NO;
-	*why = reason(trust, st, leftover);
+	*why = find_objection(trust, st, leftover);
 	if (*why)
 		return HF_NOPERM;
 	status = leftover || HF_WITHOUT(trust) ? HF_OK : check_access(trust, st, *fd);
@@ -330,13 +331,13 @@ static enum hf_status open_side(struct hf_trust *trust, const char *name, int fl
 
 const char *hf_side_distrusts(struct hf_trust *trust, int fd, const struct stat *st)
 {
-	const char *why = reason(trust, st, false);
+	const char *why = find_objection(trust, st, false);
 	struct hf_access access;
 
-	/* with an ACL the group's bits are the mask: without them it gives nobody anything */
+	/* with an ACL the group's bits are the mask: without them it permits nothing */
 	if (why || !(st->st_mode & 022) || HF_WITHOUT(trust))
 		return why;
-	fill_in(trust);
+	read_rights(trust);
 	if (hf_access_read(&access, fd, trust->target->path, NULL) != HF_OK)
 		return "it cannot be read who may write it";
 	return trust->access.st.st_nlink &&

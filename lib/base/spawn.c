@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RUNNING = -1 }; /* no wait status is that */
+enum { RUNNING = -1 }; /* no wait status has this value */
 
 struct event {
 	int signo, code; /* as in siginfo_t */
@@ -24,7 +24,8 @@ struct event {
 	union sigval value;
 };
 
-/* Everything but what a fault of our own raises, and SIGPIPE, which our own writes raise. */
+/* All signals except those that a fault of our own raises, and SIGPIPE, which our own writes
+ * raise. */
 static void forwardable(sigset_t *set)
 {
 	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGPIPE};
@@ -34,8 +35,8 @@ static void forwardable(sigset_t *set)
 		sigdelset(set, own[i]);
 }
 
-/* argv as the shell's, with a place for the file in [1]; to be freed. */
-static char **script_words(char *const *argv)
+/* Return argv for the shell, with [1] for the file; the caller frees it. */
+static char **shell_argv(char *const *argv)
 {
 	size_t argc = 0;
 	char **words;
@@ -51,7 +52,7 @@ static char **script_words(char *const *argv)
 	return words;
 }
 
-static void execute(char *path, char *const *argv, char **script)
+static void exec_file(char *path, char *const *argv, char **script)
 {
 	execve(path, argv, environ);
 	if (errno != ENOEXEC)
@@ -60,8 +61,8 @@ static void execute(char *path, char *const *argv, char **script)
 	execve(_PATH_BSHELL, script, environ);
 }
 
-/* execvp(3), but the same with every C library; and it allocates nothing. */
-static void search(char *const *argv, char **script)
+/* execvp(3), but the same with every C library, and without allocation. */
+static void exec_in_path(char *const *argv, char **script)
 {
 	const char *dir = getenv("PATH"), *end;
 	size_t name_len = strlen(argv[0]);
@@ -72,7 +73,7 @@ static void search(char *const *argv, char **script)
 	if (!name_len)
 		return;
 	if (strchr(argv[0], '/')) {
-		execute(argv[0], argv, script);
+		exec_file(argv[0], argv, script);
 		return;
 	}
 	errno = ENAMETOOLONG;
@@ -89,7 +90,7 @@ static void search(char *const *argv, char **script)
 		memcpy(path, dir, len);
 		path[len] = '/';
 		strcpy(path + len + (len > 0), argv[0]);
-		execute(path, argv, script);
+		exec_file(path, argv, script);
 		if (errno == EACCES)
 			denied = EACCES;
 		else if (errno != ENOENT && errno != ENOTDIR && errno != ESTALE &&
@@ -102,12 +103,12 @@ static void search(char *const *argv, char **script)
 
 void hf_exec(char *const *argv)
 {
-	char **script = script_words(argv);
+	char **script = shell_argv(argv);
 	int saved;
 
 	if (!script)
 		return;
-	search(argv, script);
+	exec_in_path(argv, script);
 	saved = errno;
 	free(script);
 	errno = saved;
@@ -152,9 +153,9 @@ enum hf_status hf_check_limit(size_t descriptors, struct hf_err *err)
 	return HF_OS;
 }
 
-/* In the child, which shares our memory: only system calls, and nothing that stays. */
-static _Noreturn void become(const struct hf_command *command, char **script, const sigset_t *mask,
-			     volatile int *failed)
+/* In the child, which shares our memory: system calls only, without lasting changes. */
+static _Noreturn void exec_command(const struct hf_command *command, char **script,
+				   const sigset_t *mask, volatile int *failed)
 {
 	if (command->in > 0 && dup2(command->in, 0) < 0)
 		goto failed;
@@ -166,7 +167,7 @@ static _Noreturn void become(const struct hf_command *command, char **script, co
 	if (old_limit.rlim_max)
 		setrlimit(RLIMIT_NOFILE, &old_limit);
 	sigprocmask(SIG_SETMASK, mask, NULL);
-	search(command->argv, script);
+	exec_in_path(command->argv, script);
 failed:
 	*failed = errno;
 	_exit(127);
@@ -191,7 +192,7 @@ static __attribute__((noinline)) pid_t start(const struct hf_command *command, c
 	pid_t pid = vfork();
 
 	if (pid == 0)
-		become(command, script, mask, failed);
+		exec_command(command, script, mask, failed);
 	return pid;
 }
 
@@ -206,7 +207,7 @@ void hf_reset_sigchld(void)
 enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command,
 			struct hf_err *err)
 {
-	char **script = script_words(command->argv);
+	char **script = shell_argv(command->argv);
 	volatile int failed = 0;
 	sigset_t block;
 	pid_t pid;
@@ -233,8 +234,8 @@ enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command
 	return pid > 0 ? cannot_run(command->argv[0], failed, err) : HF_OS;
 }
 
-/* Let a blocked signal do to us what it does. */
-static void take(int signo)
+/* Let a blocked signal take effect. */
+static void raise_blocked(int signo)
 {
 	sigset_t one, old;
 
@@ -250,7 +251,7 @@ static bool is_stop(int signo)
 	return signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU;
 }
 
-/* Those that a terminal sends to all of a process group. */
+/* Return true for signals that a terminal sends to a whole process group. */
 static bool is_terminal(int signo)
 {
 	return is_stop(signo) || signo == SIGINT || signo == SIGQUIT || signo == SIGHUP ||
@@ -274,7 +275,7 @@ static bool is_running(const struct hf_child *child)
 	return child->wait_status == RUNNING;
 }
 
-static void reap(struct hf_child *child)
+static void reap_children(struct hf_child *child)
 {
 	pid_t pid, which = getpid() == 1 ? -1 : child->pid;
 	int status;
@@ -282,23 +283,23 @@ static void reap(struct hf_child *child)
 	while ((pid = waitpid(which, &status, WNOHANG)) > 0)
 		if (pid == child->pid)
 			child->wait_status = status;
-	/* somebody else has waited for it, or nobody can */
+	/* another function has waited for it, or it cannot be waited for */
 	if (pid < 0 && errno != EINTR && is_running(child))
 		child->wait_status = HF_BUG << 8;
 }
 
-static void handle(struct hf_child *child, const struct event *e)
+static void handle_signal(struct hf_child *child, const struct event *e)
 {
 	bool sent = e->code <= 0 && e->from != getpid(); /* SI_USER, SI_QUEUE, SI_TKILL */
 	bool our_write = e->signo == SIGXFSZ && !sent;
 
 	if (e->signo == SIGCHLD) {
 		if (is_running(child))
-			reap(child);
+			reap_children(child);
 	} else if (!is_running(child)) {
-		take(e->signo);
+		raise_blocked(e->signo);
 	} else {
-		/* blocked, they reach us even when ignored (nohup) */
+		/* a blocked signal arrives even if it is ignored (nohup) */
 		bool ignored = is_ignored(e->signo);
 
 		if (!ignored && asks_to_end(e->signo))
@@ -310,12 +311,12 @@ static void handle(struct hf_child *child, const struct event *e)
 				kill(child->pid, e->signo);
 		}
 		if (is_stop(e->signo))
-			take(e->signo);
+			raise_blocked(e->signo);
 	}
 }
 
-/* The next signal, or false: fd (-1: none) can be read. Without a signalfd, signals wait for fd's
- * end. */
+/* Wait for a signal; return false when fd (-1: none) is readable. Without a signalfd, signals wait
+ * for fd's end. */
 static bool next_event(const sigset_t *set, int signals, int fd, struct event *e)
 {
 	struct pollfd polled[] = {{.fd = signals, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
@@ -356,7 +357,7 @@ enum hf_status hf_supervise(struct hf_child *child, const struct hf_io *io, stru
 		signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	while (is_running(child) || (status == HF_OK && !io->ends_with_command)) {
 		if (next_event(&set, signals, status == HF_OK ? io->fd : -1, &event))
-			handle(child, &event);
+			handle_signal(child, &event);
 		else
 			status = io->ready(io->context, err);
 	}
@@ -376,9 +377,9 @@ void hf_exit_as(int wait_status)
 	fflush(NULL);
 	if (WIFSIGNALED(wait_status) && getpid() != 1) {
 		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-		prctl(PR_SET_DUMPABLE, 0); /* where cores go to a pipe, the limit is not heeded */
+		prctl(PR_SET_DUMPABLE, 0); /* a core pattern with a pipe ignores the limit */
 		signal(WTERMSIG(wait_status), SIG_DFL);
-		take(WTERMSIG(wait_status));
+		raise_blocked(WTERMSIG(wait_status));
 	}
 	_exit(hf_exit_status(wait_status));
 }

@@ -3,26 +3,19 @@
 #define HF_SPAWN_H
 
 /*
- * Running a command, and standing between it and the signals.
+ * Run a command, and handle signals while it runs.
  *
- * The command stays in our process group, so that the terminal's signals reach both, and job
- * control works. hf_spawn() blocks all signals that can be forwarded before the command exists, so
- * none falls into the gap; hf_supervise() takes them in turn:
+ *	hf_spawn(&child, &command, &err)
+ *	hf_supervise(&child, io, &err)
+ *	hf_exit_as(child.wait_status)
  *
- *	- one that a process sent (si_code says so) is forwarded to the command;
- *	- one of the terminal's own (Ctrl-C) is not: the command had it already;
- *	- stop signals stop us as well, continue signals are forwarded;
- *	- SIGCHLD: the command has ended, or (as PID 1) an orphan is reaped.
+ * The command stays in our process group. hf_spawn() blocks all signals that can be forwarded
+ * before the command exists; hf_supervise() forwards those that a process sent (README.md has the
+ * table). The command is found as glibc's execvp(3) does (a file without "#!" runs with /bin/sh),
+ * and started with vfork(2) and the original signal mask. Exit status if it cannot run: 127 not
+ * found, 126 otherwise.
  *
- * hf_exit_as() ends this process as its command ended: by the same signal, with the core dump
- * suppressed, so that a shell loop around a tool stops at Ctrl-C (a tool that exits 130 instead
- * lets the loop go on).
- *
- * The command is looked for as glibc's execvp(3) does (a file without "#!" runs by /bin/sh), and
- * started by vfork(2), with the signal mask that we were started with. Exit status where it cannot
- * be run: 127 not found, 126 otherwise.
- *
- * For single-threaded tools: signals are process-wide. No crash state.
+ * For single-threaded programs: signals are process-wide. A crash leaves nothing.
  */
 
 #include <signal.h>
@@ -34,7 +27,7 @@
 
 struct hf_command {
 	char **argv;
-	int in, out;	   /* descriptors for its standard input and output; -1: ours */
+	int in, out;	   /* its standard input and output; -1: ours */
 	const int *keep;   /* close-on-exec descriptors that it inherits, under the same numbers */
 	size_t keep_count;
 };
@@ -42,56 +35,57 @@ struct hf_command {
 struct hf_child {
 	pid_t pid;
 	sigset_t old_mask;
-	int wait_status; /* as of waitpid(), when it has ended */
-	/* The last HUP, INT, QUIT or TERM that came while it ran; 0: none. The command may have
-	 * been past heeding it: whoever starts another one ends instead. */
+	int wait_status; /* of waitpid(2), when it has exited */
+	/* The last HUP, INT, QUIT or TERM during its run; 0: none. The command may have ended
+	 * without reacting to it: do not start another one. */
 	int asked;
 };
 
-/* Where SIGCHLD is ignored the kernel reaps our children behind our back, and their PIDs are used
- * again while we know them: from here on it is not. */
+/* Reset an ignored SIGCHLD: otherwise the kernel reaps children, and their PIDs may be reused while
+ * this process uses them. */
 void hf_reset_sigchld(void);
 
-/* Raise the soft limit on descriptors to this number, or as far as the hard limit lets. Commands
- * are started with the limit that this process was started with. */
+/* Raise the soft limit on descriptors to this number, or to the hard limit if that is lower.
+ * Commands start with the limit with which this process started. */
 void hf_raise_limit(size_t descriptors);
 
-/* Around a posix_spawn(3): the limit of commands, and then ours again. */
+/* Set the limit of commands before a posix_spawn(3), and restore ours after it. */
 void hf_lower_limit(bool lower);
 
-/* Are so many more descriptors left? Without them a step that must not fail could. HF_OS: no. */
+/* Check that this many more descriptors can be opened, before a step that must not fail. HF_OS:
+ * they cannot. */
 enum hf_status hf_check_limit(size_t descriptors, struct hf_err *err);
 
-/* A message "cannot run 'x': why", and status 126 or 127 (cast), or HF_OS (no process to be had).
- * On failure the signal mask is restored. */
+/* Start the command. On failure: the message "cannot run 'x': why", and status 126 or 127 (cast),
+ * or HF_OS if no process could be made; the signal mask is restored. */
 enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command,
 			struct hf_err *err);
 
-/* Become the command instead. Returns only when that fails, with errno. */
+/* Become the command instead. Returns only on failure, with errno. */
 void hf_exec(char *const *argv);
 
-/* What hf_supervise() does while the command runs: when fd can be read, ready(context) is called,
- * until it returns something other than HF_OK (HF_NO is the normal end). */
+/* Work of hf_supervise() while the command runs: when fd is readable, ready(context) is called,
+ * until it returns another status than HF_OK (HF_NO is the normal end). */
 struct hf_io {
 	int fd;
 	enum hf_status (*ready)(void *context, struct hf_err *err);
 	void *context;
-	bool ends_with_command; /* the end is not waited for when the command has ended */
+	bool ends_with_command; /* do not wait for its end when the command has exited */
 };
 
 /*
- * Wait until the command has ended and io (or NULL) is at its end. HF_OK: child->wait_status tells.
- * If ready() fails, the reading end is closed by the caller's ready(), the command is waited for
- * all the same (it gets SIGPIPE at its next write), and ready's status and err are returned.
- * The signal mask is restored.
+ * Wait until the command has exited and io (or NULL) has ended. HF_OK: child->wait_status is set.
+ * If ready() fails, it must close its reading end; the command is still waited for (it receives
+ * SIGPIPE at its next write), and ready()'s status and err are returned. The signal mask is
+ * restored.
  */
 enum hf_status hf_supervise(struct hf_child *child, const struct hf_io *io, struct hf_err *err);
 
-/* Exit status of a wait status: its own, or 128 + the signal. */
+/* Return the exit status of a wait status: its own, or 128 + the signal. */
 int hf_exit_status(int wait_status);
 
-/* End this process as the command ended: exit status, or death by the same signal. As PID 1 exits
- * 128 + the signal. Streams are flushed first; atexit() functions are not run. */
+/* End this process as the command ended: with its exit status, or by the same signal. As PID 1,
+ * exit with 128 + the signal. Streams are flushed first; atexit() functions are not called. */
 _Noreturn void hf_exit_as(int wait_status);
 
 #endif

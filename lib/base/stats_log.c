@@ -30,8 +30,8 @@ static bool is_plain(unsigned char c)
 	return c > ' ' && c != 0x7f && c != '\\';
 }
 
-/* No blanks, no line's end. Returns the length, of which out has at most size - 1. */
-static size_t escape(char *out, size_t size, const char *name)
+/* Escape blanks and control characters. Return the length, of which out holds at most size - 1. */
+static size_t escape_name(char *out, size_t size, const char *name)
 {
 	size_t n = 0;
 
@@ -52,7 +52,7 @@ static size_t escape(char *out, size_t size, const char *name)
 size_t hf_stats_format(const struct hf_stats_line *line, char out[HF_STATS_LINE])
 {
 	char name[4 * PATH_MAX], held[24] = "-";
-	size_t size = escape(name, sizeof(name), line->lock);
+	size_t size = escape_name(name, sizeof(name), line->lock);
 	const char *end = name;
 
 	if (line->held >= 0)
@@ -68,7 +68,7 @@ size_t hf_stats_format(const struct hf_stats_line *line, char out[HF_STATS_LINE]
 				held, line->breaks, end);
 }
 
-/* Digits only. */
+/* Parse decimal digits only. */
 static bool read_number(const char *text, int64_t most, int64_t *number)
 {
 	int64_t n = 0;
@@ -106,7 +106,7 @@ static bool read_word(const char *text, char word[HF_STATS_WORD])
 	return true;
 }
 
-static int hex(char c)
+static int hex_digit(char c)
 {
 	const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c) : NULL;
 
@@ -121,9 +121,9 @@ static bool read_name(const char *text, char name[PATH_MAX])
 		int c = (unsigned char)*text;
 
 		if (c == '\\') {
-			if (text[1] != 'x' || hex(text[2]) < 0 || hex(text[3]) < 0)
+			if (text[1] != 'x' || hex_digit(text[2]) < 0 || hex_digit(text[3]) < 0)
 				return false;
-			c = 16 * hex(text[2]) + hex(text[3]);
+			c = 16 * hex_digit(text[2]) + hex_digit(text[3]);
 			text += 3;
 		} else if (!is_plain((unsigned char)c)) {
 			return false;
@@ -185,7 +185,7 @@ static char *absolute(const char *path)
 	return asprintf(&whole, "%s/%s", here, path) < 0 ? NULL : whole;
 }
 
-/* One word of a line: "frozen git" is two. */
+/* Copy one word of a line: "frozen git" would be two. */
 static void put_word(char word[HF_STATS_WORD], const char *text)
 {
 	snprintf(word, HF_STATS_WORD, "%s", text);
@@ -209,7 +209,7 @@ struct hf_stats_sink *hf_stats_open(void)
 	return sink;
 }
 
-/* Of one that is not there (any more), the directory's. */
+/* For an absent lock: the real path of its directory. */
 char *hf_stats_name(const char *path)
 {
 	char *real = realpath(path, NULL), *whole = real ? NULL : absolute(path), *name, *dir;
@@ -272,7 +272,7 @@ void hf_stats_add(struct hf_stats *stats, const struct hf_stats_sink *sink,
 	stats->size += size;
 }
 
-/* Would it be within the limit for files? Past that the kernel sends SIGXFSZ, which kills. */
+/* Check the limit for file sizes: beyond it the kernel sends SIGXFSZ, which kills. */
 static bool is_allowed(const struct stat *st, size_t size)
 {
 	struct rlimit limit;
@@ -292,7 +292,7 @@ void hf_stats_flush(struct hf_stats *stats, const struct hf_stats_sink *sink)
 	stats->size = 0;
 	if (!size)
 		return;
-	/* without O_CREAT first: in a sticky directory another's file is refused with it */
+	/* without O_CREAT first: it would refuse another user's file in a sticky directory */
 	fd = sys_openat(AT_FDCWD, sink->path, flags, 0);
 	if (fd < 0 && errno == ENOENT)
 		fd = sys_openat(AT_FDCWD, sink->path, flags | O_CREAT, 0666);
@@ -300,7 +300,7 @@ void hf_stats_flush(struct hf_stats *stats, const struct hf_stats_sink *sink)
 		bool may = sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && is_allowed(&st, size);
 		ssize_t written = may ? sys_write(fd, stats->text, size) : 0;
 
-		(void)written; /* S1 */
+		(void)written; /* base/S1 */
 		sys_close(fd);
 	}
 	errno = saved;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Those that a file, a lock or a process can meet, and that are called differently somewhere. */
+/* Errors of files, locks and processes that have different names somewhere. */
 static const struct {
 	int errnum;
 	const char *name;
@@ -57,7 +57,7 @@ const char *hf_strerror(int errnum)
 
 const char *hf_strsignal(int signo)
 {
-	enum { FIRST_REALTIME = 34 }; /* the kernel's 32 and 33 are glibc's own */
+	enum { FIRST_REALTIME = 34 }; /* the kernel's 32 and 33 belong to glibc */
 	static char realtime[32];
 	const char *name;
 	int saved = errno;

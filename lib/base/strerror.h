@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_WORDING_H
-#define HF_WORDING_H
+#ifndef HF_STRERROR_H
+#define HF_STRERROR_H
 
 /*
- * What the system's errors and signals are called in messages.
+ * The names of errors and signals in messages: glibc's, whatever C library is linked.
  *
- * C libraries differ in it: EIO is "Input/output error" or "I/O error". The tools and the library
- * may be linked with different ones, and scripts compare messages; so all say what glibc says.
- *
- * Both return a constant string, or, for a number without a name, one in a static buffer. They keep
- * errno. Thread-safe but for that buffer. Blocks nobody.
+ * Both return a constant string, or, for an unknown number, one in a static buffer. errno is
+ * preserved. Thread-safe except for that buffer. Never blocks.
  */
 
 const char *hf_strerror(int errnum);

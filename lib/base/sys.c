@@ -72,7 +72,7 @@ static void log_call(unsigned long n, const char *name)
 	close(fd);
 }
 
-/* Does a rule "[NAME#]N[+]:ACTION" speak of this call? *action is its last part. */
+/* Return true if the rule "[NAME#]N[+]:ACTION" applies to this call; *action is its last part. */
 static bool rule_matches(const char *rule, const char *name, unsigned long n_all,
 			 unsigned long n_name, const char **action)
 {
@@ -98,8 +98,8 @@ static bool rule_matches(const char *rule, const char *name, unsigned long n_all
 	return true;
 }
 
-/* Returns true when the call is not to be made; *failed then says whether it fails with errno. */
-static bool intervene(enum call_id id, bool *failed)
+/* Return true if the call must not be made; *failed says whether it fails with errno. */
+static bool apply_rules(enum call_id id, bool *failed)
 {
 	int saved = errno;
 	unsigned long n_all = atomic_fetch_add(&total, 1) + 1;
@@ -140,10 +140,10 @@ static bool intervene(enum call_id id, bool *failed)
 	{                                                                                          \
 		bool failed;                                                                       \
                                                                                                    \
-		if (intervene(CALL_##name, &failed)) {                                             \
+		if (apply_rules(CALL_##name, &failed)) {                                           \
 			int error = errno;                                                         \
                                                                                                    \
-			/* a close that fails has closed all the same: close(2) */                 \
+			/* a close(2) that fails has closed the descriptor */                      \
 			if (CALL_##name == (int)CALL_close && (name arguments) < 0)                \
 				error = errno;                                                     \
 			errno = error;                                                             \

@@ -3,33 +3,17 @@
 #define HF_SYS_H
 
 /*
- * The fault table: every system call that changes something, or that a promise rests on, is made
- * through sys_NAME().
+ * The fault table: every system call that changes something, or on which a guarantee depends, is
+ * made through sys_NAME().
  *
- * In an ordinary build sys_NAME() is the call itself, inlined: the table costs nothing. In a build
- * with -DHF_FAULTS each call asks the table first, and the environment says what happens to it:
+ * In an ordinary build sys_NAME() is the call itself, inlined. In a build with -DHF_FAULTS the
+ * environment decides what happens to a call (README.md has the variables and actions).
  *
- *	HOLDFAST_FAULT=N:ACTION		the N-th call of this process, counted from 1
- *	HOLDFAST_FAULT=NAME#N:ACTION	the N-th call of that name
- *	HOLDFAST_FAULT=N+:ACTION	from the N-th on (NAME#N+ likewise)
+ *	HOLDFAST_FAULT=NAME#N:ACTION	the N-th call of that name: kill, stop, skip, EIO …
+ *	HOLDFAST_WITHOUT=NAME		switch the mend NAME off
+ *	HOLDFAST_FAULT_LOG=PATH		append "N NAME" for each call
  *
- * separated by commas, with the actions
- *
- *	kill	SIGKILL before the call is made
- *	stop	SIGSTOP before the call is made; SIGCONT goes on
- *	skip	the call is not made, and reports success (a mutation: an fsync left out)
- *	EIO …	the call is not made, and fails with that error (a close is made, and fails)
- *
- * A forked child goes on counting where its parent was, or from 1001 if it calls hf_fault_forked().
- *
- * HOLDFAST_WITHOUT=NAME,NAME takes the named mends out: where the code asks HF_WITHOUT(NAME), the
- * answer is true. A test of a mend is seen failing that way. In an ordinary build it is false, and
- * costs nothing.
- *
- * HOLDFAST_FAULT_LOG=PATH appends one line "N NAME" for each call before it is made. A test runs
- * once to learn how many calls there are, and then once for each of them.
- *
- * Errors and return values are those of the call. Thread-safe; async-signal-safe where the call is.
+ * Errors and results are those of the call. Thread-safe; async-signal-safe where the call is.
  */
 
 #include <fcntl.h>
@@ -104,7 +88,7 @@
 	  (int fd, int flags, const struct itimerspec *new, struct itimerspec *old),               \
 	  (fd, flags, new, old))
 
-/* Variadic calls with the one shape of argument that is used here. */
+/* Variadic calls, with the one kind of argument that is used here. */
 static inline int ioctl_int(int fd, unsigned long request, int arg)
 {
 	return ioctl(fd, request, arg);
@@ -127,10 +111,10 @@ static inline int fcntl_lock(int fd, int command, struct flock *lock)
 HF_SYSCALLS(HF_SYS_DECLARE)
 
 #ifdef HF_FAULTS
-/* Count from 1 again: for a test that forks and goes on in the child. */
+/* Count from 1 again, for a test that forks and continues in the child. */
 void hf_fault_reset(void);
 
-/* Go on behind 1000: in a child that is to be told from its parent. */
+/* Count from 1001, in a child that must be distinguished from its parent. */
 void hf_fault_forked(void);
 
 bool hf_fault_without(const char *mend);

@@ -10,7 +10,7 @@
 
 enum { MAX_TRIES = 100 };
 
-/* A symbolic link is staged in a directory of its own, since only that can be locked. */
+/* A symbolic link is made in a directory of its own, since only a directory can be locked. */
 static int remove_name(int dir, const char *name, int fd, bool is_directory)
 {
 	if (!is_directory)
@@ -28,14 +28,14 @@ enum hf_status hf_tempfile_reap(const struct hf_target *target, const char *name
 	struct stat st;
 
 	hf_trust_init(&trust, target, HF_TRUST_NAMED);
-	/* an exclusive lock over NFS wants a descriptor that can be written */
+	/* NFS needs a descriptor open for writing for an exclusive lock */
 	status = hf_side_open_leftover(&trust, name, &fd, &st, NULL);
 	if (status != HF_OK)
 		return status == HF_NO ? HF_OK : status == HF_BUSY ? HF_NOPERM : status;
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
 		status = errno == EWOULDBLOCK ? HF_BUSY : HF_NOPERM;
 	else if (!hf_names_inode(dir, name, fd))
-		status = HF_BUSY; /* another file has the name since: look again */
+		status = HF_BUSY; /* another file has the name by now: check again */
 	else if (remove_name(dir, name, fd, S_ISDIR(st.st_mode)) < 0 && errno != ENOENT)
 		status = hf_status_of(errno);
 	sys_close(fd);
@@ -66,11 +66,11 @@ static enum hf_status open_named(const struct hf_target *target, mode_t mode, in
 			continue;
 		if (*fd < 0)
 			break;
-		/* ENOLCK, EOPNOTSUPP: no locks here, and nobody can take it for litter */
+		/* ENOLCK, EOPNOTSUPP: no locks here, so no process takes it for a leftover */
 		if (sys_flock(*fd, LOCK_EX | LOCK_NB) < 0 ? errno != EWOULDBLOCK
 							  : hf_names_inode(target->dir, name, *fd))
 			return HF_OK;
-		/* somebody took it for litter in the instant before it was locked */
+		/* another process took it for a leftover before it was locked */
 		sys_unlinkat(target->dir, name, 0);
 		sys_close(*fd);
 		*fd = -1;

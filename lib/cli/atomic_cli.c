@@ -28,7 +28,7 @@ static enum hf_sync parse_sync(struct hf_cli *cli, const char *arg)
 	hf_cli_usage(cli, "%s: '%s' is not full, data or none", cli->seen, arg);
 }
 
-static void ignore(int signo)
+static void ignore_signal(int signo)
 {
 	(void)signo;
 }
@@ -38,9 +38,9 @@ void hf_atomic_cli_start(struct hf_cli *cli, int argc, char **argv)
 	struct sigaction action;
 
 	hf_cli_start(cli, argc, argv);
-	/* execve(2) takes a handler away again, SIG_IGN it would leave */
+	/* execve(2) resets a handler, but not SIG_IGN */
 	if (sigaction(SIGXFSZ, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
-		signal(SIGXFSZ, ignore);
+		signal(SIGXFSZ, ignore_signal);
 }
 
 bool hf_atomic_cli_option(struct hf_cli *cli, int id, char *arg, struct hf_atomic_options *o,
@@ -114,7 +114,7 @@ enum hf_status hf_atomic_cli_print(int fd, const char *path, struct hf_err *err)
 {
 	enum hf_status status;
 
-	/* whoever reads has gone: that is an error to report, not a death */
+	/* a reader that has exited is an error to report, not a reason to die */
 	signal(SIGPIPE, SIG_IGN);
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		status = hf_fail_errno(err, "cannot read '%s'", path);

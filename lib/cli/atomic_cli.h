@@ -3,12 +3,12 @@
 #define HF_ATOMIC_CLI_H
 
 /*
- * What the atomic tools have in common on the command line: the rows of their option tables, one
- * reader for them, and the end.
+ * The command lines of the atomic tools: rows of their option tables, a reader for them, and the
+ * end.
  *
- * A tool lists the rows that make sense for it, hands to hf_atomic_cli_option() every option that
- * is not its own, and calls hf_atomic_cli_wait() when all are read. The tools' own, like cli/cli.h:
- * it prints, and exits on a usage error. Single-threaded.
+ * A tool lists the rows that it supports, passes every option that is not its own to
+ * hf_atomic_cli_option(), and calls hf_atomic_cli_wait() after the last one. Prints, and exits on a
+ * usage error. Single-threaded.
  */
 
 #include <stdbool.h>
@@ -37,41 +37,43 @@
 #define HF_ROW_BREAK_LINKS                                                                         \
 	{HF_OPT_BREAK_LINKS, "break-links", NULL, "replace FILE even if it has more hard links"}
 
-/* hf_cli_start(), and a limit to the size of files (ulimit -f) becomes an error to report, EFBIG,
- * in place of a death by SIGXFSZ. Commands have the signal's default. */
+/* Call hf_cli_start(), and let a limit of the file size (ulimit -f) be an error, EFBIG, instead of
+ * a death by SIGXFSZ. Commands have the signal's default action. */
 void hf_atomic_cli_start(struct hf_cli *cli, int argc, char **argv);
 
-/* Take an option of the rows above, or of HF_ROWS_WAIT, into o or *timeout. false: it is none. */
+/* Take an option of the rows above, or of HF_ROWS_WAIT, into o or *timeout. Return false if it is
+ * none of them. */
 bool hf_atomic_cli_option(struct hf_cli *cli, int id, char *arg, struct hf_atomic_options *o,
 			  int64_t *timeout);
 
-/* The deadline for locks, 10 s from now unless said otherwise, and the word to a terminal about
- * whom one waits for. timeout: -1 if it was not given. */
+/* Set the deadline for locks, 10 s from now by default, and the notice of a wait. timeout: -1 if it
+ * was not given. */
 void hf_atomic_cli_wait(struct hf_cli *cli, int64_t timeout, struct hf_atomic_options *o);
 
-/* FILE, and COMMAND… unless *command is --command's. Exits on a usage error. */
+/* Take the operands: FILE, and COMMAND… unless *command is set by --command. Exits on a usage
+ * error. */
 void hf_atomic_cli_operands(struct hf_cli *cli, const char **path, char ***command);
 
-/* For --print, before anything is done: can standard output be written? */
+/* For --print: check, before anything is done, that standard output can be written. */
 enum hf_status hf_atomic_cli_check_print(struct hf_err *err);
 
-/* Print the file fd, from its start, which has become path's content: a failure is HF_UNCERTAIN,
- * since it cannot be taken back. */
+/* Print the file fd from its start; it is the content of path now. A failure is HF_UNCERTAIN, since
+ * the change cannot be undone. */
 enum hf_status hf_atomic_cli_print(int fd, const char *path, struct hf_err *err);
 
-/* Behind a commit of this status: with -v, say what became of FILE; for --print, print it. The
- * status of both. */
+/* After a commit with this status: with -v report the result, for --print print the content. Return
+ * the status of both. */
 enum hf_status hf_atomic_cli_result(const struct hf_cli *cli, const struct hf_atomic *a,
 				    const char *path, bool print, enum hf_status status,
 				    struct hf_err *err);
 
-/* Say how a command failed; FILE stays as it was. Ends as the command did. */
+/* Report how a command failed; FILE is unchanged. Exit as the command did. */
 _Noreturn void hf_atomic_cli_command_failed(const struct hf_cli *cli, const char *path,
 					    int wait_status);
 
-/* Report the error, if it is one. conflict is --conflict-exit-code, or -1. Returns the exit
- * status. a, if not NULL, is the transaction: ends as its validator did if a signal ended it that
- * was meant for us all. */
+/* Report an error, and return the exit status. conflict is --conflict-exit-code, or -1. If the
+ * validator of transaction a (or NULL) was ended by a signal for the whole group, exit as it
+ * did. */
 int hf_atomic_cli_finish(const struct hf_cli *cli, enum hf_status status, struct hf_err *err,
 			 int conflict, const struct hf_atomic *a);
 

@@ -23,8 +23,8 @@ static const struct hf_opt common[] = {
 	HF_ROWS_END,
 };
 
-/* What the library finds worth saying: with -q it is not. */
-static void say(void *context, const char *line)
+/* Print a notice of the library, unless -q is given. */
+static void print_notice(void *context, const char *line)
 {
 	const struct hf_cli *cli = context;
 
@@ -35,14 +35,14 @@ static void say(void *context, const char *line)
 void hf_cli_start(struct hf_cli *cli, int argc, char **argv)
 {
 	for (int fd = 0; fd < 3; fd++) {
-		/* the wrong direction: a read of 0 or a write to 1 and 2 goes on failing */
+		/* open in the wrong direction: reading 0 and writing 1 and 2 still fail */
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
 		    open("/dev/null", (fd == 0 ? O_WRONLY : O_RDONLY) | O_CLOEXEC) < 0)
 			open("/", O_PATH | O_CLOEXEC);
 	}
 	cli->argc = argc;
 	cli->argv = argv;
-	hf_set_notice(say, cli);
+	hf_set_notice(print_notice, cli);
 }
 
 static bool has_letter(const struct hf_opt *option)
@@ -50,8 +50,9 @@ static bool has_letter(const struct hf_opt *option)
 	return option->id > 0 && option->id < 0x80;
 }
 
-/* Walk the tool's table and then the common one; a tool's own row for a letter hides the common. */
-static const struct hf_opt *row(const struct hf_cli *cli, size_t i)
+/* Return row i of the tool's table followed by the common one; a tool's own row hides the common
+ * one of the same letter. */
+static const struct hf_opt *option_row(const struct hf_cli *cli, size_t i)
 {
 	size_t own = 0;
 
@@ -75,8 +76,8 @@ static void print_help(const struct hf_cli *cli)
 	for (size_t i = 0; cli->synopsis[i]; i++)
 		printf("%s %s %s\n", i ? "      " : "Usage:", cli->tool, cli->synopsis[i]);
 	printf("%s\n\nOptions:\n", cli->summary);
-	for (size_t i = 0; row(cli, i)->id; i++) {
-		const struct hf_opt *o = row(cli, i);
+	for (size_t i = 0; option_row(cli, i)->id; i++) {
+		const struct hf_opt *o = option_row(cli, i);
 		char left[80], letter[5] = "    ";
 		bool optional = o->arg && o->arg[0] == '[';
 
@@ -102,14 +103,14 @@ static void print_help(const struct hf_cli *cli)
 	printf("\nThe manual page %s(1) has examples and every exit status.\n", cli->tool);
 }
 
-/* The table in the terms of cli/getopt_glibc.h. */
-static void describe(const struct hf_cli *cli, char *shorts, struct option *longs)
+/* Convert the table for cli/getopt_glibc.h. */
+static void convert_table(const struct hf_cli *cli, char *shorts, struct option *longs)
 {
 	char *s = shorts;
 	size_t n = 0;
 
-	for (size_t i = 0; row(cli, i)->id; i++) {
-		const struct hf_opt *o = row(cli, i);
+	for (size_t i = 0; option_row(cli, i)->id; i++) {
+		const struct hf_opt *o = option_row(cli, i);
 		bool optional = o->arg && o->arg[0] == '[';
 
 		if (is_hidden(cli, o))
@@ -141,7 +142,7 @@ int hf_cli_next(struct hf_cli *cli, char **arg)
 	int id;
 
 	if (!shorts[0]) {
-		describe(cli, shorts, longs);
+		convert_table(cli, shorts, longs);
 		options = (struct hf_options){.tool = cli->tool, .next = cli->argv + 1};
 	}
 	if (cli->again)
@@ -213,8 +214,8 @@ bool hf_cli_is_long_option(const struct hf_cli *cli, const char *word)
 
 	if (size < 3 || strncmp(word, "--", 2) != 0)
 		return false;
-	for (size_t i = 0; row(cli, i)->id; i++) {
-		const char *name = row(cli, i)->name;
+	for (size_t i = 0; option_row(cli, i)->id; i++) {
+		const char *name = option_row(cli, i)->name;
 
 		if (name && strlen(name) == size - 2 && memcmp(word + 2, name, size - 2) == 0)
 			return true;
@@ -285,7 +286,7 @@ int64_t hf_cli_deadline(struct hf_cli *cli, int64_t timeout, int64_t default_wai
 	return hf_deadline_in(hf_cli_limit(cli, timeout, default_wait));
 }
 
-static void notice(void *context, const char *line)
+static void print_wait_notice(void *context, const char *line)
 {
 	hf_cli_notice(context, "%s", line);
 }
@@ -296,7 +297,7 @@ struct hf_wait hf_cli_wait(struct hf_cli *cli, int64_t timeout, int64_t default_
 
 	return (struct hf_wait){.deadline = hf_deadline_in(limit),
 				.limit = limit,
-				.notice = hf_cli_wants_notices(cli) ? notice : NULL,
+				.notice = hf_cli_wants_notices(cli) ? print_wait_notice : NULL,
 				.context = cli};
 }
 

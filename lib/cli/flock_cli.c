@@ -15,8 +15,8 @@
 #include "base/spawn.h"
 #include "base/sys.h"
 
-/* Open the lock file, as flock(1) does; by 3 or more. */
-static int open_file(const char *path, int access)
+/* Open the lock file as flock(1) does, as descriptor 3 or higher. */
+static int open_flock_file(const char *path, int access)
 {
 	int low, fd = sys_openat(AT_FDCWD, path, access | O_NOCTTY | O_CREAT, 0666);
 
@@ -38,7 +38,7 @@ static int open_file(const char *path, int access)
 static volatile sig_atomic_t expired;
 
 /* Only the timer's own signal counts. */
-static void expire(int signo, siginfo_t *info, void *context)
+static void note_expiry(int signo, siginfo_t *info, void *context)
 {
 	(void)signo;
 	(void)context;
@@ -46,7 +46,7 @@ static void expire(int signo, siginfo_t *info, void *context)
 		expired = 1;
 }
 
-/* Until the lock is had, or the timer, which goes on ringing, has ended a call. */
+/* Lock; the timer, which repeats, can interrupt it. */
 static int lock_once(const struct hf_flock_request *r)
 {
 	struct flock range = {
@@ -63,7 +63,7 @@ static int lock_once(const struct hf_flock_request *r)
 	return sys_flock(r->fd, r->operation | (r->nonblock ? LOCK_NB : 0));
 }
 
-/* 0, or an errno; ETIMEDOUT. */
+/* Return 0, or an errno; ETIMEDOUT at the end of the time. */
 static int lock_until_expired(const struct hf_flock_request *r)
 {
 	while (lock_once(r) < 0) {
@@ -78,7 +78,7 @@ static int lock_until_expired(const struct hf_flock_request *r)
 static int lock_timed(const struct hf_flock_request *r)
 {
 	const struct itimerval timer = {.it_interval.tv_usec = 10000, .it_value = r->timeout};
-	struct sigaction old, action = {.sa_sigaction = expire, .sa_flags = SA_SIGINFO};
+	struct sigaction old, action = {.sa_sigaction = note_expiry, .sa_flags = SA_SIGINFO};
 	sigset_t alarm, mask;
 	int errnum;
 
@@ -99,11 +99,11 @@ static void take_lock(struct hf_flock_request *r)
 {
 	int errnum = r->timed ? lock_timed(r) : lock_until_expired(r);
 
-	/* NFS wants a file that is open for writing */
+	/* NFS needs a descriptor open for writing */
 	if ((errnum == EIO || errnum == EBADF) && r->operation != LOCK_SH && r->file &&
 	    access(r->file, R_OK | W_OK) == 0) {
 		close(r->fd);
-		r->fd = open_file(r->file, O_RDWR);
+		r->fd = open_flock_file(r->file, O_RDWR);
 		errnum = r->timed ? lock_timed(r) : lock_until_expired(r);
 	}
 	if (!errnum)
@@ -121,8 +121,8 @@ static void take_lock(struct hf_flock_request *r)
 	hf_flock_fail(errnum == ENOLCK || errnum == ENOMEM ? HF_OS : HF_DATA, errnum, "%d", r->fd);
 }
 
-/* Run the command, and stand aside: signals are its own business, and ours is to die of them. */
-static int run(const struct hf_flock_request *r)
+/* Run the command without handling signals, as flock(1) does. */
+static int run_flock_command(const struct hf_flock_request *r)
 {
 	struct hf_command command = {.argv = r->command, .in = -1, .out = -1};
 	struct hf_child child;
@@ -167,11 +167,12 @@ int hf_flock_main(int argc, char **argv)
 	int64_t start, took;
 
 	hf_flock_parse(&r, argc, argv);
-	/* in a file, what the command prints comes first; musl would write a line now */
+	/* in a file, the command's output comes first; musl would write a line now */
 	if (r.verbose && !isatty(STDOUT_FILENO))
 		setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
 	if (r.file)
-		r.fd = open_file(r.file, r.fcntl && r.operation == LOCK_EX ? O_WRONLY : O_RDONLY);
+		r.fd = open_flock_file(r.file,
+				       r.fcntl && r.operation == LOCK_EX ? O_WRONLY : O_RDONLY);
 	if (r.timed && r.timeout.tv_sec == 0 && r.timeout.tv_usec == 0) {
 		r.timed = false;
 		r.nonblock = true;
@@ -187,5 +188,5 @@ int hf_flock_main(int argc, char **argv)
 		return hf_flock_finish(HF_OK);
 	if (r.verbose)
 		printf("flock: executing %s\n", r.command[0]);
-	return hf_flock_finish(run(&r));
+	return hf_flock_finish(run_flock_command(&r));
 }

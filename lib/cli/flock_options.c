@@ -17,7 +17,7 @@
 
 enum { OPT_VERBOSE = HF_OPT_OWN, OPT_FCNTL, OPT_START, OPT_LENGTH, OPT_FD };
 
-/* Two tables: what an abbreviation meant before the new options came, it goes on to mean. */
+/* Three tables: an abbreviation of an old option keeps its meaning. */
 static const struct option old_options[] = {
 	{"shared", no_argument, NULL, 's'},
 	{"exclusive", no_argument, NULL, 'x'},
@@ -42,12 +42,12 @@ static const struct option new_options[] = {
 	{NULL, 0, NULL, 0},
 };
 static const struct option fd_options[] = {
-	/* behind --fd */
+	/* after --fd */
 	{"command", required_argument, NULL, 'c'},
 	{NULL, 0, NULL, 0},
 };
 
-/* As util-linux ends: what could not be written is a failure, whatever else there was. */
+/* Lost output is a failure, as in util-linux. */
 int hf_flock_finish(int status)
 {
 	if ((fflush(stdout) != 0 || ferror(stdout)) && errno != EBADF && errno != EPIPE) {
@@ -77,7 +77,7 @@ static _Noreturn void try_help(void)
 	exit(HF_USAGE);
 }
 
-static _Noreturn void help(void)
+static _Noreturn void print_help(void)
 {
 	fputs("Usage: flock [options] FILE|DIRECTORY COMMAND [ARGUMENT...]\n"
 	      "       flock [options] FILE|DIRECTORY -c STRING\n"
@@ -114,7 +114,7 @@ bool hf_flock_size(const char *text, int64_t *size)
 	int power = 0, base = 1024;
 
 	errno = EINVAL;
-	/* no sign, no "inf"; but 0x and a fraction, as util-linux has them */
+	/* no sign and no "inf", but 0x and a fraction, as in util-linux */
 	if (*text < '0' || *text > '9')
 		return false;
 	n = strtold(text, &end);
@@ -172,7 +172,7 @@ static void get_timeout(struct hf_flock_request *r, const char *text)
 	if (errno)
 		hf_flock_fail(HF_USAGE, errno, "invalid timeout value: '%s'", text);
 	r->timed = true;
-	r->timeout = (struct timeval){.tv_sec = -1}; /* which the timer refuses */
+	r->timeout = (struct timeval){.tv_sec = -1}; /* the timer refuses this */
 	if (seconds >= 0 && seconds < 0x1p63L) {
 		r->timeout.tv_sec = (time_t)seconds;
 		r->timeout.tv_usec =
@@ -180,7 +180,7 @@ static void get_timeout(struct hf_flock_request *r, const char *text)
 	}
 }
 
-/* The table that knows this word, or an abbreviation of it. */
+/* Return the table that contains this option, or an abbreviation of it. */
 static const struct option *table_of(const char *word, bool with_fd)
 {
 	const struct option *const tables[] = {old_options, new_options, fd_options};
@@ -251,7 +251,7 @@ static void set_option(struct hf_flock_request *r, int option, char *arg)
 		printf("flock from holdfast %s\n", HF_VERSION);
 		exit(hf_flock_finish(HF_OK));
 	case 'h':
-		help();
+		print_help();
 	default:
 		try_help();
 	}

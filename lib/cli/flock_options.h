@@ -3,14 +3,11 @@
 #define HF_FLOCK_OPTIONS_H
 
 /*
- * The command line of flock(1), as util-linux reads it: what cli/flock_cli.h is asked to do.
+ * The command line of flock(1), as util-linux reads it.
  *
- * Not by cli/cli.h's table, which knows options that flock(1) does not have, and says things
- * otherwise. There are two generations of options. An abbreviation that meant something before the
- * second came (--s, --l) goes on to mean that; --command is known only behind --fd.
- *
- * A room of the tools only: it prints, and exits (64 for a usage error, 0 after --help and
- * --version). Single-threaded.
+ * Not parsed with cli/cli.h, whose options and messages differ. There are two generations of
+ * options; README.md describes their abbreviations. Prints, and exits: 64 for a usage error, 0
+ * after --help and --version. Single-threaded.
  */
 
 #include <stdbool.h>
@@ -28,18 +25,18 @@ struct hf_flock_request {
 	char **command;
 };
 
-/* Read the command line. */
+/* Parse the command line. */
 void hf_flock_parse(struct hf_flock_request *r, int argc, char **argv);
 
-/* A size as util-linux reads it: 4096, 1K = 1KiB = 1024, 1KB = 1000, also M G T P E, and 1.5M.
- * false: it is none, or it is too large (errno ERANGE, else EINVAL). */
+/* Parse a size as util-linux does: 4096, 1K = 1KiB = 1024, 1KB = 1000, also M G T P E, and 1.5M.
+ * Return false if it is malformed (errno EINVAL) or too large (ERANGE). */
 bool hf_flock_size(const char *text, int64_t *size);
 
-/* "flock: message", with hf_strerror(errnum) behind it unless that is 0, and exit. */
+/* Print "flock: message", with hf_strerror(errnum) unless errnum is 0, and exit. */
 _Noreturn void hf_flock_fail(int status, int errnum, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Flush standard output. The exit status: status, or 1 where output was lost. */
+/* Flush standard output. Return status, or 1 if output was lost. */
 int hf_flock_finish(int status);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool begins(const struct option *option, const char *word, size_t len)
+static bool begins_with(const struct option *option, const char *word, size_t len)
 {
 	return strncmp(option->name, word, len) == 0;
 }
@@ -20,23 +20,23 @@ static void list_possibilities(const char *tool, const char *word, size_t len,
 {
 	fprintf(stderr, "%s: option '--%s' is ambiguous; possibilities:", tool, word);
 	for (const struct option *o = longs; o->name; o++)
-		if (begins(o, word, len) && (o == first || !are_alike(o, first)))
+		if (begins_with(o, word, len) && (o == first || !are_alike(o, first)))
 			fprintf(stderr, " '--%s'", o->name);
 	fputc('\n', stderr);
 }
 
-/* The option that the word names, or abbreviates: one, or several that are the same. */
-static const struct option *find(const char *tool, const char *word, size_t len,
-				 const struct option *longs)
+/* Find the option that this argument names or abbreviates; several equivalent ones count as one. */
+static const struct option *find_long(const char *tool, const char *word, size_t len,
+				      const struct option *longs)
 {
 	const struct option *first = NULL;
 	bool ambiguous = false;
 
 	for (const struct option *o = longs; o->name; o++)
-		if (begins(o, word, len) && strlen(o->name) == len)
+		if (begins_with(o, word, len) && strlen(o->name) == len)
 			return o;
 	for (const struct option *o = longs; o->name; o++) {
-		if (!begins(o, word, len))
+		if (!begins_with(o, word, len))
 			continue;
 		if (!first)
 			first = o;
@@ -52,7 +52,7 @@ static const struct option *find(const char *tool, const char *word, size_t len,
 static int next_long(struct hf_options *options, char *word, const struct option *longs)
 {
 	size_t len = strcspn(word, "=");
-	const struct option *o = find(options->tool, word, len, longs);
+	const struct option *o = find_long(options->tool, word, len, longs);
 
 	if (!o)
 		return '?';

@@ -7,8 +7,8 @@
 
 #include <holdfast/err.h>
 
-/* What stands before a value. */
-static void lead(struct hf_json *json, const char *key)
+/* Write the separator and the key before a value. */
+static void put_separator(struct hf_json *json, const char *key)
 {
 	if (json->more[json->depth])
 		putc(',', json->out);
@@ -19,7 +19,7 @@ static void lead(struct hf_json *json, const char *key)
 
 void hf_json_begin(struct hf_json *json, const char *key, char open)
 {
-	lead(json, key);
+	put_separator(json, key);
 	putc(open, json->out);
 	if (json->depth == HF_JSON_DEPTH)
 		abort();
@@ -34,7 +34,7 @@ void hf_json_end(struct hf_json *json)
 		putc('\n', json->out);
 }
 
-static void put(struct hf_json *json, const char *text, size_t size)
+static void put_string(struct hf_json *json, const char *text, size_t size)
 {
 	putc('"', json->out);
 	for (const char *end = text + size; text < end;) {
@@ -59,31 +59,31 @@ void hf_json_text(struct hf_json *json, const char *key, const char *text)
 		hf_json_null(json, key);
 		return;
 	}
-	lead(json, key);
-	put(json, text, strlen(text));
+	put_separator(json, key);
+	put_string(json, text, strlen(text));
 }
 
 void hf_json_number(struct hf_json *json, const char *key, long long number)
 {
-	lead(json, key);
+	put_separator(json, key);
 	fprintf(json->out, "%lld", number);
 }
 
 void hf_json_flag(struct hf_json *json, const char *key, bool flag)
 {
-	lead(json, key);
+	put_separator(json, key);
 	fputs(flag ? "true" : "false", json->out);
 }
 
 void hf_json_null(struct hf_json *json, const char *key)
 {
-	lead(json, key);
+	put_separator(json, key);
 	fputs("null", json->out);
 }
 
 void hf_json_seconds(struct hf_json *json, const char *key, long long nanoseconds)
 {
-	lead(json, key);
+	put_separator(json, key);
 	fprintf(json->out, "%lld.%06lld", nanoseconds / 1000000000,
 		nanoseconds % 1000000000 / 1000);
 }
@@ -107,8 +107,8 @@ void hf_json_lines(struct hf_json *json, const char *key, const char *text)
 	while (text && *text) {
 		size_t size = strcspn(text, "\n");
 
-		lead(json, NULL);
-		put(json, text, size);
+		put_separator(json, NULL);
+		put_string(json, text, size);
 		text += size + (text[size] == '\n');
 	}
 	hf_json_end(json);

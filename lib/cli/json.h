@@ -3,7 +3,7 @@
 #define HF_JSON_H
 
 /*
- * JSON on a stream, as it is written: one value a line.
+ * JSON on a stream, one value a line.
  *
  *	struct hf_json json = {.out = stdout};
  *
@@ -14,12 +14,11 @@
  *	hf_json_end(&json);
  *	hf_json_end(&json);			{"path":"x","pids":[4711]}
  *
- * The key is NULL in an array and outside of everything; keys are our own, and plain. A text is
- * what a file or a process is called, and can be any bytes: control characters are escaped, and
- * bytes that are no UTF-8 become U+FFFD each, as JSON has no bytes. A text that is NULL is null.
- * When the outermost value ends, the line does.
+ * key is NULL in an array and at the outermost level; keys are plain text of our own. A text can be
+ * any bytes: control characters are escaped, and bytes that are not UTF-8 become U+FFFD. A NULL
+ * text is null. The line ends with the outermost value.
  *
- * The tools' own, like cli/cli.h. Errors stay in the stream. Single-threaded.
+ * Errors stay in the stream. Single-threaded.
  */
 
 #include <stdbool.h>
@@ -31,10 +30,10 @@ struct hf_json {
 	FILE *out;
 	int depth;
 	char close[HF_JSON_DEPTH];
-	bool more[HF_JSON_DEPTH + 1]; /* something stands before */
+	bool more[HF_JSON_DEPTH + 1]; /* a value precedes */
 };
 
-/* open is '{' or '['. */
+/* Begin an object or array: open is '{' or '['. */
 void hf_json_begin(struct hf_json *json, const char *key, char open);
 void hf_json_end(struct hf_json *json);
 
@@ -43,13 +42,13 @@ void hf_json_number(struct hf_json *json, const char *key, long long number);
 void hf_json_flag(struct hf_json *json, const char *key, bool flag);
 void hf_json_null(struct hf_json *json, const char *key);
 
-/* Seconds, of nanoseconds: 0.000123. */
+/* Write nanoseconds as seconds: 0.000123. */
 void hf_json_seconds(struct hf_json *json, const char *key, long long nanoseconds);
 
-/* An instant of the wall clock, "2026-11-25T10:42:03Z"; null for 0. */
+/* Write a wall-clock time, "2026-11-25T10:42:03Z"; null for 0. */
 void hf_json_time(struct hf_json *json, const char *key, long long seconds);
 
-/* An array of the lines of text, each of which ends in '\n'; NULL has none. */
+/* Write an array of the lines of text, each of which ends with '\n'; NULL gives an empty array. */
 void hf_json_lines(struct hf_json *json, const char *key, const char *text);
 
 #endif

@@ -14,7 +14,8 @@
 #include <holdfast/proc.h>
 #include "base/spawn.h"
 
-/* Alternate screen and no cursor, and back; home; what is right of here, and what is below. */
+/* Enter and leave the alternate screen without a cursor; go home; clear to the right; clear
+ * below. */
 #define ENTER	"\033[?1049h\033[?25l"
 #define LEAVE	"\033[?25h\033[?1049l"
 #define HOME	"\033[H"
@@ -28,7 +29,7 @@ struct window {
 	size_t width, height;
 };
 
-static struct window measure(void)
+static struct window window_size(void)
 {
 	struct winsize size;
 
@@ -39,7 +40,7 @@ static struct window measure(void)
 
 size_t hf_watch_width(void)
 {
-	return measure().width;
+	return window_size().width;
 }
 
 static enum hf_status write_all(const char *text, size_t size, struct hf_err *err)
@@ -74,7 +75,7 @@ size_t hf_watch_columns(const char *text, size_t *length)
 	return columns < 0 ? 1 : (size_t)columns;
 }
 
-/* As many characters of the line as fit. */
+/* Print the characters of the line that fit. */
 static void put_cut(FILE *out, const char *line, size_t size, size_t width)
 {
 	size_t n = 0, end = 0, length;
@@ -84,8 +85,8 @@ static void put_cut(FILE *out, const char *line, size_t size, size_t width)
 	fwrite(line, 1, end, out);
 }
 
-/* The picture, cut to the window. */
-static void frame(FILE *out, const char *picture, const struct window *window)
+/* Print the picture, cut to the window. */
+static void put_cut_picture(FILE *out, const char *picture, const struct window *window)
 {
 	size_t lines = 0, shown = 0;
 
@@ -107,7 +108,7 @@ static void frame(FILE *out, const char *picture, const struct window *window)
 	fputs(THE_END, out);
 }
 
-/* Title and picture, as text. NULL: *status says why. */
+/* Return title and picture as text. NULL: *status is the reason. */
 static char *draw_text(const char *title, hf_draw *draw, void *context, size_t width,
 		       enum hf_status *status, struct hf_err *err)
 {
@@ -130,8 +131,8 @@ static char *draw_text(const char *title, hf_draw *draw, void *context, size_t w
 	return NULL;
 }
 
-static enum hf_status show(const char *text, const char *end, bool terminal,
-			   const struct window *window, struct hf_err *err)
+static enum hf_status write_picture(const char *text, const char *end, bool terminal,
+				    const struct window *window, struct hf_err *err)
 {
 	enum hf_status status;
 	char *whole = NULL;
@@ -141,7 +142,7 @@ static enum hf_status show(const char *text, const char *end, bool terminal,
 	if (!out)
 		return hf_fail_errno(err, "cannot draw the table of locks");
 	if (terminal)
-		frame(out, text, window);
+		put_cut_picture(out, text, window);
 	else
 		fprintf(out, "%s%s", text, end);
 	if (fclose(out) != 0)
@@ -157,7 +158,7 @@ static enum hf_status set_screen(bool terminal, const char *how, struct hf_err *
 	return terminal ? write_all(how, strlen(how), err) : HF_OK;
 }
 
-/* Wait for the next picture's time. Returns when one is due. */
+/* Wait until the next picture is due, and handle signals. */
 static enum hf_status pause_until(int64_t due, bool terminal, const sigset_t *signals,
 				  struct hf_err *err)
 {
@@ -188,12 +189,12 @@ enum hf_status hf_live_view(const char *title, int64_t interval, hf_draw *draw, 
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	status = set_screen(terminal, ENTER, err);
 	while (status == HF_OK) {
-		struct window window = measure();
+		struct window window = window_size();
 		int64_t due = hf_deadline_in(interval > MIN_INTERVAL ? interval : MIN_INTERVAL);
 		char *text = draw_text(title, draw, context, window.width, &status, err);
 
 		if (text)
-			status = show(text, title ? "\n" : "", terminal, &window, err);
+			status = write_picture(text, title ? "\n" : "", terminal, &window, err);
 		free(text);
 		if (status == HF_OK)
 			status = pause_until(due, terminal, &signals, err);

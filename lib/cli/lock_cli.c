@@ -160,7 +160,7 @@ struct touch {
 	int timer;
 };
 
-static enum hf_status touch(void *context, struct hf_err *err)
+static enum hf_status touch_locks(void *context, struct hf_err *err)
 {
 	const struct touch *t = context;
 	uint64_t times;
@@ -172,8 +172,8 @@ static enum hf_status touch(void *context, struct hf_err *err)
 	return HF_OK;
 }
 
-/* A timer that counts what the machine sleeps, as the age of a file does. Without one nothing is
- * touched, and only a lock that is held for long is in danger. */
+/* Start a timer that also counts the time in which the machine sleeps, as a file's age does.
+ * Without one, dotlocks are not touched; only a lock that is held for long is then in danger. */
 static int start_timer(void)
 {
 	struct itimerspec every = {.it_interval.tv_sec = HF_DOT_TOUCH / HF_SECOND};
@@ -189,7 +189,7 @@ enum hf_status hf_lock_cli_supervise(const struct hf_cli *cli, struct hf_lock_cl
 				     struct hf_child *child, struct hf_err *err)
 {
 	struct touch t = {.locks = locks, .timer = -1};
-	struct hf_io io = {.ready = touch, .context = &t, .ends_with_command = true};
+	struct hf_io io = {.ready = touch_locks, .context = &t, .ends_with_command = true};
 	enum hf_status status;
 
 	if (hf_lock_cli_has_dotlock(locks))
@@ -219,7 +219,7 @@ bool hf_lock_cli_has_dotlock(const struct hf_lock_cli *locks)
 	return has;
 }
 
-/* "descriptor 9, /path" in name, if it has a path. */
+/* Write "descriptor 9, /path" to name; without the path if there is none. */
 static void name_descriptor(int fd, char *name, size_t size)
 {
 	int length = snprintf(name, size, "descriptor %d", fd);
@@ -252,8 +252,8 @@ enum hf_status hf_lock_cli_descriptor(const struct hf_lock_cli *locks, int fd, b
 	char name[PATH_MAX + 32];
 
 	snprintf(name, sizeof(name), "descriptor %d", fd);
-	/* what we inherited is not close-on-exec: this one stands in for a closed one
-	 * (cli/cli.h) */
+	/* an inherited descriptor is not close-on-exec; this one was opened in place of a closed
+	 * one (cli/cli.h) */
 	if (flags < 0 || (flags & FD_CLOEXEC))
 		return hf_fail(err, HF_DATA, "cannot lock %s: it is not open", name);
 	if (unlock && locks->range)

@@ -3,21 +3,20 @@
 #define HF_LOCK_CLI_H
 
 /*
- * Locks on the command line: the rows of the option tables of all tools that take locks which the
- * user names, one reader for them, the set that they stand for, and how long to wait for it.
+ * Locks on the command line: rows of the option tables, a reader for them, the set, and the wait.
  *
- * -s, -x and --slots speak of the locks that follow, so they are kept as they come and turned into
- * a set when all is read; --fcntl, --start and --length speak of all of them.
+ * -s, -x and --slots apply to the locks that follow, so the locks are collected and turned into a
+ * set at the end; --fcntl, --start and --length apply to all of them.
  *
  *	hf_lock_cli_init(&locks, argc);
  *	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END)
  *		if (!hf_lock_cli_option(&cli, &locks, id, arg))
- *			…
- *	hf_lock_cli_add(&locks, operand);		(where LOCK is an operand)
+ *			...
+ *	hf_lock_cli_add(&locks, operand);		(if LOCK is an operand)
  *	hf_lock_cli_check(&cli, &locks);
  *	status = hf_lock_cli_acquire(&locks, set, &wait, &err);
  *
- * The tools' own, like cli/cli.h: it prints, and exits on a usage error. Single-threaded.
+ * Prints, and exits on a usage error. Single-threaded.
  */
 
 #include <stdbool.h>
@@ -62,63 +61,64 @@ enum {
 	}
 
 struct hf_lock_spec {
-	const struct hf_lock_ops *ops; /* NULL: a file, by flock(2) or fcntl(2) */
+	const struct hf_lock_ops *ops; /* NULL: a file, with flock(2) or fcntl(2) */
 	const char *path;
 	enum hf_lock_mode mode;
 	int slots;	      /* or 0 */
-	struct hf_lock *lock; /* after acquire: the set's */
+	struct hf_lock *lock; /* after acquire: in the set */
 };
 
 struct hf_lock_cli {
 	struct hf_lock_spec *wants;
 	size_t count;
-	struct hf_lock_spec next; /* what was said of the lock to come */
+	struct hf_lock_spec next; /* settings for the next lock */
 	bool range;
 	int64_t start, length;
 	int64_t timeout; /* of --timeout, or -1 */
 	int conflict;	 /* of --conflict-exit-code */
-	const struct hf_lock *slotted; /* after acquire: the lock that has slots, or NULL */
+	const struct hf_lock *slotted; /* after acquire: the lock with slots, or NULL */
 };
 
-/* Room for as many locks as there are words. */
+/* Allocate space for as many locks as there are arguments. */
 void hf_lock_cli_init(struct hf_lock_cli *locks, int argc);
 void hf_lock_cli_free(struct hf_lock_cli *locks);
 
-/* Take an option of HF_ROWS_LOCKS, HF_ROWS_WAIT or HF_ROW_CONFLICT. false: it is none. */
+/* Take an option of HF_ROWS_LOCKS, HF_ROWS_WAIT or HF_ROW_CONFLICT. Return false if it is none of
+ * them. */
 bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, const char *arg);
 
-/* A lock that was named otherwise. */
+/* Add a lock that an operand names. */
 void hf_lock_cli_add(struct hf_lock_cli *locks, const char *path);
 
-/* Refuse what does not go together. */
+/* Refuse options that exclude each other. */
 void hf_lock_cli_check(struct hf_cli *cli, const struct hf_lock_cli *locks);
 
-/* Is there a dotlock among them? */
+/* Return true if one of the locks is a dotlock. */
 bool hf_lock_cli_has_dotlock(const struct hf_lock_cli *locks);
 
-/* Is there one that is to be frozen? */
+/* Return true if one of the locks freezes a database or an index. */
 bool hf_lock_cli_has_frozen(const struct hf_lock_cli *locks);
 
-/* Report what failed, and return the exit status. That a lock is busy, --quiet does not want to
- * hear: the status says it. */
+/* Report a failure and return the exit status. --quiet suppresses the message that a lock is
+ * busy. */
 int hf_lock_cli_fail(const struct hf_cli *cli, const struct hf_lock_cli *locks,
 		     const struct hf_err *err);
 
-/* Add them all to the set, and acquire it. */
+/* Add all locks to the set and acquire it. */
 enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset *set,
 				   const struct hf_wait *wait, struct hf_err *err);
 
-/* hf_supervise() of a command that runs under them: dotlocks are touched as long as it runs, and
- * one that is lost by its end is told of. */
+/* Supervise the command that runs under the locks (hf_supervise()): touch dotlocks while it runs,
+ * and report one that was lost at its end. */
 enum hf_status hf_lock_cli_supervise(const struct hf_cli *cli, struct hf_lock_cli *locks,
 				     struct hf_child *child, struct hf_err *err);
 
-/* Lock a descriptor that was inherited, or give back what it holds. HF_DATA: it is not open. */
+/* Lock an inherited descriptor, or unlock it. HF_DATA: it is not open. */
 enum hf_status hf_lock_cli_descriptor(const struct hf_lock_cli *locks, int fd, bool unlock,
 				      const struct hf_wait *wait, struct hf_err *err);
 
-/* Afterwards, when the set is given back: remove the lock files that nobody else uses. What cannot
- * be removed is said, and no more. The check comes before anything is taken. */
+/* After the set is released, remove the lock files that no other process uses; a failure is only
+ * reported. The check is made before anything is locked. */
 void hf_lock_cli_check_remove(struct hf_cli *cli, const struct hf_lock_cli *locks);
 void hf_lock_cli_remove(const struct hf_cli *cli, const struct hf_lock_cli *locks);
 

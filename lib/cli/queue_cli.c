@@ -51,9 +51,9 @@ static enum hf_status add_words(struct hf_queue_cli *q, struct hf_store *store, 
 	return status;
 }
 
-/* The jobs before are added, and stay so: HF_BUSY would say that nothing was done, and who tries
- * again with all of the lines would double them. */
-static enum hf_status stop_at(size_t done, enum hf_status status, struct hf_err *err)
+/* The jobs so far are added and stay. HF_BUSY would mean that nothing was done, and a user who
+ * tries again with all lines would add them twice. */
+static enum hf_status fail_after(size_t done, enum hf_status status, struct hf_err *err)
 {
 	if (!done || status == HF_UNCERTAIN)
 		return status;
@@ -63,7 +63,7 @@ static enum hf_status stop_at(size_t done, enum hf_status status, struct hf_err 
 	return status;
 }
 
-/* As they come; each batch is one transaction. Empty lines are left out. */
+/* Add the lines as they come, each batch in one transaction. Empty lines are left out. */
 static enum hf_status add_lines(struct hf_queue_cli *q, struct hf_store *store, struct hf_err *err)
 {
 	struct hf_lines lines = {.in = STDIN_FILENO};
@@ -91,7 +91,7 @@ static enum hf_status add_lines(struct hf_queue_cli *q, struct hf_store *store, 
 		done += count;
 	}
 	hf_lines_free(&lines);
-	return status == HF_NO ? HF_OK : stop_at(done, status, err);
+	return status == HF_NO ? HF_OK : fail_after(done, status, err);
 }
 
 enum hf_status hf_queue_cli_add(struct hf_queue_cli *q, struct hf_store *store, struct hf_err *err)
@@ -145,7 +145,7 @@ static void show_json(const struct hf_job *job)
 	hf_json_end(&json);
 }
 
-static enum hf_status show(void *context, const struct hf_job *job, struct hf_err *err)
+static enum hf_status show_job(void *context, const struct hf_job *job, struct hf_err *err)
 {
 	const struct hf_queue_cli *q = context;
 	char text[4096], time[32];
@@ -166,12 +166,12 @@ static enum hf_status show(void *context, const struct hf_job *job, struct hf_er
 
 enum hf_status hf_queue_cli_list(struct hf_queue_cli *q, struct hf_store *store, struct hf_err *err)
 {
-	return hf_queue_list(store, q->queue ? &q->job.queue : NULL, show, q, err);
+	return hf_queue_list(store, q->queue ? &q->job.queue : NULL, show_job, q, err);
 }
 
-/* Whose job it is cannot be told. */
-static enum hf_status give_back(struct hf_queue_cli *q, struct hf_store *store,
-				const struct hf_job *job, struct hf_err *err)
+/* Release the job, since its number could not be printed. */
+static enum hf_status release_unprinted(struct hf_queue_cli *q, struct hf_store *store,
+					const struct hf_job *job, struct hf_err *err)
 {
 	hf_store_wait(store, hf_cli_limit(q->cli, q->common.timeout, 10 * HF_SECOND));
 	if (hf_queue_release(store, job->id, job->token, 0, true, NULL) == HF_OK) {
@@ -196,7 +196,7 @@ enum hf_status hf_queue_cli_claim(struct hf_queue_cli *q, struct hf_store *store
 	} while (status == HF_NO && q->wait &&
 		 (status = hf_queue_wait(store, &q->job.queue, deadline, err)) == HF_OK);
 	if (status == HF_NO)
-		err->message[0] = '\0'; /* the exit status says it all */
+		err->message[0] = '\0'; /* the exit status suffices */
 	if (status != HF_OK)
 		return status;
 	if (q->common.json) {
@@ -208,7 +208,7 @@ enum hf_status hf_queue_cli_claim(struct hf_queue_cli *q, struct hf_store *store
 	}
 	status = hf_cli_flush(err);
 	if (status != HF_OK)
-		status = give_back(q, store, &job, err);
+		status = release_unprinted(q, store, &job, err);
 	hf_job_free(&job);
 	return status;
 }
@@ -225,9 +225,9 @@ enum hf_status hf_queue_cli_purge(struct hf_queue_cli *q, struct hf_store *store
 	return status;
 }
 
-/* How a job has ended that is not done. */
-static void tell(void *context, const struct hf_job *job, enum hf_worker_result end,
-		 int wait_status)
+/* Report how a job has ended that is not done. */
+static void report_end(void *context, const struct hf_job *job, enum hf_worker_result end,
+		       int wait_status)
 {
 	static const char *const then[] = {[HF_WORK_FAILED] = "it waits again",
 					   [HF_WORK_DEAD] = "it is dead",
@@ -260,7 +260,7 @@ enum hf_status hf_queue_cli_work(struct hf_queue_cli *q, struct hf_store *store,
 		.timeout = hf_cli_limit(q->cli, q->common.timeout, 10 * HF_SECOND),
 		.wait = q->wait,
 		.command = q->command,
-		.tell = tell,
+		.tell = report_end,
 		.context = q->cli,
 	};
 	enum hf_status status = hf_work(store, &worker, err);

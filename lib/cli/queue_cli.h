@@ -3,22 +3,21 @@
 #define HF_QUEUE_CLI_H
 
 /*
- * A queue on the command line: jobs come from words, from lines or from standard input, and are
- * shown as text or as JSON.
+ * The subcommands of sqlite-queue: jobs come from arguments, lines or standard input, and are
+ * printed as text or JSON.
  *
- *	add	prints the number of each job
- *	claim	prints number, token and attempt on a line, and then the payload as it is
- *	list	prints a line a job: number, state, priority, attempts, queue, due, holder
- *	purge	prints how many are gone
- *	work	says on standard error how a job has ended that is not done; with -v, of each
+ *	add	print the number of each job
+ *	claim	print number, token and attempt on a line, then the payload
+ *	list	print a line for each job: number, state, priority, attempts, queue, due, holder
+ *	purge	print how many were removed
+ *	work	report on standard error how each job ended that is not done; with -v every job
  *
- * Lines are added as they come, those that are there at once as one transaction: a number that is
- * printed is that of a job that is committed. A wait for the database has a deadline of its own
- * each time, which does not run while input or a job is waited for.
+ * Lines are added as they come, those that are available together in one transaction: a printed
+ * number belongs to a committed job. Each wait for the database has its own deadline, which does
+ * not include waits for input or a job.
  *
- * The tools' own, like cli/cli.h: it prints. Errors: of store/queue.h and store/worker.h; HF_DATA:
- * an empty payload that is not meant. "No" is without a message where the exit status says it all.
- * Single-threaded.
+ * Errors: those of store/queue.h and store/worker.h; HF_DATA: an empty payload without
+ * --allow-empty. A result that the exit status expresses has no message. Prints. Single-threaded.
  */
 
 #include <stdbool.h>
@@ -27,38 +26,39 @@
 #include "store/queue.h"
 #include "cli/store_cli.h"
 
-/* What the command line says. */
+/* The command line. */
 struct hf_queue_cli {
 	struct hf_cli *cli;
 	struct hf_store_cli common;
 	struct hf_store_options open;
 	const char *queue; /* of --queue, or NULL */
-	struct hf_job job; /* what is to be added; its queue is that of every verb */
+	struct hf_job job; /* the job to add; its queue is that of every subcommand */
 	int64_t delay, wait, older_than;
 	bool each_line, allow_empty;
 	const char *holder;
 	char caller[HF_STORE_CALLER_SIZE];
 	int64_t token, id;
-	int jobs; /* workers */
+	int jobs; /* number of workers */
 	const char *db;
-	char **words; /* payloads; without any, and without each_line: standard input is one */
+	char **words; /* payloads; if there are none, and without each_line, standard input is
+		       * one */
 	size_t count;
 	char **command;
 };
 
 enum hf_status hf_queue_cli_add(struct hf_queue_cli *q, struct hf_store *store, struct hf_err *err);
 
-/* HF_NO: there is no job, even after the wait for one. */
+/* HF_NO: there is no job, even after the wait. */
 enum hf_status hf_queue_cli_claim(struct hf_queue_cli *q, struct hf_store *store,
 				  struct hf_err *err);
 
-/* Of one queue, or of all if none is named. */
+/* List the jobs of one queue, or of all if none is named. */
 enum hf_status hf_queue_cli_list(struct hf_queue_cli *q, struct hf_store *store,
 				 struct hf_err *err);
 enum hf_status hf_queue_cli_purge(struct hf_queue_cli *q, struct hf_store *store,
 				  struct hf_err *err);
 
-/* HF_NO: a job has failed. *asked: the signal by which this process was asked to end, or 0. */
+/* HF_NO: a job has failed. *asked: the signal that asked this process to end, or 0. */
 enum hf_status hf_queue_cli_work(struct hf_queue_cli *q, struct hf_store *store, int *asked,
 				 struct hf_err *err);
 

@@ -15,7 +15,7 @@
 
 #define DEFAULT_WAIT (10 * HF_SECOND)
 
-/* What SQLite's values can be. */
+/* the limit of SQLite's values */
 enum { LARGEST = 1000000000 };
 
 struct hf_record_source {
@@ -26,7 +26,7 @@ struct hf_record_source {
 };
 
 struct hf_record_script {
-	const char *name; /* of a file; NULL: text is what was given */
+	const char *name; /* of a file; NULL: text is the argument */
 	char *text;
 	size_t size;
 	void *bytes; /* to be freed */
@@ -210,7 +210,7 @@ static enum hf_status read_source(struct hf_record_cli *record, const char *name
 	return status;
 }
 
-static enum hf_status read_file(struct hf_record_cli *record, size_t i, struct hf_err *err)
+static enum hf_status read_file_source(struct hf_record_cli *record, size_t i, struct hf_err *err)
 {
 	struct hf_record_spec *want = &record->wants[i];
 	struct hf_record_source *source = &record->sources[i];
@@ -251,7 +251,7 @@ enum hf_status hf_record_cli_read(struct hf_record_cli *record, struct hf_err *e
 	enum hf_status status = HF_OK;
 
 	for (size_t i = 0; i < record->request.file_count && status == HF_OK; i++)
-		status = read_file(record, i, err);
+		status = read_file_source(record, i, err);
 	for (size_t i = 0; i < record->script_count && status == HF_OK; i++) {
 		struct hf_record_script *script = &record->scripts[i];
 
@@ -267,7 +267,7 @@ enum hf_status hf_record_cli_read(struct hf_record_cli *record, struct hf_err *e
 	return status;
 }
 
-/* ---- what came of it ------------------------------------------------------------------------ */
+/* ---- output --------------------------------------------------------------------------------- */
 
 enum hf_status hf_record_cli_result(const struct hf_record_result *result, bool json, bool quiet,
 				    struct hf_err *err)
@@ -288,7 +288,7 @@ enum hf_status hf_record_cli_result(const struct hf_record_result *result, bool 
 	return HF_UNCERTAIN;
 }
 
-/* A string of JSON; its text may be anybody's. */
+/* Print a JSON string; its text may be any bytes. */
 static void put_json(const char *text)
 {
 	putchar('"');

@@ -3,17 +3,17 @@
 #define HF_RECORD_CLI_H
 
 /*
- * A record on the command line: the options that say what is recorded, the sources they name, and
- * how it is told what came of it.
+ * A record on the command line: the options of atomic-record, the sources that they name, and the
+ * output.
  *
- * In PATH=SRC it is the last "=" that divides, so that a PATH may have one. A SRC that has one can
- * be given as /dev/fd/N. "-" is standard input, once. Sources are read once, to their end, before
- * anything is locked; what is to be recorded stays in memory, as SQLite's values do, and is limited
- * as they are. A file that would become empty is refused, unless that is meant.
+ * In PATH=SRC the last "=" divides, so PATH may contain one; a SRC with "=" can be given as
+ * /dev/fd/N. "-" is standard input, once. Sources are read once, to their end, before anything is
+ * locked, and are kept in memory, with the limit of SQLite's values. A file that would become empty
+ * is refused without --allow-empty.
  *
- * The SQL is run in the order given, files and words, as one transaction with one set of values.
+ * The SQL runs in the given order, files and arguments, as one transaction with one set of values.
  *
- * The tools' own, like cli/cli.h: it prints, and exits on a usage error. Single-threaded.
+ * Prints, and exits on a usage error. Single-threaded.
  */
 
 #include "cli/cli.h"
@@ -60,7 +60,7 @@ struct hf_record_cli {
 	struct hf_record_request request;
 	struct hf_record_spec *wants;
 	struct hf_record_source *sources; /* of wants */
-	const char *if_match;		  /* of the next one */
+	const char *if_match;		  /* for the next one */
 	struct hf_record_script *scripts;
 	size_t script_count;
 	struct hf_params params;
@@ -68,28 +68,28 @@ struct hf_record_cli {
 	struct hf_cli *cli;
 };
 
-/* Room for as much as there are words. */
+/* Allocate space for as many files and scripts as there are arguments. */
 void hf_record_cli_init(struct hf_record_cli *record, struct hf_cli *cli, int argc);
 void hf_record_cli_free(struct hf_record_cli *record);
 
 /* Take an option of HF_ROWS_RECORD. */
 void hf_record_cli_option(struct hf_cli *cli, struct hf_record_cli *record, int id, char *arg);
 
-/* Refuse what does not go together. */
+/* Refuse options that exclude each other. */
 void hf_record_cli_check(struct hf_cli *cli, const struct hf_record_cli *record, bool recover);
 
-/* The deadline, counted from now. */
+/* Set the deadline, from now. */
 void hf_record_cli_wait(struct hf_cli *cli, int64_t timeout, struct hf_record_cli *record);
 
-/* Read all sources. HF_NOINPUT: one is not there. HF_DATA: empty, or too large. */
+/* Read all sources. HF_NOINPUT: one does not exist. HF_DATA: empty, or too large. */
 enum hf_status hf_record_cli_read(struct hf_record_cli *record, struct hf_err *err);
 
-/* What came of it, on standard output. HF_UNCERTAIN: it cannot be written, which takes nothing
- * back. */
+/* Print the result to standard output. HF_UNCERTAIN: it cannot be written; the record is not
+ * undone. */
 enum hf_status hf_record_cli_result(const struct hf_record_result *result, bool json, bool quiet,
 				    struct hf_err *err);
 
-/* An unfinished record: a line, for hf_record_list(). */
+/* Print an unfinished record as a line, for hf_record_list(). */
 struct hf_record_shown {
 	bool json, quiet;
 };

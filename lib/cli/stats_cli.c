@@ -7,7 +7,7 @@
 #include "cli/json.h"
 #include <holdfast/proc.h>
 
-/* Microseconds. The last holds everything. */
+/* Upper limits in microseconds; the last contains everything. */
 static const int64_t limits[] = {
 	10,	30,	100,	 300,	  1000,	   3000,      10000,	 30000,	    100000,
 	300000, 1000000, 3000000, 10000000, 30000000, 100000000, 300000000, INT64_MAX,
@@ -191,7 +191,7 @@ void hf_stats_csv(FILE *out, const struct hf_stats_report *report)
 	}
 }
 
-/* Labels are UTF-8: other bytes become U+FFFD. */
+/* Print the labels in UTF-8: other bytes become U+FFFD. */
 static void put_labels(FILE *out, const struct hf_lock_stats *s)
 {
 	fputs("{lock=\"", out);

@@ -3,12 +3,12 @@
 #define HF_STATS_CLI_H
 
 /*
- * What `lock-status --stats` prints: a report as text for people, as JSON (an object a lock), as
- * CSV (RFC 4180, times in seconds), as OpenMetrics text (a page that Prometheus reads, by way of
- * node_exporter's textfile collector), or with histograms as bars.
+ * The output of `lock-status --stats`: text, JSON (an object a lock), CSV (RFC 4180, times in
+ * seconds), OpenMetrics text (for Prometheus, through node_exporter's textfile collector), or
+ * histograms as bars.
  *
- * Buckets of a histogram are limits at 1 and 3 of each decade, from 10 microseconds to 5 minutes.
- * The tools' own, like cli/cli.h. Errors stay in the stream. Single-threaded.
+ * Histogram buckets end at 1 and 3 of each decade, from 10 microseconds to 5 minutes. Errors stay
+ * in the stream. Single-threaded.
  */
 
 #include <stdio.h>

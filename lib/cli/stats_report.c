@@ -19,7 +19,7 @@ static bool add_sample(struct hf_samples *samples, int64_t sample)
 	return true;
 }
 
-static size_t hash(const char *kind, const char *lock)
+static size_t hash_lock(const char *kind, const char *lock)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
 
@@ -30,10 +30,10 @@ static size_t hash(const char *kind, const char *lock)
 	return (size_t)(h ^ h >> 32);
 }
 
-/* The place in the index for this lock: of its number plus one, or 0 where it is new. */
-static size_t *place(struct hf_stats_report *r, const char *kind, const char *lock)
+/* Return the slot of this lock in the index: its number plus one, or 0 if it is new. */
+static size_t *find_slot(struct hf_stats_report *r, const char *kind, const char *lock)
 {
-	size_t i = hash(kind, lock) & (r->index_size - 1);
+	size_t i = hash_lock(kind, lock) & (r->index_size - 1);
 
 	for (; r->index[i]; i = (i + 1) & (r->index_size - 1)) {
 		const struct hf_lock_stats *at = &r->locks[r->index[i] - 1];
@@ -44,8 +44,8 @@ static size_t *place(struct hf_stats_report *r, const char *kind, const char *lo
 	return &r->index[i];
 }
 
-/* Twice as many places as locks, at least. */
-static bool widen(struct hf_stats_report *r)
+/* Resize the index to at least twice as many slots as locks. */
+static bool grow_index(struct hf_stats_report *r)
 {
 	size_t size = r->index_size ? 2 * r->index_size : 64;
 	size_t *index;
@@ -59,18 +59,19 @@ static bool widen(struct hf_stats_report *r)
 	r->index = index;
 	r->index_size = size;
 	for (size_t i = 0; i < r->count; i++)
-		*place(r, r->locks[i].kind, r->locks[i].lock) = i + 1;
+		*find_slot(r, r->locks[i].kind, r->locks[i].lock) = i + 1;
 	return true;
 }
 
-static struct hf_lock_stats *entry(struct hf_stats_report *r, const struct hf_stats_line *line)
+static struct hf_lock_stats *find_or_add_lock(struct hf_stats_report *r,
+					      const struct hf_stats_line *line)
 {
 	struct hf_lock_stats *stats;
 	size_t *at;
 
-	if (!widen(r))
+	if (!grow_index(r))
 		return NULL;
-	at = place(r, line->kind, line->lock);
+	at = find_slot(r, line->kind, line->lock);
 	if (*at)
 		return &r->locks[*at - 1];
 	if (!hf_grow(&r->locks, r->count, &r->room, sizeof(*r->locks)))
@@ -86,7 +87,7 @@ static struct hf_lock_stats *entry(struct hf_stats_report *r, const struct hf_st
 
 static bool add_line(struct hf_stats_report *r, const struct hf_stats_line *line)
 {
-	struct hf_lock_stats *stats = entry(r, line);
+	struct hf_lock_stats *stats = find_or_add_lock(r, line);
 
 	if (!stats)
 		return false;
@@ -113,7 +114,7 @@ static bool add_line(struct hf_stats_report *r, const struct hf_stats_line *line
 	}
 }
 
-/* A torn line, and what ran into it. */
+/* Parse a line, or the complete line that follows a torn one in it. */
 static bool add_text(struct hf_stats_report *r, const char *text, size_t size)
 {
 	struct hf_stats_line line;
@@ -129,9 +130,9 @@ static bool add_text(struct hf_stats_report *r, const char *text, size_t size)
 	       add_line(r, &line);
 }
 
-static bool read_all(struct hf_stats_report *r, FILE *in)
+static bool read_lines(struct hf_stats_report *r, FILE *in)
 {
-	char text[2 * HF_STATS_LINE]; /* a torn one and a whole one */
+	char text[2 * HF_STATS_LINE]; /* a torn line and a complete one */
 	size_t size = 0;
 	int c;
 
@@ -148,7 +149,7 @@ static bool read_all(struct hf_stats_report *r, FILE *in)
 			return false;
 		size = 0;
 	}
-	/* what has no end is not whole, or is being written */
+	/* a line without its end is torn, or being written */
 	r->skipped += size > 0;
 	return true;
 }
@@ -169,7 +170,7 @@ static int compare_locks(const void *left, const void *right)
 	return strcmp(a->lock, b->lock);
 }
 
-static void sort(struct hf_samples *samples)
+static void sort_samples(struct hf_samples *samples)
 {
 	if (samples->count > 1)
 		qsort(samples->at, samples->count, sizeof(*samples->at), compare_samples);
@@ -182,8 +183,8 @@ static void free_lock(struct hf_lock_stats *stats)
 	free(stats->holds.at);
 }
 
-/* Keep what is wanted. */
-static void keep(struct hf_stats_report *r, const char *const *only)
+/* Keep the wanted locks. */
+static void keep_wanted(struct hf_stats_report *r, const char *const *only)
 {
 	size_t kept = 0;
 
@@ -204,13 +205,13 @@ static void keep(struct hf_stats_report *r, const char *const *only)
 	r->count = kept;
 }
 
-static void settle(struct hf_stats_report *r)
+static void sort_report(struct hf_stats_report *r)
 {
 	free(r->index);
 	r->index = NULL;
 	for (size_t i = 0; i < r->count; i++) {
-		sort(&r->locks[i].waits);
-		sort(&r->locks[i].holds);
+		sort_samples(&r->locks[i].waits);
+		sort_samples(&r->locks[i].holds);
 	}
 	if (r->count > 1)
 		qsort(r->locks, r->count, sizeof(*r->locks), compare_locks);
@@ -227,7 +228,7 @@ enum hf_status hf_stats_read(struct hf_stats_report *r, const char *path, const 
 		return hf_fail_errno_as(err, errno == ENOENT ? HF_NOINPUT : hf_status_of(errno),
 					"cannot read '%s'", path);
 	errno = 0;
-	if (!read_all(r, in))
+	if (!read_lines(r, in))
 		status = hf_fail_errno_as(err, HF_OS, "cannot read '%s'", path);
 	else if (ferror(in))
 		status = hf_fail_errno_as(err, HF_IO, "cannot read '%s'", path);
@@ -237,8 +238,8 @@ enum hf_status hf_stats_read(struct hf_stats_report *r, const char *path, const 
 		return status;
 	}
 	if (only && *only)
-		keep(r, only);
-	settle(r);
+		keep_wanted(r, only);
+	sort_report(r);
 	return HF_OK;
 }
 

@@ -12,7 +12,7 @@
 enum { KIND, STATE, PID, SINCE, WAITERS, COMMAND, PATH, COLUMNS };
 enum { MIN_COMMAND = 12, FAIR_COMMAND = 30, CELL = 4 * 160 };
 
-/* A line of the table; the path is not among its cells, since it may have any length. */
+/* A line of the table, without the path, which may have any length. */
 struct line {
 	const struct hf_status_row *row; /* NULL: not the first line of a lock */
 	char cell[PATH][CELL];
@@ -22,7 +22,7 @@ struct widths {
 	size_t of[PATH];
 };
 
-/* How many columns. */
+/* Return the number of columns. */
 static size_t width_of(const char *text)
 {
 	size_t n = 0, length;
@@ -32,7 +32,7 @@ static size_t width_of(const char *text)
 	return n;
 }
 
-/* So many columns of text. Cut, it ends in "…". */
+/* Print text in `width` columns; cut text ends with "…". */
 static void put_cell(FILE *out, const char *text, size_t width, bool right)
 {
 	size_t has = width_of(text), most = has > width ? width - 1 : width, n = 0, length;
@@ -68,7 +68,7 @@ static void put_path(FILE *out, const struct hf_status_row *row)
 	free(text);
 }
 
-static void fill_party(struct line *line, const struct hf_lock_process *party, int64_t since)
+static void fill_process(struct line *line, const struct hf_lock_process *party, int64_t since)
 {
 	if (party->pid > 0)
 		snprintf(line->cell[PID], CELL, "%d", (int)party->pid);
@@ -81,7 +81,8 @@ static void fill_party(struct line *line, const struct hf_lock_process *party, i
 		snprintf(line->cell[COMMAND], CELL, "(unseen)");
 }
 
-/* How many processes hold it beside the first? One may hold it in several ways. */
+/* Count the processes, other than the first, that hold the lock. One may hold it in several
+ * ways. */
 static size_t count_others(const struct hf_status_row *row)
 {
 	size_t count = 0;
@@ -105,8 +106,8 @@ static void fill_first(struct line *line, const struct hf_status_row *row, bool 
 	snprintf(line->cell[STATE], CELL, "%s%s", hf_status_state_name(row->state),
 		 row->mine ? "*" : "");
 	if (row->holder_count)
-		fill_party(line, &row->holders[0],
-			   row->taken ? row->taken : row->holders[0].since);
+		fill_process(line, &row->holders[0],
+			     row->taken ? row->taken : row->holders[0].since);
 	else
 		hf_proc_time(line->cell[SINCE], CELL, row->taken);
 	used = strlen(line->cell[PID]);
@@ -121,7 +122,7 @@ static const struct line head = {
 		 [SINCE] = "SINCE",	[WAITERS] = "WAIT", [COMMAND] = "COMMAND"},
 };
 
-static void measure(struct widths *widths, const struct line *line)
+static void measure_line(struct widths *widths, const struct line *line)
 {
 	for (size_t i = 0; i < PATH; i++) {
 		size_t width = width_of(line->cell[i]);
@@ -156,8 +157,8 @@ static void put_reasons(FILE *out, const struct hf_status_row *row, size_t inden
 		fprintf(out, "%*s%s\n", (int)indent, "", hf_status_verdict(row->state));
 }
 
-/* Each further holder, and each waiter. */
-static void put_parties(FILE *out, const struct hf_status_row *row, const struct widths *widths)
+/* Print a line for each further holder and each waiter. */
+static void put_processes(FILE *out, const struct hf_status_row *row, const struct widths *widths)
 {
 	for (size_t i = 1; i < row->holder_count + row->waiter_count; i++) {
 		bool waits = i >= row->holder_count;
@@ -165,14 +166,14 @@ static void put_parties(FILE *out, const struct hf_status_row *row, const struct
 			waits ? &row->waiters[i - row->holder_count] : &row->holders[i];
 		struct line line = {.row = NULL};
 
-		fill_party(&line, party, party->since);
+		fill_process(&line, party, party->since);
 		snprintf(line.cell[STATE], CELL, "%s", waits ? "waits" : "");
 		put_line(out, &line, widths);
 	}
 }
 
-/* The commands give way to the longest path that can be shown whole; if none can, they give what is
- * fair. others: the columns of everything else. */
+/* Shorten the commands so that the longest path that fits is shown; if none fits, to a fair share.
+ * others: the columns of everything else. */
 static size_t command_width(const struct hf_lock_status *list, size_t has, size_t others,
 			    size_t width, bool mine)
 {
@@ -197,14 +198,14 @@ void hf_status_table(FILE *out, const struct hf_lock_status *list, enum hf_statu
 	size_t sum = 2 * PATH;
 	struct line line;
 
-	measure(&widths, &head);
+	measure_line(&widths, &head);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct hf_status_row *row = &list->rows[i];
 
 		if (mine && !row->mine)
 			continue;
 		fill_first(&line, row, detail == HF_STATUS_EVERY);
-		measure(&widths, &line);
+		measure_line(&widths, &line);
 	}
 	for (size_t i = 0; i < PATH; i++)
 		sum += widths.of[i];
@@ -219,7 +220,7 @@ void hf_status_table(FILE *out, const struct hf_lock_status *list, enum hf_statu
 		fill_first(&line, row, detail == HF_STATUS_EVERY);
 		put_line(out, &line, &widths);
 		if (detail == HF_STATUS_EVERY)
-			put_parties(out, row, &widths);
+			put_processes(out, row, &widths);
 		if (detail != HF_STATUS_LINES)
 			put_reasons(out, row, widths.of[KIND] + 2);
 	}
@@ -239,8 +240,8 @@ static void put_keeper(struct hf_json *json, const struct hf_lock_process *party
 	hf_json_end(json);
 }
 
-static void put_party(struct hf_json *json, const struct hf_status_row *row,
-		      const struct hf_lock_process *party, bool holds)
+static void put_process(struct hf_json *json, const struct hf_status_row *row,
+			const struct hf_lock_process *party, bool holds)
 {
 	bool range = strcmp(row->kind, "posix") == 0 || strcmp(row->kind, "ofd") == 0;
 
@@ -286,11 +287,11 @@ static void put_row(struct hf_json *json, const struct hf_status_row *row)
 		hf_json_time(json, "taken", row->taken);
 	hf_json_begin(json, "holders", '[');
 	for (size_t i = 0; i < row->holder_count; i++)
-		put_party(json, row, &row->holders[i], true);
+		put_process(json, row, &row->holders[i], true);
 	hf_json_end(json);
 	hf_json_begin(json, "waiters", '[');
 	for (size_t i = 0; i < row->waiter_count; i++)
-		put_party(json, row, &row->waiters[i], false);
+		put_process(json, row, &row->waiters[i], false);
 	hf_json_end(json);
 	hf_json_text(json, "verdict", hf_status_verdict(row->state));
 	hf_json_lines(json, "reasons", row->reasons);

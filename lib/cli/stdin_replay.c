@@ -13,9 +13,9 @@
 
 enum { PIECE = 1 << 16 };
 
-static enum hf_status feed(void *context, struct hf_err *err);
+static enum hf_status feed_run(void *context, struct hf_err *err);
 
-static void ignore(int signo)
+static void ignore_signal(int signo)
 {
 	(void)signo;
 }
@@ -28,7 +28,8 @@ void hf_stdin_replay_open(struct hf_stdin_replay *r, int in)
 
 	*r = (struct hf_stdin_replay){
 		.can_again = true, .in = in, .run = -1, .pipe = -1, .kept = -1};
-	r->feed = (struct hf_io){.fd = -1, .ready = feed, .context = r, .ends_with_command = true};
+	r->feed = (struct hf_io){
+		.fd = -1, .ready = feed_run, .context = r, .ends_with_command = true};
 	if (mode == O_WRONLY || fstat(in, &st) < 0)
 		return;
 	if (S_ISREG(st.st_mode) && (r->start = lseek(in, 0, SEEK_CUR)) >= 0)
@@ -36,12 +37,12 @@ void hf_stdin_replay_open(struct hf_stdin_replay *r, int in)
 	if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode))
 		return;
 	r->kind = HF_REPLAY_STREAM;
-	/* a run need not read its input; execve(2) takes a handler away again */
+	/* a run need not read its input; execve(2) resets a handler */
 	if (sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == SIG_DFL)
-		signal(SIGPIPE, ignore);
+		signal(SIGPIPE, ignore_signal);
 }
 
-/* The file anew, so that what an earlier run left in the background cannot move our offset. */
+/* Open the file again, so that a background process of an earlier run cannot move our offset. */
 static enum hf_status begin_file(struct hf_stdin_replay *r, int *in, struct hf_err *err)
 {
 	char path[32];
@@ -54,8 +55,8 @@ static enum hf_status begin_file(struct hf_stdin_replay *r, int *in, struct hf_e
 	return HF_OK;
 }
 
-/* Wait for what comes next: room in the pipe, or input; and always for the pipe's last reader. */
-static bool arm(struct hf_stdin_replay *r)
+/* Wait for space in the pipe or for input, and always for the exit of the pipe's last reader. */
+static bool poll_next(struct hf_stdin_replay *r)
 {
 	struct epoll_event room = {.data.fd = r->pipe}, more = {.data.fd = r->in};
 
@@ -82,7 +83,7 @@ static enum hf_status begin_stream(struct hf_stdin_replay *r, int *in, struct hf
 	    epoll_ctl(r->feed.fd, EPOLL_CTL_ADD, r->pipe, &none) < 0)
 		return hf_fail_errno(err, "cannot pass on standard input");
 	none.data.fd = r->in;
-	if (epoll_ctl(r->feed.fd, EPOLL_CTL_ADD, r->in, &none) < 0 || !arm(r))
+	if (epoll_ctl(r->feed.fd, EPOLL_CTL_ADD, r->in, &none) < 0 || !poll_next(r))
 		return hf_fail_errno(err, "cannot pass on standard input");
 	return HF_OK;
 }
@@ -122,7 +123,7 @@ static int make_kept(void)
 	return fd >= 0 ? fd : memfd_create("input", MFD_CLOEXEC);
 }
 
-static bool keep(struct hf_stdin_replay *r, const char *piece, size_t size)
+static bool keep_piece(struct hf_stdin_replay *r, const char *piece, size_t size)
 {
 	if (r->kept < 0)
 		return false;
@@ -132,7 +133,7 @@ static bool keep(struct hf_stdin_replay *r, const char *piece, size_t size)
 	return true;
 }
 
-/* Take what is there of the input, when all that was kept is sent. */
+/* Read the available input after all kept input is sent. */
 static enum hf_status take_input(struct hf_stdin_replay *r, struct hf_err *err)
 {
 	char piece[PIECE];
@@ -146,20 +147,20 @@ static enum hf_status take_input(struct hf_stdin_replay *r, struct hf_err *err)
 	if (r->can_again) {
 		if (r->kept < 0)
 			r->kept = make_kept();
-		if (keep(r, piece, (size_t)n))
+		if (keep_piece(r, piece, (size_t)n))
 			return HF_OK;
-		/* this run goes on: a file for one piece will do */
+		/* this run continues: a file for one piece suffices */
 		r->can_again = false;
 		close_fd(&r->kept);
 		r->kept = memfd_create("input", MFD_CLOEXEC);
 	}
 	r->length = r->sent = 0;
-	if (keep(r, piece, (size_t)n))
+	if (keep_piece(r, piece, (size_t)n))
 		return HF_OK;
 	return hf_fail_errno_as(err, HF_IO, "cannot pass on standard input");
 }
 
-/* HF_NO: nobody reads it any more. */
+/* Send kept input. HF_NO: no process reads it any more. */
 static enum hf_status send_kept(struct hf_stdin_replay *r, struct hf_err *err)
 {
 	char piece[PIECE];
@@ -177,12 +178,12 @@ static enum hf_status send_kept(struct hf_stdin_replay *r, struct hf_err *err)
 	return HF_OK;
 }
 
-static enum hf_status feed(void *context, struct hf_err *err)
+static enum hf_status feed_run(void *context, struct hf_err *err)
 {
 	struct hf_stdin_replay *r = context;
 	struct epoll_event events[2];
 	enum hf_status status = HF_OK;
-	/* something is ready, unless another reader of the same pipe has taken it */
+	/* one is ready, unless another reader of the same pipe has taken the data */
 	int n = epoll_wait(r->feed.fd, events, 2, 100);
 
 	for (int i = 0; i < n && status == HF_OK; i++) {
@@ -193,7 +194,7 @@ static enum hf_status feed(void *context, struct hf_err *err)
 	}
 	if (status == HF_OK && r->end && r->sent == r->length)
 		status = HF_NO;
-	if (status == HF_OK && !arm(r))
+	if (status == HF_OK && !poll_next(r))
 		status = hf_fail_errno_as(err, HF_IO, "cannot pass on standard input");
 	if (status != HF_OK)
 		close_fd(&r->pipe);

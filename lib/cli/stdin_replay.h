@@ -1,28 +1,20 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_REPLAY_H
-#define HF_REPLAY_H
+#ifndef HF_STDIN_REPLAY_H
+#define HF_STDIN_REPLAY_H
 
 /*
- * One standard input for several runs of a command: each gets it from its start.
+ * One standard input for several runs of a command: each run receives it from its start.
  *
  *	hf_stdin_replay_open(&r, 0);
- *	again:	hf_stdin_replay_begin(&r, &command.in)	what this run reads
+ *	again:	hf_stdin_replay_begin(&r, &command.in)
  *		hf_spawn(&child, &command)
- *		hf_stdin_replay_started(&r)			the child has its end
+ *		hf_stdin_replay_started(&r)
  *		hf_supervise(&child, r.io)
  *		hf_stdin_replay_end(&r)
  *	hf_stdin_replay_close(&r)
  *
- * A regular file is opened anew for each run and read from where it stood; at the close its own
- * offset is set to where the last run came, as if that one had read it. A pipe or a socket is
- * passed on through a pipe, as it comes, and kept in an unnamed file in TMPDIR (or in memory): what
- * a run did not read, or was not yet written to us, the next one gets all the same, and a command
- * that reads nothing is not kept waiting for an end that never comes. Where it can no longer be
- * kept (a full disk) this run still gets all of it, and can_again is false. Anything else
- * (a terminal, /dev/null, a closed descriptor) is inherited.
- *
- * A signal that ends us ends the run's input early, as it would in a pipeline; nothing is left on
- * disk. Not for programs that handle SIGPIPE: one that is SIG_DFL gets a handler. Single-threaded.
+ * README.md says how files, pipes and other input are handled. Nothing is left on disk. Not for
+ * programs that handle SIGPIPE: SIG_DFL is replaced by a handler. Single-threaded.
  */
 
 #include <stdbool.h>
@@ -35,17 +27,18 @@ enum hf_stdin_replay_kind { HF_REPLAY_INHERIT, HF_REPLAY_FILE, HF_REPLAY_STREAM 
 
 struct hf_stdin_replay {
 	enum hf_stdin_replay_kind kind;
-	bool can_again;	  /* there can be another run */
-	struct hf_io *io; /* for hf_supervise(); NULL: there is nothing to do */
+	bool can_again;	  /* another run is possible */
+	struct hf_io *io; /* for hf_supervise(); NULL: nothing to do */
 
-	int in;	      /* what is replayed */
-	off_t start;  /* FILE: where it stood */
-	int run;      /* FILE: this run's; STREAM: the reading end, until it is started */
+	int in;	      /* the input */
+	off_t start;  /* FILE: the original offset */
+	int run;      /* FILE: this run's descriptor; STREAM: the reading end, until the child is
+		       * started */
 	int pipe;     /* STREAM: the writing end; -1: closed */
-	int kept;     /* the file that keeps it; -1: none yet */
-	off_t length; /* of what is kept */
-	off_t sent;   /* of it, to this run */
-	bool end;     /* there is no more */
+	int kept;     /* the file with the kept input; -1: none yet */
+	off_t length; /* bytes kept */
+	off_t sent;   /* bytes sent to this run */
+	bool end;     /* end of input */
 	struct hf_io feed;
 };
 
@@ -55,7 +48,7 @@ void hf_stdin_replay_open(struct hf_stdin_replay *r, int in);
 enum hf_status hf_stdin_replay_begin(struct hf_stdin_replay *r, int *in, struct hf_err *err);
 void hf_stdin_replay_started(struct hf_stdin_replay *r);
 
-/* Also after a begin whose command could not be run. */
+/* Call it also after a begin whose command could not be run. */
 void hf_stdin_replay_end(struct hf_stdin_replay *r);
 void hf_stdin_replay_close(struct hf_stdin_replay *r);
 

@@ -12,7 +12,7 @@
 #include <holdfast/clock.h>
 #include "base/sys.h"
 
-/* The verb, where the operands begin; then options again. */
+/* Take the subcommand where the operands begin; then options continue. */
 static bool take_verb(struct hf_cli *cli, struct hf_store_cli *s, const char *const *verbs)
 {
 	if (!verbs || s->verb >= 0)
@@ -70,7 +70,7 @@ const char *hf_store_cli_operand(struct hf_cli *cli, const char *what)
 
 void hf_store_cli_look(const struct hf_cli *cli, const char *what)
 {
-	/* before DB, which was stepped behind */
+	/* before DB, which has been taken */
 	bool ended = strcmp(cli->operands[-2], "--") == 0;
 
 	for (int i = 0; i < cli->operand_count && !ended && !cli->quiet; i++) {

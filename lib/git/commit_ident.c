@@ -18,14 +18,14 @@ static const struct {
 	 "committer.name", "committer.email"},
 };
 
-/* What Git takes away at both ends. */
+/* Return true for a character that Git removes at both ends. */
 static bool is_crud(char c)
 {
 	return (unsigned char)c <= ' ' || strchr(".,:;<>\"\\'", c);
 }
 
-/* In place. */
-static void strip(char *text)
+/* Clean a name up, in place. */
+static void strip_name(char *text)
 {
 	char *out = text, *end;
 	const char *in = text;
@@ -41,10 +41,11 @@ static void strip(char *text)
 	*end = '\0';
 }
 
-/* The first that is set of the variable, the two settings, and another variable. NULL in *value:
- * none. */
-static enum hf_status look(struct hf_repo *repo, const char *variable, const char *const keys[2],
-			   const char *fallback, char **value, struct hf_err *err)
+/* Read the first that is set: the variable, the two settings, the other variable. *value is NULL if
+ * none is. */
+static enum hf_status read_first_set(struct hf_repo *repo, const char *variable,
+				     const char *const keys[2], const char *fallback, char **value,
+				     struct hf_err *err)
 {
 	const char *set = getenv(variable);
 	enum hf_status status = HF_NO;
@@ -57,11 +58,11 @@ static enum hf_status look(struct hf_repo *repo, const char *variable, const cha
 	if (set && !(*value = strdup(set)))
 		return hf_fail_errno(err, "cannot find out who commits");
 	if (*value)
-		strip(*value);
+		strip_name(*value);
 	return status == HF_NO ? HF_OK : status;
 }
 
-/* "+0130" at *text; minutes. */
+/* Parse "+0130" at *text into minutes. */
 static bool parse_zone(const char **text, int *offset)
 {
 	const char *s = *text;
@@ -94,7 +95,7 @@ static int local_offset(time_t at)
 	return localtime_r(&at, &tm) ? (int)(tm.tm_gmtoff / 60) : 0;
 }
 
-/* "1700000000 +0100", perhaps with '@' before it. */
+/* Parse "1700000000 +0100", with or without '@'. */
 static bool parse_seconds(const char *text, struct hf_commit_ident *who)
 {
 	char *end;
@@ -133,7 +134,7 @@ static bool parse_iso(const char *text, struct hf_commit_ident *who)
 	return true;
 }
 
-static enum hf_status look_date(const char *variable, struct hf_commit_ident *who,
+static enum hf_status read_date(const char *variable, struct hf_commit_ident *who,
 				struct hf_err *err)
 {
 	const char *date = getenv(variable);
@@ -150,7 +151,7 @@ static enum hf_status look_date(const char *variable, struct hf_commit_ident *wh
 	return HF_OK;
 }
 
-static enum hf_status nobody(const struct hf_repo *repo, enum role role, struct hf_err *err)
+static enum hf_status fail_no_ident(const struct hf_repo *repo, enum role role, struct hf_err *err)
 {
 	hf_fail(err, HF_DATA, "cannot commit to '%s': the %s is not known", hf_repo_name(repo),
 		roles[role].word);
@@ -159,21 +160,22 @@ static enum hf_status nobody(const struct hf_repo *repo, enum role role, struct 
 	return HF_DATA;
 }
 
-static enum hf_status find(struct hf_repo *repo, enum role role, struct hf_commit_ident *who,
-			   struct hf_err *err)
+static enum hf_status find_ident(struct hf_repo *repo, enum role role, struct hf_commit_ident *who,
+				 struct hf_err *err)
 {
 	const char *const names[] = {roles[role].name, "user.name"};
 	const char *const emails[] = {roles[role].email, "user.email"};
 	enum hf_status status;
 
 	*who = (struct hf_commit_ident){0};
-	status = look(repo, roles[role].env_name, names, NULL, &who->name, err);
+	status = read_first_set(repo, roles[role].env_name, names, NULL, &who->name, err);
 	if (status == HF_OK)
-		status = look(repo, roles[role].env_email, emails, "EMAIL", &who->email, err);
+		status = read_first_set(repo, roles[role].env_email, emails, "EMAIL", &who->email,
+					err);
 	if (status == HF_OK && (!who->name || !who->name[0] || !who->email))
-		status = nobody(repo, role, err);
+		status = fail_no_ident(repo, role, err);
 	if (status == HF_OK)
-		status = look_date(roles[role].env_date, who, err);
+		status = read_date(roles[role].env_date, who, err);
 	if (status != HF_OK)
 		hf_commit_ident_free(who);
 	return status;
@@ -183,13 +185,13 @@ enum hf_status hf_commit_ident(struct hf_repo *repo, struct hf_commit_ident *aut
 			       struct hf_commit_ident *committer, struct hf_err *err)
 {
 	struct hf_commit_ident unread;
-	enum hf_status status = find(repo, AUTHOR, author ? author : &unread, err);
+	enum hf_status status = find_ident(repo, AUTHOR, author ? author : &unread, err);
 
 	if (status != HF_OK)
 		return status;
 	if (!author)
 		hf_commit_ident_free(&unread);
-	status = find(repo, COMMITTER, committer ? committer : &unread, err);
+	status = find_ident(repo, COMMITTER, committer ? committer : &unread, err);
 	if (status == HF_OK && !committer)
 		hf_commit_ident_free(&unread);
 	if (status != HF_OK && author)

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_REPO_WHO_H
-#define HF_REPO_WHO_H
+#ifndef HF_COMMIT_IDENT_H
+#define HF_COMMIT_IDENT_H
 
 /*
- * Who commits: author and committer, as Git takes them.
+ * Author and committer of a commit, as Git determines them.
  *
  *	name	GIT_AUTHOR_NAME, author.name, user.name
  *	email	GIT_AUTHOR_EMAIL, author.email, user.email, EMAIL
  *	time	GIT_AUTHOR_DATE, now
  *
- * and likewise for COMMITTER. Where Git would make up a name from the account and the machine, we
- * refuse (HF_DATA): a record is forever. What a name must not have is left out as Git does it. Of
- * dates, "SECONDS +HHMM" (Git's own) and ISO 8601 are understood.
+ * COMMITTER likewise. Characters that a name cannot have are left out as in Git. A date is "SECONDS
+ * +HHMM" (Git's own) or ISO 8601. Where Git would derive a name from the account and the machine,
+ * the result is HF_DATA, since a commit is permanent.
  *
- * Reads the environment and the repository's configuration. Never waits.
+ * Reads the environment and the repository's configuration. Never waits. Single-threaded.
  */
 
 #include "git/repo_backend.h"
 
-/* Either may be NULL. What is filled is released by hf_commit_ident_free(). */
+/* Determine author and committer; either may be NULL. Free them with hf_commit_ident_free(). */
 enum hf_status hf_commit_ident(struct hf_repo *repo, struct hf_commit_ident *author,
 			       struct hf_commit_ident *committer, struct hf_err *err);
 void hf_commit_ident_free(struct hf_commit_ident *who);

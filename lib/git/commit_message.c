@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Length of the line without its blanks at the end; *next is where the next begins, or NULL. */
+/* Return the length of the line without the blanks at its end; *next is the next line, or NULL. */
 static size_t line_at(const char *text, const char **next)
 {
 	size_t len = strcspn(text, "\n");
@@ -16,8 +16,8 @@ static size_t line_at(const char *text, const char **next)
 	return len;
 }
 
-/* Clean text up into out, which has room. Returns the length. */
-static size_t clean(const char *text, char *out)
+/* Clean text up into out, which is as large. Return the length. */
+static size_t clean_text(const char *text, char *out)
 {
 	bool blank = false;
 	size_t size = 0;
@@ -42,7 +42,7 @@ static size_t clean(const char *text, char *out)
 	return size;
 }
 
-/* The last paragraph of a cleaned message; NULL: there is only one. */
+/* Return the last paragraph of a cleaned message; NULL if there is only one. */
 static const char *last_paragraph(const char *message)
 {
 	const char *last = NULL, *gap = message;
@@ -52,7 +52,7 @@ static const char *last_paragraph(const char *message)
 	return last;
 }
 
-/* "Key: value", the key of letters, digits and hyphens. */
+/* Return true for "Key: value" with a key of letters, digits and hyphens. */
 static bool is_trailer(const char *line, size_t len)
 {
 	size_t key = 0;
@@ -66,7 +66,7 @@ static bool is_trailer(const char *line, size_t len)
 	return key < len && line[key] == ':';
 }
 
-static bool is_gits(const char *line)
+static bool is_git_trailer(const char *line)
 {
 	return strncmp(line, "Signed-off-by: ", 15) == 0 ||
 	       strncmp(line, "(cherry picked from commit ", 27) == 0;
@@ -81,8 +81,8 @@ static bool is_trailer_block(const char *text)
 		const char *next;
 		size_t len = line_at(text, &next);
 
-		if (is_gits(text) || is_trailer(text, len)) {
-			known = known || is_gits(text);
+		if (is_git_trailer(text) || is_trailer(text, len)) {
+			known = known || is_git_trailer(text);
 			trailers++;
 			continues = true;
 		} else if (!continues || !isspace((unsigned char)*text)) {
@@ -103,7 +103,7 @@ enum hf_status hf_commit_message_make(const char *text, const char *trailer, cha
 
 	if (!out)
 		return hf_fail_errno(err, "cannot make the commit message");
-	size = clean(text, out);
+	size = clean_text(text, out);
 	if (!size) {
 		free(out);
 		return hf_fail(err, HF_DATA, "the commit message is empty");

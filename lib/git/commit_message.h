@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_REPO_MESSAGE_H
-#define HF_REPO_MESSAGE_H
+#ifndef HF_COMMIT_MESSAGE_H
+#define HF_COMMIT_MESSAGE_H
 
 /*
- * A commit's message, as `git commit -F` and `git interpret-trailers` make it.
+ * The message of a commit, as `git commit -F` and `git interpret-trailers` make it.
  *
- * Cleaned up: blanks at the ends of lines and empty lines at both ends go, several empty lines
- * become one, the last line has its end. Comments are kept, as they are when no editor was run.
+ * Cleaned up: blanks at the ends of lines and empty lines at both ends are removed, several empty
+ * lines become one, the last line gets a newline. Comments stay, as without an editor.
  *
- * A trailer is a line "Key: value" in the last paragraph. That is a block of trailers if it is not
- * the first one and all its lines are trailers, or continue one by a blank; or if a quarter of them
- * are, and one is of Git's own ("Signed-off-by: ", "(cherry picked from commit "). Into such a
- * block the new line goes; else it becomes a paragraph of its own.
+ * A trailer is a line "Key: value" in the last paragraph. A paragraph is a block of trailers if it
+ * is not the first one, and all its lines are trailers or continuations (which begin with a blank).
+ * It is one too if a quarter of its lines are trailers and one is Git's own ("Signed-off-by: ",
+ * "(cherry picked from commit "). A new trailer goes into such a block, or becomes a paragraph of
+ * its own.
  *
  * Pure functions of text. Thread-safe.
  */
@@ -20,12 +21,12 @@
 
 #include <holdfast/err.h>
 
-/* *message, to be freed, is text cleaned up with the trailer ("Key: value"; NULL: none) added.
- * HF_DATA: nothing is left of text. */
+/* Clean text up and add the trailer ("Key: value"; NULL: none). The caller frees *message. HF_DATA:
+ * nothing is left of text. */
 enum hf_status hf_commit_message_make(const char *text, const char *trailer, char **message,
 				      struct hf_err *err);
 
-/* Is this line one of the last paragraph? */
+/* Return true if the last paragraph contains this line. */
 bool hf_commit_message_has(const char *message, const char *trailer);
 
 #endif

@@ -12,7 +12,7 @@
 
 enum { MAX_COMMITS = 10000 };
 
-static enum hf_status ignored(struct hf_repo *repo, const char *path, struct hf_err *err)
+static enum hf_status git2_ignored(struct hf_repo *repo, const char *path, struct hf_err *err)
 {
 	int yes, code = git_ignore_path_is_ignored(&yes, hf_git2(repo)->repo, path);
 
@@ -21,7 +21,7 @@ static enum hf_status ignored(struct hf_repo *repo, const char *path, struct hf_
 	return yes ? HF_OK : HF_NO;
 }
 
-static enum hf_status head(struct hf_repo *repo, char **ref, struct hf_err *err)
+static enum hf_status git2_head(struct hf_repo *repo, char **ref, struct hf_err *err)
 {
 	git_reference *at = NULL;
 	int code = git_reference_lookup(&at, hf_git2(repo)->repo, "HEAD");
@@ -46,7 +46,7 @@ static enum hf_status head(struct hf_repo *repo, char **ref, struct hf_err *err)
 		    : hf_fail_errno(err, "cannot read HEAD of '%s'", hf_repo_name(repo));
 }
 
-/* 0, GIT_ENOTFOUND, or what failed. */
+/* Return 0, GIT_ENOTFOUND, or another error. */
 static int find_tip(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE])
 {
 	git_commit *commit = NULL;
@@ -58,14 +58,14 @@ static int find_tip(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE]
 		return code;
 	code = git_commit_lookup(&commit, hf_git2(repo)->repo, &oid);
 	git_commit_free(commit);
-	if (code) /* also when it is not found: the ref leads to nothing */
+	if (code) /* also if it is not found: the ref leads to nothing */
 		return GIT_ERROR;
 	git_oid_tostr(tip, HF_OID_SIZE, &oid);
 	return 0;
 }
 
-static enum hf_status tip(struct hf_repo *repo, const char *ref, char oid[HF_OID_SIZE],
-			  struct hf_err *err)
+static enum hf_status git2_tip(struct hf_repo *repo, const char *ref, char oid[HF_OID_SIZE],
+			       struct hf_err *err)
 {
 	int code = find_tip(repo, ref, oid);
 
@@ -73,8 +73,8 @@ static enum hf_status tip(struct hf_repo *repo, const char *ref, char oid[HF_OID
 					     : HF_OK;
 }
 
-static enum hf_status was(struct hf_repo *repo, const char *ref, char now[HF_OID_SIZE],
-			  char before[HF_OID_SIZE], struct hf_err *err)
+static enum hf_status git2_history(struct hf_repo *repo, const char *ref, char now[HF_OID_SIZE],
+				   char before[HF_OID_SIZE], struct hf_err *err)
 {
 	const git_reflog_entry *last;
 	git_reflog *log = NULL;
@@ -96,8 +96,8 @@ static enum hf_status was(struct hf_repo *repo, const char *ref, char now[HF_OID
 	return HF_OK;
 }
 
-static enum hf_status parent(struct hf_repo *repo, const char *of, char oid[HF_OID_SIZE],
-			     struct hf_err *err)
+static enum hf_status git2_parent(struct hf_repo *repo, const char *of, char oid[HF_OID_SIZE],
+				  struct hf_err *err)
 {
 	git_commit *commit = NULL;
 	git_oid id;
@@ -112,15 +112,16 @@ static enum hf_status parent(struct hf_repo *repo, const char *of, char oid[HF_O
 	return code ? hf_git2_failed(code, err, "read commit", of) : HF_OK;
 }
 
-static bool has(struct hf_repo *repo, const char *oid)
+static bool git2_has(struct hf_repo *repo, const char *oid)
 {
 	git_oid id;
 
 	return git_oid_fromstr(&id, oid) == 0 && git_odb_exists(hf_git2(repo)->odb, &id);
 }
 
-/* A detached HEAD may be a branch by now, and would be detached again. */
-static enum hf_status is_direct(struct hf_repo *repo, const char *ref, struct hf_err *err)
+/* Check that HEAD is still detached: it may be a branch now, and the move would detach it again. */
+static enum hf_status git2_head_is_detached(struct hf_repo *repo, const char *ref,
+					    struct hf_err *err)
 {
 	git_reference *at = NULL;
 	int code = git_reference_lookup(&at, hf_git2(repo)->repo, ref);
@@ -134,14 +135,15 @@ static enum hf_status is_direct(struct hf_repo *repo, const char *ref, struct hf
 	return status;
 }
 
-/* A ref that is locked here; HF_NO: it is not at `tip`. */
-static enum hf_status move_locked(struct hf_repo *repo, git_transaction *transaction,
-				  const char *ref, const char *was, const char *commit,
-				  const char *reflog, const git_signature *who, struct hf_err *err)
+/* Move a locked ref. HF_NO: it is not at `was`. */
+static enum hf_status git2_move_locked(struct hf_repo *repo, git_transaction *transaction,
+				       const char *ref, const char *was, const char *commit,
+				       const char *reflog, const git_signature *who,
+				       struct hf_err *err)
 {
 	char now[HF_OID_SIZE];
 	git_oid oid;
-	enum hf_status status = is_direct(repo, ref, err);
+	enum hf_status status = git2_head_is_detached(repo, ref, err);
 	int code;
 
 	if (status != HF_OK)
@@ -159,7 +161,7 @@ static enum hf_status move_locked(struct hf_repo *repo, git_transaction *transac
 	return code ? hf_git2_failed(code, err, "move", ref) : HF_OK;
 }
 
-static enum hf_status move(struct hf_repo *repo, const char *ref, const char *was,
+static enum hf_status git2_move(struct hf_repo *repo, const char *ref, const char *was,
 			   const char *commit, const char *reflog,
 			   const struct hf_commit_ident *who, struct hf_err *err)
 {
@@ -179,14 +181,15 @@ static enum hf_status move(struct hf_repo *repo, const char *ref, const char *wa
 	if (!code)
 		code = git_transaction_lock_ref(transaction, ref);
 	status = code ? hf_git2_failed(code, err, "lock", ref)
-		      : move_locked(repo, transaction, ref, was, commit, reflog, signature, err);
+		      : git2_move_locked(repo, transaction, ref, was, commit, reflog, signature,
+					 err);
 	git_transaction_free(transaction);
 	git_signature_free(signature);
 	return status;
 }
 
-static enum hf_status walk(struct hf_repo *repo, git_revwalk *revwalk, const char *trailer,
-			   char found[HF_OID_SIZE], struct hf_err *err)
+static enum hf_status find_in_walk(struct hf_repo *repo, git_revwalk *revwalk, const char *trailer,
+				   char found[HF_OID_SIZE], struct hf_err *err)
 {
 	git_oid oid;
 	int code;
@@ -212,8 +215,8 @@ static enum hf_status walk(struct hf_repo *repo, git_revwalk *revwalk, const cha
 	return HF_NO;
 }
 
-static enum hf_status find(struct hf_repo *repo, const char *from, const char *base,
-			   const char *trailer, char commit[HF_OID_SIZE], struct hf_err *err)
+static enum hf_status git2_find(struct hf_repo *repo, const char *from, const char *base,
+				const char *trailer, char commit[HF_OID_SIZE], struct hf_err *err)
 {
 	git_revwalk *revwalk = NULL;
 	enum hf_status status;
@@ -224,11 +227,11 @@ static enum hf_status find(struct hf_repo *repo, const char *from, const char *b
 		code = git_oid_fromstr(&oid, from);
 	if (!code)
 		code = git_revwalk_push(revwalk, &oid);
-	/* what is not there any more hides nothing */
+	/* a commit that is gone hides nothing */
 	if (!code && base[0] && git_oid_fromstr(&oid, base) == 0)
 		(void)!git_revwalk_hide(revwalk, &oid);
 	status = code ? hf_git2_failed(code, err, "read the history of", hf_repo_name(repo))
-		      : walk(repo, revwalk, trailer, commit, err);
+		      : find_in_walk(repo, revwalk, trailer, commit, err);
 	git_revwalk_free(revwalk);
 	return status;
 }
@@ -239,12 +242,12 @@ const struct hf_repo_ops hf_repo_git2 = {
 	.config = hf_git2_config,
 	.tracked = hf_git2_tracked,
 	.staged = hf_git2_staged,
-	.ignored = ignored,
-	.head = head,
-	.tip = tip,
-	.was = was,
-	.parent = parent,
-	.has = has,
+	.ignored = git2_ignored,
+	.head = git2_head,
+	.tip = git2_tip,
+	.was = git2_history,
+	.parent = git2_parent,
+	.has = git2_has,
 	.blob = hf_git2_blob,
 	.index_open = hf_git2_index_open,
 	.index_change = hf_git2_index_change,
@@ -253,8 +256,8 @@ const struct hf_repo_ops hf_repo_git2 = {
 	.tree = hf_git2_tree,
 	.entry = hf_git2_entry,
 	.commit = hf_git2_commit,
-	.move = move,
-	.find = find,
+	.move = git2_move,
+	.find = git2_find,
 	.pack = hf_git2_pack,
 };
 

@@ -11,7 +11,7 @@
 #include "git/git2_open.h"
 #include "base/sys.h"
 
-/* Are there entries below this path? */
+/* Return true if there are entries below this path. */
 static bool has_below(git_index *index, const char *path)
 {
 	size_t len = strlen(path), at;
@@ -79,8 +79,8 @@ static void set_stat(git_index_entry *entry, const struct stat *st)
 	entry->file_size = (uint32_t)st->st_size;
 }
 
-/* libgit2 would drop what is in the way; that may be what the user has staged. */
-static enum hf_status in_the_way(git_index *index, const char *path, struct hf_err *err)
+/* Refuse a path that has an entry in its way: libgit2 would drop the entry, which may be staged. */
+static enum hf_status refuse_obstacle(git_index *index, const char *path, struct hf_err *err)
 {
 	char *parent = strdup(path), *slash;
 	enum hf_status status = HF_OK;
@@ -106,7 +106,7 @@ static enum hf_status change_index(git_index *index, const struct hf_repo_change
 	int code = 0;
 
 	if (!change->remove) {
-		status = in_the_way(index, change->path, err);
+		status = refuse_obstacle(index, change->path, err);
 		if (status != HF_OK)
 			return status;
 	}
@@ -125,8 +125,8 @@ static enum hf_status change_index(git_index *index, const struct hf_repo_change
 	return code ? hf_git2_failed(code, err, "change in the index", change->path) : HF_OK;
 }
 
-/* Has libgit2 read it whole? It takes a file that it cannot look at for one that is not there, and
- * everything that is staged would be gone. */
+/* Check that libgit2 read the index whole. It treats a file that it cannot read as absent, and all
+ * staged entries would be lost. */
 static enum hf_status check_read(struct hf_repo *repo, const char *name, git_index *index,
 				 struct hf_err *err)
 {
@@ -173,7 +173,7 @@ enum hf_status hf_git2_index_open(struct hf_repo *repo, const char *name, struct
 
 	if (asprintf(&path, "%s/%s", repo->gitdir, name) < 0)
 		return hf_fail_errno(err, "cannot change the index");
-	/* by its path: it belongs to no repository, and nothing is looked at but this file */
+	/* by its path: it belongs to no repository, so libgit2 reads only this file */
 	code = git_index_open(&git->index, path);
 	free(path);
 	if (code)
@@ -200,13 +200,13 @@ enum hf_status hf_git2_index_write(struct hf_repo *repo, const char *name,
 				   const struct hf_repo_change *changes, size_t count,
 				   struct hf_err *err)
 {
-	/* once more, with the times that the files have by now */
+	/* again, with the present times of the files */
 	enum hf_status status = hf_git2_index_change(repo, name, changes, count, err);
 	int code;
 
 	if (status != HF_OK)
 		return status;
-	/* it is synced later */
+	/* synced later */
 	hf_git2_sync(false);
 	code = git_index_write(hf_git2(repo)->index);
 	hf_git2_sync(true);

@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_REPO_GIT2_INDEX_H
-#define HF_REPO_GIT2_INDEX_H
+#ifndef HF_GIT2_INDEX_H
+#define HF_GIT2_INDEX_H
 
 /*
- * The index through libgit2: is a path in it, and the entries of some paths changed.
+ * The index through libgit2: look a path up, change the entries of some paths.
  *
- * What is changed is the index under another name (git/index_update.h), opened by that: so it
- * belongs to no repository, and nothing is looked at but this file. It is changed in memory; to
- * write it, libgit2 renames a new one over it, unsynced. What stands in the way of a path is
- * refused (HF_DATA), since it may be what the user has staged; libgit2 would drop it. An index that
- * libgit2 has not read whole is not changed (HF_IO): what is staged would be lost.
+ * libgit2 opens the copy of the index (index_update.h) by its path, so it reads no other file. It
+ * changes the copy in memory, and to write it renames a new file over it, unsynced. An entry in the
+ * way of a path is refused (HF_DATA), since the user may have staged it; libgit2 would drop it. An
+ * index that libgit2 did not read whole is refused (HF_IO).
  *
- * Errors: of git/repo_backend.h's table. A crash leaves a file that nobody looks at.
- * Single-threaded.
+ * Errors: those of struct hf_repo_ops. A crash leaves an unused file. Single-threaded.
  */
 
 #include "git/repo_backend.h"
 
-/* As struct hf_repo_ops has them. */
+/* These implement struct hf_repo_ops. */
 enum hf_status hf_git2_staged(struct hf_repo *repo, struct hf_repo_change *change,
 			      struct hf_err *err);
 enum hf_status hf_git2_tracked(struct hf_repo *repo, const char *path, unsigned int *mode,

@@ -15,10 +15,10 @@
 
 enum {
 	PIECE = 64 * 1024,
-	SMALL = 1024 * 1024, /* a blob up to this is made in memory */
+	SMALL = 1024 * 1024, /* a blob up to this size is made in memory */
 };
 
-/* Where there are no unnamed files. */
+/* Store an object in the staging directory, where there are no unnamed files. */
 static enum hf_status put_staged(struct hf_repo *repo, git_object_t type, const void *bytes,
 				 size_t size, char oid[HF_OID_SIZE], struct hf_err *err)
 {
@@ -38,10 +38,10 @@ static enum hf_status put_staged(struct hf_repo *repo, git_object_t type, const 
 	return status == HF_NO ? HF_OK : status;
 }
 
-/* Durable when it is settled. Also one that is there: it gets a new date, and a file of its own
- * (git/prune_guard.h, K3). */
-static enum hf_status put(struct hf_repo *repo, git_object_t type, const void *bytes, size_t size,
-			  char oid[HF_OID_SIZE], struct hf_err *err)
+/* Store an object; it is durable after hf_objects_settle(). An existing one gets a new time and a
+ * file of its own (git/K3). */
+static enum hf_status git2_store_object(struct hf_repo *repo, git_object_t type, const void *bytes,
+					size_t size, char oid[HF_OID_SIZE], struct hf_err *err)
 {
 	enum hf_status status;
 	git_oid id;
@@ -56,7 +56,7 @@ static enum hf_status put(struct hf_repo *repo, git_object_t type, const void *b
 		return put_staged(repo, type, bytes, size, oid, err);
 	if (status == HF_NO) {
 		status = hf_objects_add(repo, oid, err);
-		/* it has gone since */
+		/* removed in the meantime */
 		return status == HF_NO ? put_staged(repo, type, bytes, size, oid, err) : status;
 	}
 	if (status != HF_OK)
@@ -64,14 +64,14 @@ static enum hf_status put(struct hf_repo *repo, git_object_t type, const void *b
 	return hf_objects_add_unnamed(repo, oid, fd, err);
 }
 
-static enum hf_status put_tree(void *context, const void *bytes, size_t size, char oid[HF_OID_SIZE],
-			       struct hf_err *err)
+static enum hf_status git2_put_tree(void *context, const void *bytes, size_t size,
+				    char oid[HF_OID_SIZE], struct hf_err *err)
 {
-	return put(context, GIT_OBJECT_TREE, bytes, size, oid, err);
+	return git2_store_object(context, GIT_OBJECT_TREE, bytes, size, oid, err);
 }
 
-static enum hf_status get_tree(void *context, const char *oid, void **bytes, size_t *size,
-			       struct hf_err *err)
+static enum hf_status git2_get_tree(void *context, const char *oid, void **bytes, size_t *size,
+				    struct hf_err *err)
 {
 	struct hf_repo *repo = context;
 	git_odb_object *object = NULL;
@@ -103,7 +103,7 @@ enum hf_status hf_git2_tree(struct hf_repo *repo, const char *parent,
 			    char oid[HF_OID_SIZE], struct hf_err *err)
 {
 	struct hf_tree_store store = {
-		.get = get_tree, .put = put_tree, .context = repo, .oid_size = HF_SHA1};
+		.get = git2_get_tree, .put = git2_put_tree, .context = repo, .oid_size = HF_SHA1};
 	char base[HF_OID_SIZE] = "";
 	git_commit *commit = NULL;
 	git_oid id;
@@ -119,10 +119,10 @@ enum hf_status hf_git2_tree(struct hf_repo *repo, const char *parent,
 	return hf_tree_change(&store, base, changes, count, oid, err);
 }
 
-/* From a tree, down to the entry at path; GIT_ENOTFOUND and *absent: there is none. That a tree on
- * the way is not there is another thing. tree is freed. */
-static int descend(struct hf_repo *repo, git_tree *tree, const char *path, git_tree_entry **found,
-		   bool *absent)
+/* Walk from a tree to the entry at path, and free the tree. GIT_ENOTFOUND with *absent: no such
+ * entry. A missing tree on the way is another error. */
+static int find_tree_entry(struct hf_repo *repo, git_tree *tree, const char *path,
+			   git_tree_entry **found, bool *absent)
 {
 	int code = 0;
 
@@ -167,7 +167,7 @@ enum hf_status hf_git2_entry(struct hf_repo *repo, const char *commit,
 	if (!code)
 		code = git_commit_tree(&tree, object);
 	if (!code)
-		code = descend(repo, tree, change->path, &found, &absent);
+		code = find_tree_entry(repo, tree, change->path, &found, &absent);
 	change->remove = absent;
 	if (!code) {
 		change->mode = (unsigned int)git_tree_entry_filemode(found);
@@ -193,14 +193,14 @@ enum hf_status hf_git2_commit(struct hf_repo *repo, const char *tree_id, const c
 	if (status != HF_OK && status != HF_NO)
 		return status;
 	text = hf_commit_text(tree_id, parent, encoding, message, author, committer);
-	status = text ? put(repo, GIT_OBJECT_COMMIT, text, strlen(text), oid, err)
+	status = text ? git2_store_object(repo, GIT_OBJECT_COMMIT, text, strlen(text), oid, err)
 		      : hf_fail_errno(err, "cannot make a commit");
 	free(text);
 	free(encoding);
 	return status;
 }
 
-/* The next piece at `at`. HF_IO also for a file that is shorter than it was. */
+/* Read the next piece at `at`. HF_IO also if the file has become shorter. */
 static enum hf_status read_piece(int fd, void *piece, size_t size, off_t at, struct hf_err *err)
 {
 	for (size_t done = 0; done < size;) {
@@ -225,7 +225,7 @@ static enum hf_status small_blob(struct hf_repo *repo, int fd, size_t size, char
 		return hf_fail_errno(err, "cannot read the new content");
 	status = read_piece(fd, bytes, size, 0, err);
 	if (status == HF_OK)
-		status = put(repo, GIT_OBJECT_BLOB, bytes, size, oid, err);
+		status = git2_store_object(repo, GIT_OBJECT_BLOB, bytes, size, oid, err);
 	free(bytes);
 	return status;
 }
@@ -247,7 +247,7 @@ static enum hf_status stream_blob(struct hf_repo *repo, git_odb_stream *stream, 
 	return code ? hf_git2_failed(code, err, "write an object of", hf_repo_name(repo)) : status;
 }
 
-/* In constant memory. */
+/* Store a large blob in constant memory. */
 static enum hf_status large_blob(struct hf_repo *repo, int fd, off_t size, char oid[HF_OID_SIZE],
 				 struct hf_err *err)
 {
@@ -275,7 +275,7 @@ static enum hf_status large_blob(struct hf_repo *repo, int fd, off_t size, char 
 	return hf_objects_add(repo, oid, err);
 }
 
-/* What Git would do to the content of a path. */
+/* How Git would convert the content of a path. */
 enum conversion { AS_IT_IS, LINE_ENDS, BY_GIT };
 
 static enum hf_status conversion_of(struct hf_repo *repo, const char *path,
@@ -303,7 +303,8 @@ static enum hf_status conversion_of(struct hf_repo *repo, const char *path,
 	return HF_OK;
 }
 
-/* On the way into the repository, a line's end is changed only where there is a CR. */
+/* Find a CR in the file. On the way into the repository Git changes line ends only if there is
+ * one. */
 static enum hf_status has_cr(int fd, off_t size, bool *found, struct hf_err *err)
 {
 	char piece[PIECE];

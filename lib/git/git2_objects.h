@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_REPO_GIT2_OBJECTS_H
-#define HF_REPO_GIT2_OBJECTS_H
+#ifndef HF_GIT2_OBJECTS_H
+#define HF_GIT2_OBJECTS_H
 
 /*
  * Objects through libgit2: blobs, trees, commits.
  *
- * Trees and commits are made as bytes by repo_tree and repo_message, and only stored here; so both
- * back ends store the same. What is new goes to a staging directory, unsynced, and is durable when
- * all of it is settled (git/object_batch.h). What is there already is written once more, for a new
- * date: so `git gc` does not collect it meanwhile.
+ * tree_builder and commit_message make trees and commits as bytes; libgit2 only stores them. New
+ * objects are durable after hf_objects_settle() (object_batch.h). An existing object gets a new
+ * modification time, so that `git gc` does not remove it. A large blob is streamed in constant
+ * memory. A blob that Git would convert (a filter, an encoding, $Id$, line ends with a CR) and a
+ * commit that is to be signed are left to git(1) (git_cli_objects.h).
  *
- * A large blob is streamed, in constant memory. What Git would convert on its way into the
- * repository (a filter, an encoding, $Id$, line ends where there is a CR), and what is to be
- * signed, is left to Git itself, for that one object (git/git_cli_objects.h).
- *
- * Errors: of git/repo_backend.h's table. A crash leaves objects that nothing leads to, for
- * repo_objects or gc to remove. Single-threaded.
+ * Errors: those of struct hf_repo_ops. A crash leaves unreachable objects. Single-threaded.
  */
 
 #include "git/repo_backend.h"
 
-/* As struct hf_repo_ops has them. */
+/* These implement struct hf_repo_ops. */
 enum hf_status hf_git2_blob(struct hf_repo *repo, const char *path, int fd, char oid[HF_OID_SIZE],
 			    struct hf_err *err);
 enum hf_status hf_git2_tree(struct hf_repo *repo, const char *parent,

@@ -13,9 +13,9 @@ void hf_git2_sync(bool yes)
 	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, yes);
 }
 
-/* libgit2, where it is built with mbedTLS, reads all of the system's certificates when it starts,
- * which takes longer than all else that is done here. Nothing is fetched by these tools: this
- * function stands before the library's own, and reads none. */
+/* libgit2 built with mbedTLS reads all certificates of the system at startup, which takes longer
+ * than everything else here. These tools fetch nothing; these functions replace the library's and
+ * read no certificates. */
 int mbedtls_x509_crt_parse_file(void *chain, const char *path);
 int mbedtls_x509_crt_parse_path(void *chain, const char *path);
 
@@ -67,7 +67,7 @@ void hf_git2_close(struct hf_repo *repo)
 	errno = saved;
 }
 
-static enum hf_status refuse(int code, const char *dir, struct hf_err *err)
+static enum hf_status fail_unusable(int code, const char *dir, struct hf_err *err)
 {
 	const git_error *last = git_error_last();
 
@@ -77,7 +77,7 @@ static enum hf_status refuse(int code, const char *dir, struct hf_err *err)
 		       last && last->message ? last->message : "libgit2 does not say why");
 }
 
-/* An object store that is the staging directory; nothing is synced there. */
+/* Open the staging directory as an object store, without syncing. */
 static int open_staging(struct hf_git2 *git, const char *commondir)
 {
 	git_odb_backend *backend = NULL;
@@ -93,8 +93,8 @@ static int open_staging(struct hf_git2 *git, const char *commondir)
 	return code;
 }
 
-/* Settings that libgit2 does not know, where Git heeds them in any repository. */
-static enum hf_status judge(struct hf_repo *repo, const char *dir, struct hf_err *err)
+/* Refuse settings that Git obeys in any repository and libgit2 does not know. */
+static enum hf_status check_supported(struct hf_repo *repo, const char *dir, struct hf_err *err)
 {
 	static const char *const settings[] = {"extensions.worktreeconfig",
 					       "extensions.partialclone", "core.sharedrepository"};
@@ -103,8 +103,8 @@ static enum hf_status judge(struct hf_repo *repo, const char *dir, struct hf_err
 	int code = git_repository_index(&index, hf_git2(repo)->repo);
 
 	git_index_free(index);
-	if (code) /* it is damaged, or split, or sparse */
-		return refuse(code, dir, err);
+	if (code) /* damaged, split or sparse */
+		return fail_unusable(code, dir, err);
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
 		if (git_config_get_string(&value, hf_git2(repo)->config, settings[i]) == 0 &&
 		    strcasecmp(value, "false") != 0)
@@ -114,7 +114,7 @@ static enum hf_status judge(struct hf_repo *repo, const char *dir, struct hf_err
 	return HF_OK;
 }
 
-/* GIT_DIR without core.worktree means: here. */
+/* Set the worktree. GIT_DIR without core.worktree means the working directory. */
 static int set_workdir(git_repository *repo, const struct hf_gitdir *found, bool by_environment)
 {
 	bool named = getenv("GIT_WORK_TREE"), placed = getenv("GIT_DIR");
@@ -149,10 +149,10 @@ enum hf_status hf_git2_open(struct hf_repo *repo, const struct hf_gitdir *found,
 	if (!code)
 		code = set_workdir(git->repo, found, by_environment);
 	if (code)
-		return refuse(code, dir, err);
+		return fail_unusable(code, dir, err);
 	workdir = git_repository_workdir(git->repo);
 	status = hf_repo_base_open(repo, workdir ? workdir : "", found->git, found->common, err);
-	return status == HF_OK ? judge(repo, dir, err) : status;
+	return status == HF_OK ? check_supported(repo, dir, err) : status;
 }
 
 enum hf_status hf_git2_config(struct hf_repo *repo, const char *key, char **value,

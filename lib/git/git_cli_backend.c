@@ -21,16 +21,17 @@ static void close_plumbing(struct hf_repo *repo)
 	(void)repo;
 }
 
-static enum hf_status refuse(const struct hf_git_out *out, const char *dir, struct hf_err *err)
+static enum hf_status fail_unusable(const struct hf_git_out *out, const char *dir,
+				    struct hf_err *err)
 {
 	if (strstr(out->why, "dubious ownership"))
 		return hf_repo_not_owned(dir, err);
 	return hf_fail(err, HF_UNAVAILABLE, "cannot use the repository at '%s': %s", dir, out->why);
 }
 
-/* Git itself judges whether it may, and can, use the repository; so GIT_DIR, by which it takes our
- * word, is not set. */
-static enum hf_status judge(struct hf_repo *repo, const char *dir, struct hf_err *err)
+/* Let Git judge whether it may and can use the repository. GIT_DIR is not set for that: it would
+ * make Git skip the check. */
+static enum hf_status check_usable(struct hf_repo *repo, const char *dir, struct hf_err *err)
 {
 	struct hf_git_out out;
 	enum hf_status status;
@@ -41,7 +42,7 @@ static enum hf_status judge(struct hf_repo *repo, const char *dir, struct hf_err
 	if (status != HF_OK)
 		return status;
 	if (out.status)
-		status = refuse(&out, dir, err);
+		status = fail_unusable(&out, dir, err);
 	repo->oid_size = strcmp(out.text, "sha256\n") == 0 ? HF_SHA256 : HF_SHA1;
 	hf_git_free(&out);
 	return status;
@@ -54,11 +55,11 @@ enum hf_status hf_repo_plumbing_open(struct hf_repo *repo, const struct hf_gitdi
 
 	repo->ops = &hf_repo_plumbing;
 	status = hf_repo_base_open(repo, found->worktree, found->git, found->common, err);
-	return status == HF_OK ? judge(repo, hf_repo_name(repo), err) : status;
+	return status == HF_OK ? check_usable(repo, hf_repo_name(repo), err) : status;
 }
 
-static enum hf_status config(struct hf_repo *repo, const char *key, char **value,
-			     struct hf_err *err)
+static enum hf_status cli_config(struct hf_repo *repo, const char *key, char **value,
+				 struct hf_err *err)
 {
 	struct hf_git_out out;
 	enum hf_status status = hf_git_ask(repo, &out, err, "config", "--get", key);
@@ -81,9 +82,9 @@ static enum hf_status config(struct hf_repo *repo, const char *key, char **value
 
 /* ---- paths ---------------------------------------------------------------------------------- */
 
-/* Entries as `ls-files -s -z` prints them: "MODE OID STAGE\tPATH\0". */
-static enum hf_status tracked(struct hf_repo *repo, const char *path, unsigned int *mode,
-			      bool *below, struct hf_err *err)
+/* Parse the entries of `ls-files -s -z`: "MODE OID STAGE\tPATH\0". */
+static enum hf_status cli_tracked(struct hf_repo *repo, const char *path, unsigned int *mode,
+				  bool *below, struct hf_err *err)
 {
 	struct hf_git_out out;
 	enum hf_status status =
@@ -110,7 +111,7 @@ static enum hf_status tracked(struct hf_repo *repo, const char *path, unsigned i
 	return status;
 }
 
-static enum hf_status ignored(struct hf_repo *repo, const char *path, struct hf_err *err)
+static enum hf_status cli_ignored(struct hf_repo *repo, const char *path, struct hf_err *err)
 {
 	char name[PATH_MAX + 2];
 	const struct hf_git git = {.repo = repo,
@@ -134,7 +135,7 @@ static enum hf_status ignored(struct hf_repo *repo, const char *path, struct hf_
 
 /* ---- refs ----------------------------------------------------------------------------------- */
 
-static enum hf_status head(struct hf_repo *repo, char **ref, struct hf_err *err)
+static enum hf_status cli_head(struct hf_repo *repo, char **ref, struct hf_err *err)
 {
 	struct hf_git_out out;
 	enum hf_status status = hf_git_ask(repo, &out, err, "symbolic-ref", "-q", "HEAD");
@@ -153,8 +154,8 @@ static enum hf_status head(struct hf_repo *repo, char **ref, struct hf_err *err)
 		    : hf_fail_errno(err, "cannot read HEAD of '%s'", hf_repo_name(repo));
 }
 
-static enum hf_status tip(struct hf_repo *repo, const char *ref, char oid[HF_OID_SIZE],
-			  struct hf_err *err)
+static enum hf_status cli_tip(struct hf_repo *repo, const char *ref, char oid[HF_OID_SIZE],
+			      struct hf_err *err)
 {
 	struct hf_git_out out;
 	char name[4096];
@@ -168,21 +169,21 @@ static enum hf_status tip(struct hf_repo *repo, const char *ref, char oid[HF_OID
 		return hf_git_oid(&out, "read the commit of", ref, oid, err);
 	if (status != HF_OK)
 		return status;
-	/* is there no such ref, or does it lead to nothing? */
+	/* there is no such ref, or it leads to nothing */
 	hf_git_free(&out);
 	status = hf_git_ask(repo, &out, err, "rev-parse", "--verify", "-q", ref);
 	if (status == HF_OK && !out.status)
 		status = hf_fail(err, HF_DATA, "'%s' leads to no commit", ref);
 	else if (status == HF_OK && sys_fstatat(repo->common, ref, &st, 0) == 0)
-		/* a disk that failed while git looked makes no branch without commits */
+		/* a disk error during the command must not make the branch look unborn */
 		status = hf_fail(err, HF_IO, "git does not find '%s', which is there", ref);
 	hf_git_free(&out);
 	return status;
 }
 
-/* What this names, without a look at the object; "": nothing. */
-static enum hf_status resolve(struct hf_repo *repo, const char *name, char oid[HF_OID_SIZE],
-			      struct hf_err *err)
+/* Return the object that a name leads to, without reading it; "" if there is none. */
+static enum hf_status resolve_name(struct hf_repo *repo, const char *name, char oid[HF_OID_SIZE],
+				   struct hf_err *err)
 {
 	struct hf_git_out out;
 	enum hf_status status = hf_git_ask(repo, &out, err, "rev-parse", "--verify", "-q", name);
@@ -195,26 +196,26 @@ static enum hf_status resolve(struct hf_repo *repo, const char *name, char oid[H
 	return status;
 }
 
-static enum hf_status was(struct hf_repo *repo, const char *ref, char now[HF_OID_SIZE],
-			  char before[HF_OID_SIZE], struct hf_err *err)
+static enum hf_status cli_history(struct hf_repo *repo, const char *ref, char now[HF_OID_SIZE],
+				  char before[HF_OID_SIZE], struct hf_err *err)
 {
 	char name[4096];
-	enum hf_status status = resolve(repo, ref, now, err);
+	enum hf_status status = resolve_name(repo, ref, now, err);
 
 	snprintf(name, sizeof(name), "%s@{1}", ref);
-	return status == HF_OK ? resolve(repo, name, before, err) : status;
+	return status == HF_OK ? resolve_name(repo, name, before, err) : status;
 }
 
-static enum hf_status parent(struct hf_repo *repo, const char *commit, char oid[HF_OID_SIZE],
-			     struct hf_err *err)
+static enum hf_status cli_parent(struct hf_repo *repo, const char *commit, char oid[HF_OID_SIZE],
+				 struct hf_err *err)
 {
 	char name[HF_OID_SIZE + 2];
 
 	snprintf(name, sizeof(name), "%s^", commit);
-	return resolve(repo, name, oid, err);
+	return resolve_name(repo, name, oid, err);
 }
 
-static bool has(struct hf_repo *repo, const char *oid)
+static bool cli_has(struct hf_repo *repo, const char *oid)
 {
 	struct hf_git_out out;
 	bool is = hf_git_ask(repo, &out, NULL, "cat-file", "-e", oid) == HF_OK;
@@ -226,9 +227,10 @@ static bool has(struct hf_repo *repo, const char *oid)
 	return is;
 }
 
-/* A detached HEAD may be a branch by now, and would be detached again. Between this and the move it
- * may still become one: no command of Git's does both. */
-static enum hf_status is_direct(struct hf_repo *repo, const char *ref, struct hf_err *err)
+/* Check that HEAD is still detached: it may be a branch now, and the move would detach it again. It
+ * can still become one before the move: no command of Git does both. */
+static enum hf_status cli_head_is_detached(struct hf_repo *repo, const char *ref,
+					   struct hf_err *err)
 {
 	struct hf_git_out out;
 	enum hf_status status = hf_git_ask(repo, &out, err, "symbolic-ref", "-q", ref);
@@ -242,7 +244,7 @@ static enum hf_status is_direct(struct hf_repo *repo, const char *ref, struct hf
 	return status;
 }
 
-static enum hf_status move(struct hf_repo *repo, const char *ref, const char *was,
+static enum hf_status cli_move(struct hf_repo *repo, const char *ref, const char *was,
 			   const char *commit, const char *reflog,
 			   const struct hf_commit_ident *who, struct hf_err *err)
 {
@@ -259,7 +261,7 @@ static enum hf_status move(struct hf_repo *repo, const char *ref, const char *wa
 
 	memset(none, '0', sizeof(none));
 	none[2 * repo->oid_size] = '\0';
-	status = is_direct(repo, ref, err);
+	status = cli_head_is_detached(repo, ref, err);
 	if (status == HF_OK)
 		status = hf_sync_batch_run(&repo->names, err);
 	if (status != HF_OK)
@@ -267,7 +269,7 @@ static enum hf_status move(struct hf_repo *repo, const char *ref, const char *wa
 	status = hf_git_run(&git, &out, err);
 	if (status == HF_OK && !out.status)
 		status = hf_repo_sync_all(repo, err);
-	else if (status == HF_OK && tip(repo, ref, now, NULL) == HF_OK && strcmp(now, was) != 0)
+	else if (status == HF_OK && cli_tip(repo, ref, now, NULL) == HF_OK && strcmp(now, was) != 0)
 		status = hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
 	else if (status == HF_OK)
 		status = hf_git_failed(&out, "move", ref, err);
@@ -279,7 +281,7 @@ static enum hf_status move(struct hf_repo *repo, const char *ref, const char *wa
 
 /* ---- index ---------------------------------------------------------------------------------- */
 
-/* Git itself does not look at the checksum. */
+/* Check the index, since Git does not verify the checksum. */
 static enum hf_status open_index(struct hf_repo *repo, const char *name, struct hf_err *err)
 {
 	return hf_index_check(repo, name, err);
@@ -292,9 +294,9 @@ static void drop_index(struct hf_repo *repo)
 
 /* ---- history -------------------------------------------------------------------------------- */
 
-/* "commit OID\nMESSAGE\0\n", as often as it may be. */
-static enum hf_status search(const struct hf_git_out *out, const char *trailer,
-			     char found[HF_OID_SIZE])
+/* Find the trailer in "commit OID\nMESSAGE\0\n", repeated. */
+static enum hf_status find_in_log(const struct hf_git_out *out, const char *trailer,
+				  char found[HF_OID_SIZE])
 {
 	const char *at = out->text, *end = out->text + out->size;
 
@@ -311,9 +313,9 @@ static enum hf_status search(const struct hf_git_out *out, const char *trailer,
 	return HF_NO;
 }
 
-/* "MODE TYPE OID\tPATH", or nothing. */
-static enum hf_status entry(struct hf_repo *repo, const char *commit,
-			    struct hf_repo_change *change, struct hf_err *err)
+/* Parse "MODE TYPE OID\tPATH", or nothing. */
+static enum hf_status cli_entry(struct hf_repo *repo, const char *commit,
+				struct hf_repo_change *change, struct hf_err *err)
 {
 	struct hf_git_out out;
 	enum hf_status status =
@@ -330,8 +332,8 @@ static enum hf_status entry(struct hf_repo *repo, const char *commit,
 	return status;
 }
 
-static enum hf_status find(struct hf_repo *repo, const char *from, const char *base,
-			   const char *trailer, char found[HF_OID_SIZE], struct hf_err *err)
+static enum hf_status cli_find(struct hf_repo *repo, const char *from, const char *base,
+			       const char *trailer, char found[HF_OID_SIZE], struct hf_err *err)
 {
 	char grep[256], without[HF_OID_SIZE + 1];
 	struct hf_git_out out;
@@ -342,7 +344,7 @@ static enum hf_status find(struct hf_repo *repo, const char *from, const char *b
 	status = hf_git_ask(repo, &out, err, "cat-file", "-e", base);
 	if (status != HF_OK)
 		return status;
-	/* what is not there any more hides nothing */
+	/* a commit that is gone hides nothing */
 	if (out.status)
 		base = "";
 	hf_git_free(&out);
@@ -351,7 +353,7 @@ static enum hf_status find(struct hf_repo *repo, const char *from, const char *b
 	if (status == HF_OK && out.status)
 		status = hf_git_failed(&out, "read the history of", hf_repo_name(repo), err);
 	else if (status == HF_OK)
-		status = search(&out, trailer, found);
+		status = find_in_log(&out, trailer, found);
 	hf_git_free(&out);
 	return status;
 }
@@ -359,23 +361,23 @@ static enum hf_status find(struct hf_repo *repo, const char *from, const char *b
 const struct hf_repo_ops hf_repo_plumbing = {
 	.name = "plumbing",
 	.close = close_plumbing,
-	.config = config,
-	.tracked = tracked,
-	.ignored = ignored,
-	.head = head,
-	.tip = tip,
-	.was = was,
-	.parent = parent,
-	.has = has,
+	.config = cli_config,
+	.tracked = cli_tracked,
+	.ignored = cli_ignored,
+	.head = cli_head,
+	.tip = cli_tip,
+	.was = cli_history,
+	.parent = cli_parent,
+	.has = cli_has,
 	.blob = hf_git_blob,
 	.index_open = open_index,
 	.index_change = hf_git_index_change,
 	.index_write = hf_git_index_write,
 	.index_drop = drop_index,
 	.tree = hf_git_tree,
-	.entry = entry,
+	.entry = cli_entry,
 	.commit = hf_git_commit,
-	.move = move,
-	.find = find,
+	.move = cli_move,
+	.find = cli_find,
 	.pack = hf_git_pack,
 };

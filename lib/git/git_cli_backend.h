@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_REPO_PLUMBING_H
-#define HF_REPO_PLUMBING_H
+#ifndef HF_GIT_CLI_BACKEND_H
+#define HF_GIT_CLI_BACKEND_H
 
 /*
- * A repository through Git's own plumbing: right by definition, and a process for each step.
+ * The back end that runs git(1): correct by definition, at the cost of a process for each step.
  *
- * git/git_cli_objects.h stores objects, git/git_cli_index.h changes the index. A ref is moved by
- * `git update-ref`. What Git refuses is told in its words; only whether a ref has moved, or is
- * locked, is found out by looking.
+ * git_cli_objects.h stores objects, git_cli_index.h changes the index; `git update-ref` moves a
+ * ref. Errors are reported in Git's words. Whether a ref has moved or is locked is read from the
+ * repository, not from these words.
  */
 
 #include "gitlock/gitdir.h"
@@ -15,7 +15,8 @@
 
 extern const struct hf_repo_ops hf_repo_plumbing;
 
-/* HF_UNAVAILABLE: Git cannot use it either, or is not there. HF_NOPERM: another user owns it. */
+/* Open with git(1). HF_UNAVAILABLE: Git cannot use the repository either, or is not in PATH.
+ * HF_NOPERM: another user owns it. */
 enum hf_status hf_repo_plumbing_open(struct hf_repo *repo, const struct hf_gitdir *found,
 				     struct hf_err *err);
 

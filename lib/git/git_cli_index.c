@@ -7,11 +7,11 @@
 
 #include "git/git_run.h"
 
-/* One command for all of them: it does all or nothing, and refuses a file where there is a
+/* Run one command for all paths: it changes all or none, and refuses a file where there is a
  * directory. */
-static enum hf_status change(struct hf_repo *repo, const char *name,
-			     const struct hf_repo_change *changes, size_t count, char **infos,
-			     const char **args, struct hf_err *err)
+static enum hf_status run_update_index(struct hf_repo *repo, const char *name,
+				       const struct hf_repo_change *changes, size_t count,
+				       char **infos, const char **args, struct hf_err *err)
 {
 	struct hf_git git = {.repo = repo, .args = args, .fd = -1, .index = name};
 	struct hf_git_out out;
@@ -51,7 +51,7 @@ enum hf_status hf_git_index_change(struct hf_repo *repo, const char *name,
 	enum hf_status status;
 
 	if (args && infos)
-		status = change(repo, name, changes, count, infos, args, err);
+		status = run_update_index(repo, name, changes, count, infos, args, err);
 	else
 		status = hf_fail_errno(err, "cannot change the index");
 	for (size_t i = 0; infos && i < count; i++)

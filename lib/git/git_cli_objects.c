@@ -10,9 +10,10 @@
 #include "git/object_batch.h"
 #include "git/tree_builder.h"
 
-/* R1: Git syncs what it writes, but not what it finds, and not its name. */
-static enum hf_status put(const struct hf_git *git, char oid[HF_OID_SIZE], const char *on,
-			  struct hf_err *err)
+/* Store an object and add it to the batch (git/R1): Git syncs what it writes, but neither an
+ * existing object nor its name. */
+static enum hf_status cli_store_object(const struct hf_git *git, char oid[HF_OID_SIZE],
+				       const char *on, struct hf_err *err)
 {
 	struct hf_git_out out;
 	enum hf_status status = hf_git_run(git, &out, err);
@@ -32,22 +33,22 @@ enum hf_status hf_git_blob(struct hf_repo *repo, const char *path, int fd, char 
 		.repo = repo, .args = HF_ARGS("hash-object", "-w", "--stdin", as), .fd = fd};
 
 	snprintf(as, sizeof(as), "--path=%s", path);
-	return put(&git, oid, path, err);
+	return cli_store_object(&git, oid, path, err);
 }
 
-static enum hf_status put_tree(void *context, const void *bytes, size_t size,
-			       char oid[HF_OID_SIZE], struct hf_err *err)
+static enum hf_status cli_put_tree(void *context, const void *bytes, size_t size,
+				   char oid[HF_OID_SIZE], struct hf_err *err)
 {
 	const struct hf_git git = {.repo = context,
 				   .args = HF_ARGS("hash-object", "-w", "-t", "tree", "--stdin"),
 				   .input = bytes,
 				   .size = size};
 
-	return put(&git, oid, "a tree", err);
+	return cli_store_object(&git, oid, "a tree", err);
 }
 
-static enum hf_status get_tree(void *context, const char *oid, void **bytes, size_t *size,
-			       struct hf_err *err)
+static enum hf_status cli_get_tree(void *context, const char *oid, void **bytes, size_t *size,
+				   struct hf_err *err)
 {
 	struct hf_git_out out;
 	enum hf_status status = hf_git_ask(context, &out, err, "cat-file", "tree", oid);
@@ -65,8 +66,10 @@ enum hf_status hf_git_tree(struct hf_repo *repo, const char *parent,
 			   const struct hf_repo_change *changes, size_t count,
 			   char oid[HF_OID_SIZE], struct hf_err *err)
 {
-	struct hf_tree_store store = {
-		.get = get_tree, .put = put_tree, .context = repo, .oid_size = repo->oid_size};
+	struct hf_tree_store store = {.get = cli_get_tree,
+				      .put = cli_put_tree,
+				      .context = repo,
+				      .oid_size = repo->oid_size};
 	char base[HF_OID_SIZE] = "", name[HF_OID_SIZE + 8];
 	enum hf_status status = HF_OK;
 	struct hf_git_out out;
@@ -79,10 +82,11 @@ enum hf_status hf_git_tree(struct hf_repo *repo, const char *parent,
 	return status == HF_OK ? hf_tree_change(&store, base, changes, count, oid, err) : status;
 }
 
-static enum hf_status sign(struct hf_repo *repo, const char *tree_id, const char *parent,
-			   const char *message, const struct hf_commit_ident *author,
-			   const struct hf_commit_ident *committer, char oid[HF_OID_SIZE],
-			   struct hf_err *err)
+static enum hf_status make_signed_commit(struct hf_repo *repo, const char *tree_id,
+					 const char *parent, const char *message,
+					 const struct hf_commit_ident *author,
+					 const struct hf_commit_ident *committer,
+					 char oid[HF_OID_SIZE], struct hf_err *err)
 {
 	const struct hf_git git = {
 		.repo = repo,
@@ -92,12 +96,12 @@ static enum hf_status sign(struct hf_repo *repo, const char *tree_id, const char
 		.author = author,
 		.committer = committer,
 	};
-	/* it looks whether the tree is there */
+	/* Git checks that the tree exists */
 	enum hf_status status = hf_objects_settle(repo, err);
 
 	if (status != HF_OK)
 		return status;
-	return put(&git, oid, "a signed commit", err);
+	return cli_store_object(&git, oid, "a signed commit", err);
 }
 
 enum hf_status hf_git_commit(struct hf_repo *repo, const char *tree_id, const char *parent,
@@ -111,7 +115,8 @@ enum hf_status hf_git_commit(struct hf_repo *repo, const char *tree_id, const ch
 	enum hf_status status = hf_repo_is_set(repo, "commit.gpgsign", err);
 
 	if (status == HF_OK)
-		return sign(repo, tree_id, parent, message, author, committer, oid, err);
+		return make_signed_commit(repo, tree_id, parent, message, author, committer, oid,
+					  err);
 	if (status == HF_NO)
 		status = repo->ops->config(repo, "i18n.commitencoding", &encoding, err);
 	if (status != HF_OK && status != HF_NO)
@@ -122,7 +127,7 @@ enum hf_status hf_git_commit(struct hf_repo *repo, const char *tree_id, const ch
 		return hf_fail_errno(err, "cannot make a commit");
 	git.input = text;
 	git.size = strlen(text);
-	status = put(&git, oid, "a commit", err);
+	status = cli_store_object(&git, oid, "a commit", err);
 	free(text);
 	return status;
 }

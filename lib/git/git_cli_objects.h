@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_GIT_STORE_H
-#define HF_GIT_STORE_H
+#ifndef HF_GIT_CLI_OBJECTS_H
+#define HF_GIT_CLI_OBJECTS_H
 
 /*
- * Objects, stored by Git's plumbing.
+ * Objects through git(1).
  *
- * Trees and commits are made here (git/tree_builder.h), and Git stores them: so both back ends make
- * the same ones. Only a commit that is to be signed (commit.gpgSign) is made by Git. A blob goes
- * through Git's filters for its path; what they do is theirs. All are to be settled
- * (git/object_batch.h).
+ * tree_builder.h makes trees and commits as bytes, and git(1) stores them. Only a commit that is to
+ * be signed (commit.gpgSign) is made by git(1). A blob goes through Git's filters for its path. All
+ * objects are durable after hf_objects_settle() (object_batch.h).
  *
- * These are a back end's functions of that name, and need no more of the repository than its
- * directories: libgit2's back end uses them for what libgit2 cannot do.
+ * These functions implement struct hf_repo_ops and need only the repository's directories, so the
+ * libgit2 back end uses them too.
  */
 
 #include "git/repo_backend.h"

@@ -16,7 +16,8 @@
 
 enum { MAX_SET = 16 };
 
-/* What speaks of one repository (git rev-parse --local-env-vars), and what is set here. */
+/* Variables about another repository (git rev-parse --local-env-vars), and those that are set
+ * here. */
 static const char *const not_inherited[] = {
 	"GIT_ALTERNATE_OBJECT_DIRECTORIES",
 	"GIT_CONFIG",
@@ -57,11 +58,11 @@ static const char *const fixed[] = {
 
 struct environment {
 	char **list;
-	char *made[MAX_SET]; /* those to be freed */
+	char *made[MAX_SET]; /* allocated entries */
 	int made_count;
 };
 
-static bool names(const char *setting, const char *variable)
+static bool is_variable(const char *setting, const char *variable)
 {
 	size_t len = strlen(variable);
 
@@ -71,7 +72,7 @@ static bool names(const char *setting, const char *variable)
 static bool is_inherited(const char *setting, const struct environment *env)
 {
 	for (size_t i = 0; i < sizeof(not_inherited) / sizeof(not_inherited[0]); i++)
-		if (names(setting, not_inherited[i]))
+		if (is_variable(setting, not_inherited[i]))
 			return false;
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
 		if (strncmp(setting, fixed[i], strcspn(fixed[i], "=") + 1) == 0)
@@ -82,10 +83,10 @@ static bool is_inherited(const char *setting, const struct environment *env)
 	return true;
 }
 
-static void set(struct environment *env, bool *failed, const char *format, ...)
+static void set_variable(struct environment *env, bool *failed, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-static void set(struct environment *env, bool *failed, const char *format, ...)
+static void set_variable(struct environment *env, bool *failed, const char *format, ...)
 {
 	va_list args;
 
@@ -97,18 +98,18 @@ static void set(struct environment *env, bool *failed, const char *format, ...)
 	va_end(args);
 }
 
-static void set_who(struct environment *env, bool *failed, const char *role,
-		    const struct hf_commit_ident *who)
+static void set_ident(struct environment *env, bool *failed, const char *role,
+		      const struct hf_commit_ident *who)
 {
 	int minutes;
 
 	if (!who)
 		return;
 	minutes = abs(who->offset);
-	set(env, failed, "GIT_%s_NAME=%s", role, who->name);
-	set(env, failed, "GIT_%s_EMAIL=%s", role, who->email);
-	set(env, failed, "GIT_%s_DATE=@%lld %c%02d%02d", role, (long long)who->time,
-	    who->offset < 0 ? '-' : '+', minutes / 60, minutes % 60);
+	set_variable(env, failed, "GIT_%s_NAME=%s", role, who->name);
+	set_variable(env, failed, "GIT_%s_EMAIL=%s", role, who->email);
+	set_variable(env, failed, "GIT_%s_DATE=@%lld %c%02d%02d", role, (long long)who->time,
+		     who->offset < 0 ? '-' : '+', minutes / 60, minutes % 60);
 }
 
 static bool make_environment(const struct hf_git *git, struct environment *env)
@@ -118,14 +119,14 @@ static bool make_environment(const struct hf_git *git, struct environment *env)
 
 	*env = (struct environment){0};
 	if (!git->repo->by_cwd)
-		set(env, &failed, "GIT_DIR=%s", git->repo->gitdir);
+		set_variable(env, &failed, "GIT_DIR=%s", git->repo->gitdir);
 	if (!git->repo->by_cwd && git->repo->workdir[0])
-		set(env, &failed, "GIT_WORK_TREE=%s", git->repo->workdir);
+		set_variable(env, &failed, "GIT_WORK_TREE=%s", git->repo->workdir);
 	if (git->index)
-		set(env, &failed, "GIT_INDEX_FILE=%s/%s", git->repo->gitdir, git->index);
-	set(env, &failed, "GIT_LITERAL_PATHSPECS=%d", !git->by_name);
-	set_who(env, &failed, "AUTHOR", git->author);
-	set_who(env, &failed, "COMMITTER", git->committer);
+		set_variable(env, &failed, "GIT_INDEX_FILE=%s/%s", git->repo->gitdir, git->index);
+	set_variable(env, &failed, "GIT_LITERAL_PATHSPECS=%d", !git->by_name);
+	set_ident(env, &failed, "AUTHOR", git->author);
+	set_ident(env, &failed, "COMMITTER", git->committer);
 	while (environ[count])
 		count++;
 	env->list =
@@ -149,7 +150,7 @@ static void free_environment(struct environment *env)
 	free(env->list);
 }
 
-/* The descriptors that it gets: its standard ones, and index.lock's. */
+/* Set the descriptors that git(1) inherits: its standard ones and index.lock's. */
 static int actions_for(posix_spawn_file_actions_t *actions, const struct hf_git *git,
 		       const int files[3])
 {
@@ -159,14 +160,14 @@ static int actions_for(posix_spawn_file_actions_t *actions, const struct hf_git 
 
 	for (int i = 0; !r && i < 3; i++)
 		r = posix_spawn_file_actions_adddup2(actions, files[i], i);
-	/* onto itself: it is not closed then */
+	/* duplicated onto itself, so that it stays open */
 	if (!r && repo->lock >= 0)
 		r = posix_spawn_file_actions_adddup2(actions, repo->lock, repo->lock);
 	return r;
 }
 
-/* 0, or an errno. */
-static int spawn(const struct hf_git *git, const int files[3], pid_t *pid)
+/* Start git(1). Return 0 or an errno. */
+static int spawn_git(const struct hf_git *git, const int files[3], pid_t *pid)
 {
 	const size_t first = sizeof(first_args) / sizeof(first_args[0]);
 	posix_spawn_file_actions_t actions;
@@ -223,8 +224,8 @@ static int open_input(const struct hf_git *git)
 	return fd;
 }
 
-/* All of it, with a NUL behind. */
-static char *read_all(int fd, size_t *size)
+/* Return the whole content, NUL-terminated. */
+static char *read_output(int fd, size_t *size)
 {
 	struct stat st;
 	char *text;
@@ -246,7 +247,7 @@ static char *read_all(int fd, size_t *size)
 	return text;
 }
 
-/* "fatal: " says nothing that we do not say. */
+/* Copy the first line, without "fatal: " and "error: ". */
 static void first_line(char *out, size_t size, const char *text)
 {
 	static const char *const words[] = {"fatal: ", "error: "};
@@ -257,15 +258,15 @@ static void first_line(char *out, size_t size, const char *text)
 	snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
-static enum hf_status run(const struct hf_git *git, const int files[3], struct hf_git_out *out,
-			  struct hf_err *err)
+static enum hf_status run_with_files(const struct hf_git *git, const int files[3],
+				     struct hf_git_out *out, struct hf_err *err)
 {
 	size_t size;
 	char *words;
 	int status, r;
 	pid_t pid;
 
-	r = spawn(git, files, &pid);
+	r = spawn_git(git, files, &pid);
 	if (r == ENOENT) {
 		git->repo->no_git = true;
 		hf_fail(err, HF_UNAVAILABLE, "cannot work on '%s' without git: it is not in PATH",
@@ -279,8 +280,8 @@ static enum hf_status run(const struct hf_git *git, const int files[3], struct h
 		if (errno != EINTR)
 			return hf_fail_errno_as(err, HF_OS, "cannot run git");
 	out->status = hf_exit_status(status);
-	out->text = read_all(files[1], &out->size);
-	words = read_all(files[2], &size);
+	out->text = read_output(files[1], &out->size);
+	words = read_output(files[2], &size);
 	if (!out->text || !words) {
 		free(words);
 		return hf_fail_errno(err, "cannot read what git says");
@@ -301,7 +302,7 @@ enum hf_status hf_git_run(const struct hf_git *git, struct hf_git_out *out, stru
 	if (files[0] < 0 || files[1] < 0 || files[2] < 0)
 		status = hf_fail_errno(err, "cannot run git");
 	else
-		status = run(git, files, out, err);
+		status = run_with_files(git, files, out, err);
 	for (int i = 0; i < 3; i++)
 		if (files[i] >= 0)
 			close(files[i]);

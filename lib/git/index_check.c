@@ -23,7 +23,7 @@ struct bytes {
 
 void hf_index_advise(const struct hf_repo *repo, struct hf_err *err)
 {
-	/* the turnstile, and a dead one's index.lock is out of the way */
+	/* taken under the turnstile, when a dead process's index.lock is out of the way */
 	hf_advise(err,
 		  "move '%s/index' away, and make another one: lock-run --git '%s' git -C '%s' "
 		  "reset",
@@ -38,21 +38,21 @@ enum hf_status hf_index_damaged(const struct hf_repo *repo, const char *why, str
 	return HF_DATA;
 }
 
-static enum hf_status cannot(const struct hf_repo *repo, struct hf_err *err)
+static enum hf_status fail_read(const struct hf_repo *repo, struct hf_err *err)
 {
 	return hf_fail_errno(err, "cannot read the index of '%s'", hf_repo_name(repo));
 }
 
-/* HF_NO: it is not there. To be unmapped, if it has a size. */
-static enum hf_status map(const struct hf_repo *repo, const char *name, struct bytes *bytes,
-			  struct hf_err *err)
+/* Map the file, which the caller unmaps if it has a size. HF_NO: it is absent. */
+static enum hf_status map_file(const struct hf_repo *repo, const char *name, struct bytes *bytes,
+			       struct hf_err *err)
 {
 	int fd = sys_openat(repo->git, name, O_RDONLY | O_CLOEXEC, 0), saved;
 	void *at = NULL;
 	struct stat st;
 
 	if (fd < 0)
-		return errno == ENOENT ? HF_NO : cannot(repo, err);
+		return errno == ENOENT ? HF_NO : fail_read(repo, err);
 	if (sys_fstat(fd, &st) < 0)
 		at = MAP_FAILED;
 	else if (st.st_size)
@@ -61,19 +61,19 @@ static enum hf_status map(const struct hf_repo *repo, const char *name, struct b
 	sys_close(fd);
 	errno = saved;
 	if (at == MAP_FAILED)
-		return cannot(repo, err);
+		return fail_read(repo, err);
 	*bytes = (struct bytes){at, (size_t)st.st_size};
 	return HF_OK;
 }
 
-static void unmap(const struct bytes *bytes)
+static void unmap_file(const struct bytes *bytes)
 {
 	if (bytes->size)
 		munmap((void *)bytes->at, bytes->size);
 }
 
-static void hash(const struct hf_repo *repo, const struct bytes *bytes, size_t size,
-		 unsigned char out[HF_SHA256])
+static void hash_bytes(const struct hf_repo *repo, const struct bytes *bytes, size_t size,
+		       unsigned char out[HF_SHA256])
 {
 	SHA1_CTX sha1;
 	SHA2_CTX sha2;
@@ -89,7 +89,7 @@ static void hash(const struct hf_repo *repo, const struct bytes *bytes, size_t s
 	}
 }
 
-/* NULL: nothing. */
+/* Return what is wrong with the index; NULL if nothing is. */
 static const char *what_is_wrong(const struct hf_repo *repo, const struct bytes *bytes)
 {
 	static const unsigned char none[HF_SHA256];
@@ -106,25 +106,26 @@ static const char *what_is_wrong(const struct hf_repo *repo, const struct bytes 
 		return "its version is not known";
 	if (memcmp(end, none, repo->oid_size) == 0)
 		return NULL;
-	hash(repo, bytes, bytes->size - repo->oid_size, sum);
+	hash_bytes(repo, bytes, bytes->size - repo->oid_size, sum);
 	return memcmp(end, sum, repo->oid_size) == 0 ? NULL : "its checksum is wrong";
 }
 
-/* HF_NO: it is not there. */
-static enum hf_status check(const struct hf_repo *repo, const char *name, struct hf_err *err)
+/* Check one file. HF_NO: it is absent. */
+static enum hf_status check_index_file(const struct hf_repo *repo, const char *name,
+				       struct hf_err *err)
 {
 	struct bytes bytes = {0};
-	enum hf_status status = map(repo, name, &bytes, err);
+	enum hf_status status = map_file(repo, name, &bytes, err);
 	const char *wrong;
 
 	if (status != HF_OK)
 		return status;
 	wrong = what_is_wrong(repo, &bytes);
-	unmap(&bytes);
+	unmap_file(&bytes);
 	return wrong ? hf_index_damaged(repo, wrong, err) : HF_OK;
 }
 
-/* Does the index have this hash among its bytes, and so is based on that shared one? */
+/* Return true if the index contains this hash, and is therefore based on that shared index. */
 static bool has_hash(const struct hf_repo *repo, const struct bytes *bytes, const char *hex)
 {
 	unsigned char value[HF_SHA256];
@@ -145,11 +146,11 @@ static enum hf_status check_shared(const struct hf_repo *repo, const struct byte
 	DIR *dir = opendir(repo->gitdir);
 
 	if (!dir)
-		return cannot(repo, err);
+		return fail_read(repo, err);
 	while ((status == HF_OK || status == HF_NO) && (entry = readdir(dir)))
 		if (strncmp(entry->d_name, SHARED, strlen(SHARED)) == 0 &&
 		    has_hash(repo, bytes, entry->d_name + strlen(SHARED)))
-			status = check(repo, entry->d_name, err);
+			status = check_index_file(repo, entry->d_name, err);
 	closedir(dir);
 	return status == HF_NO ? HF_OK : status;
 }
@@ -157,13 +158,13 @@ static enum hf_status check_shared(const struct hf_repo *repo, const struct byte
 enum hf_status hf_index_check(const struct hf_repo *repo, const char *name, struct hf_err *err)
 {
 	struct bytes bytes = {0};
-	enum hf_status status = map(repo, name, &bytes, err);
+	enum hf_status status = map_file(repo, name, &bytes, err);
 	const char *wrong;
 
 	if (status != HF_OK)
 		return status == HF_NO ? HF_OK : status;
 	wrong = what_is_wrong(repo, &bytes);
 	status = wrong ? hf_index_damaged(repo, wrong, err) : check_shared(repo, &bytes, err);
-	unmap(&bytes);
+	unmap_file(&bytes);
 	return status;
 }

@@ -15,14 +15,14 @@
 
 enum { MAX_TRIES = 100 };
 
-/* A lock, and "cannot WHAT 'NAME'". */
+/* A lock file, and the words of its error: "cannot WHAT 'NAME'". */
 struct wanted {
 	const struct hf_target *target;
 	const char *what, *name;
 };
 
-/* Who has it: what is known of fd (-1: nothing). */
-static enum hf_status busy(const struct wanted *w, int fd, struct hf_err *err)
+/* Report which process holds the lock, as far as fd shows (-1: unknown). */
+static enum hf_status fail_lock_busy(const struct wanted *w, int fd, struct hf_err *err)
 {
 	struct hf_lock_owner_info record = {.form = HF_OWNER_FOREIGN};
 	char who[512];
@@ -41,28 +41,28 @@ static enum hf_status busy(const struct wanted *w, int fd, struct hf_err *err)
 	return HF_BUSY;
 }
 
-/* It is there, and fd is open on it. HF_NO: look again. */
-static enum hf_status meet(const struct wanted *w, struct hf_dot_new *new, int fd, int *lock,
-			   struct hf_err *err)
+/* The lock file exists and is open as fd: take it over if its maker is dead. HF_NO: try again. */
+static enum hf_status take_over(const struct wanted *w, struct hf_dot_new *new, int fd, int *lock,
+				struct hf_err *err)
 {
 	struct hf_stale_query of = {.fd = fd, .place = -1, .locked = true, .stale_after = HF_NEVER};
 	struct hf_evidence evidence;
 
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ? busy(w, fd, err)
-					    : hf_fail_errno(err, "cannot lock '%s'",
-							    w->target->path);
+		return errno == EWOULDBLOCK
+			       ? fail_lock_busy(w, fd, err)
+			       : hf_fail_errno(err, "cannot lock '%s'", w->target->path);
 	if (!hf_dot_names(w->target, fd))
 		return HF_NO;
 	hf_evidence_judge(&of, &evidence);
 	if (evidence.verdict != HF_VERDICT_STALE || (evidence.record.form != HF_OWNER_HOLDFAST &&
 						     evidence.record.form != HF_OWNER_TRUNCATED))
-		return busy(w, fd, err);
+		return fail_lock_busy(w, fd, err);
 	return hf_dot_replace(w->target, new, fd, lock, err);
 }
 
-static enum hf_status take(const struct wanted *w, const char *record, int *lock,
-			   struct hf_err *err)
+static enum hf_status take_lock_file(const struct wanted *w, const char *record, int *lock,
+				     struct hf_err *err)
 {
 	struct hf_dot_new new = {.fd = -1, .purpose = record};
 	enum hf_status status = HF_NO;
@@ -75,14 +75,14 @@ static enum hf_status take(const struct wanted *w, const char *record, int *lock
 		if (status == HF_NO) {
 			status = hf_dot_link(w->target, &new, lock, err);
 		} else if (status == HF_OK) {
-			status = meet(w, &new, fd, lock, err);
+			status = take_over(w, &new, fd, lock, err);
 			sys_close(fd);
 		} else if (status == HF_NOPERM) {
-			status = busy(w, -1, err);
+			status = fail_lock_busy(w, -1, err);
 		}
 	}
 	hf_dot_discard(w->target, &new);
-	return status == HF_NO ? busy(w, -1, err) : status;
+	return status == HF_NO ? fail_lock_busy(w, -1, err) : status;
 }
 
 enum hf_status hf_index_lock(struct hf_repo *repo, const char *record, struct hf_err *err)
@@ -91,7 +91,7 @@ enum hf_status hf_index_lock(struct hf_repo *repo, const char *record, struct hf
 	struct wanted w = {&target, "lock the index of", hf_repo_name(repo)};
 
 	repo->record = record;
-	return take(&w, record, &repo->lock, err);
+	return take_lock_file(&w, record, &repo->lock, err);
 }
 
 enum hf_status hf_ref_lock(struct hf_repo *repo, const struct hf_target *target, const char *ref,
@@ -99,7 +99,7 @@ enum hf_status hf_ref_lock(struct hf_repo *repo, const struct hf_target *target,
 {
 	struct wanted w = {target, "move", ref};
 
-	/* its record says all that is to be said: another name of it needs no other file */
+	/* another link to index.lock has the same content and needs no other file */
 	if (repo->lock >= 0 && hf_tempfile_link(target, repo->lock, target->name, NULL) == HF_OK) {
 		*fd = fcntl(repo->lock, F_DUPFD_CLOEXEC, 0);
 		if (*fd >= 0)
@@ -109,7 +109,7 @@ enum hf_status hf_ref_lock(struct hf_repo *repo, const struct hf_target *target,
 		return HF_OS;
 	}
 
-	return take(&w, repo->record, fd, err);
+	return take_lock_file(&w, repo->record, fd, err);
 }
 
 void hf_ref_unlock(const struct hf_target *target, int fd)

@@ -1,32 +1,28 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_REPO_LOCK_H
-#define HF_REPO_LOCK_H
+#ifndef HF_INDEX_LOCK_H
+#define HF_INDEX_LOCK_H
 
 /*
- * Git's index.lock and a ref's lock.
+ * Git's index.lock, and the lock of a ref (git/R7).
  *
- * Either is made by link(2) of a finished record that is locked by flock(2) (git/repo.h, R7), so
- * that everybody sees at once whose it is: Git sees that it is there; others read its record, and
- * ask the kernel whether its maker lives. Programs that are run under it inherit the descriptor:
- * while one of them works, nobody takes the lock over.
+ * Each is made by link(2) of a complete file that is locked by flock(2): Git sees that it exists,
+ * and other processes read its owner and ask the kernel whether it lives. Programs that run under
+ * the lock inherit the descriptor, so that no process takes the lock over while one of them runs.
  *
- * Git writes the new index into index.lock itself and renames that. Here the new index is another
- * file (git/index_update.h), and index.lock stays what it is until it is removed.
- *
- * Never waits. A crash leaves index.lock, or the ref's, for the next one to take over.
+ * Never waits. A crash leaves the lock file, which the next run takes over by proof.
  */
 
 #include <holdfast/path.h>
 #include "git/repo_backend.h"
 
-/* HF_BUSY: somebody has it. */
+/* Take index.lock. record names the record in it. HF_BUSY: another process holds it. */
 enum hf_status hf_index_lock(struct hf_repo *repo, const char *record, struct hf_err *err);
 
-/* If it still is ours, it goes. */
+/* Remove index.lock if it is still ours. */
 void hf_index_unlock(struct hf_repo *repo);
 
-/* The same of REF.lock, which is target; *fd holds it. Under our index.lock it is another name of
- * that. And back. */
+/* Take REF.lock, which target names, and release it; *fd holds the lock. If index.lock is held,
+ * REF.lock is another link to it. */
 enum hf_status hf_ref_lock(struct hf_repo *repo, const struct hf_target *target, const char *ref,
 			   int *fd, struct hf_err *err);
 void hf_ref_unlock(const struct hf_target *target, int fd);

@@ -13,12 +13,12 @@
 
 static const char *const litter[] = {HF_NEW_INDEX, HF_NEW_INDEX ".lock"};
 
-static enum hf_status cannot(const struct hf_repo *repo, struct hf_err *err)
+static enum hf_status fail_index(const struct hf_repo *repo, struct hf_err *err)
 {
 	return hf_fail_errno(err, "cannot replace the index of '%s'", hf_repo_name(repo));
 }
 
-static void remove_litter(struct hf_repo *repo)
+static void remove_leftovers(struct hf_repo *repo)
 {
 	for (size_t i = 0; i < sizeof(litter) / sizeof(litter[0]); i++)
 		sys_unlinkat(repo->git, litter[i], 0);
@@ -29,7 +29,7 @@ void hf_index_abort(struct hf_repo *repo)
 	int saved = errno;
 
 	if (repo->index.begun) {
-		remove_litter(repo);
+		remove_leftovers(repo);
 		repo->ops->index_drop(repo);
 		free(repo->index.changes);
 	}
@@ -39,13 +39,13 @@ void hf_index_abort(struct hf_repo *repo)
 
 /* ---- prepare -------------------------------------------------------------------------------- */
 
-/* There is none if there is no index. */
+/* Link the copy to the index. If there is no index, there is no copy. */
 static enum hf_status link_index(struct hf_repo *repo, struct stat *st, struct hf_err *err)
 {
-	remove_litter(repo);
+	remove_leftovers(repo);
 	if (sys_fstatat(repo->git, "index", st, AT_SYMLINK_NOFOLLOW) < 0) {
 		*st = (struct stat){0};
-		return errno == ENOENT ? HF_OK : cannot(repo, err);
+		return errno == ENOENT ? HF_OK : fail_index(repo, err);
 	}
 	if (!S_ISREG(st->st_mode)) {
 		hf_fail(err, HF_DATA, "the index of '%s' is not a regular file",
@@ -53,8 +53,9 @@ static enum hf_status link_index(struct hf_repo *repo, struct stat *st, struct h
 		hf_index_advise(repo, err);
 		return HF_DATA;
 	}
-	return sys_linkat(repo->git, "index", repo->git, HF_NEW_INDEX, 0) < 0 ? cannot(repo, err)
-									      : HF_OK;
+	return sys_linkat(repo->git, "index", repo->git, HF_NEW_INDEX, 0) < 0
+		       ? fail_index(repo, err)
+		       : HF_OK;
 }
 
 static bool is_same(const struct hf_repo_change *a, const struct hf_repo_change *b)
@@ -63,9 +64,9 @@ static bool is_same(const struct hf_repo_change *a, const struct hf_repo_change 
 	       (a->remove || (a->mode == b->mode && strcmp(a->oid, b->oid) == 0));
 }
 
-/* Are these what was changed already? */
-static bool are_made(const struct hf_repo_index *index, const struct hf_repo_change *changes,
-		     size_t count)
+/* Return true if these changes are prepared already. */
+static bool are_prepared(const struct hf_repo_index *index, const struct hf_repo_change *changes,
+			 size_t count)
 {
 	if (count != index->count)
 		return false;
@@ -75,7 +76,7 @@ static bool are_made(const struct hf_repo_index *index, const struct hf_repo_cha
 	return true;
 }
 
-static enum hf_status begin(struct hf_repo *repo, struct hf_err *err)
+static enum hf_status begin_index(struct hf_repo *repo, struct hf_err *err)
 {
 	enum hf_status status;
 
@@ -83,14 +84,14 @@ static enum hf_status begin(struct hf_repo *repo, struct hf_err *err)
 	if (!HF_WITHOUT(fixed) && (hf_access_is_fixed(repo->git, NULL) ||
 				   hf_access_is_fixed(repo->git, "index"))) {
 		errno = EPERM;
-		return cannot(repo, err);
+		return fail_index(repo, err);
 	}
 	status = link_index(repo, &repo->index.old, err);
 	return status == HF_OK ? repo->ops->index_open(repo, HF_NEW_INDEX, err) : status;
 }
 
-static enum hf_status make(struct hf_repo *repo, const struct hf_repo_change *changes,
-			   size_t count, struct hf_err *err)
+static enum hf_status make_changes(struct hf_repo *repo, const struct hf_repo_change *changes,
+				   size_t count, struct hf_err *err)
 {
 	struct hf_repo_index *index = &repo->index;
 	enum hf_status status = repo->ops->index_change(repo, HF_NEW_INDEX, changes, count, err);
@@ -110,14 +111,14 @@ enum hf_status hf_index_prepare(struct hf_repo *repo, const struct hf_repo_chang
 {
 	enum hf_status status = HF_OK;
 
-	if (repo->index.begun && are_made(&repo->index, changes, count))
+	if (repo->index.begun && are_prepared(&repo->index, changes, count))
 		return HF_OK;
 	if (repo->index.count)
 		hf_index_abort(repo);
 	if (!repo->index.begun)
-		status = begin(repo, err);
+		status = begin_index(repo, err);
 	if (status == HF_OK)
-		status = make(repo, changes, count, err);
+		status = make_changes(repo, changes, count, err);
 	if (status != HF_OK)
 		hf_index_abort(repo);
 	return status;
@@ -125,41 +126,41 @@ enum hf_status hf_index_prepare(struct hf_repo *repo, const struct hf_repo_chang
 
 /* ---- change --------------------------------------------------------------------------------- */
 
-/* As the old one, and on the disk. */
-static enum hf_status finish(struct hf_repo *repo, const struct stat *old, int fd,
-			     struct hf_err *err)
+/* Give the copy the old index's group, mode and time, and sync it. */
+static enum hf_status copy_attributes_and_sync(struct hf_repo *repo, const struct stat *old, int fd,
+					       struct hf_err *err)
 {
 	const struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, old->st_mtim};
 	struct stat st;
 
 	if (sys_fstat(fd, &st) < 0)
-		return cannot(repo, err);
+		return fail_index(repo, err);
 	if (old->st_ino && !hf_same_inode(old, &st)) {
 		if (st.st_gid != old->st_gid)
 			(void)!sys_fchown(fd, (uid_t)-1, old->st_gid);
 		if ((st.st_mode & 07777) != (old->st_mode & 07777) &&
 		    sys_fchmod(fd, old->st_mode & 07777) < 0)
-			return cannot(repo, err);
+			return fail_index(repo, err);
 		if (futimens(fd, times) < 0)
-			return cannot(repo, err);
+			return fail_index(repo, err);
 	}
-	return hf_publish_fsync(fd) < 0 ? cannot(repo, err) : HF_OK;
+	return hf_publish_fsync(fd) < 0 ? fail_index(repo, err) : HF_OK;
 }
 
-static enum hf_status replace(struct hf_repo *repo, struct hf_err *err)
+static enum hf_status rename_over_index(struct hf_repo *repo, struct hf_err *err)
 {
 	const struct stat *old = &repo->index.old;
 	int fd = sys_openat(repo->git, HF_NEW_INDEX, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
 	enum hf_status status;
 
-	/* an empty index, of which nothing was changed */
+	/* an empty index in which nothing changed */
 	if (fd < 0)
-		return errno == ENOENT && !old->st_ino ? HF_OK : cannot(repo, err);
-	status = finish(repo, old, fd, err);
+		return errno == ENOENT && !old->st_ino ? HF_OK : fail_index(repo, err);
+	status = copy_attributes_and_sync(repo, old, fd, err);
 	sys_close(fd);
-	/* if nothing was changed these are one file, and this does nothing */
+	/* if nothing changed, these are one file and rename(2) does nothing */
 	if (status == HF_OK && sys_renameat2(repo->git, HF_NEW_INDEX, repo->git, "index", 0) < 0)
-		status = cannot(repo, err);
+		status = fail_index(repo, err);
 	return status == HF_OK ? hf_sync_batch_add(&repo->names, repo->git, hf_repo_name(repo), err)
 			       : status;
 }
@@ -172,7 +173,7 @@ enum hf_status hf_index_change(struct hf_repo *repo, const struct hf_repo_change
 	if (status == HF_OK)
 		status = repo->ops->index_write(repo, HF_NEW_INDEX, changes, count, err);
 	if (status == HF_OK)
-		status = replace(repo, err);
+		status = rename_over_index(repo, err);
 	hf_index_abort(repo);
 	return status;
 }

@@ -1,29 +1,27 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_REPO_INDEX_H
-#define HF_REPO_INDEX_H
+#ifndef HF_INDEX_UPDATE_H
+#define HF_INDEX_UPDATE_H
 
 /*
- * The replacing of the index, under index.lock (git/index_lock.h).
+ * Replace the index, under index.lock.
  *
- *	prepare	link index.holdfast: the index as it is, by another name. A back end reads it whole,
- *		and makes the changes
- *	change	the back end has index.holdfast be the new index; that is renamed over index, with
- *		the old one's mode and time (git/repo.h, R6), and synced (R2)
+ *	hf_index_prepare()	make a copy, index.holdfast, and change it in memory; refuse what
+ *				cannot be changed
+ *	hf_index_change()	write the copy, sync it, and rename it over index (git/R2, git/R6)
  *
- * What can be refused, prepare refuses: an index that is damaged, or of an unknown version, or that
- * may not be read, or has something in the way of a path. Under index.lock nobody else changes it.
- * So what was prepared before the commit point of a record can be done behind it, and is neither
- * read nor changed twice.
+ * No other process changes the index under index.lock. A change that was prepared before the commit
+ * point of a record can therefore be put in place after it without reading the index again.
  *
- * Never waits. A crash leaves index.holdfast and index.holdfast.lock, which the next one removes.
+ * Never waits. A crash leaves index.holdfast and index.holdfast.lock, which the next run removes.
  */
 
 #include "git/repo_backend.h"
 
 #define HF_NEW_INDEX "index.holdfast"
 
-/* The caller has it locked, and keeps the changes' paths until it is changed or aborted. Prepared
- * already, for other changes: begin again. */
+/* Prepare or make these changes. The caller holds index.lock, and keeps the paths until
+ * hf_index_change() or hf_index_abort(). Changes other than the prepared ones are prepared
+ * again. */
 enum hf_status hf_index_prepare(struct hf_repo *repo, const struct hf_repo_change *changes,
 				size_t count, struct hf_err *err);
 enum hf_status hf_index_change(struct hf_repo *repo, const struct hf_repo_change *changes,

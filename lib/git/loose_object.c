@@ -26,7 +26,7 @@ static enum hf_status no_memory(struct hf_err *err)
 	return hf_fail(err, HF_OS, "cannot make a commit: out of memory");
 }
 
-/* The head and the content, in one stream; *out is to be freed. */
+/* Compress header and content in one stream; the caller frees *out. */
 static enum hf_status compress_object(const char *head, size_t head_size, const void *bytes,
 				      size_t size, unsigned char **out, size_t *length,
 				      struct hf_err *err)
@@ -57,13 +57,13 @@ static enum hf_status compress_object(const char *head, size_t head_size, const 
 	return code == Z_STREAM_END ? HF_OK : no_memory(err);
 }
 
-/* Read by everybody, written by nobody, as Git has it; under the umask. */
+/* Open an unnamed file with Git's mode, 0444, under the umask. */
 static int open_unnamed(const struct hf_repo *repo)
 {
 	return sys_openat(repo->objects, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0444);
 }
 
-/* Is this the file, byte for byte? */
+/* Return true if the file has exactly these bytes. */
 static bool has_bytes(int fd, const unsigned char *bytes, size_t size)
 {
 	unsigned char *found = malloc(size + 1);
@@ -74,8 +74,9 @@ static bool has_bytes(int fd, const unsigned char *bytes, size_t size)
 	return has;
 }
 
-/* L2. */
-static bool renew(struct hf_repo *repo, const char *oid, const unsigned char *bytes, size_t size)
+/* Give an equal object a new time (git/L2). Return false if there is none. */
+static bool renew_object(struct hf_repo *repo, const char *oid, const unsigned char *bytes,
+			 size_t size)
 {
 	char path[HF_LOOSE_SIZE];
 	int fd = sys_openat(repo->objects, hf_loose_object_path(path, oid),
@@ -117,7 +118,7 @@ enum hf_status hf_loose_object_write(struct hf_repo *repo, const char *type, con
 	*fd = -1;
 	status = compress_object(head, (size_t)n, bytes, size, &packed, &length, err);
 	if (status == HF_OK)
-		status = renew(repo, oid, packed, length)
+		status = renew_object(repo, oid, packed, length)
 				 ? HF_NO
 				 : write_unnamed(repo, packed, length, fd, err);
 	free(packed);
@@ -131,8 +132,8 @@ static int link_as(struct hf_repo *repo, int fd, const char *name)
 	return hf_tempfile_link(&objects, fd, name, NULL) == HF_OK ? 0 : -1;
 }
 
-/* L1. */
-static int replace(struct hf_repo *repo, int fd, const char *path)
+/* Replace the file that has the name of the object (git/L1). */
+static int replace_object(struct hf_repo *repo, int fd, const char *path)
 {
 	int saved;
 
@@ -163,10 +164,11 @@ int hf_loose_object_name(struct hf_repo *repo, int fd, const char *oid, bool *ma
 {
 	char path[HF_LOOSE_SIZE];
 
-	/* first, or a missing one would be taken for what has the link go by way of /proc */
+	/* first: hf_tempfile_link() would take a missing directory for a reason to link by way of
+	 * /proc */
 	if (hf_loose_object_mkdir(repo, oid, made) < 0)
 		return -1;
 	if (link_as(repo, fd, hf_loose_object_path(path, oid)) == 0)
 		return 0;
-	return errno == EEXIST ? replace(repo, fd, path) : -1;
+	return errno == EEXIST ? replace_object(repo, fd, path) : -1;
 }

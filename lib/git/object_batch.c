@@ -18,13 +18,13 @@ static void staged_name(const char *oid, char path[LONG_SIZE])
 	snprintf(path, LONG_SIZE, HF_STAGING "/%.2s/%s", oid, oid + 2);
 }
 
-static enum hf_status cannot(const struct hf_repo *repo, const char *oid, struct hf_err *err)
+static enum hf_status fail_store(const struct hf_repo *repo, const char *oid, struct hf_err *err)
 {
 	return hf_fail_errno(err, "cannot store object %s in '%s'", oid, hf_repo_name(repo));
 }
 
-/* Remove everything in dir, which is a directory two levels deep at most; dir is closed. */
-static void empty(int dir, int levels)
+/* Remove everything in dir, which has at most two levels; closes dir. */
+static void empty_dir(int dir, int levels)
 {
 	DIR *stream = fdopendir(dir);
 	struct dirent *entry;
@@ -43,20 +43,20 @@ static void empty(int dir, int levels)
 			continue;
 		below = sys_openat(dir, entry->d_name, flags, 0);
 		if (below >= 0)
-			empty(below, levels - 1);
+			empty_dir(below, levels - 1);
 		sys_unlinkat(dir, entry->d_name, AT_REMOVEDIR);
 	}
 	closedir(stream);
 }
 
-/* false: it is not there. */
+/* Empty the staging directory. Return false if there is none. */
 static bool empty_staging(struct hf_repo *repo)
 {
 	int dir = sys_openat(repo->objects, HF_STAGING,
 			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 
 	if (dir >= 0)
-		empty(dir, 1);
+		empty_dir(dir, 1);
 	return dir >= 0;
 }
 
@@ -70,7 +70,7 @@ enum hf_status hf_objects_begin(struct hf_repo *repo, struct hf_err *err)
 	return hf_fail_errno(err, "cannot store objects in '%s'", hf_repo_name(repo));
 }
 
-static enum hf_status remember(struct hf_repo *repo, const char *oid, struct hf_err *err)
+static enum hf_status remember_name(struct hf_repo *repo, const char *oid, struct hf_err *err)
 {
 	char(*made)[HF_OID_SIZE];
 
@@ -79,13 +79,13 @@ static enum hf_status remember(struct hf_repo *repo, const char *oid, struct hf_
 			return HF_OK;
 	made = reallocarray(repo->made, repo->made_count + 1, sizeof(*made));
 	if (!made)
-		return cannot(repo, oid, err);
+		return fail_store(repo, oid, err);
 	repo->made = made;
 	snprintf(made[repo->made_count++], HF_OID_SIZE, "%s", oid);
 	return HF_OK;
 }
 
-static const struct hf_object *find(const struct hf_repo *repo, const char *oid)
+static const struct hf_object *find_added(const struct hf_repo *repo, const char *oid)
 {
 	for (size_t i = 0; i < repo->added_count; i++)
 		if (strcmp(repo->added[i].oid, oid) == 0)
@@ -93,9 +93,9 @@ static const struct hf_object *find(const struct hf_repo *repo, const char *oid)
 	return NULL;
 }
 
-/* fd is open on it, and stays the caller's if this fails. */
-static enum hf_status add(struct hf_repo *repo, struct hf_object object, int fd, const char *oid,
-			  struct hf_err *err)
+/* Add an object. fd is open on it, and stays the caller's on failure. */
+static enum hf_status add_object(struct hf_repo *repo, struct hf_object object, int fd,
+				 const char *oid, struct hf_err *err)
 {
 	struct hf_object *more;
 	enum hf_status status = hf_sync_batch_add(&repo->contents, fd, hf_repo_name(repo), err);
@@ -104,7 +104,7 @@ static enum hf_status add(struct hf_repo *repo, struct hf_object object, int fd,
 		return status;
 	more = reallocarray(repo->added, repo->added_count + 1, sizeof(*more));
 	if (!more)
-		return cannot(repo, oid, err);
+		return fail_store(repo, oid, err);
 	repo->added = more;
 	snprintf(object.oid, sizeof(object.oid), "%s", oid);
 	more[repo->added_count++] = object;
@@ -118,10 +118,10 @@ enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_e
 	enum hf_status status;
 	int fd;
 
-	/* two files of one content, say */
-	if (find(repo, oid))
+	/* added already, as with two files of the same content */
+	if (find_added(repo, oid))
 		return HF_OK;
-	if (remember(repo, oid, err) != HF_OK)
+	if (remember_name(repo, oid, err) != HF_OK)
 		return HF_OS;
 	staged_name(oid, path);
 	fd = sys_openat(repo->objects, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
@@ -131,10 +131,10 @@ enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_e
 				O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
 	}
 	if (fd < 0)
-		return errno == ENOENT ? HF_NO : cannot(repo, oid, err);
-	/* it only begins; where it cannot, the sync does it all */
+		return errno == ENOENT ? HF_NO : fail_store(repo, oid, err);
+	/* starts writing; where this fails, fsync does everything */
 	(void)!sys_sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	status = add(repo, object, fd, oid, err);
+	status = add_object(repo, object, fd, oid, err);
 	sys_close(fd);
 	return status;
 }
@@ -143,10 +143,10 @@ enum hf_status hf_objects_add_unnamed(struct hf_repo *repo, const char *oid, int
 				      struct hf_err *err)
 {
 	const struct hf_object object = {.fd = fd, .staged = true};
-	enum hf_status status = remember(repo, oid, err);
+	enum hf_status status = remember_name(repo, oid, err);
 
-	if (status == HF_OK && !find(repo, oid)) {
-		status = add(repo, object, fd, oid, err);
+	if (status == HF_OK && !find_added(repo, oid)) {
+		status = add_object(repo, object, fd, oid, err);
 		if (status == HF_OK)
 			return HF_OK;
 	}
@@ -154,7 +154,7 @@ enum hf_status hf_objects_add_unnamed(struct hf_repo *repo, const char *oid, int
 	return status;
 }
 
-/* *made: objects/ has a new directory. */
+/* Give an object its name. Set *made if objects/ has a new directory. */
 static int give_name(struct hf_repo *repo, const struct hf_object *object, bool *made)
 {
 	char from[LONG_SIZE], to[HF_LOOSE_SIZE];
@@ -167,12 +167,12 @@ static int give_name(struct hf_repo *repo, const struct hf_object *object, bool 
 		return 0;
 	if (errno != ENOENT || hf_loose_object_mkdir(repo, object->oid, made) < 0)
 		return -1;
-	*made = true; /* or somebody else has, just now */
+	*made = true; /* or another process has made it just now */
 	return sys_renameat2(repo->objects, from, repo->objects, to, 0);
 }
 
-/* The directory of this one is to be synced. */
-static enum hf_status note_dir(struct hf_repo *repo, const char *oid, struct hf_err *err)
+/* Add the object's directory to the names that must be synced. */
+static enum hf_status add_dir_to_sync(struct hf_repo *repo, const char *oid, struct hf_err *err)
 {
 	char dir[DIR_SIZE];
 	enum hf_status status;
@@ -181,15 +181,15 @@ static enum hf_status note_dir(struct hf_repo *repo, const char *oid, struct hf_
 	snprintf(dir, sizeof(dir), "%s", oid);
 	fd = sys_openat(repo->objects, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (fd < 0)
-		return cannot(repo, oid, err);
+		return fail_store(repo, oid, err);
 	status = hf_sync_batch_add(&repo->names, fd, hf_repo_name(repo), err);
 	sys_close(fd);
 	return status;
 }
 
-static enum hf_status settle(struct hf_repo *repo, struct hf_err *err)
+static enum hf_status settle_objects(struct hf_repo *repo, struct hf_err *err)
 {
-	/* a directory may be as new as what was found in it */
+	/* a directory that was found may be as new as the object */
 	bool made = false;
 	enum hf_status status = hf_sync_batch_run(&repo->contents, err);
 
@@ -197,8 +197,8 @@ static enum hf_status settle(struct hf_repo *repo, struct hf_err *err)
 		if (!repo->added[i].staged)
 			made = true;
 		else if (give_name(repo, &repo->added[i], &made) < 0)
-			return cannot(repo, repo->added[i].oid, err);
-		status = note_dir(repo, repo->added[i].oid, err);
+			return fail_store(repo, repo->added[i].oid, err);
+		status = add_dir_to_sync(repo, repo->added[i].oid, err);
 	}
 	if (status == HF_OK && made)
 		status = hf_sync_batch_add(&repo->names, repo->objects, hf_repo_name(repo), err);
@@ -217,7 +217,7 @@ enum hf_status hf_objects_sync_packs(struct hf_repo *repo, struct hf_err *err)
 	return status;
 }
 
-static void release(struct hf_repo *repo)
+static void release_batch(struct hf_repo *repo)
 {
 	hf_sync_batch_discard(&repo->contents);
 	for (size_t i = 0; i < repo->added_count; i++)
@@ -230,10 +230,10 @@ static void release(struct hf_repo *repo)
 
 enum hf_status hf_objects_settle(struct hf_repo *repo, struct hf_err *err)
 {
-	enum hf_status status = settle(repo, err);
+	enum hf_status status = settle_objects(repo, err);
 
 	if (status == HF_OK) {
-		release(repo);
+		release_batch(repo);
 		hf_objects_discard(repo);
 	}
 	return status;
@@ -243,10 +243,10 @@ void hf_objects_discard(struct hf_repo *repo)
 {
 	int saved = errno;
 
-	/* what has got no name was not made */
+	/* an object without its name was not made */
 	if (repo->added_count)
 		hf_objects_forget(repo);
-	release(repo);
+	release_batch(repo);
 	if (repo->staging) {
 		empty_staging(repo);
 		sys_unlinkat(repo->objects, HF_STAGING, AT_REMOVEDIR);
@@ -262,11 +262,11 @@ void hf_objects_forget(struct hf_repo *repo)
 	repo->made_count = 0;
 }
 
-static bool is_there(const struct hf_repo *repo, const char *path)
+static bool may_exist(const struct hf_repo *repo, const char *path)
 {
 	struct stat st;
 
-	/* what cannot be looked at is not known to be gone */
+	/* an entry that cannot be read may exist */
 	return sys_fstatat(repo->objects, path, &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
 }
 
@@ -274,21 +274,21 @@ bool hf_object_is_loose(const struct hf_repo *repo, const char *oid)
 {
 	char path[HF_LOOSE_SIZE];
 
-	return is_there(repo, hf_loose_object_path(path, oid));
+	return may_exist(repo, hf_loose_object_path(path, oid));
 }
 
 bool hf_objects_vanished(const struct hf_repo *repo)
 {
-	if (repo->staging && !is_there(repo, HF_STAGING))
+	if (repo->staging && !may_exist(repo, HF_STAGING))
 		return true;
 	for (size_t i = 0; i < repo->made_count; i++) {
-		const struct hf_object *object = find(repo, repo->made[i]);
+		const struct hf_object *object = find_added(repo, repo->made[i]);
 		char path[LONG_SIZE];
 
-		if (object && object->fd >= 0) /* it has no name that one could take from it */
+		if (object && object->fd >= 0) /* it has no name, so no process can remove it */
 			continue;
 		staged_name(repo->made[i], path);
-		if (!is_there(repo, path) && !hf_object_is_loose(repo, repo->made[i]))
+		if (!may_exist(repo, path) && !hf_object_is_loose(repo, repo->made[i]))
 			return true;
 	}
 	return false;

@@ -16,7 +16,7 @@
 #include "git/object_batch.h"
 #include "base/sys.h"
 
-/* As Git has it: a gc.pid of another host counts for so long. */
+/* hours that a gc.pid of another host counts, as in Git */
 enum { GC_HOURS = 12 };
 
 bool hf_prune_lost_object(const struct hf_repo *repo)
@@ -27,9 +27,9 @@ bool hf_prune_lost_object(const struct hf_repo *repo)
 	return false;
 }
 
-/* ---- who prunes ----------------------------------------------------------------------------- */
+/* ---- is a prune running? -------------------------------------------------------------------- */
 
-/* Has this Git one of these words among its arguments? One that may not be read has. */
+/* Return true if this Git has "prune" or "gc" among its arguments, or if they may not be read. */
 static bool has_word(pid_t pid, const char *const words[])
 {
 	char path[32], line[4096];
@@ -51,8 +51,8 @@ static bool has_word(pid_t pid, const char *const words[])
 	return false;
 }
 
-/* By the program that it runs, which is one call, and none into the file; by its name where that is
- * another user's. */
+/* Return true if the process is a Git: by its program, which is one system call, or by its name if
+ * it is another user's. */
 static bool is_git(int proc, const char *pid)
 {
 	char path[NAME_MAX + 8], exe[PATH_MAX], *name;
@@ -71,7 +71,7 @@ static bool is_git(int proc, const char *pid)
 	return hf_git_is_name(name);
 }
 
-static bool is_here(const struct hf_repo *repo, pid_t pid)
+static bool works_here(const struct hf_repo *repo, pid_t pid)
 {
 	struct hf_gitdir git;
 
@@ -79,7 +79,7 @@ static bool is_here(const struct hf_repo *repo, pid_t pid)
 	       !hf_git_works_elsewhere(&git, pid);
 }
 
-static bool is_seen(const struct hf_repo *repo, const char *const words[], bool ancestors)
+static bool git_is_running(const struct hf_repo *repo, const char *const words[], bool ancestors)
 {
 	struct dirent *entry;
 	bool seen = false;
@@ -90,14 +90,14 @@ static bool is_seen(const struct hf_repo *repo, const char *const words[], bool 
 	while (!seen && (entry = readdir(dir)))
 		seen = isdigit((unsigned char)entry->d_name[0]) &&
 		       is_git(dirfd(dir), entry->d_name) && has_word(atoi(entry->d_name), words) &&
-		       is_here(repo, atoi(entry->d_name)) &&
+		       works_here(repo, atoi(entry->d_name)) &&
 		       (ancestors || !hf_proc_is_ancestor(atoi(entry->d_name)));
 	closedir(dir);
 	return seen;
 }
 
-/* "PID HOST". One of this host is seen, or is dead. */
-static bool is_noted(const struct hf_repo *repo)
+/* Read gc.pid, "PID HOST". A process of this host is seen in /proc, or dead. */
+static bool gc_pid_names_host(const struct hf_repo *repo)
 {
 	int fd = sys_openat(repo->common, "gc.pid", O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
 	char text[512] = "", host[256] = "", ours[256] = "";
@@ -117,7 +117,7 @@ bool hf_prune_is_running(const struct hf_repo *repo)
 {
 	static const char *const words[] = {"prune", "gc", NULL};
 
-	return is_noted(repo) || is_seen(repo, words, true);
+	return gc_pid_names_host(repo) || git_is_running(repo, words, true);
 }
 
 bool hf_keep_is_switched(const struct hf_repo *repo)
@@ -126,12 +126,12 @@ bool hf_keep_is_switched(const struct hf_repo *repo)
 					    "merge",	"pull",	       "revert", "bisect", "am",
 					    "cherry-pick", "read-tree", NULL};
 
-	return is_seen(repo, words, false);
+	return git_is_running(repo, words, false);
 }
 
-/* ---- what is done --------------------------------------------------------------------------- */
+/* ---- pack and report ------------------------------------------------------------------------ */
 
-static enum hf_status removed(const struct hf_repo *repo, struct hf_err *err)
+static enum hf_status fail_removed(const struct hf_repo *repo, struct hf_err *err)
 {
 	hf_fail(err, HF_BUSY,
 		"cannot store objects in '%s': a 'git gc' or 'git prune' removes them",
@@ -142,8 +142,8 @@ static enum hf_status removed(const struct hf_repo *repo, struct hf_err *err)
 	return HF_BUSY;
 }
 
-/* Is this how it looks that an object is not there? An I/O error, or a lack of memory, is none the
- * less one for what was removed meanwhile. */
+/* Return true if this status can mean a missing object. An I/O error or lack of memory keeps its
+ * status even if objects were removed in the meantime. */
 static bool is_absence(enum hf_status status)
 {
 	return status == HF_DATA || status == HF_CANTCREAT || status == HF_NOINPUT;
@@ -153,11 +153,11 @@ enum hf_status hf_prune_pack(struct hf_repo *repo, struct hf_err *err)
 {
 	enum hf_status status = repo->ops->pack(repo, err);
 
-	return is_absence(status) && hf_prune_lost_object(repo) ? removed(repo, err) : status;
+	return is_absence(status) && hf_prune_lost_object(repo) ? fail_removed(repo, err) : status;
 }
 
 enum hf_status hf_prune_explain(const struct hf_repo *repo, enum hf_status status,
 				struct hf_err *err)
 {
-	return is_absence(status) && hf_objects_vanished(repo) ? removed(repo, err) : status;
+	return is_absence(status) && hf_objects_vanished(repo) ? fail_removed(repo, err) : status;
 }

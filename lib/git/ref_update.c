@@ -15,11 +15,11 @@
 
 #define NEW "~holdfast.lock"
 
-/* How long Git's locks are held at most; and how long Git waits for them. */
+/* The longest time for which Git's locks are held, and for which Git waits for them. */
 #define MAX_HELD (50 * HF_MS)
 #define GIT_WAITS (100 * HF_MS)
 
-/* HEAD is the worktree's own, branches are everybody's. */
+/* Return the directory of a ref's file: HEAD belongs to the worktree, branches to all worktrees. */
 static int base_of(const struct hf_repo *repo, const char *ref)
 {
 	return strcmp(ref, "HEAD") == 0 ? repo->git : repo->common;
@@ -30,7 +30,7 @@ static bool is_file(int dir, const char *path, struct stat *st)
 	return sys_fstatat(dir, path, st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st->st_mode);
 }
 
-/* The ref's own words, without the end of the line; "" where there are none, or too many. */
+/* Read the content of a ref's file, without its newline; "" if there is none, or too much. */
 static void read_ref(int dir, const char *path, char text[PATH_MAX])
 {
 	int fd = sys_openat(dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
@@ -70,7 +70,7 @@ bool hf_ref_is_plain(struct hf_repo *repo, const char *ref)
 	return !head_points_to(repo, ref) || is_file(repo->git, "logs/HEAD", &st);
 }
 
-static enum hf_status cannot(const char *ref, struct hf_err *err)
+static enum hf_status fail_move(const char *ref, struct hf_err *err)
 {
 	return hf_fail_errno(err, "cannot move '%s'", ref);
 }
@@ -80,7 +80,7 @@ enum hf_status hf_ref_is_symbolic(const char *ref, const char *target, struct hf
 	return hf_fail(err, HF_DATA, "'%s' is '%s' by now", ref, target);
 }
 
-static enum hf_status put(int fd, const char *text, const char *ref, struct hf_err *err)
+static enum hf_status write_ref_text(int fd, const char *text, const char *ref, struct hf_err *err)
 {
 	size_t size = strlen(text);
 	ssize_t n = sys_write(fd, text, size);
@@ -89,10 +89,11 @@ static enum hf_status put(int fd, const char *text, const char *ref, struct hf_e
 		return HF_OK;
 	if (n >= 0)
 		errno = ENOSPC;
-	return cannot(ref, err);
+	return fail_move(ref, err);
 }
 
-/* "OLD NEW NAME <EMAIL> TIME ZONE\tMESSAGE", in one write: others may append too. */
+/* Append "OLD NEW NAME <EMAIL> TIME ZONE\tMESSAGE" in one write, since other processes append
+ * too. */
 static enum hf_status append_log(int dir, const char *ref, const char *line, struct hf_err *err)
 {
 	char path[PATH_MAX];
@@ -102,8 +103,8 @@ static enum hf_status append_log(int dir, const char *ref, const char *line, str
 	log_name(ref, path);
 	fd = sys_openat(dir, path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
-		return errno == ENOENT ? HF_OK : cannot(ref, err);
-	status = put(fd, line, ref, err);
+		return errno == ENOENT ? HF_OK : fail_move(ref, err);
+	status = write_ref_text(fd, line, ref, err);
 	sys_close(fd);
 	return status;
 }
@@ -119,8 +120,8 @@ static enum hf_status write_logs(struct hf_repo *repo, const char *ref, const ch
 	if (asprintf(&line, "%s %s %s <%s> %lld %c%02d%02d\t%s\n", was, commit, who->name,
 		     who->email, (long long)who->time, who->offset < 0 ? '-' : '+', minutes / 60,
 		     minutes % 60, reflog) < 0)
-		return cannot(ref, err);
-	/* it is one line, whatever the message was */
+		return fail_move(ref, err);
+	/* the line must be one line, whatever the message is */
 	for (char *at = strchr(line, '\t') + 1; at[1]; at++)
 		if (*at == '\n')
 			*at = ' ';
@@ -131,7 +132,7 @@ static enum hf_status write_logs(struct hf_repo *repo, const char *ref, const ch
 	return status;
 }
 
-/* The ref's directory, and its name there. */
+/* The directory of a ref's file, and its name there. */
 struct place {
 	int dir;
 	const char *name;
@@ -140,8 +141,8 @@ struct place {
 	char lock_path[PATH_MAX];
 };
 
-static enum hf_status open_place(struct hf_repo *repo, const char *ref, struct place *p,
-				 struct hf_err *err)
+static enum hf_status open_ref_dir(struct hf_repo *repo, const char *ref, struct place *p,
+				   struct hf_err *err)
 {
 	const char *slash = strrchr(ref, '/');
 	char dir[PATH_MAX] = ".";
@@ -150,7 +151,7 @@ static enum hf_status open_place(struct hf_repo *repo, const char *ref, struct p
 		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - ref), ref);
 	p->dir = sys_openat(base_of(repo, ref), dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (p->dir < 0)
-		return cannot(ref, err);
+		return fail_move(ref, err);
 	p->name = slash ? slash + 1 : ref;
 	snprintf(p->fresh, sizeof(p->fresh), "%.230s" NEW, p->name);
 	snprintf(p->lock_path, sizeof(p->lock_path), "%.4000s.lock", ref);
@@ -159,9 +160,9 @@ static enum hf_status open_place(struct hf_repo *repo, const char *ref, struct p
 	return HF_OK;
 }
 
-/* The new value in a file beside the ref, on the disk. */
-static enum hf_status write_fresh(struct hf_repo *repo, const struct place *p, const char *ref,
-				  const char *commit, mode_t mode, struct hf_err *err)
+/* Write the new value to a file beside the ref, and sync it. */
+static enum hf_status write_new_value(struct hf_repo *repo, const struct place *p, const char *ref,
+				      const char *commit, mode_t mode, struct hf_err *err)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
 	char value[HF_OID_SIZE + 1];
@@ -171,22 +172,22 @@ static enum hf_status write_fresh(struct hf_repo *repo, const struct place *p, c
 	sys_unlinkat(p->dir, p->fresh, 0);
 	fd = sys_openat(p->dir, p->fresh, flags, 0666);
 	if (fd < 0)
-		return cannot(ref, err);
+		return fail_move(ref, err);
 	snprintf(value, sizeof(value), "%s\n", commit);
-	status = put(fd, value, ref, err);
+	status = write_ref_text(fd, value, ref, err);
 	if (status == HF_OK && sys_fchmod(fd, mode & 0777) < 0)
-		status = cannot(ref, err);
-	/* with all that the ref will lead to */
+		status = fail_move(ref, err);
+	/* together with everything to which the ref will lead */
 	if (status == HF_OK)
 		status = hf_sync_batch_add(&repo->names, fd, ref, err);
 	if (status == HF_OK)
 		status = hf_sync_batch_run(&repo->names, err);
 	if (sys_close(fd) < 0 && status == HF_OK)
-		status = cannot(ref, err);
+		status = fail_move(ref, err);
 	return status;
 }
 
-/* It is locked, until `end`. */
+/* Move the ref, which is locked, before `end`. */
 static enum hf_status move_locked(struct hf_repo *repo, const struct place *p, const char *ref,
 				  const char *was, const char *commit, const char *reflog,
 				  const struct hf_commit_ident *who, int64_t end,
@@ -205,11 +206,11 @@ static enum hf_status move_locked(struct hf_repo *repo, const struct place *p, c
 		return hf_fail(err, HF_BUSY, "cannot move '%s': this machine is too slow", ref);
 	status = write_logs(repo, ref, was, commit, reflog, who, err);
 	if (status == HF_OK && sys_renameat2(p->dir, p->fresh, p->dir, p->name, 0) < 0)
-		status = cannot(ref, err);
+		status = fail_move(ref, err);
 	return status;
 }
 
-/* HEAD.lock beside REF.lock, which is held; -1: it goes on without. */
+/* Lock HEAD.lock in addition to REF.lock. -1: continue without it. */
 static int lock_head(struct hf_repo *repo, const char *ref)
 {
 	struct hf_target target = {.dir = repo->git, .name = "HEAD.lock", .path = "HEAD.lock"};
@@ -243,7 +244,7 @@ static enum hf_status lock_and_move(struct hf_repo *repo, const struct place *p,
 	return status;
 }
 
-/* fsync the directory `path`; -1 with errno. */
+/* Sync the directory `path`. Return -1 with errno on failure. */
 static int sync_dir(int base, const char *path)
 {
 	int fd = sys_openat(base, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), r, saved;
@@ -257,7 +258,7 @@ static int sync_dir(int base, const char *path)
 	return r;
 }
 
-static enum hf_status uncertain(const char *ref, struct hf_err *err)
+static enum hf_status fail_uncertain(const char *ref, struct hf_err *err)
 {
 	return hf_fail_errno_as(err, HF_UNCERTAIN, "'%s' was moved, but cannot be synced", ref);
 }
@@ -268,12 +269,12 @@ enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *wa
 {
 	struct place p;
 	struct stat st;
-	enum hf_status status = open_place(repo, ref, &p, err);
+	enum hf_status status = open_ref_dir(repo, ref, &p, err);
 
 	if (status != HF_OK)
 		return status;
 	if (is_file(p.dir, p.name, &st))
-		status = write_fresh(repo, &p, ref, commit, st.st_mode, err);
+		status = write_new_value(repo, &p, ref, commit, st.st_mode, err);
 	else
 		status = hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
 	if (status == HF_OK)
@@ -281,7 +282,7 @@ enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *wa
 	if (status != HF_OK)
 		sys_unlinkat(p.dir, p.fresh, 0);
 	if (status == HF_OK && hf_publish_fsync(p.dir) < 0)
-		status = uncertain(ref, err);
+		status = fail_uncertain(ref, err);
 	sys_close(p.dir);
 	return status;
 }
@@ -304,11 +305,11 @@ enum hf_status hf_ref_sync(struct hf_repo *repo, const char *ref, struct hf_err 
 
 	while (synced && (slash = strrchr(path, '/'))) {
 		*slash = '\0';
-		/* where refs are no files (reftable) there are no such directories */
+		/* a repository without ref files (reftable) has no such directories */
 		synced = sync_dir(repo->common, path) == 0 || errno == ENOENT || errno == ENOTDIR;
 	}
 	free(path);
-	return synced && hf_publish_fsync(repo->common) == 0 ? HF_OK : uncertain(ref, err);
+	return synced && hf_publish_fsync(repo->common) == 0 ? HF_OK : fail_uncertain(ref, err);
 }
 
 /* ---- may it be moved? ----------------------------------------------------------------------- */
@@ -322,9 +323,9 @@ static bool is_fixed(int base, const char *path)
 	return fixed;
 }
 
-/* A file whose end is written to (chattr +a does not matter), or a directory. */
-static enum hf_status may_write(const struct hf_repo *repo, int base, const char *path,
-				const char *ref, struct hf_err *err)
+/* Check a file to which lines are appended (chattr +a does not matter), or a directory. */
+static enum hf_status check_writable(const struct hf_repo *repo, int base, const char *path,
+				     const char *ref, struct hf_err *err)
 {
 	if (faccessat(base, path, W_OK, AT_EACCESS) == 0)
 		return HF_OK;
@@ -332,9 +333,10 @@ static enum hf_status may_write(const struct hf_repo *repo, int base, const char
 			     base == repo->git ? repo->gitdir : repo->commondir, path);
 }
 
-/* A file would be made here: its directory, or where the first that is missing would be made. */
-static enum hf_status may_make(const struct hf_repo *repo, int base, const char *path,
-			       const char *ref, struct hf_err *err)
+/* Check that a file can be made here: in its directory, or where the first missing one would be
+ * made. */
+static enum hf_status check_can_create(const struct hf_repo *repo, int base, const char *path,
+				       const char *ref, struct hf_err *err)
 {
 	char dir[PATH_MAX], *slash;
 	struct stat st;
@@ -342,37 +344,37 @@ static enum hf_status may_make(const struct hf_repo *repo, int base, const char 
 	snprintf(dir, sizeof(dir), "%s", path);
 	while ((slash = strrchr(dir, '/'))) {
 		*slash = '\0';
-		/* what cannot be looked at cannot be written to, and says so below */
+		/* if it cannot be examined, access(2) reports the reason below */
 		if (sys_fstatat(base, dir, &st, 0) == 0 || errno != ENOENT)
 			break;
 	}
 	if (is_fixed(base, slash ? dir : "."))
-		return cannot(ref, err);
-	return may_write(repo, base, slash ? dir : ".", ref, err);
+		return fail_move(ref, err);
+	return check_writable(repo, base, slash ? dir : ".", ref, err);
 }
 
-static enum hf_status may_log(const struct hf_repo *repo, int base, const char *ref,
-			      struct hf_err *err)
+static enum hf_status check_log(const struct hf_repo *repo, int base, const char *ref,
+				struct hf_err *err)
 {
 	char path[PATH_MAX];
 	struct stat st;
 
 	if (!log_name(ref, path))
 		return HF_OK;
-	return is_file(base, path, &st) ? may_write(repo, base, path, ref, err)
-					: may_make(repo, base, path, ref, err);
+	return is_file(base, path, &st) ? check_writable(repo, base, path, ref, err)
+					: check_can_create(repo, base, path, ref, err);
 }
 
 enum hf_status hf_ref_may_move(struct hf_repo *repo, const char *ref, struct hf_err *err)
 {
 	int base = base_of(repo, ref);
-	enum hf_status status = may_make(repo, base, ref, ref, err);
+	enum hf_status status = check_can_create(repo, base, ref, ref, err);
 
 	if (status == HF_OK && is_fixed(base, ref))
-		status = cannot(ref, err);
+		status = fail_move(ref, err);
 	if (status == HF_OK)
-		status = may_log(repo, base, ref, err);
+		status = check_log(repo, base, ref, err);
 	if (status == HF_OK && base != repo->git && head_points_to(repo, ref))
-		status = may_log(repo, repo->git, "HEAD", err);
+		status = check_log(repo, repo->git, "HEAD", err);
 	return status;
 }

@@ -17,7 +17,7 @@
 #include "git/ref_update.h"
 #include "base/sys.h"
 
-static void close_back(struct hf_repo *repo)
+static void close_back_end(struct hf_repo *repo)
 {
 	if (repo->ops)
 		repo->ops->close(repo);
@@ -25,7 +25,7 @@ static void close_back(struct hf_repo *repo)
 	repo->ops = NULL;
 }
 
-/* R9. */
+/* Open with libgit2, or with git(1) where libgit2 would differ from Git (git/R9). */
 static enum hf_status open_with(struct hf_repo *repo, const struct hf_gitdir *found,
 				bool by_environment, struct hf_err *err)
 {
@@ -34,9 +34,9 @@ static enum hf_status open_with(struct hf_repo *repo, const struct hf_gitdir *fo
 
 	if (status != HF_UNAVAILABLE)
 		return status;
-	close_back(repo);
+	close_back_end(repo);
 	status = hf_repo_plumbing_open(repo, found, &ours);
-	/* without git, what libgit2 said is the reason */
+	/* without git in PATH, libgit2's reason is the one to report */
 	if (status == HF_UNAVAILABLE && repo->no_git)
 		hf_advise(err, "where git is in PATH, it is done by that");
 	else if (status != HF_OK)
@@ -70,7 +70,7 @@ void hf_repo_close(struct hf_repo *repo)
 		return;
 	hf_repo_unlock(repo);
 	hf_repo_objects_done(repo);
-	close_back(repo);
+	close_back_end(repo);
 	free(repo);
 }
 
@@ -136,7 +136,7 @@ enum hf_status hf_repo_mode(struct hf_repo *repo, const char *tree_path, const s
 	status = hf_repo_is_set(repo, "core.filemode", err);
 	if (status != HF_NO)
 		return status;
-	/* not trusted: as it was */
+	/* core.fileMode is false: keep the mode of the index */
 	status = repo->ops->tracked(repo, tree_path, mode, &below, err);
 	if (status == HF_OK && *mode != 0100755)
 		*mode = 0100644;
@@ -151,7 +151,7 @@ enum hf_status hf_repo_path(struct hf_repo *repo, const char *path, unsigned int
 	return hf_repo_path_find(repo, path, flags & HF_REPO_NO_FOLLOW, tree_path, err);
 }
 
-/* A branch that is still to be made cannot be if another is in the way: "a" in that of "a/b". */
+/* Refuse a branch without commits whose name another branch blocks: "a" blocks "a/b". */
 static enum hf_status check_unborn(struct hf_repo *repo, const char *ref, struct hf_err *err)
 {
 	char *name = strdup(ref), tip[HF_OID_SIZE], *slash;
@@ -187,7 +187,7 @@ enum hf_status hf_repo_head(struct hf_repo *repo, char **ref, char tip[HF_OID_SI
 	return status;
 }
 
-/* Has the index this path as the tip has it? */
+/* Set *same to true if this path is the same in the index and in the tip. */
 static enum hf_status is_as_in(struct hf_repo *repo, const char *tip, const char *path, bool *same,
 			       struct hf_err *err)
 {
@@ -303,7 +303,7 @@ enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,
 	return hf_prune_explain(repo, repo->ops->blob(repo, tree_path, fd, oid, err), err);
 }
 
-static enum hf_status not_locked(const struct hf_repo *repo, struct hf_err *err)
+static enum hf_status fail_not_locked(const struct hf_repo *repo, struct hf_err *err)
 {
 	return hf_fail(err, HF_BUG, "the index of '%s' is not locked", hf_repo_name(repo));
 }
@@ -322,7 +322,7 @@ void hf_repo_unlock(struct hf_repo *repo)
 enum hf_status hf_repo_prepare(struct hf_repo *repo, const struct hf_repo_change *changes,
 			       size_t count, struct hf_err *err)
 {
-	return repo->lock < 0 ? not_locked(repo, err)
+	return repo->lock < 0 ? fail_not_locked(repo, err)
 			      : hf_index_prepare(repo, changes, count, err);
 }
 
@@ -337,7 +337,7 @@ enum hf_status hf_repo_index(struct hf_repo *repo, const struct hf_repo_change *
 	enum hf_status status;
 
 	if (repo->lock < 0)
-		return not_locked(repo, err);
+		return fail_not_locked(repo, err);
 	status = hf_prune_explain(repo, hf_objects_settle(repo, err), err);
 	hf_objects_discard(repo);
 	return status == HF_OK ? hf_index_change(repo, changes, count, err) : status;

@@ -25,7 +25,7 @@ static char *without_slash(const char *path)
 	return strndup(path, len);
 }
 
-static enum hf_status open_dir(int from, const char *path, int *fd, struct hf_err *err)
+static enum hf_status open_repo_dir(int from, const char *path, int *fd, struct hf_err *err)
 {
 	*fd = sys_openat(from, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	return *fd >= 0 ? HF_OK : hf_fail_errno(err, "cannot open Git directory '%s'", path);
@@ -47,11 +47,11 @@ enum hf_status hf_repo_base_open(struct hf_repo *repo, const char *workdir, cons
 		errno = ENOMEM;
 		return hf_fail_errno(err, "cannot open repository '%s'", gitdir);
 	}
-	status = open_dir(AT_FDCWD, repo->gitdir, &repo->git, err);
+	status = open_repo_dir(AT_FDCWD, repo->gitdir, &repo->git, err);
 	if (status == HF_OK)
-		status = open_dir(AT_FDCWD, repo->commondir, &repo->common, err);
+		status = open_repo_dir(AT_FDCWD, repo->commondir, &repo->common, err);
 	if (status == HF_OK)
-		status = open_dir(repo->common, "objects", &repo->objects, err);
+		status = open_repo_dir(repo->common, "objects", &repo->objects, err);
 	return status;
 }
 
@@ -113,9 +113,9 @@ enum hf_status hf_repo_is_set(struct hf_repo *repo, const char *key, struct hf_e
 	return status;
 }
 
-/* Of the note's own file too, so that a copy of the repository, which nobody may have synced, does
- * not have it. false: errno says why. */
-static bool note(int fd, const char *commit, char text[NOTE_SIZE])
+/* Format the note. It contains the note's own inode, so that a copy of the repository, which may
+ * not be synced, has no valid note. Return false with errno on failure. */
+static bool format_note(int fd, const char *commit, char text[NOTE_SIZE])
 {
 	struct stat st;
 
@@ -126,7 +126,7 @@ static bool note(int fd, const char *commit, char text[NOTE_SIZE])
 	return true;
 }
 
-/* Open the note, if its owner and its writers are those of the repository. -1 with errno. */
+/* Open the note if its owner and its writers may write to the repository. -1 with errno. */
 static int open_note(struct hf_repo *repo, int access)
 {
 	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
@@ -145,7 +145,7 @@ static int open_note(struct hf_repo *repo, int access)
 	return -1;
 }
 
-/* A note that is never synced: what a power cut leaves of it names a durable commit, or none. */
+/* The note is never synced: after a power cut it names a durable commit, or nothing. */
 bool hf_tip_is_durable(struct hf_repo *repo, const char *commit)
 {
 	char noted[NOTE_SIZE] = "", ours[NOTE_SIZE];
@@ -155,7 +155,7 @@ bool hf_tip_is_durable(struct hf_repo *repo, const char *commit)
 	if (fd < 0)
 		return false;
 	(void)!sys_pread(fd, noted, sizeof(noted) - 1, 0);
-	is = note(fd, commit, ours) && strcmp(noted, ours) == 0;
+	is = format_note(fd, commit, ours) && strcmp(noted, ours) == 0;
 	sys_close(fd);
 	return is;
 }
@@ -174,7 +174,7 @@ void hf_tip_durable(struct hf_repo *repo, const char *commit)
 		if (fd >= 0)
 			(void)!sys_fchmod(fd, common.st_mode & 0666);
 	}
-	if (fd >= 0 && note(fd, commit, text))
+	if (fd >= 0 && format_note(fd, commit, text))
 		(void)!sys_pwrite(fd, text, strlen(text), 0);
 	if (fd >= 0)
 		sys_close(fd);

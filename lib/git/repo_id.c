@@ -14,7 +14,7 @@
 
 #define OURS "holdfast"
 
-/* HF_NO: there is none, or half of one. */
+/* Read the identity. HF_NO: there is none, or it is incomplete. */
 static enum hf_status read_id(struct hf_repo *repo, const struct hf_target *target,
 			      struct hf_err *err)
 {
@@ -29,7 +29,7 @@ static enum hf_status read_id(struct hf_repo *repo, const struct hf_target *targ
 	if (fd < 0)
 		return errno == ENOENT ? HF_NO
 				       : hf_fail_errno(err, "cannot read '%s'", target->path);
-	/* its users are those who may write to the repository */
+	/* every user who may write to the repository may have made it */
 	hf_trust_init(&trust, target, repo->common);
 	if (sys_fstat(fd, &st) == 0)
 		why = hf_side_distrusts(&trust, fd, &st);
@@ -49,7 +49,7 @@ static enum hf_status read_id(struct hf_repo *repo, const struct hf_target *targ
 	return HF_OK;
 }
 
-/* HF_NO: somebody else was quicker. */
+/* Create the identity. HF_NO: another process was faster. */
 static enum hf_status make_id(struct hf_repo *repo, const struct hf_target *target,
 			      const struct stat *common, struct hf_err *err)
 {
@@ -63,7 +63,7 @@ static enum hf_status make_id(struct hf_repo *repo, const struct hf_target *targ
 	status = hf_tempfile_open(target, 0666, &fd, name, err);
 	if (status != HF_OK)
 		return status;
-	/* for all who may use the repository, whatever the umask is */
+	/* for every user of the repository, whatever the umask is */
 	if (sys_fchmod(fd, common->st_mode & 0666) < 0 ||
 	    sys_pwrite(fd, id, (size_t)len, 0) != len || sys_fsync(fd) < 0)
 		status = hf_fail_errno(err, "cannot write '%s'", target->path);

@@ -3,21 +3,19 @@
 #define HF_REPO_ID_H
 
 /*
- * What tells one repository from another, wherever it is moved to: a random number in
+ * The identity of a repository, which stays when the repository is moved: a random number in
  * COMMON/holdfast/id, one line of hexadecimal digits.
  *
- * It is made by whoever asks first, and never changes: written and synced before it has its name,
- * by a link that replaces nothing, so that of several who make one, one is everybody's. Whoever may
- * use the repository can read it, whatever the umask of its maker. A crash leaves none, or a whole
- * one.
+ * The first caller creates it; it never changes. It is written and synced before link(2) gives it
+ * its name, so concurrent creators agree on one. A crash leaves no file or a complete one.
  *
- * Blocks nobody. Errors: HF_DATA it is there and no such number; HF_NOPERM, HF_IO. Thread-safe for
+ * Never blocks. Errors: HF_DATA: the file has no such number; HF_NOPERM, HF_IO. Thread-safe for
  * different repositories.
  */
 
 #include "git/repo_backend.h"
 
-/* Find it, or make it; repo->id has it then. */
+/* Read or create the identity, and set repo->id. */
 enum hf_status hf_repo_id_find(struct hf_repo *repo, struct hf_err *err);
 
 #endif

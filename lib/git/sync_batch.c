@@ -53,7 +53,7 @@ enum hf_status hf_sync_batch_lend(struct hf_sync_batch *due, int fd, const char 
 	return add(due, fd, true, what, err);
 }
 
-/* Each thread has every n-th. */
+/* A thread syncs every step-th entry. */
 struct share {
 	struct hf_sync_batch_sync *syncs;
 	size_t from, count, step;

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_DUE_H
-#define HF_DUE_H
+#ifndef HF_SYNC_BATCH_H
+#define HF_SYNC_BATCH_H
 
 /*
- * Syncs that are due: descriptors whose files, or directories, must be on the disk before some next
- * step, and may go there together.
+ * Several fsyncs at once: files and directories that must be durable before the next step.
  *
- * fsync(2) of a file that is new, or of a directory, waits for a commit of the file system's
- * journal and for a flush of the disk's cache. One after the other, each waits for its own; those
- * that wait at the same time share them. So what must be durable is gathered, and settled in one
- * go, just before the step that relies on it, by a few threads.
+ *	hf_sync_batch_add()	for each file or directory
+ *	hf_sync_batch_run()	sync all of them, in a few threads
  *
- * Between add and settle nothing is promised of these. A crash leaves nothing. Not thread-safe;
- * settle makes threads of its own, and waits for them. Signals: those threads take none that the
- * caller blocks; an fsync that is interrupted is made again.
+ * fsync(2) waits for a commit of the file system's journal and a flush of the disk's cache; calls
+ * that wait at the same time share them. Until the run, nothing is durable. A crash leaves nothing.
+ *
+ * Not thread-safe; hf_sync_batch_run() makes threads and waits for them. They receive no signal
+ * that the caller blocks; an interrupted fsync is repeated.
  */
 
 #include <stddef.h>
@@ -25,17 +24,17 @@ struct hf_sync_batch {
 	size_t count;
 };
 
-/* fd is duplicated; the same file or directory is synced once. what names it in messages, and is
- * borrowed until it is settled or dropped. HF_OS: no memory, or no descriptor. */
+/* Add fd, which is duplicated; the same file is synced once. what names it in messages and is
+ * borrowed until the batch is run or discarded. HF_OS: out of memory or descriptors. */
 enum hf_status hf_sync_batch_add(struct hf_sync_batch *due, int fd, const char *what,
 				 struct hf_err *err);
 
-/* The same, but fd is the caller's, who keeps it open until then: for many at once. */
+/* The same, but fd is not duplicated: the caller keeps it open until then. For many at once. */
 enum hf_status hf_sync_batch_lend(struct hf_sync_batch *due, int fd, const char *what,
 				  struct hf_err *err);
 
-/* All of it is durable; nothing is due any more, whatever is returned. A failure is final: the
- * kernel takes the pages for clean from then on. */
+/* Sync all of it. The batch is empty afterwards, also on failure. A failure is final: the kernel
+ * marks the pages as clean. */
 enum hf_status hf_sync_batch_run(struct hf_sync_batch *due, struct hf_err *err);
 
 void hf_sync_batch_discard(struct hf_sync_batch *due);

@@ -9,7 +9,7 @@
 enum { DIRECTORY = 040000, SUBMODULE = 0160000, MAX_OID = HF_SHA256 };
 
 struct entry {
-	unsigned int mode; /* 0: it is gone */
+	unsigned int mode; /* 0: removed */
 	const char *name;
 	size_t len;
 	unsigned char oid[MAX_OID];
@@ -18,10 +18,10 @@ struct entry {
 struct tree {
 	struct entry *entries;
 	size_t count;
-	void *bytes; /* of the old one: names lie in it */
+	void *bytes; /* of the old tree; the names point into it */
 };
 
-/* Changes below one directory: `skip` bytes of their paths lead to it. */
+/* Changes below one directory; `skip` bytes of their paths lead to it. */
 struct part {
 	const struct hf_repo_change **changes;
 	size_t count, skip;
@@ -47,7 +47,7 @@ static void to_hex(const unsigned char *in, size_t size, char out[HF_OID_SIZE])
 		sprintf(out + 2 * i, "%02x", in[i]);
 }
 
-/* "MODE NAME\0OID" at *at; false: it is none. */
+/* Parse "MODE NAME\0OID" at *at. Return false if it is malformed. */
 static bool parse_entry(const char **at, const char *end, size_t oid_size, struct entry *entry)
 {
 	const char *name = memchr(*at, ' ', (size_t)(end - *at)), *nul;
@@ -63,7 +63,7 @@ static bool parse_entry(const char **at, const char *end, size_t oid_size, struc
 	return entry->mode && entry->len;
 }
 
-/* With room for `more` entries. */
+/* Read a tree, with space for `more` entries. */
 static enum hf_status read_tree(const struct hf_tree_store *store, const char *base, size_t more,
 				struct tree *tree, struct hf_err *err)
 {
@@ -95,7 +95,7 @@ static void free_tree(struct tree *tree)
 	free(tree->bytes);
 }
 
-static struct entry *find(struct tree *tree, const char *name, size_t len)
+static struct entry *find_entry(struct tree *tree, const char *name, size_t len)
 {
 	for (size_t i = 0; i < tree->count; i++) {
 		struct entry *entry = &tree->entries[i];
@@ -106,7 +106,7 @@ static struct entry *find(struct tree *tree, const char *name, size_t len)
 	return NULL;
 }
 
-static struct entry *add(struct tree *tree, const char *name, size_t len)
+static struct entry *add_entry(struct tree *tree, const char *name, size_t len)
 {
 	struct entry *entry = &tree->entries[tree->count++];
 
@@ -114,7 +114,7 @@ static struct entry *add(struct tree *tree, const char *name, size_t len)
 	return entry;
 }
 
-/* Git's order. Those that are gone come last. */
+/* Compare in Git's order; removed entries come last. */
 static int compare_entries(const void *a, const void *b)
 {
 	const struct entry *x = a, *y = b;
@@ -159,12 +159,12 @@ static enum hf_status write_tree(const struct hf_tree_store *store, struct tree 
 	return status;
 }
 
-/* One path, named in this very tree. */
+/* Change one entry of this tree. */
 static enum hf_status change_leaf(struct tree *tree, size_t oid_size,
 				  const struct hf_repo_change *change, const char *name,
 				  struct hf_err *err)
 {
-	struct entry *entry = find(tree, name, strlen(name));
+	struct entry *entry = find_entry(tree, name, strlen(name));
 
 	if (entry && (entry->mode == DIRECTORY || entry->mode == SUBMODULE))
 		return hf_fail(err, HF_DATA, "'%s' is a %s in the commit before", change->path,
@@ -175,7 +175,7 @@ static enum hf_status change_leaf(struct tree *tree, size_t oid_size,
 		return HF_OK;
 	}
 	if (!entry)
-		entry = add(tree, name, strlen(name));
+		entry = add_entry(tree, name, strlen(name));
 	entry->mode = change->mode;
 	return to_binary(change->oid, oid_size, entry->oid)
 		       ? HF_OK
@@ -190,17 +190,17 @@ static bool only_removes(const struct part *part)
 	return true;
 }
 
-/* *oid "": it is empty, and nothing was written. */
+/* Change a tree. *oid is "" if it becomes empty; nothing is written then. */
 static enum hf_status change_tree(const struct hf_tree_store *store, const char *base,
 				  const struct part *part, char oid[HF_OID_SIZE],
 				  struct hf_err *err);
 
-/* The paths of part are in the directory `name` of this tree. */
+/* Change the tree of the directory `name`, which has all the paths of part. */
 static enum hf_status change_below(const struct hf_tree_store *store, struct tree *tree,
 				   const char *name, size_t len, const struct part *part,
 				   struct hf_err *err)
 {
-	struct entry *entry = find(tree, name, len);
+	struct entry *entry = find_entry(tree, name, len);
 	char base[HF_OID_SIZE] = "", oid[HF_OID_SIZE];
 	enum hf_status status;
 
@@ -221,14 +221,14 @@ static enum hf_status change_below(const struct hf_tree_store *store, struct tre
 		return HF_OK;
 	}
 	if (!entry)
-		entry = add(tree, name, len);
+		entry = add_entry(tree, name, len);
 	entry->mode = DIRECTORY;
 	to_binary(oid, store->oid_size, entry->oid);
 	return HF_OK;
 }
 
-/* How many changes from the first on are in the same directory of this tree (or one entry). */
-static size_t same_name(const struct part *part, size_t len)
+/* Return how many changes, from the first on, are in the same directory or entry. */
+static size_t count_same_name(const struct part *part, size_t len)
 {
 	const char *name = part->changes[0]->path + part->skip;
 	size_t n = 1;
@@ -250,7 +250,7 @@ static enum hf_status change_entries(const struct hf_tree_store *store, struct t
 
 	while (status == HF_OK && part.count) {
 		const char *name = part.changes[0]->path + part.skip;
-		size_t len = strcspn(name, "/"), n = same_name(&part, len);
+		size_t len = strcspn(name, "/"), n = count_same_name(&part, len);
 		struct part below = {part.changes, n, part.skip + len + 1};
 
 		if (!len)
@@ -288,7 +288,7 @@ static enum hf_status change_tree(const struct hf_tree_store *store, const char 
 	return status;
 }
 
-/* "a", "a/b", "ab": those in one directory are together, and come after a file of that name. */
+/* Order "a", "a/b", "ab": the paths of a directory are together, after a file of its name. */
 static int compare_paths(const void *a, const void *b)
 {
 	const struct hf_repo_change *const *x = a, *const *y = b;
@@ -318,8 +318,8 @@ enum hf_status hf_tree_change(const struct hf_tree_store *store, const char *bas
 	return status;
 }
 
-/* "NAME <EMAIL> TIME +HHMM" */
-static int who_text(char **out, const struct hf_commit_ident *who)
+/* Format "NAME <EMAIL> TIME +HHMM". */
+static int format_ident(char **out, const struct hf_commit_ident *who)
 {
 	int minutes = abs(who->offset);
 
@@ -336,7 +336,7 @@ char *hf_commit_text(const char *tree, const char *parent, const char *encoding,
 	bool plain = !encoding || strcasecmp(encoding, "utf-8") == 0 ||
 		     strcasecmp(encoding, "utf8") == 0;
 
-	if (who_text(&by, author) < 0 || who_text(&through, committer) < 0 ||
+	if (format_ident(&by, author) < 0 || format_ident(&through, committer) < 0 ||
 	    asprintf(&text, "tree %s\n%s%s%sauthor %s\ncommitter %s\n%s%s%s\n%s", tree,
 		     parent[0] ? "parent " : "", parent, parent[0] ? "\n" : "", by, through,
 		     plain ? "" : "encoding ", plain ? "" : encoding, plain ? "" : "\n",

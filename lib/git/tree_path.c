@@ -18,7 +18,7 @@ static enum hf_status too_long(const char *path, struct hf_err *err)
 	return hf_fail_errno(err, "cannot use '%s'", path);
 }
 
-/* The real path of a directory of which the end may be missing. dir is modified. */
+/* Return the real path of a directory whose end may not exist. dir is modified. */
 static enum hf_status resolve_dir(const char *path, char *dir, char real[PATH_MAX],
 				  struct hf_err *err)
 {
@@ -64,8 +64,8 @@ static enum hf_status refuse_kind(const char *path, mode_t mode, struct hf_err *
 		       S_ISDIR(mode) ? "a directory" : "not a regular file");
 }
 
-static enum hf_status resolve(const char *path, bool no_follow, char real[PATH_MAX],
-			      struct hf_err *err)
+static enum hf_status resolve_file(const char *path, bool no_follow, char real[PATH_MAX],
+				   struct hf_err *err)
 {
 	char dir[PATH_MAX], *slash;
 	const char *name;
@@ -105,8 +105,8 @@ static enum hf_status resolve(const char *path, bool no_follow, char real[PATH_M
 	return S_ISREG(st.st_mode) ? HF_OK : refuse_kind(path, st.st_mode, err);
 }
 
-/* Where real goes on behind dir; NULL: it is not in it. */
-static const char *within(const char *dir, const char *real)
+/* Return the part of real below dir; NULL if it is not in dir. */
+static const char *path_below(const char *dir, const char *real)
 {
 	size_t len = strlen(dir);
 
@@ -115,7 +115,7 @@ static const char *within(const char *dir, const char *real)
 	return strncmp(dir, real, len) == 0 && real[len] == '/' ? real + len + 1 : NULL;
 }
 
-/* ".git", in the eyes of any system on which this may be checked out. */
+/* Return true for a name that any system takes for ".git". */
 static bool is_dotgit(const char *name, size_t len)
 {
 	size_t n = len >= 4 && strncasecmp(name, ".git", 4) == 0    ? 4
@@ -134,7 +134,8 @@ static enum hf_status refuse_dotgit(const char *path, struct hf_err *err)
 	return hf_fail(err, HF_DATA, "cannot commit '%s': it is in .git", path);
 }
 
-/* Is the directory `prefix` of the worktree a repository of its own, or no directory? */
+/* Check that the directory `prefix` of the worktree is a directory, and not a repository of its
+ * own. */
 static enum hf_status check_parent(struct hf_repo *repo, const char *path, const char *prefix,
 				   struct hf_err *err)
 {
@@ -182,8 +183,8 @@ static enum hf_status check_parents(struct hf_repo *repo, const char *path, cons
 	return status;
 }
 
-static enum hf_status check(struct hf_repo *repo, const char *path, const char *tree_path,
-			    struct hf_err *err)
+static enum hf_status check_tree_path(struct hf_repo *repo, const char *path, const char *tree_path,
+				      struct hf_err *err)
 {
 	enum hf_status status = check_parents(repo, path, tree_path, err);
 	unsigned int mode;
@@ -213,20 +214,20 @@ enum hf_status hf_repo_path_find(struct hf_repo *repo, const char *path, bool no
 {
 	char real[PATH_MAX], workdir[PATH_MAX];
 	const char *inside;
-	enum hf_status status = resolve(path, no_follow, real, err);
+	enum hf_status status = resolve_file(path, no_follow, real, err);
 
 	*tree_path = NULL;
 	if (status != HF_OK)
 		return status;
 	if (!realpath(repo->workdir, workdir))
 		return hf_fail_errno(err, "cannot look at '%s'", hf_repo_name(repo));
-	if (within(repo->gitdir, real) || within(repo->commondir, real))
+	if (path_below(repo->gitdir, real) || path_below(repo->commondir, real))
 		return refuse_dotgit(path, err);
-	inside = within(workdir, real);
+	inside = path_below(workdir, real);
 	if (!inside)
 		return hf_fail(err, HF_DATA, "cannot commit '%s': it is outside of '%s'", path,
 			       repo->workdir);
-	status = check(repo, path, inside, err);
+	status = check_tree_path(repo, path, inside, err);
 	if (status != HF_OK)
 		return status;
 	*tree_path = strdup(inside);

@@ -13,15 +13,15 @@ enum { HEAD_SIZE = 64 };
 #define say(...) hf_evidence_say(__VA_ARGS__)
 #define OURS "holdfast "
 
-static bool held(struct hf_evidence *e, pid_t pid)
+static bool set_held(struct hf_evidence *e, pid_t pid)
 {
 	e->verdict = HF_VERDICT_HELD;
 	e->pid = pid;
 	return true;
 }
 
-/* G2. */
-static bool by_record(const struct hf_stale_query *of, struct hf_evidence *e)
+/* Decide if the file is holdfast's own lock (gitlock/G2). */
+static bool judge_own_lock(const struct hf_stale_query *of, struct hf_evidence *e)
 {
 	char head[HEAD_SIZE] = "", who[HF_OWNER_SIZE];
 
@@ -43,8 +43,9 @@ static bool by_record(const struct hf_stale_query *of, struct hf_evidence *e)
 	return true;
 }
 
-/* "index.lock" to "index~pid.lock". */
-static pid_t read_note(const struct hf_git_stale_query *git)
+/* Read the PID in the note of the lock: "index~pid.lock" of "index.lock". Return 0 if there is
+ * none. */
+static pid_t read_pid_note(const struct hf_git_stale_query *git)
 {
 	char name[NAME_MAX + 8], text[32] = "";
 	int size = (int)strlen(git->name) - (int)strlen(".lock"), pid = 0, fd;
@@ -61,8 +62,8 @@ static pid_t read_note(const struct hf_git_stale_query *git)
 	return pid;
 }
 
-/* G3, for one PID that something names. */
-static bool by_pid(pid_t pid, const char *where, struct hf_evidence *e)
+/* Decide if a PID that the lock names is a living Git (gitlock/G3). */
+static bool judge_pid(pid_t pid, const char *where, struct hf_evidence *e)
 {
 	struct hf_proc proc;
 	char who[512];
@@ -78,27 +79,27 @@ static bool by_pid(pid_t pid, const char *where, struct hf_evidence *e)
 		return false;
 	}
 	say(e, "%s, which %s names, lives", hf_proc_describe(who, sizeof(who), pid), where);
-	return held(e, pid);
+	return set_held(e, pid);
 }
 
-static bool by_notes(const struct hf_git_stale_query *git, struct hf_evidence *e)
+static bool judge_named_pids(const struct hf_git_stale_query *git, struct hf_evidence *e)
 {
 	int pid = 0;
 
-	if (by_pid(read_note(git), "its note", e))
+	if (judge_pid(read_pid_note(git), "its note", e))
 		return true;
-	if (sscanf(git->name, "next-index-%d.lock", &pid) == 1 && by_pid(pid, "its name", e))
+	if (sscanf(git->name, "next-index-%d.lock", &pid) == 1 && judge_pid(pid, "its name", e))
 		return true;
 	if (e->record.form != HF_OWNER_PID_ONLY)
 		return false;
-	/* no Git writes that: whoever did may be anything */
-	if (by_pid(e->record.owner.pid, "it", e))
+	/* Git does not write a PID into the lock: the process may be any program */
+	if (judge_pid(e->record.owner.pid, "it", e))
 		return true;
 	return false;
 }
 
-/* U3. Since when is what fd is open on known? 0: it is not. */
-static uint64_t seen_since(const struct hf_git_seen *seen, const struct stat *st)
+/* Return when the file was first seen; 0 if unknown (gitlock/U3). */
+static uint64_t first_seen(const struct hf_git_seen *seen, const struct stat *st)
 {
 	struct stat known;
 
@@ -107,9 +108,10 @@ static uint64_t seen_since(const struct hf_git_seen *seen, const struct stat *st
 	return seen->ticks;
 }
 
-/* G5. */
-static bool by_owners(const struct hf_stale_query *of, const struct hf_git_stale_query *git,
-		      struct hf_evidence *e, bool *lost)
+/* Decide if a possible maker lives (gitlock/G5). *lost: only the age can decide. */
+static bool judge_possible_makers(const struct hf_stale_query *of,
+				  const struct hf_git_stale_query *git, struct hf_evidence *e,
+				  bool *lost)
 {
 	struct hf_git_holder_query owners_of = {.git = git->git,
 						.index = git->index,
@@ -121,14 +123,14 @@ static bool by_owners(const struct hf_stale_query *of, const struct hf_git_stale
 		*lost = true;
 		return false;
 	}
-	owners_of.seen = seen_since(git->seen, &owners_of.st);
+	owners_of.seen = first_seen(git->seen, &owners_of.st);
 	hf_git_holders_find(&owners_of, &owners);
 	if (owners.other || owners.ancestor) {
 		pid_t pid = owners.other ? owners.other : owners.ancestor;
 
 		say(e, "%s, which could have made it, lives",
 		    hf_proc_describe(who, sizeof(who), pid));
-		return held(e, pid);
+		return set_held(e, pid);
 	}
 	if (owners.unseen)
 		say(e, "PID %d could have made it, and may not be looked at", (int)owners.unseen);
@@ -138,8 +140,9 @@ static bool by_owners(const struct hf_stale_query *of, const struct hf_git_stale
 	return false;
 }
 
-/* Does the path lead no more to the lock's directory, as when its repository was looked for? */
-static bool is_moved(const struct hf_git_stale_query *git)
+/* Return true if the path no longer leads to the lock's directory, as when the repository was
+ * found. */
+static bool repository_moved(const struct hf_git_stale_query *git)
 {
 	char dir[PATH_MAX];
 	struct stat named, open;
@@ -150,9 +153,9 @@ static bool is_moved(const struct hf_git_stale_query *git)
 	       sys_fstat(git->dir, &open) < 0 || !hf_same_inode(&named, &open);
 }
 
-/* G6, G7. */
-static bool is_unknowable(const struct hf_stale_query *of, const struct hf_git_stale_query *git,
-			  struct hf_evidence *e)
+/* Return true if no proof is possible, and say why (gitlock/G6, gitlock/G7). */
+static bool cannot_prove(const struct hf_stale_query *of, const struct hf_git_stale_query *git,
+			 struct hf_evidence *e)
 {
 	char head[4] = "";
 	ssize_t n = sys_pread(of->fd, head, sizeof(head), 0);
@@ -161,7 +164,7 @@ static bool is_unknowable(const struct hf_stale_query *of, const struct hf_git_s
 		say(e, "whoever has it may be on another host: this is a network file system");
 	else if (e->hidden)
 		say(e, "not every process may be looked at from here");
-	else if (is_moved(git))
+	else if (repository_moved(git))
 		say(e, "its repository has been moved meanwhile");
 	else if (git->index && n != 0 && memcmp(head, "DIRC", n > 0 && n < 4 ? (size_t)n : 4) != 0)
 		say(e, "it is not what Git writes there");
@@ -181,10 +184,10 @@ void hf_git_evidence_judge(const struct hf_stale_query *of, const struct hf_git_
 		say(e, "it cannot be looked at");
 		return;
 	}
-	if (hf_evidence_by_flock(of, e) || by_record(of, e) || by_notes(git, e) ||
-	    hf_evidence_by_lookers(of, 0, false, e) || by_owners(of, git, e, &lost))
+	if (hf_evidence_by_flock(of, e) || judge_own_lock(of, e) || judge_named_pids(git, e) ||
+	    hf_evidence_by_lookers(of, 0, false, e) || judge_possible_makers(of, git, e, &lost))
 		return;
-	if (lost || is_unknowable(of, git, e)) {
+	if (lost || cannot_prove(of, git, e)) {
 		if (of->alone && of->stale_after != HF_NEVER)
 			hf_evidence_by_age(of, &st, e);
 		return;

@@ -11,9 +11,9 @@
 #include "gitlock/gitdir.h"
 #include "base/sys.h"
 
-enum { MAX_SIZE = 1 << 20 }; /* an info/exclude beyond this is left alone */
+enum { MAX_SIZE = 1 << 20 }; /* a larger info/exclude is left alone */
 
-static bool is_below(const char *path, const char *top)
+static bool path_is_below(const char *path, const char *top)
 {
 	size_t size = strcmp(top, "/") == 0 ? 0 : strlen(top);
 
@@ -28,13 +28,14 @@ static bool has_control(const char *path)
 	return false;
 }
 
-/* "/DIR/NAME" from the top, escaped, and a newline. false: it is not below the top, or too long. */
-static bool make_line(char *out, size_t size, const char *top, const char *dir, const char *name)
+/* Write "/DIR/NAME" from the top of the worktree, escaped, and a newline. Return false if it is not
+ * below the top, or too long. */
+static bool format_line(char *out, size_t size, const char *top, const char *dir, const char *name)
 {
 	size_t skip = strcmp(top, "/") == 0 ? 0 : strlen(top), used = 0;
 	char path[PATH_MAX];
 
-	if (!is_below(dir, top) || !hf_gitdir_join(path, dir[skip] ? dir + skip : "/", name) ||
+	if (!path_is_below(dir, top) || !hf_gitdir_join(path, dir[skip] ? dir + skip : "/", name) ||
 	    has_control(path))
 		return false;
 	for (const char *s = path; *s; s++) {
@@ -49,8 +50,8 @@ static bool make_line(char *out, size_t size, const char *top, const char *dir, 
 	return true;
 }
 
-/* The whole of the file fd, which the caller frees; NULL: too large, or it cannot be read. */
-static char *read_all(int fd, size_t *size)
+/* Return the content of fd, which the caller frees; NULL if it is too large or cannot be read. */
+static char *read_exclude_file(int fd, size_t *size)
 {
 	char *text = malloc(MAX_SIZE + 1);
 	ssize_t n = 0;
@@ -79,7 +80,7 @@ static bool has_line(const char *text, size_t size, const char *line)
 	return false;
 }
 
-static bool put(int fd, const char *text, size_t size)
+static bool write_all(int fd, const char *text, size_t size)
 {
 	for (ssize_t n; size > 0; text += n, size -= (size_t)n) {
 		n = sys_write(fd, text, size);
@@ -91,7 +92,8 @@ static bool put(int fd, const char *text, size_t size)
 	return true;
 }
 
-/* What is there, and the line. false: it is there already, or cannot be written. */
+/* Write the old content and the line. Return false if the line is there already or cannot be
+ * written. */
 static bool add_line(struct hf_atomic *a, const char *line)
 {
 	size_t size = 0;
@@ -100,7 +102,7 @@ static bool add_line(struct hf_atomic *a, const char *line)
 
 	switch (hf_atomic_lock(a, NULL)) {
 	case HF_OK:
-		text = read_all(a->old, &size);
+		text = read_exclude_file(a->old, &size);
 		if (!text)
 			return false;
 		break;
@@ -109,9 +111,9 @@ static bool add_line(struct hf_atomic *a, const char *line)
 	default:
 		return false;
 	}
-	done = !has_line(text, size, line) && put(a->fd, text, size) &&
-	       (size == 0 || text[size - 1] == '\n' || put(a->fd, "\n", 1)) &&
-	       put(a->fd, line, strlen(line));
+	done = !has_line(text, size, line) && write_all(a->fd, text, size) &&
+	       (size == 0 || text[size - 1] == '\n' || write_all(a->fd, "\n", 1)) &&
+	       write_all(a->fd, line, strlen(line));
 	free(text);
 	return done;
 }
@@ -121,8 +123,8 @@ static bool is_own(const struct stat *st)
 	return hf_same_user(st->st_uid, geteuid()) || HF_WITHOUT(exclude_owner);
 }
 
-/* Open `name` as a directory, through no link but one that leads to dir itself. -1: it is absent,
- * or another user's. */
+/* Open `name` as a directory, without following a link, except one that leads to dir itself. -1: it
+ * is absent, or another user's. */
 static int open_own(int dir, const char *name)
 {
 	int fd = sys_openat(dir, name,
@@ -138,7 +140,7 @@ static int open_own(int dir, const char *name)
 	return -1;
 }
 
-/* The directory info/ of a repository that is all the caller's; -1: it is not. */
+/* Open the directory info/ of a repository that belongs to the caller; -1: it does not. */
 static int open_info(const struct hf_gitdir *git)
 {
 	int common = open_own(AT_FDCWD, git->common), info = -1;
@@ -178,14 +180,14 @@ void hf_git_exclude(int dir, const char *name)
 		return;
 	path[n] = '\0';
 	if (hf_gitdir_find(&git, path, NULL) != HF_OK || !git.worktree[0] ||
-	    is_below(path, git.git) || is_below(path, git.common) ||
-	    !make_line(line, sizeof(line), git.worktree, path, name))
+	    path_is_below(path, git.git) || path_is_below(path, git.common) ||
+	    !format_line(line, sizeof(line), git.worktree, path, name))
 		return;
 	info = open_info(&git);
 	if (info < 0)
 		return;
-	/* by the descriptor, so that it is that directory, whatever the path leads to by now; a
-	 * file that comes meanwhile wins: another one's line is as good */
+	/* by the descriptor, so that it is that directory, whatever the path leads to by now; if
+	 * another process creates the file first, its line is as good */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/exclude", info);
 	if (hf_atomic_begin(&a, path, &options, NULL) == HF_OK) {
 		if (add_line(&a, line))

@@ -20,20 +20,20 @@
 
 enum { SEARCH_MS = 500 };
 
-/* Where a process works, as far as the lock is concerned. */
+/* Where a process works, relative to the lock's repository. */
 enum where { HERE, ELSEWHERE, UNSEEN };
 
 struct search {
 	const struct hf_git_holder_query *of;
 	struct stat common, git;
-	char worktree[PATH_MAX]; /* that is configured, or "" */
+	char worktree[PATH_MAX]; /* the configured worktree, or "" */
 	bool unclear;		 /* the configuration includes other files */
 	struct hf_git_holders *found;
 };
 
 bool hf_git_is_name(const char *name)
 {
-	if (name[0] == '.') /* as a wrapped one is called */
+	if (name[0] == '.') /* the name of a wrapped program */
 		name++;
 	return strcmp(name, "git") == 0 || strncmp(name, "git-", 4) == 0 ||
 	       strncmp(name, "git.", 4) == 0 || strcmp(name, "scalar") == 0;
@@ -58,8 +58,9 @@ uint64_t hf_git_ticks(void)
 	return (uint64_t)up.tv_sec * ticks + (uint64_t)up.tv_nsec * ticks / 1000000000;
 }
 
-/* U2. Ids that the user namespace does not map are equal here, which is what is not known: a
- * process that could be the maker. false also where there is no such process any more. */
+/* Return true if a user ID of the process is uid (gitlock/U2); false also if the process is gone.
+ * IDs that the user namespace does not map compare equal here: they are unknown, and the process
+ * could be the maker. */
 static bool has_uid(pid_t pid, uid_t uid)
 {
 	char path[32], line[256];
@@ -79,8 +80,9 @@ static bool has_uid(pid_t pid, uid_t uid)
 	return has;
 }
 
-/* Is the repository at this path, of the process's own words, ours? */
-static enum where at_path(const struct search *s, const char *path)
+/* Return HERE unless the repository at this path, which the process names, is certainly another
+ * one. */
+static enum where locate_named_repository(const struct search *s, const char *path)
 {
 	struct hf_gitdir *theirs = malloc(sizeof(*theirs));
 	enum where where = HERE;
@@ -96,7 +98,7 @@ static enum where at_path(const struct search *s, const char *path)
 	return where;
 }
 
-/* Calls each() for the strings of /proc/PID/NAME, until it returns false. HERE: all were read. */
+/* Call each() for the strings of /proc/PID/NAME, until it returns false. HERE: all were read. */
 static enum where read_strings(pid_t pid, const char *name,
 			       bool (*each)(void *context, const char *string), void *context)
 {
@@ -121,21 +123,21 @@ static enum where read_strings(pid_t pid, const char *name,
 	return HERE;
 }
 
-/* What a process's environment and arguments say. */
+/* The result of reading a process's environment and arguments. */
 struct words {
 	const struct search *s;
-	enum where git_dir; /* HERE, or ELSEWHERE; UNSEEN: nothing is said */
+	enum where git_dir; /* HERE or ELSEWHERE; UNSEEN: nothing names a repository */
 	bool mentions;	    /* an argument names our worktree or repository */
-	bool takes_dir;	    /* the next word is --git-dir's */
-	bool told;	    /* --git-dir has said git_dir, and GIT_DIR is not heard */
+	bool takes_dir;	    /* the next argument belongs to --git-dir */
+	bool told;	    /* --git-dir has set git_dir, so GIT_DIR does not count */
 };
 
-/* A directory that is named. A relative one is told from where the process is now, which is the
- * top of the worktree that it means only if it is ".git". */
-static void named(struct words *w, const char *dir)
+/* Note a repository that the process names. A relative path is resolved from the process's present
+ * directory; that is the top of the intended worktree only for ".git". */
+static void note_named_dir(struct words *w, const char *dir)
 {
 	if (dir[0] == '/')
-		w->git_dir = at_path(w->s, dir);
+		w->git_dir = locate_named_repository(w->s, dir);
 	else if (strcmp(dir, ".git") != 0 && strcmp(dir, ".") != 0)
 		w->git_dir = HERE;
 }
@@ -145,21 +147,21 @@ static bool note_variable(void *context, const char *string)
 	struct words *w = context;
 
 	if (strncmp(string, "GIT_DIR=", 8) == 0 && !w->told)
-		named(w, string + 8);
+		note_named_dir(w, string + 8);
 	else if (strncmp(string, "GIT_COMMON_DIR=", 15) == 0 && w->git_dir == UNSEEN)
-		named(w, string + 15);
+		note_named_dir(w, string + 15);
 	else if (strncmp(string, "GIT_WORK_TREE=", 14) == 0 && w->git_dir == UNSEEN)
-		w->git_dir = string[14] == '/' ? at_path(w->s, string + 14) : HERE;
+		w->git_dir = string[14] == '/' ? locate_named_repository(w->s, string + 14) : HERE;
 	else if (strncmp(string, "GIT_CONFIG", 10) == 0 && strcasestr(string, "worktree"))
 		w->git_dir = HERE;
 	return true;
 }
 
-/* The last one counts; but what looks like one may be an argument of something else. */
-static void told(struct words *w, const char *dir)
+/* The last --git-dir counts, but a similar argument may belong to something else. */
+static void note_git_dir_option(struct words *w, const char *dir)
 {
 	if (!w->told || w->git_dir != HERE)
-		named(w, dir);
+		note_named_dir(w, dir);
 	w->told = w->git_dir != UNSEEN;
 }
 
@@ -169,10 +171,10 @@ static bool note_argument(void *context, const char *string)
 	const struct hf_gitdir *git = w->s->of->git;
 
 	if (w->takes_dir)
-		told(w, string);
+		note_git_dir_option(w, string);
 	w->takes_dir = strcmp(string, "--git-dir") == 0;
 	if (strncmp(string, "--git-dir=", 10) == 0)
-		told(w, string + 10);
+		note_git_dir_option(w, string + 10);
 	else if ((strncmp(string, "--work-tree", 11) == 0 ||
 		  strncasecmp(string, "core.worktree", 13) == 0) &&
 		 w->git_dir == UNSEEN)
@@ -182,7 +184,7 @@ static bool note_argument(void *context, const char *string)
 	return true;
 }
 
-/* Do its paths mean what ours mean? */
+/* Return true if the process's paths mean the same files as ours. */
 static bool shares_mounts(pid_t pid)
 {
 	char path[40];
@@ -196,15 +198,15 @@ static bool shares_mounts(pid_t pid)
 	return stat(path, &theirs) == 0 && stat("/", &ours) == 0 && hf_same_inode(&theirs, &ours);
 }
 
-static bool is_below(const char *path, const char *top)
+static bool path_is_below(const char *path, const char *top)
 {
 	size_t size = strlen(top);
 
 	return size > 1 && strncmp(path, top, size) == 0 && (!path[size] || path[size] == '/');
 }
 
-/* core.worktree of one file, as far as it can be told without all of git-config(1). */
-static void read_config(struct search *s, const char *dir, const char *name)
+/* Read core.worktree from one file, without all the rules of git-config(1). */
+static void read_worktree_config(struct search *s, const char *dir, const char *name)
 {
 	char path[PATH_MAX], line[PATH_MAX];
 	FILE *f;
@@ -231,8 +233,8 @@ static void read_config(struct search *s, const char *dir, const char *name)
 	fclose(f);
 }
 
-/* U4, of the working directory. *none: it is in no repository. */
-static enum where works(const struct search *s, pid_t pid, bool *none)
+/* Locate the working directory (gitlock/U4). *none: it is in no repository. */
+static enum where locate_cwd(const struct search *s, pid_t pid, bool *none)
 {
 	char link[40], path[PATH_MAX];
 	struct stat there, named;
@@ -242,26 +244,27 @@ static enum where works(const struct search *s, pid_t pid, bool *none)
 	snprintf(link, sizeof(link), "/proc/%d/cwd", (int)pid);
 	if (stat(link, &there) < 0)
 		return errno == ENOENT || errno == ESRCH ? ELSEWHERE : UNSEEN;
-	/* a directory that is deleted, or of another mount namespace */
+	/* a removed directory, or one of another mount namespace */
 	if (!realpath(link, path) || stat(path, &named) < 0 || !hf_same_inode(&there, &named))
 		return !s->worktree[0] && !s->unclear && hf_git_is_apart(s->of->git, pid)
 			       ? ELSEWHERE
 			       : HERE;
-	if (is_below(path, s->worktree) || (is_below(path, s->of->git->worktree) && !s->of->index))
+	if (path_is_below(path, s->worktree) ||
+	    (path_is_below(path, s->of->git->worktree) && !s->of->index))
 		return HERE;
 	theirs = malloc(sizeof(*theirs));
 	*none = theirs && hf_gitdir_find(theirs, path, NULL) != HF_OK;
 	free(theirs);
 	if (*none)
-		return is_below(path, s->of->git->worktree) || s->unclear ? HERE : ELSEWHERE;
-	return at_path(s, path);
+		return path_is_below(path, s->of->git->worktree) || s->unclear ? HERE : ELSEWHERE;
+	return locate_named_repository(s, path);
 }
 
-static enum where where_is(const struct search *s, pid_t pid, bool is_git)
+static enum where locate_process(const struct search *s, pid_t pid, bool is_git)
 {
 	struct words w = {.s = s, .git_dir = UNSEEN};
 	bool none;
-	enum where where = works(s, pid, &none), read;
+	enum where where = locate_cwd(s, pid, &none), read;
 
 	if (where == UNSEEN || (where == HERE && !none && !is_git))
 		return where;
@@ -278,7 +281,7 @@ static enum where where_is(const struct search *s, pid_t pid, bool is_git)
 	return shares_mounts(pid) ? w.git_dir : HERE;
 }
 
-/* The process as it is. false: it is gone, or *unseen says that it is not to be read. */
+/* Read the process. Return false if it is gone, or with *unseen set if it may not be read. */
 static bool read_process(pid_t pid, struct hf_proc *proc, pid_t *unseen)
 {
 	if (hf_proc_read(pid, proc))
@@ -288,7 +291,7 @@ static bool read_process(pid_t pid, struct hf_proc *proc, pid_t *unseen)
 	return false;
 }
 
-static void look_at(const struct search *s, pid_t pid)
+static void inspect_possible_maker(const struct search *s, pid_t pid)
 {
 	struct hf_proc proc, now;
 	enum where where;
@@ -303,12 +306,12 @@ static void look_at(const struct search *s, pid_t pid)
 	    (!s->of->left && hf_evidence_is_later(&proc, &s->of->st)))
 		return;
 	shown = hf_proc_shown(pid);
-	where = where_is(s, shown, is_git);
-	/* one that ends while it is looked at shows only half of itself */
+	where = locate_process(s, shown, is_git);
+	/* a process that exits during the inspection shows only half of itself */
 	if (!read_process(pid, &now, &s->found->unseen) || now.start != proc.start ||
 	    hf_proc_is_zombie(&now))
 		return;
-	/* and one whose first thread does, nothing */
+	/* a process whose main thread has exited shows nothing */
 	if (hf_proc_shown(pid) != shown)
 		where = UNSEEN;
 	switch (where) {
@@ -326,15 +329,15 @@ static void look_at(const struct search *s, pid_t pid)
 	}
 }
 
-static bool begin(struct search *s)
+static bool begin_search(struct search *s)
 {
 	const struct hf_gitdir *git = s->of->git;
 
 	if (sys_fstatat(AT_FDCWD, git->common, &s->common, 0) < 0 ||
 	    sys_fstatat(AT_FDCWD, git->git, &s->git, 0) < 0)
 		return false;
-	read_config(s, git->common, "config");
-	read_config(s, git->git, "config.worktree");
+	read_worktree_config(s, git->common, "config");
+	read_worktree_config(s, git->git, "config.worktree");
 	return true;
 }
 
@@ -343,7 +346,7 @@ bool hf_git_works_elsewhere(const struct hf_gitdir *git, pid_t pid)
 	const struct hf_git_holder_query of = {.git = git};
 	struct search s = {.of = &of};
 
-	return begin(&s) && where_is(&s, hf_proc_shown(pid), true) == ELSEWHERE;
+	return begin_search(&s) && locate_process(&s, hf_proc_shown(pid), true) == ELSEWHERE;
 }
 
 void hf_git_holders_find(const struct hf_git_holder_query *of, struct hf_git_holders *owners)
@@ -354,11 +357,11 @@ void hf_git_holders_find(const struct hf_git_holder_query *of, struct hf_git_hol
 	DIR *proc;
 
 	*owners = (struct hf_git_holders){.hurried = true};
-	if (!begin(&s) || !(proc = opendir("/proc")))
+	if (!begin_search(&s) || !(proc = opendir("/proc")))
 		return;
 	while (!owners->other && (entry = readdir(proc)) && hf_now() < end)
 		if (isdigit((unsigned char)entry->d_name[0]) && atoi(entry->d_name) != getpid())
-			look_at(&s, atoi(entry->d_name));
+			inspect_possible_maker(&s, atoi(entry->d_name));
 	owners->hurried = hf_now() >= end;
 	closedir(proc);
 }

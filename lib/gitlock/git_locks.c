@@ -63,8 +63,8 @@ static bool ends_in_suffix(const char *name)
 	       (size < n + 4 || strcmp(name + size - n - 4, "~pid" SUFFIX) != 0);
 }
 
-/* What hf_gitdir_find() says where there is no repository, or none that one may look at. */
-static bool is_none(enum hf_status status)
+/* Return true if hf_gitdir_find() found no repository, or none that this user may read. */
+static bool repository_is_absent(enum hf_status status)
 {
 	return status == HF_NOINPUT || status == HF_NOPERM;
 }
@@ -83,7 +83,7 @@ enum hf_status hf_git_lock_is(const char *path, struct hf_gitdir *git, char abso
 	snprintf(dir, sizeof(dir), "%.*s", length, slash ? path : ".");
 	status = hf_gitdir_find(git, dir, err);
 	if (status != HF_OK)
-		return is_none(status) ? HF_NO : status;
+		return repository_is_absent(status) ? HF_NO : status;
 	if (!realpath(dir, absolute))
 		return hf_fail_errno(err, "cannot look at '%s'", dir);
 	size = strlen(git->common);
@@ -100,7 +100,8 @@ struct judged {
 	const struct hf_git_seen *seen;
 };
 
-static void judge(const void *context, const struct hf_stale_query *of, struct hf_evidence *e)
+static void judge_git_lock(const void *context, const struct hf_stale_query *of,
+			   struct hf_evidence *e)
 {
 	const struct judged *j = context;
 	struct hf_git_stale_query git = {.git = j->git,
@@ -113,11 +114,11 @@ static void judge(const void *context, const struct hf_stale_query *of, struct h
 	hf_git_evidence_judge(of, &git, e);
 }
 
-/* The lock's directory and name, and the worktree that it is of. theirs is made: a linked
- * worktree's directory is a repository's own. */
-static enum hf_status open_lock(const struct hf_gitdir *git, const char *path,
-				struct hf_target *target, struct hf_gitdir **theirs, bool *index,
-				struct hf_err *err)
+/* Open the directory of the lock, and find the worktree to which it belongs. The caller frees
+ * *theirs: the directory of a linked worktree is a git directory of its own. */
+static enum hf_status open_git_lock(const struct hf_gitdir *git, const char *path,
+				    struct hf_target *target, struct hf_gitdir **theirs,
+				    bool *index, struct hf_err *err)
 {
 	enum hf_status status = hf_target_open(
 		target, path, HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME, err);
@@ -133,7 +134,7 @@ static enum hf_status open_lock(const struct hf_gitdir *git, const char *path,
 		status = hf_fail(err, HF_OS, "cannot judge '%s': out of memory", path);
 	} else {
 		status = *index ? hf_gitdir_find(*theirs, dir, err) : HF_NOINPUT;
-		if (is_none(status)) {
+		if (repository_is_absent(status)) {
 			**theirs = *git;
 			status = HF_OK;
 		}
@@ -151,12 +152,14 @@ enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path,
 				 struct hf_break_result *broken, struct hf_err *err)
 {
 	struct judged judged = {.seen = seen};
-	struct hf_break_rules how = {.judge = judge, .context = &judged, .quarantine = QUARANTINE,
-				   .kind = "git"};
+	struct hf_break_rules how = {.judge = judge_git_lock,
+				     .context = &judged,
+				     .quarantine = QUARANTINE,
+				     .kind = "git"};
 	struct hf_gitdir *theirs;
 	struct hf_target target;
 	struct stat common;
-	enum hf_status status = open_lock(git, path, &target, &theirs, &judged.index, err);
+	enum hf_status status = open_git_lock(git, path, &target, &theirs, &judged.index, err);
 	char moved[sizeof(broken->moved)];
 
 	if (status != HF_OK)
@@ -164,7 +167,7 @@ enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path,
 	judged.git = theirs;
 	judged.target = &target;
 	if (options->dry_run) {
-		/* a look makes no directory in anybody's repository */
+		/* a dry run creates no directory in the repository */
 		how.base = -1;
 		status = hf_break_at(&target, &how, options, broken, err);
 	} else {
@@ -194,8 +197,8 @@ struct walk {
 	struct hf_git_lock lock;
 };
 
-/* Is this directory, below the common one, to be gone through? */
-static bool is_gone_through(const char *below)
+/* Return true if this directory below the common directory is to be scanned. */
+static bool is_scanned(const char *below)
 {
 	static const char *const not[] = {"modules", OWN, "hooks", "lfs", "annex"};
 
@@ -207,8 +210,8 @@ static bool is_gone_through(const char *below)
 	       !isxdigit((unsigned char)below[8]) || !isxdigit((unsigned char)below[9]);
 }
 
-/* The first thing that could not be looked at is told of. What has gone meanwhile is none. */
-static void pass_over(struct walk *w, const struct hf_err *err)
+/* Remember the first entry that could not be read. An entry that has gone since is no error. */
+static void note_unread(struct walk *w, const struct hf_err *err)
 {
 	if (w->status != HF_OK || err->errnum == ENOENT || err->errnum == ENOTDIR)
 		return;
@@ -217,7 +220,8 @@ static void pass_over(struct walk *w, const struct hf_err *err)
 		*w->err = *err;
 }
 
-static bool join(const struct walk *w, char *out, const char *below, struct hf_err *err)
+static bool join_below_common(const struct walk *w, char *out, const char *below,
+			      struct hf_err *err)
 {
 	if (hf_gitdir_join(out, w->git->common, below))
 		return true;
@@ -226,29 +230,29 @@ static bool join(const struct walk *w, char *out, const char *below, struct hf_e
 	return false;
 }
 
-/* Judge the lock `below`. false: each() has had enough. */
-static bool meet(struct walk *w, const char *below)
+/* Judge one lock. Return false if each() returned false. */
+static bool report_lock(struct walk *w, const char *below)
 {
 	struct hf_break_result broken;
 	struct hf_err err;
 	struct hf_break_options options = *w->options;
 	struct judged judged = {0};
-	struct hf_break_rules how = {.judge = judge, .context = &judged, .base = -1};
+	struct hf_break_rules how = {.judge = judge_git_lock, .context = &judged, .base = -1};
 	struct hf_gitdir *theirs;
 	struct hf_target target;
 	bool go_on = true;
 
 	options.dry_run = true;
 	snprintf(w->lock.what, PATH_MAX, "%.*s", (int)(strlen(below) - strlen(SUFFIX)), below);
-	if (!join(w, w->lock.path, below, &err) ||
-	    open_lock(w->git, w->lock.path, &target, &theirs, &judged.index, &err) != HF_OK) {
-		pass_over(w, &err);
+	if (!join_below_common(w, w->lock.path, below, &err) ||
+	    open_git_lock(w->git, w->lock.path, &target, &theirs, &judged.index, &err) != HF_OK) {
+		note_unread(w, &err);
 		return true;
 	}
 	judged.git = theirs;
 	judged.target = &target;
 	if (hf_break_at(&target, &how, &options, &broken, &err) != HF_OK) {
-		pass_over(w, &err);
+		note_unread(w, &err);
 	} else if (broken.end != HF_BREAK_ABSENT) {
 		w->lock.evidence = broken.evidence;
 		go_on = w->each(w->context, &w->lock);
@@ -258,8 +262,8 @@ static bool meet(struct walk *w, const char *below)
 	return go_on;
 }
 
-/* false: each() has had enough. */
-static bool walk(struct walk *w, const char *below, int depth)
+/* Scan one directory. Return false if each() returned false. */
+static bool scan_locks(struct walk *w, const char *below, int depth)
 {
 	char path[PATH_MAX], next[PATH_MAX];
 	struct dirent *entry;
@@ -268,14 +272,14 @@ static bool walk(struct walk *w, const char *below, int depth)
 	struct stat st;
 	DIR *dir;
 
-	if (!join(w, path, below, &err)) {
-		pass_over(w, &err);
+	if (!join_below_common(w, path, below, &err)) {
+		note_unread(w, &err);
 		return true;
 	}
 	dir = opendir(path);
 	if (!dir) {
 		hf_fail_errno(&err, "cannot read '%s/%s'", w->git->common, below);
-		pass_over(w, &err);
+		note_unread(w, &err);
 		return true;
 	}
 	while (go_on && (entry = readdir(dir))) {
@@ -287,11 +291,11 @@ static bool walk(struct walk *w, const char *below, int depth)
 			     : snprintf(next, sizeof(next), "%s", name) >= (int)sizeof(next))
 			continue;
 		if (ends_in_suffix(name))
-			go_on = meet(w, next);
-		else if (depth < MAX_DEPTH && is_gone_through(next) &&
+			go_on = report_lock(w, next);
+		else if (depth < MAX_DEPTH && is_scanned(next) &&
 			 fstatat(dirfd(dir), name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 			 S_ISDIR(st.st_mode))
-			go_on = walk(w, next, depth + 1);
+			go_on = scan_locks(w, next, depth + 1);
 	}
 	closedir(dir);
 	return go_on;
@@ -313,7 +317,7 @@ enum hf_status hf_git_locks_each(const struct hf_gitdir *git,
 			   .context = context,
 			   .status = HF_OK,
 			   .err = err};
-	walk(w, "", 0);
+	scan_locks(w, "", 0);
 	status = w->status;
 	free(w);
 	return status;

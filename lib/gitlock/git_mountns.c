@@ -19,11 +19,11 @@ struct ours {
 	int count;
 };
 
-/* P3. */
-static bool tells_by_inode(int fd)
+/* Return true if inodes identify directories on this file system (gitlock/P3). */
+static bool inodes_identify(int fd)
 {
 	static const unsigned int types[] = {
-		0xef53,	    /* ext2, 3, 4 */
+		0xef53,	    /* ext2, ext3, ext4 */
 		0x58465342, /* XFS */
 		0x9123683e, /* btrfs */
 		0xf2f52010, /* F2FS */
@@ -39,30 +39,30 @@ static bool tells_by_inode(int fd)
 	return false;
 }
 
-static int open_dir(int at, const char *path, int flags)
+static int open_path_dir(int at, const char *path, int flags)
 {
 	return sys_openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC | flags, 0);
 }
 
-static bool add(struct ours *ours, const char *path)
+static bool add_dir(struct ours *ours, const char *path)
 {
-	int fd = open_dir(AT_FDCWD, path, 0);
-	bool ok = fd >= 0 && tells_by_inode(fd) && sys_fstat(fd, &ours->at[ours->count++]) == 0;
+	int fd = open_path_dir(AT_FDCWD, path, 0);
+	bool ok = fd >= 0 && inodes_identify(fd) && sys_fstat(fd, &ours->at[ours->count++]) == 0;
 
 	if (fd >= 0)
 		sys_close(fd);
 	return ok;
 }
 
-static bool find_ours(struct ours *ours, const struct hf_gitdir *git)
+static bool open_own_dirs(struct ours *ours, const struct hf_gitdir *git)
 {
 	ours->count = 0;
-	return add(ours, git->git) && add(ours, git->common) &&
-	       (!git->worktree[0] || add(ours, git->worktree));
+	return add_dir(ours, git->git) && add_dir(ours, git->common) &&
+	       (!git->worktree[0] || add_dir(ours, git->worktree));
 }
 
-/* P2. */
-static bool is_ours(const struct ours *ours, const struct stat *st)
+/* Return true if the directory belongs to our repository (gitlock/P2). */
+static bool is_own_dir(const struct ours *ours, const struct stat *st)
 {
 	for (int i = 0; i < ours->count; i++)
 		if (hf_same_inode(&ours->at[i], st))
@@ -70,7 +70,7 @@ static bool is_ours(const struct ours *ours, const struct stat *st)
 	return false;
 }
 
-static bool has(int dir, const char *name, mode_t type)
+static bool has_entry(int dir, const char *name, mode_t type)
 {
 	struct stat st;
 
@@ -78,31 +78,31 @@ static bool has(int dir, const char *name, mode_t type)
 	       (!type || (st.st_mode & S_IFMT) == type);
 }
 
-static bool lacks(int dir, const char *name)
+static bool lacks_entry(int dir, const char *name)
 {
-	return !has(dir, name, 0) && errno == ENOENT;
+	return !has_entry(dir, name, 0) && errno == ENOENT;
 }
 
-/* P1, P4: what .git in this directory is. */
-static enum found look_in(int dir, const struct ours *ours)
+/* Classify .git in this directory (gitlock/P1, gitlock/P4). */
+static enum found classify_dir(int dir, const struct ours *ours)
 {
 	bool another;
 	struct stat st;
 	int git;
 
-	if (lacks(dir, ".git"))
-		return lacks(dir, "HEAD") ? NOTHING : UNCLEAR;
-	git = open_dir(dir, ".git", O_NOFOLLOW);
+	if (lacks_entry(dir, ".git"))
+		return lacks_entry(dir, "HEAD") ? NOTHING : UNCLEAR;
+	git = open_path_dir(dir, ".git", O_NOFOLLOW);
 	if (git < 0)
 		return UNCLEAR;
-	another = tells_by_inode(git) && sys_fstat(git, &st) == 0 && !is_ours(ours, &st) &&
-		  has(git, "HEAD", S_IFREG) && has(git, "objects", S_IFDIR) &&
-		  has(git, "refs", S_IFDIR) && lacks(git, "commondir");
+	another = inodes_identify(git) && sys_fstat(git, &st) == 0 && !is_own_dir(ours, &st) &&
+		  has_entry(git, "HEAD", S_IFREG) && has_entry(git, "objects", S_IFDIR) &&
+		  has_entry(git, "refs", S_IFDIR) && lacks_entry(git, "commondir");
 	sys_close(git);
 	return another ? ANOTHER : UNCLEAR;
 }
 
-/* Where it works, if that has not been removed; -1. */
+/* Open the working directory. Return -1 if it was removed or may not be opened. */
 static int open_cwd(pid_t pid)
 {
 	static const char removed[] = " (deleted)";
@@ -116,7 +116,7 @@ static int open_cwd(pid_t pid)
 	path[n] = '\0';
 	if ((size_t)n >= strlen(removed) && strcmp(path + n - strlen(removed), removed) == 0)
 		return -1;
-	return open_dir(AT_FDCWD, link, 0);
+	return open_path_dir(AT_FDCWD, link, 0);
 }
 
 bool hf_git_is_apart(const struct hf_gitdir *git, pid_t pid)
@@ -127,16 +127,16 @@ bool hf_git_is_apart(const struct hf_gitdir *git, pid_t pid)
 	int dir, parent;
 	bool top = false;
 
-	if (!find_ours(&ours, git) || (dir = open_cwd(pid)) < 0)
+	if (!open_own_dirs(&ours, git) || (dir = open_cwd(pid)) < 0)
 		return false;
 	for (int level = 0; !top && level < MAX_LEVELS; level++) {
-		enum found here = look_in(dir, &ours);
+		enum found here = classify_dir(dir, &ours);
 
-		if (here == UNCLEAR || sys_fstat(dir, &st) < 0 || is_ours(&ours, &st))
+		if (here == UNCLEAR || sys_fstat(dir, &st) < 0 || is_own_dir(&ours, &st))
 			break;
 		if (here == ANOTHER)
 			found = ANOTHER;
-		parent = open_dir(dir, "..", 0);
+		parent = open_path_dir(dir, "..", 0);
 		if (parent < 0 || sys_fstat(parent, &above) < 0) {
 			if (parent >= 0)
 				sys_close(parent);

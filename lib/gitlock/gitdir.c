@@ -12,7 +12,7 @@
 
 #define LEADS_NOWHERE "what its file .git leads to is none"
 
-enum { MIN_ID = 40 }; /* SHA-1's hexadecimal digits; SHA-256 has 64 */
+enum { MIN_ID = 40 }; /* hexadecimal digits of SHA-1; SHA-256 has 64 */
 
 bool hf_gitdir_join(char *out, const char *dir, const char *name)
 {
@@ -25,8 +25,8 @@ bool hf_gitdir_join(char *out, const char *dir, const char *name)
 	return n >= 0 && n < PATH_MAX;
 }
 
-/* The first line of a small file, without what ends it. false, with errno. */
-static bool read_line(const char *dir, const char *name, char line[PATH_MAX])
+/* Read the first line of a small file, without its end. Return false with errno on failure. */
+static bool read_first_line(const char *dir, const char *name, char line[PATH_MAX])
 {
 	char path[PATH_MAX];
 	ssize_t n;
@@ -47,8 +47,9 @@ static bool read_line(const char *dir, const char *name, char line[PATH_MAX])
 	return n >= 0;
 }
 
-/* "DIR/NAME", as it is without links. false, with errno: it is not there, or is too long. */
-static bool resolve(char *out, const char *dir, const char *name)
+/* Resolve "DIR/NAME" without symbolic links. Return false with errno if it is absent or too
+ * long. */
+static bool resolve_path(char *out, const char *dir, const char *name)
 {
 	char path[PATH_MAX];
 
@@ -56,7 +57,7 @@ static bool resolve(char *out, const char *dir, const char *name)
 	return hf_gitdir_join(path, dir, name) && realpath(path, out);
 }
 
-/* false with errno, or 0: it is something else. */
+/* Return true if it is a directory; false with errno, or 0 for another type. */
 static bool is_dir(const char *dir, const char *name)
 {
 	char path[PATH_MAX];
@@ -67,8 +68,9 @@ static bool is_dir(const char *dir, const char *name)
 	       sys_fstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* Not absent, but not to be looked at now: whoever took it for absent would go on to the repository
- * around this one. What one may not look at is absent, as it is for Git. */
+/* Return true if an entry may exist but cannot be read now. To treat it as absent would continue
+ * the search to the repository around this one. An entry that may not be read is absent, as for
+ * Git. */
 static bool is_failure(int error)
 {
 	static const int absent[] = {0,	    ENOENT,	  ENOTDIR, EACCES, EPERM,
@@ -80,8 +82,8 @@ static bool is_failure(int error)
 	return true;
 }
 
-/* A reference or an object's id; a symbolic link of old was "refs/heads/…". false with errno, or 0:
- * there is one that is none. */
+/* Return true if HEAD has a reference or an object id. An old HEAD is a symbolic link to
+ * "refs/heads/…". Return false with errno, or 0 if HEAD has something else. */
 static bool has_head(const char *git)
 {
 	char path[PATH_MAX], line[PATH_MAX], *at = line;
@@ -98,7 +100,7 @@ static bool has_head(const char *git)
 	if (n < 0 && is_failure(errno))
 		return false;
 	errno = 0;
-	if (!read_line(git, "HEAD", line))
+	if (!read_first_line(git, "HEAD", line))
 		return false;
 	if (strncmp(at, "ref:", 4) == 0) {
 		for (at += 4; isspace((unsigned char)*at); at++)
@@ -108,7 +110,8 @@ static bool has_head(const char *git)
 	return strspn(at, "0123456789abcdef") >= MIN_ID;
 }
 
-/* Is `git`, which is absolute, a repository's directory? Fills git and common. false with errno. */
+/* Return true if `git`, an absolute path, is a git directory; set git and common. False with
+ * errno. */
 static bool is_repository(struct hf_gitdir *found, const char *git)
 {
 	char line[PATH_MAX];
@@ -117,15 +120,15 @@ static bool is_repository(struct hf_gitdir *found, const char *git)
 	if (!has_head(git) || snprintf(found->git, PATH_MAX, "%s", git) >= PATH_MAX)
 		return false;
 	strcpy(found->common, found->git);
-	linked = read_line(git, "commondir", line);
+	linked = read_first_line(git, "commondir", line);
 	if (!linked && is_failure(errno))
 		return false;
-	if (linked && line[0] && !resolve(found->common, git, line))
+	if (linked && line[0] && !resolve_path(found->common, git, line))
 		return false;
 	return is_dir(found->common, "objects") && is_dir(found->common, "refs");
 }
 
-/* A linked worktree's directory has a file `gitdir` that names its .git. */
+/* Find the worktree; the file `gitdir` in the directory of a linked worktree names its .git. */
 static void find_worktree(struct hf_gitdir *found)
 {
 	char line[PATH_MAX], *slash;
@@ -137,42 +140,42 @@ static void find_worktree(struct hf_gitdir *found)
 		if (strcmp(slash, "/.git") != 0)
 			return;
 	} else {
-		if (!read_line(found->git, "gitdir", line))
+		if (!read_first_line(found->git, "gitdir", line))
 			return;
 		slash = strrchr(line, '/');
 	}
 	if (!slash || slash == line)
 		return;
 	*slash = '\0';
-	if (!resolve(found->worktree, found->git, line))
+	if (!resolve_path(found->worktree, found->git, line))
 		found->worktree[0] = '\0';
 }
 
-static enum hf_status not_found(const char *dir, const char *why, struct hf_err *err)
+static enum hf_status fail_not_found(const char *dir, const char *why, struct hf_err *err)
 {
 	return hf_fail(err, HF_NOINPUT, "no Git repository at '%s': %s", dir, why);
 }
 
-/* It is none, and errno says why: HF_NO, if it is not there. */
-static enum hf_status none(const char *named, struct hf_err *err)
+/* Report that there is no repository, according to errno: HF_NO if it is absent. */
+static enum hf_status absent_or_error(const char *named, struct hf_err *err)
 {
 	if (!is_failure(errno))
 		return HF_NO;
 	return hf_fail_errno(err, "cannot look for a Git repository at '%s'", named);
 }
 
-/* The same, where it had to be there. */
-static enum hf_status missing(const char *named, const char *why, struct hf_err *err)
+/* The same for a repository that must exist. */
+static enum hf_status fail_missing(const char *named, const char *why, struct hf_err *err)
 {
-	enum hf_status status = none(named, err);
+	enum hf_status status = absent_or_error(named, err);
 
-	return status == HF_NO ? not_found(named, why, err) : status;
+	return status == HF_NO ? fail_not_found(named, why, err) : status;
 }
 
-/* The same of a path that the user or the environment has named. */
-static enum hf_status absent(const char *named, struct hf_err *err)
+/* The same for a path that the user or the environment names. */
+static enum hf_status fail_named(const char *named, struct hf_err *err)
 {
-	enum hf_status status = none(named, err);
+	enum hf_status status = absent_or_error(named, err);
 
 	if (status != HF_NO)
 		return status;
@@ -180,24 +183,24 @@ static enum hf_status absent(const char *named, struct hf_err *err)
 				"no Git repository at '%s'", named);
 }
 
-/* Where a file "gitdir: PATH" in `at` leads to, into git. */
-static enum hf_status follow(char *git, const char *at, const char *name, const char *named,
-			     struct hf_err *err)
+/* Read the path in a file "gitdir: PATH" in `at` into git. */
+static enum hf_status follow_gitdir_file(char *git, const char *at, const char *name,
+					 const char *named, struct hf_err *err)
 {
 	char line[PATH_MAX], *end;
 
-	if (!read_line(at, name, line))
-		return missing(named, "its file .git cannot be read", err);
+	if (!read_first_line(at, name, line))
+		return fail_missing(named, "its file .git cannot be read", err);
 	if (strncmp(line, "gitdir: ", 8) != 0)
-		return not_found(named, "its file .git does not say where it is", err);
+		return fail_not_found(named, "its file .git does not say where it is", err);
 	end = line + strlen(line);
 	while (end > line + 8 && end[-1] == ' ')
 		*--end = '\0';
-	return resolve(git, at, line + 8) ? HF_OK : missing(named, LEADS_NOWHERE, err);
+	return resolve_path(git, at, line + 8) ? HF_OK : fail_missing(named, LEADS_NOWHERE, err);
 }
 
-/* What is in `at`, an absolute path? HF_NO: nothing. */
-static enum hf_status look_in(struct hf_gitdir *found, const char *at, const char *named,
+/* Find the repository at the absolute path `at`. HF_NO: there is none. */
+static enum hf_status find_at(struct hf_gitdir *found, const char *at, const char *named,
 			      struct hf_err *err)
 {
 	char path[PATH_MAX], git[PATH_MAX];
@@ -205,29 +208,29 @@ static enum hf_status look_in(struct hf_gitdir *found, const char *at, const cha
 	struct stat st;
 
 	if (!hf_gitdir_join(path, at, ".git"))
-		return not_found(named, "the path is too long", err);
+		return fail_not_found(named, "the path is too long", err);
 	errno = 0;
 	if (sys_fstatat(AT_FDCWD, path, &st, 0) < 0 && is_failure(errno))
-		return none(named, err);
+		return absent_or_error(named, err);
 	if (!errno && S_ISREG(st.st_mode)) {
-		status = follow(git, at, ".git", named, err);
+		status = follow_gitdir_file(git, at, ".git", named, err);
 		if (status != HF_OK)
 			return status;
 		if (!is_repository(found, git))
-			return missing(named, LEADS_NOWHERE, err);
+			return fail_missing(named, LEADS_NOWHERE, err);
 		strcpy(found->worktree, at);
 		return HF_OK;
 	}
-	if (resolve(git, at, ".git") && is_repository(found, git)) {
+	if (resolve_path(git, at, ".git") && is_repository(found, git)) {
 		strcpy(found->worktree, at);
 		return HF_OK;
 	}
-	status = none(named, err);
+	status = absent_or_error(named, err);
 	if (status == HF_NO && is_repository(found, at)) {
 		find_worktree(found);
 		return HF_OK;
 	}
-	return status == HF_NO ? none(named, err) : status;
+	return status == HF_NO ? absent_or_error(named, err) : status;
 }
 
 static bool crosses_file_systems(void)
@@ -238,61 +241,63 @@ static bool crosses_file_systems(void)
 			 strcasecmp(value, "yes") == 0 || strcasecmp(value, "on") == 0);
 }
 
-/* From `dir` upward. */
-static enum hf_status search(struct hf_gitdir *found, const char *dir, struct hf_err *err)
+/* Search from `dir` upward. */
+static enum hf_status search_upward(struct hf_gitdir *found, const char *dir, struct hf_err *err)
 {
 	char at[PATH_MAX], *slash;
 	struct stat first, st;
 
 	if (!realpath(dir, at) || sys_fstatat(AT_FDCWD, at, &first, 0) < 0)
-		return absent(dir, err);
+		return fail_named(dir, err);
 	if (!S_ISDIR(first.st_mode))
-		return not_found(dir, "it is not a directory", err);
+		return fail_not_found(dir, "it is not a directory", err);
 	for (;;) {
-		enum hf_status status = look_in(found, at, dir, err);
+		enum hf_status status = find_at(found, at, dir, err);
 
 		if (status != HF_NO)
 			return status;
 		slash = strrchr(at, '/');
 		if (strcmp(at, "/") == 0)
-			return not_found(dir, "there is no .git in it or above it", err);
+			return fail_not_found(dir, "there is no .git in it or above it", err);
 		slash[slash == at] = '\0';
 		if (sys_fstatat(AT_FDCWD, at, &st, 0) < 0)
-			return missing(dir, "what is above it may not be looked at", err);
+			return fail_missing(dir, "what is above it may not be looked at", err);
 		if (st.st_dev != first.st_dev && !crosses_file_systems())
-			return not_found(dir, "there is no .git in it or above it, up to where the "
-					      "file system ends", err);
+			return fail_not_found(dir,
+					      "there is no .git in it or above it, up to where the "
+					      "file system ends",
+					      err);
 	}
 }
 
-/* As Git's own environment says. */
-static enum hf_status from_environment(struct hf_gitdir *found, const char *dir,
-				       struct hf_err *err)
+/* Find the repository that the environment names. */
+static enum hf_status find_from_environment(struct hf_gitdir *found, const char *dir,
+					    struct hf_err *err)
 {
 	const char *common = getenv("GIT_COMMON_DIR"), *worktree = getenv("GIT_WORK_TREE");
 	char git[PATH_MAX], file[PATH_MAX];
 	struct stat st;
 
 	if (!realpath(dir, git) || sys_fstatat(AT_FDCWD, git, &st, 0) < 0)
-		return absent(dir, err);
-	/* GIT_DIR may be a file that leads on, too */
+		return fail_named(dir, err);
+	/* GIT_DIR may be a file that leads to the directory */
 	if (S_ISREG(st.st_mode)) {
 		char *slash = strrchr(strcpy(file, git), '/');
 		enum hf_status status;
 
 		*slash = '\0';
-		status = follow(git, slash == file ? "/" : file, slash + 1, dir, err);
+		status = follow_gitdir_file(git, slash == file ? "/" : file, slash + 1, dir, err);
 		if (status != HF_OK)
 			return status;
 	}
 	if (!is_repository(found, git) && !(common && has_head(git)))
-		return missing(dir, "it is none itself", err);
+		return fail_missing(dir, "it is none itself", err);
 	if (common && !realpath(common, found->common))
-		return absent(common, err);
+		return fail_named(common, err);
 	find_worktree(found);
 	worktree = worktree ? worktree : ".";
 	if (!realpath(worktree, found->worktree)) {
-		enum hf_status status = none(worktree, err);
+		enum hf_status status = absent_or_error(worktree, err);
 
 		return status != HF_NO ? status
 				       : hf_fail_errno_as(err, HF_NOINPUT, "no worktree at '%s'",
@@ -308,8 +313,8 @@ enum hf_status hf_gitdir_find(struct hf_gitdir *found, const char *dir, struct h
 	enum hf_status status;
 	char here[PATH_MAX];
 
-	status = git && *git ? from_environment(found, git, err)
-			     : search(found, dir ? dir : ".", err);
+	status = git && *git ? find_from_environment(found, git, err)
+			     : search_upward(found, dir ? dir : ".", err);
 	if (status != HF_OK)
 		return status;
 	if (!index || !*index) {
@@ -319,6 +324,6 @@ enum hf_status hf_gitdir_find(struct hf_gitdir *found, const char *dir, struct h
 		return hf_fail_errno(err, "cannot tell the working directory");
 	}
 	if (!hf_gitdir_join(found->index, here, index))
-		return not_found(found->git, "the path is too long", err);
+		return fail_not_found(found->git, "the path is too long", err);
 	return HF_OK;
 }

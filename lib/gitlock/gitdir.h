@@ -3,31 +3,18 @@
 #define HF_GITDIR_H
 
 /*
- * Where is the repository? By the rules of gitrepository-layout(5), from the files alone.
+ * Find a Git repository from its files, by the rules of gitrepository-layout(5).
  *
- *	git		the directory of this worktree: HEAD and the index are in it
- *	common		what all worktrees share: refs, objects, packed-refs, config. The same as
- *			git, but for a linked worktree, whose file `commondir` leads to it
- *	worktree	the checked-out files' directory; "" where there is none, or it is not told
+ *	git		the directory of this worktree, with HEAD and the index
+ *	common		the directory that all worktrees share: refs, objects, config; the same as
+ *			git except for a linked worktree
+ *	worktree	the directory of the checked-out files; "" if there is none or it is unknown
  *	index		the index; INDEX.lock is its lock
  *
- * From a directory one goes up until one finds `.git` (a directory, or a file "gitdir: PATH", as
- * submodules and linked worktrees have it), or is in a repository's own directory (bare, or inside
- * .git). A file system's boundary ends the search, unless GIT_DISCOVERY_ACROSS_FILESYSTEM says
- * otherwise. A repository is what Git takes for one: HEAD with a reference or an object's id, and
- * objects/ and refs/ in the common directory. What it holds besides, and which extensions its
- * configuration names, does not matter for a lock; nor does who owns it, since nothing that it
- * holds is run.
+ * All paths are absolute and without symbolic links. Nothing is run, changed or waited for.
  *
- * A directory that is named wins over the environment. Git sets GIT_DIR and GIT_INDEX_FILE for its
- * hooks, and these speak of the repository whose hook it is, not of the one that is named. (`git -C
- * DIR` heeds them, which has misled many a hook.) Where none is named, the environment counts as
- * for Git itself: GIT_DIR, GIT_COMMON_DIR, GIT_WORK_TREE, GIT_INDEX_FILE.
- *
- * All paths are absolute and without symbolic links, so that two spellings are one. Nothing is
- * changed, run or waited for. HF_NOINPUT, HF_NOPERM: there is no repository; err says why. HF_IO,
- * HF_OS: what is there could not be looked at now; the search does not go on upward then, to the
- * wrong one. Thread-safe.
+ * Errors: HF_NOINPUT, HF_NOPERM: no repository; err says why. HF_IO, HF_OS: an entry could not be
+ * read at the moment; the search does not continue upward then. Thread-safe.
  */
 
 #include <limits.h>
@@ -42,10 +29,12 @@ struct hf_gitdir {
 	char index[PATH_MAX];
 };
 
-/* From this directory; NULL: from the environment, and the working directory. */
+/* Find the repository of this directory, or, if dir is NULL, the one that the environment and the
+ * working directory name. */
 enum hf_status hf_gitdir_find(struct hf_gitdir *found, const char *dir, struct hf_err *err);
 
-/* "DIR/NAME" into out (PATH_MAX bytes), or NAME itself if it is absolute. false: too long. */
+/* Write "DIR/NAME", or NAME if it is absolute, to out (PATH_MAX bytes). Return false if too
+ * long. */
 bool hf_gitdir_join(char *out, const char *dir, const char *name);
 
 #endif

@@ -33,7 +33,7 @@ enum hf_status hf_handle_parse(const char *text, struct hf_handle *h, struct hf_
 	int pid;
 
 	*h = (struct hf_handle){0};
-	/* exactly as it is written, since sscanf takes blanks and signs too */
+	/* compare with the canonical text, since sscanf() accepts blanks and signs */
 	if (sscanf(text, "k1-%d-%" SCNu64 "-%" SCNu64 "-%" SCNx64, &pid, &h->start, &h->pidns,
 		   &h->nonce) == 4 &&
 	    pid > 0) {
@@ -46,8 +46,8 @@ enum hf_status hf_handle_parse(const char *text, struct hf_handle *h, struct hf_
 	return HF_USAGE;
 }
 
-/* Wait until the socket can be read. */
-static bool await(int socket, int64_t deadline)
+/* Wait until the descriptor is readable. Return false at the deadline. */
+static bool wait_readable(int socket, int64_t deadline)
 {
 	struct pollfd polled = {.fd = socket, .events = POLLIN};
 	int ready;
@@ -62,10 +62,11 @@ static bool await(int socket, int64_t deadline)
 	return ready > 0;
 }
 
-/* One question over a socket that has been reached, to be closed here. HF_NO: it went away without
- * a word. HF_DATA: it speaks otherwise. */
-static enum hf_status talk(int fd, struct hf_keeper_question *q, int64_t deadline,
-			   struct hf_keeper_answer *answer, struct hf_keeper_loan *loan)
+/* Send one request over a connected socket, receive the answer, and close the socket. HF_NO: the
+ * keeper closed the connection without an answer. HF_DATA: it is of another version. */
+static enum hf_status exchange_messages(int fd, struct hf_keeper_question *q, int64_t deadline,
+					struct hf_keeper_answer *answer,
+					struct hf_keeper_loan *loan)
 {
 	const ssize_t least = (ssize_t)offsetof(struct hf_keeper_answer, text);
 	enum hf_status status = HF_OK;
@@ -75,7 +76,7 @@ static enum hf_status talk(int fd, struct hf_keeper_question *q, int64_t deadlin
 	q->form = HF_KEEPER_FORM;
 	if (!hf_keeper_send(fd, q, sizeof(*q), NULL, 0))
 		status = HF_NO;
-	else if (!await(fd, deadline))
+	else if (!wait_readable(fd, deadline))
 		status = HF_BUSY;
 	else
 		n = hf_keeper_receive(fd, answer, sizeof(*answer), loan ? loan->fds : NULL, &count);
@@ -91,7 +92,7 @@ static enum hf_status talk(int fd, struct hf_keeper_question *q, int64_t deadlin
 	return status;
 }
 
-static enum hf_status strange(pid_t pid, enum hf_status status, struct hf_err *err)
+static enum hf_status fail_unanswered(pid_t pid, enum hf_status status, struct hf_err *err)
 {
 	switch (status) {
 	case HF_NO:
@@ -106,13 +107,14 @@ static enum hf_status strange(pid_t pid, enum hf_status status, struct hf_err *e
 	}
 }
 
-static enum hf_status foreign(pid_t pid, uid_t uid, struct hf_err *err)
+static enum hf_status fail_foreign_keeper(pid_t pid, uid_t uid, struct hf_err *err)
 {
 	return hf_fail(err, HF_NOPERM, "the keeper, PID %d, is another user's (user %u)", (int)pid,
 		       (unsigned int)uid);
 }
 
-/* A name holds a start time, but says nothing of who took it: the PID may be in use again. */
+/* Return true if the process has this start time. The socket name contains one too, but any process
+ * can take a name, and the PID may have been reused. */
 static bool is_process(pid_t pid, uint64_t start)
 {
 	struct hf_proc proc;
@@ -120,16 +122,18 @@ static bool is_process(pid_t pid, uint64_t start)
 	return HF_WITHOUT(keeper_start) || !hf_proc_read(pid, &proc) || proc.start == start;
 }
 
-/* Ask the keeper of that name. HF_NO: there is none. */
-static enum hf_status ask(uint64_t pidns, pid_t pid, uint64_t start, struct hf_keeper_question *q,
-			  struct hf_keeper_answer *answer, struct hf_err *err)
+/* Ask the keeper with this name. HF_NO: no process listens on it. */
+static enum hf_status ask_by_name(uint64_t pidns, pid_t pid, uint64_t start,
+				  struct hf_keeper_question *q, struct hf_keeper_answer *answer,
+				  struct hf_err *err)
 {
 	int64_t patience = q->what == HF_KEEPER_STATUS ? LOOK_PATIENCE : PATIENCE;
 	int64_t end = hf_deadline_in(patience);
 	enum hf_status status = HF_NO;
 	struct ucred peer;
 
-	/* one that went away without a word may have heard, or not: is it there still? */
+	/* a keeper that closed without an answer may have read the request: check that it is
+	 * there */
 	for (int tries = 0; tries < MAX_TRIES && status == HF_NO; tries++) {
 		int fd = -1;
 
@@ -146,11 +150,11 @@ static enum hf_status ask(uint64_t pidns, pid_t pid, uint64_t start, struct hf_k
 		}
 		if (geteuid() != 0 && !hf_keeper_is_own_user(&peer)) {
 			sys_close(fd);
-			return foreign(pid, peer.uid, err);
+			return fail_foreign_keeper(pid, peer.uid, err);
 		}
-		status = talk(fd, q, end, answer, NULL);
+		status = exchange_messages(fd, q, end, answer, NULL);
 	}
-	return status == HF_OK ? status : strange(pid, status, err);
+	return status == HF_OK ? status : fail_unanswered(pid, status, err);
 }
 
 enum hf_status hf_keeper_ask(pid_t pid, struct hf_keeper_answer *state, struct hf_err *err)
@@ -160,10 +164,10 @@ enum hf_status hf_keeper_ask(pid_t pid, struct hf_keeper_answer *state, struct h
 
 	if (!hf_proc_read(pid, &proc))
 		return HF_NO;
-	return ask(hf_keeper_pidns(), pid, proc.start, &q, state, err);
+	return ask_by_name(hf_keeper_pidns(), pid, proc.start, &q, state, err);
 }
 
-/* The string at *at, which moves behind it; NULL: there is no more. */
+/* Return the string at *at and advance *at past it; NULL after the last one. */
 static const char *next_string(const struct hf_keeper_answer *state, size_t *at)
 {
 	const char *text = state->text + *at;
@@ -191,24 +195,24 @@ bool hf_keeper_next(const struct hf_keeper_answer *state, size_t *at, struct hf_
 	return true;
 }
 
-/* Nobody listens there: does the keeper live all the same? One that ends has closed its sockets an
- * instant before it is gone. */
+/* No process listens on the keeper's name. Return true if the keeper is alive nevertheless. A
+ * keeper that exits closes its sockets an instant before it is gone. */
 static bool is_out_of_reach(const struct hf_handle *handle)
 {
 	int fd = pidfd_open(handle->pid, 0);
 	struct hf_proc proc;
 	bool lives = hf_proc_read(handle->pid, &proc) && proc.start == handle->start &&
 		     !hf_proc_is_zombie(&proc) && fd >= 0 &&
-		     !await(fd, hf_deadline_in(LOAN_PATIENCE));
+		     !wait_readable(fd, hf_deadline_in(LOAN_PATIENCE));
 
 	if (fd >= 0)
 		sys_close(fd);
 	return lives;
 }
 
-/* Of a keeper that was given as a handle: it did as it was told, or why not. */
-static enum hf_status tell(const struct hf_handle *handle, struct hf_keeper_question *q,
-			   struct hf_err *err)
+/* Send a request to the keeper that a handle names, and turn its answer into a status. */
+static enum hf_status ask_by_handle(const struct hf_handle *handle, struct hf_keeper_question *q,
+				    struct hf_err *err)
 {
 	struct hf_keeper_answer answer;
 	enum hf_status status;
@@ -220,7 +224,7 @@ static enum hf_status tell(const struct hf_handle *handle, struct hf_keeper_ques
 		hf_advise(err, "ask where lock-acquire was run");
 		return HF_NOPERM;
 	}
-	status = ask(handle->pidns, handle->pid, handle->start, q, &answer, err);
+	status = ask_by_name(handle->pidns, handle->pid, handle->start, q, &answer, err);
 	if (status == HF_NO && is_out_of_reach(handle)) {
 		hf_fail(err, HF_NOPERM, "the keeper, PID %d, cannot be reached from here",
 			(int)handle->pid);
@@ -246,18 +250,18 @@ enum hf_status hf_keeper_release(const struct hf_handle *handle, struct hf_err *
 {
 	struct hf_keeper_question q = {.what = HF_KEEPER_RELEASE};
 
-	return tell(handle, &q, err);
+	return ask_by_handle(handle, &q, err);
 }
 
 enum hf_status hf_keeper_renew(const struct hf_handle *handle, int64_t ttl, struct hf_err *err)
 {
 	struct hf_keeper_question q = {.what = HF_KEEPER_RENEW, .ttl = ttl};
 
-	return tell(handle, &q, err);
+	return ask_by_handle(handle, &q, err);
 }
 
-/* Is it our own ancestor's keeper? */
-static bool is_ours(const struct hf_keeper_answer *answer, const struct ucred *peer)
+/* Return true if the keeper's owner is an ancestor of this process. */
+static bool answer_is_of_ancestor(const struct hf_keeper_answer *answer, const struct ucred *peer)
 {
 	struct hf_proc owner;
 
@@ -266,8 +270,9 @@ static bool is_ours(const struct hf_keeper_answer *answer, const struct ucred *p
 	       hf_proc_read(answer->owner, &owner) && owner.start == answer->owner_start;
 }
 
-/* Does it keep this inode? What did not fit into the answer is not known of. */
-static bool keeps(const struct hf_keeper_answer *answer, const struct hf_keeper_question *q)
+/* Return true if the answer lists this inode. Locks that did not fit into it are unknown. */
+static bool answer_lists_inode(const struct hf_keeper_answer *answer,
+			       const struct hf_keeper_question *q)
 {
 	struct hf_keeper_lock lock;
 	size_t at = 0;
@@ -278,11 +283,13 @@ static bool keeps(const struct hf_keeper_answer *answer, const struct hf_keeper_
 	return false;
 }
 
-/* A foreign user's: for an ancestor, by its title? It is not asked, since he could lend a
- * descriptor that he goes on to unlock, and would not answer. That it has the inode locked, as the
- * name says under which it listens, is his word: root's, or that of the ancestor's own user, who
- * could keep this process from going on without a lie (keeper/keeper_list.h, Y2). */
-static bool is_said_to_be_ours(const struct ucred *peer, struct hf_keeper_loan *loan)
+/*
+ * Return true if a foreign keeper holds the lock for an ancestor, by its title. It is not asked:
+ * its user could lend a descriptor and unlock it later, or not answer. That it holds the inode
+ * follows only from the name on which it listens. Root or the owner's user says so, and these could
+ * stop this process without a lie (keeper/Y2).
+ */
+static bool title_names_ancestor(const struct ucred *peer, struct hf_keeper_loan *loan)
 {
 	pid_t owner = hf_keeper_title(peer->pid);
 
@@ -293,8 +300,9 @@ static bool is_said_to_be_ours(const struct ucred *peer, struct hf_keeper_loan *
 	return true;
 }
 
-/* Ask who has been reached. HF_OK: our ancestor's keeper; which has the inode locked, as the name
- * says if it is named for it. HF_NOPERM: somebody else. */
+/* Ask the process that was reached, and close the connection. named: it was reached by a name of
+ * the inode, so the keeper holds that. HF_OK: it is the keeper of an ancestor and holds the inode.
+ * HF_NOPERM: it is another process. */
 static enum hf_status try_keeper(int reached, const struct ucred *peer,
 				 struct hf_keeper_question *q, bool named,
 				 struct hf_keeper_loan *loan)
@@ -304,13 +312,13 @@ static enum hf_status try_keeper(int reached, const struct ucred *peer,
 	*loan = (struct hf_keeper_loan){0};
 	if (!hf_keeper_is_own_user(peer)) {
 		sys_close(reached);
-		return named && q->what == HF_KEEPER_STATUS && is_said_to_be_ours(peer, loan)
+		return named && q->what == HF_KEEPER_STATUS && title_names_ancestor(peer, loan)
 			       ? HF_OK
 			       : HF_NOPERM;
 	}
-	if (talk(reached, q, hf_deadline_in(LOAN_PATIENCE), &answer, loan) == HF_OK &&
-	    is_ours(&answer, peer) &&
-	    (named || loan->count > 0 || keeps(&answer, q))) {
+	if (exchange_messages(reached, q, hf_deadline_in(LOAN_PATIENCE), &answer, loan) == HF_OK &&
+	    answer_is_of_ancestor(&answer, peer) &&
+	    (named || loan->count > 0 || answer_lists_inode(&answer, q))) {
 		loan->keeper = answer.pid;
 		loan->owner = answer.owner;
 		loan->lends = true;
@@ -321,9 +329,10 @@ static enum hf_status try_keeper(int reached, const struct ucred *peer,
 	return HF_NOPERM;
 }
 
-/* Every keeper there is for an ancestor, since strangers can take all the names of an inode, or
- * fill the queue of one. Only what is our own user's is waited for. */
-static bool search_all(int *fd, struct hf_keeper_question *q, struct hf_keeper_loan *loan)
+/* Ask every keeper of an ancestor, since other programs can take all names of an inode or fill the
+ * queue of one. Wait only for keepers of this user. */
+static bool search_listed_keepers(int *fd, struct hf_keeper_question *q,
+				  struct hf_keeper_loan *loan)
 {
 	int64_t end = hf_deadline_in(LOAN_PATIENCE);
 	uint64_t pidns = hf_keeper_pidns();
@@ -348,8 +357,9 @@ static bool search_all(int *fd, struct hf_keeper_question *q, struct hf_keeper_l
 	return found;
 }
 
-/* Of the keepers that have the inode locked, the one that is our ancestor's. */
-static bool search(const struct stat *inode, enum hf_keeper_what what, struct hf_keeper_loan *loan)
+/* Find the ancestor's keeper among the keepers that hold this inode. */
+static bool search_keeper_of_inode(const struct stat *inode, enum hf_keeper_what what,
+				   struct hf_keeper_loan *loan)
 {
 	struct hf_keeper_question q = {
 		.what = what, .device = inode->st_dev, .inode = inode->st_ino};
@@ -372,7 +382,7 @@ static bool search(const struct stat *inode, enum hf_keeper_what what, struct hf
 		crowded |= status == HF_BUSY;
 	}
 	if (!found && (taken || crowded))
-		found = search_all(&fd, &q, loan);
+		found = search_listed_keepers(&fd, &q, loan);
 	if (fd >= 0)
 		sys_close(fd);
 	return found;
@@ -381,7 +391,7 @@ static bool search(const struct stat *inode, enum hf_keeper_what what, struct hf
 bool hf_keeper_borrow(const struct stat *inode, struct hf_keeper_loan *loan)
 {
 	int saved = errno;
-	bool found = search(inode, HF_KEEPER_BORROW, loan);
+	bool found = search_keeper_of_inode(inode, HF_KEEPER_BORROW, loan);
 
 	errno = saved;
 	return found;
@@ -390,7 +400,7 @@ bool hf_keeper_borrow(const struct stat *inode, struct hf_keeper_loan *loan)
 bool hf_keeper_find(const struct stat *inode, struct hf_keeper_loan *loan)
 {
 	int saved = errno;
-	bool found = search(inode, HF_KEEPER_STATUS, loan);
+	bool found = search_keeper_of_inode(inode, HF_KEEPER_STATUS, loan);
 
 	errno = saved;
 	return found;

@@ -16,7 +16,7 @@
 
 #define PATIENCE (200 * HF_MS)
 
-enum { MAX_ANCESTORS = 1000 }; /* a longer chain is a circle of reused PIDs */
+enum { MAX_ANCESTORS = 1000 }; /* a longer chain is a cycle of reused PIDs */
 
 pid_t hf_keeper_title(pid_t pid)
 {
@@ -28,7 +28,7 @@ pid_t hf_keeper_title(pid_t pid)
 	f = fopen(path, "re");
 	if (!f)
 		return 0;
-	/* where there was little room, the number may have been cut */
+	/* a title that was cut off may end within the number */
 	if (!fgets(title, sizeof(title), f) ||
 	    sscanf(title, HF_KEEPER_TOOL ", for PID %d%c", &owner, &behind) != 2 || behind != ' ')
 		owner = 0;
@@ -41,7 +41,7 @@ bool hf_keeper_is_of(uid_t uid, pid_t pid)
 	char path[32];
 	struct stat st;
 
-	/* of one that may not be dumped /proc says that it is root's: no harm here */
+	/* /proc shows a process that is not dumpable as root's: harmless here */
 	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
 	return stat(path, &st) == 0 &&
 	       (HF_WITHOUT(keeper_user) ? st.st_uid == uid : hf_same_user(st.st_uid, uid));
@@ -52,7 +52,7 @@ bool hf_keeper_may_say(uid_t uid, pid_t owner)
 	return uid == 0 || hf_keeper_is_of(uid, owner);
 }
 
-static bool is_known(const struct hf_keepers *keepers, pid_t pid)
+static bool is_listed(const struct hf_keepers *keepers, pid_t pid)
 {
 	for (size_t i = keepers->count; i-- > 0;)
 		if (keepers->at[i].pid == pid)
@@ -60,7 +60,7 @@ static bool is_known(const struct hf_keepers *keepers, pid_t pid)
 	return false;
 }
 
-static bool add(struct hf_keepers *keepers, const struct hf_keeper_entry *keeper)
+static bool add_keeper(struct hf_keepers *keepers, const struct hf_keeper_entry *keeper)
 {
 	if (keepers->count == keepers->room) {
 		size_t more = keepers->room ? 2 * keepers->room : 16;
@@ -92,11 +92,11 @@ void hf_keepers_read(struct hf_keepers *keepers)
 		/* a client's connection has the name too */
 		if (!name ||
 		    sscanf(name, "@holdfast/keeper/%llu/%d/%llu", &pidns, &pid, &start) != 3 ||
-		    pidns != ours || pid <= 0 || is_known(keepers, pid))
+		    pidns != ours || pid <= 0 || is_listed(keepers, pid))
 			continue;
 		seen = (struct hf_keeper_entry){
 			.pid = pid, .owner = hf_keeper_title(pid), .start = start};
-		ok = !seen.owner || add(keepers, &seen);
+		ok = !seen.owner || add_keeper(keepers, &seen);
 	}
 	if (names)
 		fclose(names);
@@ -132,7 +132,7 @@ void hf_keepers_free(struct hf_keepers *keepers)
 	errno = saved;
 }
 
-static bool ask(const struct hf_keeper_entry *keeper)
+static bool confirm_keeper(const struct hf_keeper_entry *keeper)
 {
 	struct hf_proc proc;
 	struct ucred peer;
@@ -151,7 +151,7 @@ bool hf_keeper_is_believed(struct hf_keeper_entry *keeper)
 	int saved = errno;
 
 	if (keeper->word == HF_KEEPER_UNASKED)
-		keeper->word = ask(keeper) ? HF_KEEPER_BELIEVED : HF_KEEPER_DOUBTED;
+		keeper->word = confirm_keeper(keeper) ? HF_KEEPER_BELIEVED : HF_KEEPER_DOUBTED;
 	errno = saved;
 	return keeper->word == HF_KEEPER_BELIEVED;
 }

@@ -17,8 +17,8 @@
 
 #define SEARCH (200 * HF_MS)
 
-__attribute__((format(printf, 2, 3))) static socklen_t put_name(struct sockaddr_un *address,
-								const char *format, ...)
+__attribute__((format(printf, 2, 3))) static socklen_t format_name(struct sockaddr_un *address,
+								   const char *format, ...)
 {
 	va_list args;
 	int n;
@@ -32,22 +32,22 @@ __attribute__((format(printf, 2, 3))) static socklen_t put_name(struct sockaddr_
 
 socklen_t hf_keeper_name(struct sockaddr_un *address, uint64_t pidns, pid_t pid, uint64_t start)
 {
-	return put_name(address, "holdfast/keeper/%llu/%d/%llu", (unsigned long long)pidns,
-			(int)pid, (unsigned long long)start);
+	return format_name(address, "holdfast/keeper/%llu/%d/%llu", (unsigned long long)pidns,
+			   (int)pid, (unsigned long long)start);
 }
 
 socklen_t hf_keeper_other_name(struct sockaddr_un *address, uint64_t pidns, pid_t pid,
 			       uint64_t start)
 {
-	return put_name(address, "holdfast/keeper/%llu/%d/%llu/%08x%08x",
+	return format_name(address, "holdfast/keeper/%llu/%d/%llu/%08x%08x",
 			(unsigned long long)pidns, (int)pid, (unsigned long long)start,
 			(unsigned int)arc4random(), (unsigned int)arc4random());
 }
 
 socklen_t hf_keeper_lock_name(struct sockaddr_un *address, dev_t device, ino_t inode, int k)
 {
-	return put_name(address, "holdfast/lock/%llx/%llu/%d", (unsigned long long)device,
-			(unsigned long long)inode, k);
+	return format_name(address, "holdfast/lock/%llx/%llu/%d", (unsigned long long)device,
+			   (unsigned long long)inode, k);
 }
 
 uint64_t hf_keeper_pidns(void)
@@ -57,7 +57,7 @@ uint64_t hf_keeper_pidns(void)
 	return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
 }
 
-/* Room for the descriptors of one message. */
+/* Space for the descriptors of one message. */
 union control {
 	struct cmsghdr header;
 	char room[CMSG_SPACE(sizeof(int) * HF_KEEPER_LENT_MAX)];
@@ -120,7 +120,7 @@ bool hf_keeper_is_own_user(const struct ucred *peer)
 				       : hf_same_user(peer->uid, geteuid());
 }
 
-/* Who finds the queue of those who ask full has a place in the kernel's queue for that. */
+/* A client that finds the queue of connections full waits its turn in the kernel. */
 static int connect_within(int fd, const struct sockaddr_un *address, socklen_t size,
 			  int64_t patience)
 {
@@ -132,7 +132,7 @@ static int connect_within(int fd, const struct sockaddr_un *address, socklen_t s
 		int64_t us = left / 1000 + 1;
 		struct timeval tv = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
 
-		/* all that is said later is said without waiting (MSG_DONTWAIT) */
+		/* makes the socket blocking; sends and receives use MSG_DONTWAIT */
 		if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) < 0 ||
 		    fcntl(fd, F_SETFL, 0) < 0)
 			return -1;
@@ -161,7 +161,7 @@ enum hf_status hf_keeper_reach(int *fd, const struct sockaddr_un *address, sockl
 	return errno == EAGAIN ? HF_BUSY : HF_OS;
 }
 
-/* HF_NO also if somebody else listens there. */
+/* HF_NO also if another process listens on the name. */
 static enum hf_status reach_pid(int *fd, const struct sockaddr_un *address, socklen_t size,
 				int64_t patience, pid_t pid, struct ucred *peer)
 {
@@ -174,7 +174,7 @@ static enum hf_status reach_pid(int *fd, const struct sockaddr_un *address, sock
 	return HF_NO;
 }
 
-/* By a name that only /proc/net/unix knows. As many have such a name as care to. */
+/* Try the names with a random part that /proc/net/unix lists. Any process can have such a name. */
 static bool search(int *fd, const struct sockaddr_un *plain, pid_t pid, struct ucred *peer)
 {
 	const size_t prefix = strlen(plain->sun_path + 1);
@@ -192,7 +192,7 @@ static bool search(int *fd, const struct sockaddr_un *plain, pid_t pid, struct u
 		    name[1 + prefix] != '/')
 			continue;
 		line[strcspn(line, "\n")] = '\0';
-		size = put_name(&address, "%.100s", name + 1);
+		size = format_name(&address, "%.100s", name + 1);
 		found = reach_pid(fd, &address, size, 0, pid, peer) == HF_OK;
 	}
 	if (names)
@@ -209,7 +209,7 @@ enum hf_status hf_keeper_reach_process(int *fd, uint64_t pidns, pid_t pid, uint6
 
 	if (status == HF_OK || status == HF_OS)
 		return status;
-	/* not before it is looked for is one waited for who may be another user */
+	/* the process that listens on the first name may be another user's, so search first */
 	if (!HF_WITHOUT(keeper_name) && search(fd, &address, pid, peer))
 		return HF_OK;
 	if (status == HF_BUSY && patience > 0)

@@ -16,7 +16,7 @@
 #define CLIENT_PATIENCE HF_SECOND
 #define DEAF (100 * HF_MS)
 
-static int64_t time_left(const struct hf_keeper *k)
+static int64_t ttl_left(const struct hf_keeper *k)
 {
 	struct itimerspec spec;
 
@@ -34,7 +34,7 @@ static void put_string(struct hf_keeper_answer *a, const char *format, const cha
 	a->size = n < (int)room ? a->size + (uint32_t)n + 1 : HF_KEEPER_TEXT_MAX + 1;
 }
 
-/* A lock that does not fit is left out whole. */
+/* Append a lock to the answer; leave it out whole if it does not fit. */
 static bool put_lock(struct hf_keeper_answer *a, const struct hf_keeper *k,
 		     const struct hf_lock *lock)
 {
@@ -57,7 +57,7 @@ static bool put_lock(struct hf_keeper_answer *a, const struct hf_keeper *k,
 	return false;
 }
 
-static void describe(const struct hf_keeper *k, struct hf_keeper_answer *a)
+static void describe_state(const struct hf_keeper *k, struct hf_keeper_answer *a)
 {
 	struct hf_lock *const *locks;
 	size_t count = hf_lockset_locks(k->set, &locks);
@@ -68,7 +68,7 @@ static void describe(const struct hf_keeper *k, struct hf_keeper_answer *a)
 	a->owner = k->owner;
 	a->owner_start = k->owner_start;
 	a->since = k->since;
-	a->left = time_left(k);
+	a->left = ttl_left(k);
 	for (size_t i = 0; i < count; i++) {
 		if (locks[i]->same_as)
 			continue;
@@ -77,9 +77,10 @@ static void describe(const struct hf_keeper *k, struct hf_keeper_answer *a)
 	}
 }
 
-/* K6. How many descriptors. */
-static int lend(struct hf_keeper *k, const struct hf_keeper_question *q, const struct ucred *peer,
-		int *fds)
+/* Collect the descriptors of the requested inode for a client below the owner (keeperd/K6). Return
+ * their number. */
+static int collect_lent(struct hf_keeper *k, const struct hf_keeper_question *q,
+			const struct ucred *peer, int *fds)
 {
 	struct hf_lock *const *locks;
 	size_t count = hf_lockset_locks(k->set, &locks);
@@ -107,7 +108,7 @@ static void put_error(struct hf_keeper_answer *a, const struct hf_err *err)
 	put_string(a, "%s%s", err->advice, "");
 }
 
-/* HF_NO: one of the locks was lost while it was kept. */
+/* Return HF_NO if one of the locks was lost while the keeper held it. */
 static enum hf_status find_lost(const struct hf_keeper *k, struct hf_err *err)
 {
 	struct hf_lock *const *locks;
@@ -126,7 +127,7 @@ static enum hf_status find_lost(const struct hf_keeper *k, struct hf_err *err)
 	return HF_OK;
 }
 
-static enum hf_status renew(struct hf_keeper *k, int64_t ttl, struct hf_err *err)
+static enum hf_status renew_ttl(struct hf_keeper *k, int64_t ttl, struct hf_err *err)
 {
 	if (find_lost(k, err) != HF_OK)
 		return err->status;
@@ -145,9 +146,9 @@ static enum hf_status renew(struct hf_keeper *k, int64_t ttl, struct hf_err *err
 	return HF_OK;
 }
 
-/* One question, answered. true: the client is kept for the last word. */
-static bool answer(struct hf_keeper *k, int fd, const struct ucred *peer,
-		   const struct hf_keeper_question *q, ssize_t size)
+/* Answer one request. Return true if the client must wait for the final answer to RELEASE. */
+static bool answer_request(struct hf_keeper *k, int fd, const struct ucred *peer,
+			   const struct hf_keeper_question *q, ssize_t size)
 {
 	struct hf_keeper_answer a = {.form = HF_KEEPER_FORM, .nonce = 0};
 	int fds[HF_KEEPER_LENT_MAX], count = 0;
@@ -163,40 +164,40 @@ static bool answer(struct hf_keeper *k, int fd, const struct ucred *peer,
 	else if (q->what == HF_KEEPER_RELEASE)
 		k->over = true;
 	else if (q->what == HF_KEEPER_RENEW)
-		status = renew(k, q->ttl, &err);
+		status = renew_ttl(k, q->ttl, &err);
 	else if (q->what == HF_KEEPER_BORROW)
-		count = lend(k, q, peer, fds);
+		count = collect_lent(k, q, peer, fds);
 	if (k->over)
 		return true;
 	if (status == HF_OK)
-		describe(k, &a);
+		describe_state(k, &a);
 	else
 		put_error(&a, &err);
 	hf_keeper_send(fd, &a, offsetof(struct hf_keeper_answer, text) + a.size, fds, count);
 	return false;
 }
 
-static void drop(struct hf_keeper *k, int i)
+static void drop_client(struct hf_keeper *k, int i)
 {
 	if (k->clients[i].fd >= 0)
 		sys_close(k->clients[i].fd);
 	k->clients[i].fd = -1;
 }
 
-static void hear(struct hf_keeper *k, int i)
+static void read_request(struct hf_keeper *k, int i)
 {
 	struct hf_keeper_question q;
 	ssize_t n = hf_keeper_receive(k->clients[i].fd, &q, sizeof(q), NULL, NULL);
 
-	if (n > 0 && answer(k, k->clients[i].fd, &k->clients[i].peer, &q, n)) {
+	if (n > 0 && answer_request(k, k->clients[i].fd, &k->clients[i].peer, &q, n)) {
 		k->releaser = k->clients[i].fd;
 		k->clients[i].fd = -1;
 	}
-	drop(k, i);
+	drop_client(k, i);
 }
 
-/* A place for another client, or -1. */
-static int free_place(const struct hf_keeper *k)
+/* Return the index of an unused client, or -1. */
+static int free_client(const struct hf_keeper *k)
 {
 	for (int i = 0; i < HF_KEEPER_CLIENTS; i++)
 		if (k->clients[i].fd < 0)
@@ -204,29 +205,30 @@ static int free_place(const struct hf_keeper *k)
 	return -1;
 }
 
-static void admit(struct hf_keeper *k, int listening)
+static void accept_client(struct hf_keeper *k, int listening)
 {
-	int i = free_place(k), fd;
+	int i = free_client(k), fd;
 
 	if (i < 0)
 		return;
 	fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
-		/* no descriptor, no memory: the connection stays, and would wake us at once */
+		/* out of descriptors or memory: the pending connection would wake poll(2) again at
+		 * once */
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 			k->deaf_until = hf_now() + DEAF;
 		return;
 	}
-	/* K5 */
+	/* keeperd/K5 */
 	k->clients[i].fd = fd;
 	k->clients[i].deadline = hf_now() + CLIENT_PATIENCE;
 	if (!hf_keeper_peer(fd, &k->clients[i].peer) ||
 	    (k->clients[i].peer.uid != 0 && !hf_keeper_is_own_user(&k->clients[i].peer)))
-		drop(k, i);
+		drop_client(k, i);
 }
 
-/* The starter's word that the handle is known, or his end (K2). */
-static void hear_starter(struct hf_keeper *k)
+/* Read the starter's byte: the handle is known. End of file: release everything (keeperd/K2). */
+static void read_starter(struct hf_keeper *k)
 {
 	char word;
 
@@ -235,7 +237,7 @@ static void hear_starter(struct hf_keeper *k)
 	k->starter = -1;
 }
 
-static void touch(struct hf_keeper *k)
+static void touch_dotlocks(struct hf_keeper *k)
 {
 	struct hf_lock *const *locks;
 	size_t count = hf_lockset_locks(k->set, &locks);
@@ -246,14 +248,14 @@ static void touch(struct hf_keeper *k)
 	for (size_t i = 0; i < count; i++) {
 		struct hf_lock lock = *locks[i];
 
-		/* the descriptor that was inherited is closed */
+		/* become_daemon() closed the inherited descriptor; this is its copy */
 		lock.inherited = k->copies[i];
 		hf_dot_touch(&lock);
 	}
 }
 
-/* Milliseconds until something is due that nobody else tells of; -1: nothing is. */
-static int patience(const struct hf_keeper *k)
+/* Return the milliseconds until a time limit of a client or of deaf_until; -1 if there is none. */
+static int poll_timeout(const struct hf_keeper *k)
 {
 	int64_t next = k->deaf_until ? k->deaf_until : HF_NEVER, left;
 
@@ -264,9 +266,9 @@ static int patience(const struct hf_keeper *k)
 	return left == HF_NEVER ? -1 : (int)(left / HF_MS) + 1;
 }
 
-static void prepare(const struct hf_keeper *k, struct pollfd *polled)
+static void fill_pollfds(const struct hf_keeper *k, struct pollfd *polled)
 {
-	bool deaf = k->deaf_until || free_place(k) < 0;
+	bool deaf = k->deaf_until || free_client(k) < 0;
 
 	polled[HF_POLL_OWNER].fd = k->owner_fd;
 	polled[HF_POLL_STARTER].fd = k->starter;
@@ -280,7 +282,7 @@ static void prepare(const struct hf_keeper *k, struct pollfd *polled)
 		polled[i].events = POLLIN;
 }
 
-/* Only what is open: poll(2) refuses more entries than RLIMIT_NOFILE, whatever is in them. */
+/* Poll only the open descriptors: poll(2) refuses more entries than RLIMIT_NOFILE. */
 static bool await_any(struct hf_keeper *k)
 {
 	struct pollfd *all = k->polled, *open = all + k->polled_count;
@@ -289,41 +291,41 @@ static bool await_any(struct hf_keeper *k)
 	for (size_t i = 0; i < k->polled_count; i++)
 		if (all[i].fd >= 0)
 			open[count++] = all[i];
-	if (poll(open, count, patience(k)) < 0)
+	if (poll(open, count, poll_timeout(k)) < 0)
 		return false;
 	for (size_t i = k->polled_count; i-- > 0;)
 		all[i].revents = all[i].fd >= 0 ? open[--count].revents : 0;
 	return true;
 }
 
-static void attend(struct hf_keeper *k, const struct pollfd *polled)
+static void handle_events(struct hf_keeper *k, const struct pollfd *polled)
 {
 	const struct pollfd *client = polled + HF_POLL_LISTENING + k->listeners;
 	int64_t now = hf_now();
 
 	k->over |= polled[HF_POLL_OWNER].revents || polled[HF_POLL_TTL].revents;
 	if (polled[HF_POLL_STARTER].revents)
-		hear_starter(k);
+		read_starter(k);
 	if (polled[HF_POLL_TOUCH].revents)
-		touch(k);
+		touch_dotlocks(k);
 	if (k->deaf_until <= now)
 		k->deaf_until = 0;
 	for (int i = 0; i < HF_KEEPER_CLIENTS && !k->over; i++) {
-		/* who has not stayed for the answer was told that nothing was done */
+		/* a client that disconnected reported that nothing was done (keeperd/K3) */
 		if (client[i].revents & POLLHUP)
-			drop(k, i);
+			drop_client(k, i);
 		else if (client[i].revents)
-			hear(k, i);
+			read_request(k, i);
 		else if (k->clients[i].fd >= 0 && k->clients[i].deadline <= now)
-			drop(k, i);
+			drop_client(k, i);
 	}
 	for (int i = 0; i < k->listeners && !k->over; i++)
 		if (polled[HF_POLL_LISTENING + i].revents)
-			admit(k, k->listening[i]);
+			accept_client(k, k->listening[i]);
 }
 
-/* K3: first everything is given back, then it is said. */
-static void end(struct hf_keeper *k)
+/* Release everything, and only then send the answer (keeperd/K3). */
+static void release_and_answer(struct hf_keeper *k)
 {
 	struct hf_keeper_answer a = {.form = HF_KEEPER_FORM, .nonce = 0};
 	struct hf_lock *const *locks;
@@ -346,11 +348,11 @@ static void end(struct hf_keeper *k)
 void hf_keeper_serve(struct hf_keeper *k)
 {
 	while (!k->over) {
-		prepare(k, k->polled);
+		fill_pollfds(k, k->polled);
 		if (await_any(k))
-			attend(k, k->polled);
+			handle_events(k, k->polled);
 	}
-	end(k);
+	release_and_answer(k);
 	free(k->polled);
 	free(k->copies);
 	free(k->listening);

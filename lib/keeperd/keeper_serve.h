@@ -3,24 +3,15 @@
 #define HF_KEEPER_SERVE_H
 
 /*
- * What a keeper does once it holds: sleep, until one of four things is to be done
- * (keeperd/keeper_start.h has the protocol, K3 to K7).
+ * The main loop of a keeper: sleep in poll(2), answer requests, release (keeperd/K3 to K7).
  *
- *	the owner has ended, or the time to live is over	give back, end
- *	who started it went away without having made the handle known	give back, end
- *	two minutes are over (only with a dotlock)		touch it
- *	somebody asks						answer
- *
- * All of it is one poll(2), without a timeout while nobody is connected. Who connects has a second
- * for his question, eight can be connected at once, and an answer that finds no room is dropped: no
- * client can hold it up.
- *
- * Single-threaded.
+ * README.md lists the events. No client can delay the keeper: a client has one second for its
+ * request, and an answer that does not fit into its socket's buffer is lost. Single-threaded.
  */
 
 #include "keeperd/keeper_setup.h"
 
-/* Serve until it is over; the set is freed. */
+/* Serve until the locks are to be released; release and free the set. */
 void hf_keeper_serve(struct hf_keeper *keeper);
 
 #endif

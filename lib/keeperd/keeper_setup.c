@@ -34,7 +34,7 @@ int hf_keeper_holding(const struct hf_keeper *k, size_t n, struct stat *st)
 	return fd >= 0 && fstat(fd, st) == 0 ? fd : -1;
 }
 
-/* What an ancestor holds for us is ours too from now on. */
+/* Copy the descriptors of inherited locks, so that the keeper holds these locks too. */
 static enum hf_status copy_inherited(struct hf_keeper *k, struct hf_err *err)
 {
 	struct hf_lock *const *locks;
@@ -60,8 +60,8 @@ static enum hf_status copy_inherited(struct hf_keeper *k, struct hf_err *err)
 	return HF_OK;
 }
 
-/* -1 with errno. */
-static int listen_as(const struct sockaddr_un *address, socklen_t size)
+/* Return a listening socket, or -1 with errno. */
+static int listen_on(const struct sockaddr_un *address, socklen_t size)
 {
 	int fd = sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), saved;
 
@@ -76,8 +76,8 @@ static int listen_as(const struct sockaddr_un *address, socklen_t size)
 	return -1;
 }
 
-/* Has a holding before this one the same inode? */
-static bool is_named(const struct hf_keeper *k, size_t holdings, const struct stat *st)
+/* Return true if an earlier holding has the same inode. */
+static bool inode_has_socket(const struct hf_keeper *k, size_t holdings, const struct stat *st)
 {
 	struct stat other;
 
@@ -87,8 +87,8 @@ static bool is_named(const struct hf_keeper *k, size_t holdings, const struct st
 	return false;
 }
 
-/* A name for whoever finds this inode locked, which several keepers can share. */
-static int listen_for(const struct stat *st)
+/* Listen on a free name of this inode, which several keepers can share. */
+static int listen_for_inode(const struct stat *st)
 {
 	struct sockaddr_un address;
 	int fd = -1;
@@ -96,7 +96,7 @@ static int listen_for(const struct stat *st)
 	for (int n = 0; n < HF_KEEPER_NAMES && fd < 0; n++) {
 		socklen_t size = hf_keeper_lock_name(&address, st->st_dev, st->st_ino, n);
 
-		fd = listen_as(&address, size);
+		fd = listen_on(&address, size);
 	}
 	return fd;
 }
@@ -107,21 +107,21 @@ static enum hf_status open_sockets(struct hf_keeper *k, struct hf_err *err)
 	size_t count = hf_lockset_locks(k->set, &locks);
 	struct sockaddr_un address;
 	socklen_t size = hf_keeper_name(&address, k->handle.pidns, k->handle.pid, k->handle.start);
-	int fd = listen_as(&address, size);
+	int fd = listen_on(&address, size);
 	struct stat st;
 
 	if (fd < 0 && errno == EADDRINUSE && !HF_WITHOUT(keeper_name)) {
 		size = hf_keeper_other_name(&address, k->handle.pidns, k->handle.pid,
 					    k->handle.start);
-		fd = listen_as(&address, size);
+		fd = listen_on(&address, size);
 	}
 	if (fd < 0)
 		return hf_fail_errno_as(err, HF_OS, "cannot make a keeper: its socket");
 	k->listening[k->listeners++] = fd;
 	for (size_t i = 0; i < HF_KEEPER_HOLDINGS * count; i++) {
-		if (hf_keeper_holding(k, i, &st) < 0 || is_named(k, i, &st))
+		if (hf_keeper_holding(k, i, &st) < 0 || inode_has_socket(k, i, &st))
 			continue;
-		fd = listen_for(&st);
+		fd = listen_for_inode(&st);
 		if (fd >= 0)
 			k->listening[k->listeners++] = fd;
 	}

@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_KEEPER_OPEN_H
-#define HF_KEEPER_OPEN_H
+#ifndef HF_KEEPER_SETUP_H
+#define HF_KEEPER_SETUP_H
 
 /*
- * A keeper before it serves: all that it will need, so that nothing can fail later
- * (keeperd/keeper_start.h has the protocol).
+ * Prepare a keeper: allocate all that it will need, so that nothing can fail later.
  *
- *	holdings	what an ancestor holds for us is copied: it is ours too from now on
- *	sockets		one by which the process is known, and one for each inode that is locked
- *	timers		of the time to live, and of a dotlock's touch
- *	room		for what poll(2) is asked
+ * hf_keeper_open() copies the descriptors of inherited locks, and makes the sockets, the timers and
+ * the arrays for poll(2); README.md lists them.
  *
- * A lock is held by up to two descriptors (a frozen one has a second). Where two have one inode,
- * one socket does for both; an inode whose names are all taken has none, and a nested command
- * waits as for a stranger (keeper/keeper_protocol.h). Times count what the machine sleeps
- * (CLOCK_BOOTTIME).
- *
- * Errors: HF_OS, and the set is still held; the process is to end then, since nothing is closed. A
- * crash leaves nothing: the names are no files. Nobody is blocked, nobody waited for.
- * Single-threaded; no signals.
+ * Errors: HF_OS, with the set still held. The process must then exit, since nothing is closed. A
+ * crash leaves nothing: the socket names are not files. Never blocks. Single-threaded; no signals.
  */
 
 #include <poll.h>
@@ -29,46 +20,46 @@
 
 enum { HF_KEEPER_CLIENTS = 8, HF_KEEPER_HOLDINGS = 2 };
 
-/* What is polled: these, each listening socket, each client. */
+/* Indices of the polled descriptors: these, then each listening socket, then each client. */
 enum { HF_POLL_OWNER, HF_POLL_STARTER, HF_POLL_TTL, HF_POLL_TOUCH, HF_POLL_LISTENING };
 
 struct hf_keeper {
-	/* filled by the caller; the descriptors are given away */
-	struct hf_lockset *set; /* held */
-	const char *place;	/* an absolute path, where the locks' paths begin that have none */
+	/* set by the caller; the keeper takes over the descriptors */
+	struct hf_lockset *set; /* acquired */
+	const char *place;	/* absolute: directory of the locks' relative paths */
 	pid_t owner;		/* 0: none */
 	int owner_fd;		/* a pidfd, or -1 */
-	int starter;		/* the socket to who started it, or -1 */
-	int64_t ttl;		/* HF_NEVER: none */
+	int starter;		/* socket to the starter, or -1 */
+	int64_t ttl;		/* nanoseconds; HF_NEVER: none */
 
-	/* filled by open; the handle may be read */
+	/* set by hf_keeper_open(); the caller may read the handle */
 	struct hf_handle handle;
 	uint64_t owner_start;
 	int64_t since;
-	int *copies; /* of descriptors that were inherited: one a lock, or -1 */
+	int *copies; /* of inherited descriptors: one for each lock, or -1 */
 	int *listening;
 	int listeners;
 	struct pollfd *polled;
-	size_t polled_count; /* and room for as many behind them, when they are polled */
+	size_t polled_count; /* polled has twice as many: the second half is passed to poll(2) */
 	int ttl_timer, touch_timer;
 	struct {
-		int fd; /* -1: nobody */
+		int fd; /* -1: unused */
 		int64_t deadline;
 		struct ucred peer;
 	} clients[HF_KEEPER_CLIENTS];
 	int64_t deaf_until;
-	int releaser; /* who asked for release, and waits for the word; or -1 */
+	int releaser; /* client that waits for the answer to RELEASE; or -1 */
 	bool over;
 };
 
-/* Make everything ready. */
+/* Prepare everything. */
 enum hf_status hf_keeper_open(struct hf_keeper *keeper, struct hf_err *err);
 
-/* Of lock n / HF_KEEPER_HOLDINGS, one of the descriptors by which it is held, with its inode; or
- * -1. */
+/* Return descriptor n % HF_KEEPER_HOLDINGS of lock n / HF_KEEPER_HOLDINGS, and its inode in *st; -1
+ * if the lock has no such descriptor. */
 int hf_keeper_holding(const struct hf_keeper *keeper, size_t n, struct stat *st);
 
-/* Let the time to live begin anew; HF_NEVER: without an end. false, with errno. */
+/* Restart the time to live; HF_NEVER: no limit. Return false with errno on failure. */
 bool hf_keeper_set_ttl(const struct hf_keeper *keeper, int64_t ttl);
 
 #endif

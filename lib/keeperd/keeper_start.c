@@ -25,21 +25,21 @@
 
 enum { MAX_DESCRIPTORS = 65536, KICK_US = 1000 };
 
-/* What the keeper says to the starter, as one message. */
+/* A message from the keeper to the starter. */
 struct word {
 	enum { NOTICE, FAILED, HELD } what;
 	struct hf_handle handle;
-	struct hf_err err; /* NOTICE: its message is the line */
+	struct hf_err err; /* NOTICE: the message is the line */
 };
 
-/* In the keeper. */
+/* The keeper's state. */
 struct child {
 	const struct hf_keeper_plan *plan;
 	struct hf_keeper keeper;
 	pid_t starter;
 };
 
-static void relay(void *context, const char *line)
+static void relay_notice(void *context, const char *line)
 {
 	const struct child *c = context;
 	struct word word = {.what = NOTICE};
@@ -48,8 +48,8 @@ static void relay(void *context, const char *line)
 	hf_keeper_send(c->keeper.starter, &word, sizeof(word), NULL, 0);
 }
 
-/* End the wait. A signal can come just before a call that blocks: so it comes again and again. */
-static void give_up(int signo)
+/* Cancel the wait. The signal can come just before a blocking call, so SIGALRM repeats it. */
+static void cancel_waits(int signo)
 {
 	const struct itimerval soon = {{0, KICK_US}, {0, KICK_US}};
 	int saved = errno;
@@ -60,7 +60,7 @@ static void give_up(int signo)
 	errno = saved;
 }
 
-static void kick(int signo)
+static void ignore_alarm(int signo)
 {
 	(void)signo;
 }
@@ -76,14 +76,14 @@ static void set_signals(void (*handler)(int))
 		sigaction(ending[i], &act, NULL);
 		sigaddset(&set, ending[i]);
 	}
-	act.sa_handler = kick;
+	act.sa_handler = ignore_alarm;
 	sigaction(SIGALRM, &act, NULL);
 	sigaddset(&set, SIGALRM);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* Nothing that waits for the caller's output to end waits for us. */
-static void leave_terminal(void)
+/* Close the standard streams, so that no reader of the caller's output waits for the keeper. */
+static void detach_streams(void)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -95,8 +95,9 @@ static void leave_terminal(void)
 		sys_close(fd);
 }
 
-/* What is not close-on-exec is the caller's: nothing of ours is like that. */
-static void close_callers(int fd, bool locks_too)
+/* Close a descriptor of the caller: one that is not close-on-exec. This library opens none of
+ * these. */
+static void close_if_callers(int fd, bool locks_too)
 {
 	int flags = fd > 2 ? fcntl(fd, F_GETFD) : -1;
 
@@ -112,15 +113,15 @@ static void close_all_callers(bool locks_too)
 
 	if (dir) {
 		while ((entry = readdir(dir)))
-			close_callers(atoi(entry->d_name), locks_too);
+			close_if_callers(atoi(entry->d_name), locks_too);
 		closedir(dir);
 	} else if (locks_too && getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		for (int fd = 3; fd < MAX_DESCRIPTORS && (rlim_t)fd < limit.rlim_cur; fd++)
-			close_callers(fd, true);
+			close_if_callers(fd, true);
 	}
 }
 
-/* Move the environment away from behind the arguments. What it says is wanted until the end. */
+/* Copy the environment, so that its memory can be overwritten. It is used until the end. */
 static bool move_environment(void)
 {
 	size_t count = 0;
@@ -139,8 +140,8 @@ static bool move_environment(void)
 	return copy;
 }
 
-/* The arguments and the environment lie one behind the other, and cmdline shows what is there, up
- * to a NUL if there is none where the arguments ended. */
+/* Set the title that /proc/PID/cmdline shows. The environment follows the arguments in memory, and
+ * cmdline shows the text up to a NUL if the arguments no longer end with one. */
 static void set_title(char **argv, pid_t owner)
 {
 	char title[128] = "lock-acquire, for no owner", *end = argv[0];
@@ -161,8 +162,8 @@ static void set_title(char **argv, pid_t owner)
 	strcpy(argv[0], title);
 }
 
-/* Become a daemon that can be asked; nothing can fail after it. */
-static enum hf_status settle(struct child *c, char place[PATH_MAX], struct hf_err *err)
+/* Become a daemon that can be asked. Nothing can fail after it. */
+static enum hf_status become_daemon(struct child *c, char place[PATH_MAX], struct hf_err *err)
 {
 	enum hf_status status;
 
@@ -180,8 +181,9 @@ static enum hf_status settle(struct child *c, char place[PATH_MAX], struct hf_er
 	return HF_OK;
 }
 
-/* K2: from here on the starter's end is seen by its socket. */
-static bool is_wanted(const struct child *c)
+/* Stop reacting to signals: the socket reports the starter's exit from here on. Return false if the
+ * keeper was told to exit before (keeperd/K2). */
+static bool starter_is_there(const struct child *c)
 {
 	set_signals(SIG_IGN);
 	prctl(PR_SET_PDEATHSIG, 0);
@@ -189,35 +191,34 @@ static bool is_wanted(const struct child *c)
 	return !hf_waits_are_cancelled() && getppid() == c->starter;
 }
 
-static void keep(struct child *c)
+static void run_keeper(struct child *c)
 {
 	struct hf_wait wait = c->plan->wait;
 	struct word word = {.what = FAILED};
 	enum hf_status status = HF_OK;
 	char place[PATH_MAX];
 
-	wait.notice = wait.notice ? relay : NULL;
+	wait.notice = wait.notice ? relay_notice : NULL;
 	wait.context = c;
 	signal(SIGPIPE, SIG_IGN);
-	set_signals(give_up);
+	set_signals(cancel_waits);
 	if (sys_setsid() < 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
 		status = hf_fail_errno(&word.err, "cannot make a keeper");
-	/* the starter may have died before */
+	/* the starter may have died before prctl() */
 	if (getppid() != c->starter)
 		return;
-	leave_terminal();
+	detach_streams();
 	close_all_callers(false);
 	c->keeper.set = hf_lockset_new();
 	if (status == HF_OK)
 		status = c->plan->acquire(c->plan->context, c->keeper.set, &wait, &word.err);
-	if (status == HF_OK && is_wanted(c)) {
-		status = settle(c, place, &word.err);
+	if (status == HF_OK && starter_is_there(c)) {
+		status = become_daemon(c, place, &word.err);
 		word.what = status == HF_OK ? HELD : FAILED;
 		word.handle = c->keeper.handle;
-	}
-	else if (status == HF_OK)
+	} else if (status == HF_OK)
 		hf_fail(&word.err, HF_BUSY, "the keeper was told to end before it held");
-	/* what failed is given back before that is said */
+	/* on failure release the locks before reporting it */
 	if (word.what == FAILED)
 		hf_lockset_free(c->keeper.set);
 	c->keeper.over = !hf_keeper_send(c->keeper.starter, &word, sizeof(word), NULL, 0);
@@ -225,7 +226,7 @@ static void keep(struct child *c)
 		hf_keeper_serve(&c->keeper);
 }
 
-/* K4. */
+/* Open a pidfd of the owner while it is an ancestor (keeperd/K4). */
 static enum hf_status open_owner(pid_t owner, int *fd, struct hf_err *err)
 {
 	const char *why = "it is no ancestor of this command";
@@ -250,8 +251,8 @@ static enum hf_status open_owner(pid_t owner, int *fd, struct hf_err *err)
 	return HF_USAGE;
 }
 
-/* The keeper has failed, or is to end: wait until it has. While it waits for a lock it heeds a
- * signal; when it holds, its socket. */
+/* End the keeper and wait for its exit. It reacts to a signal while it waits for a lock, and to its
+ * socket once it holds. */
 static void end_keeper(pid_t pid, int socket)
 {
 	kill(pid, SIGTERM);
@@ -260,9 +261,9 @@ static void end_keeper(pid_t pid, int socket)
 		;
 }
 
-/* Listen until the keeper has said how it went. */
-static enum hf_status hear(const struct hf_keeper_plan *plan, struct hf_kept *kept, int owner,
-			   struct hf_err *err)
+/* Relay notices until the keeper reports success or failure. */
+static enum hf_status await_result(const struct hf_keeper_plan *plan, struct hf_kept *kept,
+				   int owner, struct hf_err *err)
 {
 	struct pollfd polled[] = {{.fd = kept->socket, .events = POLLIN},
 				  {.fd = owner, .events = POLLIN}};
@@ -316,7 +317,7 @@ enum hf_status hf_keeper_start(const struct hf_keeper_plan *plan, struct hf_kept
 		hf_fault_forked();
 		sys_close(ends[0]);
 		keeper->starter = ends[1];
-		keep(&child);
+		run_keeper(&child);
 		_exit(0);
 	}
 	if (pid < 0)
@@ -327,7 +328,7 @@ enum hf_status hf_keeper_start(const struct hf_keeper_plan *plan, struct hf_kept
 		sys_close(ends[0]);
 		goto out;
 	}
-	status = hear(plan, kept, keeper->owner_fd, err);
+	status = await_result(plan, kept, keeper->owner_fd, err);
 	if (status != HF_OK)
 		end_keeper(pid, ends[0]);
 out:

@@ -17,15 +17,15 @@
 
 #define TARGET_FLAGS (HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME)
 
-enum { MAX_LOOKS = 1000 }; /* of one who does not wait */
+enum { MAX_LOOKS = 1000 }; /* of a caller that does not wait */
 
 struct dot {
 	struct hf_target target;
 	struct hf_dot_new new;
-	bool foreign;		     /* another program's, or not to be judged */
-	struct hf_evidence evidence; /* of it; no reasons: it may not be read */
+	bool foreign;		     /* another program's, or unknown */
+	struct hf_evidence evidence; /* its evidence; without reasons: it may not be read */
 	struct hf_dot_queue queue;
-	struct hf_backoff rest;	    /* base 0: none was needed yet */
+	struct hf_backoff rest;	    /* base 0: not started */
 	const struct hf_wait *wait; /* the caller's */
 	bool noticed;
 };
@@ -62,8 +62,8 @@ static enum hf_status open_dot(struct hf_lock *lock, struct hf_err *err)
 	return HF_OK;
 }
 
-/* Judge what fd holds the lock of. */
-static enum hf_verdict judge(struct dot *dot, int fd)
+/* Judge the file whose lock fd holds. */
+static enum hf_verdict judge_dotlock(struct dot *dot, int fd)
 {
 	struct hf_stale_query of = {.fd = fd, .place = -1, .locked = true, .stale_after = HF_NEVER};
 
@@ -71,8 +71,9 @@ static enum hf_verdict judge(struct dot *dot, int fd)
 	return dot->evidence.verdict;
 }
 
-/* Who holds PATH, for a message: its owner, or if that is dead, whoever has inherited it. */
-static void describe(const struct hf_target *target, char *out, size_t size)
+/* Describe the holder for a message: its owner, or if that is dead, the process that inherited the
+ * lock. */
+static void describe_holder(const struct hf_target *target, char *out, size_t size)
 {
 	struct hf_lock_owner_info record = {.form = HF_OWNER_FOREIGN};
 	struct hf_process_id self;
@@ -103,8 +104,9 @@ static void describe(const struct hf_target *target, char *out, size_t size)
 		 hf_evidence_owner(owner, sizeof(owner), &record));
 }
 
-/* hf_lock_wait() names who is before us in the queue; the holder is meant. */
-static void notice(void *context, const char *line)
+/* Report the holder of the dotlock; hf_lock_wait() would report the process before us in the
+ * queue. */
+static void relay_notice(void *context, const char *line)
 {
 	struct dot *dot = context;
 	char who[512];
@@ -113,25 +115,25 @@ static void notice(void *context, const char *line)
 	if (dot->noticed)
 		return;
 	dot->noticed = true;
-	describe(&dot->target, who, sizeof(who));
+	describe_holder(&dot->target, who, sizeof(who));
 	hf_wait_notice_say(dot->wait, "waiting for '%s', held by %s", dot->target.path, who);
 }
 
-static enum hf_status busy(const struct hf_target *target, const struct hf_wait *wait,
-			   struct hf_err *err)
+static enum hf_status fail_dotlock_busy(const struct hf_target *target, const struct hf_wait *wait,
+					struct hf_err *err)
 {
 	char who[512], within[64];
 
-	describe(target, who, sizeof(who));
+	describe_holder(target, who, sizeof(who));
 	hf_fail(err, HF_BUSY, "cannot lock '%s'%s: held by %s", target->path,
 		hf_wait_within(within, sizeof(within), wait), who);
 	hf_advise(err, "wait longer with -w");
 	return HF_BUSY;
 }
 
-/* What is known of one that is not ours to wait for in the kernel. */
-static enum hf_status busy_foreign(const struct hf_lock *lock, const struct hf_evidence *e,
-				   struct hf_err *err)
+/* Report what is known of a lock for which the kernel has no queue. */
+static enum hf_status fail_external(const struct hf_lock *lock, const struct hf_evidence *e,
+				    struct hf_err *err)
 {
 	hf_fail(err, HF_BUSY, "cannot lock '%s': it is %s: %s", lock->path,
 		hf_verdict_name(e->verdict), hf_evidence_why(e));
@@ -149,13 +151,13 @@ static bool is_moot(void *context)
 	return hf_dot_queue_is_moot(&dot->queue, &dot->target);
 }
 
-static enum hf_status wait_in_queue(struct hf_lock *lock, int fd, bool is_queue,
-				    const struct hf_wait *wait, struct hf_err *err)
+static enum hf_status wait_in_dotlock_queue(struct hf_lock *lock, int fd, bool is_queue,
+					    const struct hf_wait *wait, struct hf_err *err)
 {
 	struct dot *dot = lock->own;
 	struct hf_wait ours = {.deadline = wait->deadline,
 			       .limit = wait->limit,
-			       .notice = wait->notice ? notice : NULL,
+			       .notice = wait->notice ? relay_notice : NULL,
 			       .is_moot = is_queue ? is_moot : NULL,
 			       .context = dot};
 	enum hf_status status;
@@ -164,12 +166,12 @@ static enum hf_status wait_in_queue(struct hf_lock *lock, int fd, bool is_queue,
 	dot->queue.found_free = 0;
 	status = hf_lock_flock(lock, fd, &ours, err);
 	if (status == HF_BUSY && hf_time_left(wait->deadline) == 0)
-		return busy(&dot->target, wait, err);
+		return fail_dotlock_busy(&dot->target, wait, err);
 	return status;
 }
 
-/* PATH, whose record fd is open on, is held: wait for it, or for one's turn. HF_OK: fd's lock is
- * had, or it is an ancestor's. HF_NO: it is one's turn; look again. */
+/* PATH is held, and fd is open on it: wait for it, or in the queue. HF_OK: fd's lock is acquired,
+ * or an ancestor holds it. HF_NO: it is this process's turn; start again. */
 static enum hf_status await_turn(struct hf_lock *lock, int fd, const struct hf_wait *wait,
 				 struct hf_err *err)
 {
@@ -181,28 +183,28 @@ static enum hf_status await_turn(struct hf_lock *lock, int fd, const struct hf_w
 		return HF_OK;
 	lock->contended = true;
 	if (hf_time_left(wait->deadline) == 0 || getenv(HF_FD_ENV))
-		return wait_in_queue(lock, fd, false, wait, err);
-	/* what can be done before is not done while others wait for us */
+		return wait_in_dotlock_queue(lock, fd, false, wait, err);
+	/* done before the wait, so that no later waiter waits for it */
 	status = hf_dot_stage(&dot->target, &dot->new, err);
 	if (status != HF_OK)
 		return status;
 	queue = hf_dot_queue_open(&dot->queue, &dot->target);
 	hf_dot_queue_mark(queue < 0 ? fd : queue);
 	if (queue < 0)
-		return wait_in_queue(lock, fd, false, wait, err);
-	status = wait_in_queue(lock, queue, true, wait, err);
+		return wait_in_dotlock_queue(lock, fd, false, wait, err);
+	status = wait_in_dotlock_queue(lock, queue, true, wait, err);
 	if (status == HF_OK && lock->inherited < 0) {
 		hf_dot_queue_keep(&dot->queue, queue);
 		return HF_NO;
 	}
 	sys_close(queue);
-	/* its head does not take what is free: it is stopped, or it is not a waiter at all */
+	/* the queue's head does not take a free PATH: stopped, or not a waiter (lock/Q4) */
 	return status == HF_BUSY && dot->queue.found_free > 1 ? HF_NO : status;
 }
 
-/* Another one is in the middle of a takeover, which has no queue: who waits for it holds nothing.
- * HF_NO: look again. */
-static enum hf_status rest(struct dot *dot, const struct hf_wait *wait, struct hf_err *err)
+/* Another process's takeover is in progress, and has no queue: back off with nothing held. HF_NO:
+ * start again. */
+static enum hf_status back_off(struct dot *dot, const struct hf_wait *wait, struct hf_err *err)
 {
 	const char *path = dot->target.path;
 	enum hf_status status = HF_OK;
@@ -221,10 +223,10 @@ static enum hf_status rest(struct dot *dot, const struct hf_wait *wait, struct h
 	return HF_BUSY;
 }
 
-/* PATH is there, and fd is open on it, to be closed here. HF_OK: it is taken, or an ancestor holds
- * it, or it is foreign. HF_NO: look again. */
-static enum hf_status meet(struct hf_lock *lock, int fd, const struct hf_wait *wait,
-			   struct hf_err *err)
+/* PATH exists, and fd, which is closed here, is open on it. HF_OK: it is taken, or an ancestor
+ * holds it, or it is an external lock. HF_NO: start again. */
+static enum hf_status take_existing(struct hf_lock *lock, int fd, const struct hf_wait *wait,
+				    struct hf_err *err)
 {
 	struct dot *dot = lock->own;
 	enum hf_status status = hf_lock_inherit(lock, err);
@@ -243,7 +245,7 @@ static enum hf_status meet(struct hf_lock *lock, int fd, const struct hf_wait *w
 		hf_dot_queue_keep(&dot->queue, fd);
 		return HF_NO;
 	}
-	if (status == HF_OK && judge(dot, fd) == HF_VERDICT_STALE) {
+	if (status == HF_OK && judge_dotlock(dot, fd) == HF_VERDICT_STALE) {
 		status = hf_dot_replace(&dot->target, &dot->new, fd, &lock->fd, err);
 		if (status == HF_OK) {
 			hf_dot_queue_keep(&dot->queue, fd);
@@ -251,7 +253,7 @@ static enum hf_status meet(struct hf_lock *lock, int fd, const struct hf_wait *w
 			return HF_OK;
 		}
 		sys_close(fd);
-		return status == HF_BUSY ? rest(dot, wait, err) : status;
+		return status == HF_BUSY ? back_off(dot, wait, err) : status;
 	}
 	if (status == HF_OK)
 		dot->foreign = true;
@@ -270,7 +272,7 @@ static enum hf_status take_dot(struct hf_lock *lock, const struct hf_wait *wait,
 		if (status == HF_NO)
 			status = hf_dot_link(&dot->target, &dot->new, &lock->fd, err);
 		else if (status == HF_OK)
-			status = meet(lock, fd, wait, err);
+			status = take_existing(lock, fd, wait, err);
 		else if (status == HF_NOPERM) {
 			dot->foreign = true;
 			return HF_OK;
@@ -281,17 +283,18 @@ static enum hf_status take_dot(struct hf_lock *lock, const struct hf_wait *wait,
 			return hf_fail_errno(err, "cannot look at dotlock '%s'", lock->path);
 		return status;
 	}
-	return busy(&dot->target, wait, err);
+	return fail_dotlock_busy(&dot->target, wait, err);
 }
 
 static enum hf_status try_dot(struct hf_lock *lock, struct hf_err *err)
 {
 	struct dot *dot = lock->own;
 
-	return dot->foreign ? busy_foreign(lock, &dot->evidence, err) : HF_OK;
+	return dot->foreign ? fail_external(lock, &dot->evidence, err) : HF_OK;
 }
 
-/* Does PATH look as if it were to be had, or waited for in the kernel? HF_NO: it is foreign. */
+/* Return HF_OK if PATH looks free or can be waited for in the kernel. HF_NO: it is an external
+ * lock. */
 static enum hf_status looks_free(struct dot *dot, struct hf_err *err)
 {
 	enum hf_status status;
@@ -307,14 +310,14 @@ static enum hf_status looks_free(struct dot *dot, struct hf_err *err)
 	if (status != HF_OK)
 		return status;
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0 && hf_dot_names(&dot->target, fd) &&
-	    judge(dot, fd) != HF_VERDICT_STALE)
+	    judge_dotlock(dot, fd) != HF_VERDICT_STALE)
 		status = HF_NO;
 	sys_close(fd);
 	return status;
 }
 
-static enum hf_status wait_foreign(struct hf_lock *lock, struct dot *dot,
-				   const struct hf_wait *wait, struct hf_err *err)
+static enum hf_status wait_external_dotlock(struct hf_lock *lock, struct dot *dot,
+					    const struct hf_wait *wait, struct hf_err *err)
 {
 	struct hf_wait_notice due = hf_wait_notice_begin(wait);
 	struct hf_file_watch await;
@@ -329,7 +332,7 @@ static enum hf_status wait_foreign(struct hf_lock *lock, struct dot *dot,
 					   hf_evidence_why(&dot->evidence));
 		hf_file_watch_process(&await, dot->evidence.pid);
 		if (!hf_file_watch_sleep(&await)) {
-			status = busy_foreign(lock, &dot->evidence, err);
+			status = fail_external(lock, &dot->evidence, err);
 			break;
 		}
 	}
@@ -344,7 +347,7 @@ static enum hf_status wait_dot(struct hf_lock *lock, const struct hf_wait *wait,
 
 	if (status != HF_OK)
 		return status;
-	status = wait_foreign(lock, &dot, wait, err);
+	status = wait_external_dotlock(lock, &dot, wait, err);
 	hf_target_close(&dot.target);
 	return status;
 }
@@ -376,7 +379,7 @@ static void release_dot(struct hf_lock *lock)
 const struct hf_lock_ops hf_lock_dot = {
 	.name = "dotlock",
 	.rank = 2,
-	.inherits = false, /* its inode is not known before it is taken: meet() asks */
+	.inherits = false, /* the inode is unknown before it is taken: take_existing() checks */
 	.open = open_dot,
 	.take = take_dot,
 	.try = try_dot,

@@ -14,8 +14,8 @@
 
 enum { MODE = 0644, MAX_TRIES = 10 };
 
-static enum hf_status refuse(const struct hf_target *target, const struct stat *st,
-			     struct hf_err *err)
+static enum hf_status fail_not_regular(const struct hf_target *target, const struct stat *st,
+				       struct hf_err *err)
 {
 	const char *type = S_ISLNK(st->st_mode)	  ? "a symbolic link"
 			   : S_ISDIR(st->st_mode) ? "a directory"
@@ -32,26 +32,26 @@ enum hf_status hf_dot_look(const struct hf_target *target, int *fd, struct stat 
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 
 	*fd = -1;
-	/* opening a device could set it to work */
+	/* opening a device can have side effects */
 	if (sys_fstatat(target->dir, target->name, st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT
 			       ? HF_NO
 			       : hf_fail_errno(err, "cannot look at dotlock '%s'", target->path);
 	if (!S_ISREG(st->st_mode))
-		return refuse(target, st, err);
+		return fail_not_regular(target, st, err);
 	*fd = sys_openat(target->dir, target->name, flags, 0);
 	if (*fd < 0) {
 		if (errno == ENOENT)
 			return HF_NO;
 		if (errno == ELOOP)
-			return refuse(target, &(struct stat){.st_mode = S_IFLNK}, err);
+			return fail_not_regular(target, &(struct stat){.st_mode = S_IFLNK}, err);
 		return hf_fail_errno(err, "cannot read dotlock '%s'", target->path);
 	}
 	if (sys_fstat(*fd, st) == 0 && S_ISREG(st->st_mode))
 		return HF_OK;
 	sys_close(*fd);
 	*fd = -1;
-	return refuse(target, st, err);
+	return fail_not_regular(target, st, err);
 }
 
 bool hf_dot_names(const struct hf_target *target, int fd)
@@ -67,7 +67,7 @@ static enum hf_status cannot_make(const struct hf_target *target, struct hf_err 
 	return hf_status_of(errno);
 }
 
-/* The record as of now, and a time of now on the file, or of the second before. */
+/* Write the owner information as of now, and a time of now on the file, or of the second before. */
 static enum hf_status write_record(const struct hf_target *target, struct hf_dot_new *new,
 				   struct hf_err *err)
 {
@@ -107,7 +107,7 @@ enum hf_status hf_dot_stage(const struct hf_target *target, struct hf_dot_new *n
 	high = hf_fd_high(new->fd);
 	if (high >= 0)
 		new->fd = high;
-	/* whoever waits must be able to read it, whatever our umask */
+	/* every waiter must be able to read it, whatever the umask is */
 	if (high < 0 || sys_fchmod(new->fd, MODE) < 0) {
 		status = cannot_make(target, err);
 		hf_dot_discard(target, new);
@@ -120,7 +120,7 @@ enum hf_status hf_dot_stage(const struct hf_target *target, struct hf_dot_new *n
 		int n = snprintf(mark, sizeof(mark), "%s %s", new->record.owner.boot,
 				 new->record.owner.host);
 
-		/* where there are none it is no worse than without */
+		/* a file system without extended attributes is no worse off */
 		(void)!sys_fsetxattr(new->fd, HF_DOT_XATTR, mark, (size_t)n, 0);
 	}
 	status = write_record(target, new, err);
@@ -131,7 +131,7 @@ enum hf_status hf_dot_stage(const struct hf_target *target, struct hf_dot_new *n
 	return status;
 }
 
-/* Stage, and link under `name`. HF_NO: that is taken. */
+/* Prepare the new file and link it to `name`. HF_NO: the name exists. */
 static enum hf_status link_new(const struct hf_target *target, struct hf_dot_new *new,
 			       const char *name, struct hf_err *err)
 {
@@ -141,7 +141,7 @@ static enum hf_status link_new(const struct hf_target *target, struct hf_dot_new
 		status = write_record(target, new, err);
 	if (status != HF_OK)
 		return status;
-	/* what was staged under a name may lie where there are no hard links (FAT) */
+	/* a file with a temporary name may be on a file system without hard links (FAT) */
 	if (new->name[0] &&
 	    sys_renameat2(target->dir, new->name, target->dir, name, RENAME_NOREPLACE) == 0) {
 		new->name[0] = '\0';
@@ -153,8 +153,8 @@ static enum hf_status link_new(const struct hf_target *target, struct hf_dot_new
 	return status;
 }
 
-/* The new record has its place: what it was staged under goes. */
-static void settle(const struct hf_target *target, struct hf_dot_new *new, int *fd)
+/* The new file is in place: remove its temporary name. */
+static void finish_link(const struct hf_target *target, struct hf_dot_new *new, int *fd)
 {
 	if (new->name[0])
 		sys_unlinkat(target->dir, new->name, 0);
@@ -168,33 +168,36 @@ enum hf_status hf_dot_link(const struct hf_target *target, struct hf_dot_new *ne
 	enum hf_status status = link_new(target, new, target->name, err);
 
 	if (status == HF_OK)
-		settle(target, new, fd);
+		finish_link(target, new, fd);
 	return status;
 }
 
-/* D4. The new record lies under `side`. HF_NO: PATH was not `old`, and is as it was. */
-static enum hf_status exchange(const struct hf_target *target, const char *side, int new, int old)
+/* Exchange PATH for the new file, which is linked to `side` (lock/D4). HF_NO: PATH was not `old`,
+ * and is unchanged. */
+static enum hf_status exchange_path(const struct hf_target *target, const char *side, int new,
+				    int old)
 {
 	int dir = target->dir;
 
-	/* whoever does not lock may have removed it meanwhile, and another one made his */
+	/* a process that does not lock may have removed it, and another one made a new lock */
 	if (!hf_names_inode(dir, target->name, old))
 		return HF_NO;
 	if (sys_renameat2(dir, side, dir, target->name, RENAME_EXCHANGE) < 0)
 		return errno == ENOENT ? HF_NO : hf_status_of(errno);
 	if (hf_names_inode(dir, side, old))
 		return HF_OK;
-	/* If it cannot be put back, it was given back meanwhile, by removing ours from PATH. If
-	 * then somebody else has made PATH, that one is put back, and this one is nobody's. */
+	/* If the exchange back fails, the other file was released in the meantime, by removing ours
+	 * from PATH. If the second exchange moves a third file, which another process made, that
+	 * one is put back, and the second belongs to no process. */
 	if (sys_renameat2(dir, side, dir, target->name, RENAME_EXCHANGE) == 0 &&
 	    !hf_names_inode(dir, side, new))
 		(void)!sys_renameat2(dir, side, dir, target->name, RENAME_EXCHANGE);
 	return HF_NO;
 }
 
-/* Where nothing can be exchanged (NFS, FAT): move aside what is there, and look at it. PATH is
- * empty for a moment in which nobody holds it. */
-static enum hf_status move_aside(const struct hf_target *target, const char *side, int old)
+/* Without an exchange (NFS, FAT): move PATH aside and check it. PATH is absent for a moment in
+ * which no process holds the lock. */
+static enum hf_status replace_by_moving(const struct hf_target *target, const char *side, int old)
 {
 	int dir = target->dir;
 
@@ -202,7 +205,7 @@ static enum hf_status move_aside(const struct hf_target *target, const char *sid
 		return errno == ENOENT ? HF_NO : hf_status_of(errno);
 	if (!hf_names_inode(dir, side, old))
 		(void)!sys_linkat(dir, side, dir, target->name, 0);
-	return HF_NO; /* PATH is free, or somebody has it: look again */
+	return HF_NO; /* PATH is free or taken: start again */
 }
 
 static enum hf_status cannot_replace(const struct hf_target *target, const char *side, int old,
@@ -220,8 +223,8 @@ static enum hf_status cannot_replace(const struct hf_target *target, const char 
 	return hf_status_of(errnum);
 }
 
-/* The side name is taken. false: by another takeover. Else it is free now, or side is another one.
- * */
+/* The side name is taken. Return false if another takeover uses it. Otherwise it is free now, or
+ * side is set to another name. */
 static bool make_way(const struct hf_target *target, char side[NAME_MAX + 1])
 {
 	switch (hf_tempfile_reap(target, side)) {
@@ -254,16 +257,16 @@ enum hf_status hf_dot_replace(const struct hf_target *target, struct hf_dot_new 
 	}
 	if (status != HF_OK)
 		return status;
-	status = exchange(target, side, new->fd, old);
+	status = exchange_path(target, side, new->fd, old);
 	if (status == HF_USAGE || status == HF_UNAVAILABLE) /* EINVAL, ENOSYS */
-		status = move_aside(target, side, old);
+		status = replace_by_moving(target, side, old);
 	if (status != HF_OK && status != HF_NO)
 		cannot_replace(target, side, old, err);
 	sys_unlinkat(target->dir, side, 0);
 	if (status == HF_OK)
-		settle(target, new, fd);
+		finish_link(target, new, fd);
 	else
-		hf_dot_discard(target, new); /* what had a name cannot be linked again */
+		hf_dot_discard(target, new); /* a file that had a name cannot be linked again */
 	return status;
 }
 
@@ -298,7 +301,7 @@ void hf_dot_give_back(const struct hf_target *target, int fd)
 	struct stat ours, st;
 	int again;
 
-	/* opened before ours is closed: no other file can have its number then */
+	/* opened before ours is closed, so no other file can have its inode number */
 	if (sys_fstat(fd, &ours) < 0 || hf_dot_look(target, &again, &st, NULL) != HF_OK) {
 		sys_close(fd);
 		return;

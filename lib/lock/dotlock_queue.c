@@ -11,13 +11,13 @@
 #include "base/sys.h"
 #include "probe/proc_locks.h"
 
-static const char *name_of(const struct hf_target *target, char name[NAME_MAX + 1])
+static const char *queue_name(const struct hf_target *target, char name[NAME_MAX + 1])
 {
 	return hf_target_side(target, "queue", name);
 }
 
-/* It was the record of a holder, and says nothing now: it matters only who made it. Without a
- * notice: where users share a lock, it may well be another user's. */
+/* The file was a holder's, and its content has no meaning now; only its owner matters. Give no
+ * notice: among users that share a lock it is often another user's. */
 static int open_queue(const struct hf_target *target)
 {
 	char name[NAME_MAX + 1];
@@ -27,7 +27,7 @@ static int open_queue(const struct hf_target *target)
 
 	hf_trust_init(&trust, target, HF_TRUST_NAMED);
 	trust.quiet = true;
-	if (hf_side_open_leftover(&trust, name_of(target, name), &fd, &st, NULL) == HF_OK)
+	if (hf_side_open_leftover(&trust, queue_name(target, name), &fd, &st, NULL) == HF_OK)
 		return fd;
 	return -1;
 }
@@ -37,11 +37,11 @@ static void remove_name(const struct hf_target *target, int fd)
 {
 	char name[NAME_MAX + 1];
 
-	if (hf_names_inode(target->dir, name_of(target, name), fd))
+	if (hf_names_inode(target->dir, queue_name(target, name), fd))
 		sys_unlinkat(target->dir, name, 0);
 }
 
-/* Has anybody else marked it? */
+/* Return true if another process has marked it. */
 static bool is_waited_for(int fd)
 {
 	struct flock lock = {
@@ -58,8 +58,8 @@ void hf_dot_queue_mark(int fd)
 	(void)!fcntl(fd, F_OFD_SETLK, &lock);
 }
 
-/* Which of the kept ones is this inode? -1: none. */
-static int find(const struct hf_dot_queue *queue, const struct stat *st)
+/* Return the index of the kept lock of this inode; -1 if there is none. */
+static int find_kept(const struct hf_dot_queue *queue, const struct stat *st)
 {
 	struct stat kept;
 
@@ -76,7 +76,7 @@ int hf_dot_queue_open(const struct hf_dot_queue *queue, const struct hf_target *
 
 	if (fd < 0)
 		return -1;
-	if (sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && find(queue, &st) < 0)
+	if (sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && find_kept(queue, &st) < 0)
 		return fd;
 	sys_close(fd);
 	return -1;
@@ -111,7 +111,7 @@ void hf_dot_queue_keep(struct hf_dot_queue *queue, int fd)
 
 void hf_dot_queue_forget(struct hf_dot_queue *queue, const struct stat *st)
 {
-	int i = find(queue, st);
+	int i = find_kept(queue, st);
 
 	if (i < 0)
 		return;
@@ -126,14 +126,14 @@ bool hf_dot_queue_found(const struct hf_target *target, int fd)
 	char name[NAME_MAX + 1];
 
 	return is_waited_for(fd) && sys_renameat2(target->dir, target->name, target->dir,
-						  name_of(target, name), RENAME_NOREPLACE) == 0;
+						  queue_name(target, name), RENAME_NOREPLACE) == 0;
 }
 
 void hf_dot_queue_leave(struct hf_dot_queue *queue, const struct hf_target *target)
 {
 	int saved = errno;
 
-	/* who has waited longer is behind the first */
+	/* the waiters of the first queue have waited longest */
 	for (int i = 0; i < queue->count; i++) {
 		if (!is_waited_for(queue->kept[i]))
 			remove_name(target, queue->kept[i]);

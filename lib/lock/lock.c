@@ -8,9 +8,10 @@
 #include <holdfast/path.h>
 #include "base/sys.h"
 
-enum { MAX_LOANS = 3 }; /* that are asked for in one wait */
+enum { MAX_LOANS = 3 }; /* loans that one wait asks for */
 
-/* What may not even be opened: a FIFO's writer would go on, a device would start. */
+/* Return the type if the file must not even be opened: a FIFO's writer would continue, a device
+ * would start. */
 static const char *refused_type(mode_t mode)
 {
 	switch (mode & S_IFMT) {
@@ -41,7 +42,7 @@ static enum hf_status refuse_type(const struct hf_lock *lock, const struct stat 
 	return HF_DATA;
 }
 
-static enum hf_status cannot_open(const struct hf_lock *lock, int errnum, struct hf_err *err)
+static enum hf_status fail_open(const struct hf_lock *lock, int errnum, struct hf_err *err)
 {
 	enum hf_status status = errnum == ELOOP ? HF_CANTCREAT : hf_status_of(errnum);
 
@@ -52,8 +53,9 @@ static enum hf_status cannot_open(const struct hf_lock *lock, int errnum, struct
 	return status;
 }
 
-/* Open what is there, or create it. Two may race to create it; a file that appears between the two
- * opens must be opened without O_CREAT again, one that disappears with it. */
+/* Open an existing file, or create it. Two processes may create it at the same time; a file that
+ * appears between the two opens must be opened without O_CREAT again, and one that disappears, with
+ * it. */
 static int open_or_create(const char *path, int flags)
 {
 	int fd = -1;
@@ -81,22 +83,22 @@ enum hf_status hf_lock_open(struct hf_lock *lock, int access, struct hf_err *err
 	}
 	fd = open_or_create(lock->path, access | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
-		return cannot_open(lock, errno, err);
+		return fail_open(lock, errno, err);
 	high = hf_fd_high(fd);
 	if (high < 0) {
 		int errnum = errno;
 
 		sys_close(fd);
-		return cannot_open(lock, errnum, err);
+		return fail_open(lock, errnum, err);
 	}
 	lock->fd = high;
 	if (sys_fstat(high, &lock->st) < 0) {
-		enum hf_status status = cannot_open(lock, errno, err);
+		enum hf_status status = fail_open(lock, errno, err);
 
 		hf_lock_close(lock);
 		return status;
 	}
-	/* a FIFO may have come since the first look */
+	/* the file may have been replaced by a FIFO since the check */
 	if (refuse_type(lock, &lock->st, err) != HF_OK) {
 		hf_lock_close(lock);
 		return HF_DATA;
@@ -123,8 +125,9 @@ enum hf_status hf_lock_unproved(const struct hf_lock *lock, struct hf_err *err)
 	return HF_UNAVAILABLE;
 }
 
-/* fd is an ancestor's, and holds that of this lock: is it enough? HF_NO: it holds nothing. */
-static enum hf_status is_enough(const struct hf_lock *lock, enum hf_held held, struct hf_err *err)
+/* Check that the lock of an ancestor's descriptor suffices. HF_NO: the descriptor holds no lock. */
+static enum hf_status check_inherited(const struct hf_lock *lock, enum hf_held held,
+				      struct hf_err *err)
 {
 	switch (held) {
 	case HF_HELD_NONE:
@@ -153,16 +156,16 @@ enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err)
 	enum hf_status status;
 
 	lock->inherited = -1;
-	/* nothing that is close-on-exec was inherited: a stale number, used again by another set */
+	/* a close-on-exec descriptor was not inherited: an old number, reused by another set */
 	if (fd >= 0 && (fcntl(fd, F_GETFD) & FD_CLOEXEC))
 		held = HF_HELD_NONE;
-	status = is_enough(lock, held, err);
+	status = check_inherited(lock, held, err);
 	if (status == HF_OK)
 		lock->inherited = fd;
 	return status == HF_NO ? HF_OK : status;
 }
 
-/* The kernel's word that fd holds flock(2) on the lock's inode. */
+/* Prove from fdinfo that fd holds flock(2) on the lock's inode. */
 static bool flock_proof(struct hf_lock *lock, int fd, enum hf_held *held)
 {
 	struct stat st;
@@ -187,7 +190,7 @@ enum hf_status hf_lock_borrow(struct hf_lock *lock,
 		enum hf_held held;
 
 		if (status == HF_NO && (proof ? proof : flock_proof)(lock, fd, &held))
-			status = is_enough(lock, held, err);
+			status = check_inherited(lock, held, err);
 		if (status == HF_OK && lock->inherited < 0 && (fd = hf_fd_high(fd)) >= 0) {
 			lock->inherited = fd;
 			lock->borrowed = true;
@@ -214,7 +217,7 @@ enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait 
 		status = hf_lock_borrow(lock, NULL, err);
 		if (status != HF_NO)
 			return status;
-		/* what it says that it would lend, and does not, is waited for */
+		/* a keeper that promises to lend and does not is waited for */
 		ours.borrows = asked < MAX_LOANS;
 		status = hf_lock_wait(fd, lock->mode, lock->path, &ours, err);
 		if (status != HF_NO)
@@ -223,7 +226,8 @@ enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait 
 	return hf_lock_wait(fd, lock->mode, lock->path, &ours, err);
 }
 
-/* 62 bits of the name: within its directory, they are what a range's start is within a file. */
+/* Return 62 bits of a hash of the name, which serve as the start of a range within its
+ * directory. */
 int64_t hf_lock_identity(const char *name)
 {
 	uint64_t h = UINT64_C(0xcbf29ce484222325);

@@ -6,13 +6,13 @@
 #include <holdfast/path.h>
 #include "base/sys.h"
 
-static enum hf_status open_file(struct hf_lock *lock, struct hf_err *err)
+static enum hf_status open_file_lock(struct hf_lock *lock, struct hf_err *err)
 {
 	return hf_lock_open(lock, O_RDONLY, err);
 }
 
-/* NFS: an exclusive lock there wants a file that is open for writing. The inode may be another by
- * now, so the recheck that follows is against this one. */
+/* NFS: an exclusive lock needs a file open for writing. The inode may be another one now, so the
+ * later recheck compares with this one. */
 static enum hf_status reopen_for_writing(struct hf_lock *lock, struct hf_err *err)
 {
 	struct stat before = lock->st;
@@ -62,12 +62,13 @@ const struct hf_lock_ops hf_lock_file = {
 	.name = "file",
 	.rank = 1,
 	.inherits = true,
-	.open = open_file,
+	.open = open_file_lock,
 	.take = take_file,
 	.release = hf_lock_close,
 };
 
-/* Nobody else has the file locked, as a whole or (holdfast/lock_range.h) in part. */
+/* Lock the file by both interfaces, as a whole and in part. Return false if another process holds
+ * it. */
 static bool lock_both_ways(int fd)
 {
 	struct flock all = {.l_type = F_WRLCK};
@@ -76,13 +77,12 @@ static bool lock_both_ways(int fd)
 		return false;
 	if (sys_fcntl_lock(fd, F_OFD_SETLK, &all) == 0)
 		return true;
-	if (errno == EBADF) /* not open for writing: it can only be asked */
+	if (errno == EBADF) /* not open for writing: it can only be tested */
 		return sys_fcntl_lock(fd, F_OFD_GETLK, &all) == 0 && all.l_type == F_UNLCK;
-	return errno != EAGAIN && errno != EACCES; /* no such locks here */
+	return errno != EAGAIN && errno != EACCES; /* such locks are not supported here */
 }
 
-/* The lock, and the name that leads to it, are looked at while the lock is held: a name that leads
- * elsewhere by now is another's. */
+/* Remove the file while it is locked, if the name still leads to it. */
 static enum hf_status remove_locked(const struct hf_target *target, int fd, struct hf_err *err)
 {
 	if (!lock_both_ways(fd) || !hf_names_inode(target->dir, target->name, fd))
@@ -111,7 +111,7 @@ enum hf_status hf_lock_file_remove(const char *path, struct hf_err *err)
 	if (status != HF_OK)
 		return status;
 	if (sys_fstatat(target.dir, target.name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		status = HF_OK; /* somebody else removed it */
+		status = HF_OK; /* removed by another process */
 	} else if (!S_ISREG(st.st_mode)) {
 		status = hf_fail(err, HF_DATA, "cannot remove '%s': not a regular file", path);
 	} else if ((fd = open_to_remove(&target)) < 0) {

@@ -35,8 +35,8 @@ static void close_git(struct git *g)
 	free(g);
 }
 
-/* The repository, without its turnstile. NULL: *status and err say why. */
-static struct git *find(const char *path, enum hf_status *status, struct hf_err *err)
+/* Find the repository, without its turnstile. Return NULL with *status and err set. */
+static struct git *find_repository(const char *path, enum hf_status *status, struct hf_err *err)
 {
 	struct git *g = calloc(1, sizeof(*g));
 
@@ -62,7 +62,7 @@ static struct git *find(const char *path, enum hf_status *status, struct hf_err 
 	return NULL;
 }
 
-/* Its users are those who may write to the common directory. */
+/* Every user who may write to the common directory may use the turnstile. */
 static enum hf_status open_turnstile(struct hf_lock *lock, const struct git *g, struct hf_err *err)
 {
 	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
@@ -84,7 +84,7 @@ static enum hf_status open_turnstile(struct hf_lock *lock, const struct git *g, 
 static enum hf_status open_git(struct hf_lock *lock, struct hf_err *err)
 {
 	enum hf_status status;
-	struct git *g = find(lock->path, &status, err);
+	struct git *g = find_repository(lock->path, &status, err);
 	struct stat common;
 
 	if (!g)
@@ -98,14 +98,14 @@ static enum hf_status open_git(struct hf_lock *lock, struct hf_err *err)
 		close_git(g);
 		return status;
 	}
-	/* X5 */
+	/* lock/X5 */
 	lock->start = hf_lock_identity(g->at.git);
 	lock->length = 1;
 	lock->own = g;
 	return HF_OK;
 }
 
-static enum hf_status open_freeze(struct hf_lock *lock, struct hf_err *err)
+static enum hf_status open_index_freeze(struct hf_lock *lock, struct hf_err *err)
 {
 	if (lock->mode == HF_LOCK_EXCLUSIVE)
 		return open_git(lock, err);
@@ -115,14 +115,16 @@ static enum hf_status open_freeze(struct hf_lock *lock, struct hf_err *err)
 	return HF_USAGE;
 }
 
-static enum hf_status take(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
+static enum hf_status take_git_turnstile(struct hf_lock *lock, const struct hf_wait *wait,
+					 struct hf_err *err)
 {
 	struct git *g = lock->own;
 
 	return hf_turnstile_take(lock, &g->turnstile, wait, err);
 }
 
-static enum hf_status busy(const char *path, const struct hf_evidence *e, struct hf_err *err)
+static enum hf_status fail_index_busy(const char *path, const struct hf_evidence *e,
+				      struct hf_err *err)
 {
 	hf_fail(err, HF_BUSY, "cannot lock '%s': index.lock is %s: %s", path,
 		hf_verdict_name(e->verdict), hf_evidence_why(e));
@@ -133,7 +135,7 @@ static enum hf_status busy(const char *path, const struct hf_evidence *e, struct
 	return HF_BUSY;
 }
 
-/* X4. */
+/* Refuse to wait for an ancestor (lock/X4). */
 static enum hf_status refuse_ancestor(const char *path, pid_t pid, struct hf_err *err)
 {
 	char who[512];
@@ -146,15 +148,15 @@ static enum hf_status refuse_ancestor(const char *path, pid_t pid, struct hf_err
 	return HF_USAGE;
 }
 
-static void forget(struct hf_lock *lock)
+static void forget_seen(struct hf_lock *lock)
 {
 	if (lock->seen.fd >= 0)
 		sys_close(lock->seen.fd);
 	lock->seen.fd = -1;
 }
 
-/* Remember since when this very index.lock is known (X3). false: there is none. */
-static bool see(struct hf_lock *lock, const struct git *g)
+/* Remember since when this very index.lock is known (lock/X3). Return false if there is none. */
+static bool remember_seen(struct hf_lock *lock, const struct git *g)
 {
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	bool is_there;
@@ -164,22 +166,23 @@ static bool see(struct hf_lock *lock, const struct git *g)
 		return true;
 	fd = sys_openat(g->index.dir, g->index.name, flags, 0);
 	is_there = fd >= 0 || errno != ENOENT;
-	forget(lock);
+	forget_seen(lock);
 	lock->seen.fd = fd;
 	lock->seen.ticks = hf_git_ticks();
 	return is_there;
 }
 
-/* Is index.lock out of the way? One that is stale is moved, unless `dry`. *e says what is there. */
-static enum hf_status clear(struct hf_lock *lock, struct git *g, bool dry, struct hf_evidence *e,
-			    struct hf_err *err)
+/* Check that there is no index.lock; move a stale one aside unless `dry`. *e is the evidence of one
+ * that exists. */
+static enum hf_status clear_index_lock(struct hf_lock *lock, struct git *g, bool dry,
+				       struct hf_evidence *e, struct hf_err *err)
 {
 	struct hf_break_options options = {.stale_after = HF_NEVER, .dry_run = dry};
 	struct hf_git_seen seen;
 	struct hf_break_result broken;
 	enum hf_status status;
 
-	if (!see(lock, g))
+	if (!remember_seen(lock, g))
 		return HF_OK;
 	seen = (struct hf_git_seen){lock->seen.fd, lock->seen.ticks};
 	status = hf_git_lock_break(&g->at, g->lock_path, &seen, &options, &broken, err);
@@ -188,23 +191,23 @@ static enum hf_status clear(struct hf_lock *lock, struct git *g, bool dry, struc
 	*e = broken.evidence;
 	if (broken.end != HF_BREAK_HELD && broken.end != HF_BREAK_UNKNOWN) {
 		if (broken.end != HF_BREAK_STALE)
-			forget(lock);
+			forget_seen(lock);
 		return HF_OK;
 	}
 	if (broken.end == HF_BREAK_HELD && hf_proc_is_ancestor(e->pid))
 		return refuse_ancestor(lock->path, e->pid, err);
-	return busy(lock->path, e, err);
+	return fail_index_busy(lock->path, e, err);
 }
 
 static enum hf_status try_git(struct hf_lock *lock, struct hf_err *err)
 {
 	struct hf_evidence e;
 
-	/* an ancestor that holds it has asked */
-	return lock->inherited >= 0 ? HF_OK : clear(lock, lock->own, false, &e, err);
+	/* an ancestor that holds it has tried */
+	return lock->inherited >= 0 ? HF_OK : clear_index_lock(lock, lock->own, false, &e, err);
 }
 
-/* An ancestor that has frozen it has handed down what holds index.lock. */
+/* Return true if an ancestor has frozen the index and this process inherited index.lock. */
 static bool is_frozen_for_us(const struct git *g)
 {
 	struct stat st;
@@ -214,7 +217,7 @@ static bool is_frozen_for_us(const struct git *g)
 	       hf_fd_inherited(&st, &fd) == HF_HELD_EXCLUSIVE;
 }
 
-/* Or one that has it kept: then second is the keeper's. */
+/* The same for one that a keeper holds for an ancestor; second is then the keeper's descriptor. */
 static bool borrow_frozen(struct hf_lock *lock, struct git *g)
 {
 	struct hf_keeper_loan loan;
@@ -236,7 +239,7 @@ static bool borrow_frozen(struct hf_lock *lock, struct git *g)
 	return g->borrowed;
 }
 
-static enum hf_status try_freeze(struct hf_lock *lock, struct hf_err *err)
+static enum hf_status try_index_freeze(struct hf_lock *lock, struct hf_err *err)
 {
 	struct git *g = lock->own;
 	struct hf_evidence e;
@@ -244,17 +247,17 @@ static enum hf_status try_freeze(struct hf_lock *lock, struct hf_err *err)
 	if (is_frozen_for_us(g) || borrow_frozen(lock, g))
 		return HF_OK;
 	for (;;) {
-		enum hf_status status = clear(lock, g, false, &e, err);
+		enum hf_status status = clear_index_lock(lock, g, false, &e, err);
 
 		if (status == HF_OK)
 			status = hf_dot_link(&g->index, &g->new, &lock->second, err);
-		/* HF_NO: a Git was quicker */
+		/* HF_NO: a Git was faster */
 		if (status != HF_NO)
 			return status;
 	}
 }
 
-/* X3. */
+/* Wait for the end of index.lock (lock/X3). */
 static enum hf_status wait_for_index(struct hf_lock *lock, struct git *g,
 				     const struct hf_wait *wait, struct hf_err *err)
 {
@@ -272,7 +275,7 @@ static enum hf_status wait_for_index(struct hf_lock *lock, struct git *g,
 		if (hf_now() >= judge || (e.pid && await.process < 0)) {
 			int64_t pause = (hf_now() - start) / 4;
 
-			status = clear(lock, g, true, &e, err);
+			status = clear_index_lock(lock, g, true, &e, err);
 			if (status != HF_BUSY)
 				break;
 			pause = pause < MIN_JUDGE_MS * HF_MS ? MIN_JUDGE_MS * HF_MS : pause;
@@ -286,7 +289,7 @@ static enum hf_status wait_for_index(struct hf_lock *lock, struct git *g,
 					   lock->path, hf_verdict_name(e.verdict),
 					   hf_evidence_why(&e));
 		if (!hf_file_watch_sleep(&await)) {
-			status = busy(lock->path, &e, err);
+			status = fail_index_busy(lock->path, &e, err);
 			break;
 		}
 	}
@@ -298,7 +301,7 @@ static enum hf_status wait_git(struct hf_lock *lock, const struct hf_wait *wait,
 			       struct hf_err *err)
 {
 	enum hf_status status;
-	struct git *g = find(lock->path, &status, err);
+	struct git *g = find_repository(lock->path, &status, err);
 
 	if (!g)
 		return status;
@@ -307,7 +310,7 @@ static enum hf_status wait_git(struct hf_lock *lock, const struct hf_wait *wait,
 	return status;
 }
 
-static void release(struct hf_lock *lock)
+static void release_git(struct hf_lock *lock)
 {
 	struct git *g = lock->own;
 	int saved = errno;
@@ -336,10 +339,10 @@ const struct hf_lock_ops hf_lock_git = {
 	.family = family,
 	.strictness = 1,
 	.open = open_git,
-	.take = take,
+	.take = take_git_turnstile,
 	.try = try_git,
 	.wait = wait_git,
-	.release = release,
+	.release = release_git,
 };
 
 const struct hf_lock_ops hf_lock_git_turn = {
@@ -348,8 +351,8 @@ const struct hf_lock_ops hf_lock_git_turn = {
 	.inherits = true,
 	.family = family,
 	.open = open_git,
-	.take = take,
-	.release = release,
+	.take = take_git_turnstile,
+	.release = release_git,
 };
 
 const struct hf_lock_ops hf_lock_git_freeze = {
@@ -358,9 +361,9 @@ const struct hf_lock_ops hf_lock_git_freeze = {
 	.inherits = true,
 	.family = family,
 	.strictness = 2,
-	.open = open_freeze,
-	.take = take,
-	.try = try_freeze,
+	.open = open_index_freeze,
+	.take = take_git_turnstile,
+	.try = try_index_freeze,
 	.wait = wait_git,
-	.release = release,
+	.release = release_git,
 };

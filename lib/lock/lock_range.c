@@ -23,14 +23,14 @@ static int set_range(int fd, int command, short type, int64_t start, int64_t len
 	return sys_fcntl_lock(fd, command, &range);
 }
 
-static short type_of(enum hf_lock_mode mode)
+static short fcntl_type(enum hf_lock_mode mode)
 {
 	return mode == HF_LOCK_EXCLUSIVE ? F_WRLCK : F_RDLCK;
 }
 
 int hf_range_try(int fd, enum hf_lock_mode mode, int64_t start, int64_t length)
 {
-	int result = set_range(fd, F_OFD_SETLK, type_of(mode), start, length);
+	int result = set_range(fd, F_OFD_SETLK, fcntl_type(mode), start, length);
 
 	if (result < 0 && errno == EACCES) /* POSIX allows either */
 		errno = EAGAIN;
@@ -45,7 +45,7 @@ void hf_range_unlock(int fd, int64_t start, int64_t length)
 	errno = saved;
 }
 
-/* What the waiting thread and the watching one share. */
+/* State shared by the waiting thread and the watching thread. */
 struct watch {
 	const struct hf_wait *wait;
 	const char *what;
@@ -54,7 +54,7 @@ struct watch {
 	struct hf_interrupt kick;
 };
 
-static void *watch(void *arg)
+static void *watch_clock(void *arg)
 {
 	struct watch *w = arg;
 
@@ -83,7 +83,7 @@ static int start_watch(struct watch *w)
 	hf_interrupt_init(&w->kick);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	failed = pthread_create(&w->watcher, NULL, watch, w);
+	failed = pthread_create(&w->watcher, NULL, watch_clock, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return failed;
 }
@@ -97,9 +97,9 @@ static void stop_watch(struct watch *w)
 	pthread_join(w->watcher, NULL);
 }
 
-/* 0, ETIMEDOUT, or the errno of what failed. */
-static int wait_in_queue(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
-			 struct watch *w)
+/* Return 0, ETIMEDOUT, or the errno of the failure. */
+static int wait_in_range_queue(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
+			       struct watch *w)
 {
 	sigset_t ours, old;
 	int errnum = start_watch(w);
@@ -109,7 +109,7 @@ static int wait_in_queue(int fd, enum hf_lock_mode mode, int64_t start, int64_t 
 	sigemptyset(&ours);
 	sigaddset(&ours, HF_WAIT_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &ours, &old);
-	while (set_range(fd, F_OFD_SETLKW, type_of(mode), start, length) < 0) {
+	while (set_range(fd, F_OFD_SETLKW, fcntl_type(mode), start, length) < 0) {
 		errnum = errno;
 		if (errnum != EINTR)
 			break;
@@ -123,14 +123,14 @@ static int wait_in_queue(int fd, enum hf_lock_mode mode, int64_t start, int64_t 
 	return errnum;
 }
 
-static enum hf_status busy(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
-			   const char *what, struct hf_err *err)
+static enum hf_status fail_range_busy(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
+				      const char *what, struct hf_err *err)
 {
-	struct flock range = {.l_type = type_of(mode), .l_start = start, .l_len = length};
+	struct flock range = {.l_type = fcntl_type(mode), .l_start = start, .l_len = length};
 	char who[512] = "another process";
 	bool known;
 
-	/* the PID is known of an ordinary fcntl lock only */
+	/* the PID is known only for an ordinary fcntl lock */
 	known = fcntl(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK && range.l_pid > 0;
 	if (known)
 		hf_proc_describe(who, sizeof(who), range.l_pid);
@@ -148,12 +148,12 @@ enum hf_status hf_range_wait(int fd, enum hf_lock_mode mode, int64_t start, int6
 	if (hf_range_try(fd, mode, start, length) == 0)
 		return HF_OK;
 	if (errno == EAGAIN && wait->deadline != HF_NOWAIT) {
-		errno = wait_in_queue(fd, mode, start, length, &w);
+		errno = wait_in_range_queue(fd, mode, start, length, &w);
 		if (errno == 0)
 			return HF_OK;
 	}
 	if (errno == EAGAIN || errno == ETIMEDOUT)
-		return busy(fd, mode, start, length, what, err);
+		return fail_range_busy(fd, mode, start, length, what, err);
 	if (errno == EBADF) {
 		hf_fail(err, HF_DATA, "cannot lock %s: it is not open for %s", what,
 			mode == HF_LOCK_EXCLUSIVE ? "writing" : "reading");
@@ -163,8 +163,8 @@ enum hf_status hf_range_wait(int fd, enum hf_lock_mode mode, int64_t start, int6
 	return hf_fail_errno(err, "cannot lock %s", what);
 }
 
-/* "lock:	2: OFDLCK ADVISORY  WRITE -1 fe:00:11013132 5 EOF" */
-static bool parse(const char *line, struct hf_range_held *held)
+/* Parse "lock:	2: OFDLCK ADVISORY  WRITE -1 fe:00:11013132 5 EOF". */
+static bool parse_fdinfo_line(const char *line, struct hf_range_held *held)
 {
 	char mode[8], last[24];
 
@@ -186,7 +186,7 @@ bool hf_range_holds(int fd, bool (*fits)(const void *wanted, const struct hf_ran
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	info = fopen(path, "re");
 	while (info && !fit && fgets(line, sizeof(line), info))
-		fit = parse(line, found) && fits(wanted, found);
+		fit = parse_fdinfo_line(line, found) && fits(wanted, found);
 	if (info)
 		fclose(info);
 	found->fd = fd;
@@ -230,7 +230,7 @@ static enum hf_status open_range(struct hf_lock *lock, struct hf_err *err)
 	return hf_lock_open(lock, lock->mode == HF_LOCK_EXCLUSIVE ? O_WRONLY : O_RDONLY, err);
 }
 
-static bool covers(const void *wanted, const struct hf_range_held *held)
+static bool range_covers(const void *wanted, const struct hf_range_held *held)
 {
 	const struct hf_lock *lock = wanted;
 
@@ -238,7 +238,7 @@ static bool covers(const void *wanted, const struct hf_range_held *held)
 	       held->last >= hf_lock_last(lock->start, lock->length);
 }
 
-static bool conflicts(const void *wanted, const struct hf_range_held *held)
+static bool range_conflicts(const void *wanted, const struct hf_range_held *held)
 {
 	const struct hf_lock *lock = wanted;
 
@@ -246,25 +246,27 @@ static bool conflicts(const void *wanted, const struct hf_range_held *held)
 	       held->start <= hf_lock_last(lock->start, lock->length);
 }
 
-/* For hf_lock_borrow(). */
-static bool proof(struct hf_lock *lock, int fd, enum hf_held *held)
+/* For hf_lock_borrow(): prove that fd holds the range. */
+static bool range_proof(struct hf_lock *lock, int fd, enum hf_held *held)
 {
 	struct hf_range_held range;
 	struct stat st;
 
 	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, &lock->st) ||
-	    !hf_range_holds(fd, covers, lock, &range))
+	    !hf_range_holds(fd, range_covers, lock, &range))
 		return false;
 	*held = range.exclusive ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
 	return true;
 }
 
-/* The range is taken by somebody. Do we inherit his descriptor? HF_NO: not that is known. */
-static enum hf_status inherit(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
+/* The range is taken: find out whether this process inherited the holder's descriptor. HF_NO: not
+ * as far as known. */
+static enum hf_status find_inherited(struct hf_lock *lock, const struct hf_wait *wait,
+				     struct hf_err *err)
 {
 	struct hf_range_held held;
 
-	switch (hf_range_inherited(&lock->st, covers, lock, &held)) {
+	switch (hf_range_inherited(&lock->st, range_covers, lock, &held)) {
 	case HF_HELD_UNKNOWN:
 		return getenv(HF_FD_ENV) ? hf_lock_unproved(lock, err) : HF_NO;
 	case HF_HELD_NONE:
@@ -274,12 +276,12 @@ static enum hf_status inherit(struct hf_lock *lock, const struct hf_wait *wait, 
 		lock->inherited = held.fd;
 		return HF_OK;
 	}
-	if (hf_lock_borrow(lock, proof, NULL) == HF_OK) {
+	if (hf_lock_borrow(lock, range_proof, NULL) == HF_OK) {
 		hf_lock_close(lock);
 		return HF_OK;
 	}
 	if (wait->deadline == HF_NOWAIT ||
-	    hf_range_inherited(&lock->st, conflicts, lock, &held) == HF_HELD_NONE)
+	    hf_range_inherited(&lock->st, range_conflicts, lock, &held) == HF_HELD_NONE)
 		return HF_NO;
 	hf_fail(err, HF_USAGE,
 		"cannot lock '%s': a part of that range is held by a process that runs this one, "
@@ -298,7 +300,7 @@ static enum hf_status take_range(struct hf_lock *lock, const struct hf_wait *wai
 	if (hf_range_try(lock->fd, lock->mode, lock->start, lock->length) == 0)
 		return hf_lock_recheck(lock);
 	lock->contended = true;
-	status = inherit(lock, wait, err);
+	status = find_inherited(lock, wait, err);
 	if (status != HF_NO)
 		return status;
 	snprintf(what, sizeof(what), "'%s'", lock->path);

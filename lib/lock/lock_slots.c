@@ -44,8 +44,8 @@ static bool is_slot(const void *wanted, const struct hf_range_held *held)
 	       held->start < HF_SLOT_BASE + lock->slots;
 }
 
-/* For hf_lock_borrow(). A slot is a slot, whatever the mode says. */
-static bool proof(struct hf_lock *lock, int fd, enum hf_held *held)
+/* For hf_lock_borrow(): any slot satisfies, whatever the mode is. */
+static bool slot_proof(struct hf_lock *lock, int fd, enum hf_held *held)
 {
 	struct hf_range_held range;
 	struct stat st;
@@ -58,7 +58,7 @@ static bool proof(struct hf_lock *lock, int fd, enum hf_held *held)
 	return true;
 }
 
-/* 0: lock->slot is taken. -1 with errno, EAGAIN when all are. */
+/* Take any free slot into lock->slot. Return 0; or -1 with errno, EAGAIN if all are taken. */
 static int try_slots(struct hf_lock *lock)
 {
 	for (int i = 0; i < lock->slots; i++) {
@@ -72,7 +72,7 @@ static int try_slots(struct hf_lock *lock)
 	return -1;
 }
 
-static enum hf_status all_taken(const struct hf_lock *lock, struct hf_err *err)
+static enum hf_status fail_all_taken(const struct hf_lock *lock, struct hf_err *err)
 {
 	hf_fail(err, HF_BUSY, "cannot lock a slot of '%s': all %d are taken", lock->path,
 		lock->slots);
@@ -80,7 +80,7 @@ static enum hf_status all_taken(const struct hf_lock *lock, struct hf_err *err)
 	return HF_BUSY;
 }
 
-/* Tell of the closing of the file's descriptions: an inotify descriptor, or -1. */
+/* Return an inotify descriptor that reports when a description of the file is closed, or -1. */
 static int watch_closing(const struct hf_lock *lock)
 {
 	char path[40];
@@ -95,8 +95,8 @@ static int watch_closing(const struct hf_lock *lock)
 	return -1;
 }
 
-/* Sleep until the file is closed somewhere, or for as long as the backoff says. false: the deadline
- * has passed. */
+/* Sleep until the file is closed in some process, or for the backoff's time. Return false at the
+ * deadline. */
 static bool await_closing(int closing, struct hf_backoff *backoff)
 {
 	struct pollfd poll_fd = {.fd = closing, .events = POLLIN};
@@ -115,7 +115,7 @@ static bool await_closing(int closing, struct hf_backoff *backoff)
 	return true;
 }
 
-/* With the gate held: wait for any slot. */
+/* Wait for any slot while holding the gate. */
 static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *wait,
 				   struct hf_err *err)
 {
@@ -140,7 +140,7 @@ static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *w
 			hf_wait_notice_say(wait, "waiting for a slot of '%s': all %d are taken",
 					   lock->path, lock->slots);
 		if (!await_closing(closing, &backoff)) {
-			status = all_taken(lock, err);
+			status = fail_all_taken(lock, err);
 			break;
 		}
 	}
@@ -149,10 +149,10 @@ static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *w
 	return status;
 }
 
-/* Is it an ancestor's keeper that has one? */
-static bool borrow(struct hf_lock *lock)
+/* Borrow a slot from an ancestor's keeper. */
+static bool borrow_slot(struct hf_lock *lock)
 {
-	if (lock->inherited >= 0 || hf_lock_borrow(lock, proof, NULL) != HF_OK)
+	if (lock->inherited >= 0 || hf_lock_borrow(lock, slot_proof, NULL) != HF_OK)
 		return false;
 	hf_lock_close(lock);
 	return true;
@@ -164,13 +164,14 @@ static enum hf_status take_slot(struct hf_lock *lock, const struct hf_wait *wait
 	char what[PATH_MAX + 32];
 	enum hf_status status;
 
-	/* who will not wait need not queue: a passer at the gate does not mean "all taken" */
+	/* without waiting there is no need to queue: a process that passes the gate does not mean
+	 * "all taken" */
 	if (wait->deadline == HF_NOWAIT && try_slots(lock) == 0)
 		return HF_OK;
 	if (hf_range_try(lock->fd, HF_LOCK_EXCLUSIVE, GATE, 1) < 0) {
-		if (borrow(lock))
+		if (borrow_slot(lock))
 			return HF_OK;
-	} else if (try_slots(lock) == 0 || borrow(lock)) {
+	} else if (try_slots(lock) == 0 || borrow_slot(lock)) {
 		if (lock->fd >= 0)
 			hf_range_unlock(lock->fd, GATE, 1);
 		return HF_OK;
@@ -178,7 +179,7 @@ static enum hf_status take_slot(struct hf_lock *lock, const struct hf_wait *wait
 	snprintf(what, sizeof(what), "a slot of '%s'", lock->path);
 	status = hf_range_wait(lock->fd, HF_LOCK_EXCLUSIVE, GATE, 1, what, wait, err);
 	if (status == HF_BUSY)
-		return all_taken(lock, err);
+		return fail_all_taken(lock, err);
 	if (status != HF_OK)
 		return status;
 	status = wait_at_gate(lock, wait, err);

@@ -16,16 +16,16 @@
 
 struct sqlite {
 	struct hf_target db, turnstile;
-	int file; /* the database, by O_PATH: closing that drops no lock of SQLite's; or -1 */
-	bool passed; /* the turnstile is another user's, and left out (lock/turnstile.h, N6) */
+	int file; /* the database or -1; with O_PATH: closing it releases no lock of SQLite */
+	bool passed; /* goes on without the turnstile, which is another user's (lock/N6) */
 	struct sqlite *next;
 	struct hf_sqlite_probe look;
 	struct hf_sqlite_freezer hold; /* freeze */
 };
 
-/* The database's directory and entry, and its stat; st_mode 0: it is absent. */
-static enum hf_status find(struct hf_target *db, const char *path, struct stat *st,
-			   struct hf_err *err)
+/* Find the database's directory, entry and stat; st_mode 0: it is absent. */
+static enum hf_status find_database(struct hf_target *db, const char *path, struct stat *st,
+				    struct hf_err *err)
 {
 	enum hf_status status;
 
@@ -48,7 +48,7 @@ static enum hf_status find(struct hf_target *db, const char *path, struct stat *
 	return status;
 }
 
-/* Those of this thread that were passed by. */
+/* The locks of this thread that do without a turnstile. */
 static _Thread_local struct sqlite *passed;
 
 bool hf_sqlite_passed_rightly(void)
@@ -60,7 +60,7 @@ bool hf_sqlite_passed_rightly(void)
 	return true;
 }
 
-/* N6. The database stands for the lock in the set's order. */
+/* Go on without a turnstile (lock/N6). The database takes its place in the order of the set. */
 static enum hf_status pass(struct hf_lock *lock, struct sqlite *s)
 {
 	if (sys_fstat(s->file, &lock->st) < 0)
@@ -85,7 +85,7 @@ static void close_sqlite(struct sqlite *s)
 	free(s);
 }
 
-/* may_pass: the caller takes SQLite's own lock as well. */
+/* may_pass: the caller takes SQLite's own lock too. */
 static enum hf_status open_own(struct hf_lock *lock, bool may_pass, struct hf_err *err)
 {
 	struct sqlite *s = calloc(1, sizeof(*s));
@@ -98,7 +98,7 @@ static enum hf_status open_own(struct hf_lock *lock, bool may_pass, struct hf_er
 		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
 	s->look = (struct hf_sqlite_probe){-1, -1};
 	s->hold.fd = s->hold.process = s->file = -1;
-	status = find(&s->db, lock->path, &st, err);
+	status = find_database(&s->db, lock->path, &st, err);
 	if (status != HF_OK) {
 		free(s);
 		return status;
@@ -133,7 +133,7 @@ static enum hf_status open_own(struct hf_lock *lock, bool may_pass, struct hf_er
 	return HF_OK;
 }
 
-static void release(struct hf_lock *lock)
+static void release_db(struct hf_lock *lock)
 {
 	struct sqlite *s = lock->own;
 	int saved = errno;
@@ -160,8 +160,8 @@ static enum hf_status open_looked(struct hf_lock *lock, bool may_pass, struct hf
 	struct stat st;
 	struct hf_target db;
 
-	/* first, since whoever may not read the database makes no turnstile for it */
-	status = find(&db, lock->path, &st, err);
+	/* first: a user who may not read the database must not create its turnstile */
+	status = find_database(&db, lock->path, &st, err);
 	if (status != HF_OK)
 		return status;
 	status = hf_sqlite_probe_open(&look, &db, err);
@@ -187,7 +187,8 @@ static enum hf_status open_idle(struct hf_lock *lock, struct hf_err *err)
 	return open_looked(lock, true, err);
 }
 
-static enum hf_status take(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
+static enum hf_status take_db_turnstile(struct hf_lock *lock, const struct hf_wait *wait,
+					struct hf_err *err)
 {
 	struct sqlite *s = lock->own;
 	struct hf_wait ours = *wait;
@@ -198,7 +199,8 @@ static enum hf_status take(struct hf_lock *lock, const struct hf_wait *wait, str
 	return hf_turnstile_take(lock, &s->turnstile, &ours, err);
 }
 
-static enum hf_status busy(const char *path, const struct hf_sqlite_user *user, struct hf_err *err)
+static enum hf_status fail_writer_busy(const char *path, const struct hf_sqlite_user *user,
+				       struct hf_err *err)
 {
 	char who[512];
 
@@ -216,13 +218,14 @@ static enum hf_status try_sqlite(struct hf_lock *lock, struct hf_err *err)
 	struct sqlite *s = lock->own;
 	struct hf_sqlite_user user;
 
-	/* an ancestor that holds it has asked */
+	/* an ancestor that holds it has tried */
 	if (lock->inherited >= 0 || !hf_sqlite_writer(&s->look, &s->db, &user))
 		return HF_OK;
-	return busy(lock->path, &user, err);
+	return fail_writer_busy(lock->path, &user, err);
 }
 
-/* W2. Where nobody is seen to write, something else was in the way: one pause at least. */
+/* Wait until no writer is visible (lock/W2). If none is visible at first, something else
+ * conflicted: pause at least once. */
 static enum hf_status wait_for_writer(const char *path, const struct hf_target *db,
 				      struct hf_sqlite_probe *look, const struct hf_wait *wait,
 				      bool frozen, struct hf_err *err)
@@ -242,7 +245,7 @@ static enum hf_status wait_for_writer(const char *path, const struct hf_target *
 					   hf_sqlite_does(user.role));
 		hf_file_watch_process(&await, user.pid);
 		if (!hf_file_watch_sleep(&await)) {
-			status = busy(path, &user, err);
+			status = fail_writer_busy(path, &user, err);
 			break;
 		}
 	}
@@ -256,7 +259,7 @@ static enum hf_status wait_sqlite(struct hf_lock *lock, const struct hf_wait *wa
 	struct hf_sqlite_probe look;
 	struct hf_target db;
 	struct stat st;
-	enum hf_status status = find(&db, lock->path, &st, err);
+	enum hf_status status = find_database(&db, lock->path, &st, err);
 
 	if (status != HF_OK)
 		return status;
@@ -269,7 +272,7 @@ static enum hf_status wait_sqlite(struct hf_lock *lock, const struct hf_wait *wa
 	return status;
 }
 
-static enum hf_status open_freeze(struct hf_lock *lock, struct hf_err *err)
+static enum hf_status open_db_freeze(struct hf_lock *lock, struct hf_err *err)
 {
 	struct hf_target db;
 	enum hf_status status;
@@ -281,7 +284,7 @@ static enum hf_status open_freeze(struct hf_lock *lock, struct hf_err *err)
 		hf_advise(err, "leave out -s for it");
 		return HF_USAGE;
 	}
-	status = find(&db, lock->path, &st, err);
+	status = find_database(&db, lock->path, &st, err);
 	if (status != HF_OK)
 		return status;
 	hf_target_close(&db);
@@ -291,22 +294,22 @@ static enum hf_status open_freeze(struct hf_lock *lock, struct hf_err *err)
 	return open_looked(lock, true, err);
 }
 
-static enum hf_status try_freeze(struct hf_lock *lock, struct hf_err *err)
+static enum hf_status try_db_freeze(struct hf_lock *lock, struct hf_err *err)
 {
 	struct sqlite *s = lock->own;
 	struct hf_sqlite_user user;
 	enum hf_status status;
 
 	if (hf_sqlite_writer(&s->look, &s->db, &user)) {
-		/* an ancestor has frozen it, or its keeper has */
+		/* an ancestor, or its keeper, has frozen it */
 		if (lock->inherited >= 0 &&
 		    hf_sqlite_hold_is_ours(&s->hold, user.pid, lock->borrowed)) {
 			lock->second = s->hold.fd;
 			return HF_OK;
 		}
-		return busy(lock->path, &user, err);
+		return fail_writer_busy(lock->path, &user, err);
 	}
-	/* SQLite's locks and ours are of different processes from here on (Q3) */
+	/* from here on SQLite's locks and ours belong to different processes (probe/Q3) */
 	status = hf_sqlite_hold_begin(&s->hold, lock->path, lock->deadline, err);
 	lock->second = s->hold.fd;
 	if (status == HF_OK && !hf_sqlite_passed_rightly())
@@ -331,11 +334,11 @@ const struct hf_lock_ops hf_lock_sqlite_freeze = {
 	.inherits = true,
 	.family = family,
 	.strictness = 2,
-	.open = open_freeze,
-	.take = take,
-	.try = try_freeze,
+	.open = open_db_freeze,
+	.take = take_db_turnstile,
+	.try = try_db_freeze,
 	.wait = wait_sqlite,
-	.release = release,
+	.release = release_db,
 };
 
 const struct hf_lock_ops hf_lock_sqlite = {
@@ -345,10 +348,10 @@ const struct hf_lock_ops hf_lock_sqlite = {
 	.family = family,
 	.strictness = 1,
 	.open = open_sqlite,
-	.take = take,
+	.take = take_db_turnstile,
 	.try = try_sqlite,
 	.wait = wait_sqlite,
-	.release = release,
+	.release = release_db,
 };
 
 const struct hf_lock_ops hf_lock_sqlite_idle = {
@@ -358,10 +361,10 @@ const struct hf_lock_ops hf_lock_sqlite_idle = {
 	.family = family,
 	.strictness = 1,
 	.open = open_idle,
-	.take = take,
+	.take = take_db_turnstile,
 	.try = try_sqlite,
 	.wait = wait_sqlite,
-	.release = release,
+	.release = release_db,
 };
 
 const struct hf_lock_ops hf_lock_sqlite_turn = {
@@ -370,6 +373,6 @@ const struct hf_lock_ops hf_lock_sqlite_turn = {
 	.inherits = true,
 	.family = family,
 	.open = open_turn,
-	.take = take,
-	.release = release,
+	.take = take_db_turnstile,
+	.release = release_db,
 };

@@ -11,13 +11,14 @@
 #include "lock/lockset_stats.h"
 #include "lock/turnstile.h"
 
-/* A path that names another inode at every look is no lock. */
+/* a path that names another inode at every check cannot be locked */
 enum { MAX_CHANGES = 1000 };
 
 struct hf_lockset {
-	struct hf_lock **locks; /* in the order of holdfast/lock.h, once they are arranged */
+	struct hf_lock **locks; /* in the order of holdfast/lock.h after arrange_locks() */
 	size_t count, room;
-	int *fds; /* two a lock: what it took, and what it borrowed, or took besides */
+	int *fds; /* two for each lock: the one that it took, and the one that it borrowed or its
+		   * external lock's */
 	size_t fd_count;
 	struct hf_lockset_stats tally;
 };
@@ -27,7 +28,7 @@ struct hf_lockset *hf_lockset_new(void)
 	return calloc(1, sizeof(struct hf_lockset));
 }
 
-static bool grow(struct hf_lockset *set)
+static bool grow_set(struct hf_lockset *set)
 {
 	size_t room = set->room ? 2 * set->room : 4;
 	struct hf_lock **locks = realloc(set->locks, room * sizeof(*locks));
@@ -54,7 +55,7 @@ struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops 
 		hf_path_empty(err);
 		return NULL;
 	}
-	if (set && (set->count < set->room || grow(set)))
+	if (set && (set->count < set->room || grow_set(set)))
 		lock = malloc(sizeof(*lock) + size);
 	if (!lock) {
 		hf_fail(err, HF_OS, "cannot lock '%s': out of memory", path);
@@ -74,14 +75,14 @@ struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops 
 
 #define COMPARE(a, b) ((a) < (b) ? -1 : (a) > (b))
 
-static uintptr_t family(const struct hf_lock *lock)
+static uintptr_t family_of(const struct hf_lock *lock)
 {
 	return lock->ops->family ? (uintptr_t)lock->ops->family : (uintptr_t)lock->ops;
 }
 
-/* The global order. The last four only bring names of one inode together, the strictest and then
- * the exclusive one first: that is the one which stands for them. */
-static int compare(const void *left, const void *right)
+/* The global order. The last four keys bring the names of one inode together, the strictest and
+ * then the exclusive one first; that one represents them. */
+static int compare_locks(const void *left, const void *right)
 {
 	const struct hf_lock *a = *(struct hf_lock *const *)left;
 	const struct hf_lock *b = *(struct hf_lock *const *)right;
@@ -94,7 +95,7 @@ static int compare(const void *left, const void *right)
 	if (!order)
 		order = COMPARE(a->start, b->start);
 	if (!order)
-		order = COMPARE(family(a), family(b));
+		order = COMPARE(family_of(a), family_of(b));
 	if (!order)
 		order = COMPARE(b->ops->strictness, a->ops->strictness);
 	if (!order)
@@ -104,9 +105,9 @@ static int compare(const void *left, const void *right)
 	return order;
 }
 
-/* Is `lock` another name of `before`, which precedes it in the order? HF_OK: it is none, or
- * lock->same_as is set. HF_USAGE: they are one file, but not one lock. */
-static enum hf_status merge(struct hf_lock *before, struct hf_lock *lock, struct hf_err *err)
+/* Merge `lock` if it names the same lock as `before`, which precedes it. HF_OK: it does not, or
+ * lock->same_as is set. HF_USAGE: they name one file, but not one lock. */
+static enum hf_status merge_names(struct hf_lock *before, struct hf_lock *lock, struct hf_err *err)
 {
 	struct hf_lock *first = before->same_as ? before->same_as : before;
 	struct hf_lock *taker = first->beside ? first->beside : first;
@@ -135,8 +136,8 @@ static enum hf_status merge(struct hf_lock *before, struct hf_lock *lock, struct
 	return HF_USAGE;
 }
 
-/* L1. */
-static enum hf_status arrange(struct hf_lockset *set, struct hf_err *err)
+/* Open and sort the locks (lock/L1). */
+static enum hf_status arrange_locks(struct hf_lockset *set, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
@@ -153,9 +154,9 @@ static enum hf_status arrange(struct hf_lockset *set, struct hf_err *err)
 	if (status != HF_OK)
 		return status;
 	if (set->count > 1)
-		qsort(set->locks, set->count, sizeof(struct hf_lock *), compare);
+		qsort(set->locks, set->count, sizeof(struct hf_lock *), compare_locks);
 	for (size_t i = 1; i < set->count && status == HF_OK; i++)
-		status = merge(set->locks[i - 1], set->locks[i], err);
+		status = merge_names(set->locks[i - 1], set->locks[i], err);
 	for (size_t i = 0; i < set->count && status == HF_OK; i++)
 		if (set->locks[i]->ops->inherits && !set->locks[i]->same_as &&
 		    !set->locks[i]->beside)
@@ -163,14 +164,15 @@ static enum hf_status arrange(struct hf_lockset *set, struct hf_err *err)
 	return status;
 }
 
-/* Have we inherited what comes behind it in the order, and behind which it cannot be waited for? */
+/* Return true if this process has inherited a lock of a higher rank, under which it must not
+ * wait. */
 static bool is_inverted(const struct hf_lock *lock)
 {
 	return lock->ops->rank >= HF_RANK_STRICT && lock->inherited < 0 &&
 	       hf_turnstile_inherited() > lock->ops->rank;
 }
 
-/* The same, or is that kept for us? */
+/* The same, or if a keeper holds such a lock for an ancestor. */
 static bool is_inverted_or_kept(const struct hf_lock *lock)
 {
 	return is_inverted(lock) ||
@@ -204,9 +206,9 @@ void hf_lockset_leave(struct hf_lockset *set)
 		hf_lockset_stats_write(&set->tally, &stats);
 }
 
-/* L2. On anything but HF_OK, *stopped is the lock that was in the way. */
-static enum hf_status take(struct hf_lockset *set, const struct hf_wait *wait,
-			   struct hf_lock **stopped, struct hf_err *err)
+/* Take the own locks (lock/L2). On failure *stopped is the lock that could not be taken. */
+static enum hf_status take_own_locks(struct hf_lockset *set, const struct hf_wait *wait,
+				     struct hf_lock **stopped, struct hf_err *err)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		struct hf_lock *lock = set->locks[i];
@@ -229,8 +231,9 @@ static enum hf_status take(struct hf_lockset *set, const struct hf_wait *wait,
 	return HF_OK;
 }
 
-/* L3. */
-static enum hf_status try(struct hf_lockset *set, struct hf_lock **stopped, struct hf_err *err)
+/* Try the external locks (lock/L3). */
+static enum hf_status try_external_locks(struct hf_lockset *set, struct hf_lock **stopped,
+					 struct hf_err *err)
 {
 	for (size_t i = 0; i < set->count; i++) {
 		struct hf_lock *lock = set->locks[i];
@@ -249,9 +252,9 @@ static enum hf_status try(struct hf_lockset *set, struct hf_lock **stopped, stru
 	return HF_OK;
 }
 
-/* A foreign part, with nothing held. */
-static enum hf_status wait_for(const struct hf_lockset *set, struct hf_lock *lock,
-			       const struct hf_wait *wait, struct hf_err *err)
+/* Wait for an external lock while nothing is held (lock/L4). */
+static enum hf_status wait_external_lock(const struct hf_lockset *set, struct hf_lock *lock,
+					 const struct hf_wait *wait, struct hf_err *err)
 {
 	int64_t asked = hf_lockset_stats_now(&set->tally);
 	enum hf_status status = lock->ops->wait(lock, wait, err);
@@ -268,12 +271,12 @@ enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *
 	for (int changes = 0;;) {
 		struct hf_lock *stopped = NULL;
 		bool tried = false;
-		enum hf_status status = arrange(set, err);
+		enum hf_status status = arrange_locks(set, err);
 
 		if (status == HF_OK)
-			status = take(set, wait, &stopped, err);
+			status = take_own_locks(set, wait, &stopped, err);
 		if (status == HF_OK) {
-			status = try(set, &stopped, err);
+			status = try_external_locks(set, &stopped, err);
 			tried = true;
 		}
 		if (status == HF_OK) {
@@ -294,7 +297,7 @@ enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *
 			return HF_BUSY;
 		}
 		if (status == HF_BUSY && tried && hf_time_left(wait->deadline) > 0)
-			status = wait_for(set, stopped, wait, err);
+			status = wait_external_lock(set, stopped, wait, err);
 		if (status == HF_BUSY && stopped)
 			hf_lockset_stats_fail(&set->tally, stopped, wait);
 		if (status != HF_OK)

@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_TALLY_H
-#define HF_TALLY_H
+#ifndef HF_LOCKSET_STATS_H
+#define HF_LOCKSET_STATS_H
 
 /*
- * What a lock set tells the statistics (base/stats_log.h) of its locks.
+ * The statistics of a lock set (base/stats_log.h).
  *
- * One line for each lock that was taken, written when it is given back, since only then is it known
- * for how long it was held; or one for the lock at which the set failed. What is another name of a
- * lock, or was held by an ancestor, has no line. The counts themselves stand in struct hf_lock
- * (waited, taken, contended, breaks, name), where a kind adds to them.
+ *	hf_lockset_stats_begin()	before the locks are opened
+ *	hf_lockset_stats_wait()		after each wait for a lock
+ *	hf_lockset_stats_acquired()	the set is held
+ *	hf_lockset_stats_fail()		the set is not held, because of this lock
+ *	hf_lockset_stats_prepare()	make the lines, while the locks are still held
+ *	hf_lockset_stats_write()	write them, after the locks are released
  *
- *	hf_lockset_stats_begin()	before the first look at a lock
- *	hf_lockset_stats_wait()		each time after one was waited for
- *	hf_lockset_stats_acquired()		the set is held
- *	hf_lockset_stats_fail()		it is not, since this lock was busy
- *	hf_lockset_stats_prepare()		the lines, while the locks are still held …
- *	hf_lockset_stats_write()		write them, after the release
- *
- * Without HOLDFAST_STATS nothing is counted, and no clock is read. Nothing here fails: what cannot
- * be written is not. A crash loses the lines of what was held. One thread at a time.
+ * The counts are in struct hf_lock (waited, taken, contended, breaks, name). Without HOLDFAST_STATS
+ * nothing is counted and no clock is read. Never fails. A crash loses the lines of held locks. One
+ * thread at a time.
  */
 
 #include <holdfast/lock.h>
@@ -26,13 +22,13 @@
 
 struct hf_lockset_stats {
 	struct hf_stats_sink *sink; /* or NULL */
-	bool held;		    /* and not told of yet */
+	bool held;		    /* and not yet reported */
 };
 
 void hf_lockset_stats_begin(struct hf_lockset_stats *tally, struct hf_lock *const *locks,
 			    size_t count);
 
-/* The instant from which a wait counts, for hf_lockset_stats_wait(). */
+/* Return the start of a wait, for hf_lockset_stats_wait(). */
 int64_t hf_lockset_stats_now(const struct hf_lockset_stats *tally);
 void hf_lockset_stats_wait(const struct hf_lockset_stats *tally, struct hf_lock *lock,
 			   int64_t asked);
@@ -41,7 +37,8 @@ void hf_lockset_stats_acquired(struct hf_lockset_stats *tally);
 void hf_lockset_stats_fail(const struct hf_lockset_stats *tally, const struct hf_lock *lock,
 			   const struct hf_wait *wait);
 
-/* false: there is nothing to send. known: for how long they were held is known. */
+/* Make the lines. known: the time for which the locks were held is known. Return false if there are
+ * none. */
 bool hf_lockset_stats_prepare(struct hf_lockset_stats *tally, struct hf_lock *const *locks,
 			      size_t count, bool known, struct hf_stats *stats);
 void hf_lockset_stats_write(const struct hf_lockset_stats *tally, struct hf_stats *stats);

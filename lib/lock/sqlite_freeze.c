@@ -30,7 +30,7 @@
 
 enum { PATIENCE_MS = 200 };
 
-/* Beside our own program, else where PATH says. */
+/* Find the helper beside our own program, or in PATH. */
 static void find_helper(char path[PATH_MAX])
 {
 	ssize_t n = sys_readlinkat(AT_FDCWD, "/proc/self/exe", path, PATH_MAX - sizeof(HELPER) - 1);
@@ -46,8 +46,8 @@ static void find_helper(char path[PATH_MAX])
 	strcpy(path, HELPER);
 }
 
-/* In the child; Z2, Z4. */
-_Noreturn static void become(const char *helper, const char *db, int in, int out)
+/* Become the helper, in the child (lock/Z2, lock/Z4). */
+_Noreturn static void exec_helper(const char *helper, const char *db, int in, int out)
 {
 	char *argv[] = {(char *)HELPER, (char *)"--hold", (char *)"--", (char *)db, NULL};
 	sigset_t none;
@@ -62,8 +62,8 @@ _Noreturn static void become(const char *helper, const char *db, int in, int out
 	_exit(127);
 }
 
-/* Wait until it can be read. */
-static bool await(int fd, int64_t until)
+/* Wait until fd is readable. Return false at the deadline. */
+static bool wait_readable(int fd, int64_t until)
 {
 	struct pollfd polled = {.fd = fd, .events = POLLIN};
 
@@ -79,15 +79,16 @@ static bool await(int fd, int64_t until)
 	return false;
 }
 
-/* Its one line, without the newline. HF_NO: it said nothing. HF_BUSY: not until then. */
-static enum hf_status read_line(int fd, char *line, size_t size, int64_t until)
+/* Read the helper's line, without the newline. HF_NO: end of file. HF_BUSY: nothing until the
+ * deadline. */
+static enum hf_status read_helper_line(int fd, char *line, size_t size, int64_t until)
 {
 	size_t used = 0;
 
 	while (used < size - 1) {
 		ssize_t n;
 
-		if (!await(fd, until))
+		if (!wait_readable(fd, until))
 			return HF_BUSY;
 		n = sys_read(fd, line + used, size - 1 - used);
 		if (n < 0 && errno == EINTR)
@@ -103,7 +104,7 @@ static enum hf_status read_line(int fd, char *line, size_t size, int64_t until)
 	return line[0] ? HF_OK : HF_NO;
 }
 
-static enum hf_status understand(const char *line, const char *path, struct hf_err *err)
+static enum hf_status parse_answer(const char *line, const char *path, struct hf_err *err)
 {
 	char *message;
 	long status;
@@ -116,14 +117,14 @@ static enum hf_status understand(const char *line, const char *path, struct hf_e
 	return hf_fail(err, (enum hf_status)status, "cannot freeze '%s': %s", path, message + 1);
 }
 
-static enum hf_status no_helper(const char *path, struct hf_err *err)
+static enum hf_status fail_no_helper(const char *path, struct hf_err *err)
 {
 	hf_fail(err, HF_UNAVAILABLE, "cannot freeze '%s': there is no sqlite-run", path);
 	hf_advise(err, "it takes SQLite's own lock; install it beside this program, or on PATH");
 	return HF_UNAVAILABLE;
 }
 
-static enum hf_status dumb_helper(const char *path, pid_t pid, struct hf_err *err)
+static enum hf_status fail_bad_helper(const char *path, pid_t pid, struct hf_err *err)
 {
 	hf_fail(err, HF_BUSY, "cannot freeze '%s': sqlite-run, PID %d, does not answer", path,
 		(int)pid);
@@ -132,7 +133,7 @@ static enum hf_status dumb_helper(const char *path, pid_t pid, struct hf_err *er
 	return HF_BUSY;
 }
 
-static int wait_for(const struct hf_sqlite_freezer *hold, siginfo_t *info, int how)
+static int wait_for_helper(const struct hf_sqlite_freezer *hold, siginfo_t *info, int how)
 {
 	return hold->process >= 0 ? waitid(P_PIDFD, (id_t)hold->process, info, WEXITED | how)
 				  : waitid(P_PID, (id_t)hold->pid, info, WEXITED | how);
@@ -143,19 +144,20 @@ bool hf_sqlite_hold_lost(const struct hf_sqlite_freezer *hold)
 	siginfo_t info = {0};
 
 	return hold->pid > 0 &&
-	       (wait_for(hold, &info, WNOHANG | WNOWAIT) < 0 || info.si_pid == hold->pid);
+	       (wait_for_helper(hold, &info, WNOHANG | WNOWAIT) < 0 || info.si_pid == hold->pid);
 }
 
-static void reap(const struct hf_sqlite_freezer *hold)
+static void reap_helper(const struct hf_sqlite_freezer *hold)
 {
 	siginfo_t info;
 
-	while (wait_for(hold, &info, 0) < 0 && errno == EINTR)
+	while (wait_for_helper(hold, &info, 0) < 0 && errno == EINTR)
 		;
 }
 
-/* It ends by itself when the pipe does. A child that the command left behind may keep that open;
- * killing the helper does no harm then, since it has changed nothing. false: it goes on. */
+/* Wait for the helper's exit after the pipe is closed. A child that the command left may keep the
+ * pipe open; killing the helper is harmless then, since it has changed nothing. Return false if it
+ * continues. */
 static bool end_helper(const struct hf_sqlite_freezer *hold, bool lent)
 {
 	struct pollfd end = {.fd = hold->process, .events = POLLIN};
@@ -168,35 +170,35 @@ static bool end_helper(const struct hf_sqlite_freezer *hold, bool lent)
 	return ended || !lent;
 }
 
-/* Z6. It has a session of its own, unless it has not come so far. */
-static void kill_all(pid_t pid)
+/* Kill the helper's session, or the helper alone if it has no session yet (lock/Z6). */
+static void kill_session(pid_t pid)
 {
 	kill(-pid, SIGKILL);
 	kill(pid, SIGKILL);
 }
 
-/* Z6. */
-static int64_t patience(int64_t deadline)
+/* Return the deadline of the helper's answer (lock/Z6). */
+static int64_t answer_deadline(int64_t deadline)
 {
 	int64_t least = hf_deadline_in(MIN_HELPER), most = hf_deadline_in(MAX_HELPER);
 
 	return deadline < least ? least : deadline > most ? most : deadline;
 }
 
-/* What the helper has said, whose end of the pipe this is. */
-static enum hf_status hear(int fd, pid_t pid, const char *path, int64_t deadline,
-			   struct hf_err *err)
+/* Read and interpret the helper's answer. */
+static enum hf_status read_answer(int fd, pid_t pid, const char *path, int64_t deadline,
+				  struct hf_err *err)
 {
 	char line[1024];
 
-	switch (read_line(fd, line, sizeof(line), patience(deadline))) {
+	switch (read_helper_line(fd, line, sizeof(line), answer_deadline(deadline))) {
 	case HF_OK:
-		return understand(line, path, err);
+		return parse_answer(line, path, err);
 	case HF_BUSY:
-		kill_all(pid);
-		return dumb_helper(path, pid, err);
+		kill_session(pid);
+		return fail_bad_helper(path, pid, err);
 	default:
-		return no_helper(path, err);
+		return fail_no_helper(path, err);
 	}
 }
 
@@ -221,12 +223,12 @@ enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_freezer *hold, const char *
 	hf_reset_sigchld();
 	pid = fork();
 	if (pid == 0)
-		become(helper, path, in[0], out[1]);
+		exec_helper(helper, path, in[0], out[1]);
 	status = pid < 0 ? hf_fail_errno(err, "cannot freeze '%s'", path) : HF_OK;
 	sys_close(in[0]);
 	sys_close(out[1]);
 	if (pid > 0)
-		status = hear(out[0], pid, path, deadline, err);
+		status = read_answer(out[0], pid, path, deadline, err);
 	sys_close(out[0]);
 	if (status == HF_OK) {
 		int high = hf_fd_high(in[1]);
@@ -237,7 +239,7 @@ enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_freezer *hold, const char *
 	}
 	sys_close(in[1]);
 	if (pid > 0)
-		reap(&(struct hf_sqlite_freezer){.pid = pid, .process = -1});
+		reap_helper(&(struct hf_sqlite_freezer){.pid = pid, .process = -1});
 	return status;
 }
 
@@ -248,14 +250,14 @@ void hf_sqlite_hold_end(struct hf_sqlite_freezer *hold, bool lent)
 	if (hold->fd >= 0)
 		sys_close(hold->fd);
 	if (hold->pid > 0 && end_helper(hold, lent))
-		reap(hold);
+		reap_helper(hold);
 	if (hold->process >= 0)
 		sys_close(hold->process);
 	*hold = (struct hf_sqlite_freezer){.process = -1, .fd = -1};
 	errno = saved;
 }
 
-/* Is it a helper by its name and its words, and what does it read? */
+/* Check that the process is a helper by its arguments, and find the pipe that it reads. */
 static bool read_helper(pid_t pid, struct stat *pipe)
 {
 	char path[40], words[sizeof(HELPER "\0--hold")] = "";
@@ -284,7 +286,7 @@ static bool is_writing_end(int fd, const struct stat *pipe)
 	       (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY;
 }
 
-/* HF_FD_ENV does not name it for long: that is for what holds a lock in the kernel's sense. */
+/* Search all descriptors: HF_FD_ENV lists only those that hold a kernel lock. */
 static bool has_inherited(const struct stat *pipe)
 {
 	struct dirent *entry;

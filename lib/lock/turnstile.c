@@ -19,7 +19,8 @@
 
 enum { MAX_TRIES = 16, NEW_MODE = 0644, SQLITE_RANK = 3, GIT_RANK = 4 };
 
-static enum hf_status cannot(const char *what, const struct hf_target *at, struct hf_err *err)
+static enum hf_status fail_turnstile(const char *what, const struct hf_target *at,
+				     struct hf_err *err)
 {
 	int errnum = errno;
 	enum hf_status status =
@@ -49,7 +50,7 @@ static void put(struct acl *acl, size_t *count, int tag, unsigned int perm, uint
 	acl->at[(*count)++].id = htole32(id);
 }
 
-/* What `of` permits, for a file whose owner and group are those of st. */
+/* Set an ACL that permits what `of` permits, for a file with the owner and group of st. */
 static bool put_acl(int fd, const struct stat *st, const struct hf_access *of)
 {
 	struct acl acl = {.version = htole32(ACL_VERSION)};
@@ -76,9 +77,9 @@ static bool put_acl(int fd, const struct stat *st, const struct hf_access *of)
 			     0) == 0;
 }
 
-/* N1. Where the owner or the group cannot be kept, an ACL names them; where there are no ACLs the
- * group loses its bits, which are another group's then, or were a mask. */
-static bool dress(int fd, int like)
+/* Set owner, group and mode (lock/N1). An owner or group that cannot be set is named in an ACL.
+ * Without ACLs the group loses its bits: they would be another group's, or were a mask. */
+static bool set_owner_and_mode(int fd, int like)
 {
 	struct hf_access of;
 	struct stat st;
@@ -107,7 +108,8 @@ static bool dress(int fd, int like)
 	return sys_fchmod(fd, mode) == 0;
 }
 
-/* N1. Any other answer than no is for the calls that follow. */
+/* Return false if the caller may not write to the database (lock/N1). Other errors are left to the
+ * calls that follow. */
 static bool may_make(int like)
 {
 	char path[40];
@@ -117,8 +119,8 @@ static bool may_make(int like)
 	       faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 || errno != EACCES;
 }
 
-/* N1. HF_OK: there is one now, ours or another's. */
-static enum hf_status make(const struct hf_target *at, int like, struct hf_err *err)
+/* Create the turnstile (lock/N1). HF_OK: one exists now, ours or another process's. */
+static enum hf_status create_turnstile(const struct hf_target *at, int like, struct hf_err *err)
 {
 	char name[NAME_MAX + 1];
 	enum hf_status status;
@@ -128,31 +130,32 @@ static enum hf_status make(const struct hf_target *at, int like, struct hf_err *
 		return hf_fail(err, HF_NOPERM, "cannot write to '%s': it is read only", at->path);
 	hf_git_exclude(at->dir, at->name);
 	if (hf_tempfile_open(at, like >= 0 ? 0600 : NEW_MODE, &fd, name, NULL) != HF_OK)
-		return cannot("make", at, err);
-	if (!dress(fd, like)) {
-		status = cannot("make", at, err);
+		return fail_turnstile("make", at, err);
+	if (!set_owner_and_mode(fd, like)) {
+		status = fail_turnstile("make", at, err);
 	} else if (name[0]) {
 		status = HF_OK;
 		if (sys_renameat2(at->dir, name, at->dir, at->name, RENAME_NOREPLACE) < 0 &&
 		    errno != EEXIST &&
 		    (errno != EINVAL ||
 		     (sys_linkat(at->dir, name, at->dir, at->name, 0) < 0 && errno != EEXIST)))
-			status = cannot("make", at, err);
+			status = fail_turnstile("make", at, err);
 		sys_unlinkat(at->dir, name, 0);
 	} else {
 		status = hf_tempfile_link(at, fd, at->name, NULL);
 		if (status == HF_NO)
 			status = HF_OK;
 		else if (status != HF_OK)
-			status = cannot("make", at, err);
+			status = fail_turnstile("make", at, err);
 	}
 	sys_close(fd);
 	return status;
 }
 
-/* ---- N2 ------------------------------------------------------------------------------------- */
+/* ---- may it be used? (lock/N2) --------------------------------------------------------------- */
 
-/* Of an absent database: may its owner make files here, in a directory that is not open to all? */
+/* For an absent database: return true if the file's owner may create files in the directory, and
+ * not every user may. */
 static bool may_make_database(struct hf_trust *trust, const struct stat *st)
 {
 	if (trust->fd >= 0)
@@ -162,7 +165,7 @@ static bool may_make_database(struct hf_trust *trust, const struct stat *st)
 	       hf_access_permits(&trust->dir, st->st_uid, W_OK) == HF_MEMBER_YES;
 }
 
-/* Why is it not to be used? NULL: it is. */
+/* Return why the file may not be used (lock/N2), or NULL. */
 static const char *reason(struct hf_trust *trust, const struct stat *st, bool *trusted)
 {
 	*trusted = HF_WITHOUT(turnstile) || hf_trusts(trust, st) || may_make_database(trust, st);
@@ -186,8 +189,8 @@ bool hf_turnstile_is_foreign(const struct hf_target *at, int like)
 	       reason(&trust, &st, &trusted);
 }
 
-static enum hf_status refuse(const struct hf_trust *trust, const struct stat *st, const char *why,
-			     bool trusted, struct hf_err *err)
+static enum hf_status fail_unusable(const struct hf_trust *trust, const struct stat *st,
+				    const char *why, bool trusted, struct hf_err *err)
 {
 	const struct hf_target *at = trust->target;
 	char owner[HF_USER_SIZE];
@@ -203,9 +206,10 @@ static enum hf_status refuse(const struct hf_trust *trust, const struct stat *st
 	return HF_NO;
 }
 
-/* Open what is there, into lock->fd and lock->st. HF_NO: it is not to be used. HF_NOINPUT: there is
- * none. For writing where that is allowed, since NFS wants it for an exclusive lock. */
-static enum hf_status open_there(struct hf_lock *lock, struct hf_trust *trust, struct hf_err *err)
+/* Open it, with checks (lock/N2), into lock->fd and lock->st. HF_NO: it may not be used.
+ * HF_NOINPUT: it is absent. For writing if allowed, since NFS needs that for an exclusive lock. */
+static enum hf_status open_existing(struct hf_lock *lock, struct hf_trust *trust,
+				    struct hf_err *err)
 {
 	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	const struct hf_target *at = trust->target;
@@ -214,20 +218,21 @@ static enum hf_status open_there(struct hf_lock *lock, struct hf_trust *trust, s
 	bool trusted;
 	int fd;
 
-	/* opening a device could set it to work */
+	/* opening a device can have side effects */
 	if (sys_fstatat(at->dir, at->name, st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? HF_NOINPUT : cannot("open", at, err);
+		return errno == ENOENT ? HF_NOINPUT : fail_turnstile("open", at, err);
 	why = reason(trust, st, &trusted);
 	if (why)
-		return refuse(trust, st, why, trusted, err);
+		return fail_unusable(trust, st, why, trusted, err);
 	fd = sys_openat(at->dir, at->name, O_RDWR | flags, 0);
 	if (fd < 0 && (errno == EACCES || errno == EROFS || errno == EPERM))
 		fd = sys_openat(at->dir, at->name, O_RDONLY | flags, 0);
 	if (fd < 0)
-		return errno == ENOENT || errno == ELOOP ? HF_NOINPUT : cannot("open", at, err);
+		return errno == ENOENT || errno == ELOOP ? HF_NOINPUT
+							 : fail_turnstile("open", at, err);
 	lock->fd = hf_fd_high(fd);
 	if (lock->fd < 0 || sys_fstat(lock->fd, st) < 0) {
-		enum hf_status status = cannot("open", at, err);
+		enum hf_status status = fail_turnstile("open", at, err);
 
 		if (lock->fd < 0)
 			sys_close(fd);
@@ -238,10 +243,11 @@ static enum hf_status open_there(struct hf_lock *lock, struct hf_trust *trust, s
 	if (!why)
 		return HF_OK;
 	hf_lock_close(lock);
-	return refuse(trust, st, why, trusted, err);
+	return fail_unusable(trust, st, why, trusted, err);
 }
 
-/* N1: its mode follows. Whether that can be done does not matter to this call. */
+/* Set the mode again if the database's has changed (lock/N1). A failure does not matter to the
+ * caller. */
 static void follow_mode(const struct hf_lock *lock, int like)
 {
 	uid_t self = geteuid();
@@ -250,7 +256,7 @@ static void follow_mode(const struct hf_lock *lock, int like)
 	if (like >= 0 && sys_fstat(like, &of) == 0 &&
 	    ((of.st_mode ^ lock->st.st_mode) & 0666) &&
 	    (self == 0 || hf_same_user(lock->st.st_uid, self)) && !HF_WITHOUT(turnstile_mode))
-		(void)!dress(lock->fd, like);
+		(void)!set_owner_and_mode(lock->fd, like);
 }
 
 enum hf_status hf_turnstile_find(struct hf_lock *lock, const struct hf_target *at, int like,
@@ -260,7 +266,7 @@ enum hf_status hf_turnstile_find(struct hf_lock *lock, const struct hf_target *a
 	struct hf_trust trust;
 
 	hf_trust_init(&trust, at, like);
-	status = open_there(lock, &trust, err);
+	status = open_existing(lock, &trust, err);
 	if (status == HF_OK)
 		follow_mode(lock, like);
 	return status;
@@ -268,7 +274,7 @@ enum hf_status hf_turnstile_find(struct hf_lock *lock, const struct hf_target *a
 
 void hf_turnstile_ignored(const struct hf_err *err)
 {
-	/* a wait comes back to it again and again */
+	/* a wait opens the turnstile repeatedly */
 	static _Thread_local char last[sizeof(err->message)];
 
 	if (strcmp(last, err->message) == 0)
@@ -286,7 +292,7 @@ enum hf_status hf_turnstile_open(struct hf_lock *lock, const struct hf_target *a
 		status = hf_turnstile_find(lock, at, like, err);
 		if (status != HF_NOINPUT)
 			return status;
-		status = make(at, like, err);
+		status = create_turnstile(at, like, err);
 		if (status != HF_OK)
 			return status;
 	}
@@ -332,7 +338,8 @@ static bool ends_in(const char *path, const char *end)
 	return size >= n && strcmp(path + size - n, end) == 0;
 }
 
-/* The rank of what that descriptor is open on; 0: neither a turnstile nor a frozen index. */
+/* Return the rank of the file that a descriptor is open on; 0 for anything but a turnstile or
+ * frozen index. */
 static int rank_of(pid_t pid, int fd)
 {
 	char link[48], path[PATH_MAX];
@@ -346,7 +353,7 @@ static int rank_of(pid_t pid, int fd)
 	return ends_in(path, HF_SQLITE_TURNSTILE) ? SQLITE_RANK : 0;
 }
 
-/* Of what pid holds. */
+/* The highest rank among the locks of pid. */
 struct highest {
 	pid_t pid;
 	int rank;

@@ -23,12 +23,12 @@ enum { SEARCH_MS = 500 };
 struct search {
 	struct stat file, place, pidns;
 	pid_t self;
-	bool has_place, has_pidns, files; /* files: whether descriptors are looked at */
+	bool has_place, has_pidns, files; /* files: inspect the descriptors too */
 	pid_t inner;
 	struct hf_file_users *found;
 };
 
-/* Does this descriptor, open on the file, mean more than reading? */
+/* Return true if this descriptor of the file is open for writing or holds a lock. */
 static bool is_writer(int dir, const char *number)
 {
 	char path[NAME_MAX + 16], line[256];
@@ -54,8 +54,9 @@ static bool is_writer(int dir, const char *number)
 	return locks || ((flags & O_ACCMODE) != O_RDONLY && !(flags & O_PATH));
 }
 
-/* false: the process may not be looked at. */
-static bool look_at_files(int dir, struct search *s, bool *writes)
+/* Set *writes if the process has the file open for writing or locked. Return false if the process
+ * may not be inspected. */
+static bool find_writing_fd(int dir, struct search *s, bool *writes)
 {
 	int fd = openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *entry;
@@ -78,8 +79,9 @@ static bool look_at_files(int dir, struct search *s, bool *writes)
 	return true;
 }
 
-/* Is the last number behind "NSpid:" the one that is sought? Read only of another namespace. */
-static bool is_inner(int dir, const struct search *s)
+/* Return true if the last number after "NSpid:" is the requested PID. Only processes of another
+ * namespace are read. */
+static bool has_inner_pid(int dir, const struct search *s)
 {
 	char text[4096], *line, *end;
 	struct stat ns;
@@ -101,22 +103,22 @@ static bool is_inner(int dir, const struct search *s)
 	if (end)
 		*end = '\0';
 	line = strrchr(line, '\t');
-	/* one number only: a process of our own namespace */
+	/* one number only: a process of this namespace */
 	return line && line[-1] != ':' && atoi(line + 1) == s->inner;
 }
 
-/* HF_OK: nobody has it open for writing or locked. HF_NO: somebody has. Else: it is not told. */
-static enum hf_status ask_kernel(int fd)
+/* HF_OK: no process has the file open for writing or locked. HF_NO: one has. Other: unknown. */
+static enum hf_status test_writers(int fd)
 {
-	/* up to the mark of who waits */
+	/* up to the mark of a waiter */
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = HF_WAITER_MARK};
 	struct stat st;
 
 	if (fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
 		return HF_NO;
 	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
-		return HF_OK; /* no directory is open for writing */
-	/* a lease that is broken raises SIGIO, which would end us */
+		return HF_OK; /* a directory cannot be open for writing */
+	/* breaking a lease raises SIGIO by default, which would terminate this process */
 	if (fcntl(fd, F_SETSIG, SIGURG) < 0)
 		return HF_OS;
 	if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
@@ -125,7 +127,7 @@ static enum hf_status ask_kernel(int fd)
 	return HF_OK;
 }
 
-static void look_at(int proc, const char *number, struct search *s)
+static void inspect_user(int proc, const char *number, struct search *s)
 {
 	pid_t pid = atoi(number);
 	pid_t shown = hf_proc_shown(pid);
@@ -141,12 +143,12 @@ static void look_at(int proc, const char *number, struct search *s)
 		return;
 	}
 	if (s->files) {
-		if (!look_at_files(dir, s, &writes))
+		if (!find_writing_fd(dir, s, &writes))
 			s->found->hidden = true;
 		if (writes)
 			s->found->writer = pid;
 	}
-	if (s->inner && is_inner(dir, s))
+	if (s->inner && has_inner_pid(dir, s))
 		s->found->inner = pid;
 	if (s->has_place) {
 		bool seen = fstatat(dir, "cwd", &cwd, 0) == 0;
@@ -157,7 +159,7 @@ static void look_at(int proc, const char *number, struct search *s)
 			s->found->worker = pid;
 	}
 	close(dir);
-	/* its first thread has ended meanwhile */
+	/* its main thread has exited since */
 	s->found->hidden |= hf_proc_shown(pid) != shown;
 }
 
@@ -165,7 +167,7 @@ void hf_file_users_find(int fd, int place, pid_t inner, struct hf_file_users *lo
 {
 	struct search s = {.inner = inner, .self = getpid(), .found = lookers};
 	int64_t end = hf_now() + SEARCH_MS * HF_MS;
-	enum hf_status told = ask_kernel(fd);
+	enum hf_status told = test_writers(fd);
 	struct dirent *entry;
 	DIR *proc;
 
@@ -185,7 +187,7 @@ void hf_file_users_find(int fd, int place, pid_t inner, struct hf_file_users *lo
 			lookers->hidden = true;
 			break;
 		}
-		look_at(dirfd(proc), entry->d_name, &s);
+		inspect_user(dirfd(proc), entry->d_name, &s);
 	}
 	closedir(proc);
 	lookers->written |= lookers->writer > 0;

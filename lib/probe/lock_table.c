@@ -14,7 +14,7 @@
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
 
-/* The look at one process. */
+/* The scan of one process. */
 struct look {
 	struct hf_lock_table *table;
 	pid_t pid;
@@ -36,7 +36,8 @@ bool hf_grow(void *at, size_t count, size_t *room, size_t size)
 	return true;
 }
 
-static struct hf_locked_file *find(const struct hf_lock_table *table, const struct hf_lock_id *id,
+static struct hf_locked_file *find_row(const struct hf_lock_table *table,
+				       const struct hf_lock_id *id,
 				   enum hf_lock_type type)
 {
 	for (size_t i = 0; i < table->count; i++)
@@ -48,13 +49,14 @@ static struct hf_locked_file *find(const struct hf_lock_table *table, const stru
 const struct hf_locked_file *hf_lock_table_find(const struct hf_lock_table *table,
 						const struct hf_lock_id *id, enum hf_lock_type type)
 {
-	return find(table, id, type);
+	return find_row(table, id, type);
 }
 
-/* The entry for this record, which is made if it is new; NULL: no memory. */
-static struct hf_locked_file *entry(struct hf_lock_table *table, const struct hf_lock_entry *record)
+/* Return the row for this lock entry, which is added if it is new; NULL if out of memory. */
+static struct hf_locked_file *find_or_add_row(struct hf_lock_table *table,
+					      const struct hf_lock_entry *record)
 {
-	struct hf_locked_file *locked = find(table, &record->id, record->type);
+	struct hf_locked_file *locked = find_row(table, &record->id, record->type);
 
 	if (locked)
 		return locked;
@@ -86,21 +88,21 @@ static bool add_waiter(struct hf_locked_file *locked, const struct hf_lock_entry
 	return true;
 }
 
-/* One lock, as two records tell of it? */
+/* Return true if the two entries describe one lock. */
 static bool same_lock(const struct hf_lock_entry *a, const struct hf_lock_entry *b)
 {
 	return a->type == b->type && a->pid == b->pid && a->exclusive == b->exclusive &&
 	       a->start == b->start && a->last == b->last && hf_lock_id_equal(&a->id, &b->id);
 }
 
-/* A file that was made without a name, as a dotlock's record is, is shown as "/dir/#INODE" for
- * ever. The name that it has by now is looked for in that directory. */
+/* /proc shows a file that was created without a name, such as a dotlock's, as "/dir/#INODE", also
+ * after it has a name. Search that directory for the name. */
 static bool find_name(char path[PATH_MAX], const struct stat *file)
 {
 	enum { MAX_NAMES = 10000 };
 	char *name = strrchr(path, '/');
 	bool found = false;
-	struct dirent *entry;
+	struct dirent *find_or_add_row;
 	struct stat st;
 	DIR *dir;
 
@@ -108,17 +110,18 @@ static bool find_name(char path[PATH_MAX], const struct stat *file)
 		return false;
 	*++name = '\0';
 	dir = opendir(path);
-	for (int i = 0; dir && !found && i < MAX_NAMES && (entry = readdir(dir)); i++)
-		found = entry->d_ino == file->st_ino &&
-			(size_t)(name - path) + strlen(entry->d_name) < PATH_MAX &&
-			fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-			hf_same_inode(&st, file) && strcpy(name, entry->d_name);
+	for (int i = 0; dir && !found && i < MAX_NAMES && (find_or_add_row = readdir(dir)); i++)
+		found = find_or_add_row->d_ino == file->st_ino &&
+			(size_t)(name - path) + strlen(find_or_add_row->d_name) < PATH_MAX &&
+			fstatat(dirfd(dir), find_or_add_row->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
+				0 &&
+			hf_same_inode(&st, file) && strcpy(name, find_or_add_row->d_name);
 	if (dir)
 		closedir(dir);
 	return found;
 }
 
-/* What the descriptor is open on, as its holder's mount namespace names it. */
+/* Set the path of the file as the holder's mount namespace names it. */
 static void find_path(struct hf_locked_file *locked, pid_t pid, int fd)
 {
 	static const char gone[] = " (deleted)";
@@ -140,11 +143,11 @@ static void find_path(struct hf_locked_file *locked, pid_t pid, int fd)
 	locked->path = strdup(path);
 }
 
-/* T1. A process with two descriptors of one lock holds it once. */
-static bool see(void *context, int fd, const struct hf_lock_entry *record)
+/* Add the process as a holder (probe/T1). With two descriptors of one lock it is one holder. */
+static bool see_holder(void *context, int fd, const struct hf_lock_entry *record)
 {
 	struct look *look = context;
-	struct hf_locked_file *locked = entry(look->table, record);
+	struct hf_locked_file *locked = find_or_add_row(look->table, record);
 
 	look->ok = locked;
 	if (!locked)
@@ -167,8 +170,8 @@ static bool see(void *context, int fd, const struct hf_lock_entry *record)
 	return look->ok;
 }
 
-/* The descriptors of all processes. */
-static bool look_at_all(struct hf_lock_table *table)
+/* Read the descriptors of all processes. */
+static bool scan_processes(struct hf_lock_table *table)
 {
 	struct look look = {.table = table, .ok = true};
 	DIR *dir = opendir("/proc");
@@ -180,7 +183,7 @@ static bool look_at_all(struct hf_lock_table *table)
 		look.pid = atoi(name->d_name);
 		if (look.pid <= 0)
 			continue;
-		if (!hf_lock_held_by_any(look.pid, see, &look) && errno != ENOENT &&
+		if (!hf_lock_held_by_any(look.pid, see_holder, &look) && errno != ENOENT &&
 		    errno != ESRCH)
 			table->hidden = true;
 	}
@@ -190,14 +193,14 @@ static bool look_at_all(struct hf_lock_table *table)
 
 static bool is_explained(const struct hf_lock_table *table, const struct hf_lock_entry *record)
 {
-	const struct hf_locked_file *locked = find(table, &record->id, record->type);
+	const struct hf_locked_file *locked = find_row(table, &record->id, record->type);
 
 	if (!locked)
 		return false;
 	for (size_t i = 0; i < locked->holder_count; i++)
 		if (same_lock(&locked->holders[i].record, record))
 			return true;
-	/* ours, which no other has inherited */
+	/* the lock is this process's, and no other process inherited it */
 	return locked->own && record->pid == getpid();
 }
 
@@ -209,8 +212,8 @@ static bool is_listed(const struct hf_lock_entries *records, const struct hf_loc
 	return false;
 }
 
-/* A process that may not be looked at: is it there? hidepid shows nothing of one that is. */
-static bool lives(pid_t pid)
+/* Return true if a process that may not be inspected exists. hidepid hides it from /proc. */
+static bool process_exists(pid_t pid)
 {
 	struct hf_proc proc;
 
@@ -219,26 +222,26 @@ static bool lives(pid_t pid)
 	return kill(pid, 0) == 0 || errno == EPERM;
 }
 
-/* T2. */
-static bool explain(struct hf_lock_table *table, const struct hf_lock_entry *record)
+/* Add a holder for a lock that no descriptor explains (probe/T2). */
+static bool explain_entry(struct hf_lock_table *table, const struct hf_lock_entry *record)
 {
 	struct look look = {.table = table, .pid = record->pid, .ok = true};
 	bool reported = false;
 	struct hf_locked_file *locked;
 
-	if (record->pid > 0 && !hf_lock_held_by_any(record->pid, see, &look)) {
+	if (record->pid > 0 && !hf_lock_held_by_any(record->pid, see_holder, &look)) {
 		table->hidden = true;
-		reported = lives(record->pid);
+		reported = process_exists(record->pid);
 	}
-	/* it can have taken the lock anew since it was looked at */
+	/* the taker may have taken the lock again since it was inspected */
 	if (!look.ok || is_explained(table, record))
 		return look.ok;
-	locked = entry(table, record);
+	locked = find_or_add_row(table, record);
 	return locked && add_holder(locked, reported ? record->pid : 0, -1,
 				    reported ? HF_VIA_REPORTED : HF_VIA_UNSEEN, record);
 }
 
-/* T3. */
+/* Add the waiters, and the locks that were listed before and after the scan (probe/T3). */
 static bool explain_rest(struct hf_lock_table *table, const struct hf_lock_entries *before)
 {
 	struct hf_lock_entries after = {NULL, 0};
@@ -249,7 +252,7 @@ static bool explain_rest(struct hf_lock_table *table, const struct hf_lock_entri
 		struct hf_locked_file *locked;
 
 		if (record->waits) {
-			locked = entry(table, record);
+			locked = find_or_add_row(table, record);
 			ok = locked && add_waiter(locked, record);
 			continue;
 		}
@@ -258,7 +261,7 @@ static bool explain_rest(struct hf_lock_table *table, const struct hf_lock_entri
 		if (!read)
 			read = ok = hf_lock_entries_read_any(&after);
 		if (ok && is_listed(&after, record))
-			ok = explain(table, record);
+			ok = explain_entry(table, record);
 	}
 	hf_lock_entries_free(&after);
 	return ok;
@@ -269,7 +272,7 @@ struct again {
 	bool found;
 };
 
-static bool see_again(void *context, int fd, const struct hf_lock_entry *record)
+static bool compare_entry(void *context, int fd, const struct hf_lock_entry *record)
 {
 	struct again *again = context;
 
@@ -278,28 +281,29 @@ static bool see_again(void *context, int fd, const struct hf_lock_entry *record)
 	return !again->found;
 }
 
-/* Can these not both be held? */
-static bool exclude(const struct hf_lock_table_holder *a, const struct hf_lock_table_holder *b)
+/* Return true if the two locks exclude each other. */
+static bool locks_conflict(const struct hf_lock_table_holder *a,
+			   const struct hf_lock_table_holder *b)
 {
 	return a->record.pid != b->record.pid && (a->record.exclusive || b->record.exclusive) &&
 	       a->record.start <= b->record.last && b->record.start <= a->record.last;
 }
 
-/* T4. */
-static void settle(struct hf_locked_file *locked)
+/* Leave out the holders that no longer hold the lock (probe/T4). */
+static void drop_former_holders(struct hf_locked_file *locked)
 {
 	bool in_doubt = false;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < locked->holder_count && !in_doubt; i++)
 		for (size_t k = i + 1; k < locked->holder_count && !in_doubt; k++)
-			in_doubt = exclude(&locked->holders[i], &locked->holders[k]);
+			in_doubt = locks_conflict(&locked->holders[i], &locked->holders[k]);
 	for (size_t i = 0; i < locked->holder_count && in_doubt; i++) {
 		struct hf_lock_table_holder *holder = &locked->holders[i];
 		struct again again = {.record = &holder->record};
 
-		if (holder->fd < 0 || (hf_lock_held_by_any(holder->pid, see_again, &again) &&
-				       again.found))
+		if (holder->fd < 0 ||
+		    (hf_lock_held_by_any(holder->pid, compare_entry, &again) && again.found))
 			locked->holders[kept++] = *holder;
 	}
 	if (in_doubt)
@@ -320,10 +324,10 @@ bool hf_lock_table_read(struct hf_lock_table *table)
 	}
 	if (!hf_lock_entries_read_any(&before))
 		return false;
-	ok = look_at_all(table) && explain_rest(table, &before);
+	ok = scan_processes(table) && explain_rest(table, &before);
 	hf_lock_entries_free(&before);
 	for (size_t i = 0; i < table->count && ok; i++)
-		settle(&table->at[i]);
+		drop_former_holders(&table->at[i]);
 	if (!ok)
 		hf_lock_table_free(table);
 	return ok;

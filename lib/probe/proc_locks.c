@@ -17,7 +17,7 @@ enum {
 	SEARCH_MS = 500,
 };
 
-/* "0", or "EOF". Numbers that the kernel cannot have written are refused. */
+/* Parse a byte position, or "EOF". Numbers that the kernel cannot have written are refused. */
 static bool parse_byte(const char *text, int64_t *byte)
 {
 	char *end;
@@ -68,7 +68,7 @@ bool hf_lock_parse(const char *line, struct hf_lock_entry *record)
 	return hf_lock_parse_any(line, record) && record->type == HF_LOCK_FLOCK;
 }
 
-/* The device of a mount's super block. */
+/* Set the device of a mount's super block. */
 static bool device_of_mount(int mount, struct hf_lock_id *id)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
@@ -112,7 +112,7 @@ bool hf_lock_id_of(int fd, struct hf_lock_id *id)
 	return true;
 }
 
-static bool read_records(bool (*parse)(const char *line, struct hf_lock_entry *record),
+static bool read_entries(bool (*parse)(const char *line, struct hf_lock_entry *record),
 			 struct hf_lock_entries *records)
 {
 	FILE *f = fopen("/proc/locks", "re");
@@ -148,12 +148,12 @@ static bool read_records(bool (*parse)(const char *line, struct hf_lock_entry *r
 
 bool hf_lock_entries_read_any(struct hf_lock_entries *records)
 {
-	return read_records(hf_lock_parse_any, records);
+	return read_entries(hf_lock_parse_any, records);
 }
 
 bool hf_lock_entries_read(struct hf_lock_entries *records)
 {
-	return read_records(hf_lock_parse, records);
+	return read_entries(hf_lock_parse, records);
 }
 
 void hf_lock_entries_free(struct hf_lock_entries *records)
@@ -165,9 +165,9 @@ void hf_lock_entries_free(struct hf_lock_entries *records)
 	errno = saved;
 }
 
-/* Can a lock be held by this descriptor of a process whose "fd" dir is? A look at fdinfo costs ten
- * times as much as this one, and most descriptors are pipes and sockets. *closed: none of them may
- * be looked at. */
+/* Return true if a descriptor in a process's "fd" directory can hold a lock. This costs a tenth of
+ * reading fdinfo, and most descriptors are pipes and sockets. *closed: no descriptor of this
+ * process may be inspected. */
 static bool may_hold(int dir, const char *fd, bool *closed)
 {
 	char to[64];
@@ -177,8 +177,8 @@ static bool may_hold(int dir, const char *fd, bool *closed)
 	return n > 0 && to[0] == '/' && !(n == 9 && memcmp(to, "/dev/null", 9) == 0);
 }
 
-/* What this descriptor holds. false: each() wants no more. */
-static bool held_by_fd(pid_t pid, const char *fd, hf_lock_each *each, void *context)
+/* Call each() for the locks of this descriptor. Return false if each() did. */
+static bool each_lock_of_fd(pid_t pid, const char *fd, hf_lock_each *each, void *context)
 {
 	char path[NAME_MAX + 32], line[256];
 	struct hf_lock_entry record;
@@ -209,7 +209,7 @@ bool hf_lock_held_by_any(pid_t pid, hf_lock_each *each, void *context)
 		return false;
 	while (go_on && !closed && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.' && may_hold(dirfd(dir), entry->d_name, &closed))
-			go_on = held_by_fd(pid, entry->d_name, each, context);
+			go_on = each_lock_of_fd(pid, entry->d_name, each, context);
 	closedir(dir);
 	return true;
 }
@@ -236,7 +236,7 @@ struct sought {
 	bool found;
 };
 
-static bool is_sought(void *context, int fd, const struct hf_lock_entry *record)
+static bool compare_id(void *context, int fd, const struct hf_lock_entry *record)
 {
 	struct sought *sought = context;
 
@@ -245,16 +245,16 @@ static bool is_sought(void *context, int fd, const struct hf_lock_entry *record)
 	return !sought->found;
 }
 
-/* Does pid hold the lock by a descriptor? Where it may not be looked at: otherwise. */
-static bool holds(pid_t pid, const struct hf_lock_id *id, bool otherwise)
+/* Return true if a descriptor of pid holds the lock; `otherwise` if pid may not be inspected. */
+static bool process_holds(pid_t pid, const struct hf_lock_id *id, bool otherwise)
 {
 	struct sought sought = {.id = *id};
 
-	return hf_lock_held_by(pid, is_sought, &sought) ? sought.found : otherwise;
+	return hf_lock_held_by(pid, compare_id, &sought) ? sought.found : otherwise;
 }
 
-/* Any process but this one that has inherited it. */
-static pid_t search(const struct hf_lock_id *id)
+/* Search all other processes for one that inherited the lock. */
+static pid_t search_holder(const struct hf_lock_id *id)
 {
 	int64_t end = hf_now() + SEARCH_MS * HF_MS;
 	DIR *dir = opendir("/proc");
@@ -264,7 +264,7 @@ static pid_t search(const struct hf_lock_id *id)
 	while (dir && !found && hf_now() < end && (entry = readdir(dir))) {
 		pid_t pid = atoi(entry->d_name);
 
-		if (pid > 0 && pid != getpid() && holds(pid, id, false))
+		if (pid > 0 && pid != getpid() && process_holds(pid, id, false))
 			found = pid;
 	}
 	if (dir)
@@ -286,9 +286,9 @@ pid_t hf_lock_holder(int fd)
 
 		if (!r->waits && r->pid != getpid() && hf_lock_id_equal(&r->id, &id) &&
 		    hf_proc_read(r->pid, &proc) && !hf_proc_is_zombie(&proc) &&
-		    holds(r->pid, &id, true))
+		    process_holds(r->pid, &id, true))
 			found = r->pid;
 	}
 	hf_lock_entries_free(&records);
-	return found ? found : search(&id);
+	return found ? found : search_holder(&id);
 }

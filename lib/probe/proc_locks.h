@@ -1,29 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_WAITFOR_H
-#define HF_WAITFOR_H
+#ifndef HF_PROC_LOCKS_H
+#define HF_PROC_LOCKS_H
 
 /*
- * Who holds a lock, and who waits for one: the kernel's own records, read to judge and to tell,
- * never to decide whether a lock is free.
+ * Lock entries of the kernel: which process holds a lock, which one waits for it.
  *
  *	/proc/locks		1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF
  *				1: -> FLOCK  ADVISORY  WRITE 4712 fe:00:1234 0 EOF
  *	/proc/PID/fdinfo/N	lock:	1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF
  *
- * The first lists all locks and (behind "->", deeper ones further in) all waiters. Its PID is that
- * of the process which *took* the lock. That one may be dead, its number even used again, while a
- * child holds the lock by an inherited descriptor; inside a PID namespace such a lock is not listed
- * at all, nor is one of another namespace. The second shows what a descriptor holds, whoever took
- * it, but may be read only for one's own processes. Where /proc/locks has no answer that fdinfo
- * confirms, every process is searched for the descriptor, for half a second at most; then the
- * holder is "a process that you may not see". Reading /proc/locks costs the whole system a little,
- * and with n waiters for one lock it is n²/2 bytes long: it is never read on a fast path.
+ * README.md compares the two sources. Use them for messages and judgements, never to decide whether
+ * a lock is free, and never on a fast path: /proc/locks has n²/2 bytes for n waiters of one lock.
  *
- * A file's device in both is that of its super block, which on btrfs is not stat's; the mount's
- * line in /proc/self/mountinfo has it.
- *
- * Everything here is a snapshot: a lock that moves on while one looks is described as it was. Never
- * blocks. Thread-safe; not async-signal-safe.
+ * Every result is a snapshot. Never blocks. Thread-safe; not async-signal-safe.
  */
 
 #include <stdbool.h>
@@ -33,7 +22,7 @@
 
 #include <holdfast/proc.h>
 
-/* A file as the kernel's records name it. */
+/* A file as lock entries name it. */
 struct hf_lock_id {
 	unsigned int major, minor;
 	unsigned long long inode;
@@ -42,28 +31,28 @@ struct hf_lock_id {
 enum hf_lock_type {
 	HF_LOCK_FLOCK, /* flock(2) */
 	HF_LOCK_POSIX, /* fcntl(2), of a process */
-	HF_LOCK_OFD,   /* fcntl(2), of a description, as flock(2)'s are */
+	HF_LOCK_OFD,   /* fcntl(2), of an open file description, as flock(2)'s are */
 };
 
 struct hf_lock_entry {
 	struct hf_lock_id id;
 	enum hf_lock_type type;
-	pid_t pid; /* who took it, or waits for it; <= 0: not to be seen from here */
+	pid_t pid; /* the taker or the waiter; <= 0: not visible from here */
 	bool waits;
 	bool exclusive;
-	int64_t start, last; /* bytes; INT64_MAX: to the end, however far it grows */
+	int64_t start, last; /* bytes; INT64_MAX: to the end of the file, however far it grows */
 };
 
-/* The byte by which one who waits for a dotlock marks it (lock/dotlock_queue.h): no lock to be told
- * of. Whoever asks for locks by fcntl(2) asks for the bytes before it. */
+/* The byte with which a waiter of a dotlock marks it (lock/dotlock_queue.h). It is not reported as
+ * a lock. A caller that tests for fcntl(2) locks tests the bytes before it. */
 #define HF_WAITER_MARK (INT64_MAX - 1)
 
-/* One line of /proc/locks, or what stands behind "lock:" in fdinfo. false: not about such a lock
- * (a lease, a line that is not understood). The second: not about flock(2). */
+/* Parse one line of /proc/locks, or the text after "lock:" in fdinfo. Return false for a lease or a
+ * line that is not understood; the second function also for a lock that is not flock(2)'s. */
 bool hf_lock_parse_any(const char *line, struct hf_lock_entry *record);
 bool hf_lock_parse(const char *line, struct hf_lock_entry *record);
 
-/* How the records name fd's file. false: /proc does not tell. */
+/* Set *id to the name of fd's file in lock entries. Return false if /proc does not tell. */
 bool hf_lock_id_of(int fd, struct hf_lock_id *id);
 
 static inline bool hf_lock_id_equal(const struct hf_lock_id *a, const struct hf_lock_id *b)
@@ -71,7 +60,8 @@ static inline bool hf_lock_id_equal(const struct hf_lock_id *a, const struct hf_
 	return a->inode == b->inode && a->major == b->major && a->minor == b->minor;
 }
 
-/* All of /proc/locks, or what of it is about flock(2). false, with errno: it cannot be read. */
+/* Read all of /proc/locks; the second function only the flock(2) entries. Return false with errno
+ * if it cannot be read. */
 struct hf_lock_entries {
 	struct hf_lock_entry *at;
 	size_t count;
@@ -80,14 +70,15 @@ bool hf_lock_entries_read_any(struct hf_lock_entries *records);
 bool hf_lock_entries_read(struct hf_lock_entries *records);
 void hf_lock_entries_free(struct hf_lock_entries *records);
 
-/* Calls each() for every lock that a descriptor of pid holds, until it returns false. false: the
- * descriptors may not be looked at, or there is no such process (errno). The second: for flock(2)
- * only. */
+/* Call each() for every lock that a descriptor of pid holds, until it returns false; the second
+ * function only for flock(2) locks. Return false with errno if the process is gone or its
+ * descriptors may not be inspected. */
 typedef bool hf_lock_each(void *context, int fd, const struct hf_lock_entry *record);
 bool hf_lock_held_by_any(pid_t pid, hf_lock_each *each, void *context);
 bool hf_lock_held_by(pid_t pid, hf_lock_each *each, void *context);
 
-/* A living process that holds a lock on fd's file, not this one; 0: none that may be seen. */
+/* Return a living process, other than this one, that holds a flock(2) lock on fd's file; 0 if none
+ * is visible. */
 pid_t hf_lock_holder(int fd);
 
 #endif

@@ -37,14 +37,14 @@ const char *hf_sqlite_does(enum hf_sqlite_role role)
 	return does[role];
 }
 
-static int open_file(const struct hf_target *db, const char *name)
+static int open_db_file(const struct hf_target *db, const char *name)
 {
 	return sys_openat(db->dir, name,
 			  O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
 }
 
-/* The log's index. Where it is not to be believed no connection uses it, and its locks are those of
- * another user who wants to be waited for. */
+/* Open the log's index. If it may not be trusted, no connection of this library uses it, and
+ * another user may have locked it only to delay others. */
 static int open_index(const struct hf_target *db, int file)
 {
 	char name[NAME_MAX + 8];
@@ -55,7 +55,7 @@ static int open_index(const struct hf_target *db, int file)
 	snprintf(name, sizeof(name), "%s-shm", db->name);
 	if (sys_fstatat(db->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
 		return -1;
-	fd = open_file(db, name);
+	fd = open_db_file(db, name);
 	hf_trust_init(&trust, db, file);
 	if (fd < 0 || (sys_fstat(fd, &st) == 0 && !hf_sqlite_distrusts(&trust, fd, &st)))
 		return fd;
@@ -66,7 +66,7 @@ static int open_index(const struct hf_target *db, int file)
 enum hf_status hf_sqlite_probe_open(struct hf_sqlite_probe *look, const struct hf_target *db,
 				    struct hf_err *err)
 {
-	*look = (struct hf_sqlite_probe){.db = open_file(db, db->name), .shm = -1};
+	*look = (struct hf_sqlite_probe){.db = open_db_file(db, db->name), .shm = -1};
 	if (look->db < 0 && errno != ENOENT)
 		return hf_fail_errno(err, "cannot open database '%s'", db->path);
 	return HF_OK;
@@ -84,8 +84,8 @@ void hf_sqlite_probe_close(struct hf_sqlite_probe *look)
 	errno = saved;
 }
 
-/* The first lock that is in the way of a lock of this type; false: none. */
-static bool ask(int fd, short type, off_t start, off_t count, struct flock *lock)
+/* Return true if a lock conflicts with a lock of this type; *lock is the first such lock. */
+static bool find_conflict(int fd, short type, off_t start, off_t count, struct flock *lock)
 {
 	*lock = (struct flock){
 		.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = count};
@@ -96,11 +96,11 @@ bool hf_sqlite_is_locked(int db)
 {
 	struct flock lock;
 
-	return ask(db, F_WRLCK, PENDING, SHARED - PENDING + SHARED_COUNT, &lock);
+	return find_conflict(db, F_WRLCK, PENDING, SHARED - PENDING + SHARED_COUNT, &lock);
 }
 
-/* Is what was opened still what it was opened as? */
-static void check_file(int *fd, const struct hf_target *db, bool by_name)
+/* Close *fd if the file was replaced (by_name) or deleted. */
+static void close_if_replaced(int *fd, const struct hf_target *db, bool by_name)
 {
 	struct stat st;
 
@@ -111,14 +111,14 @@ static void check_file(int *fd, const struct hf_target *db, bool by_name)
 	*fd = -1;
 }
 
-/* The database may have been replaced while its turnstile was waited for. The last connection that
- * closes deletes the log's index, and the next one makes another. */
-static void refresh(struct hf_sqlite_probe *look, const struct hf_target *db)
+/* Reopen the files. The database may have been replaced while the caller waited for its turnstile.
+ * The last connection that closes deletes the log's index, and the next one creates another. */
+static void reopen_files(struct hf_sqlite_probe *look, const struct hf_target *db)
 {
-	check_file(&look->db, db, true);
-	check_file(&look->shm, db, false);
+	close_if_replaced(&look->db, db, true);
+	close_if_replaced(&look->shm, db, false);
 	if (look->db < 0)
-		look->db = open_file(db, db->name);
+		look->db = open_db_file(db, db->name);
 	if (look->shm < 0)
 		look->shm = open_index(db, look->db);
 }
@@ -135,13 +135,13 @@ bool hf_sqlite_writer(struct hf_sqlite_probe *look, const struct hf_target *db,
 {
 	struct flock lock;
 
-	refresh(look, db);
+	reopen_files(look, db);
 	*user = (struct hf_sqlite_user){.slot = -1};
-	if (ask(look->db, F_RDLCK, PENDING, SHARED - PENDING + SHARED_COUNT, &lock))
+	if (find_conflict(look->db, F_RDLCK, PENDING, SHARED - PENDING + SHARED_COUNT, &lock))
 		user->role = role_in_file(&lock);
-	else if (ask(look->shm, F_RDLCK, WAL_WRITE, 1, &lock))
+	else if (find_conflict(look->shm, F_RDLCK, WAL_WRITE, 1, &lock))
 		user->role = HF_SQLITE_WRITES;
-	else if (ask(look->shm, F_RDLCK, WAL_RECOVER, 1, &lock))
+	else if (find_conflict(look->shm, F_RDLCK, WAL_RECOVER, 1, &lock))
 		user->role = HF_SQLITE_RECOVERS;
 	else
 		return false;
@@ -157,7 +157,7 @@ struct posix_lock {
 	long long first, last;
 };
 
-static bool parse(const char *line, struct posix_lock *lock)
+static bool parse_posix_lock(const char *line, struct posix_lock *lock)
 {
 	char kind[16], mode[16], end[24];
 
@@ -171,12 +171,12 @@ static bool parse(const char *line, struct posix_lock *lock)
 	return true;
 }
 
-static bool covers(const struct posix_lock *lock, long long first, long long last)
+static bool lock_covers(const struct posix_lock *lock, long long first, long long last)
 {
 	return lock->first <= last && lock->last >= first;
 }
 
-static bool add(struct hf_sqlite_users *users, pid_t pid, enum hf_sqlite_role role, int slot)
+static bool add_user(struct hf_sqlite_users *users, pid_t pid, enum hf_sqlite_role role, int slot)
 {
 	struct hf_sqlite_user *at;
 
@@ -192,42 +192,42 @@ static bool add(struct hf_sqlite_users *users, pid_t pid, enum hf_sqlite_role ro
 	return true;
 }
 
-/* What a lock of the database's file means. */
-static bool add_of_file(struct hf_sqlite_users *users, const struct posix_lock *lock)
+/* Add the roles that a lock of the database file means. */
+static bool add_file_roles(struct hf_sqlite_users *users, const struct posix_lock *lock)
 {
 	bool done = true;
 
-	if (covers(lock, SHARED, SHARED + SHARED_COUNT - 1))
-		done = add(users, lock->pid,
-			   lock->write	? HF_SQLITE_COMMITS
-			   : users->wal ? HF_SQLITE_CONNECTS
-					: HF_SQLITE_READS,
-			   -1);
-	else if (covers(lock, RESERVED, RESERVED) && lock->write)
-		done = add(users, lock->pid, HF_SQLITE_WRITES, -1);
-	if (done && covers(lock, PENDING, PENDING) && lock->write)
-		done = add(users, lock->pid, HF_SQLITE_PENDS, -1);
+	if (lock_covers(lock, SHARED, SHARED + SHARED_COUNT - 1))
+		done = add_user(users, lock->pid,
+				lock->write  ? HF_SQLITE_COMMITS
+				: users->wal ? HF_SQLITE_CONNECTS
+					     : HF_SQLITE_READS,
+				-1);
+	else if (lock_covers(lock, RESERVED, RESERVED) && lock->write)
+		done = add_user(users, lock->pid, HF_SQLITE_WRITES, -1);
+	if (done && lock_covers(lock, PENDING, PENDING) && lock->write)
+		done = add_user(users, lock->pid, HF_SQLITE_PENDS, -1);
 	return done;
 }
 
-/* What a lock of the log's index means. */
-static bool add_of_index(struct hf_sqlite_users *users, const struct posix_lock *lock)
+/* Add the roles that a lock of the log's index means. */
+static bool add_index_roles(struct hf_sqlite_users *users, const struct posix_lock *lock)
 {
 	bool done = true;
 
-	if (lock->write && covers(lock, WAL_WRITE, WAL_WRITE))
-		done = add(users, lock->pid, HF_SQLITE_WRITES, -1);
-	if (done && lock->write && covers(lock, WAL_CHECKPOINT, WAL_CHECKPOINT))
-		done = add(users, lock->pid, HF_SQLITE_CHECKPOINTS, -1);
-	if (done && lock->write && covers(lock, WAL_RECOVER, WAL_RECOVER))
-		done = add(users, lock->pid, HF_SQLITE_RECOVERS, -1);
+	if (lock->write && lock_covers(lock, WAL_WRITE, WAL_WRITE))
+		done = add_user(users, lock->pid, HF_SQLITE_WRITES, -1);
+	if (done && lock->write && lock_covers(lock, WAL_CHECKPOINT, WAL_CHECKPOINT))
+		done = add_user(users, lock->pid, HF_SQLITE_CHECKPOINTS, -1);
+	if (done && lock->write && lock_covers(lock, WAL_RECOVER, WAL_RECOVER))
+		done = add_user(users, lock->pid, HF_SQLITE_RECOVERS, -1);
 	for (int i = 0; done && !lock->write && i < WAL_READ_COUNT; i++)
-		if (covers(lock, WAL_READ + i, WAL_READ + i))
-			done = add(users, lock->pid, HF_SQLITE_READS, i);
+		if (lock_covers(lock, WAL_READ + i, WAL_READ + i))
+			done = add_user(users, lock->pid, HF_SQLITE_READS, i);
 	return done;
 }
 
-static int by_pid(const void *left, const void *right)
+static int compare_users(const void *left, const void *right)
 {
 	const struct hf_sqlite_user *a = left, *b = right;
 
@@ -235,7 +235,7 @@ static int by_pid(const void *left, const void *right)
 				: (int)a->role - (int)b->role;
 }
 
-static bool read_locks(struct hf_sqlite_users *users, const struct hf_sqlite_probe *look)
+static bool add_locks_of_proc(struct hf_sqlite_users *users, const struct hf_sqlite_probe *look)
 {
 	struct hf_lock_id db, shm;
 	struct posix_lock lock;
@@ -248,12 +248,12 @@ static bool read_locks(struct hf_sqlite_users *users, const struct hf_sqlite_pro
 	has_shm = look->shm >= 0 && hf_lock_id_of(look->shm, &shm);
 	f = fopen("/proc/locks", "re");
 	while (f && done && fgets(line, sizeof(line), f)) {
-		if (!parse(line, &lock))
+		if (!parse_posix_lock(line, &lock))
 			continue;
 		if (hf_lock_id_equal(&lock.id, &db))
-			done = add_of_file(users, &lock);
+			done = add_file_roles(users, &lock);
 		else if (has_shm && hf_lock_id_equal(&lock.id, &shm))
-			done = add_of_index(users, &lock);
+			done = add_index_roles(users, &lock);
 	}
 	if (f)
 		fclose(f);
@@ -273,17 +273,17 @@ enum hf_status hf_sqlite_users_read(const struct hf_target *db, struct hf_sqlite
 		return status;
 	written = hf_sqlite_writer(&look, db, &writer);
 	users->wal = look.shm >= 0;
-	done = look.db < 0 || read_locks(users, &look);
-	/* of another PID namespace, and so in no list */
+	done = look.db < 0 || add_locks_of_proc(users, &look);
+	/* a writer of another PID namespace, which /proc/locks does not list */
 	if (done && written && !writer.pid)
-		done = add(users, 0, writer.role, -1);
+		done = add_user(users, 0, writer.role, -1);
 	hf_sqlite_probe_close(&look);
 	if (!done) {
 		hf_sqlite_users_free(users);
 		return hf_fail(err, HF_OS, "cannot look at database '%s': out of memory", db->path);
 	}
 	if (users->count)
-		qsort(users->at, users->count, sizeof(*users->at), by_pid);
+		qsort(users->at, users->count, sizeof(*users->at), compare_users);
 	return HF_OK;
 }
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum hf_status user_version(struct hf_sqlite_conn *sql, int64_t *version)
+static enum hf_status read_user_version(struct hf_sqlite_conn *sql, int64_t *version)
 {
 	static const char query[] = "PRAGMA user_version";
 	struct hf_sqlite_stmt *stmt;
@@ -18,15 +18,15 @@ static enum hf_status user_version(struct hf_sqlite_conn *sql, int64_t *version)
 	return status;
 }
 
-/* The first page, as it is. */
-static bool write_over(struct hf_sqlite_conn *sql)
+/* Write the first page again, unchanged. */
+static bool overwrite_log(struct hf_sqlite_conn *sql)
 {
 	char text[80];
 	int64_t version;
 
 	if (hf_sqlite_in_transaction(sql))
 		hf_sqlite_run(sql, "ROLLBACK", "roll back", NULL);
-	if (user_version(sql, &version) != HF_OK)
+	if (read_user_version(sql, &version) != HF_OK)
 		return false;
 	snprintf(text, sizeof(text), "BEGIN IMMEDIATE; PRAGMA user_version=%lld; COMMIT",
 		 (long long)version);
@@ -40,7 +40,7 @@ enum hf_status hf_db_resolve_commit(struct hf_sqlite_conn *sql, struct hf_err *e
 
 	switch (hf_sqlite_code(sql) >> 8) {
 	case FSYNC:
-		if (write_over(sql))
+		if (overwrite_log(sql))
 			return HF_IO;
 		status = HF_UNKNOWN;
 		break;

@@ -27,17 +27,18 @@ struct hf_sqlite_stmt {
 	const char *text;
 };
 
-/* The file may be written to, but not by this connection: PRAGMA query_only. */
-static bool is_to_read(const struct hf_sqlite_conn *sql, int code)
+/* Return true if only this connection may not write (PRAGMA query_only), but the file is
+ * writable. */
+static bool is_query_only(const struct hf_sqlite_conn *sql, int code)
 {
 	return code == SQLITE_READONLY && sql->handle &&
 	       sqlite3_db_readonly(sql->handle, "main") == 0;
 }
 
 /* Turn the result code of a failed call into a status, a message "cannot WHAT 'name': why", and
- * advice. The errno behind it is told where it explains more than SQLite's words. */
-static enum hf_status fail(struct hf_sqlite_conn *sql, int code, const char *what,
-			   struct hf_err *err)
+ * advice. The errno is added if it says more than SQLite's message. */
+static enum hf_status fail_code(struct hf_sqlite_conn *sql, int code, const char *what,
+				struct hf_err *err)
 {
 	const struct hf_db_code *means;
 	enum hf_status status;
@@ -50,7 +51,7 @@ static enum hf_status fail(struct hf_sqlite_conn *sql, int code, const char *wha
 		return HF_NOPERM;
 	means = hf_db_code(code);
 	status = means->status;
-	if (is_to_read(sql, code)) {
+	if (is_query_only(sql, code)) {
 		hf_fail(err, status, "cannot %s '%s': it writes, and --read only reads", what,
 			sql->name);
 		hf_advise(err, "leave --read out");
@@ -75,7 +76,7 @@ static enum hf_status fail(struct hf_sqlite_conn *sql, int code, const char *wha
 	return status;
 }
 
-/* The same for a statement whose SQL stands at text, in a script perhaps. */
+/* The same for a statement whose SQL begins at text, perhaps within a script. */
 static enum hf_status fail_at(struct hf_sqlite_conn *sql, int code, const char *text,
 			      struct hf_err *err)
 {
@@ -84,11 +85,11 @@ static enum hf_status fail_at(struct hf_sqlite_conn *sql, int code, const char *
 	char what[80];
 
 	if (!sql->script)
-		return fail(sql, code, "run SQL in", err);
+		return fail_code(sql, code, "run SQL in", err);
 	text = offset < 0 ? hf_sql_skip(text, sql->script_end) : text + offset;
 	hf_sql_position(sql->script, text, &line, &column);
 	snprintf(what, sizeof(what), "run line %zu, column %zu of the SQL in", line, column);
-	return fail(sql, code, what, err);
+	return fail_code(sql, code, what, err);
 }
 
 enum hf_status hf_sqlite_open(struct hf_sqlite_conn **result, const char *path, const char *name,
@@ -113,13 +114,14 @@ enum hf_status hf_sqlite_open(struct hf_sqlite_conn **result, const char *path, 
 		free(plain);
 		return hf_fail(err, HF_OS, "cannot open '%s': out of memory", name);
 	}
-	/* "file:" begins a URI, ":memory:" is no file, and so on: a path does neither */
+	/* "file:" would begin a URI, and ":memory:" is not a file; a path begins with "/" or
+	 * "./" */
 	sprintf(plain, "%s%s", *path == '/' ? "" : "./", path);
 	sql->name = name;
 	code = sqlite3_open_v2(plain, &sql->handle, flags, NULL);
 	free(plain);
 	if (code != SQLITE_OK) {
-		status = fail(sql, code, "open", err);
+		status = fail_code(sql, code, "open", err);
 		hf_sqlite_close(sql);
 		sql = NULL;
 	}
@@ -143,15 +145,15 @@ void hf_sqlite_keep_wal(struct hf_sqlite_conn *sql)
 	sqlite3_db_config(sql->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 }
 
-static int asked_to_stop(void *stop)
+static int check_interrupt(void *stop)
 {
 	return *(const volatile sig_atomic_t *)stop != 0;
 }
 
 void hf_sqlite_interrupt_flag(struct hf_sqlite_conn *sql, const volatile sig_atomic_t *stop)
 {
-	/* steps of its virtual machine: some 10 us */
-	sqlite3_progress_handler(sql->handle, stop ? 1000 : 0, asked_to_stop, (void *)stop);
+	/* instructions of SQLite's virtual machine: about 10 us */
+	sqlite3_progress_handler(sql->handle, stop ? 1000 : 0, check_interrupt, (void *)stop);
 }
 
 bool hf_sqlite_has_moved(struct hf_sqlite_conn *sql)
@@ -226,7 +228,7 @@ enum hf_status hf_sqlite_prepare(struct hf_sqlite_conn *sql, const char *text, s
 	stmt = malloc(sizeof(*stmt));
 	if (!stmt) {
 		sqlite3_finalize(raw);
-		return fail(sql, SQLITE_NOMEM, "run SQL in", err);
+		return fail_code(sql, SQLITE_NOMEM, "run SQL in", err);
 	}
 	*stmt = (struct hf_sqlite_stmt){.raw = raw, .sql = sql, .text = text};
 	*result = stmt;
@@ -238,13 +240,13 @@ enum hf_status hf_sqlite_run(struct hf_sqlite_conn *sql, const char *text, const
 {
 	int code = sqlite3_exec(sql->handle, text, NULL, NULL, NULL);
 
-	return code == SQLITE_OK ? HF_OK : fail(sql, code, what, err);
+	return code == SQLITE_OK ? HF_OK : fail_code(sql, code, what, err);
 }
 
 enum hf_status hf_sqlite_stmt_bind(struct hf_sqlite_stmt *stmt, int index,
 				   const struct hf_db_value *value, struct hf_err *err)
 {
-	/* no bytes are still a text or a blob, and not NULL */
+	/* an empty text or blob is not NULL */
 	const void *data = value->data ? value->data : "";
 	int code = SQLITE_OK;
 
@@ -361,5 +363,5 @@ void *hf_sqlite_handle(struct hf_sqlite_conn *sql)
 enum hf_status hf_sqlite_fail(struct hf_sqlite_conn *sql, int code, const char *what,
 			      struct hf_err *err)
 {
-	return fail(sql, code, what, err);
+	return fail_code(sql, code, what, err);
 }

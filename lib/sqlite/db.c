@@ -14,26 +14,26 @@
 #include "sqlite/shm_space.h"
 #include "base/sys.h"
 
-/* Of SQLite's result codes. */
+/* SQLite's result code for an I/O error. */
 enum { IOERR = 10 };
 
 struct hf_db {
-	struct hf_sqlite_conn *sql; /* NULL: a database that is still to be made, or opened again */
+	struct hf_sqlite_conn *sql; /* NULL: the database is to be made, or opened again */
 	char *path;
 	struct hf_db_options options;
 	struct hf_lockset *turn;
 	bool has_turn;
 	bool connected; /* the PRAGMAs are set */
-	bool prepared;	/* what was to be done before the transaction is, on this connection */
-	bool found_log; /* there was a -wal with content before us */
-	bool passed_wrongly; /* the last try was without a turnstile that is there now */
+	bool prepared;	/* the work before the transaction is done, on this connection */
+	bool found_log; /* there was a -wal with content before we opened it */
+	bool passed_wrongly; /* the last try had no turnstile, and one exists now */
 };
 
 /*
  * The turnstile.
  */
 
-static enum hf_status take_turn(struct hf_db *db, struct hf_err *err)
+static enum hf_status acquire_turnstile(struct hf_db *db, struct hf_err *err)
 {
 	enum hf_status status;
 
@@ -48,7 +48,7 @@ static enum hf_status take_turn(struct hf_db *db, struct hf_err *err)
 	return status;
 }
 
-static void give_turn(struct hf_db *db)
+static void release_turnstile(struct hf_db *db)
 {
 	if (db->has_turn)
 		hf_lockset_release(db->turn);
@@ -59,8 +59,9 @@ static void give_turn(struct hf_db *db)
  * Opening.
  */
 
-/* Is there something to open? An empty file counts as absent where one may be made (D3). */
-static enum hf_status look_at(const char *path, bool create, bool *absent, struct hf_err *err)
+/* Find out whether the database exists. An empty file counts as absent if it may be made
+ * (sqlite/D3). */
+static enum hf_status check_db_file(const char *path, bool create, bool *absent, struct hf_err *err)
 {
 	struct stat st;
 
@@ -99,7 +100,7 @@ static bool has_log(const char *path)
 	return found;
 }
 
-static enum hf_status open_file(struct hf_db *db, bool create, struct hf_err *err)
+static enum hf_status open_database(struct hf_db *db, bool create, struct hf_err *err)
 {
 	db->found_log = has_log(db->path);
 	return hf_sqlite_open(&db->sql, db->path, db->path, create, err);
@@ -113,7 +114,7 @@ enum hf_status hf_db_open(struct hf_db **result, const char *path,
 	bool absent;
 
 	*result = NULL;
-	status = look_at(path, options->flags & HF_DB_CREATE, &absent, err);
+	status = check_db_file(path, options->flags & HF_DB_CREATE, &absent, err);
 	if (status != HF_OK)
 		return status;
 	db = calloc(1, sizeof(*db));
@@ -125,7 +126,7 @@ enum hf_status hf_db_open(struct hf_db **result, const char *path,
 	}
 	db->options = *options;
 	if (!absent)
-		status = open_file(db, options->flags & HF_DB_CREATE, err);
+		status = open_database(db, options->flags & HF_DB_CREATE, err);
 	if (status == HF_OK)
 		*result = db;
 	else
@@ -151,11 +152,11 @@ void hf_db_wait(struct hf_db *db, const struct hf_wait *wait)
 	db->options.wait = *wait;
 }
 
-/* The PRAGMAs, which read the schema: from here on the connection keeps the WAL alive. */
+/* Set the PRAGMAs, which read the schema: from now on the connection keeps the log. */
 static enum hf_status connect_to(struct hf_db *db, struct hf_err *err)
 {
-	/* EXTRA is FULL, and where the journal is a rollback journal its end is made durable too: a
-	 * journal that comes back after a power cut would roll back what was committed */
+	/* EXTRA is FULL, and makes the end of a rollback journal durable too: a journal that comes
+	 * back after a power cut would roll back a committed transaction */
 	static const char *const levels[] = {
 		[HF_SYNC_FULL] = "PRAGMA synchronous=EXTRA",
 		[HF_SYNC_DATA] = "PRAGMA synchronous=NORMAL",
@@ -180,7 +181,7 @@ static enum hf_status connect_to(struct hf_db *db, struct hf_err *err)
 	return status;
 }
 
-/* As if it had not been opened: databases that were attached are so no more. */
+/* Close the connection, as if it had not been opened. Attached databases are detached. */
 static void disconnect(struct hf_db *db)
 {
 	hf_sqlite_close(db->sql);
@@ -188,9 +189,9 @@ static void disconnect(struct hf_db *db)
 	db->connected = db->prepared = false;
 }
 
-/* Under the turnstile: a database that is to be made, or to be in WAL mode; or, D6, another one,
- * which a reader opens, but does not make. */
-static enum hf_status make(struct hf_db *db, bool reads, struct hf_err *err)
+/* Under the turnstile: make the database, change it to WAL mode, or open the one that has the name
+ * now (sqlite/D6). A reader makes none. */
+static enum hf_status make_or_reopen(struct hf_db *db, bool reads, struct hf_err *err)
 {
 	bool create = db->options.flags & HF_DB_CREATE && !reads;
 	bool to_wal = db->options.flags & HF_DB_WAL, absent = false;
@@ -199,9 +200,9 @@ static enum hf_status make(struct hf_db *db, bool reads, struct hf_err *err)
 	if (db->sql && hf_sqlite_has_moved(db->sql))
 		disconnect(db);
 	if (!db->sql) {
-		status = look_at(db->path, create, &absent, err);
+		status = check_db_file(db->path, create, &absent, err);
 		if (status == HF_OK)
-			status = open_file(db, create, err);
+			status = open_database(db, create, err);
 		if (status != HF_OK)
 			return status;
 		to_wal = to_wal || absent;
@@ -209,7 +210,8 @@ static enum hf_status make(struct hf_db *db, bool reads, struct hf_err *err)
 	if (to_wal) {
 		status = hf_sqlite_run(db->sql, "PRAGMA journal_mode=WAL", "turn to WAL mode", err);
 		if (status != HF_OK && absent)
-			disconnect(db); /* who is in the way may make it: look again, D3 */
+			disconnect(db); /* an external program may be making it: check again
+					 * (sqlite/D3) */
 		if (status != HF_OK)
 			return status;
 		db->options.flags &= ~(unsigned int)HF_DB_WAL;
@@ -228,29 +230,28 @@ static enum hf_status pause_begin(struct hf_db_pause *pause, struct hf_db *db, b
 				 err);
 }
 
-/* A call failed: is it to be made again? Then this has waited a moment. *status is what becomes of
- * it if not. */
-static bool again(struct hf_db *db, struct hf_db_pause *pause, enum hf_status *status,
-		  struct hf_err *err)
+/* A call failed: pause and return true if it must be repeated. Otherwise *status is the result. */
+static bool pause_and_retry(struct hf_db *db, struct hf_db_pause *pause, enum hf_status *status,
+			    struct hf_err *err)
 {
 	return *status == HF_BUSY &&
 	       (!db->sql || db->passed_wrongly || hf_sqlite_class(db->sql) != HF_DB_NEVER) &&
 	       hf_db_pause(pause, status, err);
 }
 
-/* D4. */
+/* sqlite/D4 */
 #define READERS_PATIENCE (50 * HF_MS)
 
 enum begins { NOTHING, TO_WRITE, TO_READ };
 
-/* One try, under the turnstile (a reader has none). */
-static enum hf_status attempt(struct hf_db *db, hf_db_work *before, void *context,
-			      enum begins begins, struct hf_err *err)
+/* Try once, under the turnstile (a reader has none). */
+static enum hf_status try_once(struct hf_db *db, hf_db_work *before, void *context,
+			       enum begins begins, struct hf_err *err)
 {
 	enum hf_status status;
 
 	db->passed_wrongly = false;
-	status = make(db, begins == TO_READ, err);
+	status = make_or_reopen(db, begins == TO_READ, err);
 	if (status == HF_OK && before && !db->prepared) {
 		status = before(context, err);
 		db->prepared = status == HF_OK;
@@ -267,11 +268,12 @@ static enum hf_status attempt(struct hf_db *db, hf_db_work *before, void *contex
 		}
 		return status;
 	}
-	/* a snapshot is taken by the first read, not by BEGIN */
+	/* the first read takes the snapshot, not BEGIN */
 	return hf_sqlite_run(db->sql, "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1", "read", err);
 }
 
-/* Try until it is done, or the deadline. The turnstile is held afterwards if it begins. */
+/* Try until it succeeds or the deadline passes. If a transaction has begun, the turnstile stays
+ * held. */
 static enum hf_status until_done(struct hf_db *db, hf_db_work *before, void *context,
 				 enum begins begins, struct hf_err *err)
 {
@@ -286,17 +288,17 @@ static enum hf_status until_done(struct hf_db *db, hf_db_work *before, void *con
 	if (status != HF_OK)
 		return status;
 	if (db->sql && !reads)
-		connect_to(db, NULL); /* if it is busy, then later, under the turnstile */
+		connect_to(db, NULL); /* if it is busy, it is done later, under the turnstile */
 	for (;;) {
 		if (!reads)
-			status = take_turn(db, err);
+			status = acquire_turnstile(db, err);
 		if (status != HF_OK)
 			return status;
-		status = attempt(db, before, context, begins, err);
+		status = try_once(db, before, context, begins, err);
 		if (status == HF_OK && begins)
 			return HF_OK;
 		hf_db_rollback(db);
-		if (!again(db, &pause, &status, err))
+		if (!pause_and_retry(db, &pause, &status, err))
 			return status;
 		status = HF_OK;
 	}
@@ -326,7 +328,7 @@ enum hf_status hf_db_outside_transaction(struct hf_db *db, hf_db_work *work, voi
 
 enum hf_status hf_db_begin_nowait(struct hf_db *db, struct hf_err *err)
 {
-	return attempt(db, NULL, NULL, TO_WRITE, err);
+	return try_once(db, NULL, NULL, TO_WRITE, err);
 }
 
 enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *body, void *context,
@@ -344,7 +346,7 @@ enum hf_status hf_db_transact(struct hf_db *db, hf_db_work *before, hf_db_work *
 		if (status == HF_OK)
 			return hf_db_commit(db, err);
 		hf_db_rollback(db);
-		if (!again(db, &pause, &status, err))
+		if (!pause_and_retry(db, &pause, &status, err))
 			break;
 		disconnect(db);
 		status = HF_OK;
@@ -361,7 +363,7 @@ enum hf_status hf_db_commit(struct hf_db *db, struct hf_err *err)
 		before = hf_sql_shm_says(HF_UNKNOWN);
 		do {
 			status = hf_sqlite_run(db->sql, "COMMIT", "commit to", err);
-		} while (again(db, &pause, &status, err));
+		} while (pause_and_retry(db, &pause, &status, err));
 		hf_sql_shm_says(status == HF_OK ? HF_UNCERTAIN : before);
 	}
 	if (status == HF_IO && (hf_sqlite_code(db->sql) & 0xff) == IOERR)
@@ -374,7 +376,7 @@ void hf_db_rollback(struct hf_db *db)
 {
 	if (hf_db_in_transaction(db))
 		hf_sqlite_run(db->sql, "ROLLBACK", "roll back", NULL);
-	give_turn(db);
+	release_turnstile(db);
 }
 
 bool hf_db_in_transaction(const struct hf_db *db)

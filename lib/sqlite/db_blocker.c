@@ -11,7 +11,7 @@
 #include "probe/sqlite_locks.h"
 #include "base/sys.h"
 
-static bool describe(const struct hf_sqlite_user *user, char *out, size_t size)
+static bool describe_user(const struct hf_sqlite_user *user, char *out, size_t size)
 {
 	char who[512];
 
@@ -26,7 +26,7 @@ static bool find_writer(const struct hf_target *db, char *out, size_t size)
 	struct hf_sqlite_user user;
 
 	return hf_sqlite_probe_open(&look, db, NULL) == HF_OK &&
-	       hf_sqlite_writer(&look, db, &user) && describe(&user, out, size);
+	       hf_sqlite_writer(&look, db, &user) && describe_user(&user, out, size);
 }
 
 static bool find_reader(const struct hf_target *db, pid_t self, char *out, size_t size)
@@ -37,12 +37,12 @@ static bool find_reader(const struct hf_target *db, pid_t self, char *out, size_
 		return false;
 	for (size_t i = 0; i < users.count; i++)
 		if (users.at[i].pid != self && users.at[i].role == HF_SQLITE_READS)
-			return describe(&users.at[i], out, size);
+			return describe_user(&users.at[i], out, size);
 	return false;
 }
 
-/* In the child. */
-static _Noreturn void look(const char *path, bool readers, pid_t self, int to)
+/* Search in the child, and write the result to the pipe. */
+static _Noreturn void search_in_child(const char *path, bool readers, pid_t self, int to)
 {
 	struct hf_target db;
 	char found[600];
@@ -64,7 +64,7 @@ bool hf_db_blocker(const char *path, bool readers, char *out, size_t size)
 		return false;
 	child = fork();
 	if (child == 0)
-		look(path, readers, self, ends[1]);
+		search_in_child(path, readers, self, ends[1]);
 	sys_close(ends[1]);
 	if (child > 0) {
 		hf_read_full(ends[0], out, size - 1, &got, NULL, NULL);

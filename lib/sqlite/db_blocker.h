@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_DB_WRITER_H
-#define HF_DB_WRITER_H
+#ifndef HF_DB_BLOCKER_H
+#define HF_DB_BLOCKER_H
 
 /*
- * Who is in the way of a process that has the database open through SQLite itself.
+ * Find the process that blocks a process which has the database open through SQLite.
  *
- * It must not look on its own: closing the files that it opens to look would drop its locks
- * (probe/sqlite_locks.h, Q3). So a child looks, which has none, and tells by a pipe. That takes a
- * millisecond, and is done only for a message.
- *
- * The child calls no function of SQLite's and ends by _exit(). Blocks until it has. Where no child
- * can be had, nobody is seen.
+ * A child process searches, since closing the examined files would release this process's locks
+ * (probe/Q3). It calls no function of SQLite, reports through a pipe, and ends with _exit(). Takes
+ * about a millisecond; use it for messages only. Blocks until the child has exited. If no child can
+ * be forked, no process is found.
  */
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* "PID 4711 (python3 …), running since 10:42:03, which writes to it", of another process; of one
- * that reads, if readers are in the way. false: none is seen now. */
+/* Write "PID 4711 (python3 …), running since 10:42:03, which writes to it" to out. readers: name a
+ * reader instead of a writer. Return false if no such process is visible now. */
 bool hf_db_blocker(const char *path, bool readers, char *out, size_t size);
 
 #endif

@@ -57,13 +57,13 @@ static int64_t size_beside(const struct hf_target *db, const char *suffix)
 	return sys_fstatat(db->dir, name, &st, 0) == 0 ? st.st_size : 0;
 }
 
-static void look_at_file(struct hf_check *check, const struct hf_target *db)
+static void check_links(struct hf_check *check, const struct hf_target *db)
 {
 	int fd = sys_openat(db->dir, db->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
 	struct stat st;
 
 	if (fd < 0)
-		return; /* opening it will say why */
+		return; /* opening it reports the reason */
 	if (sys_fstat(fd, &st) == 0 && st.st_nlink > 1)
 		add(check, HF_CHECK_FINDING,
 		    "by another name SQLite takes it for another database, without this one's log, "
@@ -76,8 +76,7 @@ static void look_at_file(struct hf_check *check, const struct hf_target *db)
 	sys_close(fd);
 }
 
-static void look_at_log(struct hf_check *check, const struct hf_sqlite_users *users,
-			int64_t journal)
+static void check_log(struct hf_check *check, const struct hf_sqlite_users *users, int64_t journal)
 {
 	const char *advice = "sqlite-check --fix puts it into the database";
 	char pins[600], who[512];
@@ -104,8 +103,8 @@ static void look_at_log(struct hf_check *check, const struct hf_sqlite_users *us
 		    "a writer died in the middle; what it had done is rolled back");
 }
 
-/* They come in the order of PIDs, and what somebody does comes after that he has it open. */
-static void look_at_users(struct hf_check *check, const struct hf_sqlite_users *users)
+/* Users come in the order of PIDs; an activity comes after "has it open". */
+static void check_users(struct hf_check *check, const struct hf_sqlite_users *users)
 {
 	char who[300];
 
@@ -119,18 +118,18 @@ static void look_at_users(struct hf_check *check, const struct hf_sqlite_users *
 	}
 }
 
-/* Before this process opens it by SQLite. */
-static void look_outside(struct hf_check *check, const struct hf_target *db)
+/* Before this process opens the database through SQLite. */
+static void check_from_outside(struct hf_check *check, const struct hf_target *db)
 {
 	struct hf_sqlite_users users = {0};
 	int64_t journal = size_beside(db, "-journal");
 
 	check->log = size_beside(db, "-wal");
-	look_at_file(check, db);
+	check_links(check, db);
 	if (hf_sqlite_users_read(db, &users, NULL) != HF_OK)
 		return;
-	look_at_log(check, &users, journal);
-	look_at_users(check, &users);
+	check_log(check, &users, journal);
+	check_users(check, &users);
 	hf_sqlite_users_free(&users);
 }
 
@@ -138,7 +137,7 @@ static void look_outside(struct hf_check *check, const struct hf_target *db)
  * From inside.
  */
 
-/* Every row of a query. */
+/* Call row() for every row of a query. */
 static enum hf_status each_row(struct hf_db *db, const char *sql,
 			       void (*row)(struct hf_check *, struct hf_sqlite_stmt *),
 			       struct hf_check *check, struct hf_err *err)
@@ -160,7 +159,7 @@ static int text_of(struct hf_sqlite_stmt *stmt, int column, const char **text)
 	return (int)value.size;
 }
 
-static void take_journal_mode(struct hf_check *check, struct hf_sqlite_stmt *stmt)
+static void note_journal_mode(struct hf_check *check, struct hf_sqlite_stmt *stmt)
 {
 	const char *text;
 	int size = text_of(stmt, 0, &text);
@@ -168,7 +167,7 @@ static void take_journal_mode(struct hf_check *check, struct hf_sqlite_stmt *stm
 	snprintf(check->journal, sizeof(check->journal), "%.*s", size, text);
 }
 
-static void take_damage(struct hf_check *check, struct hf_sqlite_stmt *stmt)
+static void note_damage(struct hf_check *check, struct hf_sqlite_stmt *stmt)
 {
 	const char *text;
 	int size = text_of(stmt, 0, &text);
@@ -177,7 +176,7 @@ static void take_damage(struct hf_check *check, struct hf_sqlite_stmt *stmt)
 		add(check, HF_CHECK_DAMAGE, "", "%.*s", size, text);
 }
 
-static void take_foreign_key(struct hf_check *check, struct hf_sqlite_stmt *stmt)
+static void note_foreign_key(struct hf_check *check, struct hf_sqlite_stmt *stmt)
 {
 	const char *child, *parent;
 	int child_size = text_of(stmt, 0, &child), parent_size = text_of(stmt, 1, &parent);
@@ -190,7 +189,7 @@ static void take_foreign_key(struct hf_check *check, struct hf_sqlite_stmt *stmt
 	    (long long)hf_sqlite_stmt_column(stmt, 2).i, child_size, child, parent_size, parent);
 }
 
-static enum hf_status look_for_records(struct hf_check *check, struct hf_db *db, struct hf_err *err)
+static enum hf_status check_records(struct hf_check *check, struct hf_db *db, struct hf_err *err)
 {
 	char advice[400];
 	int64_t count;
@@ -210,23 +209,24 @@ static enum hf_status look_for_records(struct hf_check *check, struct hf_db *db,
 	return HF_OK;
 }
 
-static enum hf_status look_inside(struct hf_check *check, struct hf_db *db, struct hf_err *err)
+static enum hf_status check_from_inside(struct hf_check *check, struct hf_db *db,
+					struct hf_err *err)
 {
 	enum hf_status status =
-		each_row(db, "PRAGMA main.journal_mode", take_journal_mode, check, err);
+		each_row(db, "PRAGMA main.journal_mode", note_journal_mode, check, err);
 
 	if (status == HF_OK)
-		status = each_row(db, "PRAGMA main.integrity_check(50)", take_damage, check, err);
+		status = each_row(db, "PRAGMA main.integrity_check(50)", note_damage, check, err);
 	if (status != HF_OK || check->worst == HF_CHECK_DAMAGE)
 		return status;
 	status = each_row(db,
 			  "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check"
 			  " GROUP BY 1, 2 LIMIT 50",
-			  take_foreign_key, check, err);
-	return status == HF_OK ? look_for_records(check, db, err) : status;
+			  note_foreign_key, check, err);
+	return status == HF_OK ? check_records(check, db, err) : status;
 }
 
-/* Damage can also be such that the look itself fails. */
+/* Return true if the check itself failed because of damage. */
 static bool is_damage(struct hf_db *db)
 {
 	enum { CORRUPT = 11 };
@@ -246,7 +246,7 @@ const char *hf_check_version(int version)
 	return "when a checkpoint and a commit of two processes meet";
 }
 
-static void look_at_version(struct hf_check *check)
+static void check_version(struct hf_check *check)
 {
 	const char *text, *bug = hf_check_version(hf_sqlite_version(&text));
 
@@ -271,11 +271,11 @@ static void unset_git(void)
 		unsetenv(names[i]);
 }
 
-/* Its files that are in the index, as Git names them. false: none, or it cannot be known. */
+/* Return the database's files that are in the index, as Git names them. False: none, or unknown. */
 static bool is_tracked(const char *dir, const char *name, char *found, size_t size)
 {
 	char files[4][NAME_MAX + 16];
-	/* Git judges the repository (safe.directory), since it is told where, and not GIT_DIR */
+	/* with -C instead of GIT_DIR, Git checks the owner of the repository (safe.directory) */
 	const char *argv[] = {"git",	   "-C",	dir,
 			      "-c",	   "core.fsmonitor=false", "--literal-pathspecs",
 			      "ls-files",  "--",	files[0],
@@ -299,7 +299,7 @@ static bool is_tracked(const char *dir, const char *name, char *found, size_t si
 	return true;
 }
 
-static void look_at_git(struct hf_check *check, const struct hf_target *db)
+static void check_git(struct hf_check *check, const struct hf_target *db)
 {
 	char link[40], dir[PATH_MAX], found[NAME_MAX + 16];
 	struct hf_gitdir git;
@@ -323,20 +323,21 @@ static void look_at_git(struct hf_check *check, const struct hf_target *db)
  * All of it.
  */
 
-static enum hf_status run(struct hf_check *check, const char *path, const struct hf_target *target,
-			  const struct hf_wait *wait, struct hf_err *err)
+static enum hf_status run_checks(struct hf_check *check, const char *path,
+				 const struct hf_target *target, const struct hf_wait *wait,
+				 struct hf_err *err)
 {
 	struct hf_db_options o = {.flags = HF_DB_READ, .wait = *wait};
 	struct hf_err failed;
 	struct hf_db *db;
 	enum hf_status status;
 
-	look_outside(check, target);
+	check_from_outside(check, target);
 	status = hf_db_open(&db, path, &o, err);
 	if (status == HF_OK)
 		status = hf_db_begin(db, err);
 	if (status == HF_OK) {
-		status = look_inside(check, db, &failed);
+		status = check_from_inside(check, db, &failed);
 		if (status != HF_OK && is_damage(db)) {
 			add(check, HF_CHECK_DAMAGE, "", "%s", failed.message);
 			status = HF_OK;
@@ -347,8 +348,8 @@ static enum hf_status run(struct hf_check *check, const char *path, const struct
 	hf_db_close(db);
 	if (status != HF_OK)
 		return status;
-	look_at_version(check);
-	look_at_git(check, target);
+	check_version(check);
+	check_git(check, target);
 	return check->out_of_memory ? hf_fail(err, HF_OS, "cannot check '%s': out of memory", path)
 				    : HF_OK;
 }
@@ -362,7 +363,7 @@ enum hf_status hf_check_run(struct hf_check *check, const char *path, const stru
 	*check = (struct hf_check){0};
 	if (status != HF_OK)
 		return status == HF_CANTCREAT ? HF_NOINPUT : status;
-	status = run(check, path, &target, wait, err);
+	status = run_checks(check, path, &target, wait, err);
 	hf_target_close(&target);
 	return status;
 }
@@ -382,7 +383,7 @@ static enum hf_status checkpoint(void *context, struct hf_err *err)
 {
 	struct fix *fix = context;
 
-	/* its first column: could not all be done */
+	/* its first column: not all frames could be copied */
 	return hf_db_int(fix->db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, 0, &fix->pinned, err);
 }
 

@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_CHECK_H
-#define HF_CHECK_H
+#ifndef HF_DB_CHECK_H
+#define HF_DB_CHECK_H
 
 /*
- * Is a database sound, and is it kept as a database must be?
+ * Check that a database is intact and is used correctly.
  *
- * First it is looked at from outside, before SQLite opens it: the file system, hard links, the log
- * and who uses it, by the lock bytes (probe/sqlite_locks.h, Q3). Then from inside, in one snapshot
- * for reading: integrity and foreign keys, and what is left of records. Last whether Git tracks it.
- *
- *	damage	SQLite itself finds it wrong
- *	finding	nothing is wrong yet, but something is to be done
+ *	damage	SQLite itself finds an error
+ *	finding	nothing is wrong yet, but action is needed
  *	note	good to know
  *
- * It does not disturb: nothing is locked but as a reader does, and a log that is there is left. (A
- * rollback journal that a dead writer left is rolled back by any opening, as always.) Writers of a
- * WAL database are not kept waiting; with a rollback journal a commit waits for the end of it.
+ * First from outside (file system, hard links, the log and its users), then from inside, in one
+ * snapshot (integrity, foreign keys, unfinished records), then with Git: is it tracked? Takes only
+ * a reader's locks, and leaves the log.
  *
- * What cannot be opened at all is an error, and no finding: HF_DATA for what is no database.
- * Git is run, if the database lies in a worktree. For single-threaded tools.
+ * A database that cannot be opened is an error: HF_DATA for a file that is not a database. Runs
+ * git(1). For single-threaded programs.
  */
 
 #include <stdint.h>
@@ -38,7 +34,7 @@ struct hf_check {
 	size_t count;
 	enum hf_check_kind worst;
 	char journal[16]; /* "wal", "delete", … */
-	int64_t log;	  /* bytes of -wal */
+	int64_t log;	  /* size of -wal in bytes */
 	bool out_of_memory;
 };
 
@@ -46,12 +42,11 @@ enum hf_status hf_check_run(struct hf_check *check, const char *path, const stru
 			    struct hf_err *err);
 void hf_check_free(struct hf_check *check);
 
-/* What can be put in order without a loss: under the turnstile, the log is put into the database
- * and emptied. HF_BUSY: a reader needs it still. */
+/* Repair what can be repaired without loss: under the turnstile, copy the log into the database and
+ * empty it. HF_BUSY: a reader still needs the log. */
 enum hf_status hf_check_fix(const char *path, const struct hf_wait *wait, struct hf_err *err);
 
-/* Has this version of SQLite (3040001) a bug that can damage a database in WAL mode? Says which, or
- * NULL. */
+/* Return a bug of this SQLite version (3040001) that can damage a database in WAL mode, or NULL. */
 const char *hf_check_version(int version);
 
 #endif

@@ -6,10 +6,10 @@
 #include "sqlite/db_blocker.h"
 #include "lock/turnstile.h"
 
-/* How soon the end of a foreign writer is seen. */
+/* limits the delay after the end of an external writer */
 enum { MAX_BACKOFF_MS = 20 };
 
-/* A database's, among locks (holdfast/lock.h). */
+/* the rank of a database among locks (holdfast/lock.h) */
 enum { RANK = 3 };
 
 enum hf_status hf_db_pause_begin(struct hf_db_pause *pause, const char *path,
@@ -28,7 +28,7 @@ enum hf_status hf_db_pause_begin(struct hf_db_pause *pause, const char *path,
 	return status;
 }
 
-static void notify(struct hf_db_pause *pause)
+static void give_notice(struct hf_db_pause *pause)
 {
 	char who[600];
 
@@ -37,7 +37,7 @@ static void notify(struct hf_db_pause *pause)
 		hf_wait_notice_say(pause->wait, "waiting for '%s', held by %s", pause->path, who);
 }
 
-/* The deadline has passed, and the message is SQLite's own. */
+/* Name the blocking process in the error after the deadline; so far the message is SQLite's own. */
 static void name_holder(struct hf_db_pause *pause, struct hf_err *err)
 {
 	char who[600], message[sizeof(err->message)];
@@ -59,7 +59,7 @@ bool hf_db_pause(struct hf_db_pause *pause, enum hf_status *status, struct hf_er
 		return false;
 	}
 	pause->looked = true;
-	notify(pause);
+	give_notice(pause);
 	if (hf_backoff_sleep(&pause->backoff))
 		return true;
 	name_holder(pause, err);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_DB_PAUSE_H
-#define HF_DB_PAUSE_H
+#ifndef HF_DB_RETRY_H
+#define HF_DB_RETRY_H
 
 /*
- * Waiting for somebody who knows of no turnstile: pauses between tries, to the deadline. Nothing is
- * held meanwhile, but by a COMMIT that waits for readers to end.
+ * Pauses between tries while an external program uses the database, to the deadline.
  *
- * The pauses are those of holdfast/clock.h, of at most 20 ms unless the user says otherwise, so
- * that the end of a foreign writer is seen soon. After a second wait->notice says who is in the
- * way; at the deadline the message does (sqlite/db_blocker.h). While a lock on a Git repository is
- * inherited, or kept for an ancestor, a wait is refused (sqlite/db.h, D5). One thread at a time.
+ * No lock is held during a pause, except by a COMMIT that waits for readers. The pauses are those
+ * of holdfast/clock.h, at most 20 ms unless the user sets another backoff. After a second
+ * wait->notice reports the blocking process; at the deadline the error names it
+ * (sqlite/db_blocker.h). Refused while a Git repository's lock is inherited or held for an ancestor
+ * (sqlite/D5). One thread at a time.
  */
 
 #include <stdbool.h>
@@ -20,18 +20,18 @@
 struct hf_db_pause {
 	const char *path;
 	const struct hf_wait *wait;
-	bool readers; /* are in the way, not a writer */
-	bool looked;  /* whether a repository's lock is kept: once is enough */
+	bool readers; /* readers block, not a writer */
+	bool looked;  /* checked for a repository's lock: once is enough */
 	struct hf_backoff backoff;
 	struct hf_wait_notice notice;
 };
 
-/* backoff is --backoff, or NULL. HF_USAGE: it, or HOLDFAST_BACKOFF, cannot be understood. */
+/* Begin. backoff is --backoff, or NULL. HF_USAGE: it, or HOLDFAST_BACKOFF, cannot be parsed. */
 enum hf_status hf_db_pause_begin(struct hf_db_pause *pause, const char *path,
 				 const struct hf_wait *wait, const char *backoff, bool readers,
 				 struct hf_err *err);
 
-/* A try was busy, and err says so: pause, and true. false: no further try; *status and err say
+/* A try was busy, as err says: pause and return true. False: do not try again; *status and err say
  * why. */
 bool hf_db_pause(struct hf_db_pause *pause, enum hf_status *status, struct hf_err *err);
 

@@ -12,14 +12,14 @@
 struct dump {
 	struct hf_db *db;
 	struct hf_deferred *out;
-	bool writable; /* writable_schema is ON in what was written */
+	bool writable; /* writable_schema is ON at this point of the output */
 };
 
 /*
  * Words of SQL.
  */
 
-/* With every quote doubled, between quotes. */
+/* Put data between quotes, with every quote doubled. */
 static void put_quoted(struct hf_deferred *out, const char *data, size_t size, char quote)
 {
 	const char *end = data + size;
@@ -92,20 +92,20 @@ static void put_value(struct hf_deferred *out, const struct hf_db_value *value)
  * Rows.
  */
 
-static enum hf_status prepare(struct dump *dump, const char *sql, struct hf_sqlite_stmt **stmt,
-			      struct hf_err *err)
+static enum hf_status prepare_dump(struct dump *dump, const char *sql, struct hf_sqlite_stmt **stmt,
+				   struct hf_err *err)
 {
 	return hf_db_prepare(dump->db, sql, strlen(sql), stmt, NULL, err);
 }
 
-/* The columns that are stored, between quotes and with commas; *generated: there are others. */
+/* Return the stored columns, quoted and separated by commas; *generated: there are others. */
 static enum hf_status stored_columns(struct dump *dump, const struct hf_db_value *table,
 				     struct hf_deferred *columns, bool *generated,
 				     struct hf_err *err)
 {
 	struct hf_sqlite_stmt *stmt;
 	enum hf_status status =
-		prepare(dump, "SELECT name, hidden FROM pragma_table_xinfo(?1)", &stmt, err);
+		prepare_dump(dump, "SELECT name, hidden FROM pragma_table_xinfo(?1)", &stmt, err);
 	bool first = true;
 
 	*generated = false;
@@ -155,7 +155,7 @@ static enum hf_status put_rows(struct dump *dump, struct hf_sqlite_stmt *rows,
 	return status == HF_NO ? HF_OK : status;
 }
 
-/* By the table itself: an index that has all of its columns would give another order. */
+/* Read the table itself: an index with all its columns would give another order. */
 static enum hf_status dump_rows(struct dump *dump, const struct hf_db_value *table,
 				struct hf_err *err)
 {
@@ -185,12 +185,12 @@ static enum hf_status dump_rows(struct dump *dump, const struct hf_db_value *tab
  * The schema.
  */
 
-static bool is(const struct hf_db_value *value, const char *text)
+static bool is_text(const struct hf_db_value *value, const char *text)
 {
 	return value->size == strlen(text) && memcmp(value->data, text, value->size) == 0;
 }
 
-static bool begins(const struct hf_db_value *value, const char *text)
+static bool begins_with(const struct hf_db_value *value, const char *text)
 {
 	return value->size >= strlen(text) && strncasecmp(value->data, text, strlen(text)) == 0;
 }
@@ -201,7 +201,7 @@ static void put_statement(struct dump *dump, const struct hf_db_value *sql)
 	hf_deferred_text(dump->out, ";\n");
 }
 
-/* A CREATE would make its shadow tables, which are dumped as they are. */
+/* CREATE would make its shadow tables, which are dumped as they are. */
 static void put_virtual(struct dump *dump, const struct hf_db_value *name,
 			const struct hf_db_value *sql)
 {
@@ -221,22 +221,22 @@ static void put_virtual(struct dump *dump, const struct hf_db_value *name,
 static enum hf_status dump_table(struct dump *dump, const struct hf_db_value *name,
 				 const struct hf_db_value *sql, struct hf_err *err)
 {
-	if (begins(sql, "CREATE VIRTUAL TABLE")) {
+	if (begins_with(sql, "CREATE VIRTUAL TABLE")) {
 		put_virtual(dump, name, sql);
 		return HF_OK;
 	}
-	if (is(name, "sqlite_sequence"))
+	if (is_text(name, "sqlite_sequence"))
 		hf_deferred_text(dump->out, "DELETE FROM sqlite_sequence;\n");
-	else if (begins(name, "sqlite_stat"))
+	else if (begins_with(name, "sqlite_stat"))
 		hf_deferred_text(dump->out, "ANALYZE sqlite_schema;\n");
-	else if (begins(name, "sqlite_"))
+	else if (begins_with(name, "sqlite_"))
 		return HF_OK;
 	else
 		put_statement(dump, sql);
 	return dump_rows(dump, name, err);
 }
 
-/* sqlite_sequence last: rows that are put in before would change it. */
+/* sqlite_sequence last: inserting rows would change it */
 static const char tables[] =
 	"SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND sql IS NOT NULL"
 	" AND (?1 IS NULL OR name NOT GLOB ?1) ORDER BY name = 'sqlite_sequence', rowid";
@@ -248,7 +248,7 @@ static enum hf_status prepare_without(struct dump *dump, const char *sql, const 
 				      struct hf_sqlite_stmt **stmt, struct hf_err *err)
 {
 	struct hf_db_value name = {.type = HF_DB_NULL};
-	enum hf_status status = prepare(dump, sql, stmt, err);
+	enum hf_status status = prepare_dump(dump, sql, stmt, err);
 
 	if (leave_out)
 		name = HF_DB_TEXT_VALUE(leave_out, strlen(leave_out));

@@ -14,10 +14,10 @@
 
 struct file {
 	sqlite3_file base;
-	int fd; /* the caller's */
+	int fd; /* owned by the caller */
 };
 
-static int of(sqlite3_file *file)
+static int fd_of(sqlite3_file *file)
 {
 	return ((struct file *)file)->fd;
 }
@@ -34,7 +34,7 @@ static int read_file(sqlite3_file *file, void *data, int size, sqlite3_int64 at)
 	int done = 0;
 
 	while (done < size) {
-		ssize_t n = sys_pread(of(file), to + done, (size_t)(size - done), at + done);
+		ssize_t n = sys_pread(fd_of(file), to + done, (size_t)(size - done), at + done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -51,7 +51,7 @@ static int read_file(sqlite3_file *file, void *data, int size, sqlite3_int64 at)
 
 static int write_file(sqlite3_file *file, const void *data, int size, sqlite3_int64 at)
 {
-	if (hf_pwrite_all(of(file), data, (size_t)size, at, NULL, NULL) == HF_OK)
+	if (hf_pwrite_all(fd_of(file), data, (size_t)size, at, NULL, NULL) == HF_OK)
 		return SQLITE_OK;
 	return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? SQLITE_FULL
 								    : SQLITE_IOERR_WRITE;
@@ -59,7 +59,7 @@ static int write_file(sqlite3_file *file, const void *data, int size, sqlite3_in
 
 static int truncate_file(sqlite3_file *file, sqlite3_int64 size)
 {
-	return sys_ftruncate(of(file), size) == 0 ? SQLITE_OK : SQLITE_IOERR_TRUNCATE;
+	return sys_ftruncate(fd_of(file), size) == 0 ? SQLITE_OK : SQLITE_IOERR_TRUNCATE;
 }
 
 static int sync_file(sqlite3_file *file, int flags)
@@ -73,7 +73,7 @@ static int size_of_file(sqlite3_file *file, sqlite3_int64 *size)
 {
 	struct stat st;
 
-	if (sys_fstat(of(file), &st) < 0)
+	if (sys_fstat(fd_of(file), &st) < 0)
 		return SQLITE_IOERR_FSTAT;
 	*size = st.st_size;
 	return SQLITE_OK;
@@ -150,7 +150,7 @@ static int delete_file(sqlite3_vfs *vfs, const char *path, int sync)
 	return SQLITE_OK;
 }
 
-/* There is nothing beside it. */
+/* There are no files beside it. */
 static int access_file(sqlite3_vfs *vfs, const char *path, int flags, int *there)
 {
 	(void)vfs;
@@ -167,7 +167,7 @@ static int full_path(sqlite3_vfs *vfs, const char *path, int size, char *out)
 	return SQLITE_OK;
 }
 
-/* The rest is SQLite's own: time, randomness, sleep. */
+/* Time, randomness and sleep are SQLite's own. */
 static int make_vfs(void)
 {
 	static sqlite3_vfs vfs;
@@ -215,7 +215,7 @@ static int copy_pages(sqlite3 *from, sqlite3 *to)
 	return sqlite3_backup_finish(backup);
 }
 
-/* The read and the write version in the header: 1 is a rollback journal, 2 the log. */
+/* Set the read and the write version in the header: 1 is a rollback journal, 2 the log. */
 static int leave_wal_mode(int fd)
 {
 	struct stat st;

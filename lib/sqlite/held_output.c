@@ -21,8 +21,8 @@ static int open_unnamed(void)
 			  0600);
 }
 
-/* Bytes go to the file in order, so that its offset need not be told. */
-static void file(struct hf_deferred *box, const void *data, size_t size)
+/* Append to the file. The bytes come in order, so its own offset serves. */
+static void write_to_file(struct hf_deferred *box, const void *data, size_t size)
 {
 	if (!box->fd) {
 		int fd = open_unnamed();
@@ -50,11 +50,11 @@ void hf_deferred_write(struct hf_deferred *box, const void *data, size_t size)
 		return;
 	}
 	if (size > MEMORY - box->used && box->used) {
-		file(box, box->memory, box->used);
+		write_to_file(box, box->memory, box->used);
 		box->used = 0;
 	}
 	if (size > MEMORY) {
-		file(box, data, size);
+		write_to_file(box, data, size);
 	} else {
 		memcpy(box->memory + box->used, data, size);
 		box->used += size;
@@ -87,7 +87,7 @@ enum hf_status hf_deferred_check(const struct hf_deferred *box, struct hf_err *e
 enum hf_status hf_deferred_flush_stream(struct hf_deferred *box, struct hf_err *err)
 {
 	if (box->failed.status == HF_OK && box->used)
-		file(box, box->memory, box->used);
+		write_to_file(box, box->memory, box->used);
 	box->used = 0;
 	return hf_deferred_check(box, err);
 }

@@ -27,14 +27,14 @@ static int refuse(const char *name, const struct stat *st, const char *why)
 	return -1;
 }
 
-/* Open what is there, if it may be used. */
+/* Open an existing file, if it may be used. */
 static int open_judged(struct hf_trust *trust, const char *name, int flags)
 {
 	struct stat st;
 	const char *why;
 	int fd;
 
-	/* opening a FIFO waits, and opening a device does something */
+	/* opening a FIFO blocks, and opening a device can have side effects */
 	if (sys_fstatat(trust->target->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
 	if (!S_ISREG(st.st_mode))
@@ -63,7 +63,7 @@ static int open_beside(int dir, const char *name, const char *end, int flags, mo
 		fd = open_judged(&trust, name, flags & ~(O_CREAT | O_EXCL));
 		if (fd >= 0 || errno != ENOENT || !(flags & O_CREAT))
 			break;
-		/* one that is made here is ours */
+		/* a file that is created here is ours */
 		fd = openat(dir, name, flags | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
 		if (fd < 0 && errno != EEXIST)
 			break;

@@ -3,26 +3,22 @@
 #define HF_SQL_GUARD_H
 
 /*
- * What SQLite opens beside a database, judged at the instant of the open (probe/sqlite_beside.h).
+ * Check the files beside a database at the moment when SQLite opens them (probe/sqlite_beside.h).
  *
- * A look before SQLite opens its files is not enough: a journal, or a log, can be put there in
- * between. So SQLite's "open" system call is replaced by one that opens DB-journal, DB-wal and
- * DB-shm without following a link, judges the very inode that is open, and refuses it (EPERM); and
- * that creates them by O_EXCL. SQLite then fails with SQLITE_CANTOPEN, and nothing was done.
- *
- * It is in force for all connections of this process. The database itself is opened as ever.
- * Thread-safe.
+ * SQLite's "open" system call is replaced for DB-journal, DB-wal and DB-shm (README.md). If a file
+ * may not be used, SQLite fails with SQLITE_CANTOPEN, and nothing was done. This holds for all
+ * connections of the process. Thread-safe.
  */
 
 #include <stdbool.h>
 
 #include <holdfast/err.h>
 
-/* Put it in force. Any number of times. */
+/* Install the check. May be called repeatedly. */
 void hf_sql_guard(void);
 
-/* Was a file refused in this thread since the last call? Then err says which, of the database that
- * the user knows as `path`. */
+/* Return true if a file was refused in this thread since the last call; err then names it, and the
+ * database as `path`. */
 bool hf_sql_guard_refused(const char *path, struct hf_err *err);
 
 #endif

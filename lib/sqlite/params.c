@@ -13,7 +13,7 @@ enum { LARGEST = 1000000000 }; /* SQLITE_MAX_LENGTH */
 struct hf_param {
 	char *name;
 	struct hf_db_value value;
-	void *owned; /* the value's bytes, where they are ours */
+	void *owned; /* the value's bytes if they belong to this struct */
 	bool bound;
 };
 
@@ -51,7 +51,7 @@ static enum hf_status read_real(struct hf_param *param, const char *text, struct
 	return HF_OK;
 }
 
-static int digit(char c)
+static int hex_digit(char c)
 {
 	const char *digits = "0123456789abcdef", *at;
 
@@ -68,7 +68,7 @@ static enum hf_status read_blob(struct hf_param *param, const char *text, struct
 		return hf_fail_errno(err, "parameter '%s'", param->name);
 	param->owned = bytes;
 	for (size_t i = 0; i < size; i++) {
-		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			size = 0;
@@ -99,7 +99,7 @@ static enum hf_status too_large(struct hf_param *param, const char *path, struct
 	return HF_DATA;
 }
 
-/* To its end: what stat says of a FIFO, or of a file in /proc, is no size. */
+/* Read to the end: st_size says nothing for a FIFO or a file in /proc. */
 static enum hf_status read_descriptor(struct hf_param *param, int fd, const char *path,
 				      struct hf_err *err)
 {
@@ -163,7 +163,7 @@ static const struct {
 	{"null", read_null}, {"file", read_file}, {"blobfile", read_blob_file},
 };
 
-static reader *type_called(const char *name, size_t size)
+static reader *find_type(const char *name, size_t size)
 {
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (strlen(types[i].name) == size && memcmp(types[i].name, name, size) == 0)
@@ -171,7 +171,7 @@ static reader *type_called(const char *name, size_t size)
 	return NULL;
 }
 
-static struct hf_param *find(const struct hf_params *params, const char *name)
+static struct hf_param *find_param(const struct hf_params *params, const char *name)
 {
 	for (size_t i = 0; i < params->count; i++)
 		if (strcmp(params->list[i].name, name) == 0)
@@ -195,7 +195,7 @@ enum hf_status hf_params_add(struct hf_params *params, const char *text, struct 
 
 	colon = memrchr(text, ':', (size_t)(equals - text));
 	if (colon)
-		read = type_called(colon + 1, (size_t)(equals - colon - 1));
+		read = find_type(colon + 1, (size_t)(equals - colon - 1));
 	name = (size_t)((colon ? colon : equals) - text);
 	if (!read || name == 0 || (!*equals && read != read_null))
 		return not_a_parameter(text, err);
@@ -207,7 +207,7 @@ enum hf_status hf_params_add(struct hf_params *params, const char *text, struct 
 	*param = (struct hf_param){.name = strndup(text, name)};
 	if (!param->name)
 		return hf_fail_errno(err, "parameter '%s'", text);
-	if (find(params, param->name)) {
+	if (find_param(params, param->name)) {
 		hf_fail(err, HF_USAGE, "parameter '%s' is given twice", param->name);
 		free(param->name);
 		return HF_USAGE;
@@ -216,7 +216,7 @@ enum hf_status hf_params_add(struct hf_params *params, const char *text, struct 
 	return read(param, *equals ? equals + 1 : "", err);
 }
 
-/* "?7" alone makes seven parameters, of which six are nowhere. */
+/* Return true for a parameter that is not in the SQL: "?7" alone makes seven parameters. */
 static bool is_gap(struct hf_sqlite_stmt *stmt, int i)
 {
 	int count = hf_sqlite_stmt_parameters(stmt);
@@ -239,7 +239,7 @@ enum hf_status hf_params_bind(struct hf_params *params, struct hf_sqlite_stmt *s
 		char number[16];
 
 		snprintf(number, sizeof(number), "%d", i);
-		param = find(params, in_sql ? in_sql + 1 : number);
+		param = find_param(params, in_sql ? in_sql + 1 : number);
 		if (!param) {
 			if (!in_sql && is_gap(stmt, i))
 				continue;

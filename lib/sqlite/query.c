@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-static enum hf_status bind(struct hf_sqlite_stmt *stmt, const struct hf_db_value *values, int count,
-			   struct hf_err *err)
+static enum hf_status bind_values(struct hf_sqlite_stmt *stmt, const struct hf_db_value *values,
+				  int count, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
@@ -13,7 +13,7 @@ static enum hf_status bind(struct hf_sqlite_stmt *stmt, const struct hf_db_value
 	return status;
 }
 
-static enum hf_status drop(struct hf_sqlite_stmt **stmt, enum hf_status status)
+static enum hf_status finalize_and_return(struct hf_sqlite_stmt **stmt, enum hf_status status)
 {
 	hf_sqlite_stmt_finalize(*stmt);
 	*stmt = NULL;
@@ -32,8 +32,8 @@ enum hf_status hf_db_query(struct hf_db *db, const char *sql, const struct hf_db
 	enum hf_status status = hf_db_prepare(db, sql, strlen(sql), stmt, NULL, err);
 
 	if (status == HF_OK)
-		status = bind(*stmt, values, count, err);
-	return status == HF_OK ? HF_OK : drop(stmt, status);
+		status = bind_values(*stmt, values, count, err);
+	return status == HF_OK ? HF_OK : finalize_and_return(stmt, status);
 }
 
 enum hf_status hf_db_first(struct hf_db *db, const char *sql, const struct hf_db_value *values,
@@ -43,7 +43,7 @@ enum hf_status hf_db_first(struct hf_db *db, const char *sql, const struct hf_db
 
 	if (status == HF_OK)
 		status = hf_sqlite_stmt_step(*stmt, err);
-	return status == HF_OK ? HF_OK : drop(stmt, status);
+	return status == HF_OK ? HF_OK : finalize_and_return(stmt, status);
 }
 
 enum hf_status hf_db_int(struct hf_db *db, const char *sql, const struct hf_db_value *values,
@@ -75,7 +75,7 @@ enum hf_status hf_db_exec(struct hf_db *db, const char *sql, const struct hf_db_
 enum hf_status hf_sqlite_stmt_run(struct hf_sqlite_stmt *stmt, const struct hf_db_value *values,
 				  int count, struct hf_err *err)
 {
-	enum hf_status status = bind(stmt, values, count, err);
+	enum hf_status status = bind_values(stmt, values, count, err);
 
 	if (status == HF_OK)
 		status = hf_sqlite_stmt_step(stmt, err);

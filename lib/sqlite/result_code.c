@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-/* The codes of sqlite3.h: the low byte is the kind, the rest says more of it. */
+/* The codes of sqlite3.h: the low byte is the primary code, the rest extends it. */
 #define MORE(kind, n) ((kind) | (n) << 8)
 
 enum {

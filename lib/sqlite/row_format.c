@@ -20,7 +20,7 @@ char *hf_row_format_real(char out[40], double r)
 	return out;
 }
 
-/* The value's bytes, where it has none of its own in `number`; false: NULL. */
+/* Return the value's bytes, in `number` if it has none of its own; false for NULL. */
 static bool bytes_of(const struct hf_db_value *value, char number[40], const char **data,
 		     size_t *size)
 {
@@ -131,7 +131,8 @@ static void put_names(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
  * JSON.
  */
 
-/* Length of the valid UTF-8 sequence at s, 0 if it is none: no surrogates, nothing overlong. */
+/* Return the length of the valid UTF-8 sequence at s, 0 if it is invalid (also surrogates,
+ * overlong). */
 static size_t utf8_length(const unsigned char *s, size_t left)
 {
 	size_t n = *s < 0x80   ? 1

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_ROWS_H
-#define HF_ROWS_H
+#ifndef HF_ROW_FORMAT_H
+#define HF_ROW_FORMAT_H
 
 /*
- * The rows of a query, written out.
+ * Format the rows of a query.
  *
- *	list	values with "|" between them; NULL is nothing. What sqlite3 prints by default.
- *	csv	as RFC 4180, with "\n" at the end of lines. A value is quoted where it must be, and
- *		where it is an empty text: NULL is nothing, without quotes.
+ *	list	values with "|" between them; NULL is empty. sqlite3's default
+ *	csv	RFC 4180 with "\n" at the end of lines. A value is quoted where necessary, and if
+ *		it is an empty text; NULL is empty without quotes
  *	json	an array of objects for each query, also for one without rows
- *	table	columns one below the other, with a heading (text_table.h). Takes memory for all
- *		rows of a query.
+ *	table	aligned columns with a heading (sqlite/text_table.h). Needs memory for all rows
  *
- * Numbers: a real has as many digits as it takes to read the same number again, and always a point
- * or an exponent. Blobs are their bytes in list and csv, and hexadecimal in json and table. Text in
- * json that is no UTF-8 is U+FFFD. Not thread-safe.
+ * A real has the digits that read back to the same number, and always a point or an exponent. Blobs
+ * are raw bytes in list and csv, hexadecimal in json and table. Invalid UTF-8 is U+FFFD in json.
+ * Not thread-safe.
  */
 
 #include <stdbool.h>
@@ -29,26 +28,25 @@ struct hf_rows {
 	struct hf_deferred *out;
 	enum hf_row_format_mode mode;
 	bool header;
-	const char *separator; /* NULL: the mode's own */
-	const char *null;      /* what stands for NULL in list, csv and table; NULL: nothing */
+	const char *separator; /* NULL: that of the mode */
+	const char *null;      /* printed for NULL in list, csv and table; NULL: nothing */
 
-	/* of the query at hand */
+	/* of the present query */
 	int64_t count;
 	struct hf_text_table table;
 };
 
-/* A query begins, each of its rows, and it ends. Errors of the output stay in it
- * (sqlite/held_output.h); HF_OS: no memory for a table. A statement without columns writes
- * nothing. */
+/* Begin a query, format one row, end the query. Output errors stay in out (sqlite/held_output.h).
+ * HF_OS: out of memory for a table. A statement without columns prints nothing. */
 void hf_row_format_begin(struct hf_rows *rows, struct hf_sqlite_stmt *stmt);
 enum hf_status hf_row_format_row(struct hf_rows *rows, struct hf_sqlite_stmt *stmt,
 				 struct hf_err *err);
 void hf_row_format_end(struct hf_rows *rows, struct hf_sqlite_stmt *stmt);
 
-/* Forget a query in the middle. */
+/* Discard an unfinished query. */
 void hf_row_format_drop(struct hf_rows *rows);
 
-/* The number as text, as above. Returns out. */
+/* Format a real as above. Return out. */
 char *hf_row_format_real(char out[40], double r);
 
 #endif

@@ -15,16 +15,16 @@ enum { ENDING = sizeof(ending) / sizeof(ending[0]) };
 
 static volatile sig_atomic_t came;
 
-static void note(int signal)
+static void note_signal(int signal)
 {
 	came = signal;
 }
 
-/* What is ignored stays so. Only while statements run: one that waits for its turn dies at once,
- * and so does one that commits, which SQLite is made for. */
+/* Ignored signals stay ignored. Handlers are set only while statements run: a process that waits
+ * for its turn, or commits, dies at once, for which SQLite is made. */
 static void take_signals(struct sigaction old[ENDING])
 {
-	struct sigaction action = {.sa_handler = note, .sa_flags = SA_RESTART};
+	struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
 
 	for (int i = 0; i < ENDING; i++) {
 		sigaction(ending[i], NULL, &old[i]);
@@ -33,7 +33,7 @@ static void take_signals(struct sigaction old[ENDING])
 	}
 }
 
-static void give_signals(const struct sigaction old[ENDING])
+static void restore_signals(const struct sigaction old[ENDING])
 {
 	for (int i = 0; i < ENDING; i++)
 		sigaction(ending[i], &old[i], NULL);
@@ -45,7 +45,7 @@ static void give_signals(const struct sigaction old[ENDING])
 
 enum kind { OTHER, BEFORE, BEGIN, COMMIT, ROLLBACK };
 
-/* PRAGMAs that write, or count, as a part of the transaction. */
+/* Return true for PRAGMAs that write, or count, as a part of the transaction. */
 static bool belongs_inside(const char *pragma)
 {
 	static const char *const inside[] = {"USER_VERSION",   "APPLICATION_ID",
@@ -58,7 +58,8 @@ static bool belongs_inside(const char *pragma)
 	return false;
 }
 
-/* Of "PRAGMA name", or "PRAGMA schema.name", what is behind the first word. Has it a value? */
+/* Read the name in "PRAGMA name" or "PRAGMA schema.name", after the first word. Return true if a
+ * value follows. */
 static bool name_of_pragma(const char *s, const char *end, char name[32])
 {
 	s = hf_sql_skip(hf_sql_name(hf_sql_skip(s, end), end, name, 32), end);
@@ -96,7 +97,7 @@ static enum kind kind_of(const char *s, const char *end)
 	return strcmp(second, "TO") == 0 ? OTHER : ROLLBACK;
 }
 
-/* R4: does nothing follow but what runs before the transaction? */
+/* Return true if only statements follow that run before the transaction (sqlite/R4). */
 static bool is_all_before(const char *s, const char *end)
 {
 	while ((s = hf_sql_skip(s, end)) < end) {
@@ -107,7 +108,7 @@ static bool is_all_before(const char *s, const char *end)
 	return true;
 }
 
-static const char *end_of(const struct hf_script *script)
+static const char *statement_end(const struct hf_script *script)
 {
 	return script->text + script->size;
 }
@@ -136,13 +137,13 @@ static enum hf_status run_statement(struct hf_script *script, struct hf_sqlite_s
 	return HF_OK;
 }
 
-/* The statement at script->at, and go behind it. */
+/* Run the statement at script->at, and move past it. */
 static enum hf_status run_next(struct hf_script *script, bool passes_over, struct hf_err *err)
 {
 	struct hf_sqlite_stmt *stmt;
 	enum hf_status status =
-		hf_db_prepare(script->db, script->at, (size_t)(end_of(script) - script->at), &stmt,
-			      &script->at, err);
+		hf_db_prepare(script->db, script->at, (size_t)(statement_end(script) - script->at),
+			      &stmt, &script->at, err);
 
 	if (status == HF_OK && stmt && !passes_over)
 		status = run_statement(script, stmt, err);
@@ -150,7 +151,7 @@ static enum hf_status run_next(struct hf_script *script, bool passes_over, struc
 	return status;
 }
 
-/* From the start, also for the second time. */
+/* Start again from the beginning. */
 static void rewind_script(struct hf_script *script)
 {
 	hf_deferred_clear(script->rows->out);
@@ -162,8 +163,8 @@ static void rewind_script(struct hf_script *script)
 	hf_sqlite_interrupt_flag(hf_db_sql(script->db), &came);
 }
 
-static enum hf_status refuse(const struct hf_script *script, enum hf_status status,
-			     const char *why, struct hf_err *err)
+static enum hf_status refuse_statement(const struct hf_script *script, enum hf_status status,
+				       const char *why, struct hf_err *err)
 {
 	size_t line, column;
 
@@ -172,16 +173,16 @@ static enum hf_status refuse(const struct hf_script *script, enum hf_status stat
 		       column, hf_db_path(script->db), why);
 }
 
-/* R5: is this BEGIN or COMMIT passed over? */
+/* Skip a BEGIN or COMMIT, or refuse it (sqlite/R5). */
 static enum hf_status check_control(struct hf_script *script, enum kind kind, bool first,
 				    struct hf_err *err)
 {
 	if (script->ended || kind == ROLLBACK || (kind == BEGIN && !first) ||
 	    (kind == COMMIT && !script->begun)) {
-		refuse(script, HF_DATA,
-		       script->ended ? "it is behind a COMMIT"
-				     : "it would begin or end a transaction",
-		       err);
+		refuse_statement(script, HF_DATA,
+				 script->ended ? "it is behind a COMMIT"
+					       : "it would begin or end a transaction",
+				 err);
 		hf_advise(err, "the SQL is one transaction: all of it happens, or nothing");
 		hf_advise(err, "nothing was done; SAVEPOINT, RELEASE and ROLLBACK TO may be used");
 		return HF_DATA;
@@ -191,10 +192,10 @@ static enum hf_status check_control(struct hf_script *script, enum kind kind, bo
 	return HF_OK;
 }
 
-/* R7. What else would write is refused by SQLite. */
+/* Refuse what query_only does not prevent (sqlite/R7). */
 static enum hf_status check_reads(const struct hf_script *script, struct hf_err *err)
 {
-	const char *end = end_of(script);
+	const char *end = statement_end(script);
 	char first[16], name[32];
 	const char *s = hf_sql_word(script->at, end, first, sizeof(first));
 	bool sets;
@@ -206,16 +207,16 @@ static enum hf_status check_reads(const struct hf_script *script, struct hf_err 
 	    (!sets || (strcmp(name, "QUERY_ONLY") != 0 && strcmp(name, "JOURNAL_MODE") != 0 &&
 		       strcmp(name, "LOCKING_MODE") != 0)))
 		return HF_OK;
-	refuse(script, HF_NOPERM, "it writes, and --read only reads", err);
+	refuse_statement(script, HF_NOPERM, "it writes, and --read only reads", err);
 	hf_advise(err, "leave --read out");
 	return HF_NOPERM;
 }
 
-/* R6. */
+/* Refuse what is not allowed inside the caller's transaction (sqlite/R6). */
 static enum hf_status check_inside(const struct hf_script *script, enum kind kind,
 				   struct hf_err *err)
 {
-	const char *end = end_of(script);
+	const char *end = statement_end(script);
 	char first[16], name[32];
 
 	if (kind != BEFORE)
@@ -223,12 +224,12 @@ static enum hf_status check_inside(const struct hf_script *script, enum kind kin
 	name_of_pragma(hf_sql_word(script->at, end, first, sizeof(first)), end, name);
 	if (strcmp(name, "JOURNAL_MODE") != 0 && strcmp(name, "LOCKING_MODE") != 0)
 		return HF_OK;
-	refuse(script, HF_DATA, "it would take the transaction's safety away", err);
+	refuse_statement(script, HF_DATA, "it would take the transaction's safety away", err);
 	hf_advise(err, "nothing was done; change the mode with sqlite-run, once");
 	return HF_DATA;
 }
 
-/* R4. */
+/* Run the statements before the transaction (sqlite/R4). */
 static enum hf_status run_before(void *context, struct hf_err *err)
 {
 	struct hf_script *script = context;
@@ -238,14 +239,15 @@ static enum hf_status run_before(void *context, struct hf_err *err)
 	rewind_script(script);
 	take_signals(old);
 	while (status == HF_OK) {
-		script->at = hf_sql_skip(script->at, end_of(script));
-		if (script->at == end_of(script) || kind_of(script->at, end_of(script)) != BEFORE)
+		script->at = hf_sql_skip(script->at, statement_end(script));
+		if (script->at == statement_end(script) ||
+		    kind_of(script->at, statement_end(script)) != BEFORE)
 			break;
 		status = check_reads(script, err);
 		if (status == HF_OK)
 			status = run_next(script, false, err);
 	}
-	give_signals(old);
+	restore_signals(old);
 	return status;
 }
 
@@ -256,10 +258,10 @@ static enum hf_status run_statements(struct hf_script *script, struct hf_err *er
 	for (bool first = true; status == HF_OK; first = false) {
 		enum kind kind;
 
-		script->at = hf_sql_skip(script->at, end_of(script));
-		if (script->at == end_of(script))
+		script->at = hf_sql_skip(script->at, statement_end(script));
+		if (script->at == statement_end(script))
 			break;
-		kind = kind_of(script->at, end_of(script));
+		kind = kind_of(script->at, statement_end(script));
 		if (script->ended || (kind != OTHER && kind != BEFORE))
 			status = check_control(script, kind, first, err);
 		if (status == HF_OK)
@@ -291,16 +293,16 @@ static enum hf_status run_body(void *context, struct hf_err *err)
 
 	take_signals(old);
 	status = run_rest(context, err);
-	give_signals(old);
+	restore_signals(old);
 	if (status != HF_OK || !came)
 		return status;
-	/* after the last statement: it is not too late */
+	/* also after the last statement */
 	hf_fail(err, HF_OS, "cannot run SQL in '%s': interrupted", hf_db_path(script->db));
 	hf_advise(err, "by a signal; everything was rolled back");
 	return HF_OS;
 }
 
-/* All that there is runs before a transaction: it needs none. */
+/* Run a script that needs no transaction. */
 static enum hf_status run_alone(void *context, struct hf_err *err)
 {
 	enum hf_status status = run_before(context, err);
@@ -308,7 +310,8 @@ static enum hf_status run_alone(void *context, struct hf_err *err)
 	return status == HF_OK ? run_body(context, err) : status;
 }
 
-static enum hf_status check(const struct hf_script *script, const char *path, struct hf_err *err)
+static enum hf_status check_script(const struct hf_script *script, const char *path,
+				   struct hf_err *err)
 {
 	const char *nul = memchr(script->text, '\0', script->size);
 	size_t line, column;
@@ -320,7 +323,7 @@ static enum hf_status check(const struct hf_script *script, const char *path, st
 		hf_advise(err, "is it a binary file, or UTF-16?");
 		return HF_DATA;
 	}
-	if (hf_sql_skip(script->text, end_of(script)) < end_of(script))
+	if (hf_sql_skip(script->text, statement_end(script)) < statement_end(script))
 		return HF_OK;
 	hf_fail(err, HF_DATA, "there is no SQL to run in '%s'", path);
 	hf_advise(err, "did the command that was to write it fail?");
@@ -333,10 +336,10 @@ enum hf_status hf_script_run(struct hf_script *script, struct hf_db *db, struct 
 
 	script->db = db;
 	came = 0;
-	status = check(script, hf_db_path(db), err);
+	status = check_script(script, hf_db_path(db), err);
 	if (status != HF_OK)
 		return status;
-	if (is_all_before(script->text, end_of(script)))
+	if (is_all_before(script->text, statement_end(script)))
 		status = hf_db_outside_transaction(db, run_alone, script, err);
 	else
 		status = hf_db_transact(db, run_before, run_body, script, err);
@@ -351,7 +354,7 @@ enum hf_status hf_script_run(struct hf_script *script, struct hf_db *db, struct 
 
 enum hf_status hf_script_run_inside(struct hf_script *script, struct hf_db *db, struct hf_err *err)
 {
-	enum hf_status status = check(script, hf_db_path(db), err);
+	enum hf_status status = check_script(script, hf_db_path(db), err);
 
 	if (status != HF_OK)
 		return status;

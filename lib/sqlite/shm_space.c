@@ -63,7 +63,7 @@ static bool is_lack_of_space(int errnum)
 	return errnum == ENOSPC || errnum == EDQUOT || errnum == EIO || errnum == EFBIG;
 }
 
-/* M1. false: errno says why not. */
+/* Fill the holes (sqlite/M1). false with errno. */
 static bool fill_holes(void *at, size_t size, int fd, off_t offset)
 {
 	struct stat st;
@@ -104,7 +104,7 @@ static void say(const char *text)
 	(void)!write(STDERR_FILENO, text, strlen(text));
 }
 
-/* M2. */
+/* End the process (sqlite/M2). */
 static void on_bus_error(int signo, siginfo_t *info, void *context)
 {
 	uintptr_t where = (uintptr_t)info->si_addr;

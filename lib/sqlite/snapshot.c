@@ -12,7 +12,7 @@ static enum hf_status write_text(struct hf_db *db, int fd, const char *leave_out
 
 	if (status == HF_OK)
 		status = hf_deferred_flush_stream(&out, err);
-	out.fd = 0; /* the caller's */
+	out.fd = 0; /* owned by the caller */
 	hf_deferred_free(&out);
 	return status;
 }

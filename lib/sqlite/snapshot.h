@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_DB_COPY_H
-#define HF_DB_COPY_H
+#ifndef HF_SNAPSHOT_H
+#define HF_SNAPSHOT_H
 
 /*
- * A copy of a database, in a file that somebody else puts in place (holdfast/atomic.h): as an
- * image, or as SQL text.
+ * A copy of a database, written to a file that the caller puts in place (holdfast/atomic.h): an
+ * image, or SQL text.
  *
- * An image is taken in a read transaction, so it is one state of the database, and writers of a WAL
- * database are not kept waiting. Where it has a rollback journal, a writer's COMMIT waits until the
- * pages are copied. The copy needs no -wal: it is whole in one file.
+ * An image is one state of the database and complete in one file. Writers of a WAL database do not
+ * wait; with a rollback journal a writer's COMMIT waits until the pages are copied.
  *
- * hf_db_snapshot() begins and ends that transaction itself, or takes the one that is under way,
- * which for an image must be one that reads. Text can also be taken of what is not committed yet.
- *
- * Errors as sqlite/connection.h's; the output's own are HF_IO. A crash leaves nothing.
+ * hf_db_snapshot() begins and ends a read transaction, or uses the present one. For an image that
+ * must be a read transaction; text can contain uncommitted changes. Errors: those of
+ * sqlite/connection.h; HF_IO for the output. A crash leaves nothing.
  */
 
 #include "sqlite/db.h"
 
-/* Into fd, an empty file, open for reading and writing. leave_out, if not NULL, is a GLOB pattern
- * of tables that are empty in the image and absent in the text. */
+/* Write a copy to fd, an empty file that is open for reading and writing. leave_out (or NULL) is a
+ * GLOB pattern of tables that are empty in the image and absent from the text. */
 enum hf_status hf_db_snapshot(struct hf_db *db, int fd, bool as_text, const char *leave_out,
 			      struct hf_err *err);
 

@@ -3,15 +3,16 @@
 
 #include <string.h>
 
-/* SQLite's: no vertical tab. A byte order mark is space too. */
-static size_t space(const char *s, const char *end)
+/* Return the length of the white space at s: SQLite's, without the vertical tab, and a byte order
+ * mark. */
+static size_t space_length(const char *s, const char *end)
 {
 	if (memchr(" \t\n\f\r;", *s, 6))
 		return 1;
 	return end - s >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 }
 
-/* Behind the comment at s; s itself, if there is none. */
+/* Return the end of the comment at s; s itself if there is none. */
 static const char *skip_comment(const char *s, const char *end)
 {
 	const char *close;
@@ -35,7 +36,7 @@ const char *hf_sql_skip(const char *s, const char *end)
 		const char *next = skip_comment(s, end);
 
 		if (next == s)
-			next += space(s, end);
+			next += space_length(s, end);
 		if (next == s)
 			break;
 		s = next;
@@ -57,7 +58,7 @@ const char *hf_sql_end(const char *s, const char *end)
 	return s;
 }
 
-static bool in_word(char c)
+static bool is_word_char(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 	       c == '_';
@@ -67,7 +68,7 @@ const char *hf_sql_word(const char *s, const char *end, char *word, size_t size)
 {
 	size_t n = 0;
 
-	for (; s < end && in_word(*s); s++)
+	for (; s < end && is_word_char(*s); s++)
 		if (n + 1 < size)
 			word[n++] = *s >= 'a' && *s <= 'z' ? (char)(*s - 'a' + 'A') : *s;
 	word[n] = '\0';
@@ -83,7 +84,7 @@ const char *hf_sql_name(const char *s, const char *end, char *name, size_t size)
 	close = memchr(s + 1, *s == '[' ? ']' : *s, (size_t)(end - s - 1));
 	if (!close)
 		close = end;
-	/* a name with anything else in it is none that we know */
+	/* a name with other characters is unknown to the caller */
 	if (hf_sql_word(s + 1, close, name, size) != close)
 		name[0] = '\0';
 	return close == end ? end : close + 1;

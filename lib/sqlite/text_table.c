@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Text that is already fit to print. */
+/* Printable text. */
 struct hf_cell {
 	char *text;
 	size_t width; /* in characters */
 	bool number;
 };
 
-static size_t characters(const char *text)
+static size_t count_characters(const char *text)
 {
 	size_t n = 0;
 
@@ -39,19 +39,19 @@ bool hf_text_table_add(struct hf_text_table *table, const char *text, bool numbe
 	if (!cell->text)
 		return false;
 	hf_escape(cell->text, size, text);
-	cell->width = characters(cell->text);
+	cell->width = count_characters(cell->text);
 	table->count++;
 	return true;
 }
 
-static void pad(struct hf_deferred *out, size_t count, char with)
+static void put_padding(struct hf_deferred *out, size_t count, char with)
 {
 	for (; count > 0; count--)
 		hf_deferred_write(out, &with, 1);
 }
 
-/* Numbers to the right. Blanks are written when something comes behind them, so that no line ends
- * in one. */
+/* Put a cell, with numbers to the right. Blanks are written when text follows, so that no line ends
+ * with blanks. */
 static void put_cell(struct hf_deferred *out, const struct hf_cell *cell, size_t width,
 		     size_t *blanks)
 {
@@ -60,7 +60,7 @@ static void put_cell(struct hf_deferred *out, const struct hf_cell *cell, size_t
 	if (cell->number)
 		*blanks += room;
 	if (cell->width) {
-		pad(out, *blanks, ' ');
+		put_padding(out, *blanks, ' ');
 		*blanks = 0;
 	}
 	hf_deferred_text(out, cell->text);
@@ -71,7 +71,7 @@ static void put_rule(struct hf_deferred *out, const size_t *widths, size_t colum
 {
 	for (size_t i = 0; i < columns; i++) {
 		hf_deferred_text(out, i ? "  " : "");
-		pad(out, widths[i], '-');
+		put_padding(out, widths[i], '-');
 	}
 	hf_deferred_text(out, "\n");
 }

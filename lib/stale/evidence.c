@@ -20,8 +20,8 @@
 #define say(...) hf_evidence_say(__VA_ARGS__)
 
 enum {
-	CLOCK_SLACK = 10, /* seconds by which two readings of one unset clock may differ */
-	START_SLACK = 60, /* and a file's writer may seem younger than the file */
+	CLOCK_SLACK = 10, /* seconds by which two readings of an unset clock may differ */
+	START_SLACK = 60, /* seconds by which a file's writer may seem younger than the file */
 };
 
 void hf_evidence_say(struct hf_evidence *e, const char *format, ...)
@@ -30,7 +30,7 @@ void hf_evidence_say(struct hf_evidence *e, const char *format, ...)
 	va_list args;
 
 	if (e->count == HF_REASONS_MAX)
-		e->count--; /* what decides is never left out */
+		e->count--; /* keep space for the reason that decides */
 	va_start(args, format);
 	vsnprintf(raw, sizeof(raw), format, args);
 	va_end(args);
@@ -49,7 +49,7 @@ const char *hf_evidence_why(const struct hf_evidence *evidence)
 	return evidence->count ? evidence->reason[evidence->count - 1] : "it may not be read";
 }
 
-/* Local file systems by name; what is not known may be anybody's. */
+/* Known local file systems; an unknown one may be shared. */
 bool hf_is_shared_fs(int fd)
 {
 	static const unsigned int local[] = {
@@ -68,7 +68,7 @@ bool hf_is_shared_fs(int fd)
 	return true;
 }
 
-static void read_record(int fd, const struct stat *st, struct hf_lock_owner_info *record)
+static void read_owner(int fd, const struct stat *st, struct hf_lock_owner_info *record)
 {
 	int file = fd;
 
@@ -93,14 +93,14 @@ static void read_record(int fd, const struct stat *st, struct hf_lock_owner_info
 		sys_close(file);
 }
 
-static bool held(struct hf_evidence *e, pid_t pid)
+static bool set_held(struct hf_evidence *e, pid_t pid)
 {
 	e->verdict = HF_VERDICT_HELD;
 	e->pid = pid;
 	return true;
 }
 
-static bool stale(struct hf_evidence *e)
+static bool set_stale(struct hf_evidence *e)
 {
 	e->verdict = HF_VERDICT_STALE;
 	return true;
@@ -117,7 +117,7 @@ char *hf_evidence_owner(char *out, size_t size, const struct hf_lock_owner_info 
 	return out;
 }
 
-/* E1. */
+/* Decide if the lock is locked with flock(2) (stale/E1). */
 bool hf_evidence_by_flock(const struct hf_stale_query *of, struct hf_evidence *e)
 {
 	char who[512];
@@ -140,18 +140,19 @@ bool hf_evidence_by_flock(const struct hf_stale_query *of, struct hf_evidence *e
 	if (!pid && e->record.form == HF_OWNER_HOLDFAST)
 		say(e, "its record names %s",
 		    hf_evidence_owner(who, sizeof(who), &e->record));
-	return held(e, pid);
+	return set_held(e, pid);
 }
 
-/* E2, E3. true: decided, or nothing that comes later can decide. *lost: only age is left. */
-static bool by_origin(const struct hf_stale_query *of, const struct hf_process_id *self,
-		      struct hf_evidence *e, bool *lost)
+/* Compare boot, host and PID namespace (stale/E2, stale/E3). Return true if that decides. *lost:
+ * only the age can decide. */
+static bool judge_origin(const struct hf_stale_query *of, const struct hf_process_id *self,
+			 struct hf_evidence *e, bool *lost)
 {
 	const struct hf_process_id *owner = &e->record.owner;
 	bool shared = hf_is_shared_fs(of->fd);
 	char who[HF_OWNER_SIZE];
 
-	/* whoever is refused the lock sees the last reason only: it names the owner */
+	/* a process that is refused the lock sees only the last reason, so it names the owner */
 	hf_evidence_owner(who, sizeof(who), &e->record);
 	if (e->record.form == HF_OWNER_PID_ONLY) {
 		*lost = shared && !of->alone;
@@ -169,7 +170,7 @@ static bool by_origin(const struct hf_stale_query *of, const struct hf_process_i
 		*lost = shared || !hf_process_id_same_host(self, owner);
 		if (!*lost) {
 			say(e, "that was an earlier boot of this host");
-			return stale(e);
+			return set_stale(e);
 		}
 		say(e, "%s may live still: %s", who,
 		    shared ? "this is a network file system" : "it is not this host");
@@ -183,7 +184,7 @@ static bool by_origin(const struct hf_stale_query *of, const struct hf_process_i
 	return false;
 }
 
-/* Seconds of the wall clock at which this machine was booted, by the clock as it is now. */
+/* Return the time of the boot in seconds of the present wall clock. */
 static int64_t boot_time(void)
 {
 	struct timespec now, up;
@@ -193,9 +194,9 @@ static int64_t boot_time(void)
 	return now.tv_sec - up.tv_sec;
 }
 
-/* Was the clock at boot what it would have been by today's? The directory /dev is made by the
- * kernel as it starts. A container's is younger: then it cannot be told, and false is right. */
-static bool clock_is_steady(void)
+/* Return true if the wall clock seems not to have been set since boot: the kernel makes /dev when
+ * it starts. A container's /dev is younger; then it is unknown, and false is correct. */
+static bool clock_was_not_set(void)
 {
 	struct statx dev;
 	int64_t apart;
@@ -211,12 +212,12 @@ bool hf_evidence_is_later(const struct hf_proc *proc, const struct stat *st)
 	uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK);
 
 	return boot_time() + (int64_t)(proc->start / ticks) > st->st_mtime + START_SLACK &&
-	       clock_is_steady();
+	       clock_was_not_set();
 }
 
-/* Is the living process another one than the record's owner? Says why. */
-static bool is_another(const struct hf_proc *proc, const struct hf_process_id *self,
-		       const struct stat *st, struct hf_evidence *e)
+/* Return true if the living process is not the owner, and say why. */
+static bool pid_was_reused(const struct hf_proc *proc, const struct hf_process_id *self,
+			   const struct stat *st, struct hf_evidence *e)
 {
 	const struct hf_process_id *owner = &e->record.owner;
 	uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK);
@@ -243,8 +244,9 @@ static bool is_another(const struct hf_proc *proc, const struct hf_process_id *s
 	return true;
 }
 
-/* E4: is the owner dead? Says why. */
-static bool is_dead(const struct hf_process_id *self, const struct stat *st, struct hf_evidence *e)
+/* Return true if the owner is dead, and say why (stale/E4). */
+static bool owner_is_dead(const struct hf_process_id *self, const struct stat *st,
+			  struct hf_evidence *e)
 {
 	pid_t pid = e->record.owner.pid;
 	struct hf_proc proc;
@@ -254,7 +256,7 @@ static bool is_dead(const struct hf_process_id *self, const struct stat *st, str
 		say(e, "PID %d is dead", (int)pid);
 		return true;
 	}
-	/* a /proc that is not ours, or does not show it: what is left is that it lives */
+	/* /proc belongs to another namespace or hides the process: it lives */
 	if (!self->start || !hf_proc_read(pid, &proc)) {
 		say(e, "PID %d lives, and may not be looked at", (int)pid);
 		return false;
@@ -263,14 +265,15 @@ static bool is_dead(const struct hf_process_id *self, const struct stat *st, str
 		say(e, "PID %d is dead, a zombie", (int)pid);
 		return true;
 	}
-	if (is_another(&proc, self, st, e))
+	if (pid_was_reused(&proc, self, st, e))
 		return true;
 	say(e, "%s, lives", hf_proc_describe(who, sizeof(who), pid));
 	return false;
 }
 
-/* E3: can a plain PID be that of a namespace above ours, which shows us none of its processes? */
-static bool is_perhaps_above(const struct hf_stale_query *of, const struct hf_process_id *self,
+/* Return true if a plain PID may belong to an outer namespace, whose processes are invisible
+ * (stale/E3). */
+static bool may_be_outer_pid(const struct hf_stale_query *of, const struct hf_process_id *self,
 			     struct hf_evidence *e)
 {
 	if (of->alone || self->pidns == HF_FIRST_PIDNS)
@@ -280,7 +283,7 @@ static bool is_perhaps_above(const struct hf_stale_query *of, const struct hf_pr
 	return true;
 }
 
-/* E5, E6. */
+/* Search processes that use the file or work in its directory (stale/E5, stale/E6). */
 bool hf_evidence_by_lookers(const struct hf_stale_query *of, pid_t inner, bool place,
 			    struct hf_evidence *e)
 {
@@ -292,24 +295,24 @@ bool hf_evidence_by_lookers(const struct hf_stale_query *of, pid_t inner, bool p
 	if (lookers.written) {
 		say(e, "it is open for writing, or locked, in %s",
 		    hf_proc_describe(who, sizeof(who), lookers.writer));
-		return held(e, lookers.writer);
+		return set_held(e, lookers.writer);
 	}
 	if (lookers.inner) {
 		say(e, "PID %d of a PID namespace below lives: it is %s", (int)inner,
 		    hf_proc_describe(who, sizeof(who), lookers.inner));
-		return held(e, lookers.inner);
+		return set_held(e, lookers.inner);
 	}
 	if (lookers.worker) {
 		say(e, "%s works in its directory",
 		    hf_proc_describe(who, sizeof(who), lookers.worker));
-		return held(e, lookers.worker);
+		return set_held(e, lookers.worker);
 	}
 	if (place && !e->hidden)
 		say(e, "nobody has it open for writing or works in its directory");
 	return false;
 }
 
-/* E7. */
+/* Decide by age (stale/E7). */
 bool hf_evidence_by_age(const struct hf_stale_query *of, const struct stat *st,
 			struct hf_evidence *e)
 {
@@ -335,7 +338,7 @@ bool hf_evidence_by_age(const struct hf_stale_query *of, const struct stat *st,
 		return false;
 	}
 	say(e, "it is %s old, past the limit of %s", old, limit);
-	return stale(e);
+	return set_stale(e);
 }
 
 void hf_evidence_judge(const struct hf_stale_query *of, struct hf_evidence *e)
@@ -350,23 +353,23 @@ void hf_evidence_judge(const struct hf_stale_query *of, struct hf_evidence *e)
 		return;
 	}
 	hf_process_id_self(&self);
-	read_record(of->fd, &st, &e->record);
+	read_owner(of->fd, &st, &e->record);
 	if (hf_evidence_by_flock(of, e))
 		return;
 	if (e->record.form == HF_OWNER_HOLDFAST || e->record.form == HF_OWNER_PID_ONLY ||
 	    e->record.form == HF_OWNER_TRUNCATED) {
-		if (by_origin(of, &self, e, &lost))
+		if (judge_origin(of, &self, e, &lost))
 			return;
-		if (!lost && !is_dead(&self, &st, e)) {
-			held(e, e->record.owner.pid);
+		if (!lost && !owner_is_dead(&self, &st, e)) {
+			set_held(e, e->record.owner.pid);
 			return;
 		}
 		if (!lost && e->record.form == HF_OWNER_PID_ONLY &&
 		    (hf_evidence_by_lookers(of, e->record.owner.pid, false, e) ||
-		     is_perhaps_above(of, &self, e)))
+		     may_be_outer_pid(of, &self, e)))
 			return;
 		if (!lost) {
-			stale(e);
+			set_stale(e);
 			return;
 		}
 	} else {

@@ -9,7 +9,7 @@
 #include "base/stats_log.h"
 #include "base/sys.h"
 
-static void cannot_judge(struct hf_break_result *b, const char *why)
+static void set_unknown(struct hf_break_result *b, const char *why)
 {
 	struct hf_evidence *e = &b->evidence;
 
@@ -18,9 +18,10 @@ static void cannot_judge(struct hf_break_result *b, const char *why)
 	snprintf(e->reason[0], sizeof(e->reason[0]), "%s", why);
 }
 
-/* Open what can be judged: -1 if b says already what there is, or with *status. */
-static int open_lock(const struct hf_target *target, struct hf_break_result *b,
-		     enum hf_status *status, struct hf_err *err)
+/* Open a file or directory that can be judged. Return -1 if b contains the result, or *status the
+ * error. */
+static int open_judged(const struct hf_target *target, struct hf_break_result *b,
+		       enum hf_status *status, struct hf_err *err)
 {
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	struct stat st;
@@ -34,8 +35,8 @@ static int open_lock(const struct hf_target *target, struct hf_break_result *b,
 		return -1;
 	}
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
-		cannot_judge(b, S_ISLNK(st.st_mode) ? "it is a symbolic link"
-						    : "it is neither a file nor a directory");
+		set_unknown(b, S_ISLNK(st.st_mode) ? "it is a symbolic link"
+						   : "it is neither a file nor a directory");
 		return -1;
 	}
 	fd = sys_openat(target->dir, target->name, flags, 0);
@@ -44,15 +45,16 @@ static int open_lock(const struct hf_target *target, struct hf_break_result *b,
 	if (errno == ENOENT)
 		b->end = HF_BREAK_ABSENT;
 	else if (errno == ELOOP)
-		cannot_judge(b, "it is a symbolic link");
+		set_unknown(b, "it is a symbolic link");
 	else if (errno == EACCES || errno == EPERM)
-		cannot_judge(b, "it may not be read");
+		set_unknown(b, "it may not be read");
 	else
 		*status = hf_fail_errno(err, "cannot open '%s'", target->path);
 	return -1;
 }
 
-/* The quarantine; one of mode 0700 is for us alone. -1: *status and err say why. */
+/* Open the quarantine; one of mode 0700 must belong to this user. Return -1 with *status and err
+ * set. */
 static int open_quarantine(const struct hf_target *target, const struct hf_break_rules *how,
 			   enum hf_status *status, struct hf_err *err)
 {
@@ -83,7 +85,7 @@ static int open_quarantine(const struct hf_target *target, const struct hf_break
 	return -1;
 }
 
-/* NAME.TIME.PID, and a number if that one is there already. */
+/* Format NAME.TIME.PID, with a number if that name exists. */
 static void make_name(const char *name, int tries, char out[NAME_MAX + 1])
 {
 	char mark[64];
@@ -99,9 +101,10 @@ static void make_name(const char *name, int tries, char out[NAME_MAX + 1])
 	snprintf(out, NAME_MAX + 1, "%.*s%s", (int)(NAME_MAX - n), name, mark);
 }
 
-/* B3. HF_NO: it was not there any more. */
-static enum hf_status move_aside(const struct hf_target *target, const struct hf_break_rules *how,
-				 int fd, struct hf_break_result *b, struct hf_err *err)
+/* Move the lock to the quarantine (stale/B3). HF_NO: it was gone. */
+static enum hf_status move_to_quarantine(const struct hf_target *target,
+					 const struct hf_break_rules *how, int fd,
+					 struct hf_break_result *b, struct hf_err *err)
 {
 	enum { MAX_NAMES = 100 };
 	char name[NAME_MAX + 1];
@@ -111,7 +114,7 @@ static enum hf_status move_aside(const struct hf_target *target, const struct hf
 
 	if (quarantine < 0)
 		return status;
-	/* whoever does not lock may have removed it meanwhile, and another one made his */
+	/* a process that does not lock may have removed it, and another one made a new lock */
 	if (!hf_names_inode(target->dir, target->name, fd)) {
 		sys_close(quarantine);
 		return HF_NO;
@@ -136,7 +139,7 @@ static enum hf_status move_aside(const struct hf_target *target, const struct hf
 	return status;
 }
 
-static enum hf_break_end end_of(enum hf_verdict verdict)
+static enum hf_break_end end_of_verdict(enum hf_verdict verdict)
 {
 	return verdict == HF_VERDICT_HELD    ? HF_BREAK_HELD
 	       : verdict == HF_VERDICT_STALE ? HF_BREAK_STALE
@@ -150,7 +153,7 @@ static bool is_directory(int fd)
 	return sys_fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* B2. HF_NO: it has changed; look again. */
+/* Lock it, judge it again, and move it aside (stale/B2). HF_NO: it has changed; start again. */
 static enum hf_status break_stale(const struct hf_target *target, const struct hf_break_rules *how,
 				  struct hf_stale_query *of, struct hf_break_result *b,
 				  struct hf_err *err)
@@ -160,7 +163,7 @@ static enum hf_status break_stale(const struct hf_target *target, const struct h
 	if (sys_flock(of->fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK)
 			return hf_fail_errno(err, "cannot lock '%s' to break it", target->path);
-		cannot_judge(b, "it is locked by flock(2): a process that you may not see");
+		set_unknown(b, "it is locked by flock(2): a process that you may not see");
 		b->end = HF_BREAK_HELD;
 		return HF_OK;
 	}
@@ -168,10 +171,10 @@ static enum hf_status break_stale(const struct hf_target *target, const struct h
 		return HF_NO;
 	of->locked = true;
 	how->judge(how->context, of, &b->evidence);
-	b->end = end_of(b->evidence.verdict);
+	b->end = end_of_verdict(b->evidence.verdict);
 	if (b->end != HF_BREAK_STALE)
 		return HF_OK;
-	status = move_aside(target, how, of->fd, b, err);
+	status = move_to_quarantine(target, how, of->fd, b, err);
 	if (status == HF_OK) {
 		b->end = HF_BREAK_MOVED;
 		hf_stats_broken(target->path, how->kind		     ? how->kind
@@ -189,11 +192,11 @@ static enum hf_status break_once(const struct hf_target *target, const struct hf
 		.place = target->dir, .alone = options->alone, .stale_after = options->stale_after};
 	enum hf_status status;
 
-	of.fd = open_lock(target, b, &status, err);
+	of.fd = open_judged(target, b, &status, err);
 	if (of.fd < 0)
 		return status;
 	how->judge(how->context, &of, &b->evidence);
-	b->end = end_of(b->evidence.verdict);
+	b->end = end_of_verdict(b->evidence.verdict);
 	if (b->end == HF_BREAK_STALE && !options->dry_run)
 		status = break_stale(target, how, &of, b, err);
 	sys_close(of.fd);
@@ -217,8 +220,8 @@ enum hf_status hf_break_at(const struct hf_target *target, const struct hf_break
 	return HF_BUSY;
 }
 
-static void judge_plainly(const void *context, const struct hf_stale_query *of,
-			  struct hf_evidence *e)
+static void judge_by_evidence(const void *context, const struct hf_stale_query *of,
+			      struct hf_evidence *e)
 {
 	(void)context;
 	hf_evidence_judge(of, e);
@@ -228,14 +231,14 @@ enum hf_status hf_break(const char *path, const struct hf_break_options *options
 			struct hf_break_result *b, struct hf_err *err)
 {
 	struct hf_break_rules how = {
-		.judge = judge_plainly, .quarantine = HF_QUARANTINE, .mode = 0700};
+		.judge = judge_by_evidence, .quarantine = HF_QUARANTINE, .mode = 0700};
 	char clean[PATH_MAX];
 	struct hf_target target;
 	enum hf_status status;
 	size_t size = strlen(path);
 
 	*b = (struct hf_break_result){.end = HF_BREAK_ABSENT};
-	/* a lock directory may be written with slashes behind it */
+	/* the path of a lock directory may end with slashes */
 	while (size > 1 && size < sizeof(clean) && path[size - 1] == '/')
 		size--;
 	if (size < sizeof(clean)) {

@@ -21,7 +21,7 @@ void hf_lock_owner_make(struct hf_lock_owner_info *record)
 		snprintf(record->nonce + i, 9, "%08" PRIx32, arc4random());
 }
 
-/* "KEY VALUE\n" behind out; "-" for what is not known. Returns the new end. */
+/* Append "KEY VALUE\n", with "-" for an unknown value. Return the new end. */
 static char *put_text(char *out, const char *key, const char *value)
 {
 	return out + sprintf(out, "%s %s\n", key, value[0] ? value : "-");
@@ -41,7 +41,7 @@ size_t hf_lock_owner_format(const struct hf_lock_owner_info *record, char out[HF
 	char *end = out + sprintf(out, "%d\n%s\n", (int)record->owner.pid, FORM);
 	char host[HOST_NAME_MAX + 1];
 
-	/* the kernel lets a host name be anything */
+	/* the kernel accepts any bytes in a host name */
 	memcpy(host, record->owner.host, sizeof(host));
 	for (char *s = host; *s; s++)
 		if (!isgraph((unsigned char)*s))
@@ -58,7 +58,7 @@ size_t hf_lock_owner_format(const struct hf_lock_owner_info *record, char out[HF
 	return (size_t)(end - out);
 }
 
-/* All of text, which is decimal digits only, at most `most`. */
+/* Parse text of decimal digits only, at most `most`. */
 static bool read_number(const char *text, uint64_t most, uint64_t *value)
 {
 	uint64_t n = 0;
@@ -73,12 +73,12 @@ static bool read_number(const char *text, uint64_t most, uint64_t *value)
 	return n <= most;
 }
 
-static bool read_optional(const char *text, uint64_t *value)
+static bool read_optional_number(const char *text, uint64_t *value)
 {
 	return strcmp(text, "-") == 0 || read_number(text, INT64_MAX, value);
 }
 
-/* R2. */
+/* Parse a PID (stale/R2). */
 static bool read_pid(const char *line, pid_t *pid)
 {
 	uint64_t n = 0;
@@ -89,7 +89,7 @@ static bool read_pid(const char *line, pid_t *pid)
 	return true;
 }
 
-/* "1 " and "1\r", which R2 refuses. */
+/* Return true for a nearly correct PID, as "1 " and "1\r", which stale/R2 refuses. */
 static bool is_nearly_pid(char *line)
 {
 	size_t size = strlen(line), all = size;
@@ -101,8 +101,8 @@ static bool is_nearly_pid(char *line)
 	return size < all && read_pid(line, &pid);
 }
 
-/* Exactly size - 1 of these characters. */
-static bool read_text(const char *text, const char *accept, char *out, size_t size)
+/* Copy text of exactly size - 1 accepted characters. */
+static bool copy_accepted(const char *text, const char *accept, char *out, size_t size)
 {
 	if (strlen(text) != size - 1 || strspn(text, accept) != size - 1)
 		return false;
@@ -121,10 +121,11 @@ static bool read_host(const char *text, char host[HOST_NAME_MAX + 1])
 
 static bool read_boot(const char *text, char boot[HF_BOOT_SIZE])
 {
-	return strcmp(text, "-") == 0 || read_text(text, "0123456789abcdef-", boot, HF_BOOT_SIZE);
+	return strcmp(text, "-") == 0 ||
+	       copy_accepted(text, "0123456789abcdef-", boot, HF_BOOT_SIZE);
 }
 
-/* The lines of OURS, in this order. */
+/* Parse the value of one of the lines, in the order of the format. */
 static bool read_value(struct hf_lock_owner_info *r, size_t key, const char *value)
 {
 	uint64_t taken = 0;
@@ -135,23 +136,23 @@ static bool read_value(struct hf_lock_owner_info *r, size_t key, const char *val
 	case 1:
 		return read_boot(value, r->owner.boot);
 	case 2:
-		return read_optional(value, &r->owner.pidns);
+		return read_optional_number(value, &r->owner.pidns);
 	case 3:
-		return read_optional(value, &r->owner.timens);
+		return read_optional_number(value, &r->owner.timens);
 	case 4:
-		return read_optional(value, &r->owner.start);
+		return read_optional_number(value, &r->owner.start);
 	case 5:
-		if (!read_optional(value, &taken))
+		if (!read_optional_number(value, &taken))
 			return false;
 		r->taken = (int64_t)taken;
 		return true;
 	default:
-		return read_text(value, "0123456789abcdef", r->nonce, HF_NONCE_SIZE);
+		return copy_accepted(value, "0123456789abcdef", r->nonce, HF_NONCE_SIZE);
 	}
 }
 
-/* R4. Behind the first two lines. NULL, or what is wrong. */
-static const char *read_ours(char *text, struct hf_lock_owner_info *record)
+/* Parse the lines after the first two (stale/R4). Return NULL, or what is wrong. */
+static const char *read_holdfast_lines(char *text, struct hf_lock_owner_info *record)
 {
 	static const char *const keys[] = {"host",  "boot",  "pidns", "timens",
 					   "start", "taken", "nonce"};
@@ -179,8 +180,8 @@ static const char *read_ours(char *text, struct hf_lock_owner_info *record)
 	return known < count ? "it is cut off" : NULL;
 }
 
-static void refuse(struct hf_lock_owner_info *record, enum hf_lock_owner_resemblance likeness,
-		   const char *why)
+static void set_foreign(struct hf_lock_owner_info *record, enum hf_lock_owner_resemblance likeness,
+			const char *why)
 {
 	*record = (struct hf_lock_owner_info){
 		.form = HF_OWNER_FOREIGN, .likeness = likeness, .why = why};
@@ -193,11 +194,11 @@ void hf_lock_owner_parse(const char *bytes, size_t size, struct hf_lock_owner_in
 
 	*record = (struct hf_lock_owner_info){.form = HF_OWNER_NO_PID};
 	if (size > HF_LOCK_OWNER_MAX) {
-		refuse(record, HF_OWNER_DATA, "it is longer than any record");
+		set_foreign(record, HF_OWNER_DATA, "it is longer than any record");
 		return;
 	}
 	if (memchr(bytes, '\0', size)) {
-		refuse(record, HF_OWNER_OBSCURE, "it is binary");
+		set_foreign(record, HF_OWNER_OBSCURE, "it is binary");
 		return;
 	}
 	memcpy(text, bytes, size);
@@ -212,8 +213,8 @@ void hf_lock_owner_parse(const char *bytes, size_t size, struct hf_lock_owner_in
 		return;
 	}
 	if (!read_pid(line, &record->owner.pid)) {
-		refuse(record, is_nearly_pid(line) ? HF_DOT_RECORD : HF_OWNER_DATA,
-		       "its first line is no PID");
+		set_foreign(record, is_nearly_pid(line) ? HF_DOT_RECORD : HF_OWNER_DATA,
+			    "its first line is no PID");
 		return;
 	}
 	record->form = HF_OWNER_PID_ONLY;
@@ -221,21 +222,21 @@ void hf_lock_owner_parse(const char *bytes, size_t size, struct hf_lock_owner_in
 		return;
 	line = strsep(&rest, "\n");
 	if (!rest || strcmp(line, FORM) != 0) {
-		refuse(record, HF_DOT_RECORD, "its second line is not known");
+		set_foreign(record, HF_DOT_RECORD, "its second line is not known");
 		return;
 	}
 	record->form = HF_OWNER_HOLDFAST;
 	if (bytes[size - 1] != '\n') {
-		refuse(record, HF_DOT_RECORD, "it is cut off");
+		set_foreign(record, HF_DOT_RECORD, "it is cut off");
 		return;
 	}
-	why = read_ours(rest, record);
+	why = read_holdfast_lines(rest, record);
 	if (why)
-		refuse(record, HF_DOT_RECORD, why);
+		set_foreign(record, HF_DOT_RECORD, why);
 }
 
-/* What a power cut has left of a record of ours. */
-static void read_torn(int fd, struct hf_lock_owner_info *record)
+/* Read what a power cut left of a lock of holdfast. */
+static void read_truncated(int fd, struct hf_lock_owner_info *record)
 {
 	char mark[HF_BOOT_SIZE + HOST_NAME_MAX + 2], *host;
 	ssize_t n = sys_fgetxattr(fd, HF_DOT_XATTR, mark, sizeof(mark) - 1);
@@ -251,7 +252,7 @@ static void read_torn(int fd, struct hf_lock_owner_info *record)
 					      .why = "its content is lost"};
 	if (!mark[0] || !read_boot(mark, record->owner.boot) ||
 	    !read_host(host, record->owner.host))
-		refuse(record, HF_DOT_RECORD, "its mark is not of its form");
+		set_foreign(record, HF_DOT_RECORD, "its mark is not of its form");
 }
 
 void hf_lock_owner_read(int fd, struct hf_lock_owner_info *record)
@@ -266,10 +267,10 @@ void hf_lock_owner_read(int fd, struct hf_lock_owner_info *record)
 			size += (size_t)n;
 	}
 	if (n < 0) {
-		refuse(record, HF_OWNER_OBSCURE, "it cannot be read");
+		set_foreign(record, HF_OWNER_OBSCURE, "it cannot be read");
 		return;
 	}
 	hf_lock_owner_parse(bytes, size, record);
 	if (record->form == HF_OWNER_FOREIGN || record->form == HF_OWNER_NO_PID)
-		read_torn(fd, record);
+		read_truncated(fd, record);
 }

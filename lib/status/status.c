@@ -130,7 +130,7 @@ bool hf_status_reason(struct hf_status_row *row, const char *format, ...)
 	return true;
 }
 
-static bool is_family(const struct hf_lock_status *list, pid_t pid)
+static bool is_ancestor(const struct hf_lock_status *list, pid_t pid)
 {
 	for (size_t i = 0; i < list->family_count; i++)
 		if (list->family[i] == pid)
@@ -138,7 +138,7 @@ static bool is_family(const struct hf_lock_status *list, pid_t pid)
 	return false;
 }
 
-static void describe(struct hf_lock_process *party)
+static void describe_process(struct hf_lock_process *party)
 {
 	struct hf_proc proc;
 
@@ -148,8 +148,8 @@ static void describe(struct hf_lock_process *party)
 	party->since = hf_proc_since(&proc);
 }
 
-static bool add_party(struct hf_lock_process **parties, size_t *count, size_t *room,
-		      const struct hf_lock_table_holder *holding)
+static bool add_process(struct hf_lock_process **parties, size_t *count, size_t *room,
+			const struct hf_lock_table_holder *holding)
 {
 	struct hf_lock_process *party;
 
@@ -162,7 +162,7 @@ static bool add_party(struct hf_lock_process **parties, size_t *count, size_t *r
 					  .exclusive = holding->record.exclusive,
 					  .start = holding->record.start,
 					  .last = holding->record.last};
-	describe(party);
+	describe_process(party);
 	return true;
 }
 
@@ -171,11 +171,11 @@ bool hf_status_holder(const struct hf_lock_status *list, struct hf_status_row *r
 	struct hf_lock_table_holder holding = {.pid = pid, .fd = -1, .via = HF_VIA_EVIDENCE};
 
 	holding.record = (struct hf_lock_entry){.exclusive = true, .last = INT64_MAX};
-	row->mine |= is_family(list, pid);
-	return add_party(&row->holders, &row->holder_count, &row->holder_room, &holding);
+	row->mine |= is_ancestor(list, pid);
+	return add_process(&row->holders, &row->holder_count, &row->holder_room, &holding);
 }
 
-/* Is it a keeper, and for whom? */
+/* Ask the process whether it is a keeper, and for which owner. */
 static bool ask_keeper(const struct hf_lock_status *list, struct hf_status_row *row,
 		       struct hf_lock_process *party)
 {
@@ -191,7 +191,7 @@ static bool ask_keeper(const struct hf_lock_status *list, struct hf_status_row *
 	party->owner = state.owner;
 	party->left = state.left;
 	row->taken = row->taken ? row->taken : state.since;
-	row->mine |= is_family(list, state.owner);
+	row->mine |= is_ancestor(list, state.owner);
 	if (state.owner && !hf_status_reason(row, "it is kept until %s ends",
 					     hf_proc_name(owner, sizeof(owner), state.owner)))
 		return false;
@@ -200,8 +200,8 @@ static bool ask_keeper(const struct hf_lock_status *list, struct hf_status_row *
 				hf_format_duration(left, sizeof(left), state.left));
 }
 
-/* Who took it comes first, then who was there first. */
-static int compare(const void *left, const void *right)
+/* Order: the taker first, then the oldest. */
+static int compare_processes(const void *left, const void *right)
 {
 	const struct hf_lock_process *a = left, *b = right;
 	bool took = a->via == HF_VIA_TAKEN;
@@ -213,8 +213,8 @@ static int compare(const void *left, const void *right)
 	return a->pid < b->pid ? -1 : a->pid > b->pid;
 }
 
-/* What the holders leave open. */
-static bool explain(struct hf_status_row *row, const struct hf_locked_file *locked)
+/* Add the reasons that the holders do not give. */
+static bool add_reasons(struct hf_status_row *row, const struct hf_locked_file *locked)
 {
 	static const char *const calls[] = {
 		[HF_LOCK_FLOCK] = "flock(2)",
@@ -257,16 +257,16 @@ bool hf_status_fill(const struct hf_lock_status *list, struct hf_status_row *row
 	row->state = HF_STATE_HELD;
 	row->mine |= locked->own;
 	for (size_t i = 0; i < locked->holder_count && ok; i++) {
-		row->mine |= is_family(list, locked->holders[i].pid);
-		ok = add_party(&row->holders, &row->holder_count, &row->holder_room,
-			       &locked->holders[i]);
+		row->mine |= is_ancestor(list, locked->holders[i].pid);
+		ok = add_process(&row->holders, &row->holder_count, &row->holder_room,
+				 &locked->holders[i]);
 	}
 	for (size_t i = 0; i < locked->waiter_count && ok; i++)
-		ok = add_party(&row->waiters, &row->waiter_count, &row->waiter_room,
-			       &locked->waiters[i]);
+		ok = add_process(&row->waiters, &row->waiter_count, &row->waiter_room,
+				 &locked->waiters[i]);
 	if (ok && row->holder_count > 1)
-		qsort(row->holders, row->holder_count, sizeof(*row->holders), compare);
-	ok = ok && explain(row, locked);
+		qsort(row->holders, row->holder_count, sizeof(*row->holders), compare_processes);
+	ok = ok && add_reasons(row, locked);
 	for (size_t i = 0; i < row->holder_count && ok; i++)
 		ok = ask_keeper(list, row, &row->holders[i]);
 	return ok;

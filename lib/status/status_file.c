@@ -13,12 +13,12 @@
 
 static const enum hf_lock_type types[] = {HF_LOCK_FLOCK, HF_LOCK_POSIX, HF_LOCK_OFD};
 
-/* What is being looked at. */
+/* The file that is examined. */
 struct place {
 	struct hf_lock_status *list;
 	const char *path;
 	int fd;	     /* O_PATH */
-	int content; /* the same, open for reading; or -1 */
+	int content; /* the same file, open for reading; or -1 */
 	bool unread; /* it may not be read */
 	bool link;   /* the path is a symbolic link */
 	struct stat st;
@@ -35,7 +35,7 @@ static bool ends_in(const char *path, const char *end)
 	return size >= more && memcmp(path + size - more, end, more) == 0;
 }
 
-static bool has_locks_name(const char *path)
+static bool has_lock_name(const char *path)
 {
 	return ends_in(path, "lock") || ends_in(path, ".lck");
 }
@@ -58,7 +58,7 @@ static bool is_empty(int dir)
 	return count < 3; /* "." and ".." */
 }
 
-/* The very inode again, for reading. */
+/* Open the same inode for reading. */
 static void open_content(struct place *p)
 {
 	char self[32];
@@ -71,15 +71,15 @@ static void open_content(struct place *p)
 	p->unread = p->content < 0 && (errno == EACCES || errno == EPERM);
 }
 
-/* I2, of a file that cannot be understood and that nobody has locked. */
+/* Return true if an unintelligible file that no process has locked may be a dotlock (status/I2). */
 static bool may_be_record(const struct place *p)
 {
 	return p->record.likeness == HF_DOT_RECORD ||
-	       (p->record.likeness == HF_OWNER_OBSCURE && has_locks_name(p->path));
+	       (p->record.likeness == HF_OWNER_OBSCURE && has_lock_name(p->path));
 }
 
-/* I2. NULL: its existence says nothing. */
-static const char *kind_of(struct place *p, bool locked)
+/* Return the kind of lock whose existence counts; NULL if it is none (status/I2). */
+static const char *existence_kind(struct place *p, bool locked)
 {
 	struct stat pid;
 
@@ -88,8 +88,8 @@ static const char *kind_of(struct place *p, bool locked)
 	if (S_ISDIR(p->st.st_mode)) {
 		bool has_pid = sys_fstatat(p->content, "pid", &pid, AT_SYMLINK_NOFOLLOW) == 0;
 
-		return has_pid || has_locks_name(p->path) || is_empty(p->content) ? "directory"
-										  : NULL;
+		return has_pid || has_lock_name(p->path) || is_empty(p->content) ? "directory"
+										 : NULL;
 	}
 	hf_lock_owner_read(p->content, &p->record);
 	switch (p->record.form) {
@@ -105,21 +105,21 @@ static const char *kind_of(struct place *p, bool locked)
 	}
 }
 
-static enum hf_status_state state_of(enum hf_verdict verdict)
+static enum hf_status_state state_of_verdict(enum hf_verdict verdict)
 {
 	return verdict == HF_VERDICT_HELD    ? HF_STATE_HELD
 	       : verdict == HF_VERDICT_STALE ? HF_STATE_STALE
 					     : HF_STATE_UNKNOWN;
 }
 
-static bool judge(const struct place *p, struct hf_status_row *row)
+static bool judge_existence(const struct place *p, struct hf_status_row *row)
 {
 	struct hf_stale_query of = {.fd = p->content, .place = -1, .stale_after = HF_NEVER};
 	struct hf_evidence evidence;
 	bool ok = true;
 
 	hf_evidence_judge(&of, &evidence);
-	row->state = state_of(evidence.verdict);
+	row->state = state_of_verdict(evidence.verdict);
 	for (int i = 0; i < evidence.count && ok; i++)
 		ok = hf_status_reason(row, "%s", evidence.reason[i]);
 	if (ok && evidence.pid)
@@ -137,10 +137,10 @@ static bool add_existence(struct place *p, const char *kind)
 		return false;
 	row->id = p->id;
 	row->taken = p->record.taken;
-	return locked ? hf_status_fill(p->list, row, locked) : judge(p, row);
+	return locked ? hf_status_fill(p->list, row, locked) : judge_existence(p, row);
 }
 
-/* I1, but for what stands already. */
+/* Add the rows of the kernel's locks, except one that is listed already (status/I1). */
 static bool add_locked(struct place *p, bool but_flock)
 {
 	for (size_t i = but_flock ? 1 : 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -157,10 +157,10 @@ static bool add_locked(struct place *p, bool but_flock)
 	return true;
 }
 
-/* fcntl(2) tells of locks that /proc does not, those of other PID namespaces and hosts. */
+/* Add a lock that fcntl(2) reports but /proc does not: of another PID namespace or host. */
 static bool add_hidden(struct place *p)
 {
-	/* up to the mark of who waits */
+	/* up to the mark of a waiter */
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = HF_WAITER_MARK};
 	struct hf_status_row *row;
 
@@ -195,7 +195,7 @@ static bool add_free(struct hf_lock_status *list, const char *kind, const char *
 				      "seen"));
 }
 
-static bool add_nothing(struct place *p)
+static bool add_plain_file(struct place *p)
 {
 	bool locks = S_ISREG(p->st.st_mode) || S_ISDIR(p->st.st_mode) || S_ISBLK(p->st.st_mode);
 	struct hf_status_row *row;
@@ -219,17 +219,17 @@ static enum hf_status add_rows(struct place *p, struct hf_err *err)
 	bool ok;
 
 	open_content(p);
-	kind = kind_of(p, hf_lock_table_find(&p->list->table, &p->id, HF_LOCK_FLOCK));
+	kind = existence_kind(p, hf_lock_table_find(&p->list->table, &p->id, HF_LOCK_FLOCK));
 	ok = (!kind || add_existence(p, kind)) && add_locked(p, kind) && add_hidden(p);
 	if (ok && p->list->count == before)
-		ok = add_nothing(p);
+		ok = add_plain_file(p);
 	if (p->content >= 0)
 		sys_close(p->content);
 	return ok ? HF_OK : hf_status_no_memory(err);
 }
 
-/* There is nothing; but a lock could be there, if the directory is. */
-static enum hf_status absent(struct hf_lock_status *list, const char *path, struct hf_err *err)
+/* The path does not exist. A lock could be made there if its directory exists. */
+static enum hf_status add_absent(struct hf_lock_status *list, const char *path, struct hf_err *err)
 {
 	char *dir = strdup(path), *slash;
 	struct stat st;
@@ -265,7 +265,7 @@ enum hf_status hf_status_path(struct hf_lock_status *list, const char *path, str
 		return hf_path_empty(err);
 	p.fd = sys_openat(AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
 	if (p.fd < 0 && errno == ENOENT)
-		return absent(list, path, err);
+		return add_absent(list, path, err);
 	if (p.fd < 0)
 		return hf_fail_errno(err, "cannot look at '%s'", path);
 	p.link = sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
@@ -277,9 +277,9 @@ enum hf_status hf_status_path(struct hf_lock_status *list, const char *path, str
 	return status;
 }
 
-/* Is what a lock of the table is on a record? NULL: it is not. */
-static const char *record_of(struct hf_lock_status *list, const struct hf_locked_file *locked,
-			     int64_t *taken)
+/* Return the kind of a locked file that is a lock by its existence too; NULL if it is none. */
+static const char *owner_file_kind(struct hf_lock_status *list, const struct hf_locked_file *locked,
+				   int64_t *taken)
 {
 	struct place p = {.list = list, .path = locked->path, .fd = -1};
 	const char *kind = NULL;
@@ -290,7 +290,7 @@ static const char *record_of(struct hf_lock_status *list, const struct hf_locked
 	if (p.fd >= 0 && sys_fstat(p.fd, &p.st) == 0 && p.st.st_ino == locked->id.inode &&
 	    (S_ISDIR(p.st.st_mode) || p.st.st_size <= HF_LOCK_OWNER_MAX)) {
 		open_content(&p);
-		kind = kind_of(&p, true);
+		kind = existence_kind(&p, true);
 		*taken = p.record.taken;
 		if (p.content >= 0)
 			sys_close(p.content);
@@ -300,7 +300,7 @@ static const char *record_of(struct hf_lock_status *list, const struct hf_locked
 	return kind;
 }
 
-static int compare(const void *left, const void *right)
+static int compare_rows(const void *left, const void *right)
 {
 	const struct hf_status_row *a = left, *b = right;
 
@@ -314,7 +314,7 @@ enum hf_status hf_status_all(struct hf_lock_status *list, struct hf_err *err)
 	for (size_t i = 0; i < list->table.count; i++) {
 		const struct hf_locked_file *locked = &list->table.at[i];
 		int64_t taken = 0;
-		const char *kind = record_of(list, locked, &taken);
+		const char *kind = owner_file_kind(list, locked, &taken);
 		struct hf_status_row *row = hf_status_add(
 			list, kind ? kind : hf_status_kind(locked->type), locked->path);
 
@@ -326,6 +326,6 @@ enum hf_status hf_status_all(struct hf_lock_status *list, struct hf_err *err)
 			return hf_status_no_memory(err);
 	}
 	if (list->count > 1)
-		qsort(list->rows, list->count, sizeof(*list->rows), compare);
+		qsort(list->rows, list->count, sizeof(*list->rows), compare_rows);
 	return HF_OK;
 }

@@ -12,7 +12,7 @@
 #include "base/sys.h"
 #include "lock/turnstile.h"
 
-/* The turnstile at this path, if it is there. */
+/* Add the turnstile at this path, if it exists. */
 static enum hf_status add_turnstile(struct hf_lock_status *list, const char *path,
 				    struct hf_err *err)
 {
@@ -28,7 +28,7 @@ static enum hf_status add_turnstile(struct hf_lock_status *list, const char *pat
 	return status;
 }
 
-static bool is_in_the_way(const struct hf_sqlite_user *user)
+static bool blocks_others(const struct hf_sqlite_user *user)
 {
 	return user->role != HF_SQLITE_CONNECTS && user->role != HF_SQLITE_READS;
 }
@@ -40,13 +40,13 @@ static bool add_user(const struct hf_lock_status *list, struct hf_status_row *ro
 	struct hf_lock_process *party;
 	char who[512];
 
-	if (is_in_the_way(user))
+	if (blocks_others(user))
 		row->state = HF_STATE_HELD;
 	if (!hf_status_holder(list, row, user->pid > 0 ? user->pid : 0))
 		return false;
 	party = &row->holders[row->holder_count - 1];
 	party->via = user->pid > 0 ? HF_VIA_REPORTED : HF_VIA_UNSEEN;
-	party->exclusive = is_in_the_way(user);
+	party->exclusive = blocks_others(user);
 	party->role = hf_sqlite_does(user->role);
 	party->pins = pins;
 	if (user->pid > 0)
@@ -57,7 +57,7 @@ static bool add_user(const struct hf_lock_status *list, struct hf_status_row *ro
 				pins ? ", and pins the log" : "");
 }
 
-/* Those that are in the way come first. */
+/* Add the users; those that block others come first. */
 static bool add_users(const struct hf_lock_status *list, struct hf_status_row *row,
 		      const struct hf_sqlite_users *users)
 {
@@ -65,7 +65,7 @@ static bool add_users(const struct hf_lock_status *list, struct hf_status_row *r
 
 	for (int turn = 1; turn >= 0; turn--)
 		for (size_t i = 0; i < users->count && ok; i++)
-			if (is_in_the_way(&users->at[i]) == turn)
+			if (blocks_others(&users->at[i]) == turn)
 				ok = add_user(list, row, &users->at[i]);
 	if (ok && !users->count)
 		ok = hf_status_reason(row, "nobody has it locked");
@@ -127,7 +127,7 @@ static bool add_git_lock(void *context, const struct hf_git_lock *lock)
 	return a->ok;
 }
 
-static bool add_free(struct hf_lock_status *list, const char *path, const char *why)
+static bool add_free_row(struct hf_lock_status *list, const char *path, const char *why)
 {
 	struct hf_status_row *row = hf_status_add(list, "git", path);
 
@@ -148,7 +148,7 @@ enum hf_status hf_status_git(struct hf_lock_status *list, const char *dir, struc
 	if (status != HF_OK)
 		return status;
 	if (adding.ok && list->count == before)
-		adding.ok = add_free(list, dir, "Git has no lock there");
+		adding.ok = add_free_row(list, dir, "Git has no lock there");
 	if (!adding.ok)
 		return hf_status_no_memory(err);
 	snprintf(turnstile, sizeof(turnstile), "%s%s", git.common, HF_GIT_TURNSTILE);
@@ -170,7 +170,7 @@ enum hf_status hf_status_git_lock(struct hf_lock_status *list, const char *path,
 	status = hf_git_lock_break(&git, absolute, NULL, &options, &broken, err);
 	if (status != HF_OK)
 		return status;
-	ok = broken.end == HF_BREAK_ABSENT ? add_free(list, path, "there is no such lock")
+	ok = broken.end == HF_BREAK_ABSENT ? add_free_row(list, path, "there is no such lock")
 					   : add_judged(list, path, &broken.evidence);
 	return ok ? HF_OK : hf_status_no_memory(err);
 }

@@ -32,8 +32,8 @@ void hf_db_watch_begin(struct hf_db_watch *watch, const char *path)
 		hf_db_watch_end(watch);
 }
 
-/* The database, or a file beside it whose name is its own and something more. */
-static bool is_about(const struct hf_db_watch *watch, const struct inotify_event *event)
+/* Return true if the event is about the database, or a file whose name begins with its name. */
+static bool event_is_of_db(const struct hf_db_watch *watch, const struct inotify_event *event)
 {
 	size_t len = strlen(watch->name);
 
@@ -41,7 +41,7 @@ static bool is_about(const struct hf_db_watch *watch, const struct inotify_event
 			       (!event->name[len] || event->name[len] == '-'));
 }
 
-static bool is_told(struct hf_db_watch *watch)
+static bool read_events(struct hf_db_watch *watch)
 {
 	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
 	bool told = false;
@@ -51,7 +51,7 @@ static bool is_told(struct hf_db_watch *watch)
 		for (char *at = events; at < events + n;) {
 			const struct inotify_event *event = (const void *)at;
 
-			told |= is_about(watch, event);
+			told |= event_is_of_db(watch, event);
 			at += sizeof(*event) + event->len;
 		}
 	}
@@ -73,9 +73,9 @@ void hf_db_watch_sleep(struct hf_db_watch *watch, int64_t until)
 
 		if (ready < 0)
 			return;
-		if (ready > 0 && is_told(watch)) {
+		if (ready > 0 && read_events(watch)) {
 			watch->nap = NAP_MS * HF_MS;
-			/* not more looks than one a millisecond, however busy the database is */
+			/* check at most once a millisecond, however busy the database is */
 			if (begin + NAP_MS * HF_MS < end)
 				end = begin + NAP_MS * HF_MS;
 		}

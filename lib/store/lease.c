@@ -21,7 +21,7 @@ static const char *const lease_sql[] = {
 static const struct hf_store_table lease_table = {"holdfast_lease", lease_sql};
 static const struct hf_store_table *const tables[] = {&lease_table, &hf_store_tokens, NULL};
 
-/* One who holds a name. */
+/* The holder of a name. */
 enum { HOLDER_SIZE = 256 };
 struct holder {
 	char name[HOLDER_SIZE];
@@ -39,9 +39,9 @@ static enum hf_status check_names(const struct hf_bytes *names, size_t count, st
 	return HF_OK;
 }
 
-/* HF_NO: nobody holds it now. */
-static enum hf_status look(struct hf_store *store, const struct hf_bytes *name,
-			   struct holder *holder, struct hf_err *err)
+/* Read the holder of a name. HF_NO: no process holds it now. */
+static enum hf_status read_holder(struct hf_store *store, const struct hf_bytes *name,
+				  struct holder *holder, struct hf_err *err)
 {
 	const struct hf_db_value values[] = {hf_blob_value(name), HF_DB_INT_VALUE(hf_store_now())};
 	struct hf_db_value text;
@@ -62,8 +62,8 @@ static enum hf_status look(struct hf_store *store, const struct hf_bytes *name,
 	return HF_OK;
 }
 
-/* "42s", of microseconds that are left. Returns out. */
-static char *left(char out[32], int64_t expires)
+/* Format the remaining time, as in "42s". Return out. */
+static char *format_left(char out[32], int64_t expires)
 {
 	int64_t us = expires - hf_store_now(), unit = us < 1000000 ? 1000 : 1000000;
 
@@ -80,13 +80,13 @@ static enum hf_status find_holder(struct hf_store *store, const struct hf_bytes 
 	char name[96], time[32];
 
 	for (size_t i = 0; i < count && status == HF_NO; i++) {
-		status = look(store, &names[i], holder, err);
+		status = read_holder(store, &names[i], holder, err);
 		if (status != HF_OK)
 			continue;
 		hf_fail(err, HF_BUSY,
 			"cannot acquire '%s' in '%s': held by '%s' (token %lld) for %s",
 			hf_store_name(name, &names[i]), store->path, holder->name,
-			(long long)holder->token, left(time, holder->expires));
+			(long long)holder->token, format_left(time, holder->expires));
 		hf_advise(err, "wait longer with --wait");
 		return HF_BUSY;
 	}
@@ -120,7 +120,7 @@ static enum hf_status take_all(struct hf_store *store, const struct hf_bytes *na
 	return status;
 }
 
-/* Until they look free. HF_BUSY: the deadline has passed. */
+/* Wait until the names look free. HF_BUSY: the deadline has passed. */
 static enum hf_status wait_for_all(struct hf_store *store, struct hf_db_watch *watch,
 				   const struct hf_bytes *names, size_t count,
 				   struct holder *holder, int64_t deadline, struct hf_err *err)
@@ -138,7 +138,7 @@ static enum hf_status wait_for_all(struct hf_store *store, struct hf_db_watch *w
 				"waiting for a lease of '%s', held by '%s' (token %lld) for "
 				"%s",
 				store->path, holder->name, (long long)holder->token,
-				left(time, holder->expires));
+				format_left(time, holder->expires));
 		status = hf_store_begin_read(store, &lease_table, err);
 		if (status == HF_NO)
 			return HF_OK;
@@ -182,13 +182,14 @@ enum hf_status hf_lease_acquire(struct hf_store *store, const struct hf_bytes *n
 	return status;
 }
 
-/* E4: is it his? HF_NO, with the reason. */
-static enum hf_status prove(struct hf_store *store, const struct hf_bytes *name, const char *verb,
-			    const struct hf_lease_proof *proof, struct hf_err *err)
+/* Check that the caller holds the name (store/E4). HF_NO, with the reason, if not. */
+static enum hf_status check_proof(struct hf_store *store, const struct hf_bytes *name,
+				  const char *verb, const struct hf_lease_proof *proof,
+				  struct hf_err *err)
 {
 	struct holder holder;
 	char shown[96];
-	enum hf_status status = look(store, name, &holder, err);
+	enum hf_status status = read_holder(store, name, &holder, err);
 
 	if (status == HF_NO)
 		return hf_fail(err, HF_NO, "cannot %s '%s' in '%s': nobody holds it any more", verb,
@@ -203,10 +204,11 @@ static enum hf_status prove(struct hf_store *store, const struct hf_bytes *name,
 		       (long long)holder.token);
 }
 
-/* sql has ?1 the name, and ?2 the new end unless ttl is 0. */
-static enum hf_status change(struct hf_store *store, const struct hf_bytes *names, size_t count,
-			     const char *verb, const struct hf_lease_proof *proof, int64_t ttl,
-			     const char *sql, struct hf_err *err)
+/* Change all names in one step. In sql, ?1 is the name, and ?2 the new expiry unless ttl is 0. */
+static enum hf_status change_leases(struct hf_store *store, const struct hf_bytes *names,
+				    size_t count, const char *verb,
+				    const struct hf_lease_proof *proof, int64_t ttl,
+				    const char *sql, struct hf_err *err)
 {
 	enum hf_status status = check_names(names, count, err);
 	int64_t expires;
@@ -216,7 +218,7 @@ static enum hf_status change(struct hf_store *store, const struct hf_bytes *name
 	if (status != HF_OK)
 		return status;
 	for (size_t i = 0; i < count && status == HF_OK; i++)
-		status = prove(store, &names[i], verb, proof, err);
+		status = check_proof(store, &names[i], verb, proof, err);
 	expires = ttl ? hf_store_expiry(hf_store_now(), ttl) : 0;
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
 		const struct hf_db_value values[] = {hf_blob_value(&names[i]),
@@ -230,15 +232,15 @@ static enum hf_status change(struct hf_store *store, const struct hf_bytes *name
 enum hf_status hf_lease_renew(struct hf_store *store, const struct hf_bytes *names, size_t count,
 			      const struct hf_lease_proof *proof, int64_t ttl, struct hf_err *err)
 {
-	return change(store, names, count, "renew", proof, ttl,
-		      "UPDATE holdfast_lease SET expires = ?2 WHERE name = ?1", err);
+	return change_leases(store, names, count, "renew", proof, ttl,
+			     "UPDATE holdfast_lease SET expires = ?2 WHERE name = ?1", err);
 }
 
 enum hf_status hf_lease_release(struct hf_store *store, const struct hf_bytes *names, size_t count,
 				const struct hf_lease_proof *proof, struct hf_err *err)
 {
-	return change(store, names, count, "release", proof, 0,
-		      "DELETE FROM holdfast_lease WHERE name = ?1", err);
+	return change_leases(store, names, count, "release", proof, 0,
+			     "DELETE FROM holdfast_lease WHERE name = ?1", err);
 }
 
 enum hf_status hf_lease_list(struct hf_store *store,

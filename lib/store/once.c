@@ -7,10 +7,10 @@
 #include <holdfast/clock.h>
 #include <holdfast/lockset.h>
 
-/* A purge removes from so many keys at a time. */
+/* keys that one step of a purge examines */
 enum { PURGE_STEP = 10000, PURGE_FEW = 8 };
 
-/* The index has only what will expire. 9223372036854775807 is HF_STORE_NEVER. */
+/* The index contains only marks that expire. 9223372036854775807 is HF_STORE_NEVER. */
 static const char *const once_sql[] = {
 	"CREATE TABLE holdfast_once("
 	"key BLOB PRIMARY KEY NOT NULL, marked INTEGER NOT NULL, expires INTEGER NOT NULL"
@@ -41,9 +41,9 @@ static enum hf_status check_keys(const struct hf_bytes *keys, size_t count, stru
 	return HF_OK;
 }
 
-/* HF_OK: the statement has a row for this key. */
-static enum hf_status ask(struct hf_sqlite_stmt *stmt, const struct hf_bytes *key, int64_t now,
-			  int64_t expires, struct hf_err *err)
+/* HF_OK: the statement returns a row for this key. */
+static enum hf_status step_for_key(struct hf_sqlite_stmt *stmt, const struct hf_bytes *key,
+				   int64_t now, int64_t expires, struct hf_err *err)
 {
 	const struct hf_db_value values[] = {hf_blob_value(key), HF_DB_INT_VALUE(now),
 					     HF_DB_INT_VALUE(expires)};
@@ -51,9 +51,9 @@ static enum hf_status ask(struct hf_sqlite_stmt *stmt, const struct hf_bytes *ke
 	return hf_sqlite_stmt_run(stmt, values, hf_sqlite_stmt_parameters(stmt), err);
 }
 
-/* In a transaction: is every key marked (wanted), or none (!wanted)? */
-static enum hf_status look(struct hf_store *store, const struct hf_bytes *keys, size_t count,
-			   bool wanted, struct hf_err *err)
+/* In a transaction: check that every key is marked (wanted), or none is (!wanted). */
+static enum hf_status check_marks(struct hf_store *store, const struct hf_bytes *keys, size_t count,
+				  bool wanted, struct hf_err *err)
 {
 	enum hf_status status, found;
 	int64_t now = hf_store_now();
@@ -63,7 +63,7 @@ static enum hf_status look(struct hf_store *store, const struct hf_bytes *keys, 
 	if (status != HF_OK)
 		return status;
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
-		found = ask(stmt, &keys[i], now, 0, err);
+		found = step_for_key(stmt, &keys[i], now, 0, err);
 		if (found != HF_OK && found != HF_NO)
 			status = found;
 		else if ((found == HF_OK) != wanted)
@@ -73,7 +73,7 @@ static enum hf_status look(struct hf_store *store, const struct hf_bytes *keys, 
 	return status;
 }
 
-/* What has run out, but only so much of it. */
+/* Remove at most `most` expired marks. */
 static enum hf_status purge_some(struct hf_store *store, int64_t most, struct hf_err *err)
 {
 	const struct hf_db_value values[] = {HF_DB_INT_VALUE(hf_store_now()),
@@ -85,7 +85,7 @@ static enum hf_status purge_some(struct hf_store *store, int64_t most, struct hf
 			  values, 2, NULL, err);
 }
 
-/* In a transaction: mark them all. first (or NULL): which were not. */
+/* In a transaction: mark all keys. first (or NULL): which ones were not marked. */
 static enum hf_status mark_all(struct hf_store *store, const struct hf_bytes *keys, size_t count,
 			       int64_t ttl, bool *first, struct hf_err *err)
 {
@@ -96,7 +96,7 @@ static enum hf_status mark_all(struct hf_store *store, const struct hf_bytes *ke
 	if (status != HF_OK)
 		return status;
 	for (size_t i = 0; i < count && (status == HF_OK || status == HF_NO); i++) {
-		status = ask(stmt, &keys[i], now, hf_store_expiry(now, ttl), err);
+		status = step_for_key(stmt, &keys[i], now, hf_store_expiry(now, ttl), err);
 		if (first)
 			first[i] = hf_sqlite_changes(hf_db_sql(store->db)) > 0;
 	}
@@ -106,10 +106,10 @@ static enum hf_status mark_all(struct hf_store *store, const struct hf_bytes *ke
 	return status;
 }
 
-/* Begin a transaction in which none of these keys' commands is running but under our own lock (O6).
- * On failure none is open. */
-static enum hf_status begin(struct hf_store *store, struct hf_once_lock *lock,
-			    const struct hf_bytes *keys, size_t count, struct hf_err *err)
+/* Begin a transaction in which no command of these keys runs, except under our own lock (store/O6).
+ * On failure no transaction is open. */
+static enum hf_status begin_unlocked(struct hf_store *store, struct hf_once_lock *lock,
+				     const struct hf_bytes *keys, size_t count, struct hf_err *err)
 {
 	for (;;) {
 		enum hf_status status = hf_store_begin(store, tables, err);
@@ -136,9 +136,9 @@ enum hf_status hf_once_mark(struct hf_store *store, const struct hf_bytes *keys,
 	enum hf_status status = check_keys(keys, count, err);
 
 	if (status == HF_OK)
-		status = begin(store, &lock, keys, count, err);
+		status = begin_unlocked(store, &lock, keys, count, err);
 	if (status == HF_OK) {
-		status = look(store, keys, count, false, err);
+		status = check_marks(store, keys, count, false, err);
 		if (status == HF_OK)
 			status = mark_all(store, keys, count, ttl, NULL, err);
 		status = hf_store_end(store, status, err);
@@ -151,7 +151,7 @@ enum hf_status hf_once_mark_each(struct hf_store *store, const struct hf_bytes *
 				 int64_t ttl, bool keep, bool *first, struct hf_err *err)
 {
 	struct hf_once_lock lock = {.probe = -1};
-	enum hf_status status = begin(store, &lock, keys, count, err);
+	enum hf_status status = begin_unlocked(store, &lock, keys, count, err);
 
 	if (status == HF_OK) {
 		status = mark_all(store, keys, count, ttl, first, err);
@@ -173,7 +173,7 @@ enum hf_status hf_once_check(struct hf_store *store, const struct hf_bytes *keys
 		status = hf_store_begin_read(store, &once_table, err);
 	if (status != HF_OK)
 		return status;
-	return hf_store_end(store, look(store, keys, count, true, err), err);
+	return hf_store_end(store, check_marks(store, keys, count, true, err), err);
 }
 
 enum hf_status hf_once_forget(struct hf_store *store, const struct hf_bytes *keys, size_t count,
@@ -214,7 +214,8 @@ enum hf_status hf_once_count(struct hf_store *store, int64_t *count, struct hf_e
 	return hf_store_end(store, status, err);
 }
 
-/* The key that is PURGE_STEP behind *at, to be freed; NULL data: there are not so many. */
+/* Return the key that is PURGE_STEP keys after *at; the caller frees it. NULL data: there are
+ * fewer. */
 static enum hf_status next_step(struct hf_store *store, const struct hf_bytes *at,
 				struct hf_bytes *next, struct hf_err *err)
 {
@@ -278,7 +279,7 @@ enum hf_status hf_once_purge(struct hf_store *store, int64_t older_than, int64_t
 			*removed += step;
 	}
 	free((void *)at.data);
-	return status == HF_NO ? HF_OK : status; /* there is none */
+	return status == HF_NO ? HF_OK : status; /* no table */
 }
 
 enum hf_status hf_once_claim(struct hf_once_claim *claim, struct hf_store *store,
@@ -287,20 +288,21 @@ enum hf_status hf_once_claim(struct hf_once_claim *claim, struct hf_store *store
 	enum hf_status status = check_keys(keys, count, err);
 
 	*claim = (struct hf_once_claim){.lock.probe = -1, .keys = keys, .count = count};
-	/* the lock lies beside the database: there must be one */
+	/* the lock file is beside the database, so the database must exist */
 	if (status == HF_OK && !store->real) {
 		status = hf_store_begin(store, tables, err);
 		if (status == HF_OK)
-			status = hf_store_end(store, look(store, keys, count, false, err), err);
+			status = hf_store_end(store, check_marks(store, keys, count, false, err),
+					      err);
 	}
 	if (status == HF_OK)
 		status = hf_once_lock_take(&claim->lock, store, keys, count, false, &store->wait,
 					   err);
-	/* a transaction that excludes those who mark, since one of them may have looked already */
+	/* exclude markers: one of them may have checked the byte already */
 	if (status == HF_OK)
 		status = hf_store_begin(store, tables, err);
 	if (status == HF_OK)
-		status = hf_store_end(store, look(store, keys, count, false, err), err);
+		status = hf_store_end(store, check_marks(store, keys, count, false, err), err);
 	if (status != HF_OK)
 		hf_once_claim_release(claim);
 	return status;

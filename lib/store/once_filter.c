@@ -13,11 +13,11 @@ struct batch {
 	struct hf_bytes *keys;
 	bool *first;
 	size_t count, room;
-	char *text; /* what is passed on */
+	char *text; /* the lines that are passed on */
 	size_t size;
 };
 
-static bool grow(struct batch *batch)
+static bool grow_batch(struct batch *batch)
 {
 	size_t room = batch->room ? batch->room * 2 : 1024;
 	void *keys = realloc(batch->keys, room * sizeof(*batch->keys));
@@ -29,13 +29,13 @@ static bool grow(struct batch *batch)
 	return first;
 }
 
-/* The record's lines as keys. */
-static bool split(struct batch *batch, const struct hf_append_record *record, int newline)
+/* Split the record into lines, which are the keys. */
+static bool split_lines(struct batch *batch, const struct hf_append_record *record, int newline)
 {
 	const char *at = record->data, *end = at + record->size, *next;
 
 	for (batch->count = 0; at < end; at = next + 1) {
-		if (batch->count == batch->room && !grow(batch))
+		if (batch->count == batch->room && !grow_batch(batch))
 			return false;
 		next = memchr(at, newline, (size_t)(end - at));
 		batch->keys[batch->count++] = (struct hf_bytes){at, (size_t)(next - at)};
@@ -43,8 +43,8 @@ static bool split(struct batch *batch, const struct hf_append_record *record, in
 	return true;
 }
 
-/* The lines that are passed on, with their ends, to text. How many. */
-static size_t collect(struct batch *batch, size_t size)
+/* Copy the lines that are passed on, with their ends, to text. Return their number. */
+static size_t collect_new_lines(struct batch *batch, size_t size)
 {
 	size_t passed = 0;
 
@@ -63,21 +63,22 @@ static size_t collect(struct batch *batch, size_t size)
 	return passed;
 }
 
-/* F2, F4 */
-static enum hf_status pass(struct hf_store *store, struct hf_once_filter *f, struct batch *batch,
-			   const struct hf_append_record *record, struct hf_err *err)
+/* Mark and write one batch (store/F2, store/F4). */
+static enum hf_status pass_batch(struct hf_store *store, struct hf_once_filter *f,
+				 struct batch *batch, const struct hf_append_record *record,
+				 struct hf_err *err)
 {
 	enum hf_status status;
 	size_t passed;
 
-	if (!split(batch, record, f->nul ? '\0' : '\n'))
+	if (!split_lines(batch, record, f->nul ? '\0' : '\n'))
 		return hf_fail_errno(err, "cannot keep %zu lines in memory", batch->count);
 	hf_store_wait(store, f->timeout);
 	status = hf_once_mark_each(store, batch->keys, batch->count, f->ttl, !f->at_least_once,
 				   batch->first, err);
 	if (status != HF_OK)
 		return status;
-	passed = collect(batch, record->size);
+	passed = collect_new_lines(batch, record->size);
 	if (!batch->text)
 		return hf_fail_errno(err, "cannot keep %zu lines in memory", batch->count);
 	status = hf_write_all(f->out, batch->text, batch->size, "standard output", err);
@@ -103,7 +104,7 @@ enum hf_status hf_once_filter(struct hf_store *store, struct hf_once_filter *f,
 
 	f->read = f->passed = 0;
 	while ((status = hf_lines_next(&lines, &record, err)) == HF_OK) {
-		status = pass(store, f, &batch, &record, err);
+		status = pass_batch(store, f, &batch, &record, err);
 		if (status != HF_OK)
 			break;
 	}

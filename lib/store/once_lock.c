@@ -17,7 +17,7 @@
 
 #define SUFFIX "-once"
 
-/* FNV-1a, of which any 62 bits will do; the last byte of a file is 2^63 - 2. */
+/* Return 62 bits of the FNV-1a hash; the last byte of a file is 2^63 - 2. */
 static int64_t byte_of(const struct hf_bytes *key)
 {
 	const unsigned char *s = key->data;
@@ -41,8 +41,8 @@ static bool is_locked(int fd, int64_t byte, int64_t length)
 	return sys_fcntl_lock(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
 }
 
-/* The file beside the database. *db: the database, by O_PATH, which to close drops no lock of
- * SQLite's; -1: it is absent. */
+/* Find the file beside the database. *db: the database, with O_PATH, so that closing it releases no
+ * lock of SQLite; -1: it is absent. */
 static enum hf_status find(struct hf_target *at, int *db, const struct hf_store *store,
 			   struct hf_err *err)
 {
@@ -76,7 +76,7 @@ static void leave(struct hf_target *at, int db)
 	hf_target_close(at);
 }
 
-/* In a file that is not to be used no process that keeps to that rule holds a byte. */
+/* In a file that may not be used, no process that follows this rule holds a byte. */
 void hf_once_lock_look(struct hf_once_lock *lock, const struct hf_store *store)
 {
 	struct hf_lock file = {.path = store->path, .fd = -1};
@@ -111,8 +111,8 @@ bool hf_once_lock_is_foreign(const struct hf_once_lock *lock, const struct hf_by
 	return true;
 }
 
-/* A turnstile's file in all but the lock: whoever may use the database may use it, and Git does not
- * see it. The kind opens what is there already, by its name; st is what that must be. */
+/* Make the file with a turnstile's owner and mode, and exclude it from Git. An existing file is
+ * opened by the kind of lock, by its name; *st describes the file that this must be. */
 static enum hf_status make_file(const struct hf_store *store, struct stat *st, struct hf_err *err)
 {
 	struct hf_lock file = {.path = store->path, .fd = -1};
@@ -134,14 +134,14 @@ static enum hf_status make_file(const struct hf_store *store, struct stat *st, s
 	return status;
 }
 
-/* The process that holds this byte: for a message. */
+/* The search for the process that holds a byte, for a message. */
 struct search {
 	struct hf_lock_id id;
 	int64_t byte;
 	bool found;
 };
 
-static bool is_it(void *context, int fd, const struct hf_lock_entry *record)
+static bool holds_byte(void *context, int fd, const struct hf_lock_entry *record)
 {
 	struct search *s = context;
 
@@ -151,8 +151,8 @@ static bool is_it(void *context, int fd, const struct hf_lock_entry *record)
 	return !s->found;
 }
 
-/* The wrapper and its command hold it both: the one with the smaller number. */
-static char *who_runs(char *out, size_t size, const struct hf_once_lock *lock, int64_t byte)
+/* Describe the holder. The wrapper and its command both hold the byte: name the smaller PID. */
+static char *describe_holder(char *out, size_t size, const struct hf_once_lock *lock, int64_t byte)
 {
 	struct search s = {.byte = byte};
 	DIR *proc = lock->probe >= 0 && hf_lock_id_of(lock->probe, &s.id) ? opendir("/proc") : NULL;
@@ -164,7 +164,7 @@ static char *who_runs(char *out, size_t size, const struct hf_once_lock *lock, i
 
 		s.found = false;
 		if (pid > 0 && pid != getpid())
-			hf_lock_held_by_any(pid, is_it, &s);
+			hf_lock_held_by_any(pid, holds_byte, &s);
 		if (s.found && (!least || pid < least))
 			least = pid;
 	}
@@ -173,8 +173,8 @@ static char *who_runs(char *out, size_t size, const struct hf_once_lock *lock, i
 	return hf_proc_describe(out, size, least);
 }
 
-static enum hf_status add(struct hf_once_lock *lock, const char *name, const struct hf_bytes *key,
-			  struct hf_err *err)
+static enum hf_status add_key(struct hf_once_lock *lock, const char *name,
+			      const struct hf_bytes *key, struct hf_err *err)
 {
 	struct hf_lock *one =
 		hf_lockset_add(lock->set, &hf_lock_range, name, HF_LOCK_EXCLUSIVE, err);
@@ -186,7 +186,7 @@ static enum hf_status add(struct hf_once_lock *lock, const char *name, const str
 	return HF_OK;
 }
 
-/* The kind has opened the file by its name. Is it the one that was looked at? */
+/* Check that the file which the kind opened by its name is the one that was checked. */
 static enum hf_status check_file(const struct hf_once_lock *lock, const struct hf_store *store,
 				 const struct stat *st, struct hf_err *err)
 {
@@ -229,7 +229,7 @@ enum hf_status hf_once_lock_take(struct hf_once_lock *lock, const struct hf_stor
 		if (running && !hf_once_lock_is_foreign(lock, &keys[i]))
 			continue;
 		last = &keys[i];
-		status = add(lock, name, last, err);
+		status = add_key(lock, name, last, err);
 	}
 	if (status == HF_OK)
 		status = hf_lockset_acquire(lock->set, wait, err);
@@ -238,8 +238,8 @@ enum hf_status hf_once_lock_take(struct hf_once_lock *lock, const struct hf_stor
 	if (status == HF_BUSY && last) {
 		hf_once_lock_look(lock, store);
 		hf_fail(err, HF_BUSY, "cannot mark '%s'%s in '%s': its command is run by %s",
-			hf_store_name(key, last), lock->count > 1 ? " and others" : "",
-			store->path, who_runs(who, sizeof(who), lock, byte_of(last)));
+			hf_store_name(key, last), lock->count > 1 ? " and others" : "", store->path,
+			describe_holder(who, sizeof(who), lock, byte_of(last)));
 		hf_advise(err, "wait longer with -w: it is decided when the command ends");
 	}
 	if (status != HF_OK)

@@ -4,14 +4,11 @@
 
 /*
  * The locks of keys whose commands run: bytes of `DB-once`, by fcntl(2) on an open file description
- * (holdfast/lock_range.h). store/once.h says what they are for.
+ * (store/O5, holdfast/lock_range.h).
  *
- * A key's byte is a hash of it. The file is made by the first who runs a command, as a turnstile is
- * (lock/turnstile.h), and never written to. Where it is absent no command runs, and nobody who only
- * marks makes it.
- *
- * The kernel frees the byte when its holder is dead, and the command that inherited it. Bytes are
- * taken as one lock set, in the order of the bytes, and before the database is.
+ * The byte is a hash of the key. The first process that runs a command makes the file, as a
+ * turnstile is made. The bytes of several keys are one lock set, taken before the database. The
+ * kernel frees a byte when its holder and the command that inherited it have exited.
  */
 
 #include <stdbool.h>
@@ -23,20 +20,20 @@ struct hf_lockset;
 
 struct hf_once_lock {
 	struct hf_lockset *set; /* NULL: none is held */
-	int64_t *held;		/* bytes */
+	int64_t *held;		/* byte offsets */
 	size_t count;
-	int probe; /* the file, to look at; -1: not open */
-	bool any;  /* somebody holds one */
+	int probe; /* the file, for tests; -1: not open */
+	bool any;  /* another process holds a byte */
 };
 
-/* Look anew whether commands run. Beginning with an all-zero struct, probe -1. */
+/* Find out whether commands run. Start with an all-zero struct and probe -1. */
 void hf_once_lock_look(struct hf_once_lock *lock, const struct hf_store *store);
 
-/* Does somebody else hold this key's byte? As fast as may be: `any` is asked first. */
+/* Return true if another process holds this key's byte. Fast if `any` is false. */
 bool hf_once_lock_is_foreign(const struct hf_once_lock *lock, const struct hf_bytes *key);
 
-/* Take the bytes of all these keys; where `running`, only of those that somebody holds. What was
- * held is given back first. HF_BUSY: the command of one runs. */
+/* Take the bytes of these keys; with `running`, only those that other processes hold. Releases the
+ * held bytes first. HF_BUSY: the command of one of the keys runs. */
 enum hf_status hf_once_lock_take(struct hf_once_lock *lock, const struct hf_store *store,
 				 const struct hf_bytes *keys, size_t count, bool running,
 				 const struct hf_wait *wait, struct hf_err *err);

@@ -9,8 +9,8 @@
 
 enum { PURGE_STEP = 1000 };
 
-/* A claim walks the first index, which has all that decides; who waits asks the second. States are
- * those of enum hf_job_state. AUTOINCREMENT: a number is never used again. */
+/* A claim walks the first index, which has everything that decides; a waiter uses the second.
+ * States are those of enum hf_job_state. AUTOINCREMENT: a number is never used again. */
 static const char *const job_sql[] = {
 	"CREATE TABLE holdfast_job("
 	"id INTEGER PRIMARY KEY AUTOINCREMENT, queue BLOB NOT NULL, priority INTEGER NOT NULL,"
@@ -27,7 +27,7 @@ static const struct hf_store_table *const tables[] = {&job_table, &hf_store_toke
 #define COLUMNS                                                                                    \
 	"id, queue, priority, state, due, added, attempts, most, token, holder, payload"
 
-static void *copy(struct hf_db_value value)
+static void *copy_value(struct hf_db_value value)
 {
 	char *text = value.type == HF_DB_NULL ? NULL : malloc(value.size + 1);
 
@@ -38,7 +38,7 @@ static void *copy(struct hf_db_value value)
 	return text;
 }
 
-/* A row of COLUMNS. */
+/* Read a row of COLUMNS. */
 static enum hf_status read_job(struct hf_store *store, struct hf_sqlite_stmt *stmt,
 			       struct hf_job *job, struct hf_err *err)
 {
@@ -48,7 +48,7 @@ static enum hf_status read_job(struct hf_store *store, struct hf_sqlite_stmt *st
 
 	*job = (struct hf_job){
 		.id = hf_sqlite_stmt_column(stmt, 0).i,
-		.queue = {copy(queue), queue.size},
+		.queue = {copy_value(queue), queue.size},
 		.priority = hf_sqlite_stmt_column(stmt, 2).i,
 		.state = (enum hf_job_state)hf_sqlite_stmt_column(stmt, 3).i,
 		.due = hf_sqlite_stmt_column(stmt, 4).i,
@@ -56,8 +56,8 @@ static enum hf_status read_job(struct hf_store *store, struct hf_sqlite_stmt *st
 		.attempts = hf_sqlite_stmt_column(stmt, 6).i,
 		.most = hf_sqlite_stmt_column(stmt, 7).i,
 		.token = hf_sqlite_stmt_column(stmt, 8).i,
-		.holder = copy(holder),
-		.payload = {copy(payload), payload.size},
+		.holder = copy_value(holder),
+		.payload = {copy_value(payload), payload.size},
 	};
 	if (job->queue.data && job->payload.data && (job->holder || holder.type == HF_DB_NULL))
 		return HF_OK;
@@ -116,9 +116,10 @@ enum hf_status hf_queue_add(struct hf_store *store, const struct hf_job *job, in
 	return hf_queue_add_all(store, job, delay, &job->payload, 1, &first, id, err);
 }
 
-/* In a transaction. HF_OK: one can be claimed. HF_NO: none, and *until is when one will be. */
-static enum hf_status look(struct hf_store *store, const struct hf_bytes *queue, int64_t *until,
-			   struct hf_err *err)
+/* In a transaction: HF_OK: a job can be claimed. HF_NO: none can; *until is when one will be
+ * due. */
+static enum hf_status find_claimable(struct hf_store *store, const struct hf_bytes *queue,
+				     int64_t *until, struct hf_err *err)
 {
 	struct hf_db_value value = hf_blob_value(queue);
 	enum hf_status status = hf_db_int(
@@ -147,11 +148,12 @@ enum hf_status hf_queue_wait(struct hf_store *store, const struct hf_bytes *queu
 			watching = true;
 		}
 		if (status == HF_OK) {
-			status = look(store, queue, &until, err);
+			status = find_claimable(store, queue, &until, err);
 			hf_db_rollback(store->db);
 		}
 		if (status == HF_BUSY && hf_time_left(deadline) > 0)
-			until = HF_STORE_NEVER; /* a database in rollback mode: look again */
+			until = HF_STORE_NEVER; /* a database in rollback mode was busy: try
+						 * again */
 		else if (status != HF_NO || hf_time_left(deadline) == 0)
 			break;
 		hf_db_watch_sleep(&watch, hf_store_instant(until, deadline));
@@ -160,9 +162,9 @@ enum hf_status hf_queue_wait(struct hf_store *store, const struct hf_bytes *queu
 	return status;
 }
 
-/* The next one, by Q2, into job; those that have had their last attempt die. */
-static enum hf_status next(struct hf_store *store, const struct hf_bytes *queue, struct hf_job *job,
-			   struct hf_err *err)
+/* Read the next job (store/Q2). Jobs without attempts left become dead. */
+static enum hf_status read_next(struct hf_store *store, const struct hf_bytes *queue,
+				struct hf_job *job, struct hf_err *err)
 {
 	for (;;) {
 		int64_t now = hf_store_now();
@@ -191,8 +193,8 @@ static enum hf_status next(struct hf_store *store, const struct hf_bytes *queue,
 	}
 }
 
-static enum hf_status take(struct hf_store *store, const char *holder, int64_t ttl,
-			   struct hf_job *job, struct hf_err *err)
+static enum hf_status claim_job(struct hf_store *store, const char *holder, int64_t ttl,
+				struct hf_job *job, struct hf_err *err)
 {
 	enum hf_status status = hf_store_token(store, &job->token, err);
 
@@ -222,18 +224,18 @@ enum hf_status hf_queue_claim(struct hf_store *store, const struct hf_bytes *que
 	*job = (struct hf_job){0};
 	if (status != HF_OK)
 		return status;
-	status = next(store, queue, job, err);
+	status = read_next(store, queue, job, err);
 	if (status == HF_OK)
-		status = take(store, holder, ttl, job, err);
+		status = claim_job(store, holder, ttl, job, err);
 	status = hf_store_end(store, status, err);
 	if (status != HF_OK)
 		hf_job_free(job);
 	return status;
 }
 
-/* Why is it not his? */
-static enum hf_status not_his(struct hf_store *store, const char *verb, int64_t id,
-			      struct hf_err *err)
+/* Report why the caller does not hold the job. Return HF_NO. */
+static enum hf_status fail_not_held(struct hf_store *store, const char *verb, int64_t id,
+				    struct hf_err *err)
 {
 	struct hf_db_value values[] = {HF_DB_INT_VALUE(id), HF_DB_INT_VALUE(hf_store_now())};
 	int64_t token = 0;
@@ -262,9 +264,9 @@ static enum hf_status not_his(struct hf_store *store, const char *verb, int64_t 
 		       store->path, why);
 }
 
-/* sql changes job ?1 if its token is ?2 and it is now ?3; ?4 and ?5 are its own. */
-static enum hf_status change(struct hf_store *store, const char *verb, const char *sql,
-			     const struct hf_db_value values[5], int count, struct hf_err *err)
+/* Change job ?1 if its token is ?2 and it is now ?3; ?4 and ?5 belong to sql. */
+static enum hf_status change_job(struct hf_store *store, const char *verb, const char *sql,
+				 const struct hf_db_value values[5], int count, struct hf_err *err)
 {
 	enum hf_status status = hf_store_begin(store, tables, err);
 	struct hf_db_value all[5];
@@ -274,12 +276,11 @@ static enum hf_status change(struct hf_store *store, const char *verb, const cha
 		return status;
 	memcpy(all, values, (size_t)count * sizeof(*all));
 	all[2] = HF_DB_INT_VALUE(hf_store_now());
-	if (count > 3) /* a duration: from now on */
-		all[3] = HF_DB_INT_VALUE(
-			all[3].i ? hf_store_expiry(all[2].i, all[3].i) : all[2].i);
+	if (count > 3) /* a duration from now on */
+		all[3] = HF_DB_INT_VALUE(all[3].i ? hf_store_expiry(all[2].i, all[3].i) : all[2].i);
 	status = hf_db_exec(store->db, sql, all, count, &changes, err);
 	if (status == HF_OK && !changes)
-		status = not_his(store, verb, values[0].i, err);
+		status = fail_not_held(store, verb, values[0].i, err);
 	return hf_store_end(store, status, err);
 }
 
@@ -289,20 +290,20 @@ enum hf_status hf_queue_renew(struct hf_store *store, int64_t id, int64_t token,
 	const struct hf_db_value values[5] = {HF_DB_INT_VALUE(id), HF_DB_INT_VALUE(token),
 					      [3] = HF_DB_INT_VALUE(ttl)};
 
-	return change(store, "renew",
-		      "UPDATE holdfast_job SET due = ?4"
-		      " WHERE id = ?1 AND token = ?2 AND state = 1 AND due > ?3",
-		      values, 4, err);
+	return change_job(store, "renew",
+			  "UPDATE holdfast_job SET due = ?4"
+			  " WHERE id = ?1 AND token = ?2 AND state = 1 AND due > ?3",
+			  values, 4, err);
 }
 
 enum hf_status hf_queue_done(struct hf_store *store, int64_t id, int64_t token, struct hf_err *err)
 {
 	const struct hf_db_value values[5] = {HF_DB_INT_VALUE(id), HF_DB_INT_VALUE(token)};
 
-	return change(store, "end",
-		      "DELETE FROM holdfast_job"
-		      " WHERE id = ?1 AND token = ?2 AND state = 1 AND due > ?3",
-		      values, 3, err);
+	return change_job(store, "end",
+			  "DELETE FROM holdfast_job"
+			  " WHERE id = ?1 AND token = ?2 AND state = 1 AND due > ?3",
+			  values, 3, err);
 }
 
 enum hf_status hf_queue_release(struct hf_store *store, int64_t id, int64_t token, int64_t delay,
@@ -312,13 +313,13 @@ enum hf_status hf_queue_release(struct hf_store *store, int64_t id, int64_t toke
 					      [3] = HF_DB_INT_VALUE(delay),
 					      [4] = HF_DB_INT_VALUE(uncounted)};
 
-	return change(store, "release",
-		      "UPDATE holdfast_job SET attempts = attempts - ?5,"
-		      " state = CASE WHEN most > 0 AND attempts - ?5 >= most THEN 2 ELSE 0 END,"
-		      " due = CASE WHEN most > 0 AND attempts - ?5 >= most THEN ?3 ELSE ?4 END,"
-		      " token = NULL, holder = NULL"
-		      " WHERE id = ?1 AND token = ?2 AND state = 1 AND due > ?3",
-		      values, 5, err);
+	return change_job(store, "release",
+			  "UPDATE holdfast_job SET attempts = attempts - ?5,"
+			  " state = CASE WHEN most > 0 AND attempts - ?5 >= most THEN 2 ELSE 0 END,"
+			  " due = CASE WHEN most > 0 AND attempts - ?5 >= most THEN ?3 ELSE ?4 END,"
+			  " token = NULL, holder = NULL"
+			  " WHERE id = ?1 AND token = ?2 AND state = 1 AND due > ?3",
+			  values, 5, err);
 }
 
 enum hf_status hf_queue_retry(struct hf_store *store, int64_t id, struct hf_err *err)
@@ -363,7 +364,7 @@ enum hf_status hf_queue_purge(struct hf_store *store, const struct hf_bytes *que
 				    values, 3, &step, err);
 		status = hf_store_end(store, status, err);
 	}
-	return status == HF_NO ? HF_OK : status; /* there is none */
+	return status == HF_NO ? HF_OK : status; /* no table */
 }
 
 enum hf_status hf_queue_list(struct hf_store *store, const struct hf_bytes *queue,

@@ -42,7 +42,7 @@ enum hf_status hf_store_open(struct hf_store *store, const char *path,
 	return hf_db_open(&store->db, path, &db, err);
 }
 
-/* It is there now. */
+/* Set the real path of the database, which exists now. */
 static enum hf_status find_real(struct hf_store *store, struct hf_err *err)
 {
 	if (!store->real)
@@ -68,9 +68,9 @@ void hf_store_wait(struct hf_store *store, int64_t limit)
 		hf_db_wait(store->db, &store->wait);
 }
 
-/* S1. HF_NO: there is none. */
-static enum hf_status look_at_table(struct hf_store *store, const struct hf_store_table *table,
-				    struct hf_err *err)
+/* Check the table's definition (store/S1). HF_NO: there is no such table. */
+static enum hf_status check_table(struct hf_store *store, const struct hf_store_table *table,
+				  struct hf_err *err)
 {
 	const struct hf_db_value values[] = {hf_text_value(table->name),
 					     hf_text_value(table->sql[0])};
@@ -89,7 +89,7 @@ static enum hf_status look_at_table(struct hf_store *store, const struct hf_stor
 	return HF_DATA;
 }
 
-/* S2 */
+/* Make a table (store/S2). */
 static enum hf_status make_table(struct hf_store *store, const struct hf_store_table *table,
 				 struct hf_err *err)
 {
@@ -122,7 +122,7 @@ enum hf_status hf_store_begin(struct hf_store *store, const struct hf_store_tabl
 		return status;
 	status = find_real(store, err);
 	for (; *tables && status == HF_OK; tables++) {
-		status = look_at_table(store, *tables, err);
+		status = check_table(store, *tables, err);
 		if (status == HF_NO)
 			status = make_table(store, *tables, err);
 	}
@@ -142,10 +142,10 @@ enum hf_status hf_store_begin_read(struct hf_store *store, const struct hf_store
 		return HF_NO;
 	status = hf_db_begin_read(store->db, err);
 	if (status != HF_OK)
-		return status == HF_NOINPUT ? HF_NO : status; /* removed meanwhile */
+		return status == HF_NOINPUT ? HF_NO : status; /* removed in the meantime */
 	status = find_real(store, err);
 	if (status == HF_OK)
-		status = look_at_table(store, table, err);
+		status = check_table(store, table, err);
 	if (status != HF_OK)
 		hf_db_rollback(store->db);
 	return status;
@@ -180,7 +180,7 @@ int64_t hf_store_expiry(int64_t now, int64_t ttl)
 {
 	int64_t at;
 
-	/* rounded up: a TTL of a nanosecond is no TTL of 0 */
+	/* rounded up, so that a TTL of a nanosecond is not 0 */
 	if (ttl == HF_NEVER || __builtin_add_overflow(now, ttl / 1000 + (ttl % 1000 > 0), &at))
 		return HF_STORE_NEVER;
 	return at;

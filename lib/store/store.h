@@ -3,37 +3,16 @@
 #define HF_STORE_H
 
 /*
- * A store: tables of ours in a database, which may hold other stores and the user's own tables.
+ * A store: tables of holdfast in a SQLite database, beside other tables.
  *
- *	holdfast_once	marks (store/once.h)
- *	holdfast_lease	leases (store/lease.h)
- *	holdfast_job	jobs (store/queue.h)
- *	holdfast_token	one row: the last fencing token that was given out
+ *	hf_store_open()
+ *	hf_store_begin(), statements (sqlite/db.h), hf_store_end()	for each change
+ *	hf_store_begin_read(), statements, hf_store_end()		for a snapshot
+ *	hf_store_close()
  *
- *	S1  A table is ours exactly if its definition is the one that we would write, to the byte. A
- *	    database in which our name means something else is refused (HF_DATA), and nothing in it
- *	    is changed. A later version of the schema is another definition, and refused likewise.
- *	S2  Tables are made by the first who writes, in his transaction. In a database that says
- *	    whose it is (application_id) none are made: it belongs to another program.
- *	S3  Every change is one transaction of db.h's: BEGIN IMMEDIATE under the turnstile. Readers
- *	    have a snapshot, take no lock that a writer waits for, and make nothing: a database that
- *	    is not there, or has no table of ours, is an empty store.
- *	S4  Time is UTC in microseconds, by the wall clock, since it must mean the same to every
- *	    process on every boot. It is read after the wait for the database, never before. What
- *	    expires has expired when now >= expires.
- *	S5  A fencing token is greater than every one before it, of whatever table and name; the row
- *	    that counts them stays when all else is released, purged or deleted.
- *
- * A clock that is set forward ends a lease early, one that is set back prolongs it: by the step,
- * no more. Tokens keep what the lease protects: the resource refuses a token that is smaller than
- * one that it has seen.
- *
- * Nothing grows without bound: what has expired is removed a little at a time by those who write,
- * and its space used again. SQLite's log is checkpointed by who commits, under the turnstile.
- *
- * A crash at any instant leaves the last transaction that was committed. Errors are sqlite/db.h's;
- * HF_DATA as above. One struct hf_store belongs to one thread of one process: open it after a
- * fork, not before. In a build with faults (base/sys.h), HOLDFAST_FAULT_CLOCK=N is the time.
+ * README.md has the rules store/S1 to S5. Errors: those of sqlite/db.h; HF_DATA: a table has
+ * another definition, or the database belongs to another program. A crash leaves the last committed
+ * transaction. One thread of one process: open the store after a fork.
  */
 
 #include <stdbool.h>
@@ -44,7 +23,7 @@
 #include <holdfast/err.h>
 #include <holdfast/lock_wait.h>
 
-/* "for ever", as a time; HF_NEVER, as a duration */
+/* "never" as a point in time; HF_NEVER is a duration */
 #define HF_STORE_NEVER INT64_MAX
 
 /* Bytes: a key, a name, a payload. */
@@ -54,16 +33,16 @@ struct hf_bytes {
 };
 
 struct hf_store {
-	struct hf_db *db;  /* NULL: to be read, and not there */
+	struct hf_db *db;  /* NULL: opened for reading, and the database is absent */
 	const char *path;  /* as the user wrote it, for messages; borrowed */
-	char *real;	   /* the file's own path; NULL: before the first transaction */
+	char *real;	   /* the file's real path; NULL before the first transaction */
 	struct hf_wait wait;
-	/* NULL, or told when a transaction that will change something has begun: whoever dies
-	 * before has changed nothing */
+	/* Called when a transaction that changes something has begun; before it, a process that
+	 * dies has changed nothing. Or NULL. */
 	void (*begun)(void);
 };
 
-/* Statements that make a table, the first "CREATE TABLE name(…", the others its indexes. */
+/* The statements that make a table: "CREATE TABLE name(…", then its indexes. */
 struct hf_store_table {
 	const char *name;
 	const char *const *sql; /* NULL-terminated */
@@ -73,7 +52,7 @@ extern const struct hf_store_table hf_store_tokens;
 
 struct hf_store_options {
 	bool read;	     /* nothing will be written */
-	bool existing;	     /* an absent database is not made: it is an empty store */
+	bool existing;	     /* do not make an absent database: it is an empty store */
 	struct hf_wait wait; /* for every transaction, until hf_store_wait() */
 	const char *backoff; /* --backoff, or NULL */
 };
@@ -82,34 +61,34 @@ enum hf_status hf_store_open(struct hf_store *store, const char *path,
 			     const struct hf_store_options *options, struct hf_err *err);
 void hf_store_close(struct hf_store *store);
 
-/* Transactions to come may wait so long from now, all in all. */
+/* Limit the waits of all later transactions together, from now on (nanoseconds). */
 void hf_store_wait(struct hf_store *store, int64_t limit);
 
-/* Begin a transaction that changes these tables (NULL-terminated), and make the absent ones.
- * On failure none is open; HF_NO: the database is absent. Commit and rollback are sqlite/db.h's. */
+/* Begin a transaction that changes these tables (NULL-terminated), and make those that are absent.
+ * HF_NO: the database is absent. On failure no transaction is open. End it with hf_store_end(). */
 enum hf_status hf_store_begin(struct hf_store *store, const struct hf_store_table *const *tables,
 			      struct hf_err *err);
 
-/* Begin a snapshot. HF_NO: the table is not there, and no transaction is open. */
+/* Begin a snapshot. HF_NO: the table does not exist, and no transaction is open. */
 enum hf_status hf_store_begin_read(struct hf_store *store, const struct hf_store_table *table,
 				   struct hf_err *err);
 
-/* Commit where status is HF_OK or HF_NO, roll back otherwise. The status of all of it. */
+/* Commit if status is HF_OK or HF_NO, otherwise roll back. Return the status of both. */
 enum hf_status hf_store_end(struct hf_store *store, enum hf_status status, struct hf_err *err);
 
-/* Microseconds of UTC since 1970. */
+/* Return the time: microseconds of UTC since 1970. */
 int64_t hf_store_now(void);
 
-/* now + ttl (nanoseconds, > 0); HF_STORE_NEVER for HF_NEVER or what lies too far away. */
+/* Return now + ttl (nanoseconds, > 0); HF_STORE_NEVER for HF_NEVER or a time too far away. */
 int64_t hf_store_expiry(int64_t now, int64_t ttl);
 
-/* When will it be `at`, on hf_now()'s clock, if nobody sets the other? Not after the deadline. */
+/* Convert a time to an instant of hf_now()'s clock, not after the deadline. */
 int64_t hf_store_instant(int64_t at, int64_t deadline);
 
-/* The next fencing token, in a transaction with hf_store_tokens. */
+/* Return the next fencing token, in a transaction with hf_store_tokens. */
 enum hf_status hf_store_token(struct hf_store *store, int64_t *token, struct hf_err *err);
 
-/* "'key'" for messages: printable, cut where it is long. Returns out. */
+/* Format "'key'" for messages: printable, and cut if it is long. Return out. */
 char *hf_store_name(char out[96], const struct hf_bytes *bytes);
 
 static inline struct hf_db_value hf_blob_value(const struct hf_bytes *bytes)
@@ -117,7 +96,7 @@ static inline struct hf_db_value hf_blob_value(const struct hf_bytes *bytes)
 	return HF_DB_BLOB_VALUE(bytes->data, bytes->size);
 }
 
-/* NULL for NULL. */
+/* Return the value of a text; NULL gives SQL NULL. */
 struct hf_db_value hf_text_value(const char *text);
 
 #endif

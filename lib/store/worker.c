@@ -16,16 +16,16 @@
 #include "base/spawn.h"
 #include "base/sys.h"
 
-/* A renewal that waits for the database keeps signals from being passed on. */
+/* limit of a renewal's wait for the database, which delays the passing on of signals */
 enum { RENEW_WAIT_MS = 1000 };
 
 static const int endings[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 enum { ENDINGS = sizeof(endings) / sizeof(endings[0]) };
 
-/* Between a claim's commit and the word on the job a signal is noted, and nothing else: W3. */
+/* Between a claim's commit and the end of the job a signal is only noted (store/W3). */
 static volatile sig_atomic_t noted;
 
-static void note(int signo)
+static void note_signal(int signo)
 {
 	noted = signo;
 }
@@ -46,9 +46,9 @@ static void set_endings(void (*from)(int), void (*to)(int))
 			sigaction(endings[i], &action, NULL);
 }
 
-static void keep_endings(void)
+static void note_endings(void)
 {
-	set_endings(SIG_DFL, note);
+	set_endings(SIG_DFL, note_signal);
 }
 
 /* A job whose command runs. */
@@ -66,8 +66,8 @@ static void begin_wait(struct hf_store *store, const struct hf_work *w)
 	hf_store_wait(store, w->timeout);
 }
 
-/* W2. The timer has run. */
-static enum hf_status renew(void *context, struct hf_err *err)
+/* Renew the lease when the timer expires; terminate the command if the lease is lost (store/W2). */
+static enum hf_status renew_lease(void *context, struct hf_err *err)
 {
 	struct run *run = context;
 	uint64_t times;
@@ -82,19 +82,19 @@ static enum hf_status renew(void *context, struct hf_err *err)
 	if (status == HF_OK)
 		run->job->due = hf_store_expiry(hf_store_now(), run->work->ttl);
 	if (status == HF_OK || (status != HF_NO && hf_store_now() < run->job->due))
-		return HF_OK; /* what cannot be renewed now is tried again */
+		return HF_OK; /* try again later */
 	run->lost = true;
 	kill(run->child.pid, SIGTERM);
 	return HF_NO;
 }
 
-/* -1: none. */
+/* Return a timer of a third of the ttl; -1: none. */
 static int make_timer(int64_t ttl)
 {
 	int64_t third = ttl / 3 < HF_MS ? HF_MS : ttl / 3;
 	struct timespec ts = {.tv_sec = third / HF_SECOND, .tv_nsec = third % HF_SECOND};
 	struct itimerspec timer = {.it_interval = ts, .it_value = ts};
-	/* time goes on for a lease while the machine sleeps */
+	/* a lease expires also while the machine sleeps */
 	int fd = ttl == HF_NEVER ? -1 : timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
 
 	if (fd >= 0)
@@ -102,7 +102,7 @@ static int make_timer(int64_t ttl)
 	return fd;
 }
 
-/* A file that has the payload, from its beginning. */
+/* Open a file with the payload, at its beginning. */
 static enum hf_status make_input(const struct hf_job *job, int *fd, struct hf_err *err)
 {
 	enum hf_status status;
@@ -117,7 +117,7 @@ static enum hf_status make_input(const struct hf_job *job, int *fd, struct hf_er
 	return status;
 }
 
-static enum hf_status announce(const struct hf_job *job, struct hf_err *err)
+static enum hf_status set_environment(const struct hf_job *job, struct hf_err *err)
 {
 	char id[24], token[24];
 
@@ -131,7 +131,7 @@ static enum hf_status announce(const struct hf_job *job, struct hf_err *err)
 static enum hf_status run_command(struct run *run, struct hf_err *err)
 {
 	struct hf_command command = {.argv = run->work->command, .out = -1};
-	enum hf_status status = announce(run->job, err);
+	enum hf_status status = set_environment(run->job, err);
 	int timer;
 
 	if (status == HF_OK)
@@ -140,7 +140,7 @@ static enum hf_status run_command(struct run *run, struct hf_err *err)
 		return status;
 	timer = make_timer(run->work->ttl);
 	run->renewals = (struct hf_io){
-		.fd = timer, .ready = renew, .context = run, .ends_with_command = true};
+		.fd = timer, .ready = renew_lease, .context = run, .ends_with_command = true};
 	status = hf_spawn(&run->child, &command, err);
 	if (status == HF_OK)
 		status = hf_supervise(&run->child, timer >= 0 ? &run->renewals : NULL, err);
@@ -150,7 +150,7 @@ static enum hf_status run_command(struct run *run, struct hf_err *err)
 	return status;
 }
 
-static void tell(const struct run *run, enum hf_worker_result end)
+static void report_job(const struct run *run, enum hf_worker_result end)
 {
 	struct hf_work *w = run->work;
 
@@ -162,8 +162,8 @@ static void tell(const struct run *run, enum hf_worker_result end)
 		w->tell(w->context, run->job, end, run->child.wait_status);
 }
 
-/* The word on the job. */
-static enum hf_status settle(struct run *run, struct hf_err *err)
+/* Report the result of the job to the database. */
+static enum hf_status finish_job(struct run *run, struct hf_err *err)
 {
 	struct hf_job *job = run->job;
 	bool good = run->child.wait_status == 0, asked = !good && run->work->asked;
@@ -187,7 +187,7 @@ static enum hf_status settle(struct run *run, struct hf_err *err)
 		hf_advise(err, "its command has succeeded, but it will run again");
 		return err->status = HF_UNCERTAIN;
 	}
-	tell(run, end);
+	report_job(run, end);
 	return HF_OK;
 }
 
@@ -201,8 +201,8 @@ static enum hf_status work_on(struct hf_store *store, struct hf_work *w, struct 
 	if (status == HF_OK && run.child.asked)
 		w->asked = run.child.asked;
 	if (status == HF_OK)
-		return settle(&run, err);
-	/* it was never begun */
+		return finish_job(&run, err);
+	/* not begun */
 	begin_wait(store, w);
 	hf_queue_release(store, job->id, job->token, 0, true, NULL);
 	return noted ? HF_OK : status;
@@ -218,14 +218,14 @@ enum hf_status hf_work(struct hf_store *store, struct hf_work *w, struct hf_err 
 	while (status == HF_OK && !w->asked) {
 		noted = 0;
 		begin_wait(store, w);
-		store->begun = keep_endings;
+		store->begun = note_endings;
 		status = hf_queue_claim(store, &w->queue, w->holder, w->ttl, &job, err);
 		store->begun = NULL;
 		if (status == HF_OK) {
 			status = work_on(store, w, &job, err);
 			hf_job_free(&job);
 		}
-		set_endings(note, SIG_DFL);
+		set_endings(note_signal, SIG_DFL);
 		w->asked = w->asked ? w->asked : noted;
 		if (status == HF_NO && !w->asked && w->wait) {
 			begin_wait(store, w);
@@ -235,15 +235,15 @@ enum hf_status hf_work(struct hf_store *store, struct hf_work *w, struct hf_err 
 	return status == HF_NO ? HF_OK : status;
 }
 
-/* Those who still run. */
-static void pass_on(const pid_t *pids, int count, int signo)
+/* Send the signal to the processes that still run. */
+static void signal_workers(const pid_t *pids, int count, int signo)
 {
 	for (int i = 0; i < count; i++)
 		if (pids[i] > 0)
 			kill(pids[i], signo);
 }
 
-static int reap(pid_t *pids, int count, int *worst)
+static int reap_workers(pid_t *pids, int count, int *worst)
 {
 	int status, ended = 0;
 	pid_t pid;
@@ -261,24 +261,24 @@ static int reap(pid_t *pids, int count, int *worst)
 	return ended;
 }
 
-/* Until the last has ended. */
-static void watch_over(pid_t *pids, int count, int running, const sigset_t *set, int *worst,
-		       int *asked)
+/* Wait until the last process has exited. */
+static void wait_for_workers(pid_t *pids, int count, int running, const sigset_t *set, int *worst,
+			     int *asked)
 {
 	while (running > 0) {
 		siginfo_t info;
 		int signo = sigwaitinfo(set, &info);
 
 		if (signo == SIGCHLD) {
-			running -= reap(pids, count, worst);
+			running -= reap_workers(pids, count, worst);
 		} else if (signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU) {
 			raise(SIGSTOP);
 		} else if (signo > 0 && !is_ignored(signo)) {
 			for (int i = 0; i < ENDINGS; i++)
 				if (signo == endings[i])
 					*asked = signo;
-			if (info.si_code <= 0) /* sent, not the terminal's own */
-				pass_on(pids, count, signo);
+			if (info.si_code <= 0) /* sent by a process, not by the terminal */
+				signal_workers(pids, count, signo);
 		}
 	}
 }
@@ -313,7 +313,7 @@ enum hf_status hf_workers(int count, int (*body)(void *context), void *context, 
 		}
 	}
 	if (running)
-		watch_over(pids, count, running, &set, worst, asked);
+		wait_for_workers(pids, count, running, &set, worst, asked);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	free(pids);
 	return running ? HF_OK : hf_fail_errno(err, "cannot start %d workers", count);

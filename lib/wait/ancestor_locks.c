@@ -11,7 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { MAX_ANCESTORS = 1000 }; /* a longer chain is a circle of reused PIDs */
+enum { MAX_ANCESTORS = 1000 }; /* a longer chain is a cycle of reused PIDs */
 
 static bool add_owner(struct hf_ancestor_locks *family, const struct hf_ancestor_lock *owner)
 {
@@ -31,7 +31,7 @@ static bool add_owner(struct hf_ancestor_locks *family, const struct hf_ancestor
 struct collect {
 	struct hf_ancestor_locks *family;
 	const struct hf_lock_entries *records;
-	pid_t pid, keeper; /* what the one holds, or the other for it, is being looked at */
+	pid_t pid, keeper; /* the process whose locks are read, or for which they are kept */
 	bool ok;
 };
 
@@ -87,7 +87,7 @@ void hf_ancestor_locks_free(struct hf_ancestor_locks *family)
 	errno = saved;
 }
 
-/* Has this process threads besides the one that waits and the one that watches? */
+/* Return true if this process has other threads than the waiting and the watching one. */
 static bool has_threads(void)
 {
 	struct stat st;
@@ -95,8 +95,9 @@ static bool has_threads(void)
 	return stat("/proc/self/task", &st) == 0 && st.st_nlink > 2 + 2;
 }
 
-/* Is it an owner of such a lock? */
-static bool owns(const struct hf_ancestor_lock *owner, const struct hf_lock_id *id, bool exclusive)
+/* Return true if the entry is a lock on this file that conflicts. */
+static bool conflicts_with(const struct hf_ancestor_lock *owner, const struct hf_lock_id *id,
+			   bool exclusive)
 {
 	if (!hf_lock_id_equal(&owner->record.id, id) || !(owner->record.exclusive || exclusive))
 		return false;
@@ -110,7 +111,8 @@ static const struct hf_ancestor_lock *find_eldest(const struct hf_ancestor_locks
 	const struct hf_ancestor_lock *eldest = NULL;
 
 	for (size_t i = 0; i < family->count; i++)
-		if ((kept_too || !family->at[i].keeper) && owns(&family->at[i], id, exclusive))
+		if ((kept_too || !family->at[i].keeper) &&
+		    conflicts_with(&family->at[i], id, exclusive))
 			eldest = &family->at[i];
 	return eldest;
 }
@@ -121,7 +123,7 @@ const struct hf_ancestor_lock *hf_ancestor_lock_find(const struct hf_ancestor_lo
 	return find_eldest(family, id, exclusive, true);
 }
 
-/* The first word of /proc/PID/name; "" if it cannot be read. */
+/* Read the first word of /proc/PID/name; "" if it cannot be read. */
 static void read_word(pid_t pid, const char *name, char *out, size_t size)
 {
 	char path[48];
@@ -137,7 +139,8 @@ static void read_word(pid_t pid, const char *name, char *out, size_t size)
 	fclose(f);
 }
 
-/* A supervisor that reads its command's output meanwhile keeps SIGCHLD for later. */
+/* Return true if SIGCHLD is blocked: a supervisor that reads its command's output keeps it for
+ * later. */
 static bool blocks_sigchld(pid_t pid)
 {
 	unsigned long long mask = 0;
@@ -155,8 +158,8 @@ static bool blocks_sigchld(pid_t pid)
 	return mask >> (SIGCHLD - 1) & 1;
 }
 
-/* Does it wait for a child: in wait4, waitid, or like supervisors for SIGCHLD? Where it cannot be
- * known: yes. */
+/* Return true if the process waits for a child, in wait4, waitid, or like supervisors for SIGCHLD;
+ * or if that is unknown. */
 static bool awaits_child(pid_t pid)
 {
 	static const char *const places[] = {"do_wait", "do_sigtimedwait", "sigsuspend"};
@@ -172,7 +175,7 @@ static bool awaits_child(pid_t pid)
 				return true;
 		return false;
 	}
-	/* running, hidden, or a kernel without names */
+	/* running, hidden, or a kernel without wchan names */
 	read_word(pid, "syscall", word, sizeof(word));
 	if (!word[0])
 		return true;
@@ -182,7 +185,7 @@ static bool awaits_child(pid_t pid)
 	return false;
 }
 
-/* Is its descriptor the same pipe as ours? */
+/* Return true if its descriptor is the same pipe as ours. */
 static bool same_pipe(pid_t pid, int theirs, int ours)
 {
 	char path[48], a[64], b[64];
@@ -195,14 +198,14 @@ static bool same_pipe(pid_t pid, int theirs, int ours)
 	return n > 5 && n == m && memcmp(a, b, (size_t)n) == 0 && memcmp(a, "pipe:", 5) == 0;
 }
 
-/* Does it read what we write, or write what we read? Then it may be waiting for us. */
+/* Return true if it reads what we write, or writes what we read: then it may be waiting for us. */
 static bool is_piped_to_us(pid_t pid)
 {
 	return same_pipe(pid, 0, 1) || same_pipe(pid, 0, 2) || same_pipe(pid, 1, 0) ||
 	       same_pipe(pid, 2, 0);
 }
 
-/* Has this thread of pid a living child besides one, that does not wait for us? */
+/* Return true if this thread of pid has another living child, which does not wait for us. */
 static bool thread_has_other_child(pid_t pid, const char *thread, pid_t child)
 {
 	char path[64];
@@ -222,7 +225,8 @@ static bool thread_has_other_child(pid_t pid, const char *thread, pid_t child)
 	return found;
 }
 
-/* A shell that waits for any of its children may wait for another one than ours. */
+/* Return true if the process has another child: a shell that waits for any child may wait for that
+ * one. */
 static bool has_other_child(pid_t pid, pid_t child)
 {
 	char path[32];
@@ -258,7 +262,7 @@ const struct hf_ancestor_lock *hf_ancestor_self_deadlock(const struct hf_ancesto
 	bool stands = false;
 
 	for (size_t i = 0; i < family->count && !stands; i++)
-		stands = !family->at[i].keeper && owns(&family->at[i], id, exclusive) &&
+		stands = !family->at[i].keeper && conflicts_with(&family->at[i], id, exclusive) &&
 			 (family->at[i].pid == getpid() ||
 			  hf_ancestor_waits_for_us(family->at[i].pid));
 	return stands ? find_eldest(family, id, exclusive, false) : NULL;

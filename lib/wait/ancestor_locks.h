@@ -1,65 +1,58 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_FAMILY_H
-#define HF_FAMILY_H
+#ifndef HF_ANCESTOR_LOCKS_H
+#define HF_ANCESTOR_LOCKS_H
 
 /*
- * What a process and its ancestors hold, and whether waiting for it can end.
+ * Which locks a process and its ancestors hold, and whether waiting for one of them can end.
  *
- * A lock that keeps a process waiting can be its own family's: of a descriptor that it
- * inherited, or of an ancestor which waits for this process to end. Then the wait cannot end. That
- * an ancestor waits is seen in its wchan or syscall, proc(5): it is in wait4(2) or the like. One
- * that does something else (reads our output, sleeps), or that may be waiting for another child of
- * its (not one in a pipeline with us), may give the lock back any time, and does not count; one
- * that cannot be looked at is taken to wait.
+ * A process can wait for a lock that it holds itself through an inherited descriptor, or that an
+ * ancestor holds while it waits for this process to exit. Such a wait never ends. README.md says
+ * when an ancestor counts.
  *
- * What a keeper holds (keeperd/keeper_start.h) its owner holds, as far as the keeper is believed
- * (keeper/keeper_list.h, Y2): it is given back when the owner ends or says so, and an owner that
- * waits for this process does neither.
- *
- * A snapshot, read from /proc (probe/proc_locks.h). Never blocks. Thread-safe; not
- * async-signal-safe.
+ * A snapshot from /proc (probe/proc_locks.h). Never blocks. Thread-safe; not async-signal-safe.
  */
 
 #include "keeper/keeper_list.h"
 #include "probe/proc_locks.h"
 
 /*
- * What pid and its ancestors hold, from the youngest to the eldest, and if keepers is not NULL,
- * what is kept for them. A process that may not be looked at is passed over, or if records is not
- * NULL, counted for what it took itself (fd is -1 then). false: out of memory, or /proc is not
- * there.
+ * The locks that pid and its ancestors hold, from the youngest process to the oldest, and if
+ * keepers is not NULL, those that keepers hold for them. A process that may not be inspected is
+ * passed over; if records is not NULL, it counts for the locks that it took itself (fd is -1 then).
+ * Return false if out of memory or if /proc is not mounted.
  */
 struct hf_ancestor_lock {
 	pid_t pid;
-	pid_t keeper; /* which holds it for pid; 0: pid itself does */
+	pid_t keeper; /* the keeper that holds it for pid; 0: pid itself holds it */
 	int fd;	      /* of pid, or of the keeper */
 	struct hf_lock_entry record;
 };
 struct hf_ancestor_locks {
 	struct hf_ancestor_lock *at;
 	size_t count, room;
-	bool hidden; /* one was passed over */
+	bool hidden; /* a process was passed over */
 };
 bool hf_ancestor_locks_read(struct hf_ancestor_locks *family, pid_t pid,
 			    const struct hf_lock_entries *records, struct hf_keepers *keepers);
 void hf_ancestor_locks_free(struct hf_ancestor_locks *family);
 
-/* Does the family of this process itself hold such a lock in a way that cannot end? The eldest
- * owner of it, or NULL. Of what is kept keeper/keeper_client.h tells. */
+/* Return the oldest process in family (that of this process) that holds such a lock in a way that
+ * cannot end, or NULL. Kept locks are found by keeper/keeper_client.h. */
 const struct hf_ancestor_lock *hf_ancestor_self_deadlock(const struct hf_ancestor_locks *family,
 							 const struct hf_lock_id *id,
 							 bool exclusive);
 
 /*
- * The eldest in the family of this process that holds a lock on this file, or has it kept, which
- * one of this mode has to wait for; NULL: none. What this process took itself does not count when
- * it has several threads (but the watching one), since another of them may give it back.
+ * Return the oldest process in family (that of this process) that holds a lock on this file, or for
+ * which a keeper holds one, with which a lock of this mode conflicts; NULL if there is none. A lock
+ * that this process took itself does not count if it has other threads than the watching one, since
+ * one of them may release it.
  */
 const struct hf_ancestor_lock *hf_ancestor_lock_find(const struct hf_ancestor_locks *family,
 						     const struct hf_lock_id *id, bool exclusive);
 
-/* Does this ancestor wait for its child to end from which this process descends? Where it cannot be
- * known: yes. */
+/* Return true if this ancestor waits for the exit of the child from which this process descends, or
+ * if that is unknown. */
 bool hf_ancestor_waits_for_us(pid_t ancestor);
 
 #endif

@@ -15,11 +15,11 @@
 enum { NOBODY = -1, MAX_NAMED = 8, LOOK_MS = 500 };
 
 /* The search goes from waiter to waiter; from[i] is the one before i, NOBODY while i is not
- * reached. Waiters are numbers into records. */
+ * reached. Waiters are indices into records. */
 struct search {
 	const struct hf_lock_entries *records;
 	struct hf_keepers *keepers;
-	const struct hf_ancestor_locks *family; /* this process's own */
+	const struct hf_ancestor_locks *family; /* that of this process */
 	int me;
 	int *from, *queue;
 	int64_t end;
@@ -30,15 +30,15 @@ static const struct hf_lock_entry *waiter(const struct search *s, int i)
 	return &s->records->at[i];
 }
 
-/* Of this family, who holds what this waiter waits for? */
-static const struct hf_ancestor_lock *owner_in(const struct hf_ancestor_locks *family,
-					       const struct hf_lock_entry *waits)
+/* Return the lock of this family for which the waiter waits. */
+static const struct hf_ancestor_lock *find_in_family(const struct hf_ancestor_locks *family,
+						     const struct hf_lock_entry *waits)
 {
 	return hf_ancestor_lock_find(family, &waits->id, waits->exclusive);
 }
 
-/* Reach every waiter that keeps waiter i waiting. */
-static void follow(struct search *s, int i, int *queued)
+/* Reach every waiter that holds back waiter i. */
+static void reach_waiters(struct search *s, int i, int *queued)
 {
 	const struct hf_lock_entry *w = waiter(s, i);
 	struct hf_ancestor_locks family;
@@ -46,13 +46,13 @@ static void follow(struct search *s, int i, int *queued)
 	for (int k = 0; k < (int)s->records->count && hf_now() < s->end; k++) {
 		const struct hf_lock_entry *v = waiter(s, k);
 
-		/* who waits for the same lock does not hold it */
+		/* a process that waits for the same lock does not hold it */
 		if (!v->waits || v->pid <= 0 || s->from[k] != NOBODY ||
 		    hf_lock_id_equal(&v->id, &w->id))
 			continue;
 		if (!hf_ancestor_locks_read(&family, v->pid, s->records, s->keepers))
 			continue;
-		if (owner_in(&family, w)) {
+		if (find_in_family(&family, w)) {
 			s->from[k] = i;
 			s->queue[(*queued)++] = k;
 		}
@@ -60,8 +60,8 @@ static void follow(struct search *s, int i, int *queued)
 	}
 }
 
-/* The last waiter of a circle, the one that waits for this family; NOBODY: there is no circle. */
-static int close_circle(struct search *s)
+/* Return the last waiter of a cycle, which waits for this family; NOBODY: there is no cycle. */
+static int find_cycle(struct search *s)
 {
 	int queued = 0;
 
@@ -70,24 +70,25 @@ static int close_circle(struct search *s)
 	for (int done = 0; done < queued; done++) {
 		int i = s->queue[done];
 
-		if (i != s->me && owner_in(s->family, waiter(s, i)))
+		if (i != s->me && find_in_family(s->family, waiter(s, i)))
 			return i;
-		follow(s, i, &queued);
+		reach_waiters(s, i, &queued);
 	}
 	return NOBODY;
 }
 
-/* Does anybody wait for this family? Most often nobody does, and no search is needed. */
+/* Return true if a process waits for this family. Usually none does, and no search is needed. */
 static bool is_waited_for(const struct search *s)
 {
 	for (int i = 0; i < (int)s->records->count; i++)
-		if (waiter(s, i)->waits && i != s->me && owner_in(s->family, waiter(s, i)))
+		if (waiter(s, i)->waits && i != s->me && find_in_family(s->family, waiter(s, i)))
 			return true;
 	return false;
 }
 
-/* Where pid waits for this lock. */
-static int find(const struct hf_lock_entries *records, pid_t pid, const struct hf_lock_id *id)
+/* Return the entry in which pid waits for this lock. */
+static int find_waiter(const struct hf_lock_entries *records, pid_t pid,
+		       const struct hf_lock_id *id)
 {
 	for (int i = 0; i < (int)records->count; i++)
 		if (records->at[i].waits && records->at[i].pid == pid &&
@@ -96,21 +97,21 @@ static int find(const struct hf_lock_entries *records, pid_t pid, const struct h
 	return NOBODY;
 }
 
-/* Do all in the circle wait still? Of one that has given up meanwhile it is not known that it was
- * younger. */
-static bool is_still_closed(const struct search *s, int last)
+/* Return true if all waiters of the cycle still wait (wait/C3): one that stopped may have been the
+ * victim. */
+static bool cycle_still_waits(const struct search *s, int last)
 {
 	struct hf_lock_entries now;
 	bool closed = hf_lock_entries_read(&now);
 
 	for (int i = last; closed && i != s->me; i = s->from[i])
-		closed = find(&now, waiter(s, i)->pid, &waiter(s, i)->id) != NOBODY;
+		closed = find_waiter(&now, waiter(s, i)->pid, &waiter(s, i)->id) != NOBODY;
 	hf_lock_entries_free(&now);
 	return closed;
 }
 
-/* Is it a waiter of this library, which looks at circles as we do? */
-static bool can_give_up(pid_t pid)
+/* Return true if it is a waiter of this library, which can be a victim (wait/C2). */
+static bool can_be_victim(pid_t pid)
 {
 	char path[64 + NAME_MAX], name[32];
 	struct dirent *entry;
@@ -148,12 +149,12 @@ static bool is_victim(const struct search *s, int last)
 	pid_t mine = waiter(s, s->me)->pid;
 
 	for (int i = last; i != s->me; i = s->from[i])
-		if (is_younger(waiter(s, i)->pid, mine) && can_give_up(waiter(s, i)->pid))
+		if (is_younger(waiter(s, i)->pid, mine) && can_be_victim(waiter(s, i)->pid))
 			return false;
 	return true;
 }
 
-/* The name by which pid has the file open, or "a lock". */
+/* Write the name by which pid has the file open, or "a lock". */
 static void name_lock(char *out, size_t size, pid_t pid, const struct hf_lock_id *id)
 {
 	char path[64 + NAME_MAX], target[PATH_MAX];
@@ -180,7 +181,7 @@ static void name_lock(char *out, size_t size, pid_t pid, const struct hf_lock_id
 		closedir(dir);
 }
 
-/* Who has what waiter w waits for in the family of waiter v, which this process may not be. */
+/* Find the lock for which waiter w waits in the family of waiter v. */
 static struct hf_ancestor_lock find_owner(const struct search *s, const struct hf_lock_entry *w,
 					  pid_t v)
 {
@@ -189,7 +190,7 @@ static struct hf_ancestor_lock find_owner(const struct search *s, const struct h
 	struct hf_ancestor_locks family;
 
 	if (hf_ancestor_locks_read(&family, v, s->records, s->keepers)) {
-		found = owner_in(&family, w);
+		found = find_in_family(&family, w);
 		if (found)
 			owner = *found;
 		hf_ancestor_locks_free(&family);
@@ -197,8 +198,8 @@ static struct hf_ancestor_lock find_owner(const struct search *s, const struct h
 	return owner;
 }
 
-/* One edge: what waiter i waits for is held by whom, and what that one waits for. */
-static void tell_edge(const struct search *s, int i, int k, char *out, size_t size)
+/* Describe one edge: which process holds the lock of waiter i, and for what it waits. */
+static void describe_edge(const struct search *s, int i, int k, char *out, size_t size)
 {
 	const struct hf_lock_entry *v = waiter(s, k);
 	struct hf_ancestor_lock owner = find_owner(s, waiter(s, i), v->pid);
@@ -215,8 +216,8 @@ static void tell_edge(const struct search *s, int i, int k, char *out, size_t si
 		 owner.keeper ? " a keeper," : "", link, lock);
 }
 
-/* The last edge ends in this process's own family. */
-static void tell_own(const struct hf_ancestor_lock *own, char *out, size_t size)
+/* Describe the last edge, which ends in this process's own family. */
+static void describe_own_edge(const struct hf_ancestor_lock *own, char *out, size_t size)
 {
 	char who[300], keeper[300];
 
@@ -233,8 +234,8 @@ static void tell_own(const struct hf_ancestor_lock *own, char *out, size_t size)
 		snprintf(out, size, "this command");
 }
 
-/* from[] leads from the last waiter back to this one: turn it round while telling. */
-static void tell(const struct search *s, int last, char *text, size_t size)
+/* Describe the cycle. from[] leads from the last waiter back to this one, so it is reversed. */
+static void describe_cycle(const struct search *s, int last, char *text, size_t size)
 {
 	int chain[MAX_NAMED], n = 0;
 	size_t used;
@@ -243,11 +244,12 @@ static void tell(const struct search *s, int last, char *text, size_t size)
 		chain[n++] = i;
 	used = (size_t)snprintf(text, size, "it is held by ");
 	for (int k = n - 1, i = s->me; k >= 0 && used < size; i = chain[k--]) {
-		tell_edge(s, i, chain[k], text + used, size - used);
+		describe_edge(s, i, chain[k], text + used, size - used);
 		used += strlen(text + used);
 	}
 	if (used < size)
-		tell_own(owner_in(s->family, waiter(s, last)), text + used, size - used);
+		describe_own_edge(find_in_family(s->family, waiter(s, last)), text + used,
+				  size - used);
 }
 
 enum hf_deadlock hf_deadlock_find(int fd, const struct hf_lock_entries *records,
@@ -262,7 +264,7 @@ enum hf_deadlock hf_deadlock_find(int fd, const struct hf_lock_entries *records,
 	struct hf_lock_id id;
 	int last = NOBODY;
 
-	if (!hf_lock_id_of(fd, &id) || (s.me = find(records, getpid(), &id)) == NOBODY ||
+	if (!hf_lock_id_of(fd, &id) || (s.me = find_waiter(records, getpid(), &id)) == NOBODY ||
 	    !is_waited_for(&s))
 		return HF_DEADLOCK_NONE;
 	s.from = malloc(records->count * sizeof(*s.from));
@@ -270,13 +272,13 @@ enum hf_deadlock hf_deadlock_find(int fd, const struct hf_lock_entries *records,
 	if (s.from && s.queue) {
 		for (size_t i = 0; i < records->count; i++)
 			s.from[i] = NOBODY;
-		last = close_circle(&s);
+		last = find_cycle(&s);
 	}
 	if (last != NOBODY)
 		result = is_victim(&s, last) ? HF_DEADLOCK_VICTIM : HF_DEADLOCK_OTHER;
 	if (result == HF_DEADLOCK_VICTIM && text)
-		tell(&s, last, text, size);
-	else if (result == HF_DEADLOCK_VICTIM && !is_still_closed(&s, last))
+		describe_cycle(&s, last, text, size);
+	else if (result == HF_DEADLOCK_VICTIM && !cycle_still_waits(&s, last))
 		result = HF_DEADLOCK_NONE;
 	free(s.from);
 	free(s.queue);

@@ -12,8 +12,8 @@
 
 enum { OFTEN_MS = 10 };
 
-static enum hf_status begin(struct hf_file_watch *await, const char *name, int64_t deadline,
-			    struct hf_err *err)
+static enum hf_status begin_watch(struct hf_file_watch *await, const char *name, int64_t deadline,
+				  struct hf_err *err)
 {
 	*await = (struct hf_file_watch){.name = name, .notify = -1, .process = -1};
 	return hf_backoff_init(&await->backoff, NULL, deadline, err);
@@ -22,7 +22,7 @@ static enum hf_status begin(struct hf_file_watch *await, const char *name, int64
 enum hf_status hf_file_watch_begin_often(struct hf_file_watch *await, int64_t deadline,
 					 struct hf_err *err)
 {
-	enum hf_status status = begin(await, NULL, deadline, err);
+	enum hf_status status = begin_watch(await, NULL, deadline, err);
 
 	if (await->backoff.cap > OFTEN_MS * HF_MS)
 		await->backoff.cap = OFTEN_MS * HF_MS;
@@ -33,7 +33,7 @@ enum hf_status hf_file_watch_begin(struct hf_file_watch *await, int dir, const c
 				   int64_t deadline, struct hf_err *err)
 {
 	char path[40];
-	enum hf_status status = begin(await, name, deadline, err);
+	enum hf_status status = begin_watch(await, name, deadline, err);
 
 	if (status != HF_OK)
 		return status;
@@ -64,8 +64,8 @@ void hf_file_watch_process(struct hf_file_watch *await, int pid)
 		await->pid = pid;
 }
 
-/* Is one of the events that can be read about the name? */
-static bool is_told(struct hf_file_watch *await)
+/* Return true if one of the pending events is about the name. */
+static bool read_events(struct hf_file_watch *await)
 {
 	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
 	bool told = false;
@@ -94,11 +94,11 @@ bool hf_file_watch_sleep(struct hf_file_watch *await)
 
 		if (ready <= 0)
 			break;
-		if (polled[1].revents) { /* it stays readable */
+		if (polled[1].revents) { /* a pidfd stays readable */
 			forget_process(await);
 			break;
 		}
-		if (polled[0].revents && is_told(await))
+		if (polled[0].revents && read_events(await))
 			break;
 	}
 	return sleep > 0;

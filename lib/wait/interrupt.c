@@ -38,14 +38,14 @@ void hf_interrupt_sleep(struct hf_interrupt *kick, int64_t until)
 		pthread_cond_timedwait(&kick->wake, &kick->mutex, &ts);
 }
 
-static void ignore(int signo)
+static void ignore_signal(int signo)
 {
 	(void)signo;
 }
 
 void hf_interrupt_thread(struct hf_interrupt *kick, int signo)
 {
-	struct sigaction old, act = {.sa_handler = ignore};
+	struct sigaction old, act = {.sa_handler = ignore_signal};
 
 	sigaction(signo, NULL, &old);
 	if (old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN)

@@ -27,19 +27,19 @@ enum {
 };
 
 /*
- * What the waiting thread and the watching one share; the last of them frees it. The watching
- * thread is detached, and nobody stays for it: when the lock comes within the first 25 ms it is not
- * even woken, since that would take longer than many a command holds the lock, and later it may be
- * in the middle of a look. So it has copies of everything, and says nothing without the mutex.
+ * State shared by the waiting and the watching thread; the last one frees it. The watching thread
+ * is detached and is not waited for. If the lock is acquired within the first 25 ms, it is not even
+ * woken, since that would take longer than many commands hold a lock; later it may be in a check.
+ * Therefore it has copies of everything, and gives notices only under the mutex.
  */
 struct watch {
 	struct hf_wait wait;
-	struct hf_wait_check look; /* the watching thread's */
+	struct hf_wait_check look; /* of the watching thread */
 
-	struct hf_interrupt kick; /* over: it is to give up; err says why */
+	struct hf_interrupt kick; /* over: the wait must end, and err says why */
 	int users;
 	int looks;
-	bool told; /* whom it waits for */
+	bool told; /* the notice has been given */
 	struct hf_err err;
 	char path[];
 };
@@ -58,7 +58,8 @@ char *hf_wait_within(char *out, size_t size, const struct hf_wait *wait)
 	return out;
 }
 
-static enum hf_status busy(int fd, const char *path, const struct hf_wait *wait, struct hf_err *err)
+static enum hf_status fail_busy(int fd, const char *path, const struct hf_wait *wait,
+				struct hf_err *err)
 {
 	char who[512], within[64];
 	pid_t pid;
@@ -77,8 +78,8 @@ static enum hf_status busy(int fd, const char *path, const struct hf_wait *wait,
 	return HF_BUSY;
 }
 
-/* With the mutex: whom one waits for. */
-static void notify(struct watch *w, pid_t holder)
+/* With the mutex: give the notice of the wait. */
+static void give_notice(struct watch *w, pid_t holder)
 {
 	char who[512], raw[1024], line[1024];
 
@@ -88,9 +89,9 @@ static void notify(struct watch *w, pid_t holder)
 	w->wait.notice(w->wait.context, line);
 }
 
-/* One look, with the mutex, which is given back meanwhile. true: the wait is over. *next is when to
- * look again. */
-static bool look_once(struct watch *w, int64_t *next)
+/* Check once, with the mutex, which is released in between. Return true if the wait is over. *next
+ * is the time of the next check. */
+static bool check_once(struct watch *w, int64_t *next)
 {
 	int64_t waited = hf_now() - w->look.start, pause = waited / 4;
 	bool wanted = waited >= LOOK_MS * HF_MS && !w->told && w->wait.notice, again, over;
@@ -106,7 +107,7 @@ static bool look_once(struct watch *w, int64_t *next)
 	pthread_mutex_lock(&w->kick.mutex);
 	over = !w->kick.left && hf_wait_must_end(&w->look, &found, &w->err);
 	if (wanted && !w->kick.left && !over)
-		notify(w, holder);
+		give_notice(w, holder);
 	hf_wait_check_free(&found);
 	w->told |= wanted;
 	w->looks++;
@@ -121,8 +122,8 @@ static bool look_once(struct watch *w, int64_t *next)
 	return over;
 }
 
-/* Leave it, with the mutex, which is given back. */
-static void leave(struct watch *w)
+/* Drop this thread's reference, with the mutex, which is released. */
+static void drop_reference(struct watch *w)
 {
 	bool last = --w->users == 0;
 
@@ -153,7 +154,7 @@ static void *watch(void *arg)
 		if (w->kick.left)
 			break;
 		if (hf_time_left(deadline) == 0) {
-			w->err.status = HF_BUSY; /* the waiting thread finds the words */
+			w->err.status = HF_BUSY; /* the waiting thread writes the message */
 			over = true;
 		} else if (hf_now() >= moot) {
 			/* with the mutex: the context is the waiting thread's */
@@ -161,17 +162,17 @@ static void *watch(void *arg)
 			over = w->wait.is_moot(w->wait.context);
 			moot = hf_now() + LOOK_MS * HF_MS;
 		} else if (hf_now() >= next) {
-			over = look_once(w, &next);
+			over = check_once(w, &next);
 		}
 	}
 	if (over)
 		hf_interrupt_thread(&w->kick, HF_WAIT_SIGNAL);
-	leave(w);
+	drop_reference(w);
 	return NULL;
 }
 
-/* Make the watching thread, which takes no signals; this one takes HF_WAIT_SIGNAL from here on.
- * *old is how it was. 0 or an error number. */
+/* Start the watching thread, which takes no signals; this thread takes HF_WAIT_SIGNAL from now on.
+ * *old is its old mask. Return 0 or an error number. */
 static int start_watch(struct watch *w, sigset_t *old)
 {
 	pthread_attr_t attr;
@@ -215,7 +216,7 @@ static struct watch *make_watch(int fd, enum hf_lock_mode mode, const char *path
 	return w;
 }
 
-/* The last that the waiting thread does with w. *why is filled if it was to give up. */
+/* End the waiting thread's use of w. *why is set if the wait was to end. */
 static void stop_watch(struct watch *w, struct hf_err *why)
 {
 	pthread_mutex_lock(&w->kick.mutex);
@@ -224,12 +225,12 @@ static void stop_watch(struct watch *w, struct hf_err *why)
 		pthread_cond_signal(&w->kick.wake);
 	if (atomic_load(&w->kick.over))
 		*why = w->err;
-	leave(w);
+	drop_reference(w);
 }
 
-/* HF_BUSY: the watching thread says that it is to give up. HF_OS: flock(2) failed, errno says why.
- */
-static enum hf_status block(struct watch *w)
+/* Block in flock(2). HF_BUSY: the watching thread ended the wait. HF_OS: flock(2) failed with
+ * errno. */
+static enum hf_status block_in_flock(struct watch *w)
 {
 	int operation = w->look.exclusive ? LOCK_EX : LOCK_SH, result;
 
@@ -242,7 +243,8 @@ static enum hf_status block(struct watch *w)
 	return errno == EINTR ? HF_BUSY : HF_OS;
 }
 
-/* The same, watched. HF_BUSY: *why says why, or has no words (the deadline has passed). */
+/* The same, with a watching thread. HF_BUSY: *why is the reason, or has no message (the deadline
+ * has passed). */
 static enum hf_status block_watched(struct watch *w, struct hf_err *why)
 {
 	enum hf_status status = HF_OS;
@@ -252,9 +254,9 @@ static enum hf_status block_watched(struct watch *w, struct hf_err *why)
 	if (error) {
 		w->users--;
 		pthread_mutex_lock(&w->kick.mutex);
-		leave(w);
+		drop_reference(w);
 	} else {
-		status = block(w);
+		status = block_in_flock(w);
 		error = errno;
 		stop_watch(w, why);
 	}
@@ -277,7 +279,7 @@ enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
 			return hf_fail_errno(err, "cannot lock '%s'", path);
 	}
 	if (hf_time_left(wait->deadline) == 0)
-		return busy(fd, path, wait, err);
+		return fail_busy(fd, path, wait, err);
 	why.status = HF_BUSY;
 	why.message[0] = '\0';
 	w = make_watch(fd, mode, path, wait);
@@ -288,7 +290,7 @@ enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
 		if (why.status == HF_NO)
 			return HF_NO;
 		if (!why.message[0])
-			return busy(fd, path, wait, err);
+			return fail_busy(fd, path, wait, err);
 		if (err)
 			*err = why;
 		return why.status;

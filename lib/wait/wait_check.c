@@ -8,10 +8,10 @@
 
 #define MAX_SELDOM (60 * HF_SECOND)
 
-enum { SELDOM = 4 }; /* times as long as one has waited */
+enum { SELDOM = 4 }; /* times as long as the wait so far */
 
-static void refuse_family(const struct hf_wait_check *l, const struct hf_ancestor_lock *owner,
-			  struct hf_err *err)
+static void fail_held_by_ancestor(const struct hf_wait_check *l,
+				  const struct hf_ancestor_lock *owner, struct hf_err *err)
 {
 	char who[512];
 
@@ -27,8 +27,8 @@ static void refuse_family(const struct hf_wait_check *l, const struct hf_ancesto
 		       "before");
 }
 
-static void refuse_kept(const struct hf_wait_check *l, const struct hf_keeper_loan *kept,
-			struct hf_err *err)
+static void fail_kept(const struct hf_wait_check *l, const struct hf_keeper_loan *kept,
+		      struct hf_err *err)
 {
 	char keeper[300], owner[300];
 
@@ -39,7 +39,7 @@ static void refuse_kept(const struct hf_wait_check *l, const struct hf_keeper_lo
 	hf_advise(err, "lock another file here, or give the lock back before (lock-release)");
 }
 
-static void refuse_circle(const struct hf_wait_check *l, struct hf_wait_findings *f,
+static void fail_deadlock(const struct hf_wait_check *l, struct hf_wait_findings *f,
 			  struct hf_err *err)
 {
 	char text[900] = "";
@@ -51,7 +51,7 @@ static void refuse_circle(const struct hf_wait_check *l, struct hf_wait_findings
 	hf_advise(err, "take all the locks by one lock-run, which orders them");
 }
 
-static void refuse_blind(const struct hf_wait_check *l, struct hf_err *err)
+static void fail_without_proc(const struct hf_wait_check *l, struct hf_err *err)
 {
 	hf_fail(err, HF_UNAVAILABLE,
 		"cannot wait for '%s' for ever: /proc is not mounted, and the lock may be held by "
@@ -60,7 +60,7 @@ static void refuse_blind(const struct hf_wait_check *l, struct hf_err *err)
 	hf_advise(err, "mount /proc, or limit the wait with -w");
 }
 
-/* Does the family hold another lock, which others may wait for? */
+/* Return true if the family holds another lock, for which other processes may wait. */
 static bool holds_other(const struct hf_ancestor_locks *family, const struct hf_lock_id *id)
 {
 	for (size_t i = 0; i < family->count; i++)
@@ -69,8 +69,8 @@ static bool holds_other(const struct hf_ancestor_locks *family, const struct hf_
 	return false;
 }
 
-/* The dear part: all there is to know of the family, and of everybody else. */
-static void look_for_circle(struct hf_wait_check *l, struct hf_wait_findings *f,
+/* Read everything about the family and all other waiters: the expensive part. */
+static void search_deadlock(struct hf_wait_check *l, struct hf_wait_findings *f,
 			    const struct hf_lock_id *id)
 {
 	if (!hf_lock_entries_read(&f->records))
@@ -82,9 +82,9 @@ static void look_for_circle(struct hf_wait_check *l, struct hf_wait_findings *f,
 						  0) == HF_DEADLOCK_VICTIM;
 }
 
-/* false: nothing can be seen. */
-static bool look_at_family(struct hf_wait_check *l, struct hf_wait_findings *f,
-			   const struct hf_lock_id *id)
+/* Check the family. Return false if nothing is visible. */
+static bool check_family(struct hf_wait_check *l, struct hf_wait_findings *f,
+			 const struct hf_lock_id *id)
 {
 	bool first = l->count == 0, seldom = !first && hf_now() >= l->seldom;
 	bool was_likely = l->likely;
@@ -97,7 +97,7 @@ static bool look_at_family(struct hf_wait_check *l, struct hf_wait_findings *f,
 	if (l->likely && !first && !seldom && !was_likely)
 		hf_keepers_read(&f->keepers);
 	if (!first && (l->likely || was_likely || (seldom && f->family.hidden)))
-		look_for_circle(l, f, id);
+		search_deadlock(l, f, id);
 	if (seldom) {
 		int64_t pause = SELDOM * (hf_now() - l->start);
 
@@ -120,7 +120,7 @@ bool hf_wait_check(struct hf_wait_check *l, struct hf_wait_findings *f)
 		return true;
 	}
 	l->asked = true;
-	if (!hf_lock_id_of(l->fd, &id) || !look_at_family(l, f, &id)) {
+	if (!hf_lock_id_of(l->fd, &id) || !check_family(l, f, &id)) {
 		l->count++;
 		f->blind = l->for_ever && l->nested && !hf_proc_mounted();
 		return false;
@@ -140,13 +140,13 @@ bool hf_wait_must_end(const struct hf_wait_check *l, struct hf_wait_findings *f,
 	if (f->lent)
 		err->status = HF_NO;
 	else if (f->owner)
-		refuse_family(l, f->owner, err);
+		fail_held_by_ancestor(l, f->owner, err);
 	else if (f->kept.owner)
-		refuse_kept(l, &f->kept, err);
+		fail_kept(l, &f->kept, err);
 	else if (f->circle)
-		refuse_circle(l, f, err);
+		fail_deadlock(l, f, err);
 	else if (f->blind)
-		refuse_blind(l, err);
+		fail_without_proc(l, err);
 	else if (f->forbidden.status != HF_OK)
 		*err = f->forbidden;
 	else

@@ -14,8 +14,8 @@
  * atomic step is one system call.
  *
  * Asserted:
- *	- never two who work (D2, D3);
- *	- while one works, PATH names its record (D4, and what hf_dot_lost() asks);
+ *	- never two who work (lock/D2, lock/D3);
+ *	- while one works, PATH names its record (lock/D4, and what hf_dot_lost() asks);
  *	- in the end nobody has worked for nothing: all that were not killed have worked, and no
  *	  flock is left over.
  *
@@ -163,7 +163,7 @@ again:
 #endif
 
 make:
-	/* D1: complete in one step, if nobody was quicker */
+	/* lock/D1: complete in one step, if nobody was quicker */
 	atomic {
 		if
 		:: path == NONE -> maker[mine] = me; lock[mine] = me; path = mine

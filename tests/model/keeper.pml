@@ -9,12 +9,14 @@
  * took it is open. Every atomic step is one system call.
  *
  * Asserted:
- *	- never two who work, and none who works without the lock (K6);
- *	- who is told "released" finds that the keeper has nothing (K3);
+ *	- never two who work, and none who works without the lock (keeperd/K6);
+ *	- who is told "released" finds that the keeper has nothing (keeperd/K3);
  *	- the keeper gives back only what is over (no lock lost);
- *	- whoever is dead is not waited for: the keeper of a dead starter leaves the queue (K2);
+ *	- whoever is dead is not waited for: the keeper of a dead starter leaves the queue
+ *	  (keeperd/K2);
  *	- in the end, if the keeper still holds, its owner lives, the handle is known, and nobody
- *	  has asked for release (K2, K4: no lock left for ever); and if the keeper is gone, the lock
+ *	  has asked for release (keeperd/K2, keeperd/K4: no lock left for ever); and if the
+ *	  keeper is gone, the lock
  *	  is free.
  *
  * Errors to be found: -DNO_PARENT_CHECK (it is not looked whether the starter died before its death

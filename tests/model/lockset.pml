@@ -17,8 +17,8 @@
  * Asserted:
  *	- nobody stands still: all come to their end, whoever dies, and then nothing is held;
  *	- a user who works holds every part of his set at that instant, and is alone;
- *	- nothing foreign is waited for while anything is held (W1, X1);
- *	- only a dead one's index.lock is moved, and that under the turnstile (X2).
+ *	- nothing foreign is waited for while anything is held (lock/W1, lock/X1);
+ *	- only a dead one's index.lock is moved, and that under the turnstile (lock/X2).
  *
  * Errors to be found: -DHOLD_AND_WAIT (the turnstiles are kept while a foreign part is waited for),
  * -DBY_NAME (the order is that in which they are named), -DNO_REFUSAL (NESTED waits against the

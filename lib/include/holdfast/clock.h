@@ -3,23 +3,22 @@
 #define HF_CLOCK_H
 
 /*
- * Time: durations as a user writes them, one absolute deadline passed down, and the one backoff.
+ * Time: durations as a user writes them, one absolute deadline, and the backoff.
  *
- * All times are nanoseconds. A deadline is an instant of CLOCK_MONOTONIC, made once by the tool
- * from --timeout and handed to everything that waits, so that several waits share one limit and a
- * clock that is set does not matter. HF_NEVER means for ever, HF_NOWAIT means do not wait.
+ * All times are nanoseconds. A deadline is an instant of CLOCK_MONOTONIC. A tool makes it once from
+ * --timeout and passes it to everything that waits, so that several waits share one limit, and a
+ * clock that is set does not matter. HF_NEVER means no limit, HF_NOWAIT do not wait.
  *
- * Backoff serves only what the kernel cannot tell us. It is exponential with full jitter: the n-th
- * sleep is uniform in [floor, min(cap, base * 2^n)], with real entropy (arc4random: seeding by PID
- * or by the second makes containers started together collide), never below 1 ms, and the last one
- * clipped to the deadline. See Brooker, "Exponential Backoff And Jitter" (AWS, 2015).
+ * Backoff is for events that the kernel cannot report. It is exponential with full jitter: the n-th
+ * sleep is uniform in [floor, min(cap, base * 2^n)], from arc4random(3), at least 1 ms, and the
+ * last one is cut to the deadline. See Brooker, "Exponential Backoff And Jitter" (AWS, 2015).
  *
- * A process that is told to end gives up: from then on every deadline has passed, and whoever waits
- * finds that out as he finds out any deadline, and cleans up. A system call that blocks must be
- * interrupted for it, again and again, until the wait has returned. (Of an instant that ends no
- * wait, such as when to say something, hf_now() tells.)
+ * hf_cancel_waits() makes every deadline of the process expire at once. Each waiting function then
+ * returns and cleans up as on a timeout. A blocking system call must be interrupted repeatedly
+ * until its wait returns. (For an instant that ends no wait, such as the time of a notice, use
+ * hf_now().)
  *
- * Nothing here blocks except hf_backoff_sleep(). Thread-safe; hf_now(), hf_cancel_waits() and
+ * Only hf_backoff_sleep() blocks. Thread-safe; hf_now(), hf_cancel_waits() and
  * hf_waits_are_cancelled() are async-signal-safe.
  */
 
@@ -33,25 +32,25 @@
 #define HF_MS INT64_C(1000000)
 #define HF_SECOND INT64_C(1000000000)
 
-/* CLOCK_MONOTONIC now. */
+/* Return the present time of CLOCK_MONOTONIC. */
 int64_t hf_now(void);
 
-/* The deadline that lies duration after now; HF_NEVER for HF_NEVER, HF_NOWAIT for 0. */
+/* Return the deadline `duration` from now; HF_NEVER for HF_NEVER, HF_NOWAIT for 0. */
 int64_t hf_deadline_in(int64_t duration);
 
-/* Nanoseconds until the deadline: 0 when it has passed, HF_NEVER when there is none. */
+/* Return the nanoseconds until the deadline: 0 if it has passed, HF_NEVER if there is none. */
 int64_t hf_time_left(int64_t deadline);
 
-/* Every deadline of this process has passed, HF_NEVER too; there is no way back. */
+/* Let every deadline of this process expire, HF_NEVER too. This cannot be undone. */
 void hf_cancel_waits(void);
 bool hf_waits_are_cancelled(void);
 
-/* Parse "10", "0.5", "250ms", "2m", "1h30m", "7d", "2w", "inf" (units ns us ms s m h d w; a number
- * without one is seconds; units in falling order). HF_USAGE for anything else, also a negative or
- * one that overflows 292 years; err names the text. */
+/* Parse "10", "0.5", "250ms", "2m", "1h30m", "7d", "2w", "inf" (units ns us ms s m h d w, in
+ * falling order; a number without a unit is seconds). HF_USAGE for anything else, also for a
+ * negative duration or one of more than 292 years; err names the text. */
 enum hf_status hf_parse_duration(const char *text, int64_t *duration, struct hf_err *err);
 
-/* "1h30m", "250ms", "2.5s": the two largest units, for messages. Returns out. */
+/* Format a duration for messages: "1h30m", "250ms", "2.5s", the two largest units. Return out. */
 char *hf_format_duration(char *out, size_t size, int64_t duration);
 
 struct hf_backoff {
@@ -60,15 +59,15 @@ struct hf_backoff {
 	unsigned int tries;
 };
 
-/* base 1 ms and cap 100 ms, or what HOLDFAST_BACKOFF=BASE,CAP says (a value that cannot be parsed
- * is HF_USAGE). spec, if not NULL, is --backoff's value and wins. */
+/* Begin a backoff: base 1 ms and cap 100 ms, or HOLDFAST_BACKOFF=BASE,CAP, or spec, the value of
+ * --backoff (or NULL). HF_USAGE: a value cannot be parsed. */
 enum hf_status hf_backoff_init(struct hf_backoff *backoff, const char *spec, int64_t deadline,
 			       struct hf_err *err);
 
-/* The next sleep's length; 0 when the deadline has passed. */
+/* Return the length of the next sleep; 0 if the deadline has passed. */
 int64_t hf_backoff_next(struct hf_backoff *backoff);
 
-/* Sleep it. false: the deadline has passed, and nothing was slept. A signal ends the sleep early,
+/* Sleep. Return false, without sleeping, if the deadline has passed. A signal ends the sleep early,
  * with true. */
 bool hf_backoff_sleep(struct hf_backoff *backoff);
 

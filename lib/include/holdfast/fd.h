@@ -3,19 +3,19 @@
 #define HF_FD_H
 
 /*
- * Descriptors: where locks live, and the proof of what one holds.
+ * Descriptors: which locks they hold, and inherited locks.
  *
  * A flock(2) lock belongs to the open file description, and a command inherits it with the
  * descriptor. lock-run moves its descriptors to 64 and up, where scripts do not use numbers by
- * hand, and names them in the environment: HOLDFAST_LOCKS=64,65. A nested tool believes none of
- * that: the environment may be stale or forged, the number may have been reused. It looks
+ * hand, and lists them in the environment: HOLDFAST_LOCKS=64,65. A nested tool does not believe the
+ * list: it may be stale or forged, and the number may have been reused. It reads
  *
  *	/proc/self/fdinfo/64:   lock: 1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF
  *
- * which is the kernel's word that this very description holds the lock, and takes the inode from
- * fstat(64). Never by flock() on it: that converts the lock, and a conversion that fails loses it.
- * Without /proc nothing can be proved, and HF_HELD_UNKNOWN is the answer; the caller must then
- * refuse to wait for what may be its own ancestor's lock.
+ * in which the kernel says that this description holds the lock, and takes the inode from
+ * fstat(64). It never calls flock(2) for that, which would convert the lock, and lose it when the
+ * conversion fails. Without /proc the answer is HF_HELD_UNKNOWN; the caller must then refuse to
+ * wait for a lock that may be its own ancestor's.
  *
  * Never blocks. Thread-safe except hf_fd_export(), which changes the environment.
  */
@@ -32,29 +32,30 @@ enum hf_held {
 	HF_HELD_NONE,
 	HF_HELD_SHARED,
 	HF_HELD_EXCLUSIVE,
-	HF_HELD_UNKNOWN, /* /proc is not there */
+	HF_HELD_UNKNOWN, /* /proc is not mounted */
 };
 
-/* Which flock(2) lock does this descriptor hold? */
+/* Return which flock(2) lock fd holds. */
 enum hf_held hf_fd_held(int fd);
 
-/* Does it hold any lock, flock(2)'s or a range of fcntl(2)'s? Where it cannot be known: yes. */
+/* Return true if fd holds a flock(2) or fcntl(2) lock, or if /proc cannot tell. */
 bool hf_fd_locks(int fd);
 
-/* Among the descriptors that the environment names: one that holds a lock on this inode. The
- * strongest is returned, its number in *fd. */
+/* Search the descriptors that the environment names for one that holds a lock on this inode. Return
+ * the strongest such lock; *fd is its descriptor. */
 enum hf_held hf_fd_inherited(const struct stat *inode, int *fd);
 
-/* Calls each() for every descriptor that the environment names and that proves to hold a flock(2)
- * lock and to be inherited, until it returns false. */
+/* Call each() for every descriptor that the environment names, that is inherited, and that provably
+ * holds a flock(2) lock, until it returns false. */
 void hf_fd_inherited_each(bool (*each)(void *context, int fd), void *context);
 
-/* Move fd to HF_FD_BASE or above, close-on-exec; the old number is closed. Where the limit
- * (RLIMIT_NOFILE) has no room there, to 10 or above, or it stays where it is. -1 with errno, and
- * then fd is as it was. */
+/* Move fd to HF_FD_BASE or above, close-on-exec, and close the old number. If RLIMIT_NOFILE forbids
+ * that, move it to 10 or above, or leave it. Return the new number; -1 with errno, with fd
+ * unchanged. */
 int hf_fd_high(int fd);
 
-/* Set HOLDFAST_LOCKS for commands to come: what it named (and still proves) and these. */
+/* Set HOLDFAST_LOCKS for later commands: the descriptors that it named and that still hold locks,
+ * and these. */
 enum hf_status hf_fd_export(const int *fds, size_t count, struct hf_err *err);
 
 #endif

@@ -8,19 +8,20 @@
  *	#include <holdfast.h>
  *	cc … $(pkg-config --cflags --libs holdfast)
  *
- * Each header opens with an essay on what it promises and how it is called:
+ * Each header begins with its purpose, its calling sequence and its guarantees:
  *
- *	holdfast/err.h		the statuses, and the error that every call can fill
- *	holdfast/clock.h		durations and deadlines
- *	lockset.h	take locks, as a set, in the one order; lock.h is the contract of a kind
- *	holdfast/fd.h		hand locks on to a command, and prove an inherited one
- *	holdfast/proc.h		who is a process?
+ *	holdfast/err.h		statuses, and the error that every call can fill
+ *	holdfast/clock.h	durations and deadlines
+ *	holdfast/lockset.h	acquire locks as a set, in one order; holdfast/lock.h is the
+ *				interface of a kind of lock
+ *	holdfast/fd.h		pass locks to a command, and prove an inherited one
+ *	holdfast/proc.h		identify a process
  *	holdfast/atomic.h	replace a file
  *	holdfast/symlink.h	replace a file by a symbolic link
  *	holdfast/append.h	append to a file
  *
  * The library never prints, never exits, and changes no signal's disposition, except the one that
- * holdfast/lock_wait.h describes. Names that begin with hf_ and HF_ are its own.
+ * holdfast/lock_wait.h describes. Names that begin with hf_ and HF_ belong to it.
  */
 
 #include <holdfast/append.h>

@@ -3,77 +3,64 @@
 #define HF_LOCK_H
 
 /*
- * The contract of a lock: what every kind must do, so that a set can hold them all.
+ * What every kind of lock must do, so that a set (holdfast/lockset.h) can hold locks of all kinds.
  *
- * A kind is a room with one struct hf_lock_ops. The set (holdfast/lockset.h) knows kinds by that
- * pointer only; a new kind is a new room, and no other changes.
+ * A kind is one struct hf_lock_ops. What it takes has up to two parts:
  *
- * What a kind takes has up to two parts:
+ *	- its own lock: flock(2) or fcntl(2) on an inode. It is waited for in the kernel's queue,
+ *	  while the locks before it in the order are held. All users of this library take such
+ *	  locks in one order, so that no two of them deadlock.
+ *	- an external lock, which other programs take by their own rules, in any order (SQLite's
+ *	  write lock, Git's index.lock). It is tried without waiting. If it is busy, the set
+ *	  releases everything, waits for that lock alone, and starts again.
  *
- *	our own		flock(2) on an inode: the file that the user named, a dotlock's record, the
- *			turnstile of a database or a repository. It is waited for in the kernel's
- *			queue, while the locks before it in the order are held. Everybody who takes
- *			such locks takes them in this one order, so no two can wait for each other.
- *	foreign		a lock that other programs take by their own rules (SQLite's write lock,
- *			Git's index.lock), in whatever order they like. It is tried without waiting.
- *			When it is busy, everything that is held is given back, the busy one alone
- *			is waited for, and the set starts again: never hold and wait across
- *			somebody else's locks.
- *
- * The order is that of the rank, and within a rank that of the canonical identity: device, inode,
- * and the start of a range. Never that of the spelling; two names of one inode are one lock, and
- * the exclusive one of them counts. Two worktrees of one repository have one turnstile, and each
- * its own foreign part: then one lock takes the turnstile, and the other stands beside it.
+ * The order is that of the rank, and within a rank that of device, inode and start of a range;
+ * never that of the path as it is written. Two names of one inode are one lock, and the exclusive
+ * one counts. Two worktrees of one Git repository share their own lock, but have an external lock
+ * each.
  *
  *	rank 1	file, range, slots	flock(2), or fcntl(2) ranges, on a file or directory
- *	rank 2	dotlock			a record's existence, and flock on it
- *	rank 3	sqlite			turnstile; foreign: the database's writers
- *	rank 4	git			turnstile; foreign: index.lock
+ *	rank 2	dotlock			the existence of a file, and flock(2) on it
+ *	rank 3	sqlite			a lock file beside the database; external: its writers
+ *	rank 4	git			a lock file in the repository; external: index.lock
  *
- * The set drives each lock through these states, one way and back:
+ * States of a lock:
  *
- *	CLOSED --open--> OPEN --take--> TAKEN --try--> HELD		(no try: TAKEN is HELD)
+ *	CLOSED --open--> OPEN --take--> TAKEN --try--> HELD	(no external lock: TAKEN is HELD)
  *	any state --release--> CLOSED
  *
- *	open	finds the object and fills st, the identity. Takes nothing; may create the file.
- *	take	our own part, waiting to the deadline. HF_NO: while we waited, the path came to name
- *		another inode; what was taken protects nothing. The set gives everything back and
- *		sorts again, since the order may have changed with the identity.
- *	try	the foreign part, at once. HF_BUSY: somebody has it.
- *	wait	until the foreign part looks free, or the deadline. The lock is CLOSED, nothing is
- *		held meanwhile, and nothing is taken: by the time it returns, somebody else may have
- *		it again.
- *	release	gives back whatever the state says is held, and closes. Never fails, never waits.
+ *	open	find the object and set st, its identity. Take nothing; may create the file.
+ *	take	take the own lock, waiting to the deadline. HF_NO: the path names another inode now,
+ *		so the lock protects nothing; the set releases everything and sorts again.
+ *	try	try the external lock without waiting. HF_BUSY: another process holds it.
+ *	wait	wait until the external lock looks free, or the deadline. The lock is CLOSED, and
+ *		nothing is held or taken: another process may hold it again when this returns.
+ *	release	release what the state says is held, and close. Never fails, never waits.
  *
- * Inherited locks. A command that runs under a lock inherits the descriptor that holds it. What an
- * ancestor holds for us need not be taken, and could never be waited for: hf_lock_inherit() asks
- * holdfast/fd.h's proof for it before anything is waited for. An exclusive lock satisfies
- * everything, a shared one a shared; exclusive wanted under an inherited shared lock is refused at
- * once. An ancestor that holds it has tried the foreign part, which is not tried again. A kind's
- * take then closes what it opened. After take, fd is what holds the lock, or -1 where an ancestor
- * holds it; release leaves that alone.
+ * Inherited locks. A command that runs under a lock inherits the descriptor that holds it. A lock
+ * that an ancestor holds for this process need not be taken, and waiting for it would never end.
+ * hf_lock_inherit() finds it before anything is waited for, with proof from /proc/self/fdinfo. An
+ * exclusive lock satisfies every request, a shared lock a shared one; an exclusive request under an
+ * inherited shared lock fails with HF_USAGE. The external lock is not tried again. After take, fd
+ * holds the lock; it is -1 if an ancestor holds it. release does not touch an inherited lock.
  *
- * Inversions. A database comes before a repository. One who has inherited a lock of rank 4, or for
- * whose ancestor one is kept, and who would have to wait for one of rank 3, is refused at once
- * (HF_USAGE; what is kept is looked for 25 ms into the wait): the one whom it would wait for may be
- * waiting for the repository, in the right order. What is free it may have, and with
- * HF_NOWAIT it is busy as usual. Ranks 1 and 2 nest as scripts need; their circles are found
- * (wait/deadlock.h).
+ * Borrowed locks. lock-acquire leaves a process in the background that keeps locks for an owner. A
+ * descendant of the owner that finds such a lock taken asks that process for the descriptor:
+ * hf_lock_flock() does so before it waits and during the wait, hf_lock_borrow() by itself. A
+ * borrowed lock is like an inherited one, but the set hands its descriptor to the command and
+ * closes it. `lent` says that fd was given to another process: release closes fd then and does
+ * nothing else that ends the exclusion.
  *
- * Borrowed locks. An ancestor can have its locks kept by a keeper (keeperd/keeper_start.h), whose
- * descriptors nobody inherits. Whoever finds the lock taken asks for it: hf_lock_flock() does that
- * before it waits, and again when a look aside from the wait finds a keeper that would lend
- * (wait/wait_check.h); hf_lock_borrow() does it by itself. What is got is as if inherited, by the
- * same rules, but for the descriptor, which the set hands on to the command and closes.
- * A keeper says `lent` of a lock whose descriptor it gave away. Its release must not take the lock
- * from whoever works under it: it closes fd, and does no more that ends the exclusion.
+ * Databases come before repositories. A process that holds a lock of rank 4, by inheritance or
+ * through the keeper of an ancestor, fails with HF_USAGE instead of waiting for one of rank 3. A
+ * kept lock is detected 25 ms into the wait. It may take a free lock, and with HF_NOWAIT the result
+ * is HF_BUSY. Ranks 1 and 2 may nest in any order; a deadlock is detected, and one of its processes
+ * fails.
  *
- * A process that dies, however it dies, frees flock(2) locks unless a command that inherited them
- * still lives; foreign parts have their own recovery, which is their room's business. Signals end
- * nothing here: a handler that runs during take costs the place in the queue.
- *
- * Errors name the lock by the path that the user wrote. HF_BUSY: not within the deadline.
- * Not thread-safe: one struct hf_lock belongs to one thread at a time.
+ * Crash: flock(2) and fcntl(2) locks of a dead process are free, unless a command that inherited
+ * them lives. Signals end nothing; a handler that runs during take costs the place in the queue.
+ * Errors name the lock by the path that the user wrote. HF_BUSY: not acquired within the deadline.
+ * Not thread-safe: a struct hf_lock belongs to one thread at a time.
  */
 
 #include <stdbool.h>
@@ -86,23 +73,23 @@
 
 struct hf_lock;
 
-/* From here on locks nest in the order of ranks only (inversions, above). */
+/* from this rank on, locks must be taken in the order of ranks */
 enum { HF_RANK_STRICT = 3 };
 
 struct hf_lock_ops {
-	const char *name; /* of the kind, in messages */
+	const char *name; /* of the kind, for messages */
 	int rank;
-	bool inherits; /* our own part is flock(2) on st's inode, which an ancestor may hold */
+	bool inherits; /* the own lock is flock(2) on st's inode, which an ancestor may hold */
 
-	/* Kinds of one family (NULL: none) take the same inode, and may differ in the foreign part.
-	 * Where a set names one lock by several of them, the strictest stands for all. */
+	/* Kinds of one family (or NULL) take the same inode and may differ in the external lock. If
+	 * a set names one lock by several of them, the strictest represents all. */
 	const char *family;
 	int strictness;
 
 	enum hf_status (*open)(struct hf_lock *lock, struct hf_err *err);
 	enum hf_status (*take)(struct hf_lock *lock, const struct hf_wait *wait,
 			       struct hf_err *err);
-	/* NULL, both, where there is no foreign part */
+	/* both NULL if there is no external lock */
 	enum hf_status (*try)(struct hf_lock *lock, struct hf_err *err);
 	enum hf_status (*wait)(struct hf_lock *lock, const struct hf_wait *wait,
 			       struct hf_err *err);
@@ -117,36 +104,38 @@ struct hf_lock {
 	enum hf_lock_mode mode;
 
 	/* Parameters of a kind, set after hf_lockset_add(). */
-	int64_t start, length; /* range: the bytes; length 0: to the end, however far it grows */
-	int slots;	       /* slots: how many there are */
+	int64_t start, length; /* range: bytes; length 0: to the end of the file, however far it
+			        * grows */
+	int slots;	       /* slots: their number */
 
-	/* The set's and the kind's. */
+	/* Set by the set and the kind. */
 	enum hf_lock_state state;
-	int fd;			 /* what holds the lock, from 64 up, close-on-exec; or -1 */
-	int second;		 /* and what holds its foreign part, where that is taken; or -1 */
-	struct stat st;		 /* of what is open */
-	int inherited;		 /* the descriptor by which an ancestor holds it; or -1 */
-	bool borrowed;		 /* it was a keeper's: close-on-exec, and closed by the set */
-	bool lent;		 /* fd has been given away */
-	struct hf_lock *same_as; /* another name of that lock, which stands for both */
-	struct hf_lock *beside;	 /* that one takes our own part; the foreign part is another */
-	int slot;		 /* slots: the one that was taken */
-	bool contended;		 /* somebody else had it when it was asked for; the kind says so */
-	int breaks;		 /* stale ones that the kind has moved out of its way */
-	int64_t deadline;	 /* of the wait that it is taken by */
-	int64_t waited, taken;	 /* for base/stats_log.h: ns, and an instant */
-	char *name;		 /* the same, its real path */
-	void *own;		 /* what a kind needs besides: made by open, freed by release */
+	int fd;			 /* holds the lock; from 64 up, close-on-exec; or -1 */
+	int second;		 /* holds the external lock, if that is taken; or -1 */
+	struct stat st;		 /* of the open file */
+	int inherited;		 /* the descriptor with which an ancestor holds it; or -1 */
+	bool borrowed;		 /* inherited is from a keeper: close-on-exec, closed by the set */
+	bool lent;		 /* fd was given to another process */
+	struct hf_lock *same_as; /* another name of this lock, which represents both */
+	struct hf_lock *beside;	 /* that lock has the same own lock; only the external lock is
+				  * another */
+	int slot;		 /* slots: the number of the slot that was taken */
+	bool contended;		 /* another process held it at first; set by the kind */
+	int breaks;		 /* number of stale locks that the kind has moved away */
+	int64_t deadline;	 /* of the wait in which it is taken */
+	int64_t waited, taken;	 /* for statistics: nanoseconds, and an instant */
+	char *name;		 /* for statistics: its real path */
+	void *own;		 /* the kind's own data: made by open, freed by release */
 	struct {
 		int fd; /* or -1 */
 		uint64_t ticks;
-	} seen; /* git: the index.lock in the way, and since when; stays when it is released */
+	} seen; /* git: the index.lock that blocks, and since when; survives release */
 };
 
-/* A name, or a path, as one number: for what start is then. */
+/* Return a name or path as one number, to be used as start. */
 int64_t hf_lock_identity(const char *name);
 
-/* The last byte of a range. */
+/* Return the last byte of a range. */
 static inline int64_t hf_lock_last(int64_t start, int64_t length)
 {
 	int64_t last;
@@ -154,40 +143,41 @@ static inline int64_t hf_lock_last(int64_t start, int64_t length)
 	return !length || __builtin_add_overflow(start, length - 1, &last) ? INT64_MAX : last;
 }
 
-/*
- * What the kinds share.
- */
+/* Functions that the kinds share. */
 
-/* Open lock->path by `access` (O_RDONLY …) into lock->fd and lock->st. An absent file is created
- * 0666 & ~umask, at a dangling link's end; a file that is there is opened without O_CREAT, since
- * fs.protected_regular would refuse another user's in a sticky directory. Never written to, never
- * truncated. HF_DATA: a FIFO, a socket or a character device (opening one can set it to work).
- * Directories and block devices may be locked. HF_CANTCREAT: no such directory, read-only. */
+/*
+ * Open lock->path with `access` (O_RDONLY …) into lock->fd and lock->st. An absent file is created
+ * with 0666 & ~umask, also at the end of a dangling symbolic link; an existing file is opened
+ * without O_CREAT, since fs.protected_regular would refuse another user's file in a sticky
+ * directory. The file is never written to or truncated. Directories and block devices may be
+ * locked. HF_DATA: a FIFO, a socket or a character device, which opening could affect.
+ * HF_CANTCREAT: the directory does not exist, or is read-only.
+ */
 enum hf_status hf_lock_open(struct hf_lock *lock, int access, struct hf_err *err);
 
-/* Does the path still name the inode that is open? HF_NO: it does not. */
+/* Check that the path still names the open inode. HF_NO: it does not. */
 enum hf_status hf_lock_recheck(const struct hf_lock *lock);
 
-/* Set lock->inherited, if an ancestor holds it for us (see above). HF_USAGE: an ancestor holds it
- * shared, and exclusive is wanted. HF_UNAVAILABLE: it cannot be known, since /proc is not there. */
+/* Set lock->inherited if an ancestor holds the lock. HF_USAGE: it holds it shared, and exclusive is
+ * requested. HF_UNAVAILABLE: unknown, since /proc is not mounted. */
 enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err);
 
-/* Does an ancestor have it kept? Then lock->inherited is the keeper's descriptor, of which proof()
- * says whether it holds this lock, and how; NULL: flock(2) on st's inode. HF_NO: no, or not that
- * is known. HF_USAGE: as above. */
+/* Borrow the lock from the keeper of an ancestor: lock->inherited is then the keeper's descriptor.
+ * proof() says whether it holds this lock, and in which mode; NULL: test for flock(2) on st's
+ * inode. HF_NO: there is no such keeper, as far as known. HF_USAGE: as above. */
 enum hf_status hf_lock_borrow(struct hf_lock *lock,
 			      bool (*proof)(struct hf_lock *lock, int fd, enum hf_held *held),
 			      struct hf_err *err);
 
-/* Lock fd (lock->fd, or of another file that lock->st describes) by flock(2): at once, or borrowed
- * (lock->inherited tells: fd is not locked then), or waited for as holdfast/lock_wait.h says. */
+/* Lock fd (lock->fd, or another file that lock->st describes) with flock(2): at once; borrowed,
+ * then lock->inherited is set and fd is not locked; or after a wait (holdfast/lock_wait.h). */
 enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait *wait,
 			     struct hf_err *err);
 
-/* HF_UNAVAILABLE, for a kind that has its own way to inherit. */
+/* Report HF_UNAVAILABLE, for a kind that checks inheritance by itself. */
 enum hf_status hf_lock_unproved(const struct hf_lock *lock, struct hf_err *err);
 
-/* Close lock->fd. A release for kinds that need no more: closing gives back what no command
+/* Close lock->fd. A release for kinds that need no more: closing releases what no command has
  * inherited. */
 void hf_lock_close(struct hf_lock *lock);
 

@@ -5,47 +5,46 @@
 /*
  * The kind "sqlite": the right to write to a SQLite database.
  *
- *	our own		the turnstile DB-turnstile (lock/turnstile.h), waited for in its queue
- *	foreign		that no writer is at work who has not passed the turnstile, asked of the
- *			kernel by SQLite's lock bytes (probe/sqlite_locks.h)
+ * Its own lock is flock(2) on DB-turnstile, a file beside the database; processes wait for it in
+ * the kernel's queue. The external lock is that no other program writes, according to SQLite's lock
+ * bytes. SQLite's own lock is not taken: the command uses sqlite3, or any other program, as usual,
+ * and gets it without waiting. Readers, idle connections and a checkpoint do not conflict. The
+ * database is opened for reading at most, never through SQLite, and may be absent if its directory
+ * exists.
  *
- * SQLite's own lock is not taken: the command uses sqlite3, or whatever else, as always, and gets
- * it without waiting. Readers, and connections that are only open, are not in the way, nor is a
- * checkpoint. The database itself is opened for reading at most, never through SQLite, and may be
- * absent if its directory is there.
+ * hf_lock_sqlite_turn is the same lock without the external lock, for a program that takes SQLite's
+ * lock itself while it holds the set: with BEGIN IMMEDIATE and no busy timeout; if that is busy, it
+ * releases the set and starts again. Such a program has the database open and must not use
+ * hf_lock_sqlite: closing the files that it opens would release the program's SQLite locks.
  *
- * hf_lock_sqlite_turn is the same lock without the foreign part, for those who take SQLite's lock
- * themselves while they hold the set: by BEGIN IMMEDIATE without a busy timeout; when that is busy
- * they give the set back and come again. They have the database open, and must not use
- * hf_lock_sqlite: closing what that opens would drop their locks.
+ * If a file of a user who may not write to the database has the name of the turnstile, it is not
+ * used (README.md of the folder lock, lock/N6): hf_lock_sqlite fails with HF_NOPERM, and the other
+ * kinds go on without a turnstile. A program that has taken SQLite's lock then calls
+ * hf_sqlite_passed_rightly(), and starts again if the result is false. hf_lock_sqlite_idle is
+ * hf_lock_sqlite for a process that does nothing under the lock: it only waits until no process
+ * writes.
  *
- * Where the name of the turnstile is taken by a file of a user who may not write to the database,
- * the kinds sqlite_turn and sqlite_freeze go on without it, and hf_lock_sqlite is refused
- * (HF_NOPERM; lock/turnstile.h, N6). A process that has taken SQLite's lock asks
- * hf_sqlite_passed_rightly(), and starts again if that is false. hf_lock_sqlite_idle is
- * hf_lock_sqlite for a process that does nothing under it: it waits until no process writes.
+ * hf_lock_sqlite_freeze takes SQLite's write lock too, with a helper process (sqlite-run): no
+ * process writes, not even the command, while it copies the database or the files beside it.
+ * HF_NOINPUT: the database is absent. HF_UNAVAILABLE: the helper is not installed.
  *
- * hf_lock_sqlite_freeze takes SQLite's own write lock besides, by a helper (lock/sqlite_freeze.h):
- * nobody writes, the command included, while it copies the database or the files beside it. The
- * database has to be there (HF_NOINPUT). HF_UNAVAILABLE: there is no helper.
+ * The database is found as SQLite finds it, through all symbolic links, so all spellings have one
+ * turnstile. (Hard links do not; SQLite itself would corrupt such a database.) Whether the file is
+ * a database is not checked.
  *
- * The database is found as SQLite finds it: through symbolic links, to the end. So all spellings
- * meet at one turnstile. (Hard links do not; SQLite itself would corrupt such a database.) Whether
- * it is one is not asked: a lock does not need to know, and an encrypted one does not look like it.
+ *	- No process waits for another program's writer while it holds the turnstile.
+ *	- The end of such a writer is noticed by testing the lock bytes after a pause that grows
+ *	  to 10 ms, and when its process exits.
+ *	- The test is made while the turnstile is held, so no process that uses the turnstile
+ *	  begins to write in between. Another program can at any time: the command must expect
+ *	  SQLITE_BUSY, as always.
+ *	- Shared: several processes that do not write, such as backups, exclude writers together.
  *
- *	W1  Nobody waits for a foreign writer while holding the turnstile (holdfast/lock.h).
- *	W2  A foreign writer's end is noticed by a look at the lock bytes: after a pause that grows
- *	    to 10 ms, and at the end of the writer's process.
- *	W3  When the foreign part was looked at the turnstile is held, so no one who keeps to it
- *	    begins to write in between. A stranger can, at any time: the command has to expect
- *	    SQLITE_BUSY from strangers, as always.
- *	W4  Shared (-s): several that do not write, such as backups, exclude writers together.
+ * A crash frees the lock. A journal or log that a dead writer leaves is recovered by the next
+ * connection, as always. Signals and threads: holdfast/lock_wait.h.
  *
- * A crash frees it. What a writer of SQLite's leaves when it dies (a hot journal, a log) is
- * recovered by the next connection, as always. Signals and threads as in holdfast/lock_wait.h.
- *
- * Errors: HF_USAGE a name that is no file (":memory:"); HF_DATA not a regular file; HF_CANTCREAT no
- * such directory; HF_NOPERM.
+ * Errors: HF_USAGE: a name that is not a file (":memory:"). HF_DATA: not a regular file.
+ * HF_CANTCREAT: the directory does not exist. HF_NOPERM.
  */
 
 #include <stdbool.h>
@@ -57,10 +56,11 @@ extern const struct hf_lock_ops hf_lock_sqlite_idle;
 extern const struct hf_lock_ops hf_lock_sqlite_turn;
 extern const struct hf_lock_ops hf_lock_sqlite_freeze;
 
-/* Are the turnstiles that this thread's locks have left out still files that are not to be used? */
+/* Return true if each turnstile that the locks of this thread did without is still a file that may
+ * not be used. */
 bool hf_sqlite_passed_rightly(void);
 
-/* Has a freeze been lost, since its helper was killed? */
+/* Return true if a freeze was lost because its helper was killed. */
 bool hf_sqlite_thawed(const struct hf_lock *lock);
 
 #endif

@@ -3,7 +3,7 @@
 #define HF_LOCKSET_H
 
 /*
- * A lock set: any number of locks, of any kind, taken as a whole.
+ * A lock set: any number of locks, of any kind, acquired as a whole.
  *
  *	struct hf_wait wait = {.deadline = hf_deadline_in(10 * HF_SECOND)};
  *	struct hf_lockset *set = hf_lockset_new();
@@ -16,65 +16,65 @@
  *		…
  *	}
  *	…				(both are held)
- *	hf_lockset_free(set);		(gives them back, in reverse)
+ *	hf_lockset_free(set);		(releases them, in reverse order)
  *
- * In whatever order they were added, they are taken in the one order of holdfast/lock.h, against
- * the one deadline of `wait`, in phases:
+ * The locks are acquired in the one order of holdfast/lock.h, whatever the order of adding, against
+ * the one deadline of `wait`:
  *
- *	L1 open		every lock, to learn its identity; sort; two names of one inode are one;
- *			look for what is inherited. Nothing is held.
- *	L2 take		our own parts, in order, each waited for while those before it are held.
- *	L3 try		the foreign parts, in order, without waiting.
+ *	1 open	every lock, to learn its identity; sort; merge two names of one inode; check what is
+ *		inherited. Nothing is held.
+ *	2 take	the own locks, in order, each waited for while those before it are held
+ *	3 try	the external locks, in order, without waiting
  *
- * L2 finds that a path names another inode than the one that was locked: everything is given back,
- * and L1 begins again. L3 finds one busy: everything is given back, that one alone is waited for,
- * and L1 begins again. So nothing foreign is ever waited for while something is held, and what is
- * held in the end was all held at one instant.
+ * If step 2 finds that a path names another inode than the locked one, everything is released and
+ * step 1 starts again. If step 3 finds a lock busy, everything is released, that lock alone is
+ * waited for, and step 1 starts again. So no external lock is waited for while anything is held,
+ * and in the end all locks were held at one instant.
  *
- * In L2 and L3 nothing of rank 3 is waited for under an inherited lock of rank 4 (holdfast/lock.h).
+ * hf_lockset_acquire() acquires all or nothing. After a failure the set may be tried again. A
+ * process that dies frees its locks. Release closes descriptors; a child that was forked in the
+ * meantime, and a command that inherited descriptors (hf_lockset_fds()), keep the locks until they
+ * exit too.
  *
- * acquire is all or nothing: on any failure nothing is held, and the set may be tried again. A
- * process that dies frees what it held. Release closes; a child that was forked meanwhile, and a
- * command that inherited descriptors (hf_lockset_fds()), keeps the locks until it ends too.
+ * With HOLDFAST_STATS set, each acquisition adds a line to a file.
  *
- * With HOLDFAST_STATS set, each acquisition leaves a line in a file (base/stats_log.h).
- *
- * Not thread-safe; one thread at a time has a set. Two sets of one process exclude each other as
- * two processes do, so a thread that waits for what its own other set holds is refused (HF_USAGE).
+ * Not thread-safe; one thread at a time uses a set. Two sets of one process exclude each other like
+ * two processes; a thread that waits for a lock of its own other set fails with HF_USAGE.
  */
 
 #include <holdfast/lock.h>
 
 struct hf_lockset;
 
-/* NULL: no memory, which hf_lockset_add() will report. */
+/* Return a new, empty set. NULL: out of memory, which hf_lockset_add() reports. */
 struct hf_lockset *hf_lockset_new(void);
 
-/* Add a lock; path is copied. The result belongs to the set; a kind's parameters (holdfast/lock.h:
- * start, length, slots) may be set in it before acquire. NULL: no memory, or an empty path
- * (HF_USAGE). */
+/* Add a lock; path is copied. The result belongs to the set; the parameters of a kind
+ * (holdfast/lock.h: start, length, slots) may be set in it before hf_lockset_acquire(). NULL: out
+ * of memory, or an empty path (HF_USAGE). */
 struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops *ops,
 			       const char *path, enum hf_lock_mode mode, struct hf_err *err);
 
-/* Take them all, or nothing; not while they are held. An empty set is held at once. */
+/* Acquire all locks, or none. The set must not be held. An empty set is held at once. */
 enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *wait,
 				  struct hf_err *err);
 
-/* The descriptors that hold the locks, for struct hf_command's keep and hf_fd_export(): those that
- * this set took or borrowed, not what it inherited. Valid until release. */
+/* Return the descriptors that a command must inherit, for struct hf_command's keep and
+ * hf_fd_export(): those that this set took or borrowed, not those that it inherited. Valid until
+ * release. */
 size_t hf_lockset_fds(const struct hf_lockset *set, const int **fds);
 
-/* The locks themselves, in their order once they are held. Valid until the next add. */
+/* Return the locks; they are in their order once they are held. Valid until the next add. */
 size_t hf_lockset_locks(const struct hf_lockset *set, struct hf_lock *const **locks);
 
-/* This process is about to become the command that inherits the locks (exec): nobody is left to say
- * how long they were held. */
+/* Call this before this process becomes (exec) the command that inherits the locks: it then cannot
+ * report how long they were held. */
 void hf_lockset_leave(struct hf_lockset *set);
 
-/* Give everything back, in reverse order. */
+/* Release everything, in reverse order. */
 void hf_lockset_release(struct hf_lockset *set);
 
-/* Release, and free. NULL is allowed. errno survives. */
+/* Release and free. NULL is allowed. errno is preserved. */
 void hf_lockset_free(struct hf_lockset *set);
 
 #endif

@@ -3,14 +3,14 @@
 #define HF_PROC_H
 
 /*
- * Processes as /proc shows them: identity, ancestry, and a line for a message.
+ * Processes as /proc shows them: identity, ancestry, and a description for messages.
  *
- * A PID alone is not an identity, since it is used again: a process is its PID and its start time
- * (/proc/PID/stat field 22, clock ticks since boot), within one boot and one PID namespace. The
- * fields are counted from the last ')', since a command's name may hold anything.
+ * A PID is reused, so a process is identified by its PID and its start time (field 22 of
+ * /proc/PID/stat, clock ticks since boot), within one boot and one PID namespace. Fields are
+ * counted from the last ')', since a command's name may contain anything.
  *
- * What cannot be read is unknown, never dead. Everything here is a snapshot, for judging and for
- * messages; no promise rests on it alone. Never blocks. Thread-safe; not async-signal-safe.
+ * What cannot be read is unknown, never dead. Every result is a snapshot, for judging and for
+ * messages. Never blocks. Thread-safe; not async-signal-safe.
  */
 
 #include <stdbool.h>
@@ -25,46 +25,47 @@ struct hf_proc {
 	char name[64];	/* the command's name, at most 15 bytes as the kernel keeps it */
 };
 
-/* Is /proc mounted, and of this PID namespace? (/proc/self/stat names us) */
+/* Return true if /proc is mounted and belongs to this PID namespace (/proc/self/stat names this
+ * process). */
 bool hf_proc_mounted(void);
 
-/* false: no such process, or it may not be seen (errno tells). */
+/* Read a process. Return false if it does not exist or may not be seen (errno). */
 bool hf_proc_read(pid_t pid, struct hf_proc *proc);
 
-/* This process, in one read. false: /proc is not mounted, or is another PID namespace's, where our
- * PID is another process. */
+/* Read this process. Return false if /proc is not mounted, or belongs to another PID namespace, in
+ * which our PID is another process. */
 bool hf_proc_read_self(struct hf_proc *proc);
 
-/* Has it ended, and waits only for its parent to be told? Not if only its first thread has. */
+/* Return true if the process has exited and only waits to be reaped; false if only its first thread
+ * has exited. */
 bool hf_proc_is_zombie(const struct hf_proc *proc);
 
-/* Of /proc/PID/fd, cwd, cmdline and the like nothing is left when a process's first thread has
- * ended, though others live and have all of it. Then the ID of one of these, whose /proc/ID shows
- * it; else pid. */
+/* When the first thread of a process has exited, /proc/PID/fd, cwd, cmdline and the like are empty
+ * although other threads live. Return the ID of one of these then; otherwise pid. */
 pid_t hf_proc_shown(pid_t pid);
 
-/* Is pid this process, or one of its ancestors? false where it cannot be known. */
+/* Return true if pid is this process or one of its ancestors; false if unknown. */
 bool hf_proc_is_ancestor(pid_t pid);
 
-/* Is `ancestor` an ancestor of pid, or pid itself? */
+/* Return true if `ancestor` is pid or an ancestor of it. */
 bool hf_proc_descends(pid_t pid, pid_t ancestor);
 
-/* Its command, as much of it as fits; the short name in place of one that is empty or may not be
- * read. Bytes as they are: hf_escape() before it is shown. Returns out. */
+/* Write the command with its arguments, as much as fits; its short name if that is empty or
+ * unreadable. The bytes are raw: call hf_escape() before printing. Return out. */
 char *hf_proc_command(char *out, size_t size, const struct hf_proc *proc);
 
-/* The wall clock's second at which it started; 0: not known. */
+/* Return the wall-clock second of its start; 0: unknown. */
 int64_t hf_proc_since(const struct hf_proc *proc);
 
-/* "10:42:03", with the date before it when it is not today; "" for 0. Returns out. */
+/* Format "10:42:03", preceded by the date if it is not today; "" for 0. Return out. */
 char *hf_proc_time(char *out, size_t size, int64_t since);
 
-/* Write "PID 4711 (rsync -a /a /b)" into out; "PID 4711 (gone)" or "a process that you may not see"
- * where that is so. Return out. */
+/* Write "PID 4711 (rsync -a /a /b)"; or "PID 4711 (gone)" or "a process that you may not see".
+ * Return out. */
 char *hf_proc_name(char *out, size_t size, pid_t pid);
 
-/* Write the same, and ", running since 10:42:03", with the date before the time when it is not
- * today. Return out. */
+/* Write the same, followed by ", running since 10:42:03", with the date if it is not today. Return
+ * out. */
 char *hf_proc_describe(char *out, size_t size, pid_t pid);
 
 #endif

@@ -116,7 +116,7 @@ static int count_lines(const char *path)
 	return count;
 }
 
-/* S2, S4, S5 */
+/* base/S2, base/S4, base/S5 */
 static void lines_go_to_the_file(void **state)
 {
 	struct hf_stats_sink *sink;
@@ -144,7 +144,7 @@ static struct hf_stats_sink *to(const char *path)
 	return hf_stats_open();
 }
 
-/* S1, S4 */
+/* base/S1, base/S4 */
 static void what_cannot_be_written_is_not_written(void **state)
 {
 	struct rlimit limit, small;

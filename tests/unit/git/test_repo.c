@@ -390,7 +390,7 @@ static void commits_to_a_detached_head(void **state)
 	assert_sound();
 }
 
-/* R3, R6. */
+/* git/R3, git/R6. */
 static void keeps_what_the_index_says_of_others(void **state)
 {
 	const char *before;
@@ -416,7 +416,7 @@ static void keeps_what_the_index_says_of_others(void **state)
 	assert_sound();
 }
 
-/* R6: what was changed in the tick in which it was staged is seen to be changed. */
+/* git/R6: what was changed in the tick in which it was staged is seen to be changed. */
 static void a_racy_change_stays_seen(void **state)
 {
 	struct hf_repo *repo;
@@ -902,7 +902,7 @@ static int hold_index(const struct rival *self, void *arg)
 	return 0; /* the lock stays */
 }
 
-/* R7. */
+/* git/R7. */
 static void takes_over_only_from_the_dead(void **state)
 {
 	struct hf_repo *repo;
@@ -946,7 +946,7 @@ static void the_index_needs_the_lock(void **state)
 	assert_sound();
 }
 
-/* R5. */
+/* git/R5. */
 static void a_moved_ref_is_not_overrun(void **state)
 {
 	struct hf_repo *repo;
@@ -1042,9 +1042,9 @@ static void writers_lose_nothing(void **state)
 	assert_sound();
 }
 
-/* R1, R2: content, name; objects and index, then the ref. f's object is there already, then all but
- * the commit: it is synced (git/loose_object.h, L2). What Git writes is not seen here, and all of
- * it is synced in the end. */
+/* git/R1, git/R2: content, name; objects and index, then the ref. f's object is there already, then
+ * all but the commit: it is synced (git/L2). What Git writes is not seen here, and all of it is
+ * synced in the end. */
 static void everything_is_durable_in_its_order(void **state)
 {
 	static const char *const objects[] = {"HEAD:n/n", "HEAD:n", "HEAD:", "HEAD", "HEAD:f"};
@@ -1087,7 +1087,7 @@ static void everything_is_durable_in_its_order(void **state)
 		at = traced(index, "sync %s/refs/heads/main~holdfast.lock\n", hf_repo_gitdir(repo));
 		assert_true(at < ref);
 		traced(ref, "sync %s/refs/heads\n", hf_repo_gitdir(repo));
-		/* R4: of somebody else's commit only */
+		/* git/R4: of somebody else's commit only */
 		at = strstr(trace, "all ");
 		assert_true(i ? !at : at && at < ref);
 	}

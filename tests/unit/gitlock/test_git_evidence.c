@@ -121,12 +121,12 @@ static void locked_or_open_is_held(void **state)
 	put_file("repo/.git/index.lock", "");
 	rival = rival_start(lock_it, NULL);
 	assert_hears(&rival, 'l');
-	assert_int_equal(judge("index.lock"), HF_VERDICT_HELD); /* G1 */
+	assert_int_equal(judge("index.lock"), HF_VERDICT_HELD); /* gitlock/G1 */
 	assert_int_equal(e.pid, rival.pid);
 	assert_int_equal(rival_end(&rival), 0);
 	rival = rival_start(open_it, NULL);
 	assert_hears(&rival, 'l');
-	assert_int_equal(judge("index.lock"), HF_VERDICT_HELD); /* G4 */
+	assert_int_equal(judge("index.lock"), HF_VERDICT_HELD); /* gitlock/G4 */
 	assert_reason("it is open for writing");
 	assert_int_equal(rival_end(&rival), 0);
 }
@@ -134,7 +134,7 @@ static void locked_or_open_is_held(void **state)
 static void our_own_record_is_stale_when_nobody_has_it_locked(void **state)
 {
 	(void)state;
-	put_file("repo/.git/index.lock", "holdfast record 17 pid 1\n"); /* G2 */
+	put_file("repo/.git/index.lock", "holdfast record 17 pid 1\n"); /* gitlock/G2 */
 	assert_int_equal(judge("index.lock"), HF_VERDICT_STALE);
 	assert_reason("nobody has it locked");
 	struct rival rival = rival_start(lock_it, NULL);
@@ -385,7 +385,7 @@ static void a_note_names_its_maker(void **state)
 	put_file("repo/.git/index.lock", "");
 	snprintf(text, sizeof(text), "pid %d\n", (int)rival.pid);
 	put_file("repo/.git/index~pid.lock", text);
-	assert_int_equal(judge("index.lock"), HF_VERDICT_HELD); /* G3 */
+	assert_int_equal(judge("index.lock"), HF_VERDICT_HELD); /* gitlock/G3 */
 	assert_int_equal(e.pid, rival.pid);
 	snprintf(text, sizeof(text), "repo/.git/next-index-%d.lock", (int)rival.pid);
 	put_file(text, "");
@@ -407,7 +407,7 @@ static void what_git_does_not_write_is_not_judged(void **state)
 	(void)state;
 	require_first_pid_namespace();
 	put_file("repo/.git/index.lock", "mine!");
-	assert_int_equal(judge("index.lock"), HF_VERDICT_UNKNOWN); /* G7 */
+	assert_int_equal(judge("index.lock"), HF_VERDICT_UNKNOWN); /* gitlock/G7 */
 	assert_int_equal(judge_seen("index.lock", true, HF_SECOND, 0), HF_VERDICT_UNKNOWN);
 	run("touch -d '-10 min' repo/.git/index.lock");
 	assert_int_equal(judge_seen("index.lock", false, HF_SECOND, 0), HF_VERDICT_UNKNOWN);

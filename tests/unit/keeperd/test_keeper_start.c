@@ -145,7 +145,7 @@ static void await_waiting_child(pid_t pid)
 	assert_true(await_waiter(child));
 }
 
-/* K2: the starter is killed while the keeper waits in the queue. */
+/* keeperd/K2: the starter is killed while the keeper waits in the queue. */
 static void a_killed_starter_takes_the_wait_along(void **state)
 {
 	struct rival holder = rival_start(hold, "l"), starter;
@@ -254,7 +254,7 @@ static int connect_to(const struct hf_handle *h)
 	return fd;
 }
 
-/* K7. */
+/* keeperd/K7. */
 static void clients_that_say_nothing_do_not_hold_it_up(void **state)
 {
 	struct hf_keeper_plan plan = plan_for(getppid(), 0);
@@ -278,7 +278,7 @@ static void clients_that_say_nothing_do_not_hold_it_up(void **state)
 	waitpid(kept.handle.pid, NULL, 0);
 }
 
-/* K6, in a grandchild of the owner: borrow, say so, and hold. */
+/* keeperd/K6, in a grandchild of the owner: borrow, say so, and hold. */
 static int borrow(const struct rival *self, void *arg)
 {
 	struct hf_lockset *set = hf_lockset_new();

@@ -71,7 +71,7 @@ static void taken_and_given_back(void **state)
 	assert_int_equal(litter(), 0);
 }
 
-/* D1: also under a umask that would keep others from looking. */
+/* lock/D1: also under a umask that would keep others from looking. */
 static void the_record_can_be_read(void **state)
 {
 	mode_t old = umask(0777);
@@ -219,7 +219,7 @@ static void a_lost_one_is_noticed(void **state)
 	unlink("d");
 }
 
-/* D5. */
+/* lock/D5. */
 static void is_touched_by(const struct hf_lock *lock)
 {
 	struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
@@ -242,7 +242,7 @@ static void touching(void **state)
 	give_back(&held);
 }
 
-/* D5: who inherited or borrowed it may outlive the one who took it. */
+/* lock/D5: who inherited or borrowed it may outlive the one who took it. */
 static void touching_what_is_inherited(void **state)
 {
 	struct hf_lock inherited;
@@ -258,7 +258,7 @@ static void touching_what_is_inherited(void **state)
 	give_back(&held);
 }
 
-/* D3: the holder is dead, and what it started has the descriptor. */
+/* lock/D3: the holder is dead, and what it started has the descriptor. */
 static int leave_a_child(const struct rival *self, void *arg)
 {
 	struct held held;
@@ -490,7 +490,7 @@ static void stopped_anywhere(void **state)
 	}
 }
 
-/* D4: a program that keeps to no rule replaces the stale one just before the exchange. */
+/* lock/D4: a program that keeps to no rule replaces the stale one just before the exchange. */
 static void a_foreign_lock_is_put_back(void **state)
 {
 	struct rival rival;

@@ -83,7 +83,7 @@ static int inherit(const struct rival *self, void *arg)
 	return 0;
 }
 
-/* T1 */
+/* probe/T1 */
 static void everybody_who_inherited_it_holds_it(void **state)
 {
 	struct rival holder = rival_start(inherit, (void *)"i");
@@ -136,7 +136,7 @@ static void ranges_of_either_type(void **state)
 	rival_end(&holder);
 }
 
-/* T5 */
+/* probe/T5 */
 static void who_looks_is_no_holder(void **state)
 {
 	int fd = open_lock("own");
@@ -165,7 +165,7 @@ static int look_as_nobody(const struct rival *self, void *arg)
 	return has(locked, *holder, HF_VIA_REPORTED) ? 0 : 97;
 }
 
-/* T2 */
+/* probe/T2 */
 static void one_that_may_not_be_looked_at_is_reported(void **state)
 {
 	struct rival holder, looker;
@@ -191,7 +191,7 @@ static int hand_over(const struct rival *self, void *arg)
 			return 99;
 }
 
-/* T3, T4 */
+/* probe/T3, probe/T4 */
 static void a_lock_that_changes_hands_has_one_holder(void **state)
 {
 	struct rival rivals[3];

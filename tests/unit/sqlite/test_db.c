@@ -97,7 +97,7 @@ static int writer(const struct rival *self, void *arg)
 	return 0;
 }
 
-/* D3 */
+/* sqlite/D3 */
 static void what_is_made_here_is_wal(void **state)
 {
 	struct hf_db *other;
@@ -157,7 +157,7 @@ static void what_cannot_be_a_database_is_refused(void **state)
 	hf_db_close(none);
 }
 
-/* D2 */
+/* sqlite/D2 */
 static void a_transaction_is_all_or_nothing(void **state)
 {
 	struct hf_db *other;
@@ -231,7 +231,7 @@ static void writers_wait_for_each_other(void **state)
 	assert_int_equal(rival_end(&rival), 0);
 }
 
-/* D4, and nothing is held while a foreign lock is waited for. */
+/* sqlite/D4, and nothing is held while a foreign lock is waited for. */
 static void a_foreign_writer_is_waited_for(void **state)
 {
 	struct rival rival = rival_start(foreign_writer, immediate);
@@ -249,7 +249,7 @@ static void a_foreign_writer_is_waited_for(void **state)
 	assert_int_equal(rival_end(&rival), 0);
 }
 
-/* D4, of the rollback journal: also when it had read the schema before. */
+/* sqlite/D4, of the rollback journal: also when it had read the schema before. */
 static void a_reader_waits_for_a_commit(void **state)
 {
 	struct hf_wait later = {.deadline = hf_deadline_in(10 * HF_SECOND)};
@@ -299,7 +299,7 @@ static void a_commit_waits_for_a_reader(void **state)
 	assert_int_equal(rival_end(&rival), 0);
 }
 
-/* D1: a reader leaves the log as it is. */
+/* sqlite/D1: a reader leaves the log as it is. */
 static void a_reader_leaves_the_log(void **state)
 {
 	struct hf_db *other;

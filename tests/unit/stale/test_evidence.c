@@ -196,7 +196,7 @@ static void while_held(char how, enum hf_verdict wanted, const char *why)
 	assert_int_equal(rival_end(&rival), 0);
 }
 
-/* E1, E5. */
+/* stale/E1, stale/E5. */
 static void who_has_it(void **state)
 {
 	char text[32];
@@ -221,7 +221,8 @@ static void make_old(int seconds)
 	assert_int_equal(utimensat(AT_FDCWD, "l", times, 0), 0);
 }
 
-/* E7. What nobody may look at is declared away, since not every machine shows all to a test. */
+/* stale/E7. What nobody may look at is declared away, since not every machine shows all to a
+ * test. */
 static void age_comes_last(void **state)
 {
 	(void)state;
@@ -254,7 +255,7 @@ static int stay(const struct rival *self, void *arg)
 	return 0;
 }
 
-/* E6. */
+/* stale/E6. */
 static void who_works_there(void **state)
 {
 	struct rival rival;

@@ -48,7 +48,7 @@ static void nonces_differ(void **state)
 	assert_string_not_equal(one.nonce, two.nonce);
 }
 
-/* R2, R3. */
+/* stale/R2, stale/R3. */
 static void reads_a_plain_pid(void **state)
 {
 	(void)state;
@@ -90,7 +90,7 @@ static void refuses_what_is_no_pid(void **state)
 #define NONCE "nonce 0123456789abcdef0123456789abcdef\n"
 #define REST "pidns 1\ntimens 2\nstart 3\ntaken 4\n" NONCE
 
-/* R1, R4. */
+/* stale/R1, stale/R4. */
 static void reads_only_what_is_of_its_form(void **state)
 {
 	(void)state;

@@ -39,7 +39,7 @@ static pid_t dead_pid(void)
 	return pid;
 }
 
-/* I2, I3 */
+/* status/I2, status/I3 */
 static void what_a_file_is_says_what_lock_it_is(void **state)
 {
 	char text[64];
@@ -108,7 +108,7 @@ static int hold_record(const struct rival *self, void *arg)
 	return 0;
 }
 
-/* I1 and I2 of one file are one row. */
+/* status/I1 and status/I2 of one file are one row. */
 static void a_record_that_is_locked_is_held_by_who_locked_it(void **state)
 {
 	struct rival holder = rival_start(hold_record, (void *)"record");

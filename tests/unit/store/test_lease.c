@@ -33,7 +33,7 @@ static int64_t acquire(struct hf_store *store, struct hf_bytes name, int64_t ttl
 	return status == HF_OK ? token : -(int64_t)status;
 }
 
-/* E1, E2 */
+/* store/E1, store/E2 */
 static void one_holder_a_name(void **state)
 {
 	struct hf_bytes ab[] = {NAME("a"), NAME("b")}, bc[] = {NAME("b"), NAME("c")};
@@ -56,7 +56,7 @@ static void one_holder_a_name(void **state)
 	hf_store_close(&store);
 }
 
-/* E4, E5 */
+/* store/E4, store/E5 */
 static void the_boundary(void **state)
 {
 	struct hf_lease_proof first = {.token = 1}, second = {.token = 2};

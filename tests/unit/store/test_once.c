@@ -30,7 +30,7 @@ static enum hf_status mark(struct hf_store *store, struct hf_bytes key, int64_t 
 	return hf_once_mark(store, &key, 1, ttl, &err);
 }
 
-/* O1, O2 */
+/* store/O1, store/O2 */
 static void the_first_time_and_ever_after(void **state)
 {
 	struct hf_bytes ab[] = {KEY("a"), KEY("b")}, bc[] = {KEY("b"), KEY("c")};
@@ -46,7 +46,7 @@ static void the_first_time_and_ever_after(void **state)
 	hf_store_close(&store);
 }
 
-/* O3 */
+/* store/O3 */
 static void it_runs_out_on_the_instant(void **state)
 {
 	struct hf_store store = open_store("b.db");
@@ -68,7 +68,7 @@ static void it_runs_out_on_the_instant(void **state)
 	hf_store_close(&store);
 }
 
-/* O4 */
+/* store/O4 */
 static void keys_are_bytes(void **state)
 {
 	struct hf_store store = open_store("c.db");
@@ -136,7 +136,7 @@ static int claimant(const struct rival *self, void *arg)
 	return 0;
 }
 
-/* O5, O6 */
+/* store/O5, store/O6 */
 static void nobody_marks_what_is_claimed(void **state)
 {
 	struct rival rival = rival_start(claimant, (void *)"e.db");

@@ -57,7 +57,7 @@ static const char *claim(struct hf_store *store, int64_t *id, int64_t *token)
 	return payload;
 }
 
-/* Q2 */
+/* store/Q2 */
 static void the_next_one(void **state)
 {
 	struct hf_store store = open_store("a.db");
@@ -85,7 +85,7 @@ static void the_next_one(void **state)
 	hf_store_close(&store);
 }
 
-/* Q1, Q3, Q4 */
+/* store/Q1, store/Q3, store/Q4 */
 static void who_may_say_what(void **state)
 {
 	struct hf_store store = open_store("b.db");
@@ -111,7 +111,7 @@ static void who_may_say_what(void **state)
 	hf_store_close(&store);
 }
 
-/* Q5 */
+/* store/Q5 */
 static void attempts(void **state)
 {
 	struct hf_store store = open_store("c.db");

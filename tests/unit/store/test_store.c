@@ -90,7 +90,7 @@ static void refused(const char *path, const char *sql, const char *says)
 	hf_store_close(&store);
 }
 
-/* S1, S2 */
+/* store/S1, store/S2 */
 static void a_stranger_is_refused(void **state)
 {
 	(void)state;
@@ -100,7 +100,7 @@ static void a_stranger_is_refused(void **state)
 	refused("f.db", "PRAGMA application_id = 7", "(application_id 7)");
 }
 
-/* S5 */
+/* store/S5 */
 static void tokens_only_grow(void **state)
 {
 	int64_t token, last = 0;

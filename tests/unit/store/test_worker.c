@@ -43,7 +43,7 @@ static struct hf_work make_work(const char *script)
 				.tell = tell};
 }
 
-/* W1 */
+/* store/W1 */
 static void until_there_is_none(void **state)
 {
 	struct hf_store store = open_store("a.db", 2);
@@ -75,7 +75,7 @@ static void a_command_that_is_not_there(void **state)
 	hf_store_close(&store);
 }
 
-/* W2: the lease is no longer its own when it is renewed. */
+/* store/W2: the lease is no longer its own when it is renewed. */
 static void a_lease_that_is_lost(void **state)
 {
 	struct hf_store store = open_store("c.db", 1);
