@@ -18,9 +18,10 @@
  * that may fail whenever somebody has it.
  *
  * Asserted:
- *	- what is acknowledged is in the target, and would be after a power cut (P2);
+ *	- what is acknowledged is in the target, and would be after a power cut (append/P2);
  *	- no record is there twice, no acknowledged one goes, and none that was refused is there;
- *	- no record is in two leaders' hands (P1), and nobody leads over an unsettled batch (P3);
+ *	- no record is in two leaders' hands (append/P1), and nobody leads over an unsettled batch
+ *	  (append/P3);
  *	- nobody waits for ever: all that were not killed are told, and no lock is left over.
  *
  * Errors to be found: -DDONE_FIRST (DONE is marked before the rename), -DNO_SYNC (or before the
