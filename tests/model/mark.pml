@@ -12,7 +12,7 @@
  * A file is an inode with a number of lines. A directory has three names: FILE, the rotated file,
  * and the mark. What is in the directory may reach the disk at any time, and does so at a sync. An
  * exchange that finds another file than the locked one is undone in the same step: the window in
- * which a kill may come in between is the one that record/record_mark.h tells of.
+ * which a kill may come in between is the one that lib/record/README.md describes.
  *
  * Asserted: in the end all files together have one line for each row, each line of the other
  * program, and those that were there, but for what the restored copy lacks; what was acknowledged
