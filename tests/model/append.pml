@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The group commit of appends (holdfast/append.h, append/append_handover.h, spool/spool_file.h,
- * spool/spool_leader.h, spool/append_recovery.h).
+ * The group commit of appends (lib/append/README.md, lib/spool/README.md).
  *
  * N appenders have a record each. Who finds the target locked hands its record over, and waits; who
  * gets the lock looks what became of its record, settles what a dead leader left, and leads. The

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The mark of a record's append (record/record_mark.h): equal records, kills, a power cut, and
+ * The mark of a record's append (lib/record/README.md): equal records, kills, a power cut, and
  * other programs that append to FILE, rotate it, and restore a copy of it.
  *
  * All lines are equal, so that no content tells whose line it is. Two recorders append one line

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A record (record/record.h), its recovery (record/recovery.h), a user who commits, SIGKILL, a
+ * A record and its recovery (lib/record/README.md), a user who commits, SIGKILL, a
  * power cut.
  *
  * Two recorders make a record each, and finish what they find unfinished. A record is a row, a file

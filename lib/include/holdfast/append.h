@@ -21,9 +21,9 @@
  * Group commit: a process that finds the file locked hands its record over to the process that is
  * appending, and that one writes all waiting records with one sync. HF_OK is returned only after
  * file and directory are synced, by whichever process did it. Only appends with full syncing,
- * without a mode, and with a record smaller than HF_APPEND_RECORD_SMALL take part. If the process
- * that has the records fails, each other process appends its record itself: an error is always the
- * caller's own.
+ * without a mode, and with a record of at most HF_APPEND_RECORD_SMALL bytes in memory take part. If
+ * the process that has the records fails, each other process appends its record itself: the failure
+ * of one process does not become that of another.
  *
  * Blocks: on other holdfast writers of this file, and on flock(2) users of it, to the deadline of
  * the wait. A record that another process has taken cannot time out at that deadline, since the
