@@ -7,10 +7,8 @@
  * SIGKILL, a full disk and a power cut at any point. README.md has the protocol and its
  * invariants (record/R1 to record/R10).
  *
- *	hf_record()		make a record, after finishing unfinished ones
- *	hf_record_recover()	finish what is unfinished
- *	hf_record_list()	list what is unfinished
- *	hf_record_drop()	save and discard one
+ *	hf_record()			finish unfinished records, then make one
+ *	hf_record_recover(), _list(), _drop()	finish, list, discard unfinished records
  *
  * Blocks, to the deadline: on other runs and holdfast writers of this database and repository, on
  * writers of the files, on SQLite's writers, and on Git's commands that need index.lock. It never

@@ -4,8 +4,8 @@
 
 /*
  * The mark of an append that belongs to a record. After a crash it tells whether the append was
- * done. README.md has the protocol and its invariants
- * (record/M1 to record/M7).
+ * done. README.md has the protocol and its invariants (record/M1 to
+ * record/M7).
  *
  *	run		hf_mark_database(), hf_mark_name(), hf_mark_put(), COMMIT, hf_mark_take()
  *	recovery	hf_mark_look(), hf_mark_replace(), hf_mark_take()
