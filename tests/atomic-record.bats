@@ -3,7 +3,8 @@
 #
 # shellcheck disable=SC2016
 #
-# atomic-record: files, rows and a commit, or nothing. The rules cited are those of record/record.h.
+# atomic-record: files, rows and a commit, or nothing. The invariants cited are those of
+# lib/record/README.md.
 
 bats_require_minimum_version 1.5.0
 load rig/require
@@ -84,7 +85,7 @@ killed_at() {
 	trailer=$(git log -1 --format='%(trailers:key=Holdfast-Record)')
 	[[ $trailer =~ ^Holdfast-Record:\ [0-9a-f]{32} ]]
 	[ "$(git show --name-only --format= HEAD)" = $'ledger\nnotes/a' ]
-	# R8
+	# record/R8
 	[ "$(git status --porcelain)" = 'A  mine' ]
 	git fsck --strict --no-dangling
 }
@@ -286,7 +287,7 @@ killed_at() {
 	refused 65 --write f=../note
 }
 
-@test "R2: what cannot be written behind the commit point is refused before it" {
+@test "record/R2: what cannot be written behind the commit point is refused before it" {
 	require_other_user
 	require_mount
 	local dir path
@@ -449,7 +450,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	[ "$(image 'SELECT name FROM t')" = a ]
 }
 
-@test "V1: a snapshot that somebody changed meanwhile stays, and his commit of it too" {
+@test "record/V1: a snapshot that somebody changed meanwhile stays, and his commit of it too" {
 	local n
 
 	record a --snapshot image.db
@@ -477,7 +478,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	[ "$(intents)" = 0 ]
 }
 
-@test "V4: a snapshot that was made is known again, though the database has changed" {
+@test "record/V4: a snapshot that was made is known again, though the database has changed" {
 	local n
 
 	record a --snapshot image.db
@@ -591,7 +592,7 @@ crowd() {
 	[ -z "$(git status --porcelain)" ]
 }
 
-@test "V2: the user has committed the record's own path meanwhile" {
+@test "record/V2: the user has committed the record's own path meanwhile" {
 	killed_at renameat2
 	echo theirs >notes/a
 	rm -f .git/index.lock
@@ -607,7 +608,7 @@ crowd() {
 	[ -z "$(git status --porcelain)" ]
 }
 
-@test "V2: others have appended meanwhile, and appended and committed" {
+@test "record/V2: others have appended meanwhile, and appended and committed" {
 	killed_at linkat
 	[ ! -e notes/a ]
 	rm -f .git/index.lock
@@ -619,7 +620,7 @@ crowd() {
 	[ -z "$(git status --porcelain)" ]
 }
 
-@test "V1: without a repository, what was changed meanwhile stays" {
+@test "record/V1: without a repository, what was changed meanwhile stays" {
 	echo old >f
 	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
 		--write f=../note --sql "INSERT INTO t(name) VALUES ('a')"
@@ -630,7 +631,7 @@ crowd() {
 	[ "$(intents)" = 0 ]
 }
 
-@test "V3: the branch is not checked out" {
+@test "record/V3: the branch is not checked out" {
 	killed_at linkat
 	rm -f .git/index.lock
 	git checkout -q -b elsewhere
@@ -646,7 +647,7 @@ crowd() {
 	[ "$(git log --format=%s main)" = $'record a\nfirst' ]
 }
 
-@test "V3: a record whose branch was deleted is left, until it is given up" {
+@test "record/V3: a record whose branch was deleted is left, until it is given up" {
 	local id
 
 	killed_at linkat
@@ -665,7 +666,7 @@ crowd() {
 	[[ $output == *"$id"*refs/heads/main*notes/a*ledger* ]]
 	[[ $stderr == *"'$db.record-$id'"* ]]
 	[ "$(intents)" = 0 ]
-	# D1, D3
+	# record/D1, record/D3
 	[ "$(rows)" = 2 ]
 	[ "$(stat -c %a "$db.record-$id")" = 700 ]
 	[ "$(cat "$db.record-$id/1-a")" = 'a note' ]
@@ -690,7 +691,7 @@ crowd() {
 	record b
 }
 
-@test "a record whose content cannot be saved durably is not given up (D1)" {
+@test "a record whose content cannot be saved durably is not given up (record/D1)" {
 	local id n failed=0
 
 	killed_at renameat2
@@ -717,7 +718,7 @@ crowd() {
 	[ "$(intents)" = 0 ]
 }
 
-@test "V3: another repository's is left alone, and reported" {
+@test "record/V3: another repository's is left alone, and reported" {
 	killed_at renameat2
 	git init -q -b main ../second
 	cd ../second
@@ -731,7 +732,7 @@ crowd() {
 	[ "$(git -C ../repo log -1 --format=%s)" = 'record a' ]
 }
 
-@test "V3: the repository is gone, and comes back elsewhere" {
+@test "record/V3: the repository is gone, and comes back elsewhere" {
 	killed_at renameat2
 	mv ../repo ../moved
 	cd ../moved
@@ -741,7 +742,7 @@ crowd() {
 	[ -z "$(git status --porcelain)" ]
 }
 
-@test "V5: an intent in a database that others may write to is not believed" {
+@test "record/V5: an intent in a database that others may write to is not believed" {
 	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
 		--write ledger=../note --sql "INSERT INTO t(name) VALUES ('a')"
 	chmod 666 "$db"
@@ -753,7 +754,7 @@ crowd() {
 	[ "$(cat ledger)" = 'a note' ]
 }
 
-@test "V6: an intent that names the database, or a path out of the repository, is left" {
+@test "record/V6: an intent that names the database, or a path out of the repository, is left" {
 	killed_at renameat2
 	sqlite3 "$db" "UPDATE holdfast_intent_file SET path = '../db' WHERE number = 0"
 	run -1 atomic-record --recover --sqlite "$db"
@@ -763,7 +764,7 @@ crowd() {
 	git fsck
 }
 
-@test "V5: no directory is made outside of the repository, nor in .git" {
+@test "record/V5: no directory is made outside of the repository, nor in .git" {
 	local path
 
 	killed_at linkat
@@ -777,7 +778,7 @@ crowd() {
 	[ ! -e .git/made ]
 }
 
-@test "V5: who may write to the database must be able to write to the repository" {
+@test "record/V5: who may write to the database must be able to write to the repository" {
 	local dir=$BATS_TEST_TMPDIR/shared
 
 	require_root
@@ -801,7 +802,7 @@ crowd() {
 	[ "$(cat notes/a)" = 'a note' ]
 }
 
-@test "V3: a copy of the repository is another one, while both are there" {
+@test "record/V3: a copy of the repository is another one, while both are there" {
 	record z
 	sqlite3 "$db" 'DELETE FROM t'
 	killed_at linkat
@@ -815,7 +816,7 @@ crowd() {
 	[ "$(git -C ../repo log -1 --format=%s)" = 'record a' ]
 }
 
-@test "R1: temporary tables of the intent's names do not take it" {
+@test "record/R1: temporary tables of the intent's names do not take it" {
 	record z
 	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
 		--sql 'CREATE TEMP TABLE holdfast_intent AS SELECT * FROM holdfast_intent;
@@ -1101,7 +1102,7 @@ mend_index() {
 	rm -r ../spoiled
 }
 
-@test "R2: an index that is damaged is refused before the commit point" {
+@test "record/R2: an index that is damaged is refused before the commit point" {
 	local backend how
 
 	for backend in libgit2 plumbing; do
@@ -1132,7 +1133,7 @@ mend_index() {
 	[ "$(rows)" = 3 ]
 }
 
-@test "R2: what stands in the way in the index is refused before the commit point" {
+@test "record/R2: what stands in the way in the index is refused before the commit point" {
 	local backend
 
 	for backend in libgit2 plumbing; do
@@ -1254,7 +1255,7 @@ mend_index() {
 	record a
 }
 
-@test "R3: what somebody else has put there, as it was to be, is synced as well" {
+@test "record/R3: what somebody else has put there, as it was to be, is synced as well" {
 	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
 		--git . -m 'record a' --append ledger=../line --write notes/a=../note
 	cp ../note notes/a
@@ -1373,7 +1374,7 @@ meanwhile() {
 	[ -z "$(find .git -type f ! -perm -040 ! -name description ! -path '*/hooks/*')" ]
 }
 
-@test "V5: a user whom an ACL lets write to the database gets nothing written elsewhere" {
+@test "record/V5: a user whom an ACL lets write to the database gets nothing written elsewhere" {
 	local dir=$BATS_TEST_TMPDIR/acl
 
 	mkdir "$dir" "$dir/secret"
@@ -1396,7 +1397,7 @@ meanwhile() {
 	[ "$(cat secret/keys)" = 'a note' ]
 }
 
-@test "V5: a group's database beside the group's files is finished by each of its members" {
+@test "record/V5: a group's database beside the group's files is finished by each of its members" {
 	local dir=$BATS_TEST_TMPDIR/group
 
 	mkdir "$dir"
@@ -1422,7 +1423,7 @@ meanwhile() {
 	[ "$(cat ledger)" = 'a line' ]
 }
 
-@test "V5: a sticky directory lets every user put a journal beside the database" {
+@test "record/V5: a sticky directory lets every user put a journal beside the database" {
 	mkdir ../sticky ../own
 	chmod 1777 ../sticky
 	cd ../sticky
@@ -1436,7 +1437,7 @@ meanwhile() {
 	[ "$(cat ../own/f)" = 'a note' ]
 }
 
-@test "V5: a mode that was planted in an intent brings no setuid" {
+@test "record/V5: a mode that was planted in an intent brings no setuid" {
 	atomic-record -q --sqlite "$db" --write ../g=../note
 	HOLDFAST_FAULT='linkat#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
 		--write ../f=../note

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # The appends of atomic-record: each record appends its line once, whatever else has an equal line.
-# The rules cited are those of record/record_mark.h.
+# The invariants cited are those of lib/record/README.md.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -94,7 +94,7 @@ crowd() {
 	[ "$(lines) $(intents) $(marks)" = '2 0 0' ]
 }
 
-@test "an equal line that another program appends after a crash is another line (M2)" {
+@test "an equal line that another program appends after a crash is another line (record/M2)" {
 	echo first >led
 	killed_at renameat2
 	atomic-append -t line led
@@ -103,7 +103,7 @@ crowd() {
 	[ "$(intents) $(marks)" = '0 0' ]
 }
 
-@test "an append that was done is not repeated when the file is restored, cut or moved (M2)" {
+@test "an append that was done is not repeated when the file is restored, cut, moved (record/M2)" {
 	local way
 	local -a ways=('cp ../old led' 'mv ../old led' ': >led' 'mv led led.1' 'sed -i s/i/o/ led')
 
@@ -123,7 +123,7 @@ crowd() {
 	done
 }
 
-@test "a rotated file gets its record under the old name, once (M2)" {
+@test "a rotated file gets its record under the old name, once (record/M2)" {
 	echo first >led
 	killed_at renameat2
 	mv led led.1
@@ -161,7 +161,7 @@ crowd() {
 	[ "$(intents) $(marks)" = '0 0' ]
 }
 
-@test "a mark that another program removed is seen where the file is the same (M7)" {
+@test "a mark that another program removed is seen where the file is the same (record/M7)" {
 	echo first >led
 	killed_at renameat2
 	rm .holdfast.led.*.record
@@ -170,7 +170,7 @@ crowd() {
 	[ "$(cat led)" = $'first\nline' ]
 }
 
-@test "what cannot be known is said, and the text is put beside (M7)" {
+@test "what cannot be known is said, and the text is put beside (record/M7)" {
 	echo first >led
 	killed_at renameat2
 	rm .holdfast.led.*.record
@@ -182,7 +182,7 @@ crowd() {
 	[ "$(intents)" = 0 ]
 }
 
-@test "a directory that was exchanged is not taken for the old one (M7)" {
+@test "a directory that was exchanged is not taken for the old one (record/M7)" {
 	mkdir logs
 	echo first >logs/led
 	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite db \
@@ -195,7 +195,7 @@ crowd() {
 	[ "$(cat logs/led)" = first ]
 }
 
-@test "a mark of another user's making is ignored (M6)" {
+@test "a mark of another user's making is ignored (record/M6)" {
 	local mark
 
 	[ "$(id -u)" = 0 ]
@@ -215,7 +215,7 @@ crowd() {
 	[ "$(cat "$mark")" = x ]
 }
 
-@test "a mark without an intent is removed by the next record of its database (M5)" {
+@test "a mark without an intent is removed by the next record of its database (record/M5)" {
 	echo first >led
 	sqlite3 db 'PRAGMA journal_mode=DELETE' >/dev/null
 	HOLDFAST_FAULT='fsync#1:kill' run -137 append "$HF_FAULT_BIN"
@@ -224,7 +224,7 @@ crowd() {
 	[ "$(rows) $(lines) $(marks)" = '1 1 0' ]
 }
 
-@test "a record that must be left keeps its mark beside the next ones' (M5)" {
+@test "a record that must be left keeps its mark beside the next ones' (record/M5)" {
 	repository
 	echo first >led
 	git add led

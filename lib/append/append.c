@@ -14,24 +14,24 @@
 #include "base/tempfile.h"
 #include "base/sys.h"
 
-/* One append, as it goes through its turns. */
+/* One append, through all its turns. */
 struct work {
 	struct hf_target target;
 	const struct hf_append_record *record;
 	const struct hf_append_options *options;
 	struct hf_handover hand;
-	int lock; /* the target, open; -1: absent */
+	int lock; /* the open target; -1: absent */
 	struct stat st;
-	struct hf_batch batch; /* what we lead; fd -1: our record alone */
-	bool alone;	       /* the spool cannot be made a batch by us: leave it to others */
+	struct hf_batch batch; /* the batch that this process leads; fd -1: only its own record */
+	bool alone; /* this process cannot rename the spool to a batch: leave it to others */
 
-	/* The new file: its lock, like the target's, is kept until all are told. */
+	/* The new file. Its lock, like the target's, is kept until the result is marked. */
 	struct hf_atomic_options file;
 	struct hf_atomic atomic;
-	bool writing; /* it is begun */
+	bool writing; /* atomic is begun */
 };
 
-/* So often one begins again even when the deadline has passed. */
+/* Turns that are allowed after the deadline has passed. */
 enum { MAX_TURNS = 20 };
 
 static bool syncs(const struct work *w)
@@ -39,13 +39,14 @@ static bool syncs(const struct work *w)
 	return w->options->file.sync != HF_SYNC_NONE;
 }
 
-/* Whoever leads writes for all by his own options: only those who ask for the same may meet. */
-static bool meets_others(const struct work *w)
+/* The leader writes every record with its own options, so only appenders with the default options
+ * may share a batch (append/P6). */
+static bool may_share_batch(const struct work *w)
 {
 	return w->options->file.sync == HF_SYNC_FULL && !w->options->file.mode && !w->alone;
 }
 
-static void unlock(struct work *w)
+static void unlock_target(struct work *w)
 {
 	int saved = errno;
 
@@ -55,15 +56,15 @@ static void unlock(struct work *w)
 	errno = saved;
 }
 
-/* Lock the target that is open, handing the record over if that takes time. HF_OK: the record is
- * settled, or the target is locked and still this inode. */
+/* Lock the open target, and hand the record over if the lock is not free. HF_OK: the result is
+ * known, or the target is locked and still this inode. */
 static enum hf_status wait_turn(struct work *w, struct hf_err *err)
 {
 	enum hf_ticket_end end;
 	enum hf_status status;
 
 	if (sys_flock(w->lock, LOCK_EX | LOCK_NB) < 0) {
-		if (w->hand.ticket.fd < 0 && w->record->data && meets_others(w) &&
+		if (w->hand.ticket.fd < 0 && w->record->data && may_share_batch(w) &&
 		    w->hand.wait.deadline != HF_NOWAIT)
 			hf_spool_publish(&w->target, w->lock, &w->st, w->record, &w->hand.ticket);
 		status = hf_target_wait(&w->target, w->lock, &w->hand.wait, err);
@@ -73,12 +74,12 @@ static enum hf_status wait_turn(struct work *w, struct hf_err *err)
 	status = hf_handover_look(&w->hand, &end, err);
 	if (w->hand.settled)
 		return status;
-	/* replaced while we waited? */
+	/* replaced during the wait? */
 	status = hf_target_recheck(&w->target, w->lock, &w->st, err);
 	return status == HF_NO ? HF_AGAIN : status;
 }
 
-/* HF_NO: there is none, or it is damaged. */
+/* HF_NO: there is no spool, or it is damaged. */
 static enum hf_status take_spool(struct work *w, bool *ours, struct hf_err *err)
 {
 	enum hf_status status = hf_batch_take(&w->target, w->lock, &w->batch, err);
@@ -97,22 +98,23 @@ static enum hf_status take_spool(struct work *w, bool *ours, struct hf_err *err)
 	return HF_NO;
 }
 
-/* Take what others handed over; without one's own ticket in it, our record is added. */
-static enum hf_status gather(struct work *w, struct hf_err *err)
+/* Take the spool. If this process has no record in it, add its record. */
+static enum hf_status gather_records(struct work *w, struct hf_err *err)
 {
 	enum hf_status status = HF_NO;
 	bool ours = false;
 
-	if (meets_others(w))
+	if (may_share_batch(w))
 		status = take_spool(w, &ours, err);
 	if (status == HF_NO) {
-		/* alone, and nobody to tell: only a way back, in place, needs a batch */
+		/* alone, so no submitter waits for a result: only the way back of in_place needs a
+		 * batch */
 		status = w->options->in_place
 				 ? hf_batch_make(&w->target, w->lock, &w->st, &w->batch, err)
 				 : HF_OK;
 	}
 	if (!ours && w->hand.ticket.fd >= 0) {
-		/* handed over into a spool that cannot be had, or is gone */
+		/* handed over in a spool that cannot be taken, or is gone */
 		if (!hf_ticket_take_back(&w->target, &w->hand.ticket))
 			return HF_AGAIN;
 		hf_ticket_close(&w->hand.ticket);
@@ -122,7 +124,7 @@ static enum hf_status gather(struct work *w, struct hf_err *err)
 	return status;
 }
 
-/* The batch must know when the new file gets and loses its temporary name. S3. */
+/* Record in the batch when the new file gets and loses its temporary name (spool/S3). */
 static enum hf_status mark_step(void *context, enum hf_atomic_step step, struct hf_err *err)
 {
 	struct work *w = context;
@@ -146,10 +148,11 @@ static enum hf_status write_record(const struct work *w, int fd, struct hf_err *
 	return hf_copy_stream(w->record->fd, fd, NULL, "the record", w->target.path, err);
 }
 
-/* Become the leader of a batch, if there is one; the options then say how it follows the commit. */
+/* Become the leader of a batch, if there is one. The options then make the commit mark its steps in
+ * it. */
 static enum hf_status gather_and_enter(struct work *w, struct hf_err *err)
 {
-	enum hf_status status = gather(w, err);
+	enum hf_status status = gather_records(w, err);
 
 	if (status != HF_OK || w->batch.fd < 0)
 		return status;
@@ -159,9 +162,9 @@ static enum hf_status gather_and_enter(struct work *w, struct hf_err *err)
 	return hf_batch_enter(&w->target, w->lock, &w->batch, err);
 }
 
-/* The target, or nothing where it is absent, and behind it the batch or our record. The spool is
- * taken only when the target is copied: who comes meanwhile still comes along. */
-static enum hf_status replace(struct work *w, struct hf_err *err)
+/* Write the old content, if any, and then the batch or the record. The spool is taken after the
+ * copy, so that records which arrive during the copy still come along. */
+static enum hf_status append_by_replacing(struct work *w, struct hf_err *err)
 {
 	bool present = w->lock >= 0;
 	enum hf_status status;
@@ -185,7 +188,7 @@ static enum hf_status replace(struct work *w, struct hf_err *err)
 	return status;
 }
 
-static void end_replace(struct work *w)
+static void end_replacement(struct work *w)
 {
 	if (w->writing)
 		hf_atomic_end(&w->atomic);
@@ -199,16 +202,16 @@ static enum hf_status write_in_place(struct work *w, struct hf_err *err)
 						w->options->file.break_links, NULL, err);
 
 	if (status == HF_OK)
-		status = gather(w, err);
+		status = gather_records(w, err);
 	if (status == HF_OK)
 		status = hf_append_in_place(&w->target, &w->st, &w->batch, syncs(w), err);
 	return status;
 }
 
-/* Say what became of the batch, to its owners and to who comes after us. */
-static void tell(struct work *w, enum hf_status status)
+/* Mark the result of the batch for its submitters and for the next leader. */
+static void publish_result(struct work *w, enum hf_status status)
 {
-	/* in place, a part that could not be cut off is left for the next to settle */
+	/* in place, a part that could not be cut off is left for the next process to recover */
 	bool unsettled = status != HF_OK && w->batch.head.state == HF_SPOOL_IN_PLACE;
 	enum hf_status told = HF_NO;
 
@@ -220,36 +223,38 @@ static void tell(struct work *w, enum hf_status status)
 	}
 	if (told == HF_OK) {
 		hf_batch_finish(&w->target, &w->batch);
-	} else { /* the mark stays as it was, which the next one understands */
+	} else { /* the state stays as it was, which recovery understands */
 		sys_close(w->batch.fd);
 		w->batch.fd = -1;
 	}
 }
 
-/* Under the target's lock, all being settled: write, and tell those who wait. P2, P4. */
-static enum hf_status lead(struct work *w, struct hf_err *err)
+/* Under the target's lock, without unfinished batches: write, and mark the result (append/P2,
+ * append/P4). */
+static enum hf_status lead_batch(struct work *w, struct hf_err *err)
 {
-	enum hf_status status = w->options->in_place ? write_in_place(w, err) : replace(w, err);
+	enum hf_status status =
+		w->options->in_place ? write_in_place(w, err) : append_by_replacing(w, err);
 
 	if (w->batch.fd >= 0) {
-		/* a spool of another user's, in a sticky directory: each for himself */
+		/* another user's spool in a sticky directory: append the record alone */
 		bool alone = status == HF_NOPERM && w->batch.is_spool;
 
-		w->hand.settled = true; /* whatever comes of it, nobody else has the record now */
-		tell(w, status);
+		w->hand.settled = true; /* no other process has the record any more */
+		publish_result(w, status);
 		if (alone && !w->alone) {
 			w->alone = true;
 			w->hand.settled = false;
 			status = HF_AGAIN;
 		}
 	}
-	end_replace(w);
+	end_replacement(w);
 	return status;
 }
 
-/* Under the target's lock, or where it is absent. A temporary name of a batch can be left without
- * it by a power cut. */
-static enum hf_status settle(struct work *w, const struct stat *st, struct hf_err *err)
+/* Under the target's lock, or without it if the target is absent. After a power cut a temporary
+ * name can be left without its batch. */
+static enum hf_status recover_batches(struct work *w, const struct stat *st, struct hf_err *err)
 {
 	char temporary[NAME_MAX + 1];
 	enum hf_status status = hf_append_recover(&w->target, st, &w->hand.wait, err);
@@ -259,46 +264,46 @@ static enum hf_status settle(struct work *w, const struct stat *st, struct hf_er
 	return status;
 }
 
-/* The target is absent: create it with our record. */
-static enum hf_status create(struct work *w, struct hf_err *err)
+/* The target is absent: create it with the record as its content. */
+static enum hf_status create_target(struct work *w, struct hf_err *err)
 {
 	enum hf_ticket_end end;
-	enum hf_status status = settle(w, NULL, err);
+	enum hf_status status = recover_batches(w, NULL, err);
 
 	if (status != HF_OK)
 		return status;
 	status = hf_handover_look(&w->hand, &end, err);
 	if (w->hand.settled)
 		return status;
-	/* a leader may have it, whose target was removed */
+	/* a leader may have the record, and its target was removed */
 	status = hf_handover_withdraw(&w->hand, end, err);
 	if (status != HF_NO)
 		return status;
-	status = replace(w, err);
-	end_replace(w);
+	status = append_by_replacing(w, err);
+	end_replacement(w);
 	/* another process created it */
 	return status == HF_BUSY && err->errnum == EEXIST ? HF_AGAIN : status;
 }
 
 /* One turn, from opening the target to the end, or HF_AGAIN. */
-static enum hf_status turn(struct work *w, struct hf_err *err)
+static enum hf_status run_turn(struct work *w, struct hf_err *err)
 {
 	enum hf_ticket_end end;
 	enum hf_status status = hf_target_open_old(&w->target, false, &w->lock, &w->st, err);
 
 	if (status == HF_NOINPUT)
-		return create(w, err);
+		return create_target(w, err);
 	if (status == HF_OK)
 		status = wait_turn(w, err);
 	if (status != HF_OK || w->hand.settled)
 		return status;
-	status = settle(w, &w->st, err);
+	status = recover_batches(w, &w->st, err);
 	if (status != HF_OK)
 		return status;
 	status = hf_handover_look(&w->hand, &end, err);
 	if (w->hand.settled)
 		return status;
-	status = lead(w, err);
+	status = lead_batch(w, err);
 	/* another program replaced the target, without its lock, while we made the new one */
 	if (status == HF_BUSY && err->errnum == EEXIST)
 		status = HF_AGAIN;
@@ -327,8 +332,8 @@ enum hf_status hf_append(const char *path, const struct hf_append_record *record
 		return status;
 	hf_handover_init(&w.hand, &w.target, &options->file.wait);
 	do {
-		unlock(&w);
-		status = turn(&w, err);
+		unlock_target(&w);
+		status = run_turn(&w, err);
 		if (status != HF_OK && status != HF_AGAIN && !w.hand.settled)
 			status = hf_handover_give_up(&w.hand, status, err);
 		if (status == HF_AGAIN && ++turns > MAX_TURNS &&
@@ -341,7 +346,7 @@ enum hf_status hf_append(const char *path, const struct hf_append_record *record
 		}
 	} while (status == HF_AGAIN);
 	hf_ticket_close(&w.hand.ticket);
-	unlock(&w);
+	unlock_target(&w);
 	hf_target_close(&w.target);
 	return status;
 }

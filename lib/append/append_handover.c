@@ -14,8 +14,8 @@ void hf_handover_init(struct hf_handover *h, const struct hf_target *target,
 				  .ticket.fd = -1};
 }
 
-/* The leader that has the record does not come to its end. */
-static enum hf_status unknown(const struct hf_handover *h, struct hf_err *err)
+/* The leader that has the record does not finish. */
+static enum hf_status fail_unknown(const struct hf_handover *h, struct hf_err *err)
 {
 	char who[512];
 	bool stopped = hf_ticket_leader(h->target, &h->ticket, who, sizeof(who));
@@ -29,7 +29,7 @@ static enum hf_status unknown(const struct hf_handover *h, struct hf_err *err)
 	return HF_UNKNOWN;
 }
 
-static enum hf_status lost(const struct hf_handover *h, struct hf_err *err)
+static enum hf_status fail_lost(const struct hf_handover *h, struct hf_err *err)
 {
 	hf_fail(err, HF_UNKNOWN,
 		"cannot tell whether '%s' has the record: the process that had taken it died",
@@ -39,7 +39,7 @@ static enum hf_status lost(const struct hf_handover *h, struct hf_err *err)
 	return HF_UNKNOWN;
 }
 
-static enum hf_status settled(struct hf_handover *h, enum hf_status status)
+static enum hf_status finish_handover(struct hf_handover *h, enum hf_status status)
 {
 	h->settled = true;
 	hf_ticket_close(&h->ticket);
@@ -57,17 +57,18 @@ enum hf_status hf_handover_look(struct hf_handover *h, enum hf_ticket_end *end, 
 	if (*end == HF_TICKET_ABANDONED)
 		hf_ticket_close(&h->ticket);
 	if (*end == HF_TICKET_LOST || (*end == HF_TICKET_DONE && status == HF_UNKNOWN))
-		return settled(h, lost(h, err));
+		return finish_handover(h, fail_lost(h, err));
 	if (*end != HF_TICKET_DONE)
 		return HF_NO;
 	if (status == HF_UNCERTAIN)
 		hf_fail(err, status, "'%s' has the record, but may lose it in a power cut",
 			h->target->path);
-	return settled(h, status);
+	return finish_handover(h, status);
 }
 
-/* A leader has the record: wait for its end, as long again as for the lock, unless it is stopped.
- * HF_AGAIN: it died, and whoever gets the lock can tell how it ended. HF_NO: the record is ours. */
+/* A leader has the record: wait for its result, as long again as for the lock, unless it is
+ * stopped. HF_AGAIN: it died, and a process that gets the lock can find the result. HF_NO: the
+ * record is the submitter's. */
 static enum hf_status await_leader(struct hf_handover *h, struct hf_err *err)
 {
 	struct hf_backoff backoff = {.base = HF_MS, .cap = 50 * HF_MS};
@@ -89,7 +90,7 @@ static enum hf_status await_leader(struct hf_handover *h, struct hf_err *err)
 			return HF_AGAIN;
 		}
 		if (end == HF_TICKET_UNSETTLED || stopped || !hf_backoff_sleep(&backoff))
-			return settled(h, unknown(h, err));
+			return finish_handover(h, fail_unknown(h, err));
 	}
 }
 

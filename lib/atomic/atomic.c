@@ -15,10 +15,10 @@
 #include "base/sys.h"
 #include "atomic/validate.h"
 
-/* A result from here up goes to the disk before the target is locked. */
+/* A content of this size is written to the disk before the target is locked. */
 enum { LARGE = 1024 * 1024 };
 
-static enum hf_status failed(const struct hf_atomic *a, struct hf_err *err)
+static enum hf_status fail_replace(const struct hf_atomic *a, struct hf_err *err)
 {
 	enum hf_status status = hf_fail_errno(err, "cannot %s '%s'",
 					      a->present ? "replace" : "create", a->target.path);
@@ -28,7 +28,7 @@ static enum hf_status failed(const struct hf_atomic *a, struct hf_err *err)
 	return status;
 }
 
-static struct hf_target_rules rules_of(const struct hf_atomic *a)
+static struct hf_target_rules target_rules(const struct hf_atomic *a)
 {
 	const struct hf_atomic_options *o = a->options;
 
@@ -43,7 +43,7 @@ static struct hf_target_rules rules_of(const struct hf_atomic *a)
 static enum hf_status check_options(const struct hf_atomic *a, struct hf_err *err)
 {
 	const struct hf_atomic_options *o = a->options;
-	const struct hf_target_rules rules = rules_of(a);
+	const struct hf_target_rules rules = target_rules(a);
 
 	if (o->mode) {
 		void *set = setmode(o->mode);
@@ -61,11 +61,11 @@ static enum hf_status check_options(const struct hf_atomic *a, struct hf_err *er
 	return hf_target_rules_check(&rules, err);
 }
 
-/* Where the target is known already, it is judged; else what is there now decides how the new file
- * is made, and is looked at again under its lock. */
-static enum hf_status look(struct hf_atomic *a, struct hf_err *err)
+/* If the target is known already, check it. If not, its present state decides how the new file is
+ * made, and it is checked again under its lock. */
+static enum hf_status check_target(struct hf_atomic *a, struct hf_err *err)
 {
-	const struct hf_target_rules rules = rules_of(a);
+	const struct hf_target_rules rules = target_rules(a);
 	struct hf_target_claim claim = {.fd = a->old, .st = a->st, .present = a->old >= 0};
 	enum hf_status status = a->borrowed ? hf_target_claim_check(&claim, &a->target, &rules, err)
 					    : hf_target_claim_peek(&claim, &a->target, &rules, err);
@@ -75,13 +75,13 @@ static enum hf_status look(struct hf_atomic *a, struct hf_err *err)
 	return status;
 }
 
-static enum hf_status begin(struct hf_atomic *a, struct hf_err *err)
+static enum hf_status begin_new_file(struct hf_atomic *a, struct hf_err *err)
 {
 	enum hf_status status = check_options(a, err);
 
 	if (status == HF_OK)
-		status = look(a, err);
-	/* made for an absent target, it has its umask and default ACL from the kernel */
+		status = check_target(a, err);
+	/* made for an absent target, the new file has umask and default ACL from the kernel */
 	a->made_absent = !a->present || a->is_link;
 	if (status == HF_OK)
 		status = hf_tempfile_open(&a->target, a->made_absent ? 0666 : 0600, &a->fd,
@@ -102,7 +102,7 @@ enum hf_status hf_atomic_begin(struct hf_atomic *a, const char *path,
 					(options->parents ? HF_TARGET_PARENTS : 0) |
 					(options->sync != HF_SYNC_FULL ? HF_TARGET_NO_SYNC : 0),
 				err);
-	return status == HF_OK ? begin(a, err) : status;
+	return status == HF_OK ? begin_new_file(a, err) : status;
 }
 
 enum hf_status hf_atomic_begin_at(struct hf_atomic *a, const struct hf_target *target, int old,
@@ -113,14 +113,14 @@ enum hf_status hf_atomic_begin_at(struct hf_atomic *a, const struct hf_target *t
 	a->borrowed = a->early = true;
 	if (st)
 		a->st = *st;
-	return begin(a, err);
+	return begin_new_file(a, err);
 }
 
 /* ---- lock ----------------------------------------------------------------------------------- */
 
-static enum hf_status take_target(struct hf_atomic *a, bool keeps_old, struct hf_err *err)
+static enum hf_status acquire_target(struct hf_atomic *a, bool keeps_old, struct hf_err *err)
 {
-	struct hf_target_rules rules = rules_of(a);
+	struct hf_target_rules rules = target_rules(a);
 	struct hf_target_claim claim;
 	enum hf_status status;
 
@@ -136,7 +136,7 @@ static enum hf_status take_target(struct hf_atomic *a, bool keeps_old, struct hf
 
 enum hf_status hf_atomic_lock(struct hf_atomic *a, struct hf_err *err)
 {
-	enum hf_status status = take_target(a, true, err);
+	enum hf_status status = acquire_target(a, true, err);
 
 	a->early = status == HF_OK;
 	if (status == HF_OK && !a->present)
@@ -144,8 +144,8 @@ enum hf_status hf_atomic_lock(struct hf_atomic *a, struct hf_err *err)
 	return status;
 }
 
-/* Somebody came between the content and its commit. */
-static enum hf_status overtaken(const struct hf_atomic *a, struct hf_err *err)
+/* Another process replaced the target between the making of the content and the commit. */
+static enum hf_status fail_overtaken(const struct hf_atomic *a, struct hf_err *err)
 {
 	errno = EEXIST;
 	return hf_fail_errno_as(err, HF_BUSY, "'%s' was %s meanwhile", a->target.path,
@@ -154,7 +154,7 @@ static enum hf_status overtaken(const struct hf_atomic *a, struct hf_err *err)
 
 /* ---- stage ---------------------------------------------------------------------------------- */
 
-/* May this content be put in place? */
+/* Check whether this content may be put in place. */
 static enum hf_status check_result(struct hf_atomic *a, struct hf_err *err)
 {
 	const struct hf_atomic_options *o = a->options;
@@ -166,7 +166,7 @@ static enum hf_status check_result(struct hf_atomic *a, struct hf_err *err)
 	if (status != HF_OK)
 		return status;
 	if (sys_fstat(a->fd, &st) < 0)
-		return failed(a, err);
+		return fail_replace(a, err);
 	if (st.st_size == 0 && !o->allow_empty) {
 		hf_fail(err, HF_DATA, "refusing to %s '%s' %s", a->present ? "replace" : "create",
 			a->target.path, a->present ? "by nothing" : "empty");
@@ -174,13 +174,14 @@ static enum hf_status check_result(struct hf_atomic *a, struct hf_err *err)
 		return HF_DATA;
 	}
 	if (st.st_size >= LARGE && o->sync != HF_SYNC_NONE && hf_publish_fsync(a->fd) < 0)
-		return failed(a, err);
+		return fail_replace(a, err);
 	return HF_OK;
 }
 
-/* The new file was made for a target that was there then. What an absent one gets (umask, the
- * directory's default ACL) only the kernel knows: take it from one that is made now. */
-static enum hf_status absent_attributes(struct hf_atomic *a, struct hf_err *err)
+/* The new file was made for a target that existed then. The attributes for an absent one (umask,
+ * the directory's default ACL) are known only to the kernel: take them from a file that is made
+ * now. */
+static enum hf_status set_absent_attributes(struct hf_atomic *a, struct hf_err *err)
 {
 	char name[NAME_MAX + 1];
 	enum hf_status status;
@@ -191,7 +192,7 @@ static enum hf_status absent_attributes(struct hf_atomic *a, struct hf_err *err)
 	if (status != HF_OK)
 		return status;
 	if (sys_fstat(model, &st) < 0)
-		status = failed(a, err);
+		status = fail_replace(a, err);
 	else
 		status = hf_copy_attributes(model, a->fd, &st, a->target.path, err);
 	if (name[0])
@@ -209,7 +210,7 @@ static enum hf_status set_mode(struct hf_atomic *a, struct hf_err *err)
 	if (set && sys_fstat(a->fd, &st) == 0)
 		r = sys_fchmod(a->fd, getmode(set, st.st_mode) & 07777);
 	free(set);
-	return r < 0 ? failed(a, err) : HF_OK;
+	return r < 0 ? fail_replace(a, err) : HF_OK;
 }
 
 static bool syncs(const struct hf_atomic *a)
@@ -217,8 +218,8 @@ static bool syncs(const struct hf_atomic *a)
 	return a->options->sync != HF_SYNC_NONE;
 }
 
-/* Attributes, and then the sync that makes content and attributes durable, unless that comes when
- * it has its name. A1. */
+/* Set the attributes, then sync content and attributes, unless the sync comes after the naming
+ * (atomic/A1). */
 static enum hf_status finish_file(struct hf_atomic *a, struct hf_err *err)
 {
 	bool absent = !a->present || a->is_link;
@@ -227,43 +228,44 @@ static enum hf_status finish_file(struct hf_atomic *a, struct hf_err *err)
 	if (!absent)
 		status = hf_copy_attributes(a->old, a->fd, &a->st, a->target.path, err);
 	else if (!a->made_absent)
-		status = absent_attributes(a, err);
+		status = set_absent_attributes(a, err);
 	a->made_absent = absent;
 	if (status == HF_OK && a->options->mode)
 		status = set_mode(a, err);
 	a->syncs_late = syncs(a) && !a->temporary[0] && hf_publish_syncs_late(a->fd);
 	if (status == HF_OK && syncs(a) && !a->syncs_late && hf_publish_fsync(a->fd) < 0)
-		status = failed(a, err);
+		status = fail_replace(a, err);
 	return status;
 }
 
 /* ---- commit --------------------------------------------------------------------------------- */
 
-static enum hf_status step(struct hf_atomic *a, enum hf_atomic_step which, struct hf_err *err)
+static enum hf_status report_step(struct hf_atomic *a, enum hf_atomic_step which,
+				  struct hf_err *err)
 {
 	return a->options->step ? a->options->step(a->options->step_context, which, err) : HF_OK;
 }
 
-static void drop_temporary(struct hf_atomic *a)
+static void remove_temporary(struct hf_atomic *a)
 {
 	if (a->temporary[0])
 		sys_unlinkat(a->target.dir, a->temporary, 0);
 	a->temporary[0] = '\0';
 }
 
-/* Give it its temporary name, and sync it where that is due only then. */
-static enum hf_status name_it(struct hf_atomic *a, struct hf_err *err)
+/* Give the new file its temporary name, and sync it if that is due only then. */
+static enum hf_status give_temporary_name(struct hf_atomic *a, struct hf_err *err)
 {
 	const struct hf_atomic_options *o = a->options;
 	enum hf_status status = hf_publish_name(&a->target, a->fd, o->side ? o->side : "tmp",
 						o->step ? &a->number : NULL, a->temporary, err);
 
 	if (status == HF_OK && a->syncs_late && hf_publish_fsync(a->fd) < 0)
-		status = failed(a, err);
+		status = fail_replace(a, err);
 	return status;
 }
 
-static enum hf_status replace(struct hf_atomic *a, struct hf_err *err)
+static enum hf_status replace_target(struct hf_atomic *a, struct hf_err *err)
 {
 	const struct hf_atomic_options *o = a->options;
 	enum hf_status status = HF_OK;
@@ -271,22 +273,22 @@ static enum hf_status replace(struct hf_atomic *a, struct hf_err *err)
 	if (o->backup)
 		status = hf_backup(&a->target, a->old, &a->st, o->backup, syncs(a), err);
 	if (status == HF_OK)
-		status = name_it(a, err);
+		status = give_temporary_name(a, err);
 	if (status != HF_OK)
 		return status;
-	status = step(a, HF_STEP_LINKED, err);
+	status = report_step(a, HF_STEP_LINKED, err);
 	if (status == HF_OK && a->early && !a->is_link)
 		status = hf_publish_exchange(&a->target, a->fd, a->temporary, &a->st, err);
 	else if (status == HF_OK)
 		status = hf_publish_rename(&a->target, a->temporary, err);
-	/* a name that is not to be taken away must not be taken away by hf_atomic_end() either */
-	if (status == HF_OK || step(a, HF_STEP_UNLINKING, NULL) != HF_OK)
+	/* a name that the step wants to keep must not be removed by hf_atomic_end() either */
+	if (status == HF_OK || report_step(a, HF_STEP_UNLINKING, NULL) != HF_OK)
 		a->temporary[0] = '\0';
 	return status;
 }
 
-/* Is what is there already what was asked for? Then it is made durable as it is. *done. */
-static enum hf_status compare(struct hf_atomic *a, bool *done, struct hf_err *err)
+/* If skip_same finds equal content, make the old file durable and set *done. */
+static enum hf_status skip_if_same(struct hf_atomic *a, bool *done, struct hf_err *err)
 {
 	char litter[NAME_MAX + 1];
 	enum hf_status status = HF_OK;
@@ -302,10 +304,10 @@ static enum hf_status compare(struct hf_atomic *a, bool *done, struct hf_err *er
 	return HF_OK;
 }
 
-/* *again: somebody else has created it, and now there is something to replace. A4 */
-static enum hf_status create(struct hf_atomic *a, bool *again, struct hf_err *err)
+/* *again: another process has created the target, so there is a file to replace (atomic/A4). */
+static enum hf_status create_target(struct hf_atomic *a, bool *again, struct hf_err *err)
 {
-	enum hf_status status = a->syncs_late ? name_it(a, err) : HF_OK;
+	enum hf_status status = a->syncs_late ? give_temporary_name(a, err) : HF_OK;
 
 	if (status != HF_OK)
 		return status;
@@ -313,7 +315,7 @@ static enum hf_status create(struct hf_atomic *a, bool *again, struct hf_err *er
 	if (status == HF_OK)
 		a->temporary[0] = '\0';
 	if (status == HF_NO && a->early)
-		return overtaken(a, err);
+		return fail_overtaken(a, err);
 	*again = status == HF_NO;
 	return *again ? HF_OK : status;
 }
@@ -332,7 +334,7 @@ static enum hf_status check_place(const struct hf_atomic *a, struct hf_err *err)
 	return HF_BUSY;
 }
 
-static enum hf_status commit(struct hf_atomic *a, struct hf_err *err)
+static enum hf_status commit_new_file(struct hf_atomic *a, struct hf_err *err)
 {
 	enum hf_status status = a->prepared ? HF_OK : check_result(a, err);
 	bool again = status == HF_OK, same = false;
@@ -340,15 +342,16 @@ static enum hf_status commit(struct hf_atomic *a, struct hf_err *err)
 	while (again) {
 		again = false;
 		if (!a->early)
-			status = take_target(a, false, err);
+			status = acquire_target(a, false, err);
 		if (status == HF_OK)
-			status = compare(a, &same, err);
+			status = skip_if_same(a, &same, err);
 		if (status == HF_OK && !same && !a->prepared)
 			status = finish_file(a, err);
 		if (status == HF_OK && !same && !a->prepared)
 			status = check_place(a, err);
 		if (status == HF_OK && !same)
-			status = a->present ? replace(a, err) : create(a, &again, err);
+			status =
+				a->present ? replace_target(a, err) : create_target(a, &again, err);
 	}
 	a->replaced = status == HF_OK && !same;
 	if (status == HF_OK && a->options->sync == HF_SYNC_FULL)
@@ -369,7 +372,7 @@ enum hf_status hf_atomic_prepare(struct hf_atomic *a, struct hf_err *err)
 	return status;
 }
 
-/* Close the target; and with it goes its lock. */
+/* Close the target, which unlocks it. */
 static void close_target(struct hf_atomic *a)
 {
 	int saved = errno;
@@ -384,11 +387,11 @@ static void close_target(struct hf_atomic *a)
 
 enum hf_status hf_atomic_commit(struct hf_atomic *a, struct hf_err *err)
 {
-	enum hf_status status = commit(a, err);
+	enum hf_status status = commit_new_file(a, err);
 
 	if (status == HF_OK || status == HF_UNCERTAIN) {
-		drop_temporary(a); /* where skip_same left the target alone */
-		if (!a->borrowed)  /* who lent the target says when it may be seen by the next */
+		remove_temporary(a); /* if skip_same kept the target */
+		if (!a->borrowed)    /* else the lender unlocks it */
 			sys_flock(a->fd, LOCK_UN);
 		close_target(a);
 	} else {
@@ -402,7 +405,7 @@ void hf_atomic_end(struct hf_atomic *a)
 	int saved = errno;
 
 	if (a->target.dir >= 0)
-		drop_temporary(a);
+		remove_temporary(a);
 	if (a->fd >= 0)
 		sys_close(a->fd);
 	a->fd = -1;

@@ -29,7 +29,7 @@ enum hf_status hf_backup_check(const struct hf_target *target, const char *suffi
 	return hf_fail_errno(err, "cannot keep a backup of '%s'", target->path);
 }
 
-/* Is name another name of the target? */
+/* Return true if name is another name of the target. */
 static bool is_name_of(const struct hf_target *target, const char *name, const struct stat *st)
 {
 	struct stat other;
@@ -38,7 +38,8 @@ static bool is_name_of(const struct hf_target *target, const char *name, const s
 	       hf_same_inode(&other, st);
 }
 
-/* A name with a number, which a process took that was killed soon after (base/side_file.h). */
+/* Remove a side name with a number, which a process took and was killed soon after
+ * (base/side_file.h). */
 static bool remove_numbered(const struct hf_target *target, const struct stat *st)
 {
 	DIR *dir = hf_side_list(target);
@@ -67,7 +68,7 @@ bool hf_backup_explains(const struct hf_target *target, const struct stat *st, c
 	return remove_numbered(target, st);
 }
 
-/* Copy the old content into a new file, which gets the side name. HF_NO: that is taken. */
+/* Copy the old content into a new file with the side name. HF_NO: the name is taken. */
 static enum hf_status copy_old(const struct hf_target *target, int fd, const struct stat *st,
 			       const char *side, bool sync, struct hf_err *err)
 {
@@ -92,9 +93,9 @@ static enum hf_status copy_old(const struct hf_target *target, int fd, const str
 	return status;
 }
 
-/* The old content gets this name, too. HF_NO: it is taken. */
-static enum hf_status keep_as(const struct hf_target *target, int fd, const struct stat *st,
-			      const char *side, bool sync, struct hf_err *err)
+/* Give the old content this name too. HF_NO: the name is taken. */
+static enum hf_status link_old(const struct hf_target *target, int fd, const struct stat *st,
+			       const char *side, bool sync, struct hf_err *err)
 {
 	if (sys_linkat(target->dir, target->name, target->dir, side, 0) == 0)
 		return HF_OK;
@@ -112,8 +113,8 @@ enum hf_status hf_backup(const struct hf_target *target, int fd, const struct st
 	enum hf_status status = HF_NO;
 	int dir = target->dir;
 
-	/* made by a process that died before the replacement; renaming one name of a file to
-	 * another would leave both */
+	/* Made by a process that died before the replacement. Renaming one name of a file to
+	 * another name of it would leave both. */
 	if (is_name_of(target, backup_name(target, suffix, name), st))
 		return HF_OK;
 	hf_target_side(target, "bak", side);
@@ -122,7 +123,7 @@ enum hf_status hf_backup(const struct hf_target *target, int fd, const struct st
 		hf_side_name(target, "bak", hf_side_number(), side);
 	}
 	for (int tries = 0; status == HF_NO && tries < MAX_TRIES; tries++) {
-		status = keep_as(target, fd, st, side, sync, err);
+		status = link_old(target, fd, st, side, sync, err);
 		if (status == HF_NO)
 			hf_side_name(target, "bak", hf_side_number(), side);
 	}

@@ -22,7 +22,7 @@ int hf_publish_fsync(int fd)
 	return r;
 }
 
-static enum hf_status failed(const struct hf_target *target, struct hf_err *err)
+static enum hf_status fail_replace(const struct hf_target *target, struct hf_err *err)
 {
 	if (hf_target_removed(target, err))
 		return HF_BUSY;
@@ -41,7 +41,8 @@ enum hf_status hf_publish_clear(const struct hf_target *target, const char *what
 {
 	if (hf_tempfile_reap(target, name) == HF_OK)
 		return HF_OK;
-	/* a process that was killed under another name found this one taken, too */
+	/* a process that was killed while it had a name with a number had found this one taken too
+	 */
 	if (!*number)
 		hf_tempfile_reap_all(target, what);
 	*number = hf_side_number();
@@ -49,7 +50,7 @@ enum hf_status hf_publish_clear(const struct hf_target *target, const char *what
 	return HF_NO;
 }
 
-/* Link fd to the side name, or move it there from the name that it has. */
+/* Link fd to the side name, or move it there from its present name. */
 static enum hf_status link_side(const struct hf_target *target, int fd, const char *from,
 				const char *side, uint32_t *number, char name[NAME_MAX + 1],
 				struct hf_err *err)
@@ -81,16 +82,16 @@ enum hf_status hf_publish_name(const struct hf_target *target, int fd, const cha
 		return HF_OK;
 	strcpy(from, name);
 	if (!from[0] && sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return failed(target, err);
+		return fail_replace(target, err);
 	status = link_side(target, fd, from, side, number ? number : &own, name, err);
 	if (status != HF_OK)
 		strcpy(name, from);
 	return status;
 }
 
-static enum hf_status not_renamed(const struct hf_target *target, struct hf_err *err)
+static enum hf_status fail_rename(const struct hf_target *target, struct hf_err *err)
 {
-	enum hf_status status = failed(target, err);
+	enum hf_status status = fail_replace(target, err);
 
 	if (errno == EBUSY)
 		hf_advise(err, "something is mounted on it, and a mount point cannot be replaced");
@@ -102,18 +103,18 @@ enum hf_status hf_publish_rename(const struct hf_target *target, const char *nam
 {
 	if (sys_renameat2(target->dir, name, target->dir, target->name, 0) == 0)
 		return HF_OK;
-	return not_renamed(target, err);
+	return fail_rename(target, err);
 }
 
-static enum hf_status overtaken(const struct hf_target *target, struct hf_err *err)
+static enum hf_status fail_overtaken(const struct hf_target *target, struct hf_err *err)
 {
 	errno = EEXIST;
 	return hf_fail_errno_as(err, HF_BUSY, "'%s' was replaced in the meantime", target->path);
 }
 
-/* After the exchange: does the name lead to this file? If that cannot be read, it does, for it did
- * before. */
-static bool leads_to(int dir, const char *name, const struct stat *st)
+/* After the exchange: return true if the name leads to this file. If that cannot be read, assume
+ * so, since it did before. */
+static bool still_names_file(int dir, const char *name, const struct stat *st)
 {
 	struct stat now;
 
@@ -121,20 +122,20 @@ static bool leads_to(int dir, const char *name, const struct stat *st)
 }
 
 /* HF_BUSY: the target is not this file. */
-static enum hf_status look(const struct hf_target *target, const struct stat *st,
-			   struct hf_err *err)
+static enum hf_status check_target_inode(const struct hf_target *target, const struct stat *st,
+					 struct hf_err *err)
 {
 	struct stat now;
 
 	if (sys_fstatat(target->dir, target->name, &now, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? overtaken(target, err) : failed(target, err);
-	return hf_same_inode(&now, st) ? HF_OK : overtaken(target, err);
+		return errno == ENOENT ? fail_overtaken(target, err) : fail_replace(target, err);
+	return hf_same_inode(&now, st) ? HF_OK : fail_overtaken(target, err);
 }
 
 enum hf_status hf_publish_exchange(const struct hf_target *target, int fd, const char *name,
 				   const struct stat *old, struct hf_err *err)
 {
-	enum hf_status status = look(target, old, err);
+	enum hf_status status = check_target_inode(target, old, err);
 	int dir = target->dir;
 
 	if (status != HF_OK)
@@ -144,21 +145,23 @@ enum hf_status hf_publish_exchange(const struct hf_target *target, int fd, const
 	if (sys_renameat2(dir, name, dir, target->name, RENAME_EXCHANGE) < 0) {
 		if (errno == EINVAL || errno == ENOSYS)
 			return hf_publish_rename(target, name, err);
-		return errno == ENOENT && hf_names_inode(dir, name, fd) ? overtaken(target, err)
-									: not_renamed(target, err);
+		return errno == ENOENT && hf_names_inode(dir, name, fd)
+			       ? fail_overtaken(target, err)
+			       : fail_rename(target, err);
 	}
-	if (leads_to(dir, name, old)) {
+	if (still_names_file(dir, name, old)) {
 		/* if it cannot be removed, it is a leftover */
 		sys_unlinkat(dir, name, 0);
 		return HF_OK;
 	}
-	/* Back. If that fails, it is replaced as by a rename. If yet another file has come to the
-	 * target's name since, that one is put back, and the one that it replaced is nobody's. */
+	/* Exchange back. If that fails, the target is replaced as by a rename. If yet another file
+	 * has taken the target's name since then, that one is put back, and the file that it
+	 * replaced is a leftover. */
 	if (sys_renameat2(dir, name, dir, target->name, RENAME_EXCHANGE) < 0)
 		return HF_OK;
 	if (!hf_names_inode(dir, name, fd))
 		(void)!sys_renameat2(dir, name, dir, target->name, RENAME_EXCHANGE);
-	return overtaken(target, err);
+	return fail_overtaken(target, err);
 }
 
 enum hf_status hf_publish_create(const struct hf_target *target, int fd, const char *name,
@@ -174,7 +177,7 @@ enum hf_status hf_publish_create(const struct hf_target *target, int fd, const c
 	status = hf_tempfile_link(target, fd, target->name, err);
 	if (status != HF_OK)
 		return status;
-	/* left by one who died while there was a target to replace */
+	/* a leftover of a process that died when there was a target to replace */
 	hf_tempfile_reap(target, hf_target_side(target, "tmp", litter));
 	return HF_OK;
 }

@@ -39,7 +39,7 @@ const char *hf_sqlite_beside(const struct hf_target *target)
 						: NULL;
 }
 
-/* Is it among the descriptors of this /proc/PID/fd? */
+/* Return true if /proc/PID/fd, at this path, has a descriptor of the file. */
 static bool is_open_in(const char *path, const struct stat *st)
 {
 	DIR *dir = opendir(path);
@@ -56,8 +56,8 @@ static bool is_open_in(const char *path, const struct stat *st)
 	return found;
 }
 
-/* A process other than this one that has it open; 0: none that we may see. */
-static pid_t opener(const struct stat *st)
+/* Return a process other than this one that has the file open; 0: none that can be seen. */
+static pid_t find_opener(const struct stat *st)
 {
 	DIR *dir = opendir("/proc");
 	struct dirent *entry;
@@ -93,7 +93,7 @@ bool hf_sqlite_live(const struct hf_target *target, int fd, const struct stat *s
 	} else if (hf_sqlite_is_locked(fd)) {
 		snprintf(why, size, "it is locked");
 	} else {
-		pid = opener(st);
+		pid = find_opener(st);
 		if (!pid)
 			return false;
 		hf_proc_describe(who, sizeof(who), pid);

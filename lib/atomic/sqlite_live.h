@@ -3,18 +3,16 @@
 #define HF_SQLITE_LIVE_H
 
 /*
- * Is this file a SQLite database that somebody works with? Replacing one beside its -wal, or under
- * an open connection, destroys it for good; it must be refused.
+ * Detect a SQLite database that is in use. Replacing one beside its -wal file, or under an open
+ * connection, destroys it for good, so it must be refused.
  *
- * A database is known by its first 16 bytes. It is live if beside it lies a write-ahead log or a
- * rollback journal with content, or if the kernel knows a lock on its lock bytes
- * (probe/sqlite_locks.h), or if a process has it open. A process that we may not look at is not
- * seen.
+ *	if (hf_sqlite_live(target, fd, &st, why, sizeof(why)))
+ *		refuse;
  *
- * The database is not opened through SQLite and nothing is locked: the lock is asked for
- * (F_OFD_GETLK), not tried. Closing a descriptor of a database drops a process's own POSIX locks
- * on it; so not for a process that has it open through SQLite. Never waits. Thread-safe; not
- * async-signal-safe.
+ * README.md says what makes a database live. A process that may not be inspected is not seen.
+ * Nothing is opened through SQLite or locked, but closing fd drops the process's own POSIX locks
+ * on it: not for a process that has the database open through SQLite. Errors count as "not live".
+ * Never waits. Thread-safe; not async-signal-safe.
  */
 
 #include <stdbool.h>
@@ -23,12 +21,12 @@
 
 #include <holdfast/path.h>
 
-/* The suffix of a write-ahead log or a rollback journal with content that lies beside the target,
- * or NULL. Whatever database has that name, SQLite reads it into that. */
+/* Return the suffix of a write-ahead log or a rollback journal with content beside the target, or
+ * NULL. SQLite would read it into any database of that name. */
 const char *hf_sqlite_beside(const struct hf_target *target);
 
-/* fd is the target, open for reading, and st its stat; why (size bytes) says in words what shows
- * that it is live. A file that cannot be read is none. */
+/* Return true if the database is in use, and say in `why` (size bytes) what shows it. fd is the
+ * target, open for reading, st its stat. A file that cannot be read is not a database. */
 bool hf_sqlite_live(const struct hf_target *target, int fd, const struct stat *st, char *why,
 		    size_t size);
 

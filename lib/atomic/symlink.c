@@ -9,39 +9,39 @@
 #include "atomic/publish.h"
 #include "base/sys.h"
 
-#define LINK "link" /* in the directory of its own; base/tempfile.c knows it */
+#define LINK "link" /* the name in its directory; base/tempfile.c knows it */
 
 enum { MAX_TRIES = 20 };
 
-static enum hf_status failed(const struct hf_target *target, struct hf_err *err)
+static enum hf_status fail_replace(const struct hf_target *target, struct hf_err *err)
 {
 	return hf_fail_errno(err, "cannot replace '%s'", target->path);
 }
 
-/* The link in its directory, which is locked and open as *fd. HF_NO: somebody has the name. */
+/* Make the link in a directory, which is locked and open as *fd. HF_NO: the name is taken. */
 static enum hf_status try_make(const struct hf_target *target, const char *name, const char *to,
 			       int *fd, struct hf_err *err)
 {
 	int saved;
 
 	if (sys_mkdirat(target->dir, name, 0700) < 0)
-		return errno == EEXIST ? HF_NO : failed(target, err);
+		return errno == EEXIST ? HF_NO : fail_replace(target, err);
 	*fd = sys_openat(target->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (*fd >= 0 && sys_flock(*fd, LOCK_EX | LOCK_NB) == 0 && sys_symlinkat(to, *fd, LINK) == 0)
 		return HF_OK;
 	saved = errno;
 	if (*fd >= 0)
 		sys_close(*fd);
-	/* taken for litter in the instant before it was locked */
+	/* another process removed it as a leftover before it was locked */
 	if (saved == ENOENT || saved == EWOULDBLOCK)
 		return HF_NO;
 	sys_unlinkat(target->dir, name, AT_REMOVEDIR);
 	errno = saved;
-	return failed(target, err);
+	return fail_replace(target, err);
 }
 
-static enum hf_status make(const struct hf_target *target, const char *to, char name[NAME_MAX + 1],
-			   int *fd, struct hf_err *err)
+static enum hf_status make_link(const struct hf_target *target, const char *to,
+				char name[NAME_MAX + 1], int *fd, struct hf_err *err)
 {
 	enum hf_status status;
 	uint32_t number = 0;
@@ -58,8 +58,9 @@ static enum hf_status make(const struct hf_target *target, const char *to, char 
 				target->path);
 }
 
-/* HF_NO: the target was absent, and is there now. */
-static enum hf_status put(const struct hf_target *target, int fd, bool present, struct hf_err *err)
+/* HF_NO: the target was absent, and exists now. */
+static enum hf_status rename_link(const struct hf_target *target, int fd, bool present,
+				  struct hf_err *err)
 {
 	if (sys_renameat2(fd, LINK, target->dir, target->name, present ? 0 : RENAME_NOREPLACE) == 0)
 		return HF_OK;
@@ -67,10 +68,10 @@ static enum hf_status put(const struct hf_target *target, int fd, bool present, 
 	if (!present && (errno == EINVAL || errno == ENOSYS) &&
 	    sys_linkat(fd, LINK, target->dir, target->name, 0) == 0)
 		return HF_OK;
-	return !present && errno == EEXIST ? HF_NO : failed(target, err);
+	return !present && errno == EEXIST ? HF_NO : fail_replace(target, err);
 }
 
-static bool is_same(const struct hf_target *target, const char *to)
+static bool is_same_link(const struct hf_target *target, const char *to)
 {
 	char now[PATH_MAX];
 	ssize_t n = sys_readlinkat(target->dir, target->name, now, sizeof(now));
@@ -78,24 +79,25 @@ static bool is_same(const struct hf_target *target, const char *to)
 	return n >= 0 && (size_t)n == strlen(to) && memcmp(now, to, (size_t)n) == 0;
 }
 
-/* Under the target's lock. HF_NO: begin again. */
-static enum hf_status replace(const struct hf_target *target, const struct hf_target_claim *claim,
-			      const char *to, const struct hf_atomic_options *o, struct hf_err *err)
+/* Under the target's lock. HF_NO: start again. */
+static enum hf_status replace_by_link(const struct hf_target *target,
+				      const struct hf_target_claim *claim, const char *to,
+				      const struct hf_atomic_options *o, struct hf_err *err)
 {
 	char name[NAME_MAX + 1];
 	enum hf_status status = HF_OK;
 	int fd = -1;
 
-	if (o->skip_same && claim->is_link && is_same(target, to))
+	if (o->skip_same && claim->is_link && is_same_link(target, to))
 		return HF_OK;
 	if (o->backup && claim->present)
 		status = hf_backup(target, claim->fd, &claim->st, o->backup,
 				   o->sync != HF_SYNC_NONE, err);
 	if (status == HF_OK)
-		status = make(target, to, name, &fd, err);
+		status = make_link(target, to, name, &fd, err);
 	if (status != HF_OK)
 		return status;
-	status = put(target, fd, claim->present, err);
+	status = rename_link(target, fd, claim->present, err);
 	sys_unlinkat(fd, LINK, 0);
 	sys_unlinkat(target->dir, name, AT_REMOVEDIR);
 	sys_close(fd);
@@ -129,7 +131,7 @@ enum hf_status hf_atomic_symlink(const char *path, const char *to,
 		status = hf_target_claim_acquire(&claim, &target, &rules, &options->wait, err);
 		if (status != HF_OK)
 			break;
-		status = replace(&target, &claim, to, options, err);
+		status = replace_by_link(&target, &claim, to, options, err);
 		if (claim.fd >= 0)
 			sys_close(claim.fd);
 		again = status == HF_NO;

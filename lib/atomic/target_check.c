@@ -7,7 +7,7 @@
 #include "atomic/sqlite_live.h"
 #include "base/sys.h"
 
-static const char *kind(mode_t mode)
+static const char *describe_kind(mode_t mode)
 {
 	switch (mode & S_IFMT) {
 	case S_IFDIR:
@@ -32,12 +32,12 @@ enum hf_status hf_target_check_kind(const struct hf_target *target, const struct
 	if (S_ISREG(st->st_mode))
 		return HF_OK;
 	return hf_fail(err, HF_DATA, "refusing to replace '%s': it is %s", target->path,
-		       kind(st->st_mode));
+		       describe_kind(st->st_mode));
 }
 
-/* FUSE and NFS keep for a while what they have been told, and after a replacement that is often the
- * two names that a temporary file had for a moment. So the file system itself is asked again. */
-static unsigned long names_of(int fd, const struct stat *st)
+/* FUSE and NFS cache the link count for a while. After a replacement it often is the two names that
+ * a temporary file had for a moment. So ask the file system itself. */
+static unsigned long count_names(int fd, const struct stat *st)
 {
 	struct statx now;
 
@@ -57,7 +57,7 @@ enum hf_status hf_target_check(const struct hf_target *target, int fd, const str
 
 	if (status != HF_OK)
 		return status;
-	names = links ? 1 : names_of(fd, st);
+	names = links ? 1 : count_names(fd, st);
 	if (names > 1 && !hf_backup_explains(target, st, backup)) {
 		hf_fail(err, HF_DATA, "refusing to replace '%s': it has %lu hard links",
 			target->path, names);

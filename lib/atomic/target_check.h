@@ -3,15 +3,13 @@
 #define HF_REFUSE_H
 
 /*
- * What must not be replaced: refusals (HF_DATA), each with what to do instead.
+ * Refuse the targets that must not be replaced: files that are not regular, files with several
+ * hard links, live SQLite databases (sqlite_live.h).
  *
- * Replacing gives a name a new inode. That is wrong for what is not a regular file (a FIFO or a
- * device is a meeting place, not a content), for a file with several names (the others would keep
- * the old content), and for a live SQLite database (atomic/sqlite_live.h). How many names it has is
- * asked of the file system, not of what the kernel remembers of it.
+ *	hf_target_check_kind() before the lock, hf_target_check() under it
  *
- * Nothing is changed, but for a name that a dead backup left (atomic/backup.h). Never waits.
- * Thread-safe; not async-signal-safe.
+ * A refusal is HF_DATA with advice. Only the name of an unfinished backup (backup.h) is removed.
+ * Never waits; a crash leaves nothing. Thread-safe; not async-signal-safe.
  */
 
 #include <stdbool.h>
@@ -19,17 +17,18 @@
 
 #include <holdfast/path.h>
 
-/* By its kind. */
+/* Refuse by the kind of the file. */
 enum hf_status hf_target_check_kind(const struct hf_target *target, const struct stat *st,
 				    struct hf_err *err);
 
-/* By everything, under its lock: fd is the target, st its stat. links: several names are all right.
- * backup is the suffix of a backup, or NULL. */
+/* Check everything, under the target's lock. fd is the target, st its stat. links: several names
+ * are permitted. backup is the suffix of a backup, or NULL. */
 enum hf_status hf_target_check(const struct hf_target *target, int fd, const struct stat *st,
 			       bool links, const char *backup, struct hf_err *err);
 
-/* For the image of a database: beside its place lies the log of one that was there before. SQLite
- * would read that into the image. (If it is there still, it is live, and hf_target_check()'s.) */
+/* For the image of a database: refuse if a log of an earlier database is beside its name. SQLite
+ * would read that log into the image. (If that database still exists, it is live, and
+ * hf_target_check() refuses it.) */
 enum hf_status hf_target_check_image(const struct hf_target *target, struct hf_err *err);
 
 #endif

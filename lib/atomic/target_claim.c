@@ -23,16 +23,17 @@ enum hf_status hf_target_rules_check(const struct hf_target_rules *rules, struct
 	return hf_fail(err, HF_USAGE, "'%s' is neither a SHA-256 nor '" ABSENT "'", match);
 }
 
-static enum hf_status changed(const struct hf_target *target, const char *how, const char *what,
-			      struct hf_err *err)
+static enum hf_status fail_if_match(const struct hf_target *target, const char *how,
+				    const char *what, struct hf_err *err)
 {
 	hf_fail(err, HF_NO, "'%s' has changed: %s%s", target->path, how, what);
 	hf_advise(err, "nothing was done: read it again, and decide again");
 	return HF_NO;
 }
 
-static enum hf_status match(const struct hf_target_claim *claim, const struct hf_target *target,
-			    const char *wanted, struct hf_err *err)
+static enum hf_status check_if_match(const struct hf_target_claim *claim,
+				     const struct hf_target *target, const char *wanted,
+				     struct hf_err *err)
 {
 	enum hf_status status;
 	char hex[65];
@@ -40,13 +41,14 @@ static enum hf_status match(const struct hf_target_claim *claim, const struct hf
 	if (!wanted)
 		return HF_OK;
 	if (strcmp(wanted, ABSENT) == 0)
-		return claim->present ? changed(target, "it is there", "", err) : HF_OK;
+		return claim->present ? fail_if_match(target, "it is there", "", err) : HF_OK;
 	if (!claim->present || claim->is_link)
-		return changed(target, "it is ", claim->present ? "a symbolic link" : ABSENT, err);
+		return fail_if_match(target, "it is ", claim->present ? "a symbolic link" : ABSENT,
+				     err);
 	status = hf_sha256(claim->fd, hex, target->path, err);
 	if (status != HF_OK || strcasecmp(hex, wanted) == 0)
 		return status;
-	return changed(target, "its SHA-256 is ", hex, err);
+	return fail_if_match(target, "its SHA-256 is ", hex, err);
 }
 
 enum hf_status hf_target_claim_check(const struct hf_target_claim *claim,
@@ -58,10 +60,10 @@ enum hf_status hf_target_claim_check(const struct hf_target_claim *claim,
 	if (claim->present && !claim->is_link)
 		status = hf_target_check(target, claim->fd, &claim->st, rules->hard_links,
 					 rules->backup, err);
-	return status == HF_OK ? match(claim, target, rules->if_match, err) : status;
+	return status == HF_OK ? check_if_match(claim, target, rules->if_match, err) : status;
 }
 
-static bool is_link(struct hf_target_claim *claim, const struct hf_target *target)
+static bool is_symbolic_link(struct hf_target_claim *claim, const struct hf_target *target)
 {
 	return sys_fstatat(target->dir, target->name, &claim->st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	       S_ISLNK(claim->st.st_mode);
@@ -99,7 +101,7 @@ enum hf_status hf_target_claim_acquire(struct hf_target_claim *claim,
 	enum hf_status status = HF_OK;
 
 	*claim = (struct hf_target_claim){.fd = -1, .present = true};
-	claim->is_link = rules->links && is_link(claim, target);
+	claim->is_link = rules->links && is_symbolic_link(claim, target);
 	if (!claim->is_link)
 		status = hf_target_lock(target, wait, &claim->fd, &claim->st, err);
 	if (status == HF_NOINPUT) {

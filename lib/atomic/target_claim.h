@@ -3,19 +3,17 @@
 #define HF_CLAIM_H
 
 /*
- * Claiming a target: its lock, and then the question whether it may be replaced.
+ * Claim a target: take its lock, recover unfinished appends, then check whether it may be
+ * replaced.
  *
- * What there is under the name is one of three things: nothing; a file, which is locked
- * (atomic/target_lock.h) and looked at (atomic/target_check.h); or, where links are not followed, a
- * symbolic link, which has no lock of its own. if_match is asked of the content that is locked, so
- * that between the answer and the replacement nobody who keeps to the lock can change it.
+ *	hf_target_rules_check(), hf_target_claim_peek(), hf_target_claim_acquire(), replace it
+ *	with the caller's lock: hf_claim_settle(), hf_target_claim_check()
  *
- * Appends that a dead leader left are settled before that question (spool/append_recovery.h). If
- * they cannot be, for want of permission, a content that keeps nothing of the old one may replace
- * it all the same.
- *
- * Errors: those of the modules; HF_NO: it is not what if_match says. On any of them nothing is
- * held. Blocks to the wait's deadline. Thread-safe; not async-signal-safe.
+ * The target is absent, a regular file, or, with links, a symbolic link. A file is locked
+ * (target_lock.h) and checked (target_check.h). A symbolic link has no lock. if_match is checked
+ * against the locked content. Errors: those of the modules; HF_NO if if_match does not match.
+ * After an error nothing is held. Blocks to the deadline of the wait. A crash releases the lock.
+ * Thread-safe; not async-signal-safe.
  */
 
 #include <stdbool.h>
@@ -25,24 +23,24 @@
 #include <holdfast/path.h>
 
 struct hf_target_rules {
-	bool links;	      /* a symbolic link is replaced itself */
-	bool hard_links;      /* a file with several names may be replaced */
-	bool keeps_old;	      /* the new content is made from the old one */
-	const char *backup;   /* suffix of a backup that is going to be made, or NULL */
+	bool links;	      /* replace a symbolic link itself */
+	bool hard_links;      /* permit a file with several names */
+	bool keeps_old;	      /* the new content is made from the old */
+	const char *backup;   /* suffix of the backup to be made, or NULL */
 	const char *if_match; /* SHA-256 or "absent"; NULL: any */
 };
 
 struct hf_target_claim {
-	bool present;	/* there is something */
-	bool is_link;	/* namely a symbolic link */
-	int fd;		/* the file, locked; -1 otherwise */
-	struct stat st; /* of what is present */
+	bool present;	/* the target exists */
+	bool is_link;	/* it is a symbolic link */
+	int fd;		/* the locked file, or -1 */
+	struct stat st; /* of the target, if present */
 };
 
-/* Can if_match be understood? */
+/* Return HF_USAGE if if_match is malformed. */
 enum hf_status hf_target_rules_check(const struct hf_target_rules *rules, struct hf_err *err);
 
-/* Without locking: what is there, and is it of a kind that can be replaced? */
+/* Find out, without a lock, whether the target exists and is of a kind that can be replaced. */
 enum hf_status hf_target_claim_peek(struct hf_target_claim *claim, const struct hf_target *target,
 				    const struct hf_target_rules *rules, struct hf_err *err);
 
@@ -51,14 +49,14 @@ enum hf_status hf_target_claim_acquire(struct hf_target_claim *claim,
 				       const struct hf_target_rules *rules,
 				       const struct hf_wait *wait, struct hf_err *err);
 
-/* The same for a target that the caller has locked, or found absent, in two steps. First settle
- * what a dead leader of appends left (spool/append_recovery.h). If that is not permitted,
- * HF_NOPERM, unless the new content keeps nothing of the old one. */
+/* The same in two steps, for a target that the caller has locked or found absent. First recover
+ * what a dead leader of appends left (spool/append_recovery.h). If permission for that is missing,
+ * return HF_NOPERM, unless the new content keeps nothing of the old one. */
 enum hf_status hf_claim_settle(const struct hf_target_claim *claim, const struct hf_target *target,
 			       const struct hf_target_rules *rules, const struct hf_wait *wait,
 			       struct hf_err *err);
 
-/* Then answer the questions. */
+/* Then check the target. */
 enum hf_status hf_target_claim_check(const struct hf_target_claim *claim,
 				     const struct hf_target *target,
 				     const struct hf_target_rules *rules, struct hf_err *err);

@@ -12,7 +12,7 @@ enum hf_status hf_target_open_old(const struct hf_target *target, bool writable,
 	int flags = O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC;
 
 	*fd = -1;
-	/* looked at first, since opening some devices does things */
+	/* check the kind first: opening some devices has effects */
 	if (sys_fstatat(target->dir, target->name, st, AT_SYMLINK_NOFOLLOW) < 0)
 		goto failed;
 	if (!S_ISREG(st->st_mode))
@@ -21,7 +21,7 @@ enum hf_status hf_target_open_old(const struct hf_target *target, bool writable,
 	if (*fd < 0 && errno == EACCES && !writable) {
 		*fd = sys_openat(target->dir, target->name, O_WRONLY | flags, 0);
 		if (*fd < 0)
-			errno = EACCES; /* not what the second way failed of, EROFS or ETXTBSY */
+			errno = EACCES; /* not the error of the second attempt, EROFS or ETXTBSY */
 	}
 	if (*fd >= 0 && sys_fstat(*fd, st) == 0)
 		return HF_OK;
@@ -43,7 +43,7 @@ enum hf_status hf_target_recheck(const struct hf_target *target, int fd, struct 
 {
 	struct stat now;
 
-	/* anew: its size and mode may have changed while it was waited for */
+	/* again: its size and mode may have changed during the wait */
 	if (sys_fstat(fd, st) < 0)
 		return hf_fail_errno(err, "cannot read the state of '%s'", target->path);
 	if (sys_fstatat(target->dir, target->name, &now, AT_SYMLINK_NOFOLLOW) < 0) {
@@ -88,7 +88,7 @@ enum hf_status hf_target_lock(const struct hf_target *target, const struct hf_wa
 		sys_close(*fd);
 		if (status == HF_NO)
 			continue;
-		/* NFS makes a record lock of it, which asks for a descriptor that can write */
+		/* NFS makes it a record lock, which needs a writable descriptor */
 		if (status != HF_USAGE && !writable && err->errnum == EBADF)
 			writable = true;
 		else

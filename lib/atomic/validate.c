@@ -10,8 +10,8 @@
 #include "base/sys.h"
 #include "base/strerror.h"
 
-static enum hf_status judge(const char *command, const char *path, int wait_status,
-			    struct hf_err *err)
+static enum hf_status check_exit(const char *command, const char *path, int wait_status,
+				 struct hf_err *err)
 {
 	if (wait_status == 0)
 		return HF_OK;
@@ -48,5 +48,5 @@ enum hf_status hf_validate(int fd, const char *command, const char *path, int *w
 	if (status != HF_OK)
 		return status;
 	*wait_status = child.wait_status;
-	return judge(command, path, child.wait_status, err);
+	return check_exit(command, path, child.wait_status, err);
 }

@@ -3,20 +3,21 @@
 #define HF_VALIDATE_H
 
 /*
- * A user's command that looks at a new file before it is put in place.
+ * Run a user's command that accepts or refuses a new file before it is put in place.
  *
- * Run as: sh -c COMMAND sh STAGED, where STAGED is /proc/PID/fd/N of this process, since the file
- * has no name yet; it can be opened by that path as often as the command likes. What the command
- * prints goes to standard error, and it reads nothing. If it ends with anything but 0 the file is
- * refused (HF_DATA). HF_UNAVAILABLE without /proc. Waits for the command, however long it takes.
+ *	sh -c COMMAND sh STAGED
  *
- * Signals are passed on as base/spawn.h says; for single-threaded tools.
+ * STAGED is /proc/PID/fd/N of this process, since the file has no name yet; the command may open
+ * it any number of times. Its output goes to standard error, its input is empty. Errors: HF_DATA
+ * if it does not exit with 0; HF_UNAVAILABLE without /proc. Waits for the command without a limit.
+ * Signals are passed on (base/spawn.h); for single-threaded tools. A crash of this process aborts
+ * the replacement.
  */
 
 #include <holdfast/err.h>
 
-/* fd is the new file, path its target for messages. *wait_status, as of waitpid(), tells how a
- * command ended that refused. */
+/* Run the command on fd, the new file; path is its target, for messages. If the command refused,
+ * *wait_status is its status as of waitpid(2). */
 enum hf_status hf_validate(int fd, const char *command, const char *path, int *wait_status,
 			   struct hf_err *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "record/commit_point.h"
 
-/* R7. Write something and take it back, in one durable transaction. */
+/* Insert a row and delete it, in one durable transaction (record/R7). */
 static enum hf_status overwrite_log(struct hf_record_locks *hold, struct hf_err *err)
 {
 	const struct hf_intent nothing = {.id = "00000000000000000000000000000000"};
@@ -16,8 +16,9 @@ static enum hf_status overwrite_log(struct hf_record_locks *hold, struct hf_err 
 	return status == HF_OK ? hf_db_commit(hold->db, err) : status;
 }
 
-/* R7. The COMMIT has failed, and may have taken effect. HF_OK: it has. */
-static enum hf_status resolve(struct hf_record_locks *hold, const char *id, struct hf_err *err)
+/* The COMMIT has failed, and may have taken effect (record/R7). HF_OK: it has. */
+static enum hf_status resolve_failed_commit(struct hf_record_locks *hold, const char *id,
+					    struct hf_err *err)
 {
 	struct hf_err own;
 	enum hf_status status;
@@ -54,7 +55,7 @@ enum hf_status hf_commit_point(struct hf_record_locks *hold, const struct hf_int
 	if (status != HF_UNCERTAIN && status != HF_UNKNOWN)
 		return status;
 	if (intent->file_count)
-		return resolve(hold, intent->id, err);
+		return resolve_failed_commit(hold, intent->id, err);
 	hf_advise(err, "do not simply try again: look whether the rows are there");
 	err->status = HF_UNKNOWN;
 	return HF_UNKNOWN;

@@ -39,7 +39,7 @@ void hf_intent_name(char id[HF_RECORD_ID])
 	snprintf(id, HF_RECORD_ID, "%08x%08x%08x%08x", words[0], words[1], words[2], words[3]);
 }
 
-/* HF_NO: the tables were made by version 1. */
+/* HF_NO: version 1 made the tables. */
 static enum hf_status has_marks(struct hf_db *db, struct hf_err *err)
 {
 	int64_t n;
@@ -73,15 +73,15 @@ enum hf_status hf_intent_prepare(struct hf_db *db, struct hf_err *err)
 
 /* ---- to rows -------------------------------------------------------------------------------- */
 
-static struct hf_db_value text(const char *s)
+static struct hf_db_value text_value(const char *s)
 {
 	return s ? HF_DB_TEXT_VALUE(s, strlen(s)) : (struct hf_db_value){.type = HF_DB_NULL};
 }
 
-/* A hash, or another text; "" is nothing. */
-static struct hf_db_value hash(const char *s)
+/* A hash or another text; "" is NULL. */
+static struct hf_db_value hash_value(const char *s)
 {
-	return text(*s ? s : NULL);
+	return text_value(*s ? s : NULL);
 }
 
 static enum hf_status insert_file(struct hf_db *db, const char *id, size_t number,
@@ -89,19 +89,19 @@ static enum hf_status insert_file(struct hf_db *db, const char *id, size_t numbe
 {
 	const bool has_content = f->op == HF_RECORD_WRITE || f->op == HF_RECORD_APPEND;
 	const struct hf_db_value values[] = {
-		text(id),
+		text_value(id),
 		HF_DB_INT_VALUE((int64_t)number),
 		HF_DB_INT_VALUE(f->op),
-		text(f->path),
+		text_value(f->path),
 		HF_DB_INT_VALUE(f->mode),
 		has_content ? HF_DB_BLOB_VALUE(f->content, f->size)
 			    : (struct hf_db_value){.type = HF_DB_NULL},
-		hash(f->old),
+		hash_value(f->old),
 		HF_DB_INT_VALUE(f->old_size),
-		hash(f->fresh),
-		hash(f->mark),
-		hash(f->seen),
-		hash(f->place),
+		hash_value(f->fresh),
+		hash_value(f->mark),
+		hash_value(f->seen),
+		hash_value(f->place),
 	};
 
 	return hf_db_exec(db,
@@ -116,21 +116,21 @@ enum hf_status hf_intent_insert(struct hf_db *db, const struct hf_intent *intent
 {
 	const struct hf_commit_ident *a = &intent->author, *c = &intent->committer;
 	const struct hf_db_value values[HEAD_COUNT] = {
-		text(intent->id),
+		text_value(intent->id),
 		HF_DB_INT_VALUE(HF_INTENT_VERSION),
 		HF_DB_INT_VALUE(intent->created),
 		HF_DB_INT_VALUE(intent->uid),
-		text(intent->repository),
-		text(intent->gitdir),
-		text(intent->ref),
-		text(intent->repository ? intent->tip : NULL),
-		text(intent->message),
-		text(a->name),
-		text(a->email),
+		text_value(intent->repository),
+		text_value(intent->gitdir),
+		text_value(intent->ref),
+		text_value(intent->repository ? intent->tip : NULL),
+		text_value(intent->message),
+		text_value(a->name),
+		text_value(a->email),
 		HF_DB_INT_VALUE(a->time),
 		HF_DB_INT_VALUE(a->offset),
-		text(c->name),
-		text(c->email),
+		text_value(c->name),
+		text_value(c->email),
 		HF_DB_INT_VALUE(c->time),
 		HF_DB_INT_VALUE(c->offset),
 	};
@@ -147,7 +147,7 @@ enum hf_status hf_intent_insert(struct hf_db *db, const struct hf_intent *intent
 
 /* ---- from rows ------------------------------------------------------------------------------ */
 
-static enum hf_status not_understood(struct hf_db *db, const char *id, struct hf_err *err)
+static enum hf_status fail_not_understood(struct hf_db *db, const char *id, struct hf_err *err)
 {
 	hf_fail(err, HF_DATA, "cannot understand the unfinished record '%.32s' of '%s'", id,
 		hf_db_path(db));
@@ -159,7 +159,7 @@ static enum hf_status not_understood(struct hf_db *db, const char *id, struct hf
 	return HF_DATA;
 }
 
-/* A column as text of its own; NULL stays NULL. false: it is something else, or has a NUL byte. */
+/* Copy a text column; NULL stays NULL. Return false if it has another type, or a NUL byte. */
 static bool get_text(struct hf_sqlite_stmt *stmt, int column, char **out)
 {
 	struct hf_db_value v = hf_sqlite_stmt_column(stmt, column);
@@ -173,7 +173,7 @@ static bool get_text(struct hf_sqlite_stmt *stmt, int column, char **out)
 	return *out != NULL;
 }
 
-/* Hexadecimal digits, `size` - 1 of them at most, or nothing. */
+/* Read a column of at most `size` - 1 hexadecimal digits, or NULL. */
 static bool get_hex(struct hf_sqlite_stmt *stmt, int column, char *out, size_t size)
 {
 	struct hf_db_value v = hf_sqlite_stmt_column(stmt, column);
@@ -188,9 +188,9 @@ static bool get_hex(struct hf_sqlite_stmt *stmt, int column, char *out, size_t s
 	return strspn(out, "0123456789abcdef") == v.size;
 }
 
-/* A text of at most `size` - 1 of these characters, or nothing. */
-static bool get_of(struct hf_sqlite_stmt *stmt, int column, const char *characters, char *out,
-		   size_t size)
+/* Read a text of at most `size` - 1 of these characters, or NULL. */
+static bool get_restricted_text(struct hf_sqlite_stmt *stmt, int column, const char *characters,
+				char *out, size_t size)
 {
 	char *text;
 	bool is = get_text(stmt, column, &text);
@@ -205,12 +205,15 @@ static bool get_of(struct hf_sqlite_stmt *stmt, int column, const char *characte
 	return is;
 }
 
-/* What the mark and its like can be; a mark is a part of a file's name. */
+/* Read the mark, seen and place. A mark is a part of a file name. */
 static bool get_mark(struct hf_sqlite_stmt *stmt, int column, struct hf_intent_file *f)
 {
-	return get_of(stmt, column, "0123456789abcdef-.record", f->mark, sizeof(f->mark)) &&
-	       get_of(stmt, column + 1, "0123456789abcdef ", f->seen, sizeof(f->seen)) &&
-	       get_of(stmt, column + 2, "0123456789abcdef ", f->place, sizeof(f->place));
+	return get_restricted_text(stmt, column, "0123456789abcdef-.record", f->mark,
+				   sizeof(f->mark)) &&
+	       get_restricted_text(stmt, column + 1, "0123456789abcdef ", f->seen,
+				   sizeof(f->seen)) &&
+	       get_restricted_text(stmt, column + 2, "0123456789abcdef ", f->place,
+				   sizeof(f->place));
 }
 
 static bool get_int(struct hf_sqlite_stmt *stmt, int column, int64_t least, int64_t most,
@@ -222,7 +225,7 @@ static bool get_int(struct hf_sqlite_stmt *stmt, int column, int64_t least, int6
 	return v.type == HF_DB_INT && v.i >= least && v.i <= most;
 }
 
-static bool get_who(struct hf_sqlite_stmt *stmt, int column, struct hf_commit_ident *who)
+static bool get_ident(struct hf_sqlite_stmt *stmt, int column, struct hf_commit_ident *who)
 {
 	int64_t offset;
 
@@ -241,15 +244,15 @@ static bool get_head(struct hf_sqlite_stmt *stmt, struct hf_intent *intent)
 	    strlen(intent->id) != HF_RECORD_ID - 1 ||
 	    !get_int(stmt, 1, 1, INT64_MAX, &intent->version))
 		return false;
-	if (intent->version > HF_INTENT_VERSION) /* T1 */
+	if (intent->version > HF_INTENT_VERSION) /* record/T1 */
 		return true;
 	if (!get_int(stmt, 2, INT64_MIN, INT64_MAX, &intent->created) ||
 	    !get_int(stmt, 3, 0, UINT32_MAX, &intent->uid) ||
 	    !get_text(stmt, 4, &intent->repository) || !get_text(stmt, 5, &intent->gitdir) ||
 	    !get_text(stmt, 6, &intent->ref) ||
 	    !get_hex(stmt, 7, intent->tip, sizeof(intent->tip)) ||
-	    !get_text(stmt, 8, &intent->message) || !get_who(stmt, 9, &intent->author) ||
-	    !get_who(stmt, 13, &intent->committer))
+	    !get_text(stmt, 8, &intent->message) || !get_ident(stmt, 9, &intent->author) ||
+	    !get_ident(stmt, 13, &intent->committer))
 		return false;
 	return !intent->repository ||
 	       (intent->gitdir && intent->ref && intent->message && intent->author.name &&
@@ -284,8 +287,8 @@ static bool get_file(struct hf_sqlite_stmt *stmt, bool heads, struct hf_intent_f
 	return copy != NULL;
 }
 
-/* One more at the end of an array of `count` elements. NULL: no memory. */
-static void *grow(void *array, size_t *count, size_t size)
+/* Add one element to an array of `count`. Return NULL if memory is missing. */
+static void *grow_array(void *array, size_t *count, size_t size)
 {
 	char *grown = reallocarray(*(void **)array, *count + 1, size);
 
@@ -302,7 +305,7 @@ static enum hf_status load_files(struct hf_db *db, bool heads, struct hf_intent 
 	static const char with[] = "SELECT " FILE_COLUMNS ", " MARK_COLUMNS FROM;
 	static const char without[] = "SELECT " FILE_COLUMNS ", NULL, NULL, NULL" FROM;
 #undef FROM
-	struct hf_db_value id = text(intent->id);
+	struct hf_db_value id = text_value(intent->id);
 	struct hf_sqlite_stmt *stmt = NULL;
 	enum hf_status status = has_marks(db, err);
 	const char *sql = status == HF_NO ? without : with;
@@ -313,10 +316,10 @@ static enum hf_status load_files(struct hf_db *db, bool heads, struct hf_intent 
 		status = hf_sqlite_stmt_bind(stmt, 1, &id, err);
 	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
 		struct hf_intent_file *f =
-			grow(&intent->files, &intent->file_count, sizeof(*intent->files));
+			grow_array(&intent->files, &intent->file_count, sizeof(*intent->files));
 
 		if (!f || !get_file(stmt, heads, f))
-			status = not_understood(db, intent->id, err);
+			status = fail_not_understood(db, intent->id, err);
 	}
 	hf_sqlite_stmt_finalize(stmt);
 	return status == HF_NO ? HF_OK : status;
@@ -331,10 +334,10 @@ static enum hf_status load_heads(struct hf_db *db, struct hf_intent **intents, s
 	enum hf_status status = hf_db_prepare(db, sql, sizeof(sql) - 1, &stmt, NULL, err);
 
 	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
-		struct hf_intent *intent = grow(intents, count, sizeof(**intents));
+		struct hf_intent *intent = grow_array(intents, count, sizeof(**intents));
 
 		if (!intent || !get_head(stmt, intent))
-			status = not_understood(db, intent ? intent->id : "", err);
+			status = fail_not_understood(db, intent ? intent->id : "", err);
 	}
 	hf_sqlite_stmt_finalize(stmt);
 	return status == HF_NO ? HF_OK : status;
@@ -373,7 +376,7 @@ enum hf_status hf_intents_load(struct hf_db *db, bool heads, struct hf_intent **
 	return status;
 }
 
-static void free_who(struct hf_commit_ident *who)
+static void free_ident(struct hf_commit_ident *who)
 {
 	free(who->name);
 	free(who->email);
@@ -393,8 +396,8 @@ void hf_intents_free(struct hf_intent *intents, size_t count)
 		free(intent->gitdir);
 		free(intent->ref);
 		free(intent->message);
-		free_who(&intent->author);
-		free_who(&intent->committer);
+		free_ident(&intent->author);
+		free_ident(&intent->committer);
 	}
 	free(intents);
 }
@@ -403,7 +406,7 @@ void hf_intents_free(struct hf_intent *intents, size_t count)
 
 enum hf_status hf_intent_find(struct hf_db *db, const char *id, struct hf_err *err)
 {
-	struct hf_db_value value = text(id);
+	struct hf_db_value value = text_value(id);
 	int64_t n;
 
 	return hf_db_int(db, "SELECT 1 FROM main.holdfast_intent WHERE id = ?1", &value, 1, &n,
@@ -412,7 +415,7 @@ enum hf_status hf_intent_find(struct hf_db *db, const char *id, struct hf_err *e
 
 enum hf_status hf_intent_has_mark(struct hf_db *db, const char *mark, struct hf_err *err)
 {
-	struct hf_db_value value = text(mark);
+	struct hf_db_value value = text_value(mark);
 	int64_t n;
 
 	return hf_db_int(db, "SELECT 1 FROM main.holdfast_intent_file WHERE mark = ?1 LIMIT 1",
@@ -424,10 +427,10 @@ enum hf_status hf_intent_correct(struct hf_db *db, const struct hf_intent *inten
 {
 	const struct hf_intent_file *f = &intent->files[number];
 	const struct hf_db_value values[] = {
-		text(intent->id), HF_DB_INT_VALUE((int64_t)number),
-		hash(f->old),	  HF_DB_INT_VALUE(f->old_size),
-		hash(f->fresh),	  hash(f->seen),
-		hash(f->place),
+		text_value(intent->id), HF_DB_INT_VALUE((int64_t)number),
+		hash_value(f->old),	HF_DB_INT_VALUE(f->old_size),
+		hash_value(f->fresh),	hash_value(f->seen),
+		hash_value(f->place),
 	};
 
 	return hf_db_exec(db,
@@ -438,11 +441,11 @@ enum hf_status hf_intent_correct(struct hf_db *db, const struct hf_intent *inten
 
 enum hf_status hf_intent_delete(struct hf_db *db, const char *id, struct hf_err *err)
 {
-	struct hf_db_value value = text(id);
+	struct hf_db_value value = text_value(id);
 	enum hf_status status = hf_db_exec(db, "DELETE FROM main.holdfast_intent WHERE id = ?1",
 					   &value, 1, NULL, err);
 
-	/* a trigger may keep it, and would have it finished again and again */
+	/* a trigger may keep the row, and it would be finished again and again */
 	if (status == HF_OK && !HF_WITHOUT(kept_intent)) {
 		status = hf_intent_find(db, id, err);
 		if (status == HF_OK) {

@@ -12,7 +12,8 @@
 
 /* ---- which repository ----------------------------------------------------------------------- */
 
-/* Is the branch of the intent checked out here? A detached HEAD is that of one worktree only. */
+/* Return true if the branch of the intent is checked out here. A detached HEAD belongs to one
+ * worktree only. */
 static bool is_on_branch(struct hf_repo *repo, const struct hf_intent *intent)
 {
 	char *ref = NULL;
@@ -24,14 +25,15 @@ static bool is_on_branch(struct hf_repo *repo, const struct hf_intent *intent)
 	return is;
 }
 
-static bool is_of(struct hf_repo *repo, const struct hf_intent *intent)
+static bool is_intents_repo(struct hf_repo *repo, const struct hf_intent *intent)
 {
 	const char *id;
 
 	return hf_repo_id(repo, &id, NULL) == HF_OK && strcmp(id, intent->repository) == 0;
 }
 
-/* Is it a copy, while the one that the intent was made in is there too? They have one identity. */
+/* Return true if this is a copy, and the repository in which the intent was made still exists. Both
+ * have one identity. */
 static bool is_copy(struct hf_repo *repo, const struct hf_intent *intent)
 {
 	struct hf_repo *made_in;
@@ -42,7 +44,7 @@ static bool is_copy(struct hf_repo *repo, const struct hf_intent *intent)
 	if (strcmp(hf_repo_gitdir(repo), intent->gitdir) == 0 ||
 	    hf_repo_open(&made_in, intent->gitdir, &err) != HF_OK)
 		return false;
-	is = is_of(made_in, intent) &&
+	is = is_intents_repo(made_in, intent) &&
 	     sys_fstatat(AT_FDCWD, hf_repo_commondir(made_in), &there, 0) == 0 &&
 	     sys_fstatat(AT_FDCWD, hf_repo_commondir(repo), &here, 0) == 0 &&
 	     !hf_same_inode(&there, &here);
@@ -58,7 +60,7 @@ enum hf_status hf_intent_repo_open(struct hf_record_locks *hold, const struct hf
 
 	if (status != HF_OK)
 		return status;
-	if (!is_of(repo, intent)) {
+	if (!is_intents_repo(repo, intent)) {
 		hf_repo_close(repo);
 		return hf_fail(err, HF_NOINPUT, "'%s' is another repository by now",
 			       intent->gitdir);
@@ -75,7 +77,7 @@ struct hf_record_locks_repo *hf_intent_repo_find(struct hf_record_locks *hold,
 	for (size_t i = 0; i < hold->repo_count; i++) {
 		struct hf_record_locks_repo *candidate = &hold->repos[i];
 
-		if (!is_of(candidate->repo, intent) || is_copy(candidate->repo, intent))
+		if (!is_intents_repo(candidate->repo, intent) || is_copy(candidate->repo, intent))
 			continue;
 		any = candidate;
 		*on_branch = is_on_branch(candidate->repo, intent);
@@ -85,9 +87,9 @@ struct hf_record_locks_repo *hf_intent_repo_find(struct hf_record_locks *hold,
 	return any;
 }
 
-/* ---- whom to believe ------------------------------------------------------------------------ */
+/* ---- trust ---------------------------------------------------------------------------------- */
 
-/* Who can write to the database: to its file, or by a journal or a log that they put beside it. */
+/* The users who can write to the database: to its file, or by a journal or a log beside it. */
 struct writers {
 	struct hf_access file, dir;
 };
@@ -114,7 +116,7 @@ static bool find_writers(const struct hf_record_locks *hold, struct writers *wri
 	return read_access(AT_FDCWD, real, O_DIRECTORY, &writers->dir);
 }
 
-static bool are_within(const struct writers *writers, const struct hf_access *access)
+static bool writers_may_write(const struct writers *writers, const struct hf_access *access)
 {
 	return hf_access_within(&writers->file, access, W_OK, geteuid()) &&
 	       hf_access_within(&writers->dir, access, W_OK, geteuid());
@@ -138,7 +140,7 @@ bool hf_intent_is_trusted(const struct hf_record_locks *hold, const char *path)
 			return false;
 		slash[slash == at] = '\0';
 	}
-	return are_within(&writers, &access);
+	return writers_may_write(&writers, &access);
 }
 
 bool hf_place_trusts_target(const struct hf_record_locks *hold, const struct hf_target *target)
@@ -149,9 +151,9 @@ bool hf_place_trusts_target(const struct hf_record_locks *hold, const struct hf_
 	if (HF_WITHOUT(intent_trust))
 		return true;
 	if (!find_writers(hold, &writers) || !read_access(target->dir, ".", 0, &access) ||
-	    !are_within(&writers, &access))
+	    !writers_may_write(&writers, &access))
 		return false;
 	if (read_access(target->dir, target->name, O_NOFOLLOW, &access))
-		return are_within(&writers, &access);
+		return writers_may_write(&writers, &access);
 	return errno == ENOENT;
 }

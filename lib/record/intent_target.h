@@ -3,32 +3,30 @@
 #define HF_RECORD_PLACE_H
 
 /*
- * Where an intent that was found is to be finished, and whether it may be believed
- * (record/recovery.h, V3 and V5).
+ * Find where an intent is to be finished, and decide whether it is trusted (record/V3, record/V5).
  *
- * A repository is known by its identity (hf_repo_id()), so that it is found after it was moved. A
- * copy has the identity too: where the original is still there, the copy is not meant. Of several
- * worktrees the one is meant in which the record's branch is checked out.
+ *	hf_intent_repo_find(), or hf_intent_repo_open(); hf_intent_is_trusted() before each change
  *
- * Nothing is changed, and nothing waited for. Errors: those of hf_repo_open(). Not thread-safe.
+ * Changes nothing and never waits. A crash leaves nothing. Errors: those of hf_repo_open(). Not
+ * thread-safe; not async-signal-safe.
  */
 
 #include "record/record_locks.h"
 
-/* Among those that are held: the one with the branch checked out, or else any of that repository
- * (*on_branch says which); NULL: none. */
+/* Return the held repository of the intent: the worktree with the branch checked out, or else any
+ * other worktree (*on_branch says which). NULL: none is held. */
 struct hf_record_locks_repo *hf_intent_repo_find(struct hf_record_locks *hold,
 						 const struct hf_intent *intent, bool *on_branch);
 
-/* The worktree that the intent names, as one more of those that are held. */
+/* Open the worktree that the intent names, and add it to the hold. */
 enum hf_status hf_intent_repo_open(struct hf_record_locks *hold, const struct hf_intent *intent,
 				   struct hf_err *err);
 
-/* V5: may all users who can write to the database write here too? It is a directory, or a file; if
- * there is nothing yet, the nearest directory that is there counts. */
+/* Return true if all users who can write to the database may write here too (record/V5). path is a
+ * directory or a file; if it does not exist, the nearest existing directory counts. */
 bool hf_intent_is_trusted(const struct hf_record_locks *hold, const char *path);
 
-/* The same of a target that is open: its directory, and what is there. */
+/* The same for an open target: its directory, and the file itself. */
 bool hf_place_trusts_target(const struct hf_record_locks *hold, const struct hf_target *target);
 
 #endif

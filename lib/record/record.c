@@ -18,7 +18,7 @@
 #include "base/spawn.h"
 #include "base/sys.h"
 
-/* Past the deadline, for records that a dead one left. */
+/* Attempts after the deadline, for records that dead processes left. */
 enum { MAX_LATE = 10 };
 
 struct record {
@@ -29,14 +29,15 @@ struct record {
 	struct hf_intent intent;
 	struct hf_repo *repo; /* the hold's; NULL: none */
 	struct hf_record_file *files;
-	bool moved; /* files are to be opened again */
-	int late;   /* how often it began again past the deadline */
+	bool moved; /* files must be opened again */
+	int late;   /* attempts after the deadline */
 	struct hf_redo redo;
 };
 
-/* ---- ask: what can be refused before anything is taken --------------------------------------- */
+/* ---- check: refuse what can be refused before anything is taken -------------------------------
+ */
 
-static enum hf_status no_memory(struct hf_err *err)
+static enum hf_status fail_no_memory(struct hf_err *err)
 {
 	return hf_fail(err, HF_OS, "cannot record: out of memory");
 }
@@ -63,11 +64,11 @@ static enum hf_status open_repo(struct record *r, struct hf_err *err)
 		return status;
 	intent->repository = strdup(id);
 	intent->gitdir = strdup(hf_repo_gitdir(repo));
-	return intent->repository && intent->gitdir ? HF_OK : no_memory(err);
+	return intent->repository && intent->gitdir ? HF_OK : fail_no_memory(err);
 }
 
-/* The plan's path: in the tree, or absolute. */
-static enum hf_status place_file(struct record *r, struct hf_record_file *f, struct hf_err *err)
+/* Set the plan's path: in the tree, or absolute. */
+static enum hf_status set_plan_path(struct record *r, struct hf_record_file *f, struct hf_err *err)
 {
 	char *real = NULL;
 	enum hf_status status = hf_record_file_real(f, &real, err);
@@ -89,14 +90,14 @@ static mode_t current_umask(void)
 	return mask;
 }
 
-static enum hf_status named_twice(const struct hf_record_file *f, struct hf_err *err)
+static enum hf_status fail_named_twice(const struct hf_record_file *f, struct hf_err *err)
 {
 	hf_fail(err, HF_USAGE, "'%s' is named twice", f->path);
 	hf_advise(err, "put together what is to become of it");
 	return HF_USAGE;
 }
 
-static enum hf_status ask_file(struct record *r, size_t i, struct hf_err *err)
+static enum hf_status check_file(struct record *r, size_t i, struct hf_err *err)
 {
 	const struct hf_record_spec *want = &r->request->files[i];
 	struct hf_record_file *f = &r->files[i];
@@ -110,20 +111,20 @@ static enum hf_status ask_file(struct record *r, size_t i, struct hf_err *err)
 	f->later = true;
 	status = hf_record_file_open(f, &r->hold.place, r->request->parents, err);
 	if (status == HF_OK)
-		status = place_file(r, f, err);
+		status = set_plan_path(r, f, err);
 	for (size_t k = 0; k < i && status == HF_OK; k++)
 		if (hf_record_file_same(f, &r->files[k]))
-			status = named_twice(f, err);
+			status = fail_named_twice(f, err);
 	if (status == HF_OK)
 		hf_record_file_share(f, r->files, i);
 	return status == HF_OK ? hf_record_locks_add_file(&r->hold, f, err) : status;
 }
 
-/* For each file, one for what is there and one for what is staged; some have a directory of their
- * own. */
+/* Descriptors: for each file one of the file and one of the staged content; some have a directory
+ * of their own. */
 enum { PER_FILE = 4, BESIDE = 128 };
 
-static enum hf_status ask(struct record *r, struct hf_err *err)
+static enum hf_status check_request(struct record *r, struct hf_err *err)
 {
 	const struct hf_record_request *request = r->request;
 	size_t count = request->file_count;
@@ -137,7 +138,7 @@ static enum hf_status ask(struct record *r, struct hf_err *err)
 	r->files = calloc(count + 1, sizeof(*r->files));
 	r->intent.files = calloc(count + 1, sizeof(*r->intent.files));
 	if (!r->files || !r->intent.files)
-		return no_memory(err);
+		return fail_no_memory(err);
 	r->intent.file_count = count;
 	for (size_t i = 0; i < count; i++)
 		r->files[i] = (struct hf_record_file){.plan = &r->intent.files[i],
@@ -151,7 +152,7 @@ static enum hf_status ask(struct record *r, struct hf_err *err)
 	if (status == HF_OK && request->repository)
 		status = open_repo(r, err);
 	for (size_t i = 0; i < count && status == HF_OK; i++)
-		status = ask_file(r, i, err);
+		status = check_file(r, i, err);
 	r->redo = (struct hf_redo){
 		.hold = &r->hold, .intent = &r->intent, .files = r->files, .repo = r->repo};
 	return status;
@@ -159,7 +160,7 @@ static enum hf_status ask(struct record *r, struct hf_err *err)
 
 /* ---- lock, recover --------------------------------------------------------------------------- */
 
-static enum hf_status open_file_again(struct record *r, size_t i, struct hf_err *err)
+static enum hf_status reopen_file(struct record *r, size_t i, struct hf_err *err)
 {
 	struct hf_record_file *f = &r->files[i];
 	enum hf_status status = hf_record_file_open_again(f, &r->hold.place, err);
@@ -167,17 +168,17 @@ static enum hf_status open_file_again(struct record *r, size_t i, struct hf_err 
 	free(f->plan->path);
 	f->plan->path = NULL;
 	if (status == HF_OK)
-		status = place_file(r, f, err);
+		status = set_plan_path(r, f, err);
 	for (size_t k = 0; k < i && status == HF_OK; k++)
 		if (hf_record_file_same(f, &r->files[k]))
-			status = named_twice(f, err);
+			status = fail_named_twice(f, err);
 	if (status == HF_OK)
 		hf_record_file_share(f, r->files, i);
 	return status;
 }
 
-/* The directories that the paths lead to by now. Recovery opens its own files again itself. */
-static enum hf_status open_again(struct record *r, struct hf_err *err)
+/* Open the directories that the paths lead to now. Recovery opens its own files itself. */
+static enum hf_status reopen_files(struct record *r, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 	bool moved = false;
@@ -187,12 +188,12 @@ static enum hf_status open_again(struct record *r, struct hf_err *err)
 	hf_recovery_forget(&r->recovery);
 	for (size_t i = 0; i < r->intent.file_count && !moved; i++)
 		moved = hf_record_file_check_place(&r->files[i], NULL) != HF_OK;
-	/* together: they share descriptors of directories */
+	/* together, since they share descriptors of directories */
 	for (size_t i = 0; i < r->intent.file_count && moved; i++)
 		hf_record_file_close(&r->files[i]);
 	for (size_t i = 0; i < r->intent.file_count && status == HF_OK; i++) {
 		if (moved)
-			status = open_file_again(r, i, err);
+			status = reopen_file(r, i, err);
 		if (status == HF_OK)
 			status = hf_record_locks_add_file(&r->hold, &r->files[i], err);
 	}
@@ -200,9 +201,9 @@ static enum hf_status open_again(struct record *r, struct hf_err *err)
 	return status;
 }
 
-static enum hf_status try_to_enter(struct record *r, struct hf_err *err)
+static enum hf_status try_acquire_and_recover(struct record *r, struct hf_err *err)
 {
-	enum hf_status status = r->moved ? open_again(r, err) : HF_OK;
+	enum hf_status status = r->moved ? reopen_files(r, err) : HF_OK;
 
 	if (status == HF_OK)
 		status = hf_record_locks_acquire(&r->hold, err);
@@ -213,9 +214,9 @@ static enum hf_status try_to_enter(struct record *r, struct hf_err *err)
 	return status == HF_OK ? hf_record_recover_all(&r->recovery, err) : status;
 }
 
-/* Once more, because something has changed. Each time another process got something done, but it
- * must not go on for ever. */
-static enum hf_status again(struct record *r, struct hf_err *err)
+/* Return HF_OK if another attempt is allowed. Each one means that another process made progress,
+ * but this must end. */
+static enum hf_status may_start_again(struct record *r, struct hf_err *err)
 {
 	if (hf_time_left(r->hold.wait.deadline) > 0 || r->late++ < MAX_LATE)
 		return HF_OK;
@@ -223,14 +224,13 @@ static enum hf_status again(struct record *r, struct hf_err *err)
 		       r->hold.database);
 }
 
-/* Take everything, and finish what is unfinished, until there is a transaction with nothing in its
- * way. */
-static enum hf_status enter(struct record *r, struct hf_err *err)
+/* Acquire everything and finish unfinished records, until there is a transaction without any. */
+static enum hf_status acquire_and_recover(struct record *r, struct hf_err *err)
 {
 	for (;;) {
-		enum hf_status status = try_to_enter(r, err);
+		enum hf_status status = try_acquire_and_recover(r, err);
 
-		if (status == HF_NO && again(r, err) == HF_OK)
+		if (status == HF_NO && may_start_again(r, err) == HF_OK)
 			continue;
 		if (status == HF_NO)
 			return HF_BUSY;
@@ -260,7 +260,7 @@ static enum hf_status run_sql(struct record *r, struct hf_err *err)
 	return status;
 }
 
-/* Is the branch that was looked at still checked out? HF_NO: no. */
+/* HF_NO: the branch that was read is not checked out any more. */
 static enum hf_status check_head(struct record *r, struct hf_err *err)
 {
 	char *ref = NULL;
@@ -272,11 +272,11 @@ static enum hf_status check_head(struct record *r, struct hf_err *err)
 	return status;
 }
 
-/* All until the COMMIT. HF_NO, with *moved: a path leads elsewhere by now, or an absent file is
- * there: begin again. */
-static enum hf_status make(struct record *r, bool *moved, struct hf_err *err)
+/* Do all until the COMMIT. HF_NO, with *moved: a path now leads elsewhere, or an absent file
+ * exists: start again. */
+static enum hf_status prepare_commit(struct record *r, bool *moved, struct hf_err *err)
 {
-	enum hf_status status = enter(r, err), check;
+	enum hf_status status = acquire_and_recover(r, err), check;
 
 	*moved = false;
 	if (status != HF_OK)
@@ -286,7 +286,7 @@ static enum hf_status make(struct record *r, bool *moved, struct hf_err *err)
 		status = hf_intent_prepare(r->hold.db, err);
 	if (status == HF_OK)
 		status = hf_record_stage(&r->redo, err);
-	/* the cause of a failure, too, may be that a directory was removed */
+	/* a removed directory can be the cause of a failure too */
 	check = hf_record_locks_check(&r->hold, status == HF_OK ? err : NULL);
 	if (check == HF_OK && status == HF_OK && r->repo)
 		check = check_head(r, err);
@@ -300,19 +300,19 @@ static enum hf_status make(struct record *r, bool *moved, struct hf_err *err)
 	if (r->redo.switched)
 		hf_backoff_sleep(&r->hold.pause);
 	*moved = r->moved = true;
-	return again(r, err) == HF_OK ? HF_NO : HF_BUSY;
+	return may_start_again(r, err) == HF_OK ? HF_NO : HF_BUSY;
 }
 
 /* ---- COMMIT ---------------------------------------------------------------------------------- */
 
-/* From here on a mark may be an intent's. */
+/* From here on an intent may name a mark. */
 static void keep_marks(struct record *r, bool kept)
 {
 	for (size_t i = 0; i < r->intent.file_count; i++)
 		r->files[i].kept = kept;
 }
 
-static enum hf_status commit(struct record *r, struct hf_err *err)
+static enum hf_status commit_record(struct record *r, struct hf_err *err)
 {
 	enum hf_status status;
 
@@ -326,9 +326,9 @@ static enum hf_status commit(struct record *r, struct hf_err *err)
 
 /* ---- redo, forget ---------------------------------------------------------------------------- */
 
-static enum hf_status forget(struct record *r, struct hf_err *err)
+static enum hf_status delete_intent(struct record *r, struct hf_err *err)
 {
-	/* R4 */
+	/* record/R4 */
 	enum hf_status status = hf_record_locks_begin(&r->hold, !r->repo, err);
 
 	if (status == HF_OK)
@@ -336,7 +336,7 @@ static enum hf_status forget(struct record *r, struct hf_err *err)
 	return status == HF_OK ? hf_db_commit(r->hold.db, err) : status;
 }
 
-static enum hf_status unfinished(const struct record *r, struct hf_err *err)
+static enum hf_status fail_unfinished(const struct record *r, struct hf_err *err)
 {
 	const struct hf_record_request *request = r->request;
 	const struct hf_err why = *err;
@@ -351,7 +351,7 @@ static enum hf_status unfinished(const struct record *r, struct hf_err *err)
 	return HF_UNCERTAIN;
 }
 
-/* What was staged has shown that it can be; it is staged anew, with the snapshot. */
+/* Stage again, with the snapshot. The first staging has shown that it is possible. */
 static enum hf_status finish_as_recovery(struct record *r, struct hf_err *err)
 {
 	enum hf_status status = hf_record_locks_begin(&r->hold, true, err);
@@ -363,8 +363,8 @@ static enum hf_status finish_as_recovery(struct record *r, struct hf_err *err)
 	return status == HF_OK ? hf_db_commit(r->hold.db, err) : status;
 }
 
-/* Another process created, replaced or moved a file without its lock. So it is done as recovery
- * does it: all locks are given back, and taken anew. */
+/* Another process created, replaced or moved a file without its lock. Release all locks, acquire
+ * them again, and finish as recovery does (record/R10). */
 static enum hf_status finish_again(struct record *r, struct hf_err *err)
 {
 	enum hf_status status;
@@ -375,7 +375,7 @@ static enum hf_status finish_again(struct record *r, struct hf_err *err)
 	hf_record_locks_release(&r->hold);
 	hf_record_locks_drop_files(&r->hold);
 	r->recovery.own = r->intent.id;
-	status = enter(r, err);
+	status = acquire_and_recover(r, err);
 	if (status == HF_OK && r->recovery.own_left)
 		status = hf_fail(err, HF_BUSY, "another process was in the way");
 	memcpy(r->redo.commit, r->recovery.own_commit, sizeof(r->redo.commit));
@@ -387,7 +387,7 @@ static bool is_overtaken(enum hf_status status, const struct hf_err *err)
 	return status == HF_BUSY && err->errnum == EEXIST && !HF_WITHOUT(again);
 }
 
-static enum hf_status finish(struct record *r, struct hf_err *err)
+static enum hf_status finish_record(struct record *r, struct hf_err *err)
 {
 	bool done = hf_record_has_snapshot(&r->intent);
 	struct hf_err own;
@@ -401,25 +401,25 @@ static enum hf_status finish(struct record *r, struct hf_err *err)
 		done = true;
 	}
 	if (status != HF_OK)
-		return unfinished(r, err);
+		return fail_unfinished(r, err);
 	memcpy(r->result->commit, r->redo.commit, sizeof(r->result->commit));
 	if (r->recovery.own_stays)
 		return hf_fail(err, HF_UNCERTAIN,
 			       "recorded, but a file was changed by another process, and stays");
-	status = done ? HF_OK : forget(r, &own);
-	/* With a commit the record is done, whoever clears it away. A database that is busy, or a
-	 * disk that is full, keeps the intent for the next one. */
+	status = done ? HF_OK : delete_intent(r, &own);
+	/* With a commit the record is done, whichever process deletes the intent. If the database
+	 * is busy or the disk full, the next run deletes it. */
 	if (status == HF_OK || r->repo)
 		return HF_OK;
 	if (err)
 		*err = own;
-	return unfinished(r, err);
+	return fail_unfinished(r, err);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
-static void begin(struct record *r, const struct hf_record_request *request,
-		  struct hf_record_result *result)
+static void begin_record(struct record *r, const struct hf_record_request *request,
+			 struct hf_record_result *result)
 {
 	*r = (struct record){.request = request, .result = result};
 	*result = (struct hf_record_result){0};
@@ -433,7 +433,7 @@ static void begin(struct record *r, const struct hf_record_request *request,
 	r->recovery = (struct hf_recovery){.hold = &r->hold};
 }
 
-static void end(struct record *r)
+static void end_record(struct record *r)
 {
 	hf_record_git_end(&r->redo.git);
 	for (size_t i = 0; i < r->intent.file_count; i++) {
@@ -462,17 +462,17 @@ enum hf_status hf_record(const struct hf_record_request *request, struct hf_reco
 
 	if (!err)
 		err = &own;
-	begin(&r, request, result);
-	status = ask(&r, err);
+	begin_record(&r, request, result);
+	status = check_request(&r, err);
 	if (status == HF_OK)
 		do
-			status = make(&r, &moved, err);
+			status = prepare_commit(&r, &moved, err);
 		while (status == HF_NO && moved);
 	if (status == HF_OK)
-		status = commit(&r, err);
+		status = commit_record(&r, err);
 	if (status == HF_OK)
-		status = finish(&r, err);
-	end(&r);
+		status = finish_record(&r, err);
+	end_record(&r);
 	return status;
 }
 
@@ -487,7 +487,7 @@ enum hf_status hf_record_recover(const struct hf_record_request *request, size_t
 
 	if (!err)
 		err = &own;
-	begin(&r, request, &result);
+	begin_record(&r, request, &result);
 	r.hold.create = false;
 	r.hold.word = "recovery";
 	r.recovery.others = !request->repository;
@@ -498,10 +498,10 @@ enum hf_status hf_record_recover(const struct hf_record_request *request, size_t
 			status = hf_record_locks_add_repo(&r.hold, repo, false, err);
 	}
 	if (status == HF_OK)
-		status = enter(&r, err);
+		status = acquire_and_recover(&r, err);
 	*finished = r.recovery.finished;
 	*left = r.recovery.left;
-	end(&r);
+	end_record(&r);
 	return status;
 }
 
@@ -513,12 +513,12 @@ enum hf_status hf_record_drop(const struct hf_record_request *request, const cha
 	struct record r;
 	enum hf_status status;
 
-	begin(&r, request, &result);
+	begin_record(&r, request, &result);
 	r.hold.create = false;
 	status = hf_record_locks_init(&r.hold, err);
 	if (status == HF_OK)
 		status = hf_record_discard(&r.hold, id, tell, context, saved, err);
-	end(&r);
+	end_record(&r);
 	return status;
 }
 

@@ -10,10 +10,10 @@
 #include "git/commit_message.h"
 #include "base/sys.h"
 
-/* Each time the tip has moved, somebody else got something done. */
+/* Attempts: each time the tip has moved, another process made progress. */
 enum { MAX_MOVES = 1000 };
 
-/* How often one looks anew whether the ref's lock is stale. */
+/* How often the process checks again whether the ref's lock is stale. */
 #define LOOK (HF_SECOND / 5)
 
 static void trailer_of(char *out, size_t size, const char *id)
@@ -69,8 +69,8 @@ static enum hf_status stage_file(struct hf_record_git *g, size_t i, const struct
 	return status;
 }
 
-/* Is in the commit what was to be? A disk that fails while Git's programs look at it can make them
- * believe that something is not there. */
+/* Check that the commit has what it should have. A disk that fails while Git's programs read it can
+ * make them believe that something is absent. */
 static enum hf_status check_commit(const struct hf_record_git *g, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
@@ -89,7 +89,7 @@ static enum hf_status check_commit(const struct hf_record_git *g, struct hf_err 
 	return status;
 }
 
-/* What is left as it is, is what it is at this tip. */
+/* Set the files that the commit keeps to their version at this tip. */
 static enum hf_status find_left(struct hf_record_git *g, const char *tip, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
@@ -117,9 +117,9 @@ static enum hf_status make_commit(struct hf_record_git *g, const char *tip, stru
 	return status == HF_OK ? check_commit(g, err) : status;
 }
 
-/* Once more, as long as a gc removes what nothing leads to yet. */
-static enum hf_status stage(struct hf_record_git *g, const struct hf_record_file *files,
-			    const char *tip, int64_t deadline, struct hf_err *err)
+/* Repeat while a gc removes objects that nothing leads to yet. */
+static enum hf_status stage_commit(struct hf_record_git *g, const struct hf_record_file *files,
+				   const char *tip, int64_t deadline, struct hf_err *err)
 {
 	struct hf_backoff backoff;
 	enum hf_status status = hf_backoff_init(&backoff, NULL, deadline, err);
@@ -151,7 +151,7 @@ enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo
 	if (!g->changes || !g->stats || !g->left)
 		status = hf_fail(err, HF_OS, "cannot make a commit: out of memory");
 	if (status == HF_OK)
-		status = stage(g, files, tip, deadline, err);
+		status = stage_commit(g, files, tip, deadline, err);
 	if (status != HF_OK)
 		hf_record_git_end(g);
 	return status;
@@ -176,8 +176,8 @@ void hf_record_git_end(struct hf_record_git *g)
 
 /* ---- redo ----------------------------------------------------------------------------------- */
 
-/* The index has the files as they are in place. A path that somebody else has committed meanwhile
- * is his in the index too. */
+/* Put the files as they are in place into the index. A path that another process has committed
+ * since gets that version in the index too. */
 static enum hf_status edit_index(struct hf_record_git *g, const struct hf_record_file *files,
 				 const bool *is_kept, struct hf_err *err)
 {
@@ -195,7 +195,7 @@ static enum hf_status edit_index(struct hf_record_git *g, const struct hf_record
 		n++;
 		*edit = g->changes[i];
 		edit->st = NULL;
-		/* what it is now that it has its name: its ctime has changed */
+		/* stat again: its ctime has changed with its name */
 		if ((files[i].applied || files[i].found_done) && !edit->remove &&
 		    sys_fstat(hf_record_file_content(&files[i]), &g->stats[i]) == 0)
 			edit->st = &g->stats[i];
@@ -206,8 +206,9 @@ static enum hf_status edit_index(struct hf_record_git *g, const struct hf_record
 	return status;
 }
 
-/* A recorder that was killed with the ref's lock has left it, and nobody else breaks it. What is
- * not proved stale stays: Git itself holds it for a short time, and hf_repo_update_ref() waits. */
+/* A run that was killed with the ref's lock has left it, and no other program breaks it. A lock
+ * without proof that it is stale stays: Git itself holds it for a short time, and
+ * hf_repo_update_ref() waits. */
 static void clear_ref_lock(const struct hf_record_git *g)
 {
 	const struct hf_break_options options = {.stale_after = INT64_MAX};
@@ -225,8 +226,8 @@ static void clear_ref_lock(const struct hf_record_git *g)
 		hf_git_lock_break(&git, path, NULL, &options, &broken, NULL);
 }
 
-static enum hf_status move(const struct hf_record_git *g, const char *from, const char *to,
-			   const char *reflog, int64_t deadline, struct hf_err *err)
+static enum hf_status move_ref(const struct hf_record_git *g, const char *from, const char *to,
+			       const char *reflog, int64_t deadline, struct hf_err *err)
 {
 	const struct hf_intent *intent = g->intent;
 	enum hf_status status;
@@ -245,19 +246,19 @@ static enum hf_status move(const struct hf_record_git *g, const char *from, cons
 struct hf_record_redo {
 	struct hf_record_git *g;
 	const struct hf_record_file *files;
-	bool *is_kept; /* what others have committed of its paths, and is put back */
+	bool *is_kept; /* files whose other version is put back */
 	int64_t deadline;
 	char tip[HF_OID_SIZE], target[HF_OID_SIZE], reflog[200];
 };
 
-/* The commit to move to, upon r->tip. anew: all that it leads to is made once more. */
+/* Make the commit to move to, on r->tip. anew: make all objects again. */
 static enum hf_status make_target(struct hf_record_redo *r, bool anew, struct hf_err *err)
 {
 	struct hf_record_git *g = r->g;
 	enum hf_status status = HF_OK;
 
 	if (anew)
-		status = stage(g, r->files, r->tip, r->deadline, err);
+		status = stage_commit(g, r->files, r->tip, r->deadline, err);
 	memcpy(r->target, g->commit, sizeof(r->target));
 	memset(r->is_kept, 0, g->intent->file_count * sizeof(*r->is_kept));
 	if (status == HF_OK && strcmp(r->tip, g->intent->tip) != 0)
@@ -266,8 +267,8 @@ static enum hf_status make_target(struct hf_record_redo *r, bool anew, struct hf
 	return status;
 }
 
-/* All that the ref leads to is made once more. A signed commit is another one then. */
-static enum hf_status make_again(struct hf_record_redo *r, struct hf_err *err)
+/* Make all objects that the ref leads to again. A signed commit then has another id. */
+static enum hf_status remake_target(struct hf_record_redo *r, struct hf_err *err)
 {
 	char was[HF_OID_SIZE];
 	enum hf_status status;
@@ -275,12 +276,12 @@ static enum hf_status make_again(struct hf_record_redo *r, struct hf_err *err)
 	memcpy(was, r->target, sizeof(was));
 	status = make_target(r, true, err);
 	if (status == HF_OK && strcmp(was, r->target) != 0)
-		status = move(r->g, was, r->target, r->reflog, r->deadline, err);
+		status = move_ref(r->g, was, r->target, r->reflog, r->deadline, err);
 	return status;
 }
 
-/* R10 of git/repo.h, behind the ref. */
-static enum hf_status keep(struct hf_record_redo *r, struct hf_err *err)
+/* After the ref is moved: git/R10. */
+static enum hf_status protect_from_prune(struct hf_record_redo *r, struct hf_err *err)
 {
 	struct hf_repo *repo = r->g->repo;
 	enum hf_status status = HF_OK;
@@ -289,15 +290,16 @@ static enum hf_status keep(struct hf_record_redo *r, struct hf_err *err)
 		return HF_OK;
 	do {
 		if (!hf_repo_has_all(repo))
-			status = make_again(r, err);
+			status = remake_target(r, err);
 		if (status == HF_OK)
 			status = hf_repo_protect(repo, err);
 	} while (status == HF_BUSY && hf_time_left(r->deadline) > 0);
 	return status == HF_NO ? HF_IO : status;
 }
 
-/* Has the branch the commit still? *lost: no; r->tip is where it is. */
-static enum hf_status look_again(struct hf_record_redo *r, bool *lost, struct hf_err *err)
+/* Check the branch once more. *lost: it does not have the commit any more; r->tip is where it is.
+ */
+static enum hf_status check_branch_again(struct hf_record_redo *r, bool *lost, struct hf_err *err)
 {
 	struct hf_record_git *g = r->g;
 	char now[HF_OID_SIZE], found[HF_OID_SIZE], *head = NULL;
@@ -320,7 +322,7 @@ static enum hf_status look_again(struct hf_record_redo *r, bool *lost, struct hf
 	return HF_OK;
 }
 
-static enum hf_status redo(struct hf_record_redo *r, struct hf_err *err)
+static enum hf_status redo_commit(struct hf_record_redo *r, struct hf_err *err)
 {
 	struct hf_record_git *g = r->g;
 	const struct hf_intent *intent = g->intent;
@@ -329,18 +331,18 @@ static enum hf_status redo(struct hf_record_redo *r, struct hf_err *err)
 	snprintf(r->reflog, sizeof(r->reflog), "commit%s: %.*s", *r->tip ? "" : " (initial)",
 		 (int)strcspn(intent->message, "\n"), intent->message);
 	for (int moves = 0; moves < MAX_MOVES; moves++) {
-		/* nothing leads to what was staged: a gc may have removed it since */
+		/* nothing leads to the staged objects: a gc may have removed them since */
 		status = make_target(r, status == HF_BUSY || !hf_repo_has_all(g->repo), err);
 		if (status == HF_OK)
 			status = edit_index(g, r->files, r->is_kept, err);
 		if (status == HF_OK)
-			status = move(g, r->tip, r->target, r->reflog, r->deadline, err);
+			status = move_ref(g, r->tip, r->target, r->reflog, r->deadline, err);
 		if (status == HF_OK) {
 			bool lost;
 
-			status = keep(r, err);
+			status = protect_from_prune(r, err);
 			if (status == HF_OK)
-				status = look_again(r, &lost, err);
+				status = check_branch_again(r, &lost, err);
 			if (status != HF_OK || !lost)
 				return status;
 			status = HF_NO;
@@ -348,7 +350,7 @@ static enum hf_status redo(struct hf_record_redo *r, struct hf_err *err)
 		if (status != HF_NO)
 			return status;
 		status = hf_repo_tip(g->repo, intent->ref, r->tip, err);
-		/* nor is there anything upon which it could be made */
+		/* nor is there a commit on which it could be made */
 		if (status == HF_OK && !*r->tip && *intent->tip)
 			status = hf_fail(err, HF_DATA, "'%s' is gone by now", intent->ref);
 		if (status == HF_OK)
@@ -360,8 +362,8 @@ static enum hf_status redo(struct hf_record_redo *r, struct hf_err *err)
 		       intent->ref);
 }
 
-/* Behind the ref, with all that was made. */
-static enum hf_status renew(struct hf_record_redo *r, struct hf_err *err)
+/* After the ref is moved, with all that was made. */
+static enum hf_status renew_objects(struct hf_record_redo *r, struct hf_err *err)
 {
 	struct hf_repo *repo = r->g->repo;
 	enum hf_status status;
@@ -374,10 +376,11 @@ static enum hf_status renew(struct hf_record_redo *r, struct hf_err *err)
 	return status;
 }
 
-static enum hf_status with(struct hf_record_git *g, const struct hf_record_file *files,
-			   const char *tip, int64_t deadline,
-			   enum hf_status (*act)(struct hf_record_redo *r, struct hf_err *err),
-			   char target[HF_OID_SIZE], struct hf_err *err)
+static enum hf_status with_redo_state(struct hf_record_git *g, const struct hf_record_file *files,
+				      const char *tip, int64_t deadline,
+				      enum hf_status (*act)(struct hf_record_redo *r,
+							    struct hf_err *err),
+				      char target[HF_OID_SIZE], struct hf_err *err)
 {
 	size_t count = g->intent->file_count;
 	struct hf_record_redo r = {
@@ -403,14 +406,14 @@ enum hf_status hf_record_git_redo(struct hf_record_git *g, const struct hf_recor
 {
 	char target[HF_OID_SIZE];
 
-	return with(g, files, tip, deadline, redo, target, err);
+	return with_redo_state(g, files, tip, deadline, redo_commit, target, err);
 }
 
 enum hf_status hf_record_git_renew(struct hf_record_git *g, const struct hf_record_file *files,
 				   const char *tip, char target[HF_OID_SIZE], int64_t deadline,
 				   struct hf_err *err)
 {
-	return with(g, files, tip, deadline, renew, target, err);
+	return with_redo_state(g, files, tip, deadline, renew_objects, target, err);
 }
 
 static bool has_entry(struct hf_repo *repo, const char *commit, const char *path)

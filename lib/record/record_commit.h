@@ -3,29 +3,15 @@
 #define HF_RECORD_GIT_H
 
 /*
- * The commit of a record: made before the record's COMMIT, led to after it (record/record.h).
+ * The Git commit of a record: made before the record's COMMIT, led to after it. README.md says
+ * what happens to concurrent commits and resets.
  *
- *	stage	blobs of the files as they will be, and a commit upon the tip that was seen:
- *		objects, which nothing leads to yet
- *	redo	the index; then the ref. A tip that has moved is built upon
- *	find	is it done?
+ *	hf_record_git_stage(), hf_record_git_prepare(), COMMIT, hf_record_git_redo()
+ *	recovery: hf_record_git_find(); _stage(), _prepare() and _redo(), or _stage() and _renew()
+ *	finally hf_record_git_end()
  *
- * The commit bears the record's id as a trailer, and the author, the committer and the time that
- * stand in the intent, so that redo makes the same commit again where nothing has changed.
- *
- * When a crash lies between, somebody else may have committed the same paths meanwhile. His commit
- * came after the record, which was durable by then. So the history gets both, in that order: the
- * record's commit, and upon it one that has those paths as he committed them. HEAD, the index and
- * the worktree keep his version; no commit is lost or taken back. (For an append there is nothing
- * to be put right: what is committed is the file with all that it has.)
- *
- * A `git reset` or the like that looked at the branch before it was moved can take the commit out
- * of it again. So the branch is looked at once more at the end. If it has lost the commit, the
- * commit is made again upon its tip; but if it is not checked out any more, it is left, and
- * reported.
- *
- * The caller holds the repository's turnstile and has index.lock. Blocks and errors are
- * git/repo.h's.
+ * The caller holds the repository's turnstile and index.lock. Blocks and errors are git/repo.h's.
+ * A crash leaves objects that nothing leads to, and what redo repeats. For single-threaded tools.
  */
 
 #include "record/record_file.h"
@@ -35,43 +21,47 @@
 
 struct hf_record_git {
 	struct hf_repo *repo;
-	const struct hf_intent *intent; /* its files are paths in the tree, changes in order */
+	const struct hf_intent
+		*intent; /* its files are paths in the tree; changes are in the same order */
 	struct hf_repo_change *changes;
-	struct stat *stats; /* what changes point to */
-	bool *left;	    /* appended to, and moved away since: the commit leaves it as it is */
+	struct stat *stats; /* stats that the changes point to */
+	bool *left; /* appended to, and moved away since: the commit keeps the tip's version */
 	char commit[HF_OID_SIZE];
-	bool elsewhere; /* its branch is not checked out any more */
-	bool lost;	/* and does not have the commit any more */
+	bool elsewhere; /* the branch is not checked out any more */
+	bool lost;	/* and it does not have the commit any more */
 };
 
-/* The intent's message: the user's, cleaned up, with the trailer; to be freed. */
+/* Make the intent's message: the user's, cleaned up, with the trailer. The caller frees it. */
 enum hf_status hf_record_git_message(const char *text, const char *id, char **message,
 				     struct hf_err *err);
 
-/* Is there a commit of the record in the history of tip? *commit; HF_NO: none. */
+/* Find the record's commit in the history of tip. HF_NO: there is none. */
 enum hf_status hf_record_git_find(struct hf_repo *repo, const struct hf_intent *intent,
 				  const char *tip, char commit[HF_OID_SIZE], struct hf_err *err);
 
-/* Blobs of the files, which are staged or in place, and the commit upon `tip`. To be ended. */
+/* Make blobs of the files, which are staged or in place, and the commit on `tip`. End with
+ * hf_record_git_end(). */
 enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo,
 				   const struct hf_intent *intent,
 				   const struct hf_record_file *files, const char *tip,
 				   int64_t deadline, struct hf_err *err);
 
-/* The new index, beside the old: what it cannot take is refused. */
+/* Make the new index beside the old one. Refuse what it cannot take. */
 enum hf_status hf_record_git_prepare(struct hf_record_git *g, struct hf_err *err);
 
-/* Index and ref. tip is the one that was staged upon. In g->commit stands the record's commit. */
+/* Install the index and move the ref. `tip` is the one that was staged on. g->commit becomes the
+ * record's commit. */
 enum hf_status hf_record_git_redo(struct hf_record_git *g, const struct hf_record_file *files,
 				  const char *tip, int64_t deadline, struct hf_err *err);
 
-/* Is all there that the record's commit has of its paths, and that the branch has at tip? */
+/* Return true if every object of the record's paths exists, in its commit and in the branch at tip.
+ */
 bool hf_record_git_is_whole(struct hf_repo *repo, const struct hf_intent *intent,
 			    const char *commit, const char *tip);
 
-/* What was staged upon tip, and what others have committed of it upon that, is what stands in the
- * branch already: it is kept (git/prune_guard.h), and durable. *target is where the branch was
- * moved. */
+/* The objects that were staged on `tip`, and concurrent commits that are put back on them, are what
+ * the branch has already: protect them from a prune (git/prune_guard.h), and make them durable.
+ * *target is where the branch was moved. */
 enum hf_status hf_record_git_renew(struct hf_record_git *g, const struct hf_record_file *files,
 				   const char *tip, char target[HF_OID_SIZE], int64_t deadline,
 				   struct hf_err *err);

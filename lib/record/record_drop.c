@@ -26,9 +26,9 @@ static enum hf_status check_id(const char *id, struct hf_err *err)
 	return HF_USAGE;
 }
 
-static enum hf_status pick(const struct hf_record_locks *hold, const char *id,
-			   struct hf_intent *intents, size_t count, struct hf_intent **picked,
-			   struct hf_err *err)
+static enum hf_status find_intent(const struct hf_record_locks *hold, const char *id,
+				  struct hf_intent *intents, size_t count,
+				  struct hf_intent **picked, struct hf_err *err)
 {
 	*picked = NULL;
 	for (size_t i = 0; i < count; i++) {
@@ -47,7 +47,7 @@ static enum hf_status pick(const struct hf_record_locks *hold, const char *id,
 	return HF_OK;
 }
 
-/* ---- D1 ------------------------------------------------------------------------------------- */
+/* ---- save the content (record/D1) ------------------------------------------------------------ */
 
 static enum hf_status make_dir(const struct hf_record_locks *hold, const char *id,
 			       char dir[PATH_MAX], struct hf_err *err)
@@ -58,15 +58,16 @@ static enum hf_status make_dir(const struct hf_record_locks *hold, const char *i
 		errno = ENAMETOOLONG;
 	else if (sys_mkdirat(AT_FDCWD, dir, 0700) == 0)
 		return HF_OK;
-	/* of a drop that was killed */
+	/* of an earlier call that was killed */
 	if (errno == EEXIST && sys_fstatat(AT_FDCWD, dir, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
 	    S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077))
 		return HF_OK;
 	return hf_fail_errno(err, "cannot make '%s'", dir);
 }
 
-static enum hf_status save(const struct hf_record_locks *hold, const char *dir, const char *name,
-			   const void *bytes, size_t size, struct hf_err *err)
+static enum hf_status save_file(const struct hf_record_locks *hold, const char *dir,
+				const char *name, const void *bytes, size_t size,
+				struct hf_err *err)
 {
 	const struct hf_atomic_options options = {
 		.wait = hold->wait, .skip_same = true, .allow_empty = true, .mode = "0600"};
@@ -88,7 +89,7 @@ static enum hf_status save(const struct hf_record_locks *hold, const char *dir, 
 	return status;
 }
 
-/* "N-NAME", of a file whose content is saved. */
+/* Make "N-NAME", for a file whose content is saved. */
 static void saved_name(size_t number, const char *path, char name[NAME_MAX + 1])
 {
 	const char *slash = strrchr(path, '/');
@@ -117,7 +118,7 @@ static void describe_file(FILE *out, size_t number, const struct hf_intent_file 
 		fprintf(out, "content in %s\n", name);
 }
 
-static void describe(FILE *out, const struct hf_intent *intent)
+static void describe_intent(FILE *out, const struct hf_intent *intent)
 {
 	const struct hf_commit_ident *who = &intent->author;
 	time_t created = (time_t)intent->created;
@@ -144,11 +145,11 @@ static enum hf_status save_text(const struct hf_record_locks *hold, const char *
 	enum hf_status status;
 
 	if (out)
-		describe(out, intent);
+		describe_intent(out, intent);
 	if (!out || fclose(out) != 0)
 		status = hf_fail(err, HF_OS, "cannot save record %.8s: out of memory", intent->id);
 	else
-		status = save(hold, dir, "record", text, size, err);
+		status = save_file(hold, dir, "record", text, size, err);
 	free(text);
 	return status;
 }
@@ -165,11 +166,11 @@ static enum hf_status save_all(const struct hf_record_locks *hold, const struct 
 
 		saved_name(i, f->path, name);
 		if (has_content(f))
-			status = save(hold, dir, name, f->content, f->size, err);
+			status = save_file(hold, dir, name, f->content, f->size, err);
 	}
 	if (status == HF_OK)
 		status = save_text(hold, dir, intent, err);
-	/* the directory's own name */
+	/* the name of the directory itself */
 	if (status == HF_OK)
 		status =
 			hf_target_open(&target, dir, HF_TARGET_NO_FOLLOW | HF_TARGET_ANY_NAME, err);
@@ -180,10 +181,10 @@ static enum hf_status save_all(const struct hf_record_locks *hold, const struct 
 	return status;
 }
 
-/* ---- D3: the marks -------------------------------------------------------------------------- */
+/* ---- the marks (record/D3) ------------------------------------------------------------------ */
 
-/* Where its files are: before each path. NULL: it cannot be found. */
-static char *place_of(const struct hf_intent *intent)
+/* Return the directory of the intent's relative paths, or NULL if it cannot be found. */
+static char *base_path_of(const struct hf_intent *intent)
 {
 	struct hf_repo *repo;
 	char *place = NULL;
@@ -201,7 +202,7 @@ static char *place_of(const struct hf_intent *intent)
 
 static void remove_marks(const struct hf_intent *intent)
 {
-	char *place = place_of(intent), *path;
+	char *place = base_path_of(intent), *path;
 	struct hf_target target;
 
 	for (size_t i = 0; place && i < intent->file_count; i++) {
@@ -233,18 +234,19 @@ enum hf_status hf_record_discard(struct hf_record_locks *hold, const char *id,
 	if (status == HF_OK)
 		status = hf_intents_load(hold->db, false, &intents, &count, err);
 	if (status == HF_OK)
-		status = pick(hold, id, intents, count, &intent, err);
+		status = find_intent(hold, id, intents, count, &intent, err);
 	if (status == HF_OK) {
 		tell(context, intent);
 		status = save_all(hold, intent, saved, err);
-		/* D1: the record stays where its content may not survive a power cut */
+		/* record/D1: keep the record if the saved content may not survive a power cut */
 		if (status == HF_UNCERTAIN) {
 			errno = err && err->errnum ? err->errnum : EIO;
 			status =
 				hf_fail_errno_as(err, HF_IO, "cannot save record %.8s", intent->id);
 		}
 	}
-	/* D2: in the transaction that hf_record_locks_acquire() has begun, which is durable */
+	/* record/D2: in the transaction that hf_record_locks_acquire() has begun, which is durable
+	 */
 	if (status == HF_OK)
 		status = hf_intent_delete(hold->db, intent->id, err);
 	if (status == HF_OK)

@@ -16,8 +16,8 @@
 
 /* ---- the kind of lock ----------------------------------------------------------------------- */
 
-/* Identities of absent targets: no inode, and each a place of its own. */
-static int64_t place_of(const struct hf_lock *lock)
+/* Identities of absent targets: no inode, and each a different number. */
+static int64_t absent_identity(const struct hf_lock *lock)
 {
 	return (int64_t)((uintptr_t)lock >> 4) + 1;
 }
@@ -32,7 +32,7 @@ static enum hf_status open_lock(struct hf_lock *lock, struct hf_err *err)
 	if (status != HF_NOINPUT)
 		return status;
 	lock->st = (struct stat){0};
-	lock->start = place_of(lock);
+	lock->start = absent_identity(lock);
 	return HF_OK;
 }
 
@@ -93,7 +93,7 @@ enum hf_status hf_record_database_find(struct hf_record_database *database, cons
 	return status;
 }
 
-/* Looked at by name, never opened: closing it would drop SQLite's locks on it. */
+/* Compare by name, without opening: closing the file would drop SQLite's locks on it. */
 static bool is_of_database(const struct hf_record_file *f, const struct hf_record_database *db)
 {
 	static const char *const tails[] = {"", "-wal", "-shm", "-journal", "-turnstile"};
@@ -213,7 +213,7 @@ bool hf_record_file_is_text(const struct hf_record_file *f)
 	return length > 4 && strcmp(f->target.name + length - 4, ".sql") == 0;
 }
 
-/* chattr +i and +a would stop what comes after the COMMIT. */
+/* Refuse chattr +i and +a, which would stop the steps after the COMMIT. */
 static enum hf_status check_fixed(const struct hf_record_file *f, struct hf_err *err)
 {
 	bool dir = hf_access_is_fixed(f->target.dir, NULL);
@@ -241,7 +241,7 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 	f->st = claim.st;
 	*found = '\0';
 	status = hf_claim_settle(&claim, &f->target, &rules, wait, err);
-	/* what was settled in place has another size by now */
+	/* a batch that was recovered in place has changed the size */
 	if (status == HF_OK && f->present && sys_fstat(f->fd, &f->st) < 0)
 		status = hf_fail_errno(err, "cannot look at '%s'", f->path);
 	claim.st = f->st;
@@ -274,9 +274,9 @@ static enum hf_status write_content(struct hf_record_file *f,
 	return status;
 }
 
-static enum hf_status stage(struct hf_record_file *f,
-			    enum hf_status (*make)(void *, int, struct hf_err *), void *context,
-			    struct hf_err *err)
+static enum hf_status stage_content(struct hf_record_file *f,
+				    enum hf_status (*make)(void *, int, struct hf_err *),
+				    void *context, struct hf_err *err)
 {
 	enum hf_status status;
 	struct stat st;
@@ -332,7 +332,7 @@ enum hf_status hf_record_file_stage(struct hf_record_file *f, const char found[6
 	plan->old_size = f->present ? f->st.st_size : 0;
 	plan->fresh[0] = '\0';
 	if (plan->op != HF_RECORD_REMOVE) {
-		status = stage(f, make, context, err);
+		status = stage_content(f, make, context, err);
 	} else if (!f->present) {
 		errno = ENOENT;
 		status = hf_fail_errno_as(err, HF_NOINPUT, "cannot remove '%s'", f->path);
@@ -344,7 +344,7 @@ enum hf_status hf_record_file_stage(struct hf_record_file *f, const char found[6
 
 /* ---- apply ---------------------------------------------------------------------------------- */
 
-/* Under its lock, and after a look whether it is still what was locked. */
+/* Remove the file, under its lock, if it is still the locked one. */
 static enum hf_status remove_file(const struct hf_record_file *f, struct hf_err *err)
 {
 	struct stat st;
@@ -359,7 +359,7 @@ static enum hf_status remove_file(const struct hf_record_file *f, struct hf_err 
 	return status;
 }
 
-/* Its mark becomes the file. */
+/* Make the mark the file. */
 static enum hf_status apply_mark(struct hf_record_file *f, struct hf_err *err)
 {
 	const char *mark = f->plan->mark;
@@ -370,8 +370,8 @@ static enum hf_status apply_mark(struct hf_record_file *f, struct hf_err *err)
 		f->atomic.temporary[0] = '\0';
 	}
 	if (status == HF_OK)
-		status = hf_mark_take(&f->target, f->atomic.fd, f->present ? &f->st : NULL,
-				      mark, err);
+		status = hf_mark_take(&f->target, f->atomic.fd, f->present ? &f->st : NULL, mark,
+				      err);
 	return status;
 }
 
@@ -388,7 +388,7 @@ enum hf_status hf_record_file_apply(struct hf_record_file *f, struct hf_err *err
 	} else {
 		status = hf_atomic_commit(&f->atomic, err);
 		if (status != HF_OK)
-			f->staged = false; /* it is over */
+			f->staged = false; /* the transaction is over */
 	}
 	f->applied = status == HF_OK;
 	return status;
@@ -411,7 +411,7 @@ enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t c
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
 		if (!files[i].applied && !files[i].found_done)
 			continue;
-		/* the process that put it there may have left it to the cache */
+		/* the process that put it there may not have synced it */
 		if (files[i].found_done && files[i].fd >= 0)
 			status = hf_sync_batch_lend(due, files[i].fd, files[i].path, err);
 		if (status == HF_OK)

@@ -5,32 +5,13 @@
 /*
  * One file of a record, from the user's path to its new content in place.
  *
- *	open	its directory; what cannot be replaced, and the database itself, is refused
- *	lock	the file's own lock, in the set (the kind below). An absent file has none: the
- *		turnstile keeps the other recorders away, and it is created by a rename that
- *		replaces nothing
- *	check	once all locks are held, and again before the COMMIT: is an absent file still
- *		absent, and does the path still lead to this directory?
- *	look	what is there now: refused? if_match? its hash
- *	stage	the new content, in a file without a name, with its attributes; the caller has
- *		it synced before the COMMIT
- *	mark	of an append: the staged file gets the name of its mark (record/record_mark.h)
- *	---	COMMIT
- *	apply	the staged file gets its name, or the old one is removed
- *	sync	the directories, each once
+ *	hf_record_file_open(), hf_record_file_add(), take the set, hf_record_file_look(),
+ *	hf_record_file_stage(), of an append hf_record_file_mark(), COMMIT,
+ *	hf_record_file_apply(), hf_record_files_sync(), hf_record_file_close()
  *
- * The kind of lock is that of atomic/target_lock.h, made fit for a set: the target's inode is its
- * identity (so several are taken in one order), and one that is replaced while it is waited for
- * starts the set again. Never satisfied by inheritance. An absent target is held as soon as it is
- * looked at.
- *
- * An append is a replacement by a copy with the record behind it, as in holdfast/append.h; what a
- * dead appender left is settled first. Those who append meanwhile by atomic-append wait for the
- * lock.
- *
- * A crash leaves the mark of an append, and from apply on at most one temporary name, which the
- * next process to replace the file removes (holdfast/atomic.h, A2). Blocks and errors as
- * holdfast/atomic.h. Not thread-safe.
+ * README.md has the steps and the lock. A crash leaves the mark of an append, and from apply on at
+ * most one temporary name, which the next process to replace the file removes (atomic/A2). Blocks
+ * and errors as in holdfast/atomic.h. Not thread-safe; not async-signal-safe.
  */
 
 #include <holdfast/atomic.h>
@@ -44,25 +25,25 @@ struct hf_record_file {
 	const char *if_match;
 	struct hf_target target; /* dir -1: not open */
 	struct stat dir_st;
-	bool shares_dir;      /* target.dir is another file's of this record */
-	struct hf_lock *lock; /* in the set; NULL: not yet */
+	bool shares_dir;      /* target.dir belongs to another file of this record */
+	struct hf_lock *lock; /* in the set; NULL: not yet added */
 
-	/* as looked at, under the lock */
+	/* as found under the lock */
 	bool present;
-	int fd; /* the lock's */
+	int fd; /* belongs to the lock */
 	struct stat st;
-	int committed; /* by recovery: what of it is the record's, in memory; or -1 */
+	int committed; /* by recovery: the record's part of the content, in memory; or -1 */
 
 	struct hf_atomic_options options;
 	char mode[8]; /* of options */
 	struct hf_atomic atomic;
-	bool parents; /* missing directories are made */
+	bool parents; /* create missing directories */
 	bool staged, applied;
-	bool marked;	 /* the staged file has the mark's name */
-	bool kept;	 /* the mark may be an intent's: it is not removed */
-	bool found_mark; /* by recovery: the mark is there, and is to be replaced */
-	bool found_done; /* by recovery: what is there is what was to be */
-	bool later;	 /* the caller has the content synced */
+	bool marked;	 /* the staged file has the mark as its name */
+	bool kept;	 /* an intent may name the mark: do not remove it */
+	bool found_mark; /* by recovery: the mark exists, and is to be replaced */
+	bool found_done; /* by recovery: the file is as it was to be */
+	bool later;	 /* the caller syncs the content */
 };
 
 /* The files that are one database: DB, DB-wal and so on. */
@@ -71,69 +52,72 @@ struct hf_record_database {
 	char name[NAME_MAX + 1];
 };
 
-/* Where is it? */
+/* Find the database's directory and file. */
 enum hf_status hf_record_database_find(struct hf_record_database *database, const char *path,
 				       struct hf_err *err);
 
-/* f->plan and f->path are set. parents: make missing directories. */
+/* Open the file's directory. f->plan and f->path are set. parents: create missing directories. */
 enum hf_status hf_record_file_open(struct hf_record_file *f,
 				   const struct hf_record_database *database, bool parents,
 				   struct hf_err *err);
 
-/* Use the directory of one of these files, which stay open as long, if it is the same. */
+/* Share the directory of one of these files if it is the same. They must stay open as long. */
 void hf_record_file_share(struct hf_record_file *f, const struct hf_record_file *files,
 			  size_t count);
 
-/* The absolute path of what will be replaced, links followed; to be freed. */
+/* Return in *real the absolute path of the file to be replaced, with links resolved. The caller
+ * frees it. */
 enum hf_status hf_record_file_real(const struct hf_record_file *f, char **real, struct hf_err *err);
 
-/* Are these two one file? */
+/* Return true if these two are one file. */
 bool hf_record_file_same(const struct hf_record_file *a, const struct hf_record_file *b);
 
-/* HF_NO: the path leads to another directory by now, or to none: open it again. */
+/* Check the directory. HF_NO: the path now leads to another directory, or to none: open it again.
+ */
 enum hf_status hf_record_file_check_place(const struct hf_record_file *f, struct hf_err *err);
 
-/* Open it again, when it was closed. HF_BUSY: its directory is not there. */
+/* Open a closed file again. HF_BUSY: its directory is absent. */
 enum hf_status hf_record_file_open_again(struct hf_record_file *f,
 					 const struct hf_record_database *database,
 					 struct hf_err *err);
 
-/* It was found absent when its lock was taken. HF_NO: it is there now. */
+/* Check a file that was absent when its lock was taken. HF_NO: it exists now. */
 enum hf_status hf_record_file_check_absent(const struct hf_record_file *f, struct hf_err *err);
 
-/* Add its lock to the set, or to another one, once that is made anew. */
+/* Add the file's lock to the set, or to another set when that is made again. */
 enum hf_status hf_record_file_add(struct hf_record_file *f, struct hf_lockset *set,
 				  struct hf_err *err);
 
-/* Is the snapshot to be SQL text, by its name? */
+/* Return true if the snapshot is to be SQL text, by its name. */
 bool hf_record_file_is_text(const struct hf_record_file *f);
 
-/* The set is held. *found is the hash of what is there, "" for nothing. HF_DATA: it may not be
- * replaced, or another database's log lies beside a snapshot. */
+/* Check the file, under the set. *found is the hash of its content, "" if it is absent. HF_DATA: it
+ * must not be replaced, or another database's log is beside a snapshot. */
 enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wait *wait,
 				   char found[65], struct hf_err *err);
 
-/* The new content. make(context, fd) writes a snapshot; NULL for all else. Fills in the plan's
- * mode, old, old_size, fresh, seen and place. */
+/* Write the new content. make(context, fd) writes a snapshot; it is NULL for other files. Fills in
+ * the plan's mode, old, old_size, fresh, seen and place. */
 enum hf_status hf_record_file_stage(struct hf_record_file *f, const char found[65],
 				    enum hf_status (*make)(void *context, int fd,
 							   struct hf_err *err),
 				    void *context, struct hf_err *err);
 
-/* A staged append gets the mark as its name. HF_NO: that name is another user's; choose another. */
+/* Give a staged append the mark as its name. HF_NO: another user has that name; choose another. */
 enum hf_status hf_record_file_mark(struct hf_record_file *f, const char *mark, struct hf_err *err);
 
-/* HF_BUSY with errnum EEXIST: another process created, replaced or moved it without its lock. */
+/* Give the file its new content. HF_BUSY with errnum EEXIST: another process created, replaced or
+ * moved it without its lock. */
 enum hf_status hf_record_file_apply(struct hf_record_file *f, struct hf_err *err);
 
-/* A descriptor of the content that is in place, or staged; -1: none. */
+/* Return a descriptor of the content in place or staged; -1: none. */
 int hf_record_file_content(const struct hf_record_file *f);
 
-/* The names of all that was applied, or found done, are to be durable. */
+/* Add the names of all files that were applied, or found done, to the batch of syncs. */
 enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t count,
 				    struct hf_sync_batch *due, struct hf_err *err);
 
-/* Drop what is staged; then, or instead, all. */
+/* Discard what is staged. hf_record_file_close() releases everything. */
 void hf_record_file_unstage(struct hf_record_file *f);
 void hf_record_file_close(struct hf_record_file *f);
 

@@ -10,7 +10,7 @@
 #include <holdfast/lock_git.h>
 #include <holdfast/lock_sqlite.h>
 
-/* How soon a foreign lock's end is seen, where nothing else tells. */
+/* The longest sleep while an external lock is waited for without a notification. */
 enum { MAX_PAUSE_MS = 20 };
 
 enum hf_status hf_record_locks_init(struct hf_record_locks *hold, struct hf_err *err)
@@ -24,7 +24,7 @@ enum hf_status hf_record_locks_init(struct hf_record_locks *hold, struct hf_err 
 			       : status;
 }
 
-static enum hf_status no_memory(const struct hf_record_locks *hold, struct hf_err *err)
+static enum hf_status fail_no_memory(const struct hf_record_locks *hold, struct hf_err *err)
 {
 	return hf_fail(err, HF_OS, "cannot record in '%s': out of memory", hold->database);
 }
@@ -36,7 +36,7 @@ enum hf_status hf_record_locks_add_file(struct hf_record_locks *hold, struct hf_
 		reallocarray(hold->files, hold->file_count + 1, sizeof(*files));
 
 	if (!files)
-		return no_memory(hold, err);
+		return fail_no_memory(hold, err);
 	hold->files = files;
 	files[hold->file_count++] = f;
 	return HF_OK;
@@ -50,7 +50,7 @@ enum hf_status hf_record_locks_add_repo(struct hf_record_locks *hold, struct hf_
 
 	if (!repos) {
 		hf_repo_close(repo);
-		return no_memory(hold, err);
+		return fail_no_memory(hold, err);
 	}
 	hold->repos = repos;
 	repos[hold->repo_count++] = (struct hf_record_locks_repo){.repo = repo, .wanted = wanted};
@@ -59,8 +59,8 @@ enum hf_status hf_record_locks_add_repo(struct hf_record_locks *hold, struct hf_
 
 /* ---- taking --------------------------------------------------------------------------------- */
 
-static enum hf_status add(struct hf_lockset *set, const struct hf_lock_ops *ops, const char *path,
-			  struct hf_err *err)
+static enum hf_status add_to_set(struct hf_lockset *set, const struct hf_lock_ops *ops,
+				 const char *path, struct hf_err *err)
 {
 	struct hf_err own;
 
@@ -77,16 +77,16 @@ static enum hf_status take_set(struct hf_record_locks *hold, struct hf_err *err)
 	for (size_t i = 0; i < hold->file_count && status == HF_OK; i++)
 		status = hf_record_file_add(hold->files[i], hold->set, err);
 	if (status == HF_OK)
-		status = add(hold->set, &hf_lock_sqlite_turn, hold->database, err);
+		status = add_to_set(hold->set, &hf_lock_sqlite_turn, hold->database, err);
 	for (size_t i = 0; i < hold->repo_count && status == HF_OK; i++)
 		if (hold->repos[i].wanted)
-			status = add(hold->set, &hf_lock_git_turn,
-				     hf_repo_gitdir(hold->repos[i].repo), err);
+			status = add_to_set(hold->set, &hf_lock_git_turn,
+					    hf_repo_gitdir(hold->repos[i].repo), err);
 	return status == HF_OK ? hf_lockset_acquire(hold->set, &hold->wait, err) : status;
 }
 
-/* Is the log a write-ahead log? */
-static enum hf_status ask_mode(struct hf_record_locks *hold, struct hf_err *err)
+/* Read whether the database has a write-ahead log. */
+static enum hf_status read_journal_mode(struct hf_record_locks *hold, struct hf_err *err)
 {
 	struct hf_sqlite_stmt *stmt;
 	enum hf_status status = hf_db_prepare(hold->db, "PRAGMA journal_mode",
@@ -103,7 +103,7 @@ static enum hf_status ask_mode(struct hf_record_locks *hold, struct hf_err *err)
 	return status == HF_NO ? HF_OK : status;
 }
 
-static enum hf_status begin(struct hf_record_locks *hold, struct hf_err *err)
+static enum hf_status begin_transaction(struct hf_record_locks *hold, struct hf_err *err)
 {
 	const struct hf_db_options options = {
 		.flags = (hold->create ? HF_DB_CREATE : 0) |
@@ -116,25 +116,25 @@ static enum hf_status begin(struct hf_record_locks *hold, struct hf_err *err)
 
 	if (status == HF_OK)
 		status = hf_db_begin_nowait(hold->db, err);
-	return status == HF_OK ? ask_mode(hold, err) : status;
+	return status == HF_OK ? read_journal_mode(hold, err) : status;
 }
 
 enum hf_status hf_record_locks_begin(struct hf_record_locks *hold, bool durable, struct hf_err *err)
 {
-	/* Where there is a rollback journal, less than that could damage the database. */
+	/* With a rollback journal, less could damage the database. */
 	const char *level =
 		durable || !hold->logs ? "PRAGMA synchronous=EXTRA" : "PRAGMA synchronous=NORMAL";
 	enum hf_status status = hf_sqlite_run(hf_db_sql(hold->db), level, "write to", err);
 
-	/* The user's SQL has run. An intent's content is in the files: to overwrite it where it was
-	 * would write all of it twice more. */
+	/* The user's SQL has run. An intent's content is also in the files: overwriting it on
+	 * deletion would write all of it twice more. */
 	if (status == HF_OK)
 		status = hf_sqlite_run(hf_db_sql(hold->db), "PRAGMA secure_delete=FAST", "write to",
 				       err);
 	return status == HF_OK ? hf_db_begin_nowait(hold->db, err) : status;
 }
 
-/* index.lock of each. *busy is the one that somebody has. */
+/* Take index.lock of each worktree. *busy is the first that is not free. */
 static enum hf_status lock_indexes(struct hf_record_locks *hold, struct hf_repo **busy,
 				   struct hf_err *err)
 {
@@ -153,17 +153,17 @@ static enum hf_status lock_indexes(struct hf_record_locks *hold, struct hf_repo 
 	return status;
 }
 
-/* Wait until this one is free, with nothing held. */
+/* Wait until this lock is free, with nothing held. */
 static enum hf_status wait_alone(struct hf_record_locks *hold, const struct hf_lock_ops *ops,
 				 const char *path, struct hf_err *err)
 {
 	struct hf_lockset *set = hf_lockset_new();
-	enum hf_status status = add(set, ops, path, err);
+	enum hf_status status = add_to_set(set, ops, path, err);
 
 	if (status == HF_OK)
 		status = hf_lockset_acquire(set, &hold->wait, err);
 	hf_lockset_free(set);
-	/* what it cannot see may still be in the way: do not run in a circle */
+	/* a lock that this wait cannot see may still be held: do not spin */
 	if (status == HF_OK)
 		hf_backoff_sleep(&hold->pause);
 	return status;
@@ -180,7 +180,7 @@ enum hf_status hf_record_locks_acquire(struct hf_record_locks *hold, struct hf_e
 		status = take_set(hold, err);
 		if (status == HF_OK) {
 			set = true;
-			status = begin(hold, err);
+			status = begin_transaction(hold, err);
 		}
 		if (status == HF_OK)
 			status = lock_indexes(hold, &busy, err);
@@ -208,7 +208,7 @@ enum hf_status hf_record_locks_check(const struct hf_record_locks *hold, struct 
 	return status;
 }
 
-/* ---- giving back ---------------------------------------------------------------------------- */
+/* ---- releasing ------------------------------------------------------------------------------ */
 
 void hf_record_locks_release(struct hf_record_locks *hold)
 {

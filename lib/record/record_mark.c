@@ -30,8 +30,8 @@ enum hf_status hf_mark_identify(int fd, const char *path, char seen[HF_SEEN_SIZE
 	return HF_OK;
 }
 
-/* What is not understood is no file's identity. */
-static struct hf_file_id parse(const char *seen)
+/* Parse an identity. A malformed one matches no file. */
+static struct hf_file_id parse_identity(const char *seen)
 {
 	struct hf_file_id id = {.inode = 0};
 
@@ -42,7 +42,7 @@ static struct hf_file_id parse(const char *seen)
 
 enum hf_same hf_mark_compare(const char *a, const char *b)
 {
-	struct hf_file_id x = parse(a), y = parse(b);
+	struct hf_file_id x = parse_identity(a), y = parse_identity(b);
 
 	return hf_file_id_compare(&x, &y);
 }
@@ -78,11 +78,11 @@ void hf_mark_name(const char id[HF_MARK_ID], unsigned int slot, char mark[HF_MAR
 
 /* ---- there, or not --------------------------------------------------------------------------- */
 
-/* Is the mark the file that FILE was before? By its number alone that is not known: ext4 gives the
- * number of a removed file to the next one. */
+/* Return true if the mark is the file that FILE was before. The inode number alone does not tell:
+ * ext4 gives the number of a removed file to the next one. */
 static bool is_old_file(const struct hf_target *target, const char *name, const char *seen)
 {
-	struct hf_file_id id = hf_file_id_at(target->dir, name), old = parse(seen);
+	struct hf_file_id id = hf_file_id_at(target->dir, name), old = parse_identity(seen);
 
 	return *seen && hf_file_id_compare(&id, &old) == HF_SAME_YES;
 }
@@ -101,7 +101,7 @@ enum hf_status hf_mark_look(const struct hf_target *target, int old, const char 
 			       ? HF_OK
 			       : hf_fail_errno(err, "cannot read the state of '%s' beside '%s'",
 					       name, target->path);
-	/* M6 */
+	/* record/M6 */
 	hf_trust_init(&trust, target, old);
 	*there = S_ISREG(st.st_mode) && hf_trusts(&trust, &st);
 	if (*there && is_old_file(target, name, seen)) {
@@ -124,12 +124,12 @@ void hf_mark_remove(const struct hf_target *target, const char *mark)
 
 /* ---- put ------------------------------------------------------------------------------------- */
 
-static enum hf_status cannot(const struct hf_target *target, struct hf_err *err)
+static enum hf_status fail_mark(const struct hf_target *target, struct hf_err *err)
 {
 	return hf_fail_errno(err, "cannot append to '%s'", target->path);
 }
 
-/* From one name to another that must be free: HF_NO if it is not. */
+/* Rename to a name that must be free; HF_NO if it is not. */
 static enum hf_status move_free(const struct hf_target *target, const char *from, const char *to,
 				struct hf_err *err)
 {
@@ -139,14 +139,14 @@ static enum hf_status move_free(const struct hf_target *target, const char *from
 	if (sys_renameat2(dir, from, dir, to, RENAME_NOREPLACE) == 0)
 		return HF_OK;
 	if (errno != EINVAL && errno != ENOSYS)
-		return errno == EEXIST ? HF_NO : cannot(target, err);
-	/* NFS and some FUSE do not know the flag. No other recorder of this database is here. */
+		return errno == EEXIST ? HF_NO : fail_mark(target, err);
+	/* NFS and some FUSE do not know the flag. This is the only run with this database. */
 	if (sys_fstatat(dir, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return HF_NO;
-	return sys_renameat2(dir, from, dir, to, 0) == 0 ? HF_OK : cannot(target, err);
+	return sys_renameat2(dir, from, dir, to, 0) == 0 ? HF_OK : fail_mark(target, err);
 }
 
-/* M5. HF_NO: it is not ours to remove. */
+/* Remove a leftover mark (record/M5). HF_NO: this process must not remove it. */
 static enum hf_status remove_leftover(const struct hf_target *target, int old, const char *mark,
 				      struct hf_err *err)
 {
@@ -167,9 +167,9 @@ enum hf_status hf_mark_put(const struct hf_target *target, int old, int fd, cons
 	enum hf_status status;
 
 	hf_target_side(target, mark, wanted);
-	/* it is FILE later, and then it is locked until its record is finished */
+	/* it becomes FILE later, and stays locked until its record is finished */
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return cannot(target, err);
+		return fail_mark(target, err);
 	for (int tries = 0; tries < 2; tries++) {
 		status = *name ? move_free(target, name, wanted, err)
 			       : hf_tempfile_link(target, fd, wanted, err);
@@ -185,7 +185,7 @@ enum hf_status hf_mark_put(const struct hf_target *target, int old, int fd, cons
 
 /* ---- replace, take --------------------------------------------------------------------------- */
 
-static enum hf_status overtaken(const struct hf_target *target, struct hf_err *err)
+static enum hf_status fail_overtaken(const struct hf_target *target, struct hf_err *err)
 {
 	errno = EEXIST;
 	return hf_fail_errno_as(err, HF_BUSY, "'%s' was changed by another process", target->path);
@@ -202,23 +202,23 @@ enum hf_status hf_mark_replace(const struct hf_target *target, int fd, const cha
 	snprintf(fresh, sizeof(fresh), "%s", name);
 	status = hf_publish_name(target, fd, "tmp", NULL, fresh, err);
 	if (status == HF_OK && hf_publish_syncs_late(fd) && hf_publish_fsync(fd) < 0)
-		status = cannot(target, err);
+		status = fail_mark(target, err);
 	if (status != HF_OK)
 		return status;
-	/* M3 */
+	/* record/M3 */
 	if (sys_renameat2(dir, fresh, dir, wanted, RENAME_EXCHANGE) == 0) {
 		sys_unlinkat(dir, fresh, 0);
 		return HF_OK;
 	}
 	if ((errno == EINVAL || errno == ENOSYS) && sys_renameat2(dir, fresh, dir, wanted, 0) == 0)
 		return HF_OK;
-	status = errno == ENOENT ? overtaken(target, err) : cannot(target, err);
+	status = errno == ENOENT ? fail_overtaken(target, err) : fail_mark(target, err);
 	sys_unlinkat(dir, fresh, 0);
 	return status;
 }
 
-/* Where nothing can be renamed to a name that must be free: make that name, empty, and replace it.
- * A crash in between leaves the empty file, to which recovery appends. */
+/* If the file system cannot rename to a name that must be free: create that name as an empty file,
+ * and replace it. A crash in between leaves the empty file, to which recovery appends. */
 static enum hf_status create_empty(const struct hf_target *target, const char *name,
 				   struct hf_err *err)
 {
@@ -227,16 +227,17 @@ static enum hf_status create_empty(const struct hf_target *target, const char *n
 	bool same;
 
 	if (fd < 0)
-		return errno == EEXIST ? overtaken(target, err) : cannot(target, err);
+		return errno == EEXIST ? fail_overtaken(target, err) : fail_mark(target, err);
 	same = sys_flock(fd, LOCK_EX | LOCK_NB) == 0 &&
 	       hf_names_inode(target->dir, target->name, fd);
 	if (same && sys_renameat2(target->dir, name, target->dir, target->name, 0) < 0)
 		same = false;
 	sys_close(fd);
-	return same ? HF_OK : overtaken(target, err);
+	return same ? HF_OK : fail_overtaken(target, err);
 }
 
-static enum hf_status create(const struct hf_target *target, const char *name, struct hf_err *err)
+static enum hf_status create_from_mark(const struct hf_target *target, const char *name,
+				       struct hf_err *err)
 {
 	int dir = target->dir;
 
@@ -244,7 +245,8 @@ static enum hf_status create(const struct hf_target *target, const char *name, s
 		return HF_OK;
 	if (errno == EINVAL || errno == ENOSYS)
 		return create_empty(target, name, err);
-	return errno == EEXIST || errno == ENOENT ? overtaken(target, err) : cannot(target, err);
+	return errno == EEXIST || errno == ENOENT ? fail_overtaken(target, err)
+						  : fail_mark(target, err);
 }
 
 enum hf_status hf_mark_take(const struct hf_target *target, int fd, const struct stat *old,
@@ -253,5 +255,6 @@ enum hf_status hf_mark_take(const struct hf_target *target, int fd, const struct
 	char name[NAME_MAX + 1];
 
 	hf_target_side(target, mark, name);
-	return old ? hf_publish_exchange(target, fd, name, old, err) : create(target, name, err);
+	return old ? hf_publish_exchange(target, fd, name, old, err)
+		   : create_from_mark(target, name, err);
 }

@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Has somebody else committed this path since the tip that was seen, and otherwise than we do?
- * *entry is then what the path is at the tip, ready to be put back. */
-static enum hf_status overtaken(struct hf_repo *repo, const struct hf_intent *intent,
-				const struct hf_repo_change *ours, const char *tip,
-				struct hf_repo_change *entry, bool *is, struct hf_err *err)
+/* Find whether another process has committed this path since the tip that was seen, and differently
+ * from this record. *entry is then the path at the tip, to be put back. */
+static enum hf_status is_committed_by_other(struct hf_repo *repo, const struct hf_intent *intent,
+					    const struct hf_repo_change *ours, const char *tip,
+					    struct hf_repo_change *entry, bool *is,
+					    struct hf_err *err)
 {
 	struct hf_repo_change seen = {.path = ours->path};
 	enum hf_status status;
@@ -19,7 +20,7 @@ static enum hf_status overtaken(struct hf_repo *repo, const struct hf_intent *in
 	status = hf_repo_entry(repo, tip, entry, err);
 	if (status != HF_OK)
 		return status;
-	/* a tip that was seen and is gone tells nothing: then what is there counts as his */
+	/* a tip that was seen and is gone tells nothing: the present version counts as another's */
 	if (!*intent->tip || hf_repo_entry(repo, intent->tip, &seen, NULL) != HF_OK)
 		seen.remove = true;
 	*is = (entry->remove != seen.remove || strcmp(entry->oid, seen.oid) != 0 ||
@@ -59,7 +60,8 @@ enum hf_status hf_record_reapply(struct hf_repo *repo, const struct hf_intent *i
 		is_kept[i] = false;
 		if (intent->files[i].op == HF_RECORD_APPEND || !*tip)
 			continue;
-		status = overtaken(repo, intent, &ours[i], tip, &theirs[count], &is_kept[i], err);
+		status = is_committed_by_other(repo, intent, &ours[i], tip, &theirs[count],
+					       &is_kept[i], err);
 		count += is_kept[i];
 	}
 	if (status == HF_OK && count)

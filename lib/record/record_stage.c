@@ -18,7 +18,7 @@ bool hf_record_has_snapshot(const struct hf_intent *intent)
 	return false;
 }
 
-/* The staged append gets its mark, which no unfinished intent has, nor another user. */
+/* Give the staged append a mark that no unfinished intent and no other user has. */
 static enum hf_status mark_file(struct hf_redo *redo, struct hf_record_file *f, struct hf_err *err)
 {
 	char id[HF_MARK_ID], mark[HF_MARK_SIZE];
@@ -43,8 +43,8 @@ static enum hf_status mark_file(struct hf_redo *redo, struct hf_record_file *f, 
 		       : status;
 }
 
-/* What is to be durable before the COMMIT. With a repository, its objects' sync takes the files and
- * marks along (record/record_commit.h), unless a snapshot puts the objects off. */
+/* Sync what must be durable before the COMMIT. With a repository, the sync of its objects includes
+ * files and marks (record_commit.h), unless a snapshot postpones the objects. */
 static enum hf_status sync_file(const struct hf_redo *redo, const struct hf_record_file *f,
 				struct hf_sync_batch *due, struct hf_err *err)
 {
@@ -68,7 +68,7 @@ static enum hf_status stage_file(struct hf_redo *redo, struct hf_record_file *f,
 	if (status != HF_OK)
 		return status;
 	if (f->plan->op == HF_RECORD_SNAPSHOT) {
-		/* what it replaces; the image is made after the COMMIT */
+		/* only what it replaces; the image is made after the COMMIT */
 		memcpy(f->plan->old, found, sizeof(f->plan->old));
 		f->plan->old_size = f->present ? f->st.st_size : 0;
 		return HF_OK;
@@ -79,8 +79,8 @@ static enum hf_status stage_file(struct hf_redo *redo, struct hf_record_file *f,
 	return status == HF_OK ? sync_file(redo, f, due, err) : status;
 }
 
-/* The branch, and its tip. */
-static enum hf_status look_at_head(struct hf_redo *redo, struct hf_err *err)
+/* Read the branch and its tip. */
+static enum hf_status read_head(struct hf_redo *redo, struct hf_err *err)
 {
 	struct hf_intent *intent = redo->intent;
 	const char **paths = calloc(intent->file_count + 1, sizeof(*paths));
@@ -111,19 +111,19 @@ enum hf_status hf_record_stage(struct hf_redo *redo, struct hf_err *err)
 	struct hf_sync_batch due = {NULL, 0};
 
 	if (redo->repo)
-		status = look_at_head(redo, err);
+		status = read_head(redo, err);
 	for (size_t i = 0; i < intent->file_count && status == HF_OK; i++)
 		status = stage_file(redo, &redo->files[i], &due, err);
 	if (status == HF_OK)
 		status = hf_sync_batch_run(&due, err);
 	hf_sync_batch_discard(&due);
-	/* what comes after the COMMIT opens some more, and runs Git */
+	/* the steps after the COMMIT open some more, and run Git */
 	if (status == HF_OK && !HF_WITHOUT(descriptors))
 		status = hf_check_limit(SPARE, err);
 	if (status != HF_OK || !redo->repo)
 		return status;
-	if (hf_record_has_snapshot(
-		    intent)) /* what the index gets is not known yet: can it be changed at all? */
+	/* the content of the index is not known yet: check only that it can be changed */
+	if (hf_record_has_snapshot(intent))
 		return hf_repo_prepare(redo->repo, NULL, 0, err);
 	status = hf_record_git_stage(&redo->git, redo->repo, intent, redo->files, intent->tip,
 				     redo->hold->wait.deadline, err);

@@ -11,22 +11,23 @@
 #include "base/spawn.h"
 #include "base/sys.h"
 
-/* What an intent touches, kept while locks are given back and taken again. */
+/* The files of an intent, kept while locks are released and acquired again. */
 struct hf_recovery_files {
 	char id[HF_RECORD_ID];
 	struct hf_record_file *files;
 	char **paths;
 	size_t count;
-	struct hf_repo *repo; /* where it is finished; NULL: it has none */
+	struct hf_repo *repo; /* where it is finished; NULL: no repository */
 };
 
-/* Descriptors, for each file and for all else. */
+/* Descriptors: for each file, and for everything else. */
 enum { PER_FILE = 4, BESIDE = 256 };
 
 enum verdict { READY, LEFT, MORE };
 
-/* Said once, though it may be seen again and again. */
-static enum verdict leave(struct hf_recovery *r, const struct hf_intent *intent, const char *why)
+/* Report an unfinished record once, though it may be seen again and again. */
+static enum verdict leave_unfinished(struct hf_recovery *r, const struct hf_intent *intent,
+				     const char *why)
 {
 	char(*told)[HF_RECORD_ID];
 
@@ -44,14 +45,14 @@ static enum verdict leave(struct hf_recovery *r, const struct hf_intent *intent,
 	return LEFT;
 }
 
-/* For a reason that may be there for ever. */
-static enum verdict leave_for_good(struct hf_recovery *r, const struct hf_intent *intent,
-				   const struct hf_err *why)
+/* Report it with advice: the reason may be permanent. */
+static enum verdict leave_with_advice(struct hf_recovery *r, const struct hf_intent *intent,
+				      const struct hf_err *why)
 {
 	const char *line = why->advice;
 	size_t before = r->told_count;
 
-	leave(r, intent, why->message);
+	leave_unfinished(r, intent, why->message);
 	if (r->told_count == before)
 		return LEFT;
 	for (; *line; line += strspn(line, "\n")) {
@@ -75,22 +76,22 @@ static enum verdict find_repo(struct hf_recovery *r, const struct hf_intent *int
 
 	if (!held && !r->others) {
 		hf_fail(&err, HF_NO, "it is of another repository, '%s'", intent->gitdir);
-		return leave(r, intent, err.message);
+		return leave_unfinished(r, intent, err.message);
 	}
 	if (!on_branch) {
 		enum hf_status status = hf_intent_repo_open(r->hold, intent, &err);
 
 		if (status != HF_OK && !held)
-			return leave_for_good(r, intent, &err);
+			return leave_with_advice(r, intent, &err);
 		held = hf_intent_repo_find(r->hold, intent, &on_branch);
 	}
 	if (!on_branch) {
 		hf_fail(&err, HF_NO, "'%s' is not checked out in '%s'", intent->ref,
 			intent->gitdir);
-		return leave_for_good(r, intent, &err);
+		return leave_with_advice(r, intent, &err);
 	}
 	if (hf_repo_check(held->repo, NULL, NULL, &err) != HF_OK)
-		return leave(r, intent, err.message);
+		return leave_unfinished(r, intent, err.message);
 	*repo = held->repo;
 	if (held->wanted)
 		return READY;
@@ -100,8 +101,8 @@ static enum verdict find_repo(struct hf_recovery *r, const struct hf_intent *int
 
 /* ---- its files ------------------------------------------------------------------------------ */
 
-static enum hf_status path_of(const struct hf_intent_file *plan, struct hf_repo *repo, char **path,
-			      struct hf_err *err)
+static enum hf_status make_path_of(const struct hf_intent_file *plan, struct hf_repo *repo,
+				   char **path, struct hf_err *err)
 {
 	int n = repo ? asprintf(path, "%s/%s", hf_repo_workdir(repo), plan->path)
 		     : asprintf(path, "%s", plan->path);
@@ -112,9 +113,9 @@ static enum hf_status path_of(const struct hf_intent_file *plan, struct hf_repo 
 	return hf_fail(err, HF_OS, "cannot finish a record: out of memory");
 }
 
-/* V5. Is this still the path that the intent has, and one that may be committed? */
-static enum hf_status ask_again(const struct hf_record_file *f, const char *real,
-				struct hf_repo *repo, struct hf_err *err)
+/* Check that the path is still the intent's, and one that may be committed (record/V5). */
+static enum hf_status check_path_again(const struct hf_record_file *f, const char *real,
+				       struct hf_repo *repo, struct hf_err *err)
 {
 	char *tree_path = NULL;
 	enum hf_status status = hf_repo_path(repo, real, 0, &tree_path, err);
@@ -125,28 +126,28 @@ static enum hf_status ask_again(const struct hf_record_file *f, const char *real
 	return status;
 }
 
-static enum hf_status not_trusted(const struct hf_record_file *f, struct hf_err *err)
+static enum hf_status fail_not_trusted(const struct hf_record_file *f, struct hf_err *err)
 {
 	return hf_fail(err, HF_DATA, "others may write to the database, and not to '%s'", f->path);
 }
 
-/* Before a directory is made, and what was opened then. */
-static enum hf_status open_in(struct hf_recovery *r, struct hf_record_file *f, struct hf_repo *repo,
-			      struct hf_err *err)
+/* Check the path twice: before creating directories, and again after opening the file. */
+static enum hf_status open_in_repo(struct hf_recovery *r, struct hf_record_file *f,
+				   struct hf_repo *repo, struct hf_err *err)
 {
 	char *real = NULL;
-	enum hf_status status = repo ? ask_again(f, f->path, repo, err) : HF_OK;
+	enum hf_status status = repo ? check_path_again(f, f->path, repo, err) : HF_OK;
 
 	if (status == HF_OK && !repo && !hf_intent_is_trusted(r->hold, f->path))
-		return not_trusted(f, err);
+		return fail_not_trusted(f, err);
 	if (status == HF_OK)
 		status = hf_record_file_open(f, &r->hold->place, true, err);
 	if (status == HF_OK && !repo && !hf_place_trusts_target(r->hold, &f->target))
-		return not_trusted(f, err);
+		return fail_not_trusted(f, err);
 	if (status == HF_OK && repo) {
 		status = hf_record_file_real(f, &real, err);
 		if (status == HF_OK)
-			status = ask_again(f, real, repo, err);
+			status = check_path_again(f, real, repo, err);
 	}
 	free(real);
 	return status;
@@ -157,7 +158,7 @@ static enum hf_status open_file(struct hf_recovery *r, struct hf_recovery_files 
 {
 	struct hf_record_file *f = &known->files[known->count];
 	char **path = &known->paths[known->count];
-	enum hf_status status = path_of(plan, known->repo, path, err);
+	enum hf_status status = make_path_of(plan, known->repo, path, err);
 
 	if (status != HF_OK)
 		return status;
@@ -171,7 +172,7 @@ static enum hf_status open_file(struct hf_recovery *r, struct hf_recovery_files 
 		.later = known->repo,
 	};
 	known->count++;
-	status = open_in(r, f, known->repo, err);
+	status = open_in_repo(r, f, known->repo, err);
 	if (status == HF_OK)
 		hf_record_file_share(f, known->files, known->count - 1);
 	return status;
@@ -185,7 +186,8 @@ static struct hf_recovery_files *known_files(struct hf_recovery *r, const char *
 	return NULL;
 }
 
-/* A failure that another state of the disk would not have; the others end all. */
+/* Return true for a failure that depends on the state of the disk. Other failures end the recovery.
+ */
 static bool is_lasting(enum hf_status status)
 {
 	return status == HF_DATA || status == HF_CANTCREAT || status == HF_NOINPUT ||
@@ -218,33 +220,33 @@ static enum verdict open_files(struct hf_recovery *r, struct hf_intent *intent,
 		return MORE;
 	if (is_lasting(*status)) {
 		*status = HF_OK;
-		leave_for_good(r, intent, err);
+		leave_with_advice(r, intent, err);
 	}
 	return LEFT;
 }
 
-/* Everything that the intent needs: is it held? */
-static enum verdict prepare(struct hf_recovery *r, struct hf_intent *intent, enum hf_status *status,
-			    struct hf_err *err)
+/* Check that everything the intent needs is held. */
+static enum verdict prepare_intent(struct hf_recovery *r, struct hf_intent *intent,
+				   enum hf_status *status, struct hf_err *err)
 {
 	struct hf_recovery_files *known;
 	struct hf_repo *repo = NULL;
 	enum verdict verdict = READY;
 
 	if (intent->version > HF_INTENT_VERSION)
-		return leave(r, intent, "it was made by a newer holdfast");
+		return leave_unfinished(r, intent, "it was made by a newer holdfast");
 	if (intent->repository)
 		verdict = find_repo(r, intent, &repo);
 	if (verdict != LEFT && repo && !hf_intent_is_trusted(r->hold, hf_repo_commondir(repo)))
-		verdict = leave(r, intent,
-				"others may write to the database, and not to the repository");
+		verdict = leave_unfinished(
+			r, intent, "others may write to the database, and not to the repository");
 	if (verdict == LEFT)
 		return LEFT;
 	known = known_files(r, intent->id);
 	if (!known)
 		return open_files(r, intent, repo, status, err);
 	if (known->repo != repo || known->count != intent->file_count)
-		return leave(r, intent, "it has changed");
+		return leave_unfinished(r, intent, "it has changed");
 	for (size_t i = 0; i < known->count; i++)
 		known->files[i].plan = &intent->files[i];
 	return verdict;
@@ -252,7 +254,8 @@ static enum verdict prepare(struct hf_recovery *r, struct hf_intent *intent, enu
 
 /* ---- all of them ---------------------------------------------------------------------------- */
 
-static enum hf_status finish(struct hf_recovery *r, struct hf_intent *intent, struct hf_err *err)
+static enum hf_status finish_intent(struct hf_recovery *r, struct hf_intent *intent,
+				    struct hf_err *err)
 {
 	struct hf_recovery_files *known = known_files(r, intent->id);
 	struct hf_redo redo = {
@@ -281,9 +284,9 @@ static enum hf_status finish(struct hf_recovery *r, struct hf_intent *intent, st
 	return HF_OK;
 }
 
-/* The one who reads it wanted to make another record. */
-static enum hf_status stuck(const struct hf_recovery *r, const struct hf_intent *intent,
-			    enum hf_status status, struct hf_err *err)
+/* The error is read by a user who wanted to make another record. */
+static enum hf_status fail_stuck(const struct hf_recovery *r, const struct hf_intent *intent,
+				 enum hf_status status, struct hf_err *err)
 {
 	struct hf_err why = *err;
 
@@ -298,8 +301,8 @@ static enum hf_status stuck(const struct hf_recovery *r, const struct hf_intent 
 	return status;
 }
 
-static enum hf_status recover(struct hf_recovery *r, struct hf_intent *intents, size_t count,
-			      struct hf_err *err)
+static enum hf_status recover_intents(struct hf_recovery *r, struct hf_intent *intents,
+				      size_t count, struct hf_err *err)
 {
 	enum verdict *verdicts = calloc(count, sizeof(*verdicts));
 	enum hf_status status = HF_OK;
@@ -308,21 +311,21 @@ static enum hf_status recover(struct hf_recovery *r, struct hf_intent *intents, 
 	if (!verdicts)
 		return hf_fail(err, HF_OS, "cannot finish a record: out of memory");
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
-		verdicts[i] = prepare(r, &intents[i], &status, err);
+		verdicts[i] = prepare_intent(r, &intents[i], &status, err);
 		if (status != HF_OK)
-			status = stuck(r, &intents[i], status, err);
+			status = fail_stuck(r, &intents[i], status, err);
 		more = more || verdicts[i] == MORE;
 	}
 	if (status == HF_OK && more)
 		status = HF_NO;
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
 		if (verdicts[i] == READY)
-			status = finish(r, &intents[i], err);
+			status = finish_intent(r, &intents[i], err);
 		if (is_lasting(status)) {
-			verdicts[i] = leave_for_good(r, &intents[i], err);
+			verdicts[i] = leave_with_advice(r, &intents[i], err);
 			status = HF_OK;
 		} else if (status != HF_OK) {
-			status = stuck(r, &intents[i], status, err);
+			status = fail_stuck(r, &intents[i], status, err);
 		}
 		r->left += verdicts[i] != READY;
 	}
@@ -344,11 +347,11 @@ enum hf_status hf_record_recover_all(struct hf_recovery *r, struct hf_err *err)
 	if (status != HF_OK)
 		return status;
 	if (count)
-		status = recover(r, intents, count, err);
+		status = recover_intents(r, intents, count, err);
 	hf_intents_free(intents, count);
 	if (status != HF_OK || r->finished == before)
 		return status;
-	/* files have other inodes by now, and the locks are on the old */
+	/* files have other inodes now, and the locks are on the old ones */
 	status = hf_db_commit(r->hold->db, err);
 	return status == HF_OK ? HF_NO : status;
 }

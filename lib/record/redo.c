@@ -16,7 +16,7 @@ struct hf_snapshot {
 	bool as_text;
 };
 
-/* ---- what the recorder itself does ---------------------------------------------------------- */
+/* ---- what the run itself does --------------------------------------------------------------- */
 
 static enum hf_status apply_files(struct hf_redo *redo, const enum hf_redo_state *fates,
 				  struct hf_err *err)
@@ -67,8 +67,9 @@ enum hf_status hf_redo(struct hf_redo *redo, const char *tip, struct hf_err *err
 	return status == HF_OK ? redo_git(redo, tip, err) : status;
 }
 
-/* By a connection of its own, which sees what is committed: one that writes cannot be copied. */
-static enum hf_status snapshot(const struct hf_snapshot *s, int fd, struct hf_err *err)
+/* Use another connection, which sees what is committed: a connection that writes cannot be copied.
+ */
+static enum hf_status write_snapshot(const struct hf_snapshot *s, int fd, struct hf_err *err)
 {
 	const struct hf_db_options options = {.flags = HF_DB_READ, .wait = s->hold->wait};
 	struct hf_db *db;
@@ -82,12 +83,12 @@ static enum hf_status snapshot(const struct hf_snapshot *s, int fd, struct hf_er
 
 static enum hf_status make_snapshot(void *context, int fd, struct hf_err *err)
 {
-	return snapshot(context, fd, err);
+	return write_snapshot(context, fd, err);
 }
 
 /* ---- what is staged ------------------------------------------------------------------------- */
 
-/* V1, without a repository. */
+/* Put the content beside the file, without a repository (record/V1). */
 static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_record_file *f,
 				 const struct hf_snapshot *image, struct hf_err *err)
 {
@@ -107,7 +108,7 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 	status = hf_atomic_begin(&atomic, path, &options, err);
 	if (status == HF_OK) {
 		if (f->plan->op == HF_RECORD_SNAPSHOT)
-			status = snapshot(image, atomic.fd, err);
+			status = write_snapshot(image, atomic.fd, err);
 		else
 			status =
 				hf_write_all(atomic.fd, f->plan->content, f->plan->size, path, err);
@@ -129,12 +130,12 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 	return status;
 }
 
-/* Look at one, and stage what is needed: to apply it, or for its blob. */
+/* Check one file, and stage what is needed: to apply it, or for its blob. */
 static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum hf_redo_state *fate,
 				  bool *correct, struct hf_err *err)
 {
 	struct hf_record_file *f = &redo->files[i];
-	struct hf_intent_file plan = *f->plan; /* what staging overwrites */
+	struct hf_intent_file plan = *f->plan; /* the members that staging overwrites */
 	struct hf_snapshot image = {.hold = redo->hold};
 	enum hf_status status;
 	char found[65];
@@ -165,7 +166,7 @@ static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum hf_redo_s
 	return status;
 }
 
-/* V4. */
+/* Update the intent durably (record/V4). */
 static enum hf_status correct_intent(const struct hf_redo *redo, const bool *correct,
 				     struct hf_err *err)
 {
@@ -184,16 +185,16 @@ static enum hf_status correct_intent(const struct hf_redo *redo, const bool *cor
 	return status;
 }
 
-/* What has become of the commit. */
+/* The state of the commit. */
 struct seen {
-	char tip[HF_OID_SIZE];	/* where the branch is */
-	char upon[HF_OID_SIZE]; /* what it was before, if the tip is gone; the commit's parent if it
-				 * is done */
-	bool done;		/* the commit is there */
-	bool gone;		/* the tip leads to nothing */
+	char tip[HF_OID_SIZE]; /* where the branch is */
+	/* where it was before, if the tip is gone; the commit's parent, if it is done */
+	char upon[HF_OID_SIZE];
+	bool done; /* the commit exists */
+	bool gone; /* the tip leads to nothing */
 };
 
-static enum hf_status look_for_commit(struct hf_redo *redo, struct seen *seen, struct hf_err *err)
+static enum hf_status find_commit(struct hf_redo *redo, struct seen *seen, struct hf_err *err)
 {
 	struct hf_repo *repo = redo->repo;
 	const char *ref = redo->intent->ref;
@@ -216,8 +217,8 @@ static enum hf_status look_for_commit(struct hf_redo *redo, struct seen *seen, s
 	return status == HF_NO ? HF_OK : status;
 }
 
-static enum hf_status finish(struct hf_redo *redo, enum hf_redo_state *fates, bool *correct,
-			     const char *tip, struct hf_err *err)
+static enum hf_status finish_intent(struct hf_redo *redo, enum hf_redo_state *fates, bool *correct,
+				    const char *tip, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
@@ -238,14 +239,14 @@ static enum hf_status finish(struct hf_redo *redo, enum hf_redo_state *fates, bo
 	return status;
 }
 
-/* ---- done, and taken away ------------------------------------------------------------------- */
+/* ---- done, but objects were removed --------------------------------------------------------- */
 
-static enum hf_status cannot_read(const struct hf_record_file *f, struct hf_err *err)
+static enum hf_status fail_read(const struct hf_record_file *f, struct hf_err *err)
 {
 	return hf_fail_errno(err, "cannot read '%s'", f->path);
 }
 
-/* What others have appended since is no part of what was committed. */
+/* Exclude what other processes have appended since: it was not committed. */
 static enum hf_status cut_append(struct hf_record_file *f, enum hf_redo_state fate,
 				 struct hf_err *err)
 {
@@ -258,10 +259,10 @@ static enum hf_status cut_append(struct hf_record_file *f, enum hf_redo_state fa
 		return HF_OK;
 	fd = memfd_create("record", MFD_CLOEXEC);
 	if (fd < 0)
-		return cannot_read(f, err);
+		return fail_read(f, err);
 	status = hf_copy_file(f->fd, fd, NULL, f->path, "memory", err);
 	if (status == HF_OK && (sys_ftruncate(fd, size) < 0 || sys_fchmod(fd, f->st.st_mode) < 0))
-		status = cannot_read(f, err);
+		status = fail_read(f, err);
 	if (status != HF_OK) {
 		sys_close(fd);
 		return status;
@@ -270,10 +271,9 @@ static enum hf_status cut_append(struct hf_record_file *f, enum hf_redo_state fa
 	return HF_OK;
 }
 
-static enum hf_status cannot_renew(struct hf_redo *redo, const struct seen *seen,
-				   struct hf_err *err)
+static enum hf_status fail_renew(struct hf_redo *redo, const struct seen *seen, struct hf_err *err)
 {
-	/* a prune that is at work is the reason, so far, why it was tried at all */
+	/* so far a running prune is the only reason why this was tried */
 	if (!seen->gone &&
 	    hf_record_git_is_whole(redo->repo, redo->intent, redo->commit, seen->tip))
 		return hf_fail(err, HF_BUSY, "a 'git gc' or 'git prune' is at work in '%s'",
@@ -285,7 +285,8 @@ static enum hf_status cannot_renew(struct hf_redo *redo, const struct seen *seen
 	return HF_DATA;
 }
 
-/* Is all of it there, and what was made anew the very same, or nobody pruning? */
+/* Return true if every object exists, and either the new objects are the same ones, or no prune is
+ * running. */
 static bool is_kept(const struct hf_redo *redo, const struct seen *now)
 {
 	return now->done &&
@@ -293,10 +294,10 @@ static bool is_kept(const struct hf_redo *redo, const struct seen *now)
 	       (strcmp(redo->git.commit, redo->commit) == 0 || !hf_repo_is_pruned(redo->repo));
 }
 
-/* The branch leads to the commit, or did, and a prune that had looked before has removed objects,
- * or may be about to. They are made once more: the same contents give the same names. */
-static enum hf_status renew(struct hf_redo *redo, enum hf_redo_state *fates, bool *correct,
-			    const struct seen *seen, struct hf_err *err)
+/* The branch leads, or led, to the commit, and a prune that started earlier has removed objects or
+ * may remove them. Make them again: the same contents give the same names. */
+static enum hf_status renew_commit(struct hf_redo *redo, enum hf_redo_state *fates, bool *correct,
+				   const struct seen *seen, struct hf_err *err)
 {
 	const int64_t deadline = redo->hold->wait.deadline;
 	char target[HF_OID_SIZE] = "";
@@ -315,14 +316,14 @@ static enum hf_status renew(struct hf_redo *redo, enum hf_redo_state *fates, boo
 		status = hf_record_git_renew(&redo->git, redo->files, seen->upon, target, deadline,
 					     err);
 	if (status == HF_OK)
-		status = look_for_commit(redo, &now, err);
+		status = find_commit(redo, &now, err);
 	if (status == HF_OK && !is_kept(redo, &now))
-		status = cannot_renew(redo, &now, err);
+		status = fail_renew(redo, &now, err);
 	hf_record_git_end(&redo->git);
 	return status;
 }
 
-static bool is_safe(const struct hf_redo *redo, const struct seen *seen)
+static bool is_complete(const struct hf_redo *redo, const struct seen *seen)
 {
 	return !redo->repo ||
 	       (!seen->gone && !hf_repo_is_pruned(redo->repo) &&
@@ -338,13 +339,13 @@ enum hf_status hf_redo_found(struct hf_redo *redo, struct hf_err *err)
 	enum hf_status status;
 
 	if (fates && correct)
-		status = look_for_commit(redo, &seen, err);
+		status = find_commit(redo, &seen, err);
 	else
 		status = hf_fail(err, HF_OS, "cannot finish a record: out of memory");
 	if (status == HF_OK && !seen.done && !seen.gone)
-		status = finish(redo, fates, correct, seen.tip, err);
-	else if (status == HF_OK && !is_safe(redo, &seen))
-		status = renew(redo, fates, correct, &seen, err);
+		status = finish_intent(redo, fates, correct, seen.tip, err);
+	else if (status == HF_OK && !is_complete(redo, &seen))
+		status = renew_commit(redo, fates, correct, &seen, err);
 	free(fates);
 	free(correct);
 	return status == HF_OK ? hf_intent_delete(redo->hold->db, redo->intent->id, err) : status;

@@ -6,19 +6,19 @@
 #include "record/record_mark.h"
 #include "base/sys.h"
 
-/* What the file and its directory are now: is that what the intent says of them? */
-static enum hf_status identify(const struct hf_record_file *f, char seen[HF_SEEN_SIZE],
-			       char place[HF_SEEN_SIZE], struct hf_err *err)
+/* Identify the file and its directory, to compare them with the intent. */
+static enum hf_status identify_file(const struct hf_record_file *f, char seen[HF_SEEN_SIZE],
+				    char place[HF_SEEN_SIZE], struct hf_err *err)
 {
 	enum hf_status status = hf_mark_identify(f->present ? f->fd : -1, f->path, seen, err);
 
 	return status == HF_OK ? hf_mark_identify(f->target.dir, f->path, place, err) : status;
 }
 
-/* M7 of record/record_mark.h: the mark is gone. */
-static enum hf_redo_state without_mark(const struct hf_record_locks *hold,
-				       const struct hf_record_file *f, const char *found,
-				       const char *seen, const char *place)
+/* The mark is gone (record/M7). */
+static enum hf_redo_state judge_without_mark(const struct hf_record_locks *hold,
+					     const struct hf_record_file *f, const char *found,
+					     const char *seen, const char *place)
 {
 	const struct hf_intent_file *plan = f->plan;
 
@@ -40,7 +40,7 @@ static enum hf_status judge_append(const struct hf_record_locks *hold, struct hf
 {
 	const struct hf_intent_file *plan = f->plan;
 	char seen[HF_SEEN_SIZE], place[HF_SEEN_SIZE];
-	enum hf_status status = identify(f, seen, place, err);
+	enum hf_status status = identify_file(f, seen, place, err);
 
 	if (status == HF_OK)
 		status = hf_mark_look(&f->target, f->present ? f->fd : -1, plan->mark, plan->seen,
@@ -50,7 +50,7 @@ static enum hf_status judge_append(const struct hf_record_locks *hold, struct hf
 	if (HF_WITHOUT(mark))
 		f->found_mark = strcmp(found, plan->fresh) != 0;
 	if (!f->found_mark) {
-		*fate = without_mark(hold, f, found, seen, place);
+		*fate = judge_without_mark(hold, f, found, seen, place);
 		return HF_OK;
 	}
 	*fate = HF_REDO_PENDING;
@@ -75,7 +75,7 @@ enum hf_status hf_redo_check(const struct hf_record_locks *hold, struct hf_recor
 	if (strcmp(found, plan->fresh) == 0 && (*found || plan->op != HF_RECORD_SNAPSHOT))
 		return HF_OK;
 	*fate = strcmp(found, plan->old) == 0 ? HF_REDO_PENDING : HF_REDO_SUPERSEDED;
-	/* how the image is known again: it is made now */
+	/* the image is made now: its hash identifies it later */
 	*correct = plan->op == HF_RECORD_SNAPSHOT && *fate == HF_REDO_PENDING;
 	return HF_OK;
 }

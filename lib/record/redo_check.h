@@ -3,17 +3,14 @@
 #define HF_FATE_H
 
 /*
- * What has become of one file of a record whose recorder died. Recovery (record/recovery.h) asks
- * this of the file as it is now:
+ * Decide the redo state of one file of an unfinished record: by its hash, or of an append by its
+ * mark (README.md, Recovery). An intent of version 1 has no mark and is decided by hash.
  *
- *	replaced, removed	by its hash: that of before, or that which was to be, or neither
- *	a snapshot		the same; an absent one is still to be made
- *	appended to		by its mark (record_mark.h), never by its content. An intent of
- *				version 1 has no mark, and is judged by hash like a replaced file
+ *	hf_record_file_look(), hf_redo_check()
  *
- * The caller holds the file's lock, and has looked at it (record/record_file.h). Changes nothing
- * but a mark that is only a leftover; a file that was removed meanwhile is reported
- * (record/record_locks.h). Errors: the state of the file cannot be read. Not thread-safe.
+ * The caller holds the file's lock, and has checked the file (record_file.h). Removes only a mark
+ * that is a leftover, and reports a removed file (record_locks.h). Never waits. A crash leaves
+ * nothing. Errors: the file's state cannot be read. Not thread-safe; not async-signal-safe.
  */
 
 #include "record/record_file.h"
@@ -22,12 +19,12 @@
 enum hf_redo_state {
 	HF_REDO_PENDING,
 	HF_REDO_DONE,
-	/* another program has changed it (record/recovery.h, V1; record/record_mark.h, M7) */
+	/* another program has changed it (record/V1, record/M7) */
 	HF_REDO_SUPERSEDED,
 };
 
-/* found is the hash of what is there, "" for nothing. *correct: before anything is done, the intent
- * must say what is there now, durably (V4). */
+/* `found` is the hash of the present content, "" if absent. *correct: before anything is done, the
+ * intent must say durably what exists now (record/V4). */
 enum hf_status hf_redo_check(const struct hf_record_locks *hold, struct hf_record_file *f,
 			     const char found[65], enum hf_redo_state *fate, bool *correct,
 			     struct hf_err *err);

@@ -8,9 +8,9 @@
 #include "base/copy.h"
 #include "base/sys.h"
 
-/* SEARCH: a foreign `>>` that came in between is looked behind for this far. ONE_WRITE: so much is
- * written at once, since in place a foreign `>>` can come between two writes. Where faults are
- * injected it is less, for a kill or a power cut to come there with a small file, too. */
+/* SEARCH: bytes after the offset in which a batch is searched for, if another program's `>>` came
+ * first. ONE_WRITE: bytes in one write; between two writes a `>>` can come. The fault build writes
+ * less, so that a kill or a power cut can come there with a small file. */
 #ifdef HF_FAULTS
 enum { ONE_WRITE = 256 << 10 };
 #else
@@ -18,14 +18,14 @@ enum { ONE_WRITE = HF_SPOOL_FULL };
 #endif
 enum { BUFFER = 256 << 10, SEARCH = 64 << 10 };
 
-/* Read the records in turn as one stream. */
+/* The records in turn as one stream. */
 struct stream {
 	const struct hf_batch *batch;
 	struct hf_append_record record;
 	uint64_t at, done; /* done: of this record */
 };
 
-/* Up to size bytes, less only at the end of the last record. */
+/* Read up to size bytes, less only at the end of the last record. */
 static enum hf_status stream_read(struct stream *s, char *buffer, size_t size, size_t *got,
 				  struct hf_err *err)
 {
@@ -78,8 +78,8 @@ enum hf_status hf_write_records(const struct hf_batch *batch, int fd, const char
 	return status;
 }
 
-static enum hf_status read_from(int fd, const char *path, uint64_t offset, char *buffer,
-				size_t size, struct hf_err *err)
+static enum hf_status read_exactly(int fd, const char *path, uint64_t offset, char *buffer,
+				   size_t size, struct hf_err *err)
 {
 	for (size_t got = 0; got < size;) {
 		ssize_t n = sys_pread(fd, buffer + got, size - got, (off_t)(offset + got));
@@ -96,11 +96,11 @@ static enum hf_status read_from(int fd, const char *path, uint64_t offset, char 
 	return HF_OK;
 }
 
-/* Compare the target from the offset on with the batch. A batch that stands behind somebody else's
- * bytes (a plain `>>` came in between) is looked for from every place; that is rare. */
-static enum hf_status compare_from(int fd, uint64_t offset, uint64_t end,
-				   const struct hf_batch *batch, char *buffers, enum hf_tail *tail,
-				   struct hf_err *err)
+/* Compare the target from the offset on with the batch. A batch after another program's bytes (a
+ * `>>` came first) is searched for at every line; that is rare. */
+static enum hf_status compare_batch_at(int fd, uint64_t offset, uint64_t end,
+				       const struct hf_batch *batch, char *buffers,
+				       enum hf_tail *tail, struct hf_err *err)
 {
 	struct stream stream = {.batch = batch};
 	char *want = buffers, *have = buffers + BUFFER;
@@ -115,7 +115,7 @@ static enum hf_status compare_from(int fd, uint64_t offset, uint64_t end,
 		if (status != HF_OK)
 			return status;
 		n = left < wanted ? (size_t)left : wanted;
-		status = read_from(fd, batch->path, offset, have, n, err);
+		status = read_exactly(fd, batch->path, offset, have, n, err);
 		if (status != HF_OK)
 			return status;
 		for (size_t i = 0; i < n; i++) {
@@ -145,19 +145,20 @@ enum hf_status hf_in_place_compare(int fd, const struct hf_batch *batch, enum hf
 	} else if ((uint64_t)st.st_size >= batch->head.offset) {
 		uint64_t end = (uint64_t)st.st_size, offset = batch->head.offset;
 
-		status = compare_from(fd, offset, end, batch, buffers, tail, err);
+		status = compare_batch_at(fd, offset, end, batch, buffers, tail, err);
 		if (end > offset + SEARCH)
 			end = offset + SEARCH;
 		while (status == HF_OK && *tail == HF_TAIL_OTHER && offset < end) {
 			enum hf_tail here = HF_TAIL_OTHER;
 			char before;
 
-			/* whole lines of somebody else's: in the middle of one it is not ours */
-			status = read_from(fd, batch->path, offset++, &before, 1, err);
+			/* another program writes whole lines: in the middle of a line no batch
+			 * begins */
+			status = read_exactly(fd, batch->path, offset++, &before, 1, err);
 			if (status != HF_OK || before != '\n')
 				continue;
-			status = compare_from(fd, offset, (uint64_t)st.st_size, batch, buffers,
-					      &here, err);
+			status = compare_batch_at(fd, offset, (uint64_t)st.st_size, batch, buffers,
+						  &here, err);
 			if (here == HF_TAIL_WHOLE || here == HF_TAIL_AMONG)
 				*tail = HF_TAIL_AMONG;
 		}
@@ -196,8 +197,8 @@ enum hf_status hf_in_place_cut(int fd, const struct hf_batch *batch, struct hf_e
 	return HF_OK;
 }
 
-/* Write, sync, or take back: ABANDONED. Where even that fails the batch stays IN_PLACE, and the
- * next append settles it: a part is cut off then, and the whole stays. */
+/* Write and sync, or cut off: ABANDONED. If that fails too, the batch stays IN_PLACE, and the next
+ * append recovers it: it cuts off a part, and keeps a whole batch. */
 static enum hf_status write_synced(const struct hf_target *target, int fd, struct hf_batch *batch,
 				   bool sync, struct hf_err *err)
 {
@@ -220,7 +221,7 @@ static enum hf_status write_synced(const struct hf_target *target, int fd, struc
 	return status;
 }
 
-/* Make the intent durable: first what it says, then its name. S4. */
+/* Make the intent durable: first its content, then its name (spool/S4). */
 static enum hf_status enter_in_place(const struct hf_target *target, int fd, struct hf_batch *batch,
 				     bool sync, struct hf_err *err)
 {
@@ -245,7 +246,7 @@ enum hf_status hf_append_in_place(const struct hf_target *target, const struct s
 	struct stat now;
 
 	if (fd < 0 && (errno == ESTALE || errno == ENOENT)) {
-		errno = EEXIST; /* by a program that does not lock it: begin again */
+		errno = EEXIST; /* by a program that does not lock it: start again */
 		return hf_fail_errno_as(err, HF_BUSY, "'%s' was replaced in the meantime",
 					target->path);
 	}

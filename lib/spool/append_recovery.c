@@ -10,7 +10,7 @@
 #include "base/tempfile.h"
 #include "base/sys.h"
 
-/* Whose batches, beside which file. */
+/* The target whose batches are recovered. */
 struct work {
 	const struct hf_target *target;
 	const struct stat *st; /* NULL: absent */
@@ -18,7 +18,7 @@ struct work {
 	struct hf_trust trust;
 };
 
-static enum hf_status cannot_finish(const struct work *w, struct hf_err *err)
+static enum hf_status fail_cannot_finish(const struct work *w, struct hf_err *err)
 {
 	return hf_fail_errno(err, "cannot finish the last append to '%s'", w->target->path);
 }
@@ -34,7 +34,7 @@ static bool has_other_name(const struct hf_target *target, const struct hf_file_
 
 /* ---- in place -------------------------------------------------------------------------------- */
 
-/* By what lies in the file: *state, and batch->head.status. */
+/* Set *state and batch->head.status by the content of the file. */
 static enum hf_status judge_tail(int fd, bool cuts, struct hf_batch *batch,
 				 enum hf_spool_state *state, struct hf_err *err)
 {
@@ -42,7 +42,7 @@ static enum hf_status judge_tail(int fd, bool cuts, struct hf_batch *batch,
 	enum hf_status status = hf_in_place_compare(fd, batch, &tail, err);
 
 	*state = HF_SPOOL_ABANDONED;
-	if (status == HF_DATA) { /* what it holds cannot be told any more */
+	if (status == HF_DATA) { /* the batch cannot be read */
 		*state = HF_SPOOL_DONE;
 		batch->head.status = HF_UNKNOWN;
 		return HF_OK;
@@ -58,8 +58,8 @@ static enum hf_status judge_tail(int fd, bool cuts, struct hf_batch *batch,
 	return status;
 }
 
-/* May all who could have written the batch write this file, too? */
-static bool is_theirs(const struct hf_batch *batch, int fd)
+/* Return true if all users who could have written the batch may write this file too. */
+static bool submitters_may_write(const struct hf_batch *batch, int fd)
 {
 	struct hf_access batch_access, access;
 
@@ -68,19 +68,20 @@ static bool is_theirs(const struct hf_batch *batch, int fd)
 	       hf_access_within(&batch_access, &access, W_OK, geteuid());
 }
 
-/* The file under the name that it was moved to; -1. A torn batch can have whole records at its
- * beginning, whose owners append them again: so it is cut off there, too (*cuts), if the file can
- * be locked soon. */
+/* Open the file under the name that it was moved to, or return -1. A torn batch can have whole
+ * records at its beginning, whose submitters append them again. A torn tail is therefore cut off
+ * there too (*cuts), if the file can be locked soon. */
 static int open_rotated(const struct work *w, const struct hf_batch *batch, bool *cuts)
 {
 	int fd = hf_file_id_find(w->target, &batch->head.target, O_RDWR);
 
-	*cuts = fd >= 0 && !HF_WITHOUT(rotated) && is_theirs(batch, fd) && hf_spool_lock_soon(fd);
+	*cuts = fd >= 0 && !HF_WITHOUT(rotated) && submitters_may_write(batch, fd) &&
+		hf_spool_lock_soon(fd);
 	return fd >= 0 ? fd : hf_file_id_find(w->target, &batch->head.target, O_RDONLY);
 }
 
-static enum hf_status settle_in_place(const struct work *w, struct hf_batch *batch,
-				      struct hf_err *err)
+static enum hf_status recover_in_place(const struct work *w, struct hf_batch *batch,
+				       struct hf_err *err)
 {
 	struct hf_file_id now = hf_file_id_at(w->target->dir, w->target->name);
 	bool is_target = w->st && hf_file_id_compare(&now, &batch->head.target) != HF_SAME_NO;
@@ -91,7 +92,7 @@ static enum hf_status settle_in_place(const struct work *w, struct hf_batch *bat
 			   : open_rotated(w, batch, &cuts);
 
 	if (fd < 0 && is_target)
-		return cannot_finish(w, err);
+		return fail_cannot_finish(w, err);
 	if (fd >= 0)
 		status = judge_tail(fd, cuts, batch, &state, err);
 	else
@@ -103,10 +104,10 @@ static enum hf_status settle_in_place(const struct work *w, struct hf_batch *bat
 
 /* ---- by a new file --------------------------------------------------------------------------- */
 
-enum fate { RENAMED, NOT_RENAMED, NOT_KNOWN };
+enum rename_outcome { RENAMED, NOT_RENAMED, NOT_KNOWN };
 
-static enum fate judge_prepared(const struct work *w, const struct hf_batch *batch,
-				const char *temporary)
+static enum rename_outcome find_rename_outcome(const struct work *w, const struct hf_batch *batch,
+					       const char *temporary)
 {
 	const struct hf_spool_head *head = &batch->head;
 	struct hf_file_id now = hf_file_id_at(w->target->dir, w->target->name),
@@ -117,7 +118,7 @@ static enum fate judge_prepared(const struct work *w, const struct hf_batch *bat
 		return RENAMED;
 	if (hf_file_id_compare(&left, &head->fresh) != HF_SAME_NO)
 		return NOT_RENAMED;
-	/* by an exchange of names (atomic/publish.h) */
+	/* the names were exchanged (atomic/publish.h) */
 	if (hf_file_id_compare(&left, &head->target) == HF_SAME_YES || is_fresh == HF_SAME_UNSURE)
 		return RENAMED;
 	/* another process has removed the temporary name */
@@ -126,10 +127,10 @@ static enum fate judge_prepared(const struct work *w, const struct hf_batch *bat
 	return has_other_name(w->target, &head->fresh) ? RENAMED : NOT_KNOWN;
 }
 
-static enum hf_status settle_prepared(const struct work *w, struct hf_batch *batch,
-				      const char *temporary, struct hf_err *err)
+static enum hf_status recover_prepared(const struct work *w, struct hf_batch *batch,
+				       const char *temporary, struct hf_err *err)
 {
-	switch (judge_prepared(w, batch, temporary)) {
+	switch (find_rename_outcome(w, batch, temporary)) {
 	case RENAMED:
 		batch->head.status = sys_fsync(w->target->dir) < 0 ? HF_UNCERTAIN : HF_OK;
 		break;
@@ -143,7 +144,8 @@ static enum hf_status settle_prepared(const struct work *w, struct hf_batch *bat
 
 /* ---- one batch, and all ---------------------------------------------------------------------- */
 
-static enum hf_status settle_open(const struct work *w, struct hf_batch *batch, struct hf_err *err)
+static enum hf_status recover_opened_batch(const struct work *w, struct hf_batch *batch,
+					   struct hf_err *err)
 {
 	enum hf_spool_state state = batch->head.state;
 	enum hf_status status = HF_OK;
@@ -151,13 +153,13 @@ static enum hf_status settle_open(const struct work *w, struct hf_batch *batch, 
 
 	hf_side_name(w->target, "append", batch->head.number, temporary);
 	if (HF_WITHOUT(settle) && state != HF_SPOOL_DONE)
-		state = HF_SPOOL_CLOSED; /* as if nothing had been done */
+		state = HF_SPOOL_CLOSED; /* fault build: as if nothing had been done */
 	switch (state) {
 	case HF_SPOOL_PREPARED:
-		status = settle_prepared(w, batch, temporary, err);
+		status = recover_prepared(w, batch, temporary, err);
 		break;
 	case HF_SPOOL_IN_PLACE:
-		status = settle_in_place(w, batch, err);
+		status = recover_in_place(w, batch, err);
 		break;
 	case HF_SPOOL_DONE:
 	case HF_SPOOL_ABANDONED:
@@ -165,24 +167,24 @@ static enum hf_status settle_open(const struct work *w, struct hf_batch *batch, 
 	default:
 		status = hf_batch_mark(batch, HF_SPOOL_ABANDONED, err);
 	}
-	/* the new file, or by an exchange the old one, or nothing */
+	/* the new file, after an exchange the old one, or nothing */
 	if (status == HF_OK)
 		hf_tempfile_reap(w->target, temporary);
 	return status;
 }
 
-/* HF_NO: nothing under this name is left to be settled. */
-static enum hf_status settle_one(struct work *w, const char *name, struct hf_err *err)
+/* HF_NO: no batch of this name is left. */
+static enum hf_status recover_named_batch(struct work *w, const char *name, struct hf_err *err)
 {
 	struct hf_batch batch;
 	enum hf_status status = hf_batch_open(w->target, &w->trust, name, w->wait, &batch, err);
 
-	/* Another version of holdfast left it, or a power cut. That often leaves a name and no
-	 * data, since only a batch in place is synced. */
+	/* Damaged by a power cut, or of another version of holdfast. A power cut often leaves a
+	 * name without data, since only a batch in place is synced: no notice for that. */
 	if (status == HF_DATA && batch.head.magic[0])
 		hf_notice("removing '%s' beside '%s': it is damaged", name, w->target->path);
 	if (status == HF_OK)
-		status = settle_open(w, &batch, err);
+		status = recover_opened_batch(w, &batch, err);
 	if (status == HF_OK || status == HF_DATA) {
 		/* if the name cannot be removed, the next batch takes another one */
 		hf_batch_finish(w->target, &batch);
@@ -193,18 +195,18 @@ static enum hf_status settle_one(struct work *w, const char *name, struct hf_err
 	return status;
 }
 
-/* Those whose names have a number. */
-static enum hf_status settle_numbered(struct work *w, struct hf_err *err)
+/* Recover the batches whose names have a number. */
+static enum hf_status recover_numbered_batches(struct work *w, struct hf_err *err)
 {
 	DIR *dir = hf_side_list(w->target);
 	enum hf_status status = HF_OK;
 	const char *name;
 
-	if (!dir) /* one that may be searched, and not read: nobody can find them */
+	if (!dir) /* without read permission for the directory they cannot be found */
 		return HF_OK;
 	while ((status == HF_OK || status == HF_NO) &&
 	       (name = hf_side_next(dir, &w->trust, "batch")))
-		status = settle_one(w, name, err);
+		status = recover_named_batch(w, name, err);
 	closedir(dir);
 	if (status == HF_OK || status == HF_NO)
 		hf_tempfile_reap_all(w->target, "append");
@@ -224,13 +226,13 @@ enum hf_status hf_append_recover(const struct hf_target *target, const struct st
 	hf_target_side(target, "batch", name);
 	there = sys_fstatat(target->dir, name, &found, AT_SYMLINK_NOFOLLOW) == 0;
 	if (!there && errno != ENOENT)
-		return cannot_finish(&w, err);
+		return fail_cannot_finish(&w, err);
 	if (there)
-		status = settle_one(&w, name, err);
+		status = recover_named_batch(&w, name, err);
 	if (status != HF_OK && status != HF_NO)
 		return status;
-	/* another name is taken only where this one stays, or could have been (S8) */
+	/* a name with a number is used only if this one cannot be removed (spool/S8) */
 	if (there)
 		there = sys_fstatat(target->dir, name, &found, AT_SYMLINK_NOFOLLOW) == 0;
-	return there || hf_side_may_vary(&w.trust) ? settle_numbered(&w, err) : HF_OK;
+	return there || hf_side_may_vary(&w.trust) ? recover_numbered_batches(&w, err) : HF_OK;
 }

@@ -20,8 +20,8 @@ static enum hf_status read_failed(struct hf_err *err)
 	return hf_fail_errno_as(err, HF_IO, "cannot read standard input");
 }
 
-/* One read(2), also of input that does not wait by itself (O_NONBLOCK, which is whoever's that made
- * it, and of all that share it). */
+/* One read(2), also of a non-blocking input: O_NONBLOCK belongs to the process that set it, and to
+ * all that share the open file. */
 static ssize_t read_some(int in, void *data, size_t size)
 {
 	struct pollfd p = {.fd = in, .events = POLLIN};
@@ -33,7 +33,7 @@ static ssize_t read_some(int in, void *data, size_t size)
 	return n;
 }
 
-/* The rest of a record that has outgrown memory, behind what was read of it. */
+/* Write a record that has outgrown memory to a file: the bytes read so far, then the rest. */
 static enum hf_status read_large(struct hf_append_record *record, char *data, size_t size, int in,
 				 const char *target_path, struct hf_err *err)
 {
@@ -46,7 +46,7 @@ static enum hf_status read_large(struct hf_append_record *record, char *data, si
 		return status;
 	status = hf_tempfile_open(&target, 0600, &record->fd, name, err);
 	if (status == HF_OK) {
-		if (name[0]) /* the descriptor is all that is needed */
+		if (name[0]) /* only the descriptor is needed */
 			sys_unlinkat(target.dir, name, 0);
 		status = hf_write_all(record->fd, data, size, target_path, err);
 		if (status == HF_OK)
@@ -104,8 +104,8 @@ static bool readable_now(int fd)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* Make room and read once. HF_NO: the end. */
-static enum hf_status fill(struct hf_lines *l, struct hf_err *err)
+/* Enlarge the buffer if it is full, and read once. HF_NO: the end of the input. */
+static enum hf_status fill_buffer(struct hf_lines *l, struct hf_err *err)
 {
 	ssize_t n;
 
@@ -141,7 +141,7 @@ enum hf_status hf_lines_next(struct hf_lines *l, struct hf_append_record *record
 		last = memrchr(l->buffer, newline, l->used);
 	while (!l->end && (!last || (l->used < LINES_BATCH && readable_now(l->in)))) {
 		size_t before = l->used;
-		enum hf_status status = fill(l, err);
+		enum hf_status status = fill_buffer(l, err);
 		char *found;
 
 		if (status != HF_OK && status != HF_NO)

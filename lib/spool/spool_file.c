@@ -16,7 +16,7 @@
 
 enum { LOCK_TRIES = 24, YIELDS = 4, TRIES = 3, READ_TRIES = 100 };
 
-static uint64_t hash(const void *data, size_t size)
+static uint64_t fnv1a_hash(const void *data, size_t size)
 {
 	const unsigned char *s = data;
 	uint64_t h = UINT64_C(0xcbf29ce484222325);
@@ -26,13 +26,13 @@ static uint64_t hash(const void *data, size_t size)
 	return h;
 }
 
-static uint64_t name_of(const struct hf_target *target)
+static uint64_t hash_target_name(const struct hf_target *target)
 {
-	return hash(target->name, strlen(target->name));
+	return fnv1a_hash(target->name, strlen(target->name));
 }
 
-/* An error of the moment should not cost the knowledge of what became of a record. */
-static ssize_t read_at(int fd, void *data, size_t size, uint64_t at)
+/* Retry: a transient error must not hide what became of a record. */
+static ssize_t read_with_retries(int fd, void *data, size_t size, uint64_t at)
 {
 	ssize_t n;
 
@@ -42,18 +42,18 @@ static ssize_t read_at(int fd, void *data, size_t size, uint64_t at)
 	return n;
 }
 
-/* A write of another process may be seen by half. */
-static bool read_whole(int fd, struct hf_spool_head *head)
+/* A reader may see half of another process's write: retry until the checksum matches. */
+static bool read_intact_head(int fd, struct hf_spool_head *head)
 {
 	ssize_t n;
 
 	for (int i = 0; i < READ_TRIES; i++) {
-		n = read_at(fd, head, sizeof(*head), 0);
+		n = read_with_retries(fd, head, sizeof(*head), 0);
 		if (n != (ssize_t)sizeof(*head)) {
 			errno = n < 0 ? errno : 0;
 			return false;
 		}
-		if (head->check == hash(head, offsetof(struct hf_spool_head, check)))
+		if (head->check == fnv1a_hash(head, offsetof(struct hf_spool_head, check)))
 			return true;
 		sched_yield();
 	}
@@ -66,7 +66,7 @@ int hf_spool_read_head(const struct hf_target *target, int fd, struct hf_spool_h
 	struct stat st;
 	int result = -1;
 
-	if (!read_whole(fd, head))
+	if (!read_intact_head(fd, head))
 		return -1;
 	for (int i = 0; i < TRIES && result < 0; i++)
 		result = sys_fstat(fd, &st);
@@ -75,14 +75,15 @@ int hf_spool_read_head(const struct hf_target *target, int fd, struct hf_spool_h
 	errno = 0;
 	return memcmp(head->magic, MAGIC, sizeof(head->magic)) == 0 && head->end >= sizeof(*head) &&
 			       head->end <= (uint64_t)st.st_size && head->state >= HF_SPOOL_OPEN &&
-			       head->state <= HF_SPOOL_ABANDONED && head->name == name_of(target)
+			       head->state <= HF_SPOOL_ABANDONED &&
+			       head->name == hash_target_name(target)
 		       ? 0
 		       : -1;
 }
 
 bool hf_spool_write_head(int fd, struct hf_spool_head *head)
 {
-	head->check = hash(head, offsetof(struct hf_spool_head, check));
+	head->check = fnv1a_hash(head, offsetof(struct hf_spool_head, check));
 	return hf_pwrite_all(fd, head, sizeof(*head), 0, "", NULL) == HF_OK;
 }
 
@@ -149,7 +150,7 @@ enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char 
 	enum hf_status status = *staged ? hf_tempfile_move(target, staged, name, err)
 					: hf_tempfile_link(target, fd, name, err);
 
-	/* a file that was staged under a name was locked for that */
+	/* a temporary file with a name was locked by its maker */
 	if (status == HF_OK && *staged)
 		hf_spool_unlock(fd);
 	return status;
@@ -198,11 +199,11 @@ struct hf_spool_head hf_spool_new_head(const struct hf_target *target, enum hf_s
 {
 	struct hf_spool_head head;
 
-	/* all of it, for the checksum */
+	/* also the padding, for the checksum */
 	memset(&head, 0, sizeof(head));
 	head.state = state;
 	head.end = sizeof(head);
-	head.name = name_of(target);
+	head.name = hash_target_name(target);
 	memcpy(head.magic, MAGIC, sizeof(head.magic));
 	return head;
 }
@@ -216,7 +217,7 @@ enum hf_status hf_spool_frame_at(int fd, const struct hf_spool_head *head, uint6
 		*at = sizeof(*head);
 	if (*at >= head->end)
 		return HF_NO;
-	n = read_at(fd, frame, sizeof(*frame), *at);
+	n = read_with_retries(fd, frame, sizeof(*frame), *at);
 	if (n < 0)
 		return HF_IO;
 	if (n != (ssize_t)sizeof(*frame) || head->end - *at < sizeof(*frame) ||

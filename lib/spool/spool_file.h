@@ -3,75 +3,17 @@
 #define HF_SPOOL_FILE_H
 
 /*
- * The spool: the file in which waiting appenders hand their records to the appender that works.
+ * The spool: the file in which waiting appenders hand their records to the leader. This module has
+ * its format, its head and its locks; the protocol is in README.md. spool_owner.h is the
+ * submitters' side, spool_leader.h the leader's.
  *
- * Group commit, as PostgreSQL's XLogFlush does it: an appender that finds the target locked hands
- * over its record, waits for the lock, and then checks whether another process has appended the
- * record. If not, it leads: it appends the records of all that wait. N waiting appends then cost
- * about one rewrite.
+ *	create		hf_spool_create(), hf_spool_mark(), hf_spool_put(), hf_spool_name()
+ *	add		hf_spool_lock_soon(), hf_spool_read_head(), hf_spool_mark(), hf_spool_put()
+ *	read		hf_spool_read_head(), hf_spool_frame_at()
  *
- * A spool is one file beside the target. The first appender that waits makes it; it is removed when
- * its records are settled.
- *
- *	.holdfast.NAME.spool	OPEN: records are added to it
- *	.holdfast.NAME.batch	a leader has taken it; it stays until the batch is settled
- *
- *	 publish  take  ┌────────┐ enter, link ┌──────────┐ rename, sync  ┌──────┐
- *	 ┌──────┐──────▶│ CLOSED │────────────▶│ PREPARED │──────────────▶│ DONE │ unlink
- *	 │ OPEN │       └────────┘             └──────────┘               └──────┘
- *	 └──────┘            │ mark, sync,     ┌──────────┐ write, sync       ▲
- *	                     └────────────────▶│ IN_PLACE │───────────────────┘
- *	                       enter, sync     └──────────┘
- *
- *	from each of them: ABANDONED, nothing was done, and each owner appends its record itself
- *
- * DONE and ABANDONED are final. DONE has the status that each owner reports: HF_OK, HF_UNCERTAIN,
- * or HF_UNKNOWN if nothing can tell whether the batch is in the target.
- *
- * Three modules: this one has the file, its format and its locks; spool/spool_owner.h is the
- * owners' side, spool/spool_leader.h the leader's.
- *
- * Locks on it:
- *	flock(2), exclusive: to add a record, to take the spool, and to remove one without owners.
- *		A process holds it for microseconds, unless it is stopped. Another one that does not
- *		get it soon does without: an appender waits its turn alone, a leader leads alone, an
- *		owner takes its record back as S6 says.
- *	the leader's mark, an OFD lock on the first byte: held from before CLOSED until the state is
- *		final, or the leader has died. Also by a process that settles a dead leader's batch.
- *	an owner's mark, an OFD lock on the first byte of its record: held by the owner as long as
- *		it lives and wants the record. A leader leaves out a record without this mark: its
- *		owner has died or given up, and may have begun again elsewhere. So after a power
- *		cut, when every owner is dead, a spool that reappears is a leftover.
- *
- * S1  A record is in the spool whole, or not at all: it is written under flock, and then the head
- *     is made to say that the spool ends behind it. A writer that failed or died leaves bytes after
- *     that end, which the next one overwrites.
- * S2  An owner gives up only by withdrawing its record while the spool is OPEN. Afterwards a leader
- *     has the record, and the owner can only learn its end. It learns it without any lock: the head
- *     is written by one call and has a checksum, so that a half-written one is read again. A
- *     process that holds a lock on the spool, or is stopped, therefore keeps no owner waiting.
- * S3  PREPARED is marked after the new file has its temporary name and before the rename, and says
- *     which file (base/file_id.h) the target was and which one is to replace it. The batch is in
- *     the target exactly if the target is the new file. If it is neither, another program has
- *     replaced it: then the batch is in if the new file has another name in the directory, it is
- *     not in if the new file still has its temporary name, and otherwise nothing can tell.
- * S4  IN_PLACE is on disk before the target is touched: it says where the records go, and in which
- *     file, so that a torn tail can be recognised and cut off. It is marked and synced before the
- *     spool becomes the batch, so that a batch on disk is never one that has yet to say what it is.
- * S5  DONE is marked after the target and its directory are synced. The spool's name goes before
- *     the leader's mark does.
- * S6  A leader marks CLOSED before it looks for owners' marks. So an owner that takes its mark away
- *     and then finds the spool OPEN is in no batch.
- * S7  Only users who may both read and write the target can open its spool, and a spool is used
- * only
- *     if it comes from such a user (base/side_file.h). What it says is checked all the same: the
- *     head by its checksum, each size and offset against the file's size, and the target's name, so
- *     that a file moved to this name is not believed. A damaged spool or batch is removed.
- * S8  Where a fixed name is taken by something else, a batch has a name with a number
- * (base/side_file.h),
- *     and so has the new file; a spool is then done without.
- *
- * Thread-safe for different spools; not async-signal-safe. Signals: dying is giving up.
+ * Errors: -1 and false leave errno. Only hf_spool_lock_soon() waits, for some 20 ms. A crash
+ * leaves the spool with whole records, or a temporary file. Thread-safe for different spools; not
+ * async-signal-safe. A process that dies has withdrawn its record, unless a leader has taken it.
  */
 
 #include <stdbool.h>
@@ -97,26 +39,26 @@ static inline bool hf_spool_is_final(enum hf_spool_state state)
 	return state == HF_SPOOL_DONE || state == HF_SPOOL_ABANDONED;
 }
 
-/* A process, for a message to name and to find stopped. As long as it holds the leader's mark, no
+/* The leader, for messages, and to see whether it is stopped. While it holds the leader's mark, no
  * other process can have its PID. */
 struct hf_spool_leader {
 	int32_t pid;
 	uint32_t unused;
-	uint64_t pidns; /* as in base/process_id.h; 0: not known */
+	uint64_t pidns; /* as in base/process_id.h; 0: unknown */
 };
 
-/* On disk, in the byte order of the machine: a spool of another one is damaged (S7). */
+/* On disk, in the byte order of the machine: a spool of another order is damaged (spool/S7). */
 struct hf_spool_head {
 	char magic[8];
 	uint32_t state;
-	uint32_t status; /* DONE: what every owner reports */
+	uint32_t status; /* DONE: what every submitter returns */
 	uint64_t end;	 /* of the last whole record in this file */
-	uint64_t name;	 /* a hash of the target's name */
-	uint64_t offset; /* IN_PLACE: where in the target the records go */
-	/* PREPARED: of the new file's temporary name, ".append" (base/side_file.h) */
+	uint64_t name;	 /* hash of the target's name */
+	uint64_t offset; /* IN_PLACE: the records' offset in the target */
+	/* PREPARED: number in the new file's temporary name, ".append" (base/side_file.h) */
 	uint32_t number;
 	uint32_t unused;
-	struct hf_file_id target, fresh; /* the target as it was; PREPARED: the new file */
+	struct hf_file_id target, fresh; /* the old target; PREPARED: the new file */
 	struct hf_spool_leader leader;	 /* CLOSED and later */
 	uint64_t check;
 };
@@ -125,49 +67,47 @@ struct hf_spool_head {
 
 struct hf_spool_frame {
 	uint32_t magic;
-	uint32_t left_out; /* the leader found no owner: not in the batch */
+	uint32_t left_out; /* without a submitter: not in the batch */
 	uint64_t size;	   /* of the record, which follows */
 };
 
-/* A spool larger than this takes no more records. */
+/* A spool of this size takes no more records. */
 #define HF_SPOOL_FULL ((uint64_t)8 << 20)
 
-/* Where the leader's mark is. An owner's is at its record. */
+/* The offset of the leader's mark. A submitter's mark is at its record. */
 #define HF_SPOOL_LEADER UINT64_C(0)
 
-/*
- * What both sides are made of. -1 and false leave errno.
- */
+/* Used by both sides. -1 and false leave errno. */
 
-/* A new spool, which is the caller's alone until it is named; staged is "" or the name that it has
- * so far. It has the target's owner and group, and lets those open it who may read and write the
- * target (S7). */
+/* Create a spool without the spool's name. staged is its temporary name, or "". It has the target's
+ * owner and group, and only users who may read and write the target may open it (spool/S7). */
 int hf_spool_create(const struct hf_target *target, int fd_of_target, const struct stat *target_st,
 		    char staged[NAME_MAX + 1]);
 
-/* Name a new one. HF_NO: the name is taken. */
+/* Give a new spool or batch its name. Return HF_NO if the name is taken. */
 enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char *staged,
 			     const char *name, struct hf_err *err);
 
 struct hf_spool_head hf_spool_new_head(const struct hf_target *target, enum hf_spool_state state);
-/* -1 with errno: it cannot be read, or (errno 0) is damaged, or not this target's. */
+/* Read and check the head. Return -1 with errno if it cannot be read; with errno 0 if it is damaged
+ * or belongs to another target. */
 int hf_spool_read_head(const struct hf_target *target, int fd, struct hf_spool_head *head);
 bool hf_spool_write_head(int fd, struct hf_spool_head *head);
 
-/* flock(2), tried for some 20 ms. */
+/* Try flock(2) for some 20 ms. */
 bool hf_spool_lock_soon(int fd);
 int hf_spool_unlock(int fd);
 
-/* The mark at this place: set or cleared (F_WRLCK, F_UNLCK); looked for: 1, 0, or -1 where that
- * cannot be known. */
+/* Set (F_WRLCK) or release (F_UNLCK) the mark at this offset. hf_spool_is_marked() returns 1 if
+ * another open file has it, 0 if not, -1 if that cannot be known. */
 bool hf_spool_mark(int fd, uint64_t at, short type);
 int hf_spool_is_marked(int fd, uint64_t at);
 
-/* Write the record as a frame at head->end, and then the head that counts it. S1. */
+/* Write the record as a frame at head->end, and then the head that includes it (spool/S1). */
 bool hf_spool_put(int fd, struct hf_spool_head *head, const struct hf_append_record *record);
 
-/* The frame at *at, which is moved to the first where it is 0. HF_NO: the end. HF_IO, with errno:
- * it cannot be read. HF_DATA: damaged. */
+/* Read the frame at *at; 0 is moved to the first one. Return HF_NO at the end, HF_IO with errno if
+ * it cannot be read, HF_DATA if it is damaged. */
 enum hf_status hf_spool_frame_at(int fd, const struct hf_spool_head *head, uint64_t *at,
 				 struct hf_spool_frame *frame);
 

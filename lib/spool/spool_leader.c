@@ -12,12 +12,12 @@
 
 enum { MAX_TRIES = 20 };
 
-static struct hf_batch none(const struct hf_target *target)
+static struct hf_batch empty_batch(const struct hf_target *target)
 {
 	return (struct hf_batch){.fd = -1, .path = target->path};
 }
 
-static void drop(struct hf_batch *batch)
+static void close_batch(struct hf_batch *batch)
 {
 	int saved = errno;
 
@@ -27,13 +27,13 @@ static void drop(struct hf_batch *batch)
 	errno = saved;
 }
 
-static void remove_name(const struct hf_target *target, const struct hf_batch *batch)
+static void remove_batch_name(const struct hf_target *target, const struct hf_batch *batch)
 {
 	if (batch->name[0] && hf_names_inode(target->dir, batch->name, batch->fd))
 		sys_unlinkat(target->dir, batch->name, 0);
 }
 
-/* Take the leader's mark, and put this process into the head as the leader. */
+/* Take the leader's mark, and name this process in the head. */
 static bool become_leader(struct hf_batch *batch)
 {
 	if (!hf_spool_mark(batch->fd, HF_SPOOL_LEADER, F_WRLCK))
@@ -43,8 +43,8 @@ static bool become_leader(struct hf_batch *batch)
 	return true;
 }
 
-/* Under the spool's lock. HF_NO: it is not one that can be taken; what a power cut or a leader that
- * died before it entered left is removed. */
+/* Under the spool's flock. HF_NO: the spool cannot be taken. A leftover of a power cut, or of a
+ * leader that died before hf_batch_enter(), is removed. */
 static enum hf_status close_spool(const struct hf_target *target, struct hf_batch *batch,
 				  struct hf_err *err)
 {
@@ -57,17 +57,17 @@ static enum hf_status close_spool(const struct hf_target *target, struct hf_batc
 	if (hf_spool_read_head(target, batch->fd, &batch->head) < 0) {
 		if (errno)
 			return hf_fail_errno(err, "cannot read the spool of '%s'", target->path);
-		remove_name(target, batch);
+		remove_batch_name(target, batch);
 		return HF_NO;
 	}
 	if (!become_leader(batch))
 		return HF_NO;
-	/* before owners are looked for: S6 */
+	/* before the submitters' marks are checked (spool/S6) */
 	if (batch->head.state == HF_SPOOL_OPEN)
 		return hf_batch_mark(batch, HF_SPOOL_CLOSED, err);
 	if (!hf_spool_is_final(batch->head.state))
 		hf_batch_mark(batch, HF_SPOOL_ABANDONED, NULL);
-	remove_name(target, batch);
+	remove_batch_name(target, batch);
 	return HF_NO;
 }
 
@@ -78,7 +78,7 @@ enum hf_status hf_batch_take(const struct hf_target *target, int fd_of_target,
 	struct hf_trust trust;
 	struct stat st;
 
-	*batch = none(target);
+	*batch = empty_batch(target);
 	batch->is_spool = true;
 	hf_trust_init(&trust, target, fd_of_target);
 	hf_target_side(target, "spool", batch->name);
@@ -87,12 +87,12 @@ enum hf_status hf_batch_take(const struct hf_target *target, int fd_of_target,
 	status = HF_NO;
 	if (hf_spool_lock_soon(batch->fd)) {
 		status = close_spool(target, batch, err);
-		/* it is not needed any more: nobody adds to a closed spool */
+		/* no process adds to a closed spool: the flock is not needed any more */
 		if (status == HF_OK && hf_spool_unlock(batch->fd) < 0)
 			status = hf_fail_errno(err, "cannot take the spool of '%s'", target->path);
 	}
 	if (status != HF_OK)
-		drop(batch);
+		close_batch(batch);
 	return status;
 }
 
@@ -100,20 +100,21 @@ enum hf_status hf_batch_make(const struct hf_target *target, int fd_of_target,
 			     const struct stat *target_st, struct hf_batch *batch,
 			     struct hf_err *err)
 {
-	*batch = none(target);
+	*batch = empty_batch(target);
 	batch->head = hf_spool_new_head(target, HF_SPOOL_CLOSED);
 	batch->fd = hf_spool_create(target, fd_of_target, target_st, batch->name);
 	if (batch->fd >= 0 && become_leader(batch) && hf_spool_write_head(batch->fd, &batch->head))
 		return HF_OK;
 	hf_fail_errno(err, "cannot keep the intent to append to '%s'", target->path);
 	if (batch->fd >= 0)
-		remove_name(target, batch);
-	drop(batch);
+		remove_batch_name(target, batch);
+	close_batch(batch);
 	return err ? err->status : HF_OS;
 }
 
-/* Has a batch that is not settled this name? */
-static bool is_unsettled(const struct hf_target *target, struct hf_trust *trust, const char *name)
+/* Return true if an unfinished batch has this name. */
+static bool is_unfinished_batch(const struct hf_target *target, struct hf_trust *trust,
+				const char *name)
 {
 	struct hf_spool_head head;
 	struct stat st;
@@ -140,9 +141,10 @@ enum hf_status hf_batch_enter(const struct hf_target *target, int fd_of_target,
 		hf_side_name(target, "batch", number, to);
 		status = batch->is_spool ? hf_tempfile_move(target, batch->name, to, err)
 					 : hf_spool_name(target, batch->fd, batch->name, to, err);
-		if (status == HF_NO && (is_unsettled(target, &trust, to) || HF_WITHOUT(side_names)))
+		if (status == HF_NO &&
+		    (is_unfinished_batch(target, &trust, to) || HF_WITHOUT(side_names)))
 			break;
-		/* what has the name is nobody's, or cannot be used, or removed */
+		/* the file of that name is no batch, unusable or already removed */
 		number = hf_side_number();
 	}
 	if (status == HF_OK) {
@@ -164,8 +166,8 @@ enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_append_recor
 	return HF_OK;
 }
 
-static enum hf_status busy(const struct hf_target *target, const struct hf_batch *batch,
-			   struct hf_err *err)
+static enum hf_status fail_leader_busy(const struct hf_target *target, const struct hf_batch *batch,
+				       struct hf_err *err)
 {
 	const struct hf_ticket ticket = {.fd = batch->fd};
 	char who[512];
@@ -177,10 +179,12 @@ static enum hf_status busy(const struct hf_target *target, const struct hf_batch
 	return HF_BUSY;
 }
 
-/* A living leader has lost the target to another program's rename, or is stopped: as a rule it
- * holds the target's lock, which we have. */
-static enum hf_status take_mark(const struct hf_target *target, const struct hf_batch *batch,
-				const struct hf_wait *wait, struct hf_err *err)
+/* Wait until the leader's mark is free. A leader normally holds the target's lock, which this
+ * process has. One that is alive here is stopped, or lost the target to another program's rename.
+ */
+static enum hf_status wait_for_leader_mark(const struct hf_target *target,
+					   const struct hf_batch *batch, const struct hf_wait *wait,
+					   struct hf_err *err)
 {
 	struct hf_backoff backoff;
 	enum hf_status status;
@@ -193,14 +197,14 @@ static enum hf_status take_mark(const struct hf_target *target, const struct hf_
 			return hf_fail_errno(err, "cannot lock '%s' beside '%s'", batch->name,
 					     target->path);
 		if (!hf_backoff_sleep(&backoff))
-			return busy(target, batch, err);
+			return fail_leader_busy(target, batch, err);
 	}
 	return status;
 }
 
-/* A trusted user's, which cannot be opened; anything else under that name is as good as nothing. */
-static enum hf_status cannot_open(const struct hf_target *target, const char *name,
-				  const struct hf_err *why, struct hf_err *err)
+/* Fail if a trusted user's batch cannot be opened. Any other file of that name counts as absent. */
+static enum hf_status fail_cannot_open(const struct hf_target *target, const char *name,
+				       const struct hf_err *why, struct hf_err *err)
 {
 	if (why->errnum != EACCES && why->errnum != EPERM)
 		return HF_NO;
@@ -219,33 +223,33 @@ enum hf_status hf_batch_open(const struct hf_target *target, struct hf_trust *tr
 	struct hf_err why;
 	struct stat st;
 
-	*batch = none(target);
+	*batch = empty_batch(target);
 	snprintf(batch->name, sizeof(batch->name), "%s", name);
 	status = hf_side_open(trust, name, O_RDWR, &batch->fd, &st, &why);
 	if (status == HF_NOPERM)
-		return cannot_open(target, name, &why, err);
+		return fail_cannot_open(target, name, &why, err);
 	if (status != HF_OK) {
 		if (status != HF_NO && err)
 			*err = why;
 		return status;
 	}
-	status = take_mark(target, batch, wait, err);
+	status = wait_for_leader_mark(target, batch, wait, err);
 	if (status == HF_OK && sys_fstat(batch->fd, &st) < 0)
 		status = hf_fail_errno(err, "cannot lock '%s' beside '%s'", name, target->path);
 	if (status == HF_OK && st.st_nlink == 0)
-		status = HF_NO; /* settled while we waited */
+		status = HF_NO; /* recovered by another process during the wait */
 	if (status == HF_OK && hf_spool_read_head(target, batch->fd, &batch->head) < 0) {
 		if (!errno)
 			return HF_DATA;
 		status = hf_fail_errno(err, "cannot read '%s' beside '%s'", name, target->path);
 	}
 	if (status != HF_OK)
-		drop(batch);
+		close_batch(batch);
 	return status;
 }
 
-static enum hf_status frame_at(const struct hf_batch *batch, uint64_t *at,
-			       struct hf_spool_frame *frame, struct hf_err *err)
+static enum hf_status read_frame(const struct hf_batch *batch, uint64_t *at,
+				 struct hf_spool_frame *frame, struct hf_err *err)
 {
 	enum hf_status status = hf_spool_frame_at(batch->fd, &batch->head, at, frame);
 
@@ -262,10 +266,10 @@ enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err)
 	enum hf_status status;
 	uint64_t at = 0;
 
-	while ((status = frame_at(batch, &at, &frame, err)) == HF_OK) {
+	while ((status = read_frame(batch, &at, &frame, err)) == HF_OK) {
 		int owned = hf_spool_is_marked(batch->fd, at);
 
-		if (owned < 0) /* one left out by mistake would be lost */
+		if (owned < 0) /* a record left out by mistake would be lost */
 			return hf_fail_errno(err, "cannot see whose the records for '%s' are",
 					     batch->path);
 		if (owned == 0) {
@@ -286,7 +290,7 @@ enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at,
 	struct hf_spool_frame frame;
 	enum hf_status status;
 
-	while ((status = frame_at(batch, at, &frame, err)) == HF_OK) {
+	while ((status = read_frame(batch, at, &frame, err)) == HF_OK) {
 		*record = (struct hf_append_record){
 			.fd = batch->fd, .at = *at + sizeof(frame), .size = frame.size};
 		*at += sizeof(frame) + frame.size;
@@ -310,7 +314,7 @@ bool hf_batch_finish(const struct hf_target *target, struct hf_batch *batch)
 
 	if (batch->name[0] && hf_names_inode(target->dir, batch->name, batch->fd))
 		gone = sys_unlinkat(target->dir, batch->name, 0) == 0 || errno == ENOENT;
-	drop(batch);
+	close_batch(batch);
 	return gone;
 }
 

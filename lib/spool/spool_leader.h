@@ -3,66 +3,74 @@
 #define HF_BATCH_H
 
 /*
- * The leader's side of a spool (spool/spool_file.h has the protocol): taking it, going through its
- * records, and marking what became of them. Between taking and finishing, the leader's mark is
- * held; a leader that dies gives it back, and the batch is then settled by the next process
- * (spool/append_recovery.h).
+ * The leader's side of a spool: take it, go through its records, and mark the state of the batch.
+ * The protocol is in README.md.
+ *
+ *	lead		hf_batch_take() or hf_batch_make(), hf_batch_judge(), hf_batch_add(),
+ *			hf_batch_enter(), hf_batch_next() until HF_NO, hf_batch_mark(),
+ *			hf_batch_finish()
+ *	recover		hf_batch_open(), hf_batch_mark(), hf_batch_finish()
+ *
+ * From take, make or open until finish the process holds the leader's mark. If it dies, the kernel
+ * releases the mark, and the next process recovers the batch (append_recovery.h). The caller holds
+ * the target's lock. Only hf_batch_open() blocks, to its deadline. Errors: below, and
+ * holdfast/err.h. One thread for each batch; not async-signal-safe.
  */
 
 #include <holdfast/lock_wait.h>
 #include "spool/spool_owner.h"
 
 struct hf_batch {
-	int fd;			 /* -1: none */
-	const char *path;	 /* the target's, for messages */
-	char name[NAME_MAX + 1]; /* its name beside the target, or "" */
-	bool is_spool;		 /* that is still the spool's */
+	int fd;			 /* -1: no batch */
+	const char *path;	 /* of the target, for messages */
+	char name[NAME_MAX + 1]; /* name beside the target, or "" */
+	bool is_spool;		 /* name is still the spool's */
 	struct hf_spool_head head;
 };
 
-/* Under the target's lock: close the open spool, and take the leader's mark. HF_NO: there is none
- * that can be used, or locked soon. */
+/* Take the leader's mark of the open spool and mark it CLOSED. Return HF_NO if there is no usable
+ * spool, or its flock is not free soon. */
 enum hf_status hf_batch_take(const struct hf_target *target, int fd_of_target,
 			     struct hf_batch *batch, struct hf_err *err);
 
-/* Or make a batch without a spool before it, empty and without a batch's name. */
+/* Make an empty batch without a spool. It has no batch name yet. */
 enum hf_status hf_batch_make(const struct hf_target *target, int fd_of_target,
 			     const struct stat *target_st, struct hf_batch *batch,
 			     struct hf_err *err);
 
-/* Add one's own record to the batch. */
+/* Add the leader's own record. */
 enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_append_record *record,
 			    struct hf_err *err);
 
-/* With all records in it: become the batch. HF_BUSY, errnum EEXIST: there is one that is unsettled
- * (P3), begin again. */
+/* Give the complete batch its name. Return HF_BUSY with errnum EEXIST if there is an unfinished
+ * batch (append/P3): start again. */
 enum hf_status hf_batch_enter(const struct hf_target *target, int fd_of_target,
 			      struct hf_batch *batch, struct hf_err *err);
 
-/* The batch of this name that a leader left, or works on: its leader's mark is taken. HF_NO: there
- * is none, or what has the name is not to be used. HF_BUSY: its leader lives at the deadline.
- * HF_NOPERM: it is a trusted user's, and cannot be opened. HF_DATA, without a message: it is
- * damaged, and is open. */
+/* Open the batch of this name and take its leader's mark. Return HF_NO if it is absent or not to be
+ * used, HF_BUSY if its leader still lives at the deadline, HF_NOPERM if it is a trusted user's and
+ * cannot be opened. Return HF_DATA, without a message and with the batch open, if it is damaged. */
 enum hf_status hf_batch_open(const struct hf_target *target, struct hf_trust *trust,
 			     const char *name, const struct hf_wait *wait, struct hf_batch *batch,
 			     struct hf_err *err);
 
-/* Leave out every record whose owner is gone. HF_DATA: it is damaged. */
+/* Leave out every record whose submitter has died or withdrawn it. Return HF_DATA if the batch is
+ * damaged. */
 enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err);
 
-/* Go through the records that are not left out: *at begins at 0 and is moved on; record lies in the
- * spool's file. HF_NO: no more. */
+/* Return the next record that is not left out, as a range of the spool's file. *at begins at 0.
+ * Return HF_NO after the last one. */
 enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at,
 			     struct hf_append_record *record, struct hf_err *err);
 
 /* Write batch->head with this state. */
 enum hf_status hf_batch_mark(struct hf_batch *batch, enum hf_spool_state state, struct hf_err *err);
 
-/* Remove its name and give the mark back. false, with errno: the name stays, and is in the way of
- * the next batch (a sticky directory, and another user's). */
+/* Remove the batch's name and release the mark. Return false, with errno, if the name cannot be
+ * removed (another user's file in a sticky directory); the next batch then needs another name. */
 bool hf_batch_finish(const struct hf_target *target, struct hf_batch *batch);
 
-/* Is the record in this batch? */
+/* Return true if the ticket's record is in this batch. */
 bool hf_ticket_in(const struct hf_ticket *ticket, const struct hf_batch *batch);
 
 #endif

@@ -10,7 +10,7 @@
 
 enum { PUBLISH_TRIES = 8 };
 
-/* A new spool with this record in it. HF_BUSY: another process was first. */
+/* Create a spool with this record in it. HF_BUSY: another process was first. */
 static enum hf_status publish_new(const struct hf_target *target, int fd_of_target,
 				  const struct stat *st, const struct hf_append_record *record,
 				  struct hf_ticket *ticket)
@@ -38,7 +38,7 @@ static enum hf_status publish_new(const struct hf_target *target, int fd_of_targ
 	return status;
 }
 
-/* Under the spool's lock: add a record of ours. HF_BUSY: it is not an open spool. */
+/* Under the spool's flock: add the record, with the mark. HF_BUSY: the spool is not OPEN. */
 static enum hf_status add_owned(const struct hf_target *target, int fd,
 				const struct hf_append_record *record, struct hf_ticket *ticket)
 {
@@ -67,7 +67,7 @@ static enum hf_status add_owned(const struct hf_target *target, int fd,
 	return HF_OK;
 }
 
-/* Into the spool that is open here. HF_BUSY: it is not an open one any more. */
+/* Add the record to the spool that fd has open. HF_BUSY: it is not OPEN any more. */
 static enum hf_status publish_open(const struct hf_target *target, int fd,
 				   const struct hf_append_record *record, struct hf_ticket *ticket)
 {
@@ -114,16 +114,17 @@ enum hf_status hf_spool_publish(const struct hf_target *target, int fd_of_target
 	return HF_NO;
 }
 
-/* Can the next leader find it, to settle it? */
-static bool has_name(int fd)
+/* Return true if the file still has a name, by which the next leader finds and recovers it. */
+static bool has_any_name(int fd)
 {
 	struct stat st;
 
 	return sys_fstat(fd, &st) == 0 && st.st_nlink > 0;
 }
 
-/* Has it not become a batch? Then nothing was done, whatever its state: S4. */
-static bool is_spool(const struct hf_target *target, int fd)
+/* Return true if the file still has the spool's name. Then it is no batch, and nothing was done,
+ * whatever its state (spool/S4). */
+static bool is_still_spool(const struct hf_target *target, int fd)
 {
 	char name[NAME_MAX + 1];
 	struct stat st, named;
@@ -134,9 +135,10 @@ static bool is_spool(const struct hf_target *target, int fd)
 	       hf_same_inode(&st, &named) && !HF_WITHOUT(still_spool);
 }
 
-/* By one reading of the head. HF_TICKET_TAKEN: or its leader died. */
-static enum hf_ticket_end look_once(const struct hf_target *target, const struct hf_ticket *ticket,
-				    struct hf_spool_head *head)
+/* Return the result by one reading of the head. HF_TICKET_TAKEN: or its leader died. */
+static enum hf_ticket_end read_ticket_state(const struct hf_target *target,
+					    const struct hf_ticket *ticket,
+					    struct hf_spool_head *head)
 {
 	struct hf_spool_frame frame;
 	uint64_t at = ticket->at;
@@ -155,20 +157,21 @@ enum hf_ticket_end hf_ticket_check(const struct hf_target *target, const struct 
 				   enum hf_status *status)
 {
 	struct hf_spool_head head;
-	enum hf_ticket_end end = look_once(target, ticket, &head);
+	enum hf_ticket_end end = read_ticket_state(target, ticket, &head);
 	bool named;
 
 	if (end == HF_TICKET_TAKEN) {
 		if (hf_spool_is_marked(ticket->fd, HF_SPOOL_LEADER) != 0)
 			return HF_TICKET_TAKEN;
-		/* the leader's mark goes after the state has become final, and so does the name of
-		 * a dead leader's batch, when another process settles it: read the state last */
-		named = has_name(ticket->fd);
-		end = look_once(target, ticket, &head);
+		/* the leader releases its mark after the state is final, and the process that
+		 * recovers a dead leader's batch removes the name after that: read the state last
+		 */
+		named = has_any_name(ticket->fd);
+		end = read_ticket_state(target, ticket, &head);
 		if (HF_WITHOUT(ticket_order))
-			named = has_name(ticket->fd);
+			named = has_any_name(ticket->fd);
 		if (end == HF_TICKET_TAKEN &&
-		    (head.state == HF_SPOOL_CLOSED || is_spool(target, ticket->fd)))
+		    (head.state == HF_SPOOL_CLOSED || is_still_spool(target, ticket->fd)))
 			return HF_TICKET_ABANDONED;
 		if (end == HF_TICKET_TAKEN)
 			end = named ? HF_TICKET_UNSETTLED : HF_TICKET_LOST;
@@ -178,7 +181,8 @@ enum hf_ticket_end hf_ticket_check(const struct hf_target *target, const struct 
 	return end;
 }
 
-/* Under the spool's lock. An owner that came to it before and adds later finds it not OPEN. */
+/* Under the spool's flock. A submitter that has opened the spool and adds its record later finds it
+ * not OPEN. */
 static void remove_if_unowned(const struct hf_target *target, const struct hf_ticket *ticket,
 			      struct hf_spool_head *head)
 {

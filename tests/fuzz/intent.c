@@ -3,8 +3,8 @@
  * Fuzzing of a record's intent, as its rows stand in the database: every column is what a record
  * writes there, or a value of any type that the input chooses.
  *
- * What must hold: rows are understood, or refused as damaged; and what is understood is what its
- * header promises (T2).
+ * What must hold: rows are understood, or refused as damaged; and what is understood is what
+ * lib/record/README.md promises (record/T2).
  */
 
 #include "record/intent.h"

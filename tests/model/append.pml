@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The group commit of appends (holdfast/append.h, append/append_handover.h, spool/spool_file.h,
- * spool/spool_leader.h, spool/append_recovery.h).
+ * The group commit of appends (lib/append/README.md, lib/spool/README.md).
  *
  * N appenders have a record each. Who finds the target locked hands its record over, and waits; who
  * gets the lock looks what became of its record, settles what a dead leader left, and leads. The
@@ -18,9 +17,10 @@
  * that may fail whenever somebody has it.
  *
  * Asserted:
- *	- what is acknowledged is in the target, and would be after a power cut (P2);
+ *	- what is acknowledged is in the target, and would be after a power cut (append/P2);
  *	- no record is there twice, no acknowledged one goes, and none that was refused is there;
- *	- no record is in two leaders' hands (P1), and nobody leads over an unsettled batch (P3);
+ *	- no record is in two leaders' hands (append/P1), and nobody leads over an unsettled batch
+ *	  (append/P3);
  *	- nobody waits for ever: all that were not killed are told, and no lock is left over.
  *
  * Errors to be found: -DDONE_FIRST (DONE is marked before the rename), -DNO_SYNC (or before the

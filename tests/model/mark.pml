@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The mark of a record's append (record/record_mark.h): equal records, kills, a power cut, and
+ * The mark of a record's append (lib/record/README.md): equal records, kills, a power cut, and
  * other programs that append to FILE, rotate it, and restore a copy of it.
  *
  * All lines are equal, so that no content tells whose line it is. Two recorders append one line
@@ -12,7 +12,7 @@
  * A file is an inode with a number of lines. A directory has three names: FILE, the rotated file,
  * and the mark. What is in the directory may reach the disk at any time, and does so at a sync. An
  * exchange that finds another file than the locked one is undone in the same step: the window in
- * which a kill may come in between is the one that record/record_mark.h tells of.
+ * which a kill may come in between is the one that lib/record/README.md describes.
  *
  * Asserted: in the end all files together have one line for each row, each line of the other
  * program, and those that were there, but for what the restored copy lacks; what was acknowledged

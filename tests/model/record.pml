@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A record (record/record.h), its recovery (record/recovery.h), a user who commits, SIGKILL, a
+ * A record and its recovery (lib/record/README.md), a user who commits, SIGKILL, a
  * power cut.
  *
  * Two recorders make a record each, and finish what they find unfinished. A record is a row, a file
@@ -15,7 +15,7 @@
  *
  * Asserted:
  *	- in the end row, file, index and tip agree of each record, which has one commit, or none;
- *	- a record that was acknowledged is there (R5);
+ *	- a record that was acknowledged is there (record/R5);
  *	- no commit of the user's is gone but by a power cut;
  *	- nothing is unfinished.
  *
@@ -110,7 +110,7 @@ next:
 	STEP(file[r] = true);
 	STEP(d_file[r] = true);
 #endif
-	/* the commit point, R1 */
+	/* the commit point, record/R1 */
 #ifdef LAZY_COMMIT
 	STEP(row[r] = true; intent = r);
 #else
@@ -118,7 +118,7 @@ next:
 #endif
 
 redo:
-	/* is there a commit of it? Then all else is done, R3 */
+	/* is there a commit of it? Then all else is done, record/R3 */
 	atomic {
 		if
 		:: power != born -> goto gone

@@ -3,7 +3,7 @@
 """record.py [-j WAL|DELETE] [-s] [-k KIND] [-e K/N] [-v] strace|table|powercut ACTION...
 
 Runs atomic-record again and again, disturbed at another place each time, lets the next one recover,
-and judges what is there (record/record.h, R1 to R8):
+and judges what is there (record/R1 to record/R8):
 
     strace      each system call that strace(1) sees, of an ordinary build
     table       each call of the fault table (base/sys.h), of the fault build
@@ -316,7 +316,7 @@ class DropScene(Scene):
         return found
 
     def check_saved(self):
-        """D1: all that the intent had."""
+        """record/D1: all that the intent had."""
         saved = [name for name in os.listdir(self.dir) if name.startswith("db.record-")]
         if len(saved) != 1:
             raise Wrong(f"saved is {saved}")

@@ -3,42 +3,40 @@
 #define HF_APPEND_H
 
 /*
- * Appending a record: all of it or none, once, and durable when acknowledged.
+ * Append a record: all of it or nothing, once, and durable when HF_OK is returned.
  *
- * By default the file is replaced (holdfast/atomic.h) by a copy with the record behind it; the copy
- * shares its blocks where the file system can. A reader sees whole records only. With in_place the
- * record is written behind the file's end, after a durable note of how to take it back
- * (spool/append_recovery.h): for large logs, and files that somebody tails. A crash then leaves at
- * most a torn tail, and the next append removes it.
+ *	hf_append_record_read() or hf_lines_next() (holdfast/input.h), or fill in a record
+ *	hf_append()
  *
- * Appenders that find the file locked hand their records to the one that works
- * (spool/spool_file.h). In turns:
+ * By default the file is replaced (holdfast/atomic.h) by a copy with the record at its end. The
+ * copy shares the blocks of the old file if the file system can. A reader sees whole records only.
+ * An absent file is created with the record as its content, and never replaces a file that another
+ * process creates at the same time.
  *
- *	open the target, try its lock
- *	busy: hand the record over, and wait for the lock to the deadline
- *	look what became of the record: done? then its status is ours
- *	has the target been replaced? start again
- *	settle what a dead leader left; look again
- *	lead: take the spool, write the batch, say DONE
+ * With in_place the record is written at the end of the file, after a durable note of how to cut
+ * it off again. This is for large logs, and for files that a program tails. A reader can see a
+ * part of the record while it is written. A crash leaves at most a torn record, which the next
+ * append to the file, or the next replacement of it, cuts off.
  *
- * P1  A record that was handed over is in exactly one leader's hands; its owner acts on it again
- *     only after the spool says ABANDONED, or after it was withdrawn (S2).
- * P2  HF_OK is returned only after the batch is in the target and file and directory are synced,
- *     by whoever did it; a directory that could not be synced is HF_UNCERTAIN for all of the batch.
- * P3  Nobody leads while a batch is unsettled.
- * P4  A leader that fails does so for itself alone: the batch is ABANDONED, and every owner tries
- *     on his own (the reason may be the leader's own limit).
- * P5  A record in a leader's hands cannot time out: giving up then would make it double when the
- *     caller tries again.
- * P6  A leader writes for others only with full syncing, and hands no option of its own on: an
- *     append with less, or with a mode, neither hands over nor leads others.
+ * Group commit: a process that finds the file locked hands its record over to the process that is
+ * appending, and that one writes all waiting records with one sync. HF_OK is returned only after
+ * file and directory are synced, by whichever process did it. Only appends with full syncing,
+ * without a mode, and with a record of at most HF_APPEND_RECORD_SMALL bytes in memory take part. If
+ * the process that has the records fails, each other process appends its record itself: the failure
+ * of one process does not become that of another.
  *
- * An absent file is created with the record as its content, by a link that replaces nothing.
- * Blocks: other holdfast writers of this file, and flock users of it; never a reader. A plain `>>`
- * by somebody else during a rewrite is lost, since it goes to the old file: in_place is for that.
+ * Blocks: on other holdfast writers of this file, and on flock(2) users of it, to the deadline of
+ * the wait. A record that another process has taken cannot time out at that deadline, since the
+ * caller would append it twice. The call then waits for as long again. If that process is stopped
+ * or still not ready, the status is HF_UNKNOWN, and the message names the process. Readers never
+ * block.
  *
- * Not async-signal-safe. Dying at any point is safe. Two threads may append to one file, each with
- * its own call.
+ * A plain `>>` of another program during a replacement is lost, since it goes to the old file; use
+ * in_place for such files.
+ *
+ * Crash: a process may be killed at any point. The record is then in the file whole, or not at
+ * all, or, with in_place, as a torn tail until the next append. Signals: none are handled. Two
+ * threads may append to one file, each with its own call. Not async-signal-safe.
  */
 
 #include <holdfast/atomic.h>
@@ -49,9 +47,10 @@ struct hf_append_options {
 	bool in_place;
 };
 
-/* Append the record. HF_OK: it is in, once, and durable. HF_UNCERTAIN: it is in, but may not
- * survive a power cut; or another had it, and what became of it cannot be known. Anything else: it
- * is not in. Errors as in holdfast/atomic.h; HF_DATA also for what cannot be appended to. */
+/* Append the record. HF_OK: it is in the file, once, and durable. HF_UNCERTAIN: it is in the file,
+ * but may not survive a power cut. HF_UNKNOWN: another process had taken the record, and nothing
+ * can tell whether it is in the file. Any other status: it is not in the file. Errors as in
+ * holdfast/atomic.h; HF_DATA also if the file cannot be appended to. */
 enum hf_status hf_append(const char *path, const struct hf_append_record *record,
 			 const struct hf_append_options *options, struct hf_err *err);
 

@@ -3,52 +3,52 @@
 #define HF_ATOMIC_H
 
 /*
- * Atomic files: replace a file, or leave it.
+ * Atomic files: replace a file, or leave it as it is.
  *
- * At every instant, through SIGKILL, ENOSPC and a power cut, the target is the whole old or the
- * whole new content. HF_OK from the commit means that the new content is durable.
+ *	hf_atomic_begin()	open an unnamed file in the target's directory
+ *	hf_atomic_lock()	optional: lock the target now, to read it first
+ *	write to a->fd
+ *	hf_atomic_prepare()	optional: do all of the commit that can be refused
+ *	hf_atomic_commit()	put the new file in the target's place
+ *	hf_atomic_end()		close a->fd after the commit, or abort in any state
  *
- * Protocol, with the state after each step:
+ * At every instant, through SIGKILL, ENOSPC and a power cut, the target has the whole old or the
+ * whole new content. HF_OK from the commit means that the new content is durable: the file is
+ * synced before the target's name leads to it, and the directory afterwards. If only the directory
+ * cannot be synced, the new content is visible but may not survive a power cut: HF_UNCERTAIN. If
+ * the file cannot be synced, the new content is discarded and the old content kept.
  *
- *	begin	open an unnamed file (O_TMPFILE) in the target's directory          BEGUN
- *	stage	the caller writes to fd                                             STAGED
- *	commit	is it empty, does the validator accept it?
- *		lock the target, settle what dead appenders left there, and ask
- *		whether it may be replaced (target_claim.h)                                LOCKED
- *		give the new file the old one's attributes, and fsync it;
- *		link it to the temporary name ".holdfast.NAME.tmp" (on btrfs this
- *		comes before the fsync)                                             LINKED
- *		rename it over the target; if it was made from the target's old
- *		content, exchange the two, so that it replaces that very file       RENAMED
- *		fsync the directory; close, which unlocks                           DONE
- *	abort	from any state but the last two: the file disappears with its descriptor
+ * The commit checks that the new content is not empty, runs the validator, locks the target with
+ * flock(2), finishes or removes what a killed appender left there, checks if_match and whether the
+ * target may be replaced, and gives the new file the owner, mode and attributes of the old one. It
+ * then renames the new file over the target. An absent target is created without replacing a file
+ * that another process creates at the same time; the commit then starts again with that file.
+ * Content that was made from the old content replaces only the very file from which it was made.
  *
- * A1  The content is durable before the target's name leads to it.
- * A2  The temporary name exists only while its maker holds flock on the temporary inode, which it
- *     takes before linking. Whoever finds the name and can lock that inode has found litter of a
- *     dead one, and removes it; so the next run leaves nothing behind.
- * A3  The target is replaced only under its own lock, after the recheck of its inode.
- * A4  An absent target is created by linking the unnamed file to it, which replaces nothing; on
- *     EEXIST the commit starts again with the target that is there now.
- * A5  HF_OK only after the directory's fsync. If that fails, the new content is visible but may
- *     not survive a power cut: HF_UNCERTAIN.
- * A6  A failed fsync of the file is final (the kernel marks the pages clean): the new content is
- *     discarded and the old kept.
+ * Before the rename the new file has the temporary name ".holdfast.NAME.tmp" for a moment, or,
+ * where the file system has no O_TMPFILE (NFS, FAT, some FUSE), ".holdfast.NAME.XXXXXXXX.tmp" from
+ * the beginning. Its maker locks it. A process that is killed leaves at most this name, and the
+ * next run removes it.
  *
- * Where O_TMPFILE is not to be had (NFS, FAT, some FUSE), the file is staged under
- * ".holdfast.NAME.XXXXXXXX.tmp", flocked by its maker; begin looks through the directory for such
- * names that nobody locks and removes them.
+ * Blocks: on holdfast tools and flock(2) users of the target, to the deadline of the wait, in the
+ * commit or in hf_atomic_lock(). Readers never block. A validator is waited for without a limit.
  *
- * Blocks: only holdfast tools and flock users of the target itself, and only from LOCKED on; never
- * a reader. SIGKILL in LINKED leaves the temporary name until the next run; in RENAMED, nothing.
- * Signals: none are handled; dying is aborting. EINTR is retried. Thread-safe for different
- * transactions; with a validator, for single-threaded tools (atomic/validate.h). Not
- * async-signal-safe.
+ * Signals: none are handled; a process that dies has aborted. EINTR is retried. Different
+ * transactions may run in different threads; with a validator, only in single-threaded programs,
+ * since the signals of the program are passed on to it. Not async-signal-safe. Not for a process
+ * that has the target open through SQLite.
  *
- * Errors: HF_CANTCREAT no such directory, read-only; HF_NOPERM; HF_DATA refused (not a regular
- * file, hard links, an empty result, a live SQLite database, a validator's no); HF_NO if-match;
- * HF_BUSY the lock, or the target is another than when the content was made; HF_USAGE an ancestor
- * holds the lock; HF_IO; HF_UNCERTAIN. In every case but the last the old content stands.
+ * Errors; in every case but the last the old content is kept:
+ *
+ *	HF_CANTCREAT	no such directory, or a read-only one
+ *	HF_NOPERM	permission is missing
+ *	HF_DATA		refused: not a regular file, several hard links, an empty result, a live
+ *			SQLite database, or the validator refused
+ *	HF_NO		if_match does not match
+ *	HF_BUSY		the lock is not free, or the content was made from another file
+ *	HF_USAGE	an ancestor of this process holds the lock
+ *	HF_IO		an input or output error
+ *	HF_UNCERTAIN	replaced, but the directory could not be synced
  */
 
 #include <stdbool.h>
@@ -60,14 +60,14 @@
 
 enum hf_sync {
 	HF_SYNC_FULL, /* file and directory: durable */
-	HF_SYNC_DATA, /* the file only: whole after a power cut, but perhaps the old one */
-	HF_SYNC_NONE, /* no sync: atomic for readers, nothing promised for a power cut */
+	HF_SYNC_DATA, /* the file only: whole after a power cut, but perhaps the old content */
+	HF_SYNC_NONE, /* no sync: atomic for readers, no promise for a power cut */
 };
 
-/* For who keeps a record of the transaction's course: see hf_atomic_options.step. */
+/* For a caller that records the steps of the commit: see hf_atomic_options.step. */
 enum hf_atomic_step {
-	HF_STEP_LINKED, /* it has its temporary name, and is about to be renamed over the target */
-	HF_STEP_UNLINKING, /* that failed, and the temporary name is about to be taken away */
+	HF_STEP_LINKED,	   /* the file has its temporary name, and is about to replace the target */
+	HF_STEP_UNLINKING, /* that failed, and the temporary name is about to be removed */
 };
 
 struct hf_atomic_options {
@@ -75,19 +75,19 @@ struct hf_atomic_options {
 	enum hf_sync sync;
 	bool no_follow;	      /* replace a symbolic link itself */
 	bool parents;	      /* make missing directories */
-	bool allow_empty;     /* an empty result is meant */
-	bool break_links;     /* a target with several hard links: replace this name only */
-	bool skip_same;	      /* an equal content is left alone: HF_OK, nothing is replaced */
-	const char *mode;     /* chmod(1)'s notation, or NULL: the old one's, or 0666 & ~umask */
-	const char *backup;   /* suffix: the old content stays as FILE+suffix; NULL: none */
-	const char *if_match; /* SHA-256 of the content to be replaced, or "absent"; NULL: any */
-	const char *validate; /* shell command that must accept the staged file ($1); NULL: none */
+	bool allow_empty;     /* accept an empty result */
+	bool break_links;     /* if the target has several hard links: replace this name only */
+	bool skip_same;	      /* if the content is equal: HF_OK, and the target is not replaced */
+	const char *mode;     /* as for chmod(1); NULL: the old file's mode, or 0666 & ~umask */
+	const char *backup;   /* suffix: keep the old content as FILE+suffix; NULL: no backup */
+	const char *if_match; /* SHA-256 of the content to replace, or "absent"; NULL: any */
+	const char *validate; /* shell command that must accept the new file ($1); NULL: none */
 
-	/* The temporary name is ".holdfast.NAME.SIDE", or has a number (base/side_file.h); NULL:
-	 * "tmp". Only for a target that exists. */
+	/* The temporary name is ".holdfast.NAME.SIDE", or has a number; NULL: "tmp". Only for a
+	 * target that exists. */
 	const char *side;
-	/* Called in the course of the commit. An error at LINKED aborts; one at UNLINKING leaves
-	 * the temporary name to be found by the next one. NULL: not called. */
+	/* Called during the commit. An error at HF_STEP_LINKED aborts; an error at
+	 * HF_STEP_UNLINKING leaves the temporary name for the next run. NULL: not called. */
 	enum hf_status (*step)(void *context, enum hf_atomic_step step, struct hf_err *err);
 	void *step_context;
 };
@@ -95,51 +95,52 @@ struct hf_atomic_options {
 struct hf_atomic {
 	struct hf_target target;
 	const struct hf_atomic_options *options;
-	int fd;		  /* the new file; -1 when none is open */
-	int old;	  /* the target, locked; -1 before LOCKED, or when it is absent */
+	int fd;		  /* the new file; -1 if none is open */
+	int old;	  /* the locked target; -1 before the lock, or if it is absent */
 	struct stat st;	  /* of old */
-	bool present;	  /* there is a target */
-	bool is_link;	  /* namely a symbolic link, which is itself replaced */
-	bool borrowed;	  /* target and old are the caller's */
+	bool present;	  /* the target exists */
+	bool is_link;	  /* it is a symbolic link, which is itself replaced */
+	bool borrowed;	  /* target and old belong to the caller */
 	bool early;	  /* the target was found, or found absent, before the content was made */
 	bool made_absent; /* created for an absent target: mode 0666 & ~umask, default ACL */
-	bool syncs_late;  /* the sync of A1 is due when it has its temporary name */
+	bool syncs_late;  /* to be synced when it has its temporary name (btrfs) */
 	bool prepared;	  /* checked, with its attributes, and synced, before the commit */
-	bool replaced;	  /* after a commit: false when skip_same left it alone */
+	bool replaced;	  /* after a commit: false if skip_same kept the target */
 	int validator;	  /* wait status of a validator that refused, or 0 */
-	char temporary[NAME_MAX + 1]; /* the name it has in the directory, or "" */
-	uint32_t number;	      /* with step: of that name (base/side_file.h) */
+	char temporary[NAME_MAX + 1]; /* its name in the directory, or "" */
+	uint32_t number;	      /* with step: the number in that name */
 };
 
-/* Open the target's directory and a new file in it. path and options must live as long as *a. */
+/* Open the target's directory and a new file in it. path and options must stay valid as long as *a.
+ */
 enum hf_status hf_atomic_begin(struct hf_atomic *a, const char *path,
 			       const struct hf_atomic_options *options, struct hf_err *err);
 
-/* The same for one who has found and locked the target already: old (with *st) is its descriptor,
- * -1 (with NULL) an absent one. Both, and target, stay the caller's, locked and open after the
+/* The same for a caller that has already locked the target: old (with *st) is its descriptor, or -1
+ * (with NULL) if it is absent. Both, and target, stay the caller's, locked and open after the
  * commit. */
 enum hf_status hf_atomic_begin_at(struct hf_atomic *a, const struct hf_target *target, int old,
 				  const struct stat *st, const struct hf_atomic_options *options,
 				  struct hf_err *err);
 
-/* Take the target's lock now instead of at the commit (for read, change, replace). HF_NOINPUT: the
- * target is absent, and nothing is locked. a->old and a->st then describe it. */
+/* Take the target's lock now instead of in the commit (for read, change, replace). a->old and a->st
+ * then describe it. HF_NOINPUT: the target is absent, and nothing is locked. */
 enum hf_status hf_atomic_lock(struct hf_atomic *a, struct hf_err *err);
 
-/* Do now, of the commit, all that needs space or may be refused: the checks, the attributes, and
- * the sync of the content. The commit then only gives the new file its name. For a target that is
- * locked, or found absent, already (hf_atomic_lock(), hf_atomic_begin_at()); on failure the
+/* Do now all steps of the commit that need space or may be refused: the checks, the attributes, and
+ * the sync of the content. The commit then only gives the new file its name. The target must be
+ * locked, or found absent, already (hf_atomic_lock(), hf_atomic_begin_at()). After a failure the
  * transaction is over. */
 enum hf_status hf_atomic_prepare(struct hf_atomic *a, struct hf_err *err);
 
-/* Put the new file in place. Where hf_atomic_lock() or hf_atomic_begin_at() found the target absent
- * and it is there now, or what they found has been replaced by somebody who does not lock it:
- * HF_BUSY with errnum EEXIST. The content was made from what is no more; begin again.
- * Whatever it returns, the transaction is over and everything closed, but a->fd, which after HF_OK
- * and HF_UNCERTAIN still reads the new content and is closed by hf_atomic_end(). */
+/* Put the new file in place. HF_BUSY with errnum EEXIST: the target that hf_atomic_lock() or
+ * hf_atomic_begin_at() found, or found absent, was replaced or created by a program that does not
+ * lock it. The content was made from a file that is gone; begin again. Whatever is returned, the
+ * transaction is over and everything is closed except a->fd. After HF_OK and HF_UNCERTAIN it still
+ * reads the new content, and hf_atomic_end() closes it. */
 enum hf_status hf_atomic_commit(struct hf_atomic *a, struct hf_err *err);
 
-/* Abandon it (in any state), or after a commit release what is left. Idempotent; keeps errno. */
+/* Abort (in any state), or release what a commit has kept. Idempotent; keeps errno. */
 void hf_atomic_end(struct hf_atomic *a);
 
 #endif

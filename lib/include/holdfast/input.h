@@ -3,19 +3,22 @@
 #define HF_INPUT_H
 
 /*
- * Records out of a stream: all of it as one, or each line.
+ * Read records from a stream: all of it as one record, or each line.
  *
- * One record is kept in memory while it is small (HF_APPEND_RECORD_SMALL), and can be handed over;
- * a larger one goes to an unnamed file in the target's directory, so that memory is constant and a
- * full disk shows before anything is touched.
+ *	hf_append_record_read(), then hf_append_record_free()
+ *	hf_lines_next() until HF_NO, then hf_lines_free()
  *
- * Lines are taken as they come: hf_lines_next() waits for input, takes what else is there already,
- * and gives all whole lines as one record, since many lines then cost one append, and a slow writer
- * is not kept waiting for a buffer to fill. The last line gets its newline if it has none, lest the
- * next record be glued to it.
+ * A record that is smaller than HF_APPEND_RECORD_SMALL is kept in memory, and hf_append() can hand
+ * it over to another appender. A larger one goes to an unnamed file in the target's directory.
+ * Memory is therefore constant, and a full disk shows before anything is changed.
  *
- * A read that fails is never taken for the end (HF_IO; HF_NOINPUT for a closed descriptor). Blocks
- * on its input. Not async-signal-safe.
+ * hf_lines_next() waits for input, takes what else is already available, and returns all whole
+ * lines as one record. Many lines then cost one append, and a slow writer need not fill a buffer.
+ * The last line gets a newline if it has none, so that the next record does not continue it.
+ *
+ * A failed read is never taken for the end of the input: HF_IO, or HF_NOINPUT if the descriptor is
+ * closed. Both functions block until input is available. A crash leaves nothing. Thread-safe for
+ * different records and struct hf_lines; not async-signal-safe.
  */
 
 #include <stdbool.h>
@@ -24,7 +27,7 @@
 
 #include <holdfast/err.h>
 
-/* Bytes in memory, or (data NULL) in a file from an offset. */
+/* Bytes in memory, or, if data is NULL, in the file fd from the offset `at`. */
 struct hf_append_record {
 	const void *data;
 	uint64_t size;
@@ -32,23 +35,24 @@ struct hf_append_record {
 	uint64_t at;
 };
 
-/* A record of this size or more is not kept in memory, and not handed over. */
+/* A record of this size or more is neither kept in memory nor handed over. */
 #define HF_APPEND_RECORD_SMALL ((uint64_t)256 << 10)
 
-/* Read `in` to its end. record->data, or record->fd, is released by hf_append_record_free(). */
+/* Read `in` to its end. target_path names the file that the record is for. Free the record with
+ * hf_append_record_free(). */
 enum hf_status hf_append_record_read(struct hf_append_record *record, int in,
 				     const char *target_path, struct hf_err *err);
 void hf_append_record_free(struct hf_append_record *record);
 
 struct hf_lines {
 	int in;
-	bool nul; /* lines end in NUL, not in newline */
+	bool nul; /* lines end with NUL instead of newline */
 	char *buffer;
-	size_t used, given, size; /* bytes held; of them handed out; allocated */
+	size_t used, given, size; /* bytes held; of them returned; allocated */
 	bool end;
 };
 
-/* The next whole lines; record is valid until the next call. HF_NO: there are no more. */
+/* Return the next whole lines. The record is valid until the next call. HF_NO: no more lines. */
 enum hf_status hf_lines_next(struct hf_lines *lines, struct hf_append_record *record,
 			     struct hf_err *err);
 void hf_lines_free(struct hf_lines *lines);

@@ -188,7 +188,7 @@ static int append_hastily(const struct rival *self, void *arg)
 	return (int)hf_append("f", &record, &o, NULL);
 }
 
-/* P6: it would be synced less, or have another mode, than its owner asked for. */
+/* append/P6: it would be synced less, or have another mode, than its owner asked for. */
 static void who_asks_for_something_else_goes_alone(void **state)
 {
 	struct hasty ways[] = {{HF_SYNC_NONE, NULL}, {HF_SYNC_DATA, NULL}, {HF_SYNC_FULL, "600"}};

@@ -145,7 +145,7 @@ static void is_found_corrected_and_deleted(void **state)
 	assert_int_equal(count, 0);
 }
 
-/* T2 */
+/* record/T2 */
 static void what_has_no_form_is_refused(void **state)
 {
 	static const char *const spoil[] = {
@@ -185,7 +185,7 @@ static void what_has_no_form_is_refused(void **state)
 	}
 }
 
-/* T1 */
+/* record/T1 */
 static void a_newer_one_is_not_read(void **state)
 {
 	struct hf_intent *i;
