@@ -708,6 +708,29 @@ crowd() {
 	[ "$(cat "$db.record-$id/1-a")" = 'a note' ]
 }
 
+@test "what a record had is saved under another name, where its own is taken" {
+	local id n
+
+	killed_at renameat2
+	id=$(sqlite3 "$db" 'SELECT substr(id, 1, 8) FROM holdfast_intent')
+	mkdir elsewhere
+	ln -s "$PWD/elsewhere" "$db.record-$id"
+	mkdir -m 755 "$db.record-$id.1"
+	: >"$db.record-$id.2"
+	HOLDFAST_WITHOUT=drop_names run -77 "$HF_FAULT_BIN/atomic-record" --recover --drop "$id" \
+		--sqlite "$db"
+	touch "$db.record-$id."{3..9}
+	run -77 atomic-record --recover --drop "$id" --sqlite "$db"
+	[ "$(intents)" = 1 ]
+	rm "$db.record-$id."{3..9}
+	run -0 --separate-stderr atomic-record --recover --drop "$id" --sqlite "$db"
+	[[ $stderr == *"'$db.record-$id.3'"* ]]
+	[ "$(intents)" = 0 ]
+	[ "$(stat -c %a "$db.record-$id.3")" = 700 ]
+	[ "$(cat "$db.record-$id.3/1-a")" = 'a note' ]
+	[ -z "$(find elsewhere "$db.record-$id.1" -mindepth 1)" ]
+}
+
 @test "a record that is given up, and standard output cannot be written: 76" {
 	local id
 

@@ -182,21 +182,45 @@ await_left() {
 	[ -e sticky/y ]
 }
 
-@test "a quarantine that is another's is not used" {
+# $1: a directory in which the names of the quarantine are taken, each by something else.
+take_names() {
+	local theirs=$1/.holdfast-quarantine
+	ln -s ../elsewhere "$theirs"
+	mkdir "$theirs.1"
+	chown 65534 "$theirs.1"
+	: >"$theirs.2"
+	mkfifo "$theirs.3"
+	ln -s ../absent "$theirs.4"
+}
+
+@test "a quarantine that is another's is not used: the next name is" {
+	local n
 	require_root
 	chmod 755 . ..
 	mkdir -m 777 open
-	dead_pid >open/x
 	mkdir elsewhere
-	ln -s ../elsewhere open/.holdfast-quarantine
-	run -77 lock-break open/x
-	rm open/.holdfast-quarantine
-	mkdir open/.holdfast-quarantine
-	chown 65534 open/.holdfast-quarantine
-	run -77 lock-break open/x
-	[[ $output == *'not a directory of yours'* ]]
+	take_names open
+	dead_pid >open/x
+	HOLDFAST_WITHOUT=quarantine_names run -77 "$HF_FAULT_BIN/lock-break" open/x
 	[ -e open/x ]
-	[ -z "$(ls elsewhere)" ]
+	for n in x y; do
+		dead_pid >open/$n
+		run -0 lock-break open/$n
+		[[ $output == *"moved to .holdfast-quarantine.5/$n."* ]]
+		[ ! -e open/$n ]
+	done
+	compgen -G 'open/.holdfast-quarantine.5/x.*'
+	[ "$(stat -c %a open/.holdfast-quarantine.5)" = 700 ]
+	[ -z "$(find elsewhere open/.holdfast-quarantine.1 -mindepth 1)" ]
+	[ ! -e absent ]
+	[ ! -e open/.holdfast-quarantine.6 ]
+	# and none is left
+	chown 65534 open/.holdfast-quarantine.5
+	touch open/.holdfast-quarantine.{6..9}
+	dead_pid >open/x
+	run -77 lock-break open/x
+	[[ $output == *'is a directory of yours'* ]]
+	[ -e open/x ]
 }
 
 @test "an option behind a PATH is no PATH: what it would have prevented is not done" {

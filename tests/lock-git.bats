@@ -609,6 +609,24 @@ make_all() {
 	let_go
 }
 
+@test "a quarantine that another user has made, or that is a file: the next name is taken" {
+	local own=repo/.git/holdfast
+	require_first_pid_namespace
+	require_other_user
+	chmod 700 repo/.git
+	lock-run --git repo true
+	mkdir $own/quarantine
+	chown 65534 $own/quarantine
+	: >$own/quarantine.1
+	: >repo/.git/index.lock
+	await sh -c 'HOLDFAST_WITHOUT=quarantine_names "$0/lock-break" --git repo; [ $? = 77 ]' \
+		"$HF_FAULT_BIN"
+	to_be_had --git repo
+	compgen -G "$own/quarantine.2/index.lock.*"
+	[ "$(stat -c %u:%a $own/quarantine.2)" = "$(stat -c %u:%a repo/.git)" ]
+	[ -z "$(find $own/quarantine -mindepth 1)" ]
+}
+
 @test "what is made in a repository is its owner's, even by a kill and by root" {
 	require_first_pid_namespace
 	require_other_user

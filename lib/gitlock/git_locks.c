@@ -155,6 +155,7 @@ enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path,
 	struct hf_break_rules how = {.judge = judge_git_lock,
 				     .context = &judged,
 				     .quarantine = QUARANTINE,
+				     .shared = true,
 				     .kind = "git"};
 	struct hf_gitdir *theirs;
 	struct hf_target target;
@@ -174,7 +175,6 @@ enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path,
 		how.base = hf_git_own_dir(git, &common, &status, err);
 	}
 	if (how.base >= 0) {
-		how.mode = common.st_mode & 07777;
 		status = hf_break_at(&target, &how, options, broken, err);
 		sys_close(how.base);
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/access.h"
 #include "base/copy.h"
 #include "atomic/publish.h"
 #include "record/record_mark.h"
@@ -49,20 +50,39 @@ static enum hf_status find_intent(const struct hf_record_locks *hold, const char
 
 /* ---- save the content (record/D1) ------------------------------------------------------------ */
 
-static enum hf_status make_dir(const struct hf_record_locks *hold, const char *id,
-			       char dir[PATH_MAX], struct hf_err *err)
+/* A directory of the caller's alone: left by an earlier call that was killed */
+static bool is_ours(const char *dir)
 {
 	struct stat st;
 
-	if (snprintf(dir, PATH_MAX, "%s.record-%.8s", hold->database, id) >= PATH_MAX)
+	return sys_fstatat(AT_FDCWD, dir, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+	       hf_same_user(st.st_uid, geteuid()) && !(st.st_mode & 077);
+}
+
+static enum hf_status make_dir(const struct hf_record_locks *hold, const char *id,
+			       char dir[PATH_MAX], struct hf_err *err)
+{
+	enum { OTHER_NAMES = 9 };
+	int size = snprintf(dir, PATH_MAX, "%s.record-%.8s", hold->database, id);
+
+	if (size + 2 >= PATH_MAX) {
 		errno = ENAMETOOLONG;
-	else if (sys_mkdirat(AT_FDCWD, dir, 0700) == 0)
-		return HF_OK;
-	/* of an earlier call that was killed */
-	if (errno == EEXIST && sys_fstatat(AT_FDCWD, dir, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077))
-		return HF_OK;
-	return hf_fail_errno(err, "cannot make '%s'", dir);
+		return hf_fail_errno(err, "cannot make '%s'", dir);
+	}
+	for (int n = 1;; n++) {
+		if (sys_mkdirat(AT_FDCWD, dir, 0700) == 0)
+			return HF_OK;
+		if (errno != EEXIST)
+			return hf_fail_errno(err, "cannot make '%s'", dir);
+		if (is_ours(dir))
+			return HF_OK;
+		/* no other user decides whether a record can be given up */
+		if (n > OTHER_NAMES || HF_WITHOUT(drop_names)) {
+			errno = EEXIST;
+			return hf_fail_errno_as(err, HF_NOPERM, "cannot make '%s'", dir);
+		}
+		snprintf(dir + size, (size_t)(PATH_MAX - size), ".%d", n);
+	}
 }
 
 static enum hf_status save_file(const struct hf_record_locks *hold, const char *dir,

@@ -4,7 +4,8 @@
 
 /*
  * Discard an unfinished record that can never be finished, because a user asks for it (record/D1
- * to record/D3). Its content is saved first, in DATABASE.record-ID.
+ * to record/D3). Its content is saved first, in DATABASE.record-ID; or where that name is taken by
+ * anything but the caller's own directory, in DATABASE.record-ID.1, and so on to .9.
  *
  *	hf_record_locks_init(), hf_record_discard(), hf_record_locks_end()
  *

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include <holdfast/path.h>
+#include "base/side_file.h"
 #include "base/stats_log.h"
 #include "base/sys.h"
 
@@ -53,35 +54,66 @@ static int open_judged(const struct hf_target *target, struct hf_break_result *b
 	return -1;
 }
 
-/* Open the quarantine; one of mode 0700 must belong to this user. Return -1 with *status and err
- * set. */
-static int open_quarantine(const struct hf_target *target, const struct hf_break_rules *how,
-			   enum hf_status *status, struct hf_err *err)
+/* Can the lock be moved there? The owner of a shared quarantine must be a user who can write to
+ * base; any other one must belong to the caller. */
+static bool is_ours(const struct hf_target *target, const struct hf_break_rules *how, int fd)
+{
+	struct hf_target base = {.dir = how->base, .path = target->path};
+	struct hf_trust trust;
+	struct stat st;
+
+	if (sys_fstat(fd, &st) < 0)
+		return false;
+	if (!how->shared)
+		return hf_same_user(st.st_uid, geteuid());
+	hf_trust_init(&trust, &base, how->base);
+	trust.quiet = true;
+	return hf_trusts(&trust, &st) &&
+	       (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0 || errno != EACCES);
+}
+
+/* Make it, unless the name exists. Return -1 with errno set. */
+static int make_quarantine(const struct hf_break_rules *how, const char *name)
 {
 	struct stat st;
-	bool made;
+
+	if (how->shared)
+		return sys_fstat(how->base, &st) == 0 &&
+				       hf_shared_dir(how->base, name, &st) == HF_OK
+			       ? 0
+			       : -1;
+	return sys_mkdirat(how->base, name, 0700) == 0 || errno == EEXIST ? 0 : -1;
+}
+
+/* Open the quarantine under the first of its names that is free or can be used. Return -1 with
+ * *status and err set. */
+static int open_quarantine(const struct hf_target *target, const struct hf_break_rules *how,
+			   char name[NAME_MAX + 1], enum hf_status *status, struct hf_err *err)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	int fd;
 
-	if (how->mode == 0700)
-		made = sys_mkdirat(how->base, how->quarantine, 0700) == 0 || errno == EEXIST;
-	else
-		made = sys_fstat(how->base, &st) == 0 &&
-		       hf_shared_dir(how->base, how->quarantine, &st) == HF_OK;
-	if (!made) {
-		*status = hf_fail_errno(err, "cannot make %s beside '%s'", how->quarantine,
-					target->path);
-		return -1;
+	snprintf(name, NAME_MAX + 1, "%s", how->quarantine);
+	for (int n = 1; n <= HF_OTHER_NAMES + 1; n++) {
+		if (make_quarantine(how, name) < 0) {
+			*status = hf_fail_errno(err, "cannot make %s beside '%s'", name,
+						target->path);
+			return -1;
+		}
+		fd = sys_openat(how->base, name, flags, 0);
+		if (fd >= 0 && is_ours(target, how, fd))
+			return fd;
+		if (fd >= 0)
+			sys_close(fd);
+		if (HF_WITHOUT(quarantine_names))
+			break;
+		snprintf(name, NAME_MAX + 1, "%s.%d", how->quarantine, n);
 	}
-	fd = sys_openat(how->base, how->quarantine, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
-			0);
-	if (fd >= 0 && sys_fstat(fd, &st) == 0 && (how->mode != 0700 || st.st_uid == geteuid()))
-		return fd;
-	if (fd >= 0)
-		sys_close(fd);
-	hf_fail(err, HF_NOPERM, "cannot move '%s' to %s: that is not a directory of yours",
-		target->path, how->quarantine);
-	hf_advise(err, "somebody else has made it; remove it, or have its owner break the lock");
-	*status = HF_NOPERM;
+	*status = hf_fail(err, HF_NOPERM,
+			  "cannot move '%s' aside: none of %s and %s.1 to .9 "
+			  "is a directory of yours",
+			  target->path, how->quarantine, how->quarantine);
+	hf_advise(err, "others have made them; remove them, or have their owner break the lock");
 	return -1;
 }
 
@@ -107,10 +139,10 @@ static enum hf_status move_to_quarantine(const struct hf_target *target,
 					 struct hf_break_result *b, struct hf_err *err)
 {
 	enum { MAX_NAMES = 100 };
-	char name[NAME_MAX + 1];
+	char name[NAME_MAX + 1], dir[NAME_MAX + 1];
 	enum hf_status status;
 	int tries = 0, done;
-	int quarantine = open_quarantine(target, how, &status, err);
+	int quarantine = open_quarantine(target, how, dir, &status, err);
 
 	if (quarantine < 0)
 		return status;
@@ -135,7 +167,7 @@ static enum hf_status move_to_quarantine(const struct hf_target *target,
 	}
 	sys_close(quarantine);
 	if (status == HF_OK)
-		snprintf(b->moved, sizeof(b->moved), "%s/%s", how->quarantine, name);
+		snprintf(b->moved, sizeof(b->moved), "%.40s/%s", dir, name);
 	return status;
 }
 
@@ -230,8 +262,7 @@ static void judge_by_evidence(const void *context, const struct hf_stale_query *
 enum hf_status hf_break(const char *path, const struct hf_break_options *options,
 			struct hf_break_result *b, struct hf_err *err)
 {
-	struct hf_break_rules how = {
-		.judge = judge_by_evidence, .quarantine = HF_QUARANTINE, .mode = 0700};
+	struct hf_break_rules how = {.judge = judge_by_evidence, .quarantine = HF_QUARANTINE};
 	char clean[PATH_MAX];
 	struct hf_target target;
 	enum hf_status status;

@@ -8,7 +8,8 @@
  * For locks whose existence is the lock: a file or a directory. README.md has the steps (stale/B1
  * to B3). A lock is moved to .holdfast-quarantine/NAME.TIME.PID in its directory, never deleted.
  *
- * Errors: HF_NOPERM: the quarantine belongs to another user or is a link. Never waits; reads
+ * A quarantine that belongs to another user, or is no directory, is not used: then it is
+ * .holdfast-quarantine.1, and so on to .9. Errors: HF_NOPERM: none can be used. Never waits; reads
  * processes for half a second at most. A crash leaves the lock in its place or in the quarantine.
  * Thread-safe.
  */
@@ -20,6 +21,7 @@
 #include <holdfast/path.h>
 
 #define HF_QUARANTINE ".holdfast-quarantine"
+enum { HF_OTHER_NAMES = 9 };
 
 struct hf_break_options {
 	int64_t stale_after; /* as in stale/evidence.h */
@@ -40,15 +42,15 @@ struct hf_break_result {
 	char moved[NAME_MAX + 64]; /* destination, from the lock's directory, or from how->base */
 };
 
-/* For locks with other rules: how to judge, and a quarantine in `base` with mode `mode`. A
- * quarantine of mode 0700 must belong to this user. */
+/* For locks with other rules: how to judge, and a quarantine in `base`. It belongs to the caller
+ * and has mode 0700; or it is shared, with the mode and owner of `base`. */
 struct hf_break_rules {
 	void (*judge)(const void *context, const struct hf_stale_query *of,
 		      struct hf_evidence *evidence);
 	const void *context;
 	int base;
 	const char *quarantine;
-	mode_t mode;
+	bool shared;
 	const char *kind; /* for base/stats_log.h; NULL: a dotlock or a directory */
 };
 

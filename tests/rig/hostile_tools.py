@@ -261,7 +261,7 @@ class Break(Tool):
     files = {}
     target = "app.pid"
     names = (("quarantine", ".holdfast-quarantine"),)
-    keeps = (".holdfast-quarantine",)
+    keeps = (".holdfast-quarantine", ".holdfast-quarantine.1")
     argv = ("lock-break", "app.pid")
 
     def prepare(self, cell):
