@@ -117,6 +117,7 @@ struct hf_object {
 /* The new index, while it is made: git/index_update.h. */
 struct hf_repo_index {
 	bool begun;
+	char name[32];			/* of the new one (git/index_update.h) */
 	struct stat old;		/* st_ino 0: there is none */
 	struct hf_repo_change *changes; /* that were made in it; their paths are borrowed */
 	size_t count;
