@@ -1137,7 +1137,7 @@ mend_index() {
 			[[ $output == *"move '$PWD/.git/index' away, and"*"$mend"* ]]
 			mend_index
 			nothing_done
-			[ ! -e .git/index.holdfast ]
+			run ! compgen -G ".git/index.holdfast*"
 			run ! intents
 		done
 	done

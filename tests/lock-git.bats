@@ -139,6 +139,24 @@ in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
 	run -64 lock-run --git '' true
 }
 
+@test "an index.lock that no Git makes is refused at once, and left" {
+	local make kind
+
+	for make in 'ln -s file' 'ln -s nowhere' mkfifo mkdir 'python3 -c "import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])"'; do
+		eval "$make repo/.git/index.lock"
+		kind=$(stat -c %F repo/.git/index.lock)
+		for how in --git --git-freeze; do
+			run -65 timeout 20 lock-run -w 10 $how repo true
+			[[ $output == *"/.git/index.lock' is not a regular file"* ]]
+			run -65 timeout 20 lock-run -n $how repo true
+		done
+		[ "$(stat -c %F repo/.git/index.lock)" = "$kind" ]
+		rm -r repo/.git/index.lock
+	done
+	lock-run -n --git repo true
+}
+
 @test "a repository that cannot be looked at is an I/O error, and its lock no dotlock" {
 	local n inject=readlink:error=EIO
 	git -C repo worktree add -q ../linked

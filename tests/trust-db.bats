@@ -473,9 +473,70 @@ make_repository() { # USER DIR
 	chown 41002 repo/.git/holdfast/id
 	run -77 record
 	rm repo/.git/holdfast/id
+	for make in mkdir 'ln -s nowhere' 'ln -s ../HEAD' 'python3 -c "import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])"'; do
+		eval "$make repo/.git/holdfast/id"
+		run -77 record
+		[[ $output == *"holdfast/id', which belongs to "*': it is not a regular file'* ]]
+		rm -r repo/.git/holdfast/id
+	done
 	mkfifo repo/.git/holdfast/durable
 	run -0 record
 	[ -p repo/.git/holdfast/durable ]
+}
+
+# A repository of Bob's with a commit of d/f.
+make_recorded() {
+	make_repository 41001 repo
+	export GIT_AUTHOR_NAME=b GIT_AUTHOR_EMAIL=b GIT_COMMITTER_NAME=b GIT_COMMITTER_EMAIL=b
+	bob sh -c 'cd repo && mkdir d && echo a >d/f && git add d && git commit -qm i'
+	echo b >src
+}
+
+record_in() {
+	bob timeout 20 atomic-record --sqlite r.db --git repo -m x --write "repo/$1=src" \
+		--sql 'CREATE TABLE IF NOT EXISTS t (a)'
+}
+
+@test "a record: a FIFO as a file of ignore rules or of attributes keeps no one waiting" {
+	local name wanted
+
+	make_recorded
+	for name in .git/info/exclude .git/info/attributes .gitignore d/.gitignore .gitattributes \
+		d/.gitattributes; do
+		rm -f "repo/$name"
+		mkfifo -m 666 "repo/$name"
+		run -65 record_in d/new
+		[[ $output == *"/repo/$name': it is not a regular file"* ]]
+		# Git asks no ignore rules for a path that is tracked
+		[[ $name == *attributes ]] && wanted=65 || wanted=0
+		run -$wanted record_in d/f
+		rm "repo/$name"
+	done
+	[ ! -e repo/d/new ]
+	# what is not on the path is not looked at, and a link to a file is one
+	bob mkdir repo/e
+	mkfifo repo/e/.gitignore
+	bob sh -c 'cd repo && echo x >e/rules && ln -s ../../e/rules .git/info/exclude'
+	run -0 record_in d/new
+}
+
+@test "a record: no name that is taken keeps the new index from its place" {
+	local name
+
+	make_recorded
+	for name in index.holdfast index.holdfast.lock index.holdfast.00000000; do
+		mkdir -p "repo/.git/$name/full"
+	done
+	run -0 record_in d/f
+	run -0 record_in d/new
+	[ -z "$(bob git -C repo status --porcelain -uno)" ]
+	[ -d repo/.git/index.holdfast/full ]
+	rm -r repo/.git/index.holdfast*
+	bob touch repo/.git/index.holdfast{,.lock,.00000000,.00000000.lock}
+	echo c >src
+	run -0 record_in d/f
+	run ! compgen -G 'repo/.git/index.holdfast*'
 }
 
 @test "in another user's repository nothing is run that its configuration names" {

@@ -131,7 +131,7 @@ static enum hf_status check_read(struct hf_repo *repo, const char *name, git_ind
 				 struct hf_err *err)
 {
 	unsigned char head[12] = "";
-	int fd = sys_openat(repo->git, name, O_RDONLY | O_CLOEXEC, 0);
+	int fd = sys_openat(repo->git, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
 	size_t count;
 	ssize_t n;
 

@@ -43,20 +43,29 @@ static enum hf_status fail_read(const struct hf_repo *repo, struct hf_err *err)
 	return hf_fail_errno(err, "cannot read the index of '%s'", hf_repo_name(repo));
 }
 
-/* Map the file, which the caller unmaps if it has a size. HF_NO: it is absent. */
+static const char not_a_file[] = "it is not a regular file";
+
+/* HF_NO: it is not there. To be unmapped, if it has a size. */
 static enum hf_status map_file(const struct hf_repo *repo, const char *name, struct bytes *bytes,
-			       struct hf_err *err)
+			  struct hf_err *err)
 {
-	int fd = sys_openat(repo->git, name, O_RDONLY | O_CLOEXEC, 0), saved;
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int fd = sys_openat(repo->git, name, flags, 0), saved;
 	void *at = NULL;
 	struct stat st;
 
+	if (fd < 0 && (errno == ELOOP || errno == ENXIO || errno == ENODEV))
+		return hf_index_damaged(repo, not_a_file, err);
 	if (fd < 0)
 		return errno == ENOENT ? HF_NO : fail_read(repo, err);
-	if (sys_fstat(fd, &st) < 0)
+	if (sys_fstat(fd, &st) < 0) {
 		at = MAP_FAILED;
-	else if (st.st_size)
+	} else if (!S_ISREG(st.st_mode)) {
+		sys_close(fd);
+		return hf_index_damaged(repo, not_a_file, err);
+	} else if (st.st_size) {
 		at = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	}
 	saved = errno;
 	sys_close(fd);
 	errno = saved;

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "git/index_update.h"
 
+#include <bsd/stdlib.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,17 +15,27 @@
 #include "atomic/publish.h"
 #include "base/sys.h"
 
-static const char *const litter[] = {HF_NEW_INDEX, HF_NEW_INDEX ".lock"};
-
 static enum hf_status fail_index(const struct hf_repo *repo, struct hf_err *err)
 {
 	return hf_fail_errno(err, "cannot replace the index of '%s'", hf_repo_name(repo));
 }
 
+/* What the dead left, and our own. What cannot be removed is in nobody's way. */
 static void remove_leftovers(struct hf_repo *repo)
 {
-	for (size_t i = 0; i < sizeof(litter) / sizeof(litter[0]); i++)
-		sys_unlinkat(repo->git, litter[i], 0);
+	int fd = sys_openat(repo->git, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!dir) {
+		if (fd >= 0)
+			sys_close(fd);
+		return;
+	}
+	while ((entry = readdir(dir)))
+		if (strncmp(entry->d_name, HF_NEW_INDEX, strlen(HF_NEW_INDEX)) == 0)
+			sys_unlinkat(repo->git, entry->d_name, 0);
+	closedir(dir);
 }
 
 void hf_index_abort(struct hf_repo *repo)
@@ -53,7 +67,7 @@ static enum hf_status link_index(struct hf_repo *repo, struct stat *st, struct h
 		hf_index_advise(repo, err);
 		return HF_DATA;
 	}
-	return sys_linkat(repo->git, "index", repo->git, HF_NEW_INDEX, 0) < 0
+	return sys_linkat(repo->git, "index", repo->git, repo->index.name, 0) < 0
 		       ? fail_index(repo, err)
 		       : HF_OK;
 }
@@ -81,20 +95,22 @@ static enum hf_status begin_index(struct hf_repo *repo, struct hf_err *err)
 	enum hf_status status;
 
 	repo->index = (struct hf_repo_index){.begun = true};
+	snprintf(repo->index.name, sizeof(repo->index.name), HF_NEW_INDEX ".%08" PRIx32,
+		 arc4random());
 	if (!HF_WITHOUT(fixed) && (hf_access_is_fixed(repo->git, NULL) ||
 				   hf_access_is_fixed(repo->git, "index"))) {
 		errno = EPERM;
 		return fail_index(repo, err);
 	}
 	status = link_index(repo, &repo->index.old, err);
-	return status == HF_OK ? repo->ops->index_open(repo, HF_NEW_INDEX, err) : status;
+	return status == HF_OK ? repo->ops->index_open(repo, repo->index.name, err) : status;
 }
 
 static enum hf_status make_changes(struct hf_repo *repo, const struct hf_repo_change *changes,
 				   size_t count, struct hf_err *err)
 {
 	struct hf_repo_index *index = &repo->index;
-	enum hf_status status = repo->ops->index_change(repo, HF_NEW_INDEX, changes, count, err);
+	enum hf_status status = repo->ops->index_change(repo, index->name, changes, count, err);
 
 	if (status != HF_OK || !count)
 		return status;
@@ -150,7 +166,7 @@ static enum hf_status copy_attributes_and_sync(struct hf_repo *repo, const struc
 static enum hf_status rename_over_index(struct hf_repo *repo, struct hf_err *err)
 {
 	const struct stat *old = &repo->index.old;
-	int fd = sys_openat(repo->git, HF_NEW_INDEX, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	int fd = sys_openat(repo->git, repo->index.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
 	enum hf_status status;
 
 	/* an empty index in which nothing changed */
@@ -158,8 +174,9 @@ static enum hf_status rename_over_index(struct hf_repo *repo, struct hf_err *err
 		return errno == ENOENT && !old->st_ino ? HF_OK : fail_index(repo, err);
 	status = copy_attributes_and_sync(repo, old, fd, err);
 	sys_close(fd);
-	/* if nothing changed, these are one file and rename(2) does nothing */
-	if (status == HF_OK && sys_renameat2(repo->git, HF_NEW_INDEX, repo->git, "index", 0) < 0)
+	/* if nothing was changed these are one file, and this does nothing */
+	if (status == HF_OK &&
+	    sys_renameat2(repo->git, repo->index.name, repo->git, "index", 0) < 0)
 		status = fail_index(repo, err);
 	return status == HF_OK ? hf_sync_batch_add(&repo->names, repo->git, hf_repo_name(repo), err)
 			       : status;
@@ -171,7 +188,7 @@ enum hf_status hf_index_change(struct hf_repo *repo, const struct hf_repo_change
 	enum hf_status status = hf_index_prepare(repo, changes, count, err);
 
 	if (status == HF_OK)
-		status = repo->ops->index_write(repo, HF_NEW_INDEX, changes, count, err);
+		status = repo->ops->index_write(repo, repo->index.name, changes, count, err);
 	if (status == HF_OK)
 		status = rename_over_index(repo, err);
 	hf_index_abort(repo);

@@ -5,19 +5,23 @@
 /*
  * Replace the index, under index.lock.
  *
- *	hf_index_prepare()	make a copy, index.holdfast, and change it in memory; refuse what
- *				cannot be changed
- *	hf_index_change()	write the copy, sync it, and rename it over index (git/R2, git/R6)
+ *	prepare	link index.holdfast.XXXXXXXX: the index as it is, by another name. A back end
+ *		reads it whole, and makes the changes
+ *	change	the back end has that file be the new index; it is renamed over index, with
+ *		the old one's mode and time (git/repo.h, R6), and synced (R2)
  *
  * No other process changes the index under index.lock. A change that was prepared before the commit
  * point of a record can therefore be put in place after it without reading the index again.
  *
- * Never waits. A crash leaves index.holdfast and index.holdfast.lock, which the next run removes.
+ * The name has random digits, so that nobody can take it, or its ".lock", before it is used: behind
+ * the commit point that could not be refused any more.
+ *
+ * Never waits. A crash leaves that file and its ".lock", which the next one removes.
  */
 
 #include "git/repo_backend.h"
 
-#define HF_NEW_INDEX "index.holdfast"
+#define HF_NEW_INDEX "index.holdfast" /* what its name begins with */
 
 /* Prepare or make these changes. The caller holds index.lock, and keeps the paths until
  * hf_index_change() or hf_index_abort(). Changes other than the prepared ones are prepared

@@ -99,14 +99,17 @@ static bool git_is_running(const struct hf_repo *repo, const char *const words[]
 /* Read gc.pid, "PID HOST". A process of this host is seen in /proc, or dead. */
 static bool gc_pid_names_host(const struct hf_repo *repo)
 {
-	int fd = sys_openat(repo->common, "gc.pid", O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int fd = sys_openat(repo->common, "gc.pid", flags, 0);
 	char text[512] = "", host[256] = "", ours[256] = "";
 	struct stat st;
 	bool is;
 
+	/* a link or a socket is none of Git's */
 	if (fd < 0)
-		return errno != ENOENT;
-	is = sys_fstat(fd, &st) == 0 && sys_read(fd, text, sizeof(text) - 1) > 0 &&
+		return errno != ENOENT && errno != ELOOP && errno != ENXIO && errno != ENODEV;
+	is = sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	     sys_read(fd, text, sizeof(text) - 1) > 0 &&
 	     sscanf(text, "%*d %255s", host) == 1 && gethostname(ours, sizeof(ours) - 1) == 0 &&
 	     strcmp(host, ours) != 0 && time(NULL) - st.st_mtime < (time_t)GC_HOURS * 3600;
 	sys_close(fd);

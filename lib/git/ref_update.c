@@ -33,7 +33,9 @@ static bool is_file(int dir, const char *path, struct stat *st)
 /* Read the content of a ref's file, without its newline; "" if there is none, or too much. */
 static void read_ref(int dir, const char *path, char text[PATH_MAX])
 {
-	int fd = sys_openat(dir, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	struct stat st;
+	int fd = is_file(dir, path, &st) ? sys_openat(dir, path, flags, 0) : -1;
 	ssize_t n = fd < 0 ? -1 : sys_pread(fd, text, PATH_MAX - 1, 0);
 
 	text[n > 0 ? n : 0] = '\0';
@@ -96,12 +98,13 @@ static enum hf_status write_ref_text(int fd, const char *text, const char *ref, 
  * too. */
 static enum hf_status append_log(int dir, const char *ref, const char *line, struct hf_err *err)
 {
+	const int flags = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	char path[PATH_MAX];
 	enum hf_status status;
 	int fd;
 
 	log_name(ref, path);
-	fd = sys_openat(dir, path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0);
+	fd = sys_openat(dir, path, flags, 0);
 	if (fd < 0)
 		return errno == ENOENT ? HF_OK : fail_move(ref, err);
 	status = write_ref_text(fd, line, ref, err);

@@ -118,8 +118,9 @@ struct hf_object {
 /* The new index while it is made: git/index_update.h. */
 struct hf_repo_index {
 	bool begun;
-	struct stat old;		/* st_ino 0: there is no index */
-	struct hf_repo_change *changes; /* those that were made in it; their paths are borrowed */
+	char name[32];			/* of the new one (git/index_update.h) */
+	struct stat old;		/* st_ino 0: there is none */
+	struct hf_repo_change *changes; /* that were made in it; their paths are borrowed */
 	size_t count;
 };
 

@@ -26,15 +26,23 @@ static enum hf_status read_id(struct hf_repo *repo, const struct hf_target *targ
 	struct stat st;
 	ssize_t n;
 
-	if (fd < 0)
-		return errno == ENOENT ? HF_NO
-				       : hf_fail_errno(err, "cannot read '%s'", target->path);
-	/* every user who may write to the repository may have made it */
+	if (fd < 0 && errno == ENOENT)
+		return HF_NO;
+	/* a link, a socket, a device without a driver */
+	if (fd < 0 && errno != ELOOP && errno != ENXIO && errno != ENODEV)
+		return hf_fail_errno(err, "cannot read '%s'", target->path);
+	/* its users are those who may write to the repository */
 	hf_trust_init(&trust, target, repo->common);
-	if (sys_fstat(fd, &st) == 0)
+	if (fd < 0) {
+		if (sys_fstatat(target->dir, target->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			st.st_uid = (uid_t)-1;
+		why = "it is not a regular file";
+	} else if (sys_fstat(fd, &st) == 0) {
 		why = hf_side_distrusts(&trust, fd, &st);
+	}
 	if (why) {
-		sys_close(fd);
+		if (fd >= 0)
+			sys_close(fd);
 		return hf_fail(err, HF_NOPERM, "cannot use '%s', which belongs to %s: %s",
 			       target->path, hf_user_name(owner, st.st_uid), why);
 	}
@@ -98,6 +106,11 @@ enum hf_status hf_repo_id_find(struct hf_repo *repo, struct hf_err *err)
 			status = make_id(repo, &target, &common, err);
 			if (status == HF_OK || status == HF_NO)
 				status = read_id(repo, &target, err);
+			/* nobody who works with it removes it */
+			if (status == HF_NO)
+				status = hf_fail(err, HF_NOPERM,
+						 "cannot use '%s': it is removed all the time",
+						 path);
 		}
 		hf_target_close(&target);
 	}

@@ -183,6 +183,36 @@ static enum hf_status check_parents(struct hf_repo *repo, const char *path, cons
 	return status;
 }
 
+/* Neither Git nor libgit2 looks before it opens: a FIFO would stop it for ever. */
+static enum hf_status check_rules(const char *dir, int len, const char *name, struct hf_err *err)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(path, sizeof(path), "%.*s/%s", len, dir, name) >= (int)sizeof(path))
+		return too_long(path, err);
+	if (sys_fstatat(AT_FDCWD, path, &st, 0) < 0 || S_ISREG(st.st_mode))
+		return HF_OK;
+	return hf_fail(err, HF_DATA, "cannot read the rules in '%s': it is not a regular file",
+		       path);
+}
+
+/* The repository's file `info`, and `file` from the worktree's top to the path's directory. */
+static enum hf_status check_all_rules(struct hf_repo *repo, const char *info, const char *file,
+				      const char *tree_path, struct hf_err *err)
+{
+	enum hf_status status;
+	char path[PATH_MAX];
+	size_t len = strlen(repo->workdir);
+
+	if (snprintf(path, sizeof(path), "%s/%s", repo->workdir, tree_path) >= (int)sizeof(path))
+		return too_long(tree_path, err);
+	status = check_rules(repo->commondir, (int)strlen(repo->commondir), info, err);
+	for (; path[len] == '/' && status == HF_OK; len += 1 + strcspn(path + len + 1, "/"))
+		status = check_rules(path, (int)len, file, err);
+	return status;
+}
+
 static enum hf_status check_tree_path(struct hf_repo *repo, const char *path, const char *tree_path,
 				      struct hf_err *err)
 {
@@ -190,6 +220,8 @@ static enum hf_status check_tree_path(struct hf_repo *repo, const char *path, co
 	unsigned int mode;
 	bool below;
 
+	if (status == HF_OK) /* its content is converted by them */
+		status = check_all_rules(repo, "info/attributes", ".gitattributes", tree_path, err);
 	if (status == HF_OK)
 		status = repo->ops->tracked(repo, tree_path, &mode, &below, err);
 	if (status != HF_OK)
@@ -201,7 +233,9 @@ static enum hf_status check_tree_path(struct hf_repo *repo, const char *path, co
 			       path);
 	if (mode)
 		return HF_OK;
-	status = repo->ops->ignored(repo, tree_path, err);
+	status = check_all_rules(repo, "info/exclude", ".gitignore", tree_path, err);
+	if (status == HF_OK)
+		status = repo->ops->ignored(repo, tree_path, err);
 	if (status != HF_OK)
 		return status == HF_NO ? HF_OK : status;
 	hf_fail(err, HF_DATA, "cannot commit '%s': it is ignored", path);

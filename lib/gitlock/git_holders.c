@@ -205,13 +205,27 @@ static bool path_is_below(const char *path, const char *top)
 	return size > 1 && strncmp(path, top, size) == 0 && (!path[size] || path[size] == '/');
 }
 
-/* Read core.worktree from one file, without all the rules of git-config(1). */
+/* A regular file, or a link to one; NULL: it is none. Opening a FIFO would wait for ever. */
+static FILE *open_file(const char *path)
+{
+	int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	struct stat st;
+	FILE *f = NULL;
+
+	if (fd >= 0 && sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		f = fdopen(fd, "r");
+	if (fd >= 0 && !f)
+		sys_close(fd);
+	return f;
+}
+
+/* core.worktree of one file, as far as it can be told without all of git-config(1). */
 static void read_worktree_config(struct search *s, const char *dir, const char *name)
 {
 	char path[PATH_MAX], line[PATH_MAX];
 	FILE *f;
 
-	if (!hf_gitdir_join(path, dir, name) || !(f = fopen(path, "re")))
+	if (!hf_gitdir_join(path, dir, name) || !(f = open_file(path)))
 		return;
 	while (fgets(line, sizeof(line), f)) {
 		char *at = line + strspn(line, " \t"), *end;

@@ -172,16 +172,32 @@ static bool remember_seen(struct hf_lock *lock, const struct git *g)
 	return is_there;
 }
 
-/* Check that there is no index.lock; move a stale one aside unless `dry`. *e is the evidence of one
- * that exists. */
+/* What no Git makes goes away by no waiting. */
+static enum hf_status check_kind(const struct hf_lock *lock, const struct git *g,
+				 struct hf_err *err)
+{
+	struct stat st;
+
+	if (sys_fstatat(g->index.dir, g->index.name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    S_ISREG(st.st_mode))
+		return HF_OK;
+	hf_fail(err, HF_DATA, "cannot lock '%s': '%s' is not a regular file", lock->path,
+		g->lock_path);
+	hf_advise(err, "no Git has made it, and it stops every Git: see what it is, and remove it");
+	return HF_DATA;
+}
+
+/* Is index.lock out of the way? One that is stale is moved, unless `dry`. *e says what is there. */
 static enum hf_status clear_index_lock(struct hf_lock *lock, struct git *g, bool dry,
 				       struct hf_evidence *e, struct hf_err *err)
 {
 	struct hf_break_options options = {.stale_after = HF_NEVER, .dry_run = dry};
 	struct hf_git_seen seen;
 	struct hf_break_result broken;
-	enum hf_status status;
+	enum hf_status status = check_kind(lock, g, err);
 
+	if (status != HF_OK)
+		return status;
 	if (!remember_seen(lock, g))
 		return HF_OK;
 	seen = (struct hf_git_seen){lock->seen.fd, lock->seen.ticks};

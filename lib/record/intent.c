@@ -147,15 +147,20 @@ enum hf_status hf_intent_insert(struct hf_db *db, const struct hf_intent *intent
 
 /* ---- from rows ------------------------------------------------------------------------------ */
 
+static const char hex_digits[] = "0123456789abcdef";
+
 static enum hf_status fail_not_understood(struct hf_db *db, const char *id, struct hf_err *err)
 {
 	hf_fail(err, HF_DATA, "cannot understand the unfinished record '%.32s' of '%s'", id,
 		hf_db_path(db));
 	hf_advise(err, "it was not made by atomic-record, or was changed since");
 	hf_advise(err, "see the tables holdfast_intent and holdfast_intent_file");
-	hf_advise(err,
-		  "to drop it: sqlite3 '%s' \"DELETE FROM holdfast_intent WHERE id = '%.32s'\"",
-		  hf_db_path(db), id);
+	/* what others wrote is no part of a command that the user types */
+	if (strlen(id) == HF_RECORD_ID - 1 && strspn(id, hex_digits) == HF_RECORD_ID - 1)
+		hf_advise(err,
+			  "to drop it: sqlite3 '%s' \"DELETE FROM holdfast_intent WHERE id = "
+			  "'%s'\"",
+			  hf_db_path(db), id);
 	return HF_DATA;
 }
 
@@ -177,15 +182,19 @@ static bool get_text(struct hf_sqlite_stmt *stmt, int column, char **out)
 static bool get_hex(struct hf_sqlite_stmt *stmt, int column, char *out, size_t size)
 {
 	struct hf_db_value v = hf_sqlite_stmt_column(stmt, column);
+	const char *text = v.data;
 
 	*out = '\0';
 	if (v.type == HF_DB_NULL)
 		return true;
 	if (v.type != HF_DB_TEXT || v.size >= size)
 		return false;
-	memcpy(out, v.data, v.size);
+	for (size_t i = 0; i < v.size; i++)
+		if (!text[i] || !strchr(hex_digits, text[i]))
+			return false;
+	memcpy(out, text, v.size);
 	out[v.size] = '\0';
-	return strspn(out, "0123456789abcdef") == v.size;
+	return true;
 }
 
 /* Read a text of at most `size` - 1 of these characters, or NULL. */

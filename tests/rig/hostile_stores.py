@@ -158,6 +158,7 @@ class Git(Tool):
              ("info/exclude", "repo/.git/info/exclude"),
              ("index.lock", "repo/.git/index.lock"),
              ("index.holdfast", "repo/.git/index.holdfast"),
+             ("index.holdfast.XXXXXXXX", "repo/.git/index.holdfast.00000000"),
              ("index.holdfast.lock", "repo/.git/index.holdfast.lock"),
              ("index.lock dot", "repo/.git/.holdfast.index.lock.dot"),
              ("index~pid.lock", "repo/.git/index~pid.lock"),

@@ -921,6 +921,8 @@ static void takes_over_only_from_the_dead(void **state)
 	assert_true(is_there(".git/index.lock"));
 	put_file(".git/index.holdfast", "litter");
 	put_file(".git/index.holdfast.lock", "litter");
+	put_file(".git/index.holdfast.00000000", "litter");
+	put_file(".git/index.holdfast.00000000.lock", "litter");
 	assert_status(HF_OK, COMMIT(repo, &err, "a"), &err);
 	assert_sound();
 	/* another program's is never touched */
@@ -1060,7 +1062,7 @@ static void everything_is_durable_in_its_order(void **state)
 		trace[0] = '\0';
 		assert_status(HF_OK, COMMIT(repo, &err, "n/n", "f"), &err);
 		index = traced(trace, "name %s/index\n", hf_repo_gitdir(repo));
-		at = traced(trace, "sync %s/index.holdfast\n", hf_repo_gitdir(repo));
+		at = traced(trace, "sync %s/index.holdfast.", hf_repo_gitdir(repo));
 		assert_true(at < index);
 		at = traced(index, "sync %s\n", hf_repo_gitdir(repo));
 		if (*state == plumbing) {

@@ -185,7 +185,24 @@ static void what_has_no_form_is_refused(void **state)
 	}
 }
 
-/* record/T1 */
+/* The advice's command is pasted into a shell. */
+static void advises_no_command_of_anothers_making(void **state)
+{
+	struct hf_intent *intents;
+	size_t count;
+
+	(void)state;
+	put();
+	run("UPDATE holdfast_intent SET uid = -1");
+	assert_status(HF_DATA, hf_intents_load(db, false, &intents, &count, &err), &err);
+	assert_non_null(strstr(err.advice, "WHERE id = '0123456789abcdef0123456789abcdef'"));
+	run("UPDATE holdfast_intent SET id = '$(touch /tmp/holdfast-is-pasted)'");
+	assert_status(HF_DATA, hf_intents_load(db, false, &intents, &count, &err), &err);
+	assert_null(strstr(err.advice, "to drop it"));
+	assert_null(strstr(err.advice, "touch"));
+}
+
+/* T1 */
 static void a_newer_one_is_not_read(void **state)
 {
 	struct hf_intent *i;
@@ -219,6 +236,7 @@ static void ids_differ(void **state)
 static const struct CMUnitTest tests[] = {
 	TEST(no_table_is_no_intent),	      TEST(is_loaded_as_it_was),
 	TEST(is_found_corrected_and_deleted), TEST(what_has_no_form_is_refused),
+	TEST(advises_no_command_of_anothers_making),
 	TEST(a_newer_one_is_not_read),	      TEST(ids_differ),
 };
 HF_TEST_MAIN(tests)
