@@ -140,7 +140,7 @@ def work(number, chosen, rows, out):
     for i, cell in enumerate(chosen):
         begun = time.monotonic()
         try:
-            result = try_cell(cell, f"/mnt/work/{number}.{i}", planter, rows)
+            result = try_cell(cell, f"/mnt/scene/{number}.{i}", planter, rows)
         except Exception as error:  # the rig itself: told as the cell's result
             result = f"the rig: {error!r}"
             cell.clean()
@@ -211,7 +211,7 @@ def main():
         print(*chosen, sep="\n")
         return 0
     enter()
-    Cell.made, Cell.dead = "/mnt/work/made", 0
+    Cell.made, Cell.dead = "/mnt/scene/made", 0
     with subprocess.Popen(("true",)) as ended:
         Cell.dead = ended.pid
     make_templates(Cell.made)

@@ -39,7 +39,7 @@ def enter():
     os.makedirs("cells")
     os.chmod("cells", 0o755)
     sh("mount", "-t", "tmpfs", "-o", "mode=755", "none", "/mnt")
-    for name, source in (("bin", bin_), ("work", here + "/cells")):
+    for name, source in (("bin", bin_), ("scene", here + "/cells")):
         os.mkdir("/mnt/" + name)
         sh("mount", "--bind", source, "/mnt/" + name)
     os.environ["PATH"] = f"/mnt/bin:{os.environ['PATH']}"
@@ -173,7 +173,7 @@ def check_names(page):
             continue
         scene = SCENES[[s.name for s in SCENES].index(
             "repository of all" if tool.in_repository else "sticky")]
-        for name in traced(tool, scene, f"/mnt/work/{number}"):
+        for name in traced(tool, scene, f"/mnt/scene/{number}"):
             if not OTHERS.fullmatch(name) and not any(pattern.match(name) for pattern in known):
                 missing.setdefault(name, tool.name)
     for name, tool in sorted(missing.items()):
