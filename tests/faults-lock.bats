@@ -82,12 +82,13 @@ stale() { dead_pid >l; }
 
 # A stale one is where it was, or in quarantine, once; what is done to it again gets it there.
 judge_break() {
-	local moved=.holdfast-quarantine
+	# where the first quarantine could not be opened, the next one is used
+	local moved='.holdfast-quarantine*/*'
 	if [ -e l ]; then
-		[ -z "$(ls "$moved" 2>/dev/null)" ] || return 1
+		[ -z "$(ls $moved 2>/dev/null)" ] || return 1
 		await lock-break -q l || return 1
 	fi
-	[ ! -e l ] && [ "$(ls "$moved" | wc -l)" = 1 ] && [ "$(cat "$moved"/*)" = "$dead" ]
+	[ ! -e l ] && [ "$(ls $moved | wc -l)" = 1 ] && [ "$(cat $moved)" = "$dead" ]
 }
 
 remembered() { dead=$(dead_pid) && echo "$dead" >l; }
