@@ -96,8 +96,8 @@ static bool git_is_running(const struct hf_repo *repo, const char *const words[]
 	return seen;
 }
 
-/* Return true if gc.pid, "PID HOST", names another host, or cannot be read. A process of this host is
- * seen in /proc, or dead. */
+/* Return true if gc.pid, "PID HOST", names another host, or cannot be read. A process of this host
+ * is seen in /proc, or dead. */
 static bool gc_pid_names_host(const struct hf_repo *repo)
 {
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
@@ -114,9 +114,10 @@ static bool gc_pid_names_host(const struct hf_repo *repo)
 		ssize_t n = sys_read(fd, text, sizeof(text) - 1);
 
 		/* what cannot be read may name a host */
-		is = n < 0 || (sscanf(text, "%*d %255s", host) == 1 &&
-			       gethostname(ours, sizeof(ours) - 1) == 0 && strcmp(host, ours) != 0 &&
-			       time(NULL) - st.st_mtime < (time_t)GC_HOURS * 3600);
+		is = n < 0 ||
+		     (sscanf(text, "%*d %255s", host) == 1 &&
+		      gethostname(ours, sizeof(ours) - 1) == 0 && strcmp(host, ours) != 0 &&
+		      time(NULL) - st.st_mtime < (time_t)GC_HOURS * 3600);
 	}
 	sys_close(fd);
 	return is;
