@@ -35,8 +35,8 @@ took() {
 	echo $(((${EPOCHREALTIME/./} - start) / 1000))
 }
 
-# quick MS FUNCTION: FUNCTION puts fewer than MS milliseconds into $ms, at least once. Many tries, since
-# an ordinary user cannot be scheduled before the machine's other work; one that is slow by itself
+# quick MS FUNCTION: FUNCTION puts fewer than MS milliseconds into $ms, at least once. Many tries,
+# since an ordinary user cannot be scheduled before the machine's other work; one that is slow by itself
 # is slow in all of them.
 quick() {
 	for _ in {1..60}; do
