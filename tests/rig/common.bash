@@ -36,8 +36,8 @@ took() {
 }
 
 # quick MS FUNCTION: FUNCTION puts fewer than MS milliseconds into $ms, at least once. Many tries,
-# since an ordinary user cannot be scheduled before the machine's other work; a FUNCTION that is slow by
-# itself is slow in all of them.
+# since an ordinary user cannot be scheduled before the machine's other work; a FUNCTION that is
+# slow by itself is slow in all of them.
 quick() {
 	for _ in {1..60}; do
 		"$2"
