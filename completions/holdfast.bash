@@ -28,8 +28,10 @@ _holdfast_help()
 			for name in $names; do argument[$name]=${line# }; done
 		fi
 	done < <("$1" --help 2>/dev/null)
-	# an alias that --help leaves out
-	[[ ! -v argument[--timeout] ]] || argument[--wait]=DURATION
+	# aliases that --help leaves out
+	[[ ! -v argument[--timeout] || -v argument[--wait] ]] || argument[--wait]=DURATION
+	[[ ! -v argument[--as] ]] || argument[--holder]=HOLDER
+	[[ ! -v argument[--drop] ]] || argument[--discard]=ID
 }
 
 # Which option is the word $1, abbreviated perhaps? Sets name, adds it to given, and leaves in

@@ -77,8 +77,10 @@ function __holdfast_place
         end
         set -a specs $spec
     end
+    # aliases that --help leaves out
     string match -q -- '*wait=*' $specs
-    or set -a specs 'wait=+' # an alias that --help leaves out
+    or set -a specs 'wait=+'
+    set -a specs 'holder=+' 'discard=+' assume-alone nb nonblocking
     if not argparse -s $specs -- $tokens[2..] 2>/dev/null
         echo option # that lacks what it takes
         return

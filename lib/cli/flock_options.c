@@ -10,10 +10,10 @@
 #include <strings.h>
 #include <sys/file.h>
 
-#include "cli/cli.h"
-#include <holdfast/err.h>
-#include "cli/getopt_glibc.h"
 #include "base/strerror.h"
+#include "cli/cli.h"
+#include "cli/getopt_glibc.h"
+#include <holdfast/err.h>
 
 enum { OPT_VERBOSE = HF_OPT_OWN, OPT_FCNTL, OPT_START, OPT_LENGTH, OPT_FD };
 
@@ -268,9 +268,9 @@ void hf_flock_parse(struct hf_flock_request *r, int argc, char **argv)
 		fputs("flock: not enough arguments\n", stderr);
 		try_help();
 	}
-	while ((option = hf_options_next(
-			&options, r->fd >= 0 ? "sexnoFuw:E:hVc:?" : "sexnoFuw:E:hV?",
-			table_of(*options.next, r->fd >= 0))) != -1)
+	while ((option = hf_options_next(&options,
+					 r->fd >= 0 ? "sexnoFuw:E:hVc:?" : "sexnoFuw:E:hV?",
+					 table_of(*options.next, r->fd >= 0))) != -1)
 		set_option(r, option, options.arg);
 	words = options.next;
 	if (r->no_fork && r->close)

@@ -10,16 +10,16 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "base/spawn.h"
 #include <holdfast/clock.h>
 #include <holdfast/proc.h>
-#include "base/spawn.h"
 
 /* Enter and leave the alternate screen without a cursor; go home; clear to the right; clear
  * below. */
-#define ENTER	"\033[?1049h\033[?25l"
-#define LEAVE	"\033[?25h\033[?1049l"
-#define HOME	"\033[H"
-#define NEXT	"\033[K\r\n"
+#define ENTER "\033[?1049h\033[?25l"
+#define LEAVE "\033[?25h\033[?1049l"
+#define HOME "\033[H"
+#define NEXT "\033[K\r\n"
 #define THE_END "\033[K\033[J"
 
 enum { PLAIN_WIDTH = 80, PLAIN_HEIGHT = 24 };

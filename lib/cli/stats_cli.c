@@ -3,13 +3,13 @@
 
 #include <string.h>
 
-#include <holdfast/clock.h>
 #include "cli/json.h"
+#include <holdfast/clock.h>
 #include <holdfast/proc.h>
 
 /* Upper limits in microseconds; the last contains everything. */
 static const int64_t limits[] = {
-	10,	30,	100,	 300,	  1000,	   3000,      10000,	 30000,	    100000,
+	10,	30,	 100,	  300,	    1000,     3000,	 10000,	    30000,     100000,
 	300000, 1000000, 3000000, 10000000, 30000000, 100000000, 300000000, INT64_MAX,
 };
 enum { LIMITS = sizeof(limits) / sizeof(limits[0]), BAR = 40 };
@@ -50,8 +50,7 @@ static void put_bars(FILE *out, const struct hf_samples *samples)
 	}
 }
 
-static void put_times(FILE *out, const char *what, const struct hf_samples *samples,
-		      bool histogram)
+static void put_times(FILE *out, const char *what, const struct hf_samples *samples, bool histogram)
 {
 	char time[32];
 
@@ -88,8 +87,7 @@ void hf_stats_text(FILE *out, const struct hf_stats_report *report, bool histogr
 
 	fprintf(out, "%lld line%s", report->lines, report->lines == 1 ? "" : "s");
 	if (report->lines)
-		fprintf(out, ", %s to %s",
-			hf_proc_time(from, sizeof(from), report->first / 1000),
+		fprintf(out, ", %s to %s", hf_proc_time(from, sizeof(from), report->first / 1000),
 			hf_proc_time(to, sizeof(to), report->last / 1000));
 	if (report->skipped)
 		fprintf(out, "; skipped, not of this form: %lld", report->skipped);
@@ -100,13 +98,13 @@ void hf_stats_text(FILE *out, const struct hf_stats_report *report, bool histogr
 	}
 }
 
-static void put_json_times(struct hf_json *json, const char *what,
-			   const struct hf_samples *samples, bool histogram)
+static void put_json_times(struct hf_json *json, const char *what, const struct hf_samples *samples,
+			   bool histogram)
 {
 	hf_json_begin(json, what, '{');
 	hf_json_number(json, "count", (long long)samples->count);
-	hf_json_seconds(json, "sum", samples->sum > INT64_MAX / 1000 ? INT64_MAX
-								      : 1000 * samples->sum);
+	hf_json_seconds(json, "sum",
+			samples->sum > INT64_MAX / 1000 ? INT64_MAX : 1000 * samples->sum);
 	for (size_t i = 0; i < PERCENTILES; i++) {
 		int64_t time = hf_percentile(samples, percentiles[i].percent);
 

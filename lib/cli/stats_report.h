@@ -12,8 +12,8 @@
 
 #include <stdio.h>
 
-#include <holdfast/err.h>
 #include "base/stats_log.h"
+#include <holdfast/err.h>
 
 struct hf_samples {
 	int64_t *at; /* microseconds */

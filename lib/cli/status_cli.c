@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <holdfast/clock.h>
 #include "cli/json.h"
-#include <holdfast/proc.h>
 #include "cli/live_view.h"
+#include <holdfast/clock.h>
+#include <holdfast/proc.h>
 
 enum { KIND, STATE, PID, SINCE, WAITERS, COMMAND, PATH, COLUMNS };
 enum { MIN_COMMAND = 12, FAIR_COMMAND = 30, CELL = 4 * 160 };
@@ -118,8 +118,12 @@ static void fill_first(struct line *line, const struct hf_status_row *row, bool 
 }
 
 static const struct line head = {
-	.cell = {[KIND] = "KIND",	[STATE] = "STATE",     [PID] = "PID",
-		 [SINCE] = "SINCE",	[WAITERS] = "WAIT", [COMMAND] = "COMMAND"},
+	.cell = {[KIND] = "KIND",
+		 [STATE] = "STATE",
+		 [PID] = "PID",
+		 [SINCE] = "SINCE",
+		 [WAITERS] = "WAIT",
+		 [COMMAND] = "COMMAND"},
 };
 
 static void measure_line(struct widths *widths, const struct line *line)
