@@ -11,17 +11,8 @@
 
 #include "base/strerror.h"
 #include "cli/getopt_glibc.h"
+#include "cli/option_table.h"
 #include <holdfast/clock.h>
-
-enum { MAX_OPTIONS = 64 };
-
-static const struct hf_opt common[] = {
-	{'q', "quiet", NULL, "print nothing but errors", .min = 0},
-	{'v', "verbose", NULL, "report actions and waits", .min = 0},
-	{'h', "help", NULL, "show this help", .min = 0},
-	{'V', "version", NULL, "show the version", .min = 0},
-	HF_ROWS_END,
-};
 
 /* Print a notice of the library, unless -q is given. */
 static void print_notice(void *context, const char *line)
@@ -40,88 +31,6 @@ static void occupy_descriptors(void)
 		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
 		    open("/dev/null", (fd == 0 ? O_WRONLY : O_RDONLY) | O_CLOEXEC) < 0)
 			open("/", O_PATH | O_CLOEXEC);
-	}
-}
-
-static bool has_letter(const struct hf_opt *option)
-{
-	return option->id > 0 && option->id < 0x80;
-}
-
-/* Return row i of the tool's table followed by the common one. */
-static const struct hf_opt *option_row(const struct hf_cli *cli, size_t i)
-{
-	size_t own = 0;
-
-	while (cli->options[own].id)
-		own++;
-	return i < own ? &cli->options[i] : &common[i - own];
-}
-
-/* Return the first row of this option; the rows of its aliases follow it. */
-static const struct hf_opt *find_option(const struct hf_cli *cli, int id)
-{
-	size_t i = 0;
-
-	while (option_row(cli, i)->id != id)
-		i++;
-	return option_row(cli, i);
-}
-
-static void print_help(const struct hf_cli *cli)
-{
-	for (size_t i = 0; cli->synopsis[i]; i++)
-		printf("%s %s %s\n", i ? "      " : "Usage:", cli->tool, cli->synopsis[i]);
-	printf("%s\n\nOptions:\n", cli->summary);
-	for (size_t i = 0; option_row(cli, i)->id; i++) {
-		const struct hf_opt *o = option_row(cli, i);
-		char left[80], letter[5] = "    ";
-		bool optional = o->arg && o->arg[0] == '[';
-
-		if (!o->help)
-			continue;
-		if (has_letter(o))
-			snprintf(letter, sizeof(letter), "-%c%s", o->id, o->name ? ", " : "");
-		if (!o->arg)
-			snprintf(left, sizeof(left), "%s%s%s", letter, o->name ? "--" : "",
-				 o->name ? o->name : "");
-		else if (optional)
-			snprintf(left, sizeof(left), "%s--%s[=%s", letter, o->name, o->arg + 1);
-		else
-			snprintf(left, sizeof(left), "%s%s%s %s", letter, o->name ? "--" : "",
-				 o->name ? o->name : "", o->arg);
-		if (strlen(left) > 28)
-			printf("  %s\n  %-28s  %s\n", left, "", o->help);
-		else
-			printf("  %-28s  %s\n", left, o->help);
-	}
-	if (cli->footer)
-		printf("\n%s\n", cli->footer);
-	printf("\nThe manual page %s(1) has examples and every exit status.\n", cli->tool);
-}
-
-/* Convert the table for cli/getopt_glibc.h. */
-static void convert_table(const struct hf_cli *cli, char *shorts, struct option *longs)
-{
-	char *s = shorts;
-	size_t n = 0;
-
-	for (size_t i = 0; option_row(cli, i)->id; i++) {
-		const struct hf_opt *o = option_row(cli, i);
-		const char *arg = find_option(cli, o->id)->arg;
-		int has_arg = !arg	      ? no_argument
-			      : arg[0] == '[' ? optional_argument
-					      : required_argument;
-
-		if (n == MAX_OPTIONS)
-			abort();
-		if (o->name)
-			longs[n++] = (struct option){o->name, has_arg, NULL, o->id};
-		if (!has_letter(o) || strchr(shorts, o->id))
-			continue;
-		*s++ = (char)o->id;
-		for (int colons = has_arg; colons > 0; colons--)
-			*s++ = ':';
 	}
 }
 
@@ -177,7 +86,7 @@ static void take_option(struct hf_cli *cli, int id, char *arg)
 		fprintf(stderr, "Try '%s --help' for more information.\n", cli->tool);
 		exit(HF_USAGE);
 	case 'h':
-		print_help(cli);
+		hf_option_table_help(cli);
 		exit(hf_cli_finish(cli, HF_OK));
 	case 'V':
 		printf("%s from holdfast %s\n", cli->tool, HF_VERSION);
@@ -198,7 +107,7 @@ static void take_option(struct hf_cli *cli, int id, char *arg)
 		cli->conflict = hf_cli_number(cli, arg, 0, 255);
 		break;
 	default:
-		store_value(cli, find_option(cli, id), arg);
+		store_value(cli, hf_option_table_find(cli, id), arg);
 	}
 }
 
@@ -206,11 +115,11 @@ static void take_option(struct hf_cli *cli, int id, char *arg)
 static void parse_from(struct hf_cli *cli, char **next)
 {
 	struct hf_options options = {.tool = cli->tool, .next = next};
-	struct option longs[MAX_OPTIONS + 1] = {{.name = NULL}};
-	char shorts[3 * MAX_OPTIONS + 1] = "", name[64];
+	struct option longs[HF_MAX_OPTIONS + 1] = {{.name = NULL}};
+	char shorts[3 * HF_MAX_OPTIONS + 1] = "", name[64];
 	int id;
 
-	convert_table(cli, shorts, longs);
+	hf_option_table_convert(cli, shorts, longs);
 	while ((id = hf_options_next(&options, shorts, longs)) >= 0) {
 		if (options.index >= 0)
 			snprintf(name, sizeof(name), "--%s", longs[options.index].name);
@@ -282,21 +191,6 @@ void hf_cli_usage(struct hf_cli *cli, const char *format, ...)
 	va_end(args);
 	fprintf(stderr, "Try '%s --help' for more information.\n", cli->tool);
 	exit(HF_USAGE);
-}
-
-bool hf_cli_is_long_option(const struct hf_cli *cli, const char *word)
-{
-	size_t size = strcspn(word, "=");
-
-	if (size < 3 || strncmp(word, "--", 2) != 0)
-		return false;
-	for (size_t i = 0; option_row(cli, i)->id; i++) {
-		const char *name = option_row(cli, i)->name;
-
-		if (name && strlen(name) == size - 2 && memcmp(word + 2, name, size - 2) == 0)
-			return true;
-	}
-	return false;
 }
 
 void hf_cli_options_first(struct hf_cli *cli, const char *what)
