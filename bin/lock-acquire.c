@@ -100,14 +100,8 @@ static enum hf_status print_json(const struct hf_kept *kept, const char *handle,
 	hf_json_begin(&json, NULL, '{');
 	hf_json_text(&json, "handle", handle);
 	hf_json_number(&json, "keeper", state.pid);
-	if (state.owner)
-		hf_json_number(&json, "owner", state.owner);
-	else
-		hf_json_null(&json, "owner");
-	if (state.left != HF_NEVER)
-		hf_json_seconds(&json, "ttl", state.left);
-	else
-		hf_json_null(&json, "ttl");
+	hf_json_positive(&json, "owner", state.owner);
+	hf_json_seconds(&json, "ttl", state.left);
 	hf_json_begin(&json, "locks", '[');
 	while (hf_keeper_next(&state, &offset, &lock)) {
 		hf_json_begin(&json, NULL, '{');
