@@ -7,10 +7,10 @@
 #	  -w, --timeout DURATION        wait at most DURATION for locks …
 #	      --sync full|data|none     …
 #
-# An argument is completed by the kind of thing that its name stands for. The variables in small
+# The name of an argument gives the kind of thing that completes it. The variables in small
 # letters that these functions share are local to _holdfast.
 
-# Fill usages with what stands behind "[options]", longs with the long options, and
+# Fill usages with the text after "[options]", longs with the long options, and
 # argument[OPTION] with what it takes: nothing, NAME, or [NAME] where that is optional.
 _holdfast_help()
 {

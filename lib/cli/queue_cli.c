@@ -52,8 +52,8 @@ static enum hf_status add_words(struct hf_queue_cli *q, struct hf_store *store, 
 	return status;
 }
 
-/* The jobs so far are added and stay. HF_BUSY would mean that nothing was done, and a user who
- * tries again with all lines would add them twice. */
+/* The jobs so far are added and stay. HF_BUSY would mean that nothing was done, and a retry
+ * with all lines would add them twice. */
 static enum hf_status fail_after(size_t done, enum hf_status status, struct hf_err *err)
 {
 	if (!done || status == HF_UNCERTAIN)
