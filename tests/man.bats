@@ -165,6 +165,19 @@ type_example() {
 	done
 }
 
+@test "the first examples of README.md work in an empty folder" {
+	mkdir desk home && cd desk
+	export HOME=$BATS_TEST_TMPDIR/home
+	git config --global user.name me
+	git config --global user.email me@example.org
+	awk '/^## / { exit } sub(/^    /, "")' "$HF_TOP/README.md" >../typed
+	[ "$(grep -c '^[a-z]' ../typed)" -ge 6 ]
+	run -0 timeout 60 bash -e ../typed
+	[ "$(cat seq)" = 1 ]
+	grep -q done job.log
+	[ "$(git show HEAD:notes/disk.md)" = 'The disk was full.' ]
+}
+
 @test "what is a dotlock in one example is no lock file in another" {
 	local lines name
 	lines=$(sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$man"/lock-*.1)
