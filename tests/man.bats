@@ -3,8 +3,8 @@
 #
 # shellcheck disable=SC2016
 #
-# The manual pages say what is so: options, exit statuses, variables, examples that work when they
-# are typed; and docs/messages.md has every message.
+# The manual pages are true: options, exit statuses, variables, examples that work when they are
+# typed. So are the first examples of README.md, and docs/messages.md has every message.
 
 bats_require_minimum_version 1.5.0
 load rig/common
