@@ -225,7 +225,8 @@ functions_with() {
 		"$(tests/mends -l | cut -d ' ' -f 1)"
 	while read -r mend file title; do
 		[ "$file" != - ] || continue
-		[ "$(grep -cE "^@test \".*${title% itself}" "tests/$file.bats")" = 1 ] || bad+="$mend "
+		[ "$(grep -cE "^@test .*${title% itself}" "tests/$file.bats")" = 1 ] ||
+			bad+="$mend "
 	done < <(tests/mends -l)
 	[ -z "$bad" ] || { echo "no test, or several: $bad"; return 1; }
 }
