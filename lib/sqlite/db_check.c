@@ -8,14 +8,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/array.h"
 #include "base/capture.h"
+#include "base/sys.h"
+#include "gitlock/gitdir.h"
+#include "probe/sqlite_locks.h"
 #include "sqlite/query.h"
 #include "stale/evidence.h"
-#include "gitlock/gitdir.h"
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
-#include "probe/sqlite_locks.h"
-#include "base/sys.h"
 
 enum { LARGE_LOG = 16 << 20, MAX_ITEMS = 100 };
 
@@ -25,16 +26,13 @@ static void add(struct hf_check *check, enum hf_check_kind kind, const char *adv
 static void add(struct hf_check *check, enum hf_check_kind kind, const char *advice,
 		const char *format, ...)
 {
-	struct hf_check_item *grown, *item;
+	struct hf_check_item *item = hf_array_add(&check->items, &check->count, sizeof(*item));
 	va_list args;
 
-	grown = realloc(check->items, (check->count + 1) * sizeof(*grown));
-	if (!grown) {
+	if (!item) {
 		check->out_of_memory = true;
 		return;
 	}
-	check->items = grown;
-	item = &grown[check->count++];
 	item->kind = kind;
 	va_start(args, format);
 	vsnprintf(item->text, sizeof(item->text), format, args);
@@ -254,10 +252,18 @@ static bool is_tracked(const char *dir, const char *name, char *found, size_t si
 {
 	char files[4][NAME_MAX + 16];
 	/* with -C instead of GIT_DIR, Git checks the owner of the repository (safe.directory) */
-	const char *argv[] = {"git",	   "-C",	dir,
-			      "-c",	   "core.fsmonitor=false", "--literal-pathspecs",
-			      "ls-files",  "--",	files[0],
-			      files[1],	   files[2],	files[3],
+	const char *argv[] = {"git",
+			      "-C",
+			      dir,
+			      "-c",
+			      "core.fsmonitor=false",
+			      "--literal-pathspecs",
+			      "ls-files",
+			      "--",
+			      files[0],
+			      files[1],
+			      files[2],
+			      files[3],
 			      NULL};
 	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
 	int fd = memfd_create("git", MFD_CLOEXEC), wait_status;

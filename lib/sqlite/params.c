@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/copy.h"
 #include "base/sys.h"
 
@@ -158,7 +159,7 @@ static enum hf_status not_a_parameter(const char *text, struct hf_err *err)
 enum hf_status hf_params_add(struct hf_params *params, const char *text, struct hf_err *err)
 {
 	const char *equals = strchrnul(text, '='), *colon;
-	struct hf_param *grown, *param;
+	struct hf_param *param;
 	reader *read = read_text;
 	size_t name;
 
@@ -168,12 +169,11 @@ enum hf_status hf_params_add(struct hf_params *params, const char *text, struct 
 	name = (size_t)((colon ? colon : equals) - text);
 	if (!read || name == 0 || (!*equals && read != read_null))
 		return not_a_parameter(text, err);
-	grown = realloc(params->list, (params->count + 1) * sizeof(*grown));
-	if (!grown)
+	param = hf_array_add(&params->list, &params->count, sizeof(*param));
+	if (!param)
 		return hf_fail_errno(err, "parameter '%s'", text);
-	params->list = grown;
-	param = &grown[params->count];
-	*param = (struct hf_param){.name = strndup(text, name)};
+	params->count--;
+	param->name = strndup(text, name);
 	if (!param->name)
 		return hf_fail_errno(err, "parameter '%s'", text);
 	if (find_param(params, param->name)) {

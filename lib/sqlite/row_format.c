@@ -91,8 +91,8 @@ static void put_line(struct hf_rows *rows, struct hf_sqlite_stmt *stmt, bool hea
  * JSON.
  */
 
-/* Text is followed by a NUL, where a sequence ends. A C1 control, which hf_utf8_length() refuses, is
- * valid in JSON. */
+/* Text is followed by a NUL, where a sequence ends. A C1 control, which hf_utf8_length() refuses,
+ * is valid in JSON. */
 static size_t utf8_length(const char *s)
 {
 	bool is_c1 = s[0] == '\xc2' && (s[1] & 0xe0) == 0x80;
