@@ -6,7 +6,8 @@
  * Objects through git(1).
  *
  * A blob goes through Git's filters for its path. Trees and commits are stored as the bytes that
- * they are; only a commit that is to be signed is made by git(1). All objects are durable after hf_objects_settle() (object_batch.h).
+ * they are; only a commit that is to be signed is made by git(1). All objects are durable after
+ * hf_objects_settle() (object_batch.h).
  *
  * These functions implement struct hf_repo_ops and need only the repository's directories, so the
  * libgit2 back end uses them too.
