@@ -10,10 +10,10 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "base/copy.h"
 #include "base/spawn.h"
 #include <holdfast/clock.h>
 #include <holdfast/proc.h>
-#include "base/copy.h"
 
 /* Enter and leave the alternate screen without a cursor; go home; clear to the right; clear
  * below. */

@@ -51,7 +51,10 @@ void hf_option_table_help(const struct hf_cli *cli)
 		if (has_letter(o))
 			snprintf(letter, sizeof(letter), "-%c%s", o->id, o->name ? ", " : "");
 		snprintf(left, sizeof(left), "%s%s%s%s%s", letter, o->name ? "--" : "",
-			 o->name ? o->name : "", !o->arg ? "" : is_optional ? "[=" : " ",
+			 o->name ? o->name : "",
+			 !o->arg       ? ""
+			 : is_optional ? "[="
+				       : " ",
 			 o->arg ? o->arg + is_optional : "");
 		if (strlen(left) > 28)
 			printf("  %s\n  %-28s  %s\n", left, "", o->help);

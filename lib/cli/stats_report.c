@@ -6,15 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probe/lock_table.h"
+#include "base/array.h"
 
 #define FORM "holdfast-stats-"
 
 static bool add_sample(struct hf_samples *samples, int64_t sample)
 {
-	if (!hf_grow(&samples->items, samples->count, &samples->capacity, sizeof(*samples->items)))
+	int64_t *item = hf_array_add(&samples->items, &samples->count, sizeof(*item));
+
+	if (!item)
 		return false;
-	samples->items[samples->count++] = sample;
+	*item = sample;
 	if (__builtin_add_overflow(samples->sum, sample, &samples->sum))
 		samples->sum = INT64_MAX;
 	return true;
@@ -41,7 +43,7 @@ static void free_lock(void *lock)
 static struct hf_lock_stats *find_or_add_lock(struct hf_stats_report *r,
 					      const struct hf_stats_line *line)
 {
-	struct hf_lock_stats key = {.lock = (char *)line->lock}, *stats;
+	struct hf_lock_stats key = {.lock = (char *)line->lock}, *stats, **added;
 	struct hf_lock_stats *const *found;
 
 	memcpy(key.kind, line->kind, sizeof(key.kind));
@@ -53,12 +55,14 @@ static struct hf_lock_stats *find_or_add_lock(struct hf_stats_report *r,
 		return NULL;
 	*stats = key;
 	stats->lock = strdup(line->lock);
-	if (!stats->lock || !hf_grow(&r->locks, r->count, &r->capacity, sizeof(*r->locks)) ||
-	    !tsearch(stats, &r->index, compare_names)) {
+	if (!stats->lock || !tsearch(stats, &r->index, compare_names)) {
 		free_lock(stats);
 		return NULL;
 	}
-	return r->locks[r->count++] = stats;
+	added = hf_array_add(&r->locks, &r->count, sizeof(struct hf_lock_stats *));
+	if (!added)
+		return NULL;
+	return *added = stats;
 }
 
 static bool add_line(struct hf_stats_report *r, const struct hf_stats_line *line)

@@ -17,7 +17,7 @@
 
 struct hf_samples {
 	int64_t *items; /* microseconds */
-	size_t count, capacity;
+	size_t count;
 	int64_t sum;
 };
 
@@ -41,7 +41,7 @@ struct hf_lock_stats {
 
 struct hf_stats_report {
 	struct hf_lock_stats **locks; /* sorted by total waiting time, longest first */
-	size_t count, capacity;
+	size_t count;
 	long long lines, skipped;
 	int64_t first, last; /* milliseconds since the epoch; 0: no line */
 	void *index;	     /* private: a tree of all locks, by name and kind */

@@ -29,7 +29,7 @@
 #define HF_ROW_PARAM(its_params)                                                                   \
 	{                                                                                          \
 		'p', "param", "NAME[:TYPE]=VALUE",                                                 \
-			"bind VALUE to :NAME; TYPE as int, real or blob",                       \
+			"bind VALUE to :NAME; TYPE as int, real or blob",                          \
 			.take = hf_store_cli_param, .context = &(its_params)                       \
 	}
 
