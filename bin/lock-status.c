@@ -217,7 +217,7 @@ int main(int argc, char **argv)
 	}
 	status = look(&list, stderr);
 	if (list.count && !cli.quiet)
-		show(&list, stdout, hf_watch_width());
+		show(&list, stdout, hf_live_view_width());
 	if (status == HF_OK)
 		status = answer(&list);
 	hf_status_free(&list);

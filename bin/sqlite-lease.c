@@ -26,11 +26,11 @@ static size_t name_count;
 
 static const struct hf_opt options[] = {
 	HF_ROW_TTL("end the lease after DURATION (default 1m)", ttl),
-	{OPT_HOLDER, "as", "HOLDER", "name the holder (for acquire: default HOST:PID)",
+	{OPT_HOLDER, "as", "HOLDER", "use this name (default for acquire: HOST:PID)",
 	 .text = &proof.holder},
 	HF_ROW_ALIAS(OPT_HOLDER, "holder"),
-	{OPT_TOKEN, "token", "N", "give the fencing token that acquire has printed",
-	 .number = &proof.token, .min = 1, .max = LONG_MAX},
+	{OPT_TOKEN, "token", "N", "prove the lease by the token of acquire", .number = &proof.token,
+	 .min = 1, .max = LONG_MAX},
 	HF_ROW_JSON(as_json),
 	{OPT_WAIT, "wait", "DURATION", "for acquire: limit the wait (default: as -w)",
 	 .duration = &wait},

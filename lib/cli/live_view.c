@@ -39,12 +39,12 @@ static struct window window_size(void)
 	return (struct window){size.ws_col, size.ws_row};
 }
 
-size_t hf_watch_width(void)
+size_t hf_live_view_width(void)
 {
 	return window_size().width;
 }
 
-size_t hf_watch_columns(const char *text, size_t *length)
+size_t hf_live_view_columns(const char *text, size_t *length)
 {
 	const unsigned char *s = (const unsigned char *)text;
 	size_t n = hf_utf8_length(text);
@@ -66,7 +66,7 @@ static void put_cut(FILE *out, const char *line, size_t size, size_t width)
 {
 	size_t n = 0, end = 0, length;
 
-	while (end < size && (n += hf_watch_columns(line + end, &length)) <= width)
+	while (end < size && (n += hf_live_view_columns(line + end, &length)) <= width)
 		end += length;
 	fwrite(line, 1, end, out);
 }

@@ -28,7 +28,7 @@ static size_t width_of(const char *text)
 	size_t n = 0, length;
 
 	for (; *text; text += length)
-		n += hf_watch_columns(text, &length);
+		n += hf_live_view_columns(text, &length);
 	return n;
 }
 
@@ -40,7 +40,7 @@ static void put_cell(FILE *out, const char *text, size_t width, bool right)
 	if (right && has < width)
 		fprintf(out, "%*s", (int)(width - has), "");
 	for (; *text; text += length) {
-		size_t columns = hf_watch_columns(text, &length);
+		size_t columns = hf_live_view_columns(text, &length);
 
 		if (n + columns > limit)
 			break;
