@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/strerror.h"
 #include "cli/getopt_glibc.h"
 #include "cli/option_table.h"
 #include <holdfast/clock.h>
@@ -228,6 +227,12 @@ int64_t hf_cli_limit(struct hf_cli *cli)
 	return cli->timeout;
 }
 
+/* Return true if notices are wanted: with -v, or on a terminal without -q. */
+static bool wants_notices(const struct hf_cli *cli)
+{
+	return cli->verbose || (!cli->quiet && isatty(STDERR_FILENO));
+}
+
 static void print_wait_notice(void *context, const char *line)
 {
 	hf_cli_notice(context, "%s", line);
@@ -239,7 +244,7 @@ struct hf_wait hf_cli_wait(struct hf_cli *cli)
 
 	return (struct hf_wait){.deadline = hf_deadline_in(limit),
 				.limit = limit,
-				.notice = hf_cli_wants_notices(cli) ? print_wait_notice : NULL,
+				.notice = wants_notices(cli) ? print_wait_notice : NULL,
 				.context = cli};
 }
 
@@ -291,11 +296,6 @@ enum hf_status hf_cli_report(const struct hf_cli *cli, const struct hf_err *err)
 	return hf_cli_report_to(stderr, cli, err);
 }
 
-bool hf_cli_wants_notices(const struct hf_cli *cli)
-{
-	return cli->verbose || (!cli->quiet && isatty(STDERR_FILENO));
-}
-
 void hf_cli_notice(const struct hf_cli *cli, const char *format, ...)
 {
 	va_list args;
@@ -314,10 +314,11 @@ enum hf_status hf_cli_flush(struct hf_err *err)
 
 int hf_cli_finish(const struct hf_cli *cli, int status)
 {
-	if ((fflush(stdout) == 0 && !ferror(stdout)) || status != HF_OK)
+	struct hf_err err;
+
+	if (status != HF_OK || hf_cli_flush(&err) == HF_OK)
 		return status;
-	hf_cli_notice(cli, "cannot write standard output: %s", hf_strerror(errno));
-	return HF_IO;
+	return (int)hf_cli_report(cli, &err);
 }
 
 int hf_cli_end(const struct hf_cli *cli, enum hf_status status, const struct hf_err *err)

@@ -186,9 +186,6 @@ enum hf_status hf_cli_report(const struct hf_cli *cli, const struct hf_err *err)
 /* The same, to another stream than standard error. */
 enum hf_status hf_cli_report_to(FILE *out, const struct hf_cli *cli, const struct hf_err *err);
 
-/* Return true if notices are wanted: with -v, or on a terminal without -q. */
-bool hf_cli_wants_notices(const struct hf_cli *cli);
-
 /* Print the notice "tool: …" to standard error. */
 void hf_cli_notice(const struct hf_cli *cli, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
