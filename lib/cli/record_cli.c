@@ -59,58 +59,37 @@ void hf_record_cli_free(struct hf_record_cli *record)
 	free(record->scripts);
 }
 
-static void add_file(struct hf_record_cli *record, enum hf_record_op op, char *arg)
+void hf_record_cli_file(struct hf_cli *cli, const struct hf_opt *option, char *arg)
 {
+	struct hf_record_cli *record = option->context;
+	enum hf_record_op op = (enum hf_record_op)option->min;
 	struct hf_record_spec *spec = &record->specs[record->request.file_count];
 	struct hf_record_source *source = &record->sources[record->request.file_count++];
 	bool has_source = op == HF_RECORD_WRITE || op == HF_RECORD_APPEND;
 	char *equals = has_source ? strrchr(arg, '=') : NULL;
 
 	if (has_source && (!equals || equals == arg || !equals[1]))
-		hf_cli_usage(record->cli, "%s: '%s' is not PATH=SRC", record->cli->option, arg);
+		hf_cli_usage(cli, "%s: '%s' is not PATH=SRC", cli->option, arg);
 	source->owned = equals ? strndup(arg, (size_t)(equals - arg)) : NULL;
 	source->path = equals ? source->owned : arg;
 	if (!source->path)
-		hf_cli_usage(record->cli, "out of memory");
+		hf_cli_usage(cli, "out of memory");
 	source->name = equals ? equals + 1 : NULL;
 	*spec = (struct hf_record_spec){
 		.op = op, .path = source->path, .if_match = record->if_match};
 	record->if_match = NULL;
 }
 
-static void add_script(struct hf_record_cli *record, char *text, const char *file)
-{
-	struct hf_record_script *script = &record->scripts[record->script_count++];
-
-	script->name = file;
-	script->text = text;
-	script->size = text ? strlen(text) : 0;
-}
-
-void hf_record_cli_take(struct hf_cli *cli, const struct hf_opt *option, char *arg)
+void hf_record_cli_sql(struct hf_cli *cli, const struct hf_opt *option, char *arg)
 {
 	struct hf_record_cli *record = option->context;
+	struct hf_record_script *script = &record->scripts[record->script_count++];
 
 	(void)cli;
-	switch (option->id) {
-	case HF_OPT_WRITE:
-		add_file(record, HF_RECORD_WRITE, arg);
-		break;
-	case HF_OPT_APPEND:
-		add_file(record, HF_RECORD_APPEND, arg);
-		break;
-	case HF_OPT_REMOVE:
-		add_file(record, HF_RECORD_REMOVE, arg);
-		break;
-	case HF_OPT_SNAPSHOT:
-		add_file(record, HF_RECORD_SNAPSHOT, arg);
-		break;
-	case HF_OPT_SQL:
-		add_script(record, arg, NULL);
-		break;
-	default:
-		add_script(record, NULL, arg);
-	}
+	if (option->id == HF_OPT_SQL)
+		*script = (struct hf_record_script){.text = arg, .size = strlen(arg)};
+	else
+		script->name = arg;
 }
 
 void hf_record_cli_check(const struct hf_record_cli *record, bool recover)

@@ -33,9 +33,9 @@ enum {
 	HF_OPT_NO_FOREIGN_KEYS,
 };
 
-#define HF_ROW_RECORD(id, name, arg, help, to)                                                     \
+#define HF_ROW_FILE(id, name, arg, help, op, to)                                                   \
 	{                                                                                          \
-		id, name, arg, help, .take = hf_record_cli_take, .context = &(to)                  \
+		id, name, arg, help, .take = hf_record_cli_file, .context = &(to), .min = op       \
 	}
 #define HF_ROWS_RECORD(to)                                                                         \
 	{HF_OPT_SQLITE_DB, "sqlite", "DB", "use this database, which is also the log",             \
@@ -44,18 +44,20 @@ enum {
 		 .text = &(to).request.repository},                                                \
 		{'m', "message", "MESSAGE", "give the commit this message",                        \
 		 .text = &(to).request.message},                                                   \
-		HF_ROW_RECORD(HF_OPT_WRITE, "write", "PATH=SRC",                                   \
-			      "replace PATH by the content of SRC", to),                           \
-		HF_ROW_RECORD(HF_OPT_APPEND, "append", "PATH=SRC",                                 \
-			      "append the content of SRC to PATH", to),                            \
-		HF_ROW_RECORD(HF_OPT_REMOVE, "remove", "PATH", "remove PATH", to),                 \
-		HF_ROW_RECORD(HF_OPT_SNAPSHOT, "snapshot", "PATH",                                 \
-			      "copy the database to PATH, as SQL if it is *.sql", to),             \
+		HF_ROW_FILE(HF_OPT_WRITE, "write", "PATH=SRC",                                     \
+			    "replace PATH by the content of SRC", HF_RECORD_WRITE, to),            \
+		HF_ROW_FILE(HF_OPT_APPEND, "append", "PATH=SRC",                                   \
+			    "append the content of SRC to PATH", HF_RECORD_APPEND, to),            \
+		HF_ROW_FILE(HF_OPT_REMOVE, "remove", "PATH", "remove PATH", HF_RECORD_REMOVE, to), \
+		HF_ROW_FILE(HF_OPT_SNAPSHOT, "snapshot", "PATH",                                   \
+			    "copy the database to PATH, as SQL if it is *.sql",                    \
+			    HF_RECORD_SNAPSHOT, to),                                               \
 		{HF_OPT_IF_MATCH, "if-match", "SHA256|absent",                                     \
 		 "exit with 1 unless the next file's content is so", .text = &(to).if_match},      \
-		HF_ROW_RECORD(HF_OPT_SQL, "sql", "SQL", "run these statements", to),               \
-		HF_ROW_RECORD(HF_OPT_SQL_FILE, "sql-file", "FILE", "run the statements in FILE",   \
-			      to),                                                                 \
+		{HF_OPT_SQL,	  "sql", "SQL", "run these statements", .take = hf_record_cli_sql, \
+		 .context = &(to)},                                                                \
+		{HF_OPT_SQL_FILE,	    "sql-file",	     "FILE", "run the statements in FILE", \
+		 .take = hf_record_cli_sql, .context = &(to)},                                     \
 		HF_ROW_PARAM((to).params),                                                         \
 		{HF_OPT_NO_FOREIGN_KEYS, "no-foreign-keys", NULL, "do not check foreign keys",     \
 		 .flag = &(to).request.no_foreign_keys},                                           \
@@ -82,7 +84,8 @@ void hf_record_cli_init(struct hf_record_cli *record, struct hf_cli *cli, int ar
 void hf_record_cli_free(struct hf_record_cli *record);
 
 /* For the rows: the context is a struct hf_record_cli. */
-void hf_record_cli_take(struct hf_cli *cli, const struct hf_opt *option, char *arg);
+void hf_record_cli_file(struct hf_cli *cli, const struct hf_opt *option, char *arg);
+void hf_record_cli_sql(struct hf_cli *cli, const struct hf_opt *option, char *arg);
 
 /* Refuse options that exclude each other. */
 void hf_record_cli_check(const struct hf_record_cli *record, bool recover);
