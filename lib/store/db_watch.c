@@ -11,7 +11,7 @@
 
 #include <holdfast/clock.h>
 
-enum { NAP_MS = 1, NAP_MOST_MS = 1000, NAP_BLIND_MS = 100 };
+enum { NAP_MS = 1, NAP_MAX_MS = 1000, NAP_BLIND_MS = 100 };
 
 enum {
 	EVENTS = IN_MODIFY | IN_CLOSE_WRITE | IN_CLOSE_NOWRITE | IN_CREATE | IN_DELETE |
@@ -45,28 +45,28 @@ static bool event_is_of_db(const struct hf_db_watch *watch, const struct inotify
 static bool read_events(struct hf_db_watch *watch)
 {
 	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
-	bool told = false;
+	bool found = false;
 	ssize_t n;
 
 	while ((n = read(watch->notify, events, sizeof(events))) > 0) {
 		for (char *at = events; at < events + n;) {
 			const struct inotify_event *event = (const void *)at;
 
-			told |= event_is_of_db(watch, event);
+			found |= event_is_of_db(watch, event);
 			at += sizeof(*event) + event->len;
 		}
 	}
-	return told;
+	return found;
 }
 
 void hf_db_watch_sleep(struct hf_db_watch *watch, int64_t until)
 {
-	int64_t most = (watch->notify < 0 ? NAP_BLIND_MS : NAP_MOST_MS) * HF_MS;
+	int64_t max = (watch->notify < 0 ? NAP_BLIND_MS : NAP_MAX_MS) * HF_MS;
 	int64_t begin = hf_now(), end = begin + watch->nap, left;
 
 	if (until < end)
 		end = until;
-	watch->nap = watch->nap < most / 2 ? watch->nap * 2 : most;
+	watch->nap = watch->nap < max / 2 ? watch->nap * 2 : max;
 	while ((left = end - hf_now()) > 0) {
 		struct pollfd polled = {.fd = watch->notify, .events = POLLIN};
 		struct timespec ts = {.tv_sec = left / HF_SECOND, .tv_nsec = left % HF_SECOND};

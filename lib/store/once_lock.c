@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "store/once_lock.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,7 @@
 #include <holdfast/proc.h>
 #include "base/sys.h"
 #include "lock/turnstile.h"
-#include "probe/proc_locks.h"
+#include "probe/lock_table.h"
 
 #define SUFFIX "-once"
 
@@ -122,43 +121,26 @@ static enum hf_status make_file(const struct hf_store *store, struct stat *st, s
 	return status;
 }
 
-/* The search for the process that holds a byte, for a message. */
-struct search {
-	struct hf_lock_id id;
-	int64_t byte;
-	bool found;
-};
-
-static bool holds_byte(void *context, int fd, const struct hf_lock_entry *record)
-{
-	struct search *s = context;
-
-	(void)fd;
-	s->found = record->type == HF_LOCK_OFD && record->start == s->byte &&
-		   hf_lock_id_equal(&record->id, &s->id);
-	return !s->found;
-}
-
 /* Describe the holder. The wrapper and its command both hold the byte: name the smaller PID. */
 static char *describe_holder(char *out, size_t size, const struct hf_once_lock *lock, int64_t byte)
 {
-	struct search s = {.byte = byte};
-	DIR *proc = lock->probe >= 0 && hf_lock_id_of(lock->probe, &s.id) ? opendir("/proc") : NULL;
-	struct dirent *entry;
-	pid_t least = 0;
+	const struct hf_locked_file *file;
+	struct hf_lock_table table;
+	struct hf_lock_id id;
+	pid_t first = 0;
 
-	while (proc && (entry = readdir(proc))) {
-		pid_t pid = (pid_t)atoi(entry->d_name);
+	if (lock->probe >= 0 && hf_lock_id_of(lock->probe, &id) && hf_lock_table_read(&table)) {
+		file = hf_lock_table_find(&table, &id, HF_LOCK_OFD);
+		for (size_t i = 0; file && i < file->holder_count; i++) {
+			const struct hf_lock_table_holder *holder = &file->holders[i];
 
-		s.found = false;
-		if (pid > 0 && pid != getpid())
-			hf_lock_held_by_any(pid, holds_byte, &s);
-		if (s.found && (!least || pid < least))
-			least = pid;
+			if (holder->record.start == byte && holder->pid > 0 &&
+			    (!first || holder->pid < first))
+				first = holder->pid;
+		}
+		hf_lock_table_free(&table);
 	}
-	if (proc)
-		closedir(proc);
-	return hf_proc_describe(out, size, least);
+	return hf_proc_describe(out, size, first);
 }
 
 static enum hf_status add_key(struct hf_once_lock *lock, const char *name,
