@@ -10,6 +10,7 @@
 #include <holdfast/lockset.h>
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
+#include "base/hash.h"
 #include "base/sys.h"
 #include "lock/turnstile.h"
 #include "probe/lock_table.h"
@@ -19,12 +20,7 @@
 /* Return 62 bits of the FNV-1a hash; the last byte of a file is 2^63 - 2. */
 static int64_t byte_of(const struct hf_bytes *key)
 {
-	const unsigned char *s = key->data;
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < key->size; i++)
-		hash = (hash ^ s[i]) * UINT64_C(0x100000001b3);
-	return (int64_t)(hash >> 2);
+	return (int64_t)(hf_hash(HF_HASH_START, key->data, key->size) >> 2);
 }
 
 static bool is_locked(int fd, int64_t byte, int64_t length)
@@ -69,8 +65,7 @@ static enum hf_status open_file(struct hf_lock *file, const struct hf_store *sto
 		strcpy(at.name + used, SUFFIX);
 	if (status == HF_OK)
 		status = turnstile(file, &at, db, err);
-	if (db >= 0)
-		sys_close(db);
+	hf_close(db);
 	hf_target_close(&at);
 	return status;
 }
@@ -81,8 +76,7 @@ void hf_once_lock_look(struct hf_once_lock *lock, const struct hf_store *store)
 	struct hf_lock file;
 	struct hf_err err;
 
-	if (lock->probe >= 0)
-		sys_close(lock->probe);
+	hf_close(lock->probe);
 	if (open_file(&file, store, hf_turnstile_find, &err) == HF_NO)
 		hf_turnstile_ignored(&err);
 	lock->probe = file.fd;
@@ -167,7 +161,8 @@ static enum hf_status check_file(const struct hf_once_lock *lock, const struct h
 		if (!hf_same_inode(&locks[i]->st, st) && !HF_WITHOUT(once_file))
 			return hf_fail(err, HF_NOPERM,
 				       "cannot mark in '%s': another file came in the place of "
-				       "'%s" SUFFIX "'", store->path, store->real);
+				       "'%s" SUFFIX "'",
+				       store->path, store->real);
 	return HF_OK;
 }
 
@@ -221,8 +216,7 @@ void hf_once_lock_release(struct hf_once_lock *lock)
 
 	hf_lockset_free(lock->set);
 	free(lock->held);
-	if (lock->probe >= 0)
-		sys_close(lock->probe);
+	hf_close(lock->probe);
 	*lock = (struct hf_once_lock){.probe = -1};
 	errno = saved;
 }
