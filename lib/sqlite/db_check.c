@@ -274,8 +274,7 @@ static bool is_tracked(const char *dir, const char *name, char *found, size_t si
 	if (fd >= 0 && hf_capture((char **)argv, -1, fd, "git", &wait_status, NULL) == HF_OK &&
 	    wait_status == 0)
 		n = pread(fd, found, size - 1, 0);
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	if (n <= 0)
 		return false;
 	found[n] = '\0';

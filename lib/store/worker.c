@@ -140,8 +140,7 @@ static enum hf_status run_command(struct run *run, struct hf_err *err)
 	if (status == HF_OK)
 		status = hf_supervise(&run->child, timer >= 0 ? &run->renewals : NULL, err);
 	sys_close(command.in);
-	if (timer >= 0)
-		sys_close(timer);
+	hf_close(timer);
 	return status;
 }
 
