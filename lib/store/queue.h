@@ -31,8 +31,8 @@ struct hf_job {
 };
 void hf_job_free(struct hf_job *job);
 
-/* Add a job for each payload, in one transaction, with the queue, priority and most of *job; they are
- * due after `delay` nanoseconds. *first and *last: their numbers, which are consecutive. */
+/* Add a job for each payload, in one transaction, with the queue, priority and most of *job; they
+ * are due after `delay` nanoseconds. *first and *last: their numbers, which are consecutive. */
 enum hf_status hf_queue_add(struct hf_store *store, const struct hf_job *job, int64_t delay,
 			    const struct hf_bytes *payloads, size_t count, int64_t *first,
 			    int64_t *last, struct hf_err *err);
