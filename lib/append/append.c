@@ -3,16 +3,16 @@
 
 #include <errno.h>
 
+#include "append/append_handover.h"
+#include "atomic/target_check.h"
+#include "atomic/target_lock.h"
+#include "base/copy.h"
+#include "base/sys.h"
+#include "base/tempfile.h"
+#include "spool/append_in_place.h"
+#include "spool/append_recovery.h"
 #include "spool/spool_leader.h"
 #include <holdfast/clock.h>
-#include "base/copy.h"
-#include "append/append_handover.h"
-#include "spool/append_in_place.h"
-#include "atomic/target_lock.h"
-#include "atomic/target_check.h"
-#include "spool/append_recovery.h"
-#include "base/tempfile.h"
-#include "base/sys.h"
 
 /* One append, through all its turns. */
 struct work {
@@ -27,8 +27,7 @@ struct work {
 
 	/* The new file. Its lock, like the target's, is kept until the result is marked. */
 	struct hf_atomic_options file;
-	struct hf_atomic atomic;
-	bool writing; /* atomic is begun */
+	struct hf_atomic *atomic; /* NULL: not begun */
 };
 
 /* Turns that are allowed after the deadline has passed. */
@@ -125,15 +124,16 @@ static enum hf_status gather_records(struct work *w, struct hf_err *err)
 }
 
 /* Record in the batch when the new file gets and loses its temporary name (spool/S3). */
-static enum hf_status mark_step(void *context, enum hf_atomic_step step, struct hf_err *err)
+static enum hf_status mark_step(void *context, enum hf_atomic_step step, uint32_t number,
+				struct hf_err *err)
 {
 	struct work *w = context;
 
 	if (step != HF_STEP_LINKED)
 		return hf_batch_mark(&w->batch, HF_SPOOL_ABANDONED, err);
 	w->batch.head.target = hf_file_id_of(w->lock);
-	w->batch.head.fresh = hf_file_id_of(w->atomic.fd);
-	w->batch.head.number = w->atomic.number;
+	w->batch.head.fresh = hf_file_id_of(hf_atomic_fd(w->atomic));
+	w->batch.head.number = number;
 	return hf_batch_mark(&w->batch, HF_SPOOL_PREPARED, err);
 }
 
@@ -175,31 +175,30 @@ static enum hf_status append_by_replacing(struct work *w, struct hf_err *err)
 				    &w->file, err);
 	if (status != HF_OK)
 		return status;
-	w->writing = true;
 	if (present)
-		status = hf_copy_file(w->lock, w->atomic.fd, NULL, w->target.path, w->target.path,
-				      err);
+		status = hf_copy_file(w->lock, hf_atomic_fd(w->atomic), NULL, w->target.path,
+				      w->target.path, err);
 	if (status == HF_OK && present)
 		status = gather_and_enter(w, err);
 	if (status == HF_OK)
-		status = write_record(w, w->atomic.fd, err);
+		status = write_record(w, hf_atomic_fd(w->atomic), err);
 	if (status == HF_OK)
-		status = hf_atomic_commit(&w->atomic, err);
+		status = hf_atomic_commit(w->atomic, err);
 	return status;
 }
 
 static void end_replacement(struct work *w)
 {
-	if (w->writing)
-		hf_atomic_end(&w->atomic);
-	w->writing = false;
+	hf_atomic_end(w->atomic);
+	w->atomic = NULL;
 }
 
 static enum hf_status write_in_place(struct work *w, struct hf_err *err)
 {
 	/* under another name a torn record would not be found */
-	enum hf_status status = hf_target_check(&w->target, w->lock, &w->st,
-						w->options->file.break_links, NULL, err);
+	const struct hf_target_rules rules = {.hard_links = w->options->file.break_links};
+	const struct hf_target_claim claim = {.present = true, .fd = w->lock, .st = w->st};
+	enum hf_status status = hf_target_check(&claim, &w->target, &rules, err);
 
 	if (status == HF_OK)
 		status = gather_records(w, err);

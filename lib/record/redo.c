@@ -94,7 +94,7 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 {
 	const struct hf_atomic_options options = {
 		.wait = redo->hold->wait, .skip_same = true, .allow_empty = true};
-	struct hf_atomic atomic;
+	struct hf_atomic *atomic;
 	enum hf_status status;
 	char *path;
 
@@ -108,13 +108,13 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 	status = hf_atomic_begin(&atomic, path, &options, err);
 	if (status == HF_OK) {
 		if (f->plan->op == HF_RECORD_SNAPSHOT)
-			status = write_snapshot(image, atomic.fd, err);
+			status = write_snapshot(image, hf_atomic_fd(atomic), err);
 		else
-			status =
-				hf_write_all(atomic.fd, f->plan->content, f->plan->size, path, err);
+			status = hf_write_all(hf_atomic_fd(atomic), f->plan->content, f->plan->size,
+					      path, err);
 		if (status == HF_OK)
-			status = hf_atomic_commit(&atomic, err);
-		hf_atomic_end(&atomic);
+			status = hf_atomic_commit(atomic, err);
+		hf_atomic_end(atomic);
 	}
 	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
 		hf_record_locks_report(

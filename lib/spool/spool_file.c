@@ -130,25 +130,20 @@ int hf_spool_is_marked(int fd, uint64_t at)
 int hf_spool_create(const struct hf_target *target, int fd_of_target, const struct stat *st,
 		    char staged[NAME_MAX + 1])
 {
-	int fd, saved;
+	int fd;
 
 	if (hf_tempfile_open(target, 0600, &fd, staged, NULL) != HF_OK)
 		return -1;
 	if (hf_share_access(fd_of_target, fd, st, target->path, NULL) == HF_OK)
 		return fd;
-	saved = errno;
-	if (*staged)
-		sys_unlinkat(target->dir, staged, 0);
-	sys_close(fd);
-	errno = saved;
+	hf_tempfile_discard(target, fd, staged);
 	return -1;
 }
 
 enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char *staged,
 			     const char *name, struct hf_err *err)
 {
-	enum hf_status status = *staged ? hf_tempfile_move(target, staged, name, err)
-					: hf_tempfile_link(target, fd, name, err);
+	enum hf_status status = hf_tempfile_name(target, fd, staged, name, err);
 
 	/* a temporary file with a name was locked by its maker */
 	if (status == HF_OK && *staged)

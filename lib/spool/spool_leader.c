@@ -139,7 +139,7 @@ enum hf_status hf_batch_enter(const struct hf_target *target, int fd_of_target,
 	hf_trust_init(&trust, target, fd_of_target);
 	for (int tries = 0; status == HF_NO && tries < MAX_TRIES; tries++) {
 		hf_side_name(target, "batch", number, to);
-		status = batch->is_spool ? hf_tempfile_move(target, batch->name, to, err)
+		status = batch->is_spool ? hf_tempfile_name(target, batch->fd, batch->name, to, err)
 					 : hf_spool_name(target, batch->fd, batch->name, to, err);
 		if (status == HF_NO &&
 		    (is_unfinished_batch(target, &trust, to) || HF_WITHOUT(side_names)))
