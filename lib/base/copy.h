@@ -33,6 +33,10 @@ enum hf_status hf_pwrite_all(int fd, const void *data, size_t size, int64_t at, 
 enum hf_status hf_read_full(int fd, void *data, size_t size, size_t *got, const char *from,
 			    struct hf_err *err);
 
+/* Read exactly size bytes at an offset. HF_IO with errnum EIO: the file ends before. */
+enum hf_status hf_pread_exactly(int fd, void *data, size_t size, uint64_t at, const char *from,
+				struct hf_err *err);
+
 /* Read from in's offset to its end into memory, which the caller frees, followed by a NUL. HF_DATA:
  * more than `most` bytes. */
 enum hf_status hf_read_all(int in, size_t most, void **data, size_t *size, const char *from,

@@ -8,10 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <holdfast/clock.h>
 #include "base/copy.h"
 #include "base/spawn.h"
 #include "base/strerror.h"
+#include <holdfast/clock.h>
 
 #define DEFAULT_WAIT (10 * HF_SECOND)
 
@@ -133,7 +133,9 @@ enum hf_status hf_atomic_cli_result(const struct hf_cli *cli, const struct hf_at
 	enum hf_status printed;
 
 	if (status == HF_OK && cli->verbose)
-		hf_cli_notice(cli, hf_atomic_replaced(a) ? "'%s' is replaced" : "'%s' is the same already",
+		hf_cli_notice(cli,
+			      hf_atomic_replaced(a) ? "'%s' is replaced"
+						    : "'%s' is the same already",
 			      path);
 	if (!print || (status != HF_OK && status != HF_UNCERTAIN))
 		return status;
@@ -162,7 +164,7 @@ int hf_atomic_cli_finish(const struct hf_cli *cli, enum hf_status status, struct
 	if (status != HF_OK) {
 		if (status == HF_IO && !err->advice[0])
 			hf_advise(err, a && hf_atomic_present(a) ? "the old content is kept"
-						       : "nothing was changed");
+								 : "nothing was changed");
 		hf_cli_report(cli, err);
 	}
 	if (WIFSIGNALED(validator) &&

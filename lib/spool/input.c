@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/copy.h"
-#include <holdfast/path.h>
-#include "base/tempfile.h"
 #include "base/sys.h"
+#include "base/tempfile.h"
+#include <holdfast/path.h>
 
 enum { LINES_FIRST = 64 << 10, LINES_BATCH = 1 << 20 };
 
