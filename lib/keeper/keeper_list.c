@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include "base/access.h"
-#include <holdfast/clock.h>
-#include "keeper/keeper_protocol.h"
-#include <holdfast/proc.h>
+#include "base/array.h"
+#include "base/process_id.h"
 #include "base/sys.h"
+#include "keeper/keeper_protocol.h"
+#include <holdfast/clock.h>
+#include <holdfast/proc.h>
 
 #define PATIENCE (200 * HF_MS)
 
@@ -62,29 +64,23 @@ static bool is_listed(const struct hf_keepers *keepers, pid_t pid)
 
 static bool add_keeper(struct hf_keepers *keepers, const struct hf_keeper_entry *keeper)
 {
-	if (keepers->count == keepers->room) {
-		size_t more = keepers->room ? 2 * keepers->room : 16;
-		void *at = realloc(keepers->at, more * sizeof(*keepers->at));
+	struct hf_keeper_entry *added = hf_array_add(&keepers->at, &keepers->count, sizeof(*added));
 
-		if (!at)
-			return false;
-		keepers->at = at;
-		keepers->room = more;
-	}
-	keepers->at[keepers->count++] = *keeper;
-	return true;
+	if (added)
+		*added = *keeper;
+	return added;
 }
 
 void hf_keepers_read(struct hf_keepers *keepers)
 {
 	int64_t end = hf_deadline_in(PATIENCE);
 	FILE *names = fopen("/proc/net/unix", "re");
-	unsigned long long pidns, start, ours = hf_keeper_pidns();
+	unsigned long long pidns, start, ours = hf_process_id_pidns();
 	bool ok = true;
 	char line[256];
 	int pid;
 
-	*keepers = (struct hf_keepers){NULL, 0, 0};
+	*keepers = (struct hf_keepers){NULL, 0};
 	while (names && ok && hf_time_left(end) > 0 && fgets(line, sizeof(line), names)) {
 		const char *name = strchr(line, '@');
 		struct hf_keeper_entry seen;
@@ -125,11 +121,8 @@ void hf_keepers_read_ours(struct hf_keepers *keepers)
 
 void hf_keepers_free(struct hf_keepers *keepers)
 {
-	int saved = errno;
-
 	free(keepers->at);
-	*keepers = (struct hf_keepers){NULL, 0, 0};
-	errno = saved;
+	*keepers = (struct hf_keepers){NULL, 0};
 }
 
 static bool confirm_keeper(const struct hf_keeper_entry *keeper)
@@ -137,11 +130,10 @@ static bool confirm_keeper(const struct hf_keeper_entry *keeper)
 	struct hf_proc proc;
 	struct ucred peer;
 	int fd = -1;
-	bool listens = hf_keeper_reach_process(&fd, hf_keeper_pidns(), keeper->pid, keeper->start,
-					       0, &peer) == HF_OK;
+	bool listens = hf_keeper_reach_process(&fd, hf_process_id_pidns(), keeper->pid,
+					       keeper->start, 0, &peer) == HF_OK;
 
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	return listens && hf_keeper_may_say(peer.uid, keeper->owner) &&
 	       hf_proc_read(keeper->pid, &proc) && proc.start == keeper->start;
 }

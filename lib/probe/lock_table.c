@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
 
@@ -21,24 +22,8 @@ struct look {
 	bool ok;
 };
 
-bool hf_grow(void *at, size_t count, size_t *room, size_t size)
-{
-	size_t more = *room ? 2 * *room : 4;
-	void **array = at, *new;
-
-	if (count < *room)
-		return true;
-	new = realloc(*array, more * size);
-	if (!new)
-		return false;
-	*array = new;
-	*room = more;
-	return true;
-}
-
-static struct hf_locked_file *find_row(const struct hf_lock_table *table,
-				       const struct hf_lock_id *id,
-				   enum hf_lock_type type)
+struct hf_locked_file *hf_lock_table_find(const struct hf_lock_table *table,
+					  const struct hf_lock_id *id, enum hf_lock_type type)
 {
 	for (size_t i = 0; i < table->count; i++)
 		if (table->at[i].type == type && hf_lock_id_equal(&table->at[i].id, id))
@@ -46,46 +31,39 @@ static struct hf_locked_file *find_row(const struct hf_lock_table *table,
 	return NULL;
 }
 
-const struct hf_locked_file *hf_lock_table_find(const struct hf_lock_table *table,
-						const struct hf_lock_id *id, enum hf_lock_type type)
-{
-	return find_row(table, id, type);
-}
-
 /* Return the row for this lock entry, which is added if it is new; NULL if out of memory. */
 static struct hf_locked_file *find_or_add_row(struct hf_lock_table *table,
 					      const struct hf_lock_entry *record)
 {
-	struct hf_locked_file *locked = find_row(table, &record->id, record->type);
+	struct hf_locked_file *locked = hf_lock_table_find(table, &record->id, record->type);
 
 	if (locked)
 		return locked;
-	if (!hf_grow(&table->at, table->count, &table->room, sizeof(*table->at)))
-		return NULL;
-	locked = &table->at[table->count++];
-	*locked = (struct hf_locked_file){.id = record->id, .type = record->type};
+	locked = hf_array_add(&table->at, &table->count, sizeof(*locked));
+	if (locked)
+		*locked = (struct hf_locked_file){.id = record->id, .type = record->type};
 	return locked;
 }
 
 static bool add_holder(struct hf_locked_file *locked, pid_t pid, int fd, enum hf_via via,
 		       const struct hf_lock_entry *record)
 {
-	if (!hf_grow(&locked->holders, locked->holder_count, &locked->holder_room,
-		     sizeof(*locked->holders)))
-		return false;
-	locked->holders[locked->holder_count++] =
-		(struct hf_lock_table_holder){pid, fd, via, *record};
-	return true;
+	struct hf_lock_table_holder *holder =
+		hf_array_add(&locked->holders, &locked->holder_count, sizeof(*holder));
+
+	if (holder)
+		*holder = (struct hf_lock_table_holder){pid, fd, via, *record};
+	return holder;
 }
 
 static bool add_waiter(struct hf_locked_file *locked, const struct hf_lock_entry *record)
 {
-	if (!hf_grow(&locked->waiters, locked->waiter_count, &locked->waiter_room,
-		     sizeof(*locked->waiters)))
-		return false;
-	locked->waiters[locked->waiter_count++] =
-		(struct hf_lock_table_holder){record->pid, -1, HF_VIA_REPORTED, *record};
-	return true;
+	struct hf_lock_table_holder *waiter =
+		hf_array_add(&locked->waiters, &locked->waiter_count, sizeof(*waiter));
+
+	if (waiter)
+		*waiter = (struct hf_lock_table_holder){record->pid, -1, HF_VIA_REPORTED, *record};
+	return waiter;
 }
 
 /* Return true if the two entries describe one lock. */
@@ -102,7 +80,7 @@ static bool find_name(char path[PATH_MAX], const struct stat *file)
 	enum { MAX_NAMES = 10000 };
 	char *name = strrchr(path, '/');
 	bool found = false;
-	struct dirent *find_or_add_row;
+	struct dirent *entry;
 	struct stat st;
 	DIR *dir;
 
@@ -110,12 +88,11 @@ static bool find_name(char path[PATH_MAX], const struct stat *file)
 		return false;
 	*++name = '\0';
 	dir = opendir(path);
-	for (int i = 0; dir && !found && i < MAX_NAMES && (find_or_add_row = readdir(dir)); i++)
-		found = find_or_add_row->d_ino == file->st_ino &&
-			(size_t)(name - path) + strlen(find_or_add_row->d_name) < PATH_MAX &&
-			fstatat(dirfd(dir), find_or_add_row->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
-				0 &&
-			hf_same_inode(&st, file) && strcpy(name, find_or_add_row->d_name);
+	for (int i = 0; dir && !found && i < MAX_NAMES && (entry = readdir(dir)); i++)
+		found = entry->d_ino == file->st_ino &&
+			(size_t)(name - path) + strlen(entry->d_name) < PATH_MAX &&
+			fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			hf_same_inode(&st, file) && strcpy(name, entry->d_name);
 	if (dir)
 		closedir(dir);
 	return found;
@@ -183,8 +160,8 @@ static bool scan_processes(struct hf_lock_table *table)
 		look.pid = atoi(name->d_name);
 		if (look.pid <= 0)
 			continue;
-		if (!hf_lock_held_by_any(look.pid, see_holder, &look) && errno != ENOENT &&
-		    errno != ESRCH)
+		if (!hf_lock_held_by(look.pid, HF_ALL_LOCKS, see_holder, &look) &&
+		    errno != ENOENT && errno != ESRCH)
 			table->hidden = true;
 	}
 	closedir(dir);
@@ -193,7 +170,7 @@ static bool scan_processes(struct hf_lock_table *table)
 
 static bool is_explained(const struct hf_lock_table *table, const struct hf_lock_entry *record)
 {
-	const struct hf_locked_file *locked = find_row(table, &record->id, record->type);
+	const struct hf_locked_file *locked = hf_lock_table_find(table, &record->id, record->type);
 
 	if (!locked)
 		return false;
@@ -229,7 +206,7 @@ static bool explain_entry(struct hf_lock_table *table, const struct hf_lock_entr
 	bool reported = false;
 	struct hf_locked_file *locked;
 
-	if (record->pid > 0 && !hf_lock_held_by_any(record->pid, see_holder, &look)) {
+	if (record->pid > 0 && !hf_lock_held_by(record->pid, HF_ALL_LOCKS, see_holder, &look)) {
 		table->hidden = true;
 		reported = process_exists(record->pid);
 	}
@@ -259,7 +236,7 @@ static bool explain_rest(struct hf_lock_table *table, const struct hf_lock_entri
 		if (is_explained(table, record))
 			continue;
 		if (!read)
-			read = ok = hf_lock_entries_read_any(&after);
+			read = ok = hf_lock_entries_read(&after, HF_ALL_LOCKS);
 		if (ok && is_listed(&after, record))
 			ok = explain_entry(table, record);
 	}
@@ -303,7 +280,8 @@ static void drop_former_holders(struct hf_locked_file *locked)
 		struct again again = {.record = &holder->record};
 
 		if (holder->fd < 0 ||
-		    (hf_lock_held_by_any(holder->pid, compare_entry, &again) && again.found))
+		    (hf_lock_held_by(holder->pid, HF_ALL_LOCKS, compare_entry, &again) &&
+		     again.found))
 			locked->holders[kept++] = *holder;
 	}
 	if (in_doubt)
@@ -315,14 +293,14 @@ bool hf_lock_table_read(struct hf_lock_table *table)
 	struct hf_lock_entries before;
 	bool ok;
 
-	*table = (struct hf_lock_table){NULL, 0, 0, false};
+	*table = (struct hf_lock_table){NULL, 0, false};
 	errno = 0;
 	if (!hf_proc_mounted()) {
 		if (errno != EMFILE && errno != ENFILE)
 			errno = ENOENT;
 		return false;
 	}
-	if (!hf_lock_entries_read_any(&before))
+	if (!hf_lock_entries_read(&before, HF_ALL_LOCKS))
 		return false;
 	ok = scan_processes(table) && explain_rest(table, &before);
 	hf_lock_entries_free(&before);
@@ -335,14 +313,11 @@ bool hf_lock_table_read(struct hf_lock_table *table)
 
 void hf_lock_table_free(struct hf_lock_table *table)
 {
-	int saved = errno;
-
 	for (size_t i = 0; i < table->count; i++) {
 		free(table->at[i].path);
 		free(table->at[i].holders);
 		free(table->at[i].waiters);
 	}
 	free(table->at);
-	*table = (struct hf_lock_table){NULL, 0, 0, false};
-	errno = saved;
+	*table = (struct hf_lock_table){NULL, 0, false};
 }

@@ -11,21 +11,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/array.h"
+
 enum { MAX_ANCESTORS = 1000 }; /* a longer chain is a cycle of reused PIDs */
 
 static bool add_owner(struct hf_ancestor_locks *family, const struct hf_ancestor_lock *owner)
 {
-	if (family->count == family->room) {
-		size_t more = family->room ? 2 * family->room : 8;
-		void *at = realloc(family->at, more * sizeof(*family->at));
+	struct hf_ancestor_lock *added = hf_array_add(&family->at, &family->count, sizeof(*added));
 
-		if (!at)
-			return false;
-		family->at = at;
-		family->room = more;
-	}
-	family->at[family->count++] = *owner;
-	return true;
+	if (added)
+		*added = *owner;
+	return added;
 }
 
 struct collect {
@@ -45,7 +41,7 @@ static bool collect(void *context, int fd, const struct hf_lock_entry *record)
 
 static void collect_from(struct collect *c, pid_t holder)
 {
-	if (hf_lock_held_by(holder, collect, c))
+	if (hf_lock_held_by(holder, HF_FLOCK_ONLY, collect, c))
 		return;
 	c->family->hidden = true;
 	for (size_t k = 0; c->records && k < c->records->count && c->ok; k++)
@@ -59,7 +55,7 @@ bool hf_ancestor_locks_read(struct hf_ancestor_locks *family, pid_t pid,
 	struct collect c = {.family = family, .records = records, .pid = pid};
 	struct hf_proc proc;
 
-	*family = (struct hf_ancestor_locks){NULL, 0, 0, false};
+	*family = (struct hf_ancestor_locks){NULL, 0, false};
 	c.ok = hf_proc_mounted();
 	for (int i = 0; i < MAX_ANCESTORS && c.pid > 0 && c.ok; i++) {
 		c.keeper = 0;
@@ -80,11 +76,8 @@ bool hf_ancestor_locks_read(struct hf_ancestor_locks *family, pid_t pid,
 
 void hf_ancestor_locks_free(struct hf_ancestor_locks *family)
 {
-	int saved = errno;
-
 	free(family->at);
-	*family = (struct hf_ancestor_locks){NULL, 0, 0, false};
-	errno = saved;
+	*family = (struct hf_ancestor_locks){NULL, 0, false};
 }
 
 /* Return true if this process has other threads than the waiting and the watching one. */
@@ -219,8 +212,8 @@ static bool thread_has_other_child(pid_t pid, const char *thread, pid_t child)
 	if (!f)
 		return false;
 	while (!found && fscanf(f, "%d", &other) == 1)
-		found = other != child && hf_proc_read(other, &proc) &&
-			!hf_proc_is_zombie(&proc) && !is_piped_to_us(other);
+		found = other != child && hf_proc_read(other, &proc) && !hf_proc_is_zombie(&proc) &&
+			!is_piped_to_us(other);
 	fclose(f);
 	return found;
 }
