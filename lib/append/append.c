@@ -332,8 +332,7 @@ static enum turn check_turns(struct work *w, int turns)
 
 static void unlock_target(struct work *w)
 {
-	if (w->lock >= 0)
-		sys_close(w->lock);
+	hf_close(w->lock);
 	w->lock = -1;
 }
 

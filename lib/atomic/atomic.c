@@ -396,10 +396,10 @@ static enum hf_status commit_new_file(struct hf_atomic *a, struct hf_err *err)
 /* Close the target, which unlocks it. */
 static void close_target(struct hf_atomic *a)
 {
-	if (!a->borrowed && a->claim.fd >= 0)
-		sys_close(a->claim.fd);
-	if (!a->borrowed)
+	if (!a->borrowed) {
+		hf_close(a->claim.fd);
 		hf_target_close(&a->target);
+	}
 	a->claim.fd = a->target.dir = -1;
 }
 
@@ -410,8 +410,7 @@ static void abort_transaction(struct hf_atomic *a)
 
 	if (a->target.dir >= 0)
 		remove_temporary(a);
-	if (a->fd >= 0)
-		sys_close(a->fd);
+	hf_close(a->fd);
 	a->fd = -1;
 	close_target(a);
 	a->state = ABORTED;

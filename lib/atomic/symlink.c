@@ -18,22 +18,20 @@ enum { MAX_TRIES = 20 };
 static enum hf_status try_make(const struct hf_target *target, const char *name, const char *to,
 			       int *fd, struct hf_err *err)
 {
-	int saved;
+	enum hf_status status;
 
 	if (sys_mkdirat(target->dir, name, 0700) < 0)
 		return errno == EEXIST ? HF_NO : hf_fail_replace(target, err);
 	*fd = sys_openat(target->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (*fd >= 0 && sys_flock(*fd, LOCK_EX | LOCK_NB) == 0 && sys_symlinkat(to, *fd, LINK) == 0)
 		return HF_OK;
-	saved = errno;
-	if (*fd >= 0)
-		sys_close(*fd);
+	hf_close(*fd);
 	/* another process removed it as a leftover before it was locked */
-	if (saved == ENOENT || saved == EWOULDBLOCK)
+	if (errno == ENOENT || errno == EWOULDBLOCK)
 		return HF_NO;
+	status = hf_fail_replace(target, err);
 	sys_unlinkat(target->dir, name, AT_REMOVEDIR);
-	errno = saved;
-	return hf_fail_replace(target, err);
+	return status;
 }
 
 static enum hf_status make_link(const struct hf_target *target, const char *to,
@@ -126,8 +124,7 @@ enum hf_status hf_atomic_symlink(const char *path, const char *to,
 		if (status != HF_OK)
 			break;
 		status = replace_by_link(&target, &claim, to, options, err);
-		if (claim.fd >= 0)
-			sys_close(claim.fd);
+		hf_close(claim.fd);
 		again = status == HF_NO;
 		status = again ? HF_OK : status;
 	}

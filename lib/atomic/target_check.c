@@ -120,8 +120,7 @@ enum hf_status hf_target_check_image(const struct hf_target *target, struct hf_e
 			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
 	live = fd >= 0 && sys_fstat(fd, &st) == 0 &&
 	       hf_sqlite_live(target, fd, &st, why, sizeof(why));
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	if (live)
 		return HF_OK;
 	hf_fail(err, HF_DATA, "refusing to put a database at '%s': another one's %s file is there",
@@ -219,8 +218,8 @@ enum hf_status hf_target_claim(struct hf_target_claim *claim, const struct hf_ta
 		status = hf_target_recover(claim, target, rules, wait, err);
 	if (status == HF_OK)
 		status = hf_target_check(claim, target, rules, err);
-	if (status != HF_OK && claim->fd >= 0) {
-		sys_close(claim->fd);
+	if (status != HF_OK) {
+		hf_close(claim->fd);
 		claim->fd = -1;
 	}
 	return status;

@@ -27,8 +27,7 @@ static bool has_other_name(const struct hf_target *target, const struct hf_file_
 {
 	int fd = hf_file_id_find(target, wanted, O_PATH);
 
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	return fd >= 0;
 }
 
@@ -97,8 +96,7 @@ static enum hf_status recover_in_place(const struct work *w, struct hf_batch *ba
 		status = judge_tail(fd, cuts, batch, &state, err);
 	else
 		batch->head.status = HF_UNKNOWN;
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	return status == HF_OK ? hf_batch_mark(batch, state, err) : status;
 }
 

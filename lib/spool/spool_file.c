@@ -8,6 +8,7 @@
 
 #include "base/attributes.h"
 #include "base/copy.h"
+#include "base/hash.h"
 #include "base/sys.h"
 #include "base/tempfile.h"
 #include <holdfast/clock.h>
@@ -16,19 +17,14 @@
 
 enum { LOCK_TRIES = 24, YIELDS = 4, TRIES = 3, READ_TRIES = 100 };
 
-static uint64_t fnv1a_hash(const void *data, size_t size)
+static uint64_t hash_head(const struct hf_spool_head *head)
 {
-	const unsigned char *s = data;
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < size; i++)
-		h = (h ^ s[i]) * UINT64_C(0x100000001b3);
-	return h;
+	return hf_hash(HF_HASH_START, head, offsetof(struct hf_spool_head, check));
 }
 
 static uint64_t hash_target_name(const struct hf_target *target)
 {
-	return fnv1a_hash(target->name, strlen(target->name));
+	return hf_hash_text(HF_HASH_START, target->name);
 }
 
 /* Retry: a transient error must not hide what became of a record. */
@@ -53,7 +49,7 @@ static bool read_intact_head(int fd, struct hf_spool_head *head)
 			errno = n < 0 ? errno : 0;
 			return false;
 		}
-		if (head->check == fnv1a_hash(head, offsetof(struct hf_spool_head, check)))
+		if (head->check == hash_head(head))
 			return true;
 		sched_yield();
 	}
@@ -83,7 +79,7 @@ int hf_spool_read_head(const struct hf_target *target, int fd, struct hf_spool_h
 
 bool hf_spool_write_head(int fd, struct hf_spool_head *head)
 {
-	head->check = fnv1a_hash(head, offsetof(struct hf_spool_head, check));
+	head->check = hash_head(head);
 	return hf_pwrite_all(fd, head, sizeof(*head), 0, "", NULL) == HF_OK;
 }
 

@@ -19,12 +19,8 @@ static struct hf_batch empty_batch(const struct hf_target *target)
 
 void hf_batch_close(struct hf_batch *batch)
 {
-	int saved = errno;
-
-	if (batch->fd >= 0)
-		sys_close(batch->fd);
+	hf_close(batch->fd);
 	batch->fd = -1;
-	errno = saved;
 }
 
 /* Take the leader's mark, and name this process in the head. */

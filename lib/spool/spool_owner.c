@@ -217,10 +217,6 @@ bool hf_ticket_leader(const struct hf_ticket *ticket, char *out, size_t size)
 
 void hf_ticket_close(struct hf_ticket *ticket)
 {
-	int saved = errno;
-
-	if (ticket->fd >= 0)
-		sys_close(ticket->fd);
+	hf_close(ticket->fd);
 	ticket->fd = -1;
-	errno = saved;
 }
