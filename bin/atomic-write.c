@@ -71,7 +71,7 @@ static enum hf_status copy_from(const struct work *w, int to, struct hf_err *err
 		status = errno == ENOENT ? HF_NOINPUT : hf_status_of(errno);
 		return hf_fail_errno_as(err, status, "cannot read '%s'", w->from);
 	}
-	status = S_ISREG(st.st_mode) ? hf_copy_file(fd, to, NULL, w->from, w->path, err)
+	status = S_ISREG(st.st_mode) ? hf_copy_file(fd, to, w->from, w->path, err)
 				     : hf_copy_stream(fd, to, NULL, w->from, w->path, err);
 	sys_close(fd);
 	return status;

@@ -196,7 +196,7 @@ static enum hf_status append_by_replacing(struct work *w)
 		return status;
 	fd = hf_atomic_fd(w->atomic);
 	if (present)
-		status = hf_copy_file(w->lock, fd, NULL, w->target.path, w->target.path, w->err);
+		status = hf_copy_file(w->lock, fd, w->target.path, w->target.path, w->err);
 	if (status == HF_OK && present)
 		status = gather_and_enter(w);
 	if (status == HF_OK)

@@ -79,7 +79,7 @@ static enum hf_status copy_old(const struct hf_target *target, int fd, const str
 	status = hf_tempfile_open(target, 0600, &copy, name, err);
 	if (status != HF_OK)
 		return status;
-	status = hf_copy_file(fd, copy, NULL, target->path, target->path, err);
+	status = hf_copy_file(fd, copy, target->path, target->path, err);
 	if (status == HF_OK)
 		status = hf_copy_attributes(fd, copy, st, target->path, err);
 	if (status == HF_OK && sync && sys_fsync(copy) < 0)

@@ -159,7 +159,7 @@ enum hf_status hf_publish_exchange(const struct hf_target *target, int fd, const
 enum hf_status hf_publish_create(const struct hf_target *target, int fd, const char *name,
 				 struct hf_err *err)
 {
-	char litter[NAME_MAX + 1];
+	char leftover[NAME_MAX + 1];
 	enum hf_status status;
 
 	if (name[0])
@@ -170,7 +170,7 @@ enum hf_status hf_publish_create(const struct hf_target *target, int fd, const c
 	if (status != HF_OK)
 		return status;
 	/* a leftover of a process that died when there was a target to replace */
-	hf_tempfile_reap(target, hf_target_side(target, "tmp", litter));
+	hf_tempfile_reap(target, hf_target_side(target, "tmp", leftover));
 	return HF_OK;
 }
 

@@ -125,7 +125,7 @@ enum hf_status hf_target_check_image(const struct hf_target *target, struct hf_e
 		return HF_OK;
 	hf_fail(err, HF_DATA, "refusing to put a database at '%s': another one's %s file is there",
 		target->path, beside);
-	hf_advise(err, "SQLite would read it into the new one; if nobody needs it, remove it");
+	hf_advise(err, "SQLite would read it into the new one; remove it if it is not needed");
 	return HF_DATA;
 }
 

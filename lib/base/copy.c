@@ -114,33 +114,33 @@ enum hf_status hf_pread_exactly(int fd, void *data, size_t size, uint64_t at, co
 	return read_failed(from, err);
 }
 
-enum hf_status hf_read_all(int in, size_t most, void **data, size_t *size, const char *from,
+enum hf_status hf_read_all(int in, size_t max, void **data, size_t *size, const char *from,
 			   struct hf_err *err)
 {
-	size_t room = PIECE, got = 0;
+	size_t capacity = PIECE, got = 0;
 	enum hf_status status = HF_OK;
 	struct stat st;
 
 	*data = NULL;
 	*size = 0;
-	if (sys_fstat(in, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < (off_t)most)
-		room += (size_t)st.st_size;
-	for (;; room *= 2) {
-		char *grown = realloc(*data, room + 1);
+	if (sys_fstat(in, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < (off_t)max)
+		capacity += (size_t)st.st_size;
+	for (;; capacity *= 2) {
+		char *grown = realloc(*data, capacity + 1);
 
 		if (grown)
 			*data = grown;
-		status = grown ? hf_read_full(in, grown + *size, room - *size, &got, from, err)
+		status = grown ? hf_read_full(in, grown + *size, capacity - *size, &got, from, err)
 			       : read_failed(from, err);
 		if (status != HF_OK)
 			break;
 		*size += got;
-		if (*size > most) {
+		if (*size > max) {
 			status = hf_fail(err, HF_DATA, "cannot take '%s': more than %zu bytes",
-					 from ? from : "-", most);
+					 from ? from : "-", max);
 			break;
 		}
-		if (*size < room) {
+		if (*size < capacity) {
 			grown[*size] = '\0';
 			return HF_OK;
 		}
@@ -215,20 +215,14 @@ static enum hf_status copy_rest(int in, off_t *at, int out, int64_t *size, const
 	return status == HF_NO ? HF_OK : status;
 }
 
-enum hf_status hf_copy_file(int in, int out, int64_t *size, const char *from, const char *to,
-			    struct hf_err *err)
+enum hf_status hf_copy_file(int in, int out, const char *from, const char *to, struct hf_err *err)
 {
-	int64_t unwanted;
+	int64_t size = 0;
 	off_t at = 0;
 
-	if (!size)
-		size = &unwanted;
-	*size = 0;
-	if (sys_ioctl_int(out, FICLONE, in) == 0) {
-		*size = lseek(out, 0, SEEK_END);
-		return *size < 0 ? write_failed(to, err) : HF_OK;
-	}
-	return copy_rest(in, &at, out, size, from, to, err);
+	if (sys_ioctl_int(out, FICLONE, in) == 0)
+		return lseek(out, 0, SEEK_END) < 0 ? write_failed(to, err) : HF_OK;
+	return copy_rest(in, &at, out, &size, from, to, err);
 }
 
 enum hf_status hf_copy_some(int in, int out, int64_t *size, const char *from, const char *to,

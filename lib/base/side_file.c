@@ -332,11 +332,11 @@ const char *hf_side_distrusts(struct hf_trust *trust, int fd, const struct stat 
 		return why;
 	read_rights(trust);
 	if (hf_access_read(&access, fd, trust->target->path, NULL) != HF_OK)
-		return "it cannot be read who may write it";
+		return "its permissions cannot be read";
 	return trust->access.st.st_nlink &&
 			       hf_access_within(&access, &trust->access, W_OK, st->st_uid)
 		       ? NULL
-		       : "users may write it who may not write the file";
+		       : "users who may not write the file may write it";
 }
 
 enum hf_status hf_side_open(struct hf_trust *trust, const char *name, int flags, int *fd,

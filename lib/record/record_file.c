@@ -267,7 +267,7 @@ static enum hf_status write_content(struct hf_record_file *f,
 	if (plan->op == HF_RECORD_SNAPSHOT)
 		return make(context, hf_atomic_fd(f->atomic), err);
 	if (plan->op == HF_RECORD_APPEND && f->present)
-		status = hf_copy_file(f->fd, hf_atomic_fd(f->atomic), NULL, f->path, f->path, err);
+		status = hf_copy_file(f->fd, hf_atomic_fd(f->atomic), f->path, f->path, err);
 	if (status == HF_OK)
 		status = hf_write_all(hf_atomic_fd(f->atomic), plan->content, plan->size, f->path,
 				      err);

@@ -260,7 +260,7 @@ static enum hf_status cut_append(struct hf_record_file *f, enum hf_redo_state fa
 	fd = memfd_create("record", MFD_CLOEXEC);
 	if (fd < 0)
 		return fail_read(f, err);
-	status = hf_copy_file(f->fd, fd, NULL, f->path, "memory", err);
+	status = hf_copy_file(f->fd, fd, f->path, "memory", err);
 	if (status == HF_OK && (sys_ftruncate(fd, size) < 0 || sys_fchmod(fd, f->st.st_mode) < 0))
 		status = fail_read(f, err);
 	if (status != HF_OK) {

@@ -12,11 +12,6 @@
 
 enum { MAX_TRIES = 20 };
 
-static struct hf_batch empty_batch(const struct hf_target *target)
-{
-	return (struct hf_batch){.target = target, .fd = -1};
-}
-
 void hf_batch_close(struct hf_batch *batch)
 {
 	hf_close(batch->fd);
@@ -78,7 +73,7 @@ enum hf_status hf_batch_take(const struct hf_target *target, int fd_of_target,
 	struct hf_trust trust;
 	struct stat st;
 
-	*batch = empty_batch(target);
+	*batch = (struct hf_batch){.target = target, .fd = -1};
 	batch->is_spool = true;
 	hf_trust_init(&trust, target, fd_of_target);
 	hf_target_side(target, "spool", batch->name);
@@ -101,7 +96,7 @@ enum hf_status hf_batch_make(const struct hf_target *target, int fd_of_target,
 {
 	enum hf_status status;
 
-	*batch = empty_batch(target);
+	*batch = (struct hf_batch){.target = target, .fd = -1};
 	batch->head = hf_spool_new_head(target, HF_SPOOL_CLOSED);
 	batch->fd = hf_spool_create(target, fd_of_target, batch->name);
 	if (batch->fd >= 0 && become_leader(batch) && hf_spool_write_head(batch->fd, &batch->head))
@@ -155,7 +150,7 @@ enum hf_status hf_batch_enter(int fd_of_target, struct hf_batch *batch, struct h
 	if (status != HF_NO)
 		return status;
 	errno = EEXIST;
-	return hf_fail_errno_as(err, HF_BUSY, "another append to '%s' is not settled",
+	return hf_fail_errno_as(err, HF_BUSY, "another append to '%s' is unfinished",
 				target->path);
 }
 
@@ -222,7 +217,7 @@ enum hf_status hf_batch_open(const struct hf_target *target, struct hf_trust *tr
 	struct hf_err why;
 	struct stat st;
 
-	*batch = empty_batch(target);
+	*batch = (struct hf_batch){.target = target, .fd = -1};
 	snprintf(batch->name, sizeof(batch->name), "%s", name);
 	status = hf_side_open(trust, name, O_RDWR, &batch->fd, &st, &why);
 	if (status == HF_NOPERM)
@@ -269,7 +264,7 @@ enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err)
 		int owned = hf_spool_is_marked(batch->fd, at);
 
 		if (owned < 0) /* a record left out by mistake would be lost */
-			return hf_fail_errno(err, "cannot see whose the records for '%s' are",
+			return hf_fail_errno(err, "cannot read which records for '%s' are withdrawn",
 					     batch->target->path);
 		frame.left_out = 1;
 		if (owned == 0 && sys_pwrite(batch->fd, &frame, sizeof(frame), (off_t)at) !=
