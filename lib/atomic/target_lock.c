@@ -42,9 +42,8 @@ enum hf_status hf_target_recheck(const struct hf_target *target, int fd, struct 
 	if (sys_fstat(fd, st) == 0 &&
 	    sys_fstatat(target->dir, target->name, &now, AT_SYMLINK_NOFOLLOW) == 0)
 		return hf_same_inode(st, &now) ? HF_OK : HF_NO;
-	return errno == ENOENT
-		       ? HF_NO
-		       : hf_fail_errno(err, "cannot read the state of '%s'", target->path);
+	return errno == ENOENT ? HF_NO
+			       : hf_fail_errno(err, "cannot read the state of '%s'", target->path);
 }
 
 enum hf_status hf_target_wait(const struct hf_target *target, int fd, const struct hf_wait *wait,

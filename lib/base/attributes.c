@@ -205,9 +205,8 @@ enum hf_status hf_copy_attributes(int from, int to, const struct stat *st, const
 	for (const char *s = old; status == HF_OK && s < old + size; s += strlen(s) + 1)
 		if (!is_content_hash(s) && strcmp(s, HF_ACL_NAME) != 0)
 			status = copy_one(from, to, s, name, err);
-	return status == HF_OK
-		       ? keep_permissions(from, to, now.st_mode, mode, &change, name, err)
-		       : status;
+	return status == HF_OK ? keep_permissions(from, to, now.st_mode, mode, &change, name, err)
+			       : status;
 }
 
 struct few_entries {

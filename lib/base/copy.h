@@ -42,8 +42,8 @@ enum hf_status hf_pread_exactly(int fd, void *data, size_t size, uint64_t at, co
 enum hf_status hf_read_all(int in, size_t max, void **data, size_t *size, const char *from,
 			   struct hf_err *err);
 
-/* Copy the whole regular file `in` to the empty file `out`. Leaves out's offset at the end, and in's
- * unchanged. */
+/* Copy the whole regular file `in` to the empty file `out`. Leaves out's offset at the end, and
+ * in's unchanged. */
 enum hf_status hf_copy_file(int in, int out, const char *from, const char *to, struct hf_err *err);
 
 /* Append everything from in's offset to its end at out's offset; *size (or NULL) is the number of

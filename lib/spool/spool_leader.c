@@ -150,8 +150,7 @@ enum hf_status hf_batch_enter(int fd_of_target, struct hf_batch *batch, struct h
 	if (status != HF_NO)
 		return status;
 	errno = EEXIST;
-	return hf_fail_errno_as(err, HF_BUSY, "another append to '%s' is unfinished",
-				target->path);
+	return hf_fail_errno_as(err, HF_BUSY, "another append to '%s' is unfinished", target->path);
 }
 
 enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_append_record *record,
@@ -264,7 +263,8 @@ enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err)
 		int owned = hf_spool_is_marked(batch->fd, at);
 
 		if (owned < 0) /* a record left out by mistake would be lost */
-			return hf_fail_errno(err, "cannot read which records for '%s' are withdrawn",
+			return hf_fail_errno(err,
+					     "cannot read which records for '%s' are withdrawn",
 					     batch->target->path);
 		frame.left_out = 1;
 		if (owned == 0 && sys_pwrite(batch->fd, &frame, sizeof(frame), (off_t)at) !=
