@@ -23,8 +23,8 @@
 enum hf_tail { HF_TAIL_TORN, HF_TAIL_WHOLE, HF_TAIL_AMONG, HF_TAIL_OTHER };
 
 /* Append the batch's records to the target, whose locked state is st. Return HF_OK if they are
- * durable (without sync: written); the state is not DONE yet. On any other status but HF_UNCERTAIN the old content is
- * kept. HF_BUSY with errnum EEXIST: another program has replaced the target. */
+ * durable (without sync: written); the state is not DONE yet. On any other status but HF_UNCERTAIN
+ * the old content is kept. HF_BUSY with errnum EEXIST: another program has replaced the target. */
 enum hf_status hf_append_in_place(const struct stat *st, struct hf_batch *batch, bool sync,
 				  struct hf_err *err);
 
