@@ -166,7 +166,6 @@ static enum hf_status open_file(struct hf_recovery *r, struct hf_recovery_files 
 		.path = *path,
 		.fd = -1,
 		.committed = -1,
-		.atomic.fd = -1,
 		.target.dir = -1,
 		.later = known->repo,
 	};
