@@ -42,17 +42,19 @@ static struct hf_cli cli = {
 /* Open the locked file again: COMMAND must not inherit the lock. */
 static enum hf_status open_file(const struct hf_atomic *a, int *fd, struct hf_err *err)
 {
-	struct stat st;
+	const struct hf_target *target = hf_atomic_target(a);
+	struct stat st, locked;
 
-	*fd = sys_openat(a->target.dir, a->target.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
-	if (*fd >= 0 && sys_fstat(*fd, &st) == 0 && hf_same_inode(&st, &a->st))
+	hf_atomic_old(a, &locked);
+	*fd = sys_openat(target->dir, target->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (*fd >= 0 && sys_fstat(*fd, &st) == 0 && hf_same_inode(&st, &locked))
 		return HF_OK;
 	if (*fd >= 0) {
 		sys_close(*fd);
 		errno = EEXIST; /* replaced by a program that does not lock it */
 	}
 	return hf_fail_errno_as(err, errno == EEXIST ? HF_BUSY : hf_status_of(errno),
-				"cannot read '%s'", a->target.path);
+				"cannot read '%s'", target->path);
 }
 
 /* Open a file with the text of --init and a newline. */
@@ -78,7 +80,7 @@ static enum hf_status change(struct hf_atomic *a, struct hf_err *err)
 	enum hf_status status;
 	int in;
 
-	status = a->present ? open_file(a, &in, err) : open_text(&in, err);
+	status = hf_atomic_present(a) ? open_file(a, &in, err) : open_text(&in, err);
 	if (status != HF_OK)
 		return status;
 	status = hf_atomic_cli_capture(&cli, &work, in, a, err);
@@ -86,7 +88,7 @@ static enum hf_status change(struct hf_atomic *a, struct hf_err *err)
 	return status;
 }
 
-static enum hf_status update(struct hf_atomic *a, struct hf_err *err)
+static enum hf_status update(struct hf_atomic **a, struct hf_err *err)
 {
 	enum hf_status status;
 
@@ -94,17 +96,17 @@ static enum hf_status update(struct hf_atomic *a, struct hf_err *err)
 	status = hf_atomic_begin(a, work.path, &work.file, err);
 	if (status != HF_OK)
 		return status;
-	status = hf_atomic_lock(a, err);
+	status = hf_atomic_lock(*a, err);
 	if (status == HF_NOINPUT && init)
 		status = HF_OK;
 	else if (status == HF_NOINPUT)
 		hf_advise(err, "use --init TEXT to begin with TEXT");
 	if (status == HF_OK)
-		status = change(a, err);
+		status = change(*a, err);
 	/* the time that COMMAND took is not part of the wait */
 	work.file.wait = hf_cli_wait(&cli);
 	if (status == HF_OK)
-		status = hf_atomic_commit(a, err);
+		status = hf_atomic_commit(*a, err);
 	return status;
 }
 
@@ -118,7 +120,7 @@ static enum hf_status replaced_each_time(struct hf_err *err)
 
 /* Start again if another program creates the file, or replaces it without locking it, while COMMAND
  * runs. */
-static enum hf_status update_and_print(struct hf_atomic *a, struct hf_err *err)
+static enum hf_status update_and_print(struct hf_atomic **a, struct hf_err *err)
 {
 	enum hf_status status = work.print ? hf_atomic_cli_check_print(err) : HF_OK;
 	int replaced = 0;
@@ -127,23 +129,25 @@ static enum hf_status update_and_print(struct hf_atomic *a, struct hf_err *err)
 		status = update(a, err);
 		if (status != HF_BUSY || err->errnum != EEXIST)
 			break;
-		replaced += a->present;
-		hf_atomic_end(a);
+		replaced += hf_atomic_present(*a);
+		hf_atomic_end(*a);
+		*a = NULL;
 		status = replaced < MAX_TURNS ? HF_OK : replaced_each_time(err);
 	}
-	status = hf_atomic_cli_result(&cli, &work, a, status, err);
-	hf_atomic_end(a);
-	return status;
+	return hf_atomic_cli_result(&cli, &work, *a, status, err);
 }
 
 int main(int argc, char **argv)
 {
-	struct hf_atomic a = {.fd = -1, .old = -1, .target.dir = -1};
+	struct hf_atomic *a = NULL;
 	enum hf_status status;
 	struct hf_err err;
+	int end;
 
 	hf_atomic_cli_parse(&cli, argc, argv);
 	hf_atomic_cli_operands(&cli, &work, true);
 	status = update_and_print(&a, &err);
-	return hf_atomic_cli_end(&cli, status, &err, &a);
+	end = hf_atomic_cli_end(&cli, status, &err, a);
+	hf_atomic_end(a);
+	return end;
 }

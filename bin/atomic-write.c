@@ -42,7 +42,7 @@ static struct hf_cli cli = {
 	.options = options,
 };
 
-static enum hf_status copy_from(const struct hf_atomic *a, struct hf_err *err)
+static enum hf_status copy_from(int to, struct hf_err *err)
 {
 	int fd = sys_openat(AT_FDCWD, from, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
 	enum hf_status status;
@@ -52,13 +52,13 @@ static enum hf_status copy_from(const struct hf_atomic *a, struct hf_err *err)
 		status = errno == ENOENT ? HF_NOINPUT : hf_status_of(errno);
 		return hf_fail_errno_as(err, status, "cannot read '%s'", from);
 	}
-	status = S_ISREG(st.st_mode) ? hf_copy_file(fd, a->fd, NULL, from, a->target.path, err)
-				     : hf_copy_stream(fd, a->fd, NULL, from, a->target.path, err);
+	status = S_ISREG(st.st_mode) ? hf_copy_file(fd, to, from, work.path, err)
+				     : hf_copy_stream(fd, to, NULL, from, work.path, err);
 	sys_close(fd);
 	return status;
 }
 
-static enum hf_status write_file(struct hf_atomic *a, struct hf_err *err)
+static enum hf_status write_file(struct hf_atomic **a, struct hf_err *err)
 {
 	enum hf_status status = work.print ? hf_atomic_cli_check_print(err) : HF_OK;
 
@@ -67,25 +67,24 @@ static enum hf_status write_file(struct hf_atomic *a, struct hf_err *err)
 	if (status != HF_OK)
 		return status;
 	if (from)
-		status = copy_from(a, err);
+		status = copy_from(hf_atomic_fd(*a), err);
 	else if (work.command)
-		status = hf_atomic_cli_capture(&cli, &work, -1, a, err);
+		status = hf_atomic_cli_capture(&cli, &work, -1, *a, err);
 	else
-		status = hf_copy_stream(STDIN_FILENO, a->fd, NULL, NULL, work.path, err);
+		status = hf_copy_stream(STDIN_FILENO, hf_atomic_fd(*a), NULL, NULL, work.path, err);
 	/* the time that the content took is not part of the wait */
 	work.file.wait = hf_cli_wait(&cli);
 	if (status == HF_OK)
-		status = hf_atomic_commit(a, err);
-	status = hf_atomic_cli_result(&cli, &work, a, status, err);
-	hf_atomic_end(a);
-	return status;
+		status = hf_atomic_commit(*a, err);
+	return hf_atomic_cli_result(&cli, &work, *a, status, err);
 }
 
 int main(int argc, char **argv)
 {
-	struct hf_atomic a = {.fd = -1, .old = -1, .target.dir = -1};
+	struct hf_atomic *a = NULL;
 	enum hf_status status;
 	struct hf_err err;
+	int end;
 
 	hf_atomic_cli_parse(&cli, argc, argv);
 	hf_atomic_cli_operands(&cli, &work, false);
@@ -100,5 +99,7 @@ int main(int argc, char **argv)
 		status = hf_atomic_symlink(work.path, symlink_to, &work.file, &err);
 	else
 		status = write_file(&a, &err);
-	return hf_atomic_cli_end(&cli, status, &err, &a);
+	end = hf_atomic_cli_end(&cli, status, &err, a);
+	hf_atomic_end(a);
+	return end;
 }

@@ -79,7 +79,7 @@ static enum hf_status copy(const char *path, int fd, struct hf_err *err)
 
 int main(int argc, char **argv)
 {
-	struct hf_atomic a = {.fd = -1, .old = -1, .target.dir = -1};
+	struct hf_atomic *a = NULL;
 	const char *path, *file;
 	enum hf_status status;
 	struct hf_err err;
@@ -95,12 +95,12 @@ int main(int argc, char **argv)
 	if (status == HF_OK)
 		status = hf_atomic_begin(&a, file, &file_options, &err);
 	if (status == HF_OK)
-		status = copy(path, a.fd, &err);
+		status = copy(path, hf_atomic_fd(a), &err);
 	if (status == HF_OK && !as_text)
-		status = hf_target_check_image(&a.target, &err);
+		status = hf_target_check_image(hf_atomic_target(a), &err);
 	if (status == HF_OK)
-		status = hf_atomic_commit(&a, &err);
-	result = hf_atomic_cli_end(&cli, status, &err, &a);
-	hf_atomic_end(&a);
+		status = hf_atomic_commit(a, &err);
+	result = hf_atomic_cli_end(&cli, status, &err, a);
+	hf_atomic_end(a);
 	return result;
 }

@@ -320,7 +320,7 @@ has_row_66() {
 	chown 41001 x.db-journal
 	chmod 666 x.db-journal
 	run -77 bob sqlite-run x.db 'SELECT 1'
-	[[ $output == *"users may write it who may not write the file"* ]]
+	[[ $output == *"users who may not write the file may write it"* ]]
 	chmod 600 x.db
 	chmod 644 x.db-journal
 	bob sqlite-run x.db 'SELECT 1'

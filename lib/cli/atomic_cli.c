@@ -88,11 +88,13 @@ enum hf_status hf_atomic_cli_result(const struct hf_cli *cli, const struct hf_at
 	enum hf_status printed;
 
 	if (status == HF_OK && cli->verbose)
-		hf_cli_notice(cli, a->replaced ? "'%s' is replaced" : "'%s' is the same already",
+		hf_cli_notice(cli,
+			      hf_atomic_replaced(a) ? "'%s' is replaced"
+						    : "'%s' is the same already",
 			      w->path);
 	if (!w->print || (status != HF_OK && status != HF_UNCERTAIN))
 		return status;
-	printed = hf_atomic_cli_print(a->fd, w->path, err);
+	printed = hf_atomic_cli_print(hf_atomic_fd(a), w->path, err);
 	return printed == HF_OK ? status : printed;
 }
 
@@ -113,7 +115,8 @@ enum hf_status hf_atomic_cli_capture(const struct hf_cli *cli, const struct hf_a
 				     int in, struct hf_atomic *a, struct hf_err *err)
 {
 	int wait_status = 0;
-	enum hf_status status = hf_capture(w->command, in, a->fd, w->path, &wait_status, err);
+	enum hf_status status =
+		hf_capture(w->command, in, hf_atomic_fd(a), w->path, &wait_status, err);
 
 	if (status != HF_OK || wait_status == 0)
 		return status;
@@ -124,13 +127,15 @@ enum hf_status hf_atomic_cli_capture(const struct hf_cli *cli, const struct hf_a
 int hf_atomic_cli_end(const struct hf_cli *cli, enum hf_status status, struct hf_err *err,
 		      const struct hf_atomic *a)
 {
-	int signo = a && WIFSIGNALED(a->validator) ? WTERMSIG(a->validator) : 0;
+	int validator = a ? hf_atomic_validator(a) : 0;
+	int signo = WIFSIGNALED(validator) ? WTERMSIG(validator) : 0;
 	int result;
 
 	if (status == HF_IO && !err->advice[0])
-		hf_advise(err, a && a->present ? "the old content is kept" : "nothing was changed");
+		hf_advise(err, a && hf_atomic_present(a) ? "the old content is kept"
+							 : "nothing was changed");
 	result = hf_cli_end(cli, status, err);
 	if (signo == SIGINT || signo == SIGQUIT || signo == SIGHUP || signo == SIGTERM)
-		hf_exit_as(a->validator);
+		hf_exit_as(validator);
 	return result;
 }

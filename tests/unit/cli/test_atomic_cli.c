@@ -141,25 +141,28 @@ static int finish(const struct rival *self, void *arg)
 	char *argv[] = {(char *)"tool", (char *)"-E", (char *)"3", NULL};
 	char *command[] = {(char *)"sh", (char *)"-c", (char *)"exit 7", NULL};
 	const char *how = arg;
-	struct hf_atomic a = {.present = true, .fd = -1, .old = -1, .target.dir = -1};
+	const struct hf_atomic_options o = {.validate = "kill -TERM $$"};
+	struct hf_atomic *a;
 	struct hf_err err;
 
 	(void)self;
+	put_file("f", "old");
+	if (hf_atomic_begin(&a, "f", &o, &err) != HF_OK)
+		return 99;
 	if (!freopen("error", "w", stderr) || setvbuf(stderr, NULL, _IONBF, 0) != 0)
 		return 99;
 	hf_cli_parse(&cli, 3, argv);
 	if (*how == 'b')
-		return hf_atomic_cli_end(&cli, hf_fail(&err, HF_BUSY, "busy"), &err, &a);
+		return hf_atomic_cli_end(&cli, hf_fail(&err, HF_BUSY, "busy"), &err, a);
 	if (*how == 'i')
-		return hf_atomic_cli_end(&cli, hf_fail(&err, HF_IO, "disk"), &err, &a);
+		return hf_atomic_cli_end(&cli, hf_fail(&err, HF_IO, "disk"), &err, a);
 	if (*how == 'c') {
 		work.path = "f";
 		work.command = command;
-		hf_atomic_cli_capture(&cli, &work, -1, &a, &err);
+		hf_atomic_cli_capture(&cli, &work, -1, a, &err);
 		return 98;
 	}
-	a.validator = SIGTERM;
-	return hf_atomic_cli_end(&cli, hf_fail(&err, HF_DATA, "refused"), &err, &a);
+	return hf_atomic_cli_end(&cli, hf_atomic_commit(a, &err), &err, a);
 }
 
 static void the_end_tells_the_outcome(void **state)
