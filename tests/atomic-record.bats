@@ -737,7 +737,7 @@ crowd() {
 	killed_at renameat2
 	id=$(sqlite3 "$db" 'SELECT substr(id, 1, 8) FROM holdfast_intent')
 	run -76 sh -c 'atomic-record --recover --drop "$1" --sqlite "$2" >/dev/full' sh "$id" "$db"
-	[[ $output == *'given up, but standard output cannot be written'* ]]
+	[[ $output == *'discarded, but standard output cannot be written'* ]]
 	[ "$(intents)" = 0 ]
 }
 

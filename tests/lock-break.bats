@@ -226,7 +226,7 @@ take_names() {
 @test "an option behind a PATH is no PATH: what it would have prevented is not done" {
 	dead_pid >x
 	run -64 lock-break x --dry-run
-	[[ ${lines[0]} == *"'--dry-run' stands behind a PATH: options come first"* && -e x ]]
+	[[ ${lines[0]} == *"'--dry-run' follows a PATH: options come first"* && -e x ]]
 	run -0 lock-break -- x --dry-run
 	[[ ! -e x && $output == *'--dry-run: there is no lock' ]]
 }

@@ -203,7 +203,7 @@ ask() {
 	run -64 lock-acquire --owner none L
 	run -64 lock-acquire --owner none --ttl inf L
 	run -64 lock-acquire --owner $$ L --dotlock D
-	[[ ${lines[0]} == *"'--dotlock' stands behind a LOCK"* && ! -e L ]]
+	[[ ${lines[0]} == *"'--dotlock' follows a LOCK"* && ! -e L ]]
 	run -64 lock-acquire --owner $$ --ttl 0 L
 	run -64 lock-acquire --owner 0 L
 	run -64 lock-acquire --owner -1 L
@@ -219,7 +219,7 @@ ask() {
 	run -64 lock-renew --ttl 0 x
 	run -64 lock-renew a b
 	run -64 lock-renew x --ttl 1m
-	[[ ${lines[0]} == *"'--ttl' stands behind a HANDLE: options come first"* ]]
+	[[ ${lines[0]} == *"'--ttl' follows a HANDLE: options come first"* ]]
 }
 
 @test "an owner that is dead, or no ancestor" {

@@ -470,7 +470,7 @@ assert re.search(r"taken_total\{lock=\"[^\n]*/a \\\"b\\\"\\n,\\\\\",kind=\"file\
 	lock-status --stats stats --json --histogram | jq -es '
 		all(.[]; (.waited.histogram | map(.count) | add) == .waited.count)'
 	run -0 lock-status --stats stats no-such
-	[[ ${lines[1]} == 'none of them for a lock that is named' ]]
+	[[ ${lines[1]} == 'none of them is for a named lock' ]]
 	run -66 lock-status --stats nothing
 	[[ $output == *"cannot read 'nothing'"* ]]
 	run -64 lock-status --csv

@@ -267,7 +267,7 @@ barrier() {
 	sqlite-lease acquire -n l.db one two
 	# where the database is busy then, no longer than -w says
 	run -76 deaf l.db sqlite-lease acquire -w 200ms l.db three
-	[[ $output == *'the names are held, with token '*', until the lease runs out' ]]
+	[[ $output == *'the names are held, with token '*', until the lease expires' ]]
 	[[ $(sqlite-lease list l.db) == *three* ]]
 }
 

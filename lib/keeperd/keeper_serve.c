@@ -117,11 +117,12 @@ static enum hf_status find_lost(const struct hf_keeper *k, struct hf_err *err)
 	for (size_t i = 0; i < count; i++) {
 		if (hf_dot_lost(locks[i]))
 			return hf_fail(err, HF_NO,
-				       "dotlock '%s' was lost: somebody removed or replaced it",
+				       "dotlock '%s' was lost: another program removed or "
+				       "replaced it",
 				       locks[i]->path);
 		if (hf_sqlite_thawed(locks[i]))
 			return hf_fail(err, HF_NO,
-				       "'%s' was thawed: somebody killed what held it frozen",
+				       "'%s' was thawed: the process that froze it was killed",
 				       locks[i]->path);
 	}
 	return HF_OK;
