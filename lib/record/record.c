@@ -9,14 +9,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <holdfast/clock.h>
+#include "base/spawn.h"
+#include "base/sys.h"
 #include "record/commit_point.h"
 #include "record/record_drop.h"
 #include "record/record_stage.h"
 #include "record/recovery.h"
 #include "record/redo.h"
-#include "base/spawn.h"
-#include "base/sys.h"
+#include <holdfast/clock.h>
 
 /* Attempts after the deadline, for records that dead processes left. */
 enum { MAX_LATE = 10 };
@@ -436,20 +436,12 @@ static void begin_record(struct record *r, const struct hf_record_request *reque
 static void end_record(struct record *r)
 {
 	hf_record_git_end(&r->redo.git);
-	for (size_t i = 0; i < r->intent.file_count; i++) {
+	for (size_t i = 0; i < r->intent.file_count; i++)
 		hf_record_file_close(&r->files[i]);
-		free(r->intent.files[i].path);
-	}
 	hf_record_locks_end(&r->hold);
 	hf_recovery_end(&r->recovery);
 	free(r->files);
-	free(r->intent.files);
-	free(r->intent.repository);
-	free(r->intent.gitdir);
-	free(r->intent.ref);
-	free(r->intent.message);
-	hf_commit_ident_free(&r->intent.author);
-	hf_commit_ident_free(&r->intent.committer);
+	hf_intent_free(&r->intent);
 }
 
 enum hf_status hf_record(const struct hf_record_request *request, struct hf_record_result *result,

@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/access.h"
-#include "atomic/target_claim.h"
-#include "base/copy.h"
-#include "atomic/target_lock.h"
 #include "atomic/publish.h"
-#include "record/record_mark.h"
 #include "atomic/target_check.h"
+#include "atomic/target_claim.h"
+#include "atomic/target_lock.h"
+#include "base/access.h"
+#include "base/copy.h"
 #include "base/sys.h"
+#include "record/record_mark.h"
 
 /* ---- the kind of lock ----------------------------------------------------------------------- */
 
@@ -297,7 +297,7 @@ static enum hf_status stage_content(struct hf_record_file *f,
 	if (status == HF_OK && sys_fstat(f->atomic.fd, &st) < 0)
 		status = hf_fail_errno(err, "cannot look at the new '%s'", f->path);
 	if (status == HF_OK)
-		status = hf_sha256(f->atomic.fd, f->plan->fresh, f->path, err);
+		status = hf_sha256(f->atomic.fd, f->plan->new_sha256, f->path, err);
 	if (status == HF_OK)
 		f->plan->mode = st.st_mode & 07777;
 	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
@@ -328,9 +328,9 @@ enum hf_status hf_record_file_stage(struct hf_record_file *f, const char found[6
 	struct hf_intent_file *plan = f->plan;
 	enum hf_status status = HF_OK;
 
-	memcpy(plan->old, found, sizeof(plan->old));
+	memcpy(plan->old_sha256, found, sizeof(plan->old_sha256));
 	plan->old_size = f->present ? f->st.st_size : 0;
-	plan->fresh[0] = '\0';
+	plan->new_sha256[0] = '\0';
 	if (plan->op != HF_RECORD_REMOVE) {
 		status = stage_content(f, make, context, err);
 	} else if (!f->present) {

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "record/record_mark.h"
 #include "base/spawn.h"
 #include "base/sys.h"
+#include "record/record_mark.h"
 
 enum { MAX_SLOTS = 1000, SPARE = 40 };
 
@@ -69,7 +69,7 @@ static enum hf_status stage_file(struct hf_redo *redo, struct hf_record_file *f,
 		return status;
 	if (f->plan->op == HF_RECORD_SNAPSHOT) {
 		/* only what it replaces; the image is made after the COMMIT */
-		memcpy(f->plan->old, found, sizeof(f->plan->old));
+		memcpy(f->plan->old_sha256, found, sizeof(f->plan->old_sha256));
 		f->plan->old_size = f->present ? f->st.st_size : 0;
 		return HF_OK;
 	}

@@ -7,9 +7,9 @@
 #include <sys/mman.h>
 
 #include "base/copy.h"
-#include "sqlite/snapshot.h"
-#include "record/redo_check.h"
 #include "base/sys.h"
+#include "record/redo_check.h"
+#include "sqlite/snapshot.h"
 
 struct hf_snapshot {
 	const struct hf_record_locks *hold;
@@ -176,7 +176,7 @@ static enum hf_status correct_intent(const struct hf_redo *redo, const bool *cor
 	for (size_t i = 0; i < redo->intent->file_count && status == HF_OK; i++) {
 		any = any || correct[i];
 		if (correct[i])
-			status = hf_intent_correct(redo->hold->db, redo->intent, i, err);
+			status = hf_intent_put_file(redo->hold->db, redo->intent, i, err);
 	}
 	if (status == HF_OK && any)
 		status = hf_db_commit(redo->hold->db, err);
