@@ -119,7 +119,6 @@ enum hf_status hf_record_file_open(struct hf_record_file *f,
 	enum hf_status status;
 
 	f->fd = f->committed = f->atomic.fd = -1;
-	f->parents = parents;
 	status = hf_target_open(&f->target, f->path, parents ? HF_TARGET_PARENTS : 0, err);
 	if (status != HF_OK) {
 		f->target.dir = -1;
@@ -139,21 +138,6 @@ enum hf_status hf_record_file_open(struct hf_record_file *f,
 enum hf_status hf_record_file_check_place(const struct hf_record_file *f, struct hf_err *err)
 {
 	return HF_WITHOUT(place) ? HF_OK : hf_target_verify_path(&f->target, err);
-}
-
-enum hf_status hf_record_file_open_again(struct hf_record_file *f,
-					 const struct hf_record_database *database,
-					 struct hf_err *err)
-{
-	struct hf_err own;
-	enum hf_status status;
-
-	if (!err)
-		err = &own;
-	status = hf_record_file_open(f, database, f->parents, err);
-	if (status == HF_CANTCREAT && (err->errnum == ENOENT || err->errnum == ENOTDIR))
-		return hf_fail(err, HF_BUSY, "the directory of '%s' was removed", f->path);
-	return status;
 }
 
 enum hf_status hf_record_file_check_absent(const struct hf_record_file *f, struct hf_err *err)

@@ -37,7 +37,6 @@ struct hf_record_file {
 	struct hf_atomic_options options;
 	char mode[8]; /* of options */
 	struct hf_atomic atomic;
-	bool parents; /* create missing directories */
 	bool staged, applied;
 	bool marked;	 /* the staged file has the mark as its name */
 	bool kept;	 /* an intent may name the mark: do not remove it */
@@ -75,11 +74,6 @@ bool hf_record_file_same(const struct hf_record_file *a, const struct hf_record_
 /* Check the directory. HF_NO: the path now leads to another directory, or to none: open it again.
  */
 enum hf_status hf_record_file_check_place(const struct hf_record_file *f, struct hf_err *err);
-
-/* Open a closed file again. HF_BUSY: its directory is absent. */
-enum hf_status hf_record_file_open_again(struct hf_record_file *f,
-					 const struct hf_record_database *database,
-					 struct hf_err *err);
 
 /* Check a file that was absent when its lock was taken. HF_NO: it exists now. */
 enum hf_status hf_record_file_check_absent(const struct hf_record_file *f, struct hf_err *err);
