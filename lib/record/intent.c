@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/sys.h"
 
 /* ---- the format ----------------------------------------------------------------------------- */
@@ -305,17 +306,6 @@ static bool read_file(struct hf_sqlite_stmt *stmt, struct hf_intent_file *f)
 			   read_content(hf_sqlite_stmt_column(stmt, LISTED_COLUMNS), f));
 }
 
-/* Add one element to an array of `count`. Return NULL if memory is missing. */
-static void *grow_array(void *array, size_t *count, size_t size)
-{
-	char *grown = reallocarray(*(void **)array, *count + 1, size);
-
-	if (!grown)
-		return NULL;
-	*(void **)array = grown;
-	return memset(grown + (*count)++ * size, 0, size);
-}
-
 static enum hf_status load_files(struct hf_db *db, bool heads_only, struct hf_intent *intent,
 				 struct hf_err *err)
 {
@@ -332,7 +322,7 @@ static enum hf_status load_files(struct hf_db *db, bool heads_only, struct hf_in
 	status = hf_db_query(db, sql, &id, 1, &stmt, err);
 	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
 		struct hf_intent_file *f =
-			grow_array(&intent->files, &intent->file_count, sizeof(*intent->files));
+			hf_array_add(&intent->files, &intent->file_count, sizeof(*intent->files));
 
 		if (!f || !read_file(stmt, f))
 			status = fail_not_understood(db, intent->id, err);
@@ -352,7 +342,7 @@ static enum hf_status load_heads(struct hf_db *db, struct hf_intent **intents, s
 		 list_columns(&heads, false, false, list), heads.name);
 	status = hf_db_query(db, sql, NULL, 0, &stmt, err);
 	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
-		struct hf_intent *intent = grow_array(intents, count, sizeof(**intents));
+		struct hf_intent *intent = hf_array_add(intents, count, sizeof(**intents));
 
 		if (!intent || !read_head(stmt, intent))
 			status = fail_not_understood(db, intent ? intent->id : "", err);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,10 +36,9 @@ static bool is_query_only(const struct hf_sqlite_conn *sql, int code)
 	       sqlite3_db_readonly(sql->handle, "main") == 0;
 }
 
-/* Turn the result code of a failed call into a status, a message "cannot WHAT 'name': why", and
- * advice. The errno is added if it says more than SQLite's message. */
-static enum hf_status fail_code(struct hf_sqlite_conn *sql, int code, const char *what,
-				struct hf_err *err)
+/* The errno is added if it says more than SQLite's message. */
+enum hf_status hf_sqlite_fail(struct hf_sqlite_conn *sql, int code, const char *what,
+			      struct hf_err *err)
 {
 	const struct hf_db_code *means;
 	enum hf_status status;
@@ -85,11 +85,23 @@ static enum hf_status fail_at(struct hf_sqlite_conn *sql, int code, const char *
 	char what[80];
 
 	if (!sql->script)
-		return fail_code(sql, code, "run SQL in", err);
+		return hf_sqlite_fail(sql, code, "run SQL in", err);
 	text = offset < 0 ? hf_sql_skip(text, sql->script_end) : text + offset;
 	hf_sql_position(sql->script, text, &line, &column);
 	snprintf(what, sizeof(what), "run line %zu, column %zu of the SQL in", line, column);
-	return fail_code(sql, code, what, err);
+	return hf_sqlite_fail(sql, code, what, err);
+}
+
+static pthread_once_t guarded = PTHREAD_ONCE_INIT;
+
+static void guard_vfs(void)
+{
+	sqlite3_vfs *vfs = sqlite3_initialize() == SQLITE_OK ? sqlite3_vfs_find(NULL) : NULL;
+
+	if (!vfs || vfs->iVersion < 3 || !vfs->xSetSystemCall)
+		return;
+	hf_sql_guard(vfs);
+	hf_sql_shm_guard(vfs);
 }
 
 enum hf_status hf_sqlite_open(struct hf_sqlite_conn **result, const char *path, const char *name,
@@ -105,8 +117,7 @@ enum hf_status hf_sqlite_open(struct hf_sqlite_conn **result, const char *path, 
 	*result = NULL;
 	if (status != HF_OK)
 		return status;
-	hf_sql_guard();
-	hf_sql_shm_guard();
+	pthread_once(&guarded, guard_vfs);
 	sql = calloc(1, sizeof(*sql));
 	plain = malloc(strlen(path) + 3);
 	if (!sql || !plain) {
@@ -121,7 +132,7 @@ enum hf_status hf_sqlite_open(struct hf_sqlite_conn **result, const char *path, 
 	code = sqlite3_open_v2(plain, &sql->handle, flags, NULL);
 	free(plain);
 	if (code != SQLITE_OK) {
-		status = fail_code(sql, code, "open", err);
+		status = hf_sqlite_fail(sql, code, "open", err);
 		hf_sqlite_close(sql);
 		sql = NULL;
 	}
@@ -165,11 +176,6 @@ bool hf_sqlite_has_moved(struct hf_sqlite_conn *sql)
 	       moved;
 }
 
-enum hf_db_class hf_sqlite_class(const struct hf_sqlite_conn *sql)
-{
-	return hf_db_code(sql->code)->class;
-}
-
 int hf_sqlite_code(const struct hf_sqlite_conn *sql)
 {
 	return sql->code;
@@ -194,13 +200,6 @@ int64_t hf_sqlite_last_rowid(const struct hf_sqlite_conn *sql)
 int64_t hf_sqlite_changes(const struct hf_sqlite_conn *sql)
 {
 	return sqlite3_changes64(sql->handle);
-}
-
-int hf_sqlite_version(const char **text)
-{
-	if (text)
-		*text = sqlite3_libversion();
-	return sqlite3_libversion_number();
 }
 
 enum hf_status hf_sqlite_prepare(struct hf_sqlite_conn *sql, const char *text, size_t size,
@@ -228,7 +227,7 @@ enum hf_status hf_sqlite_prepare(struct hf_sqlite_conn *sql, const char *text, s
 	stmt = malloc(sizeof(*stmt));
 	if (!stmt) {
 		sqlite3_finalize(raw);
-		return fail_code(sql, SQLITE_NOMEM, "run SQL in", err);
+		return hf_sqlite_fail(sql, SQLITE_NOMEM, "run SQL in", err);
 	}
 	*stmt = (struct hf_sqlite_stmt){.raw = raw, .sql = sql, .text = text};
 	*result = stmt;
@@ -240,7 +239,7 @@ enum hf_status hf_sqlite_run(struct hf_sqlite_conn *sql, const char *text, const
 {
 	int code = sqlite3_exec(sql->handle, text, NULL, NULL, NULL);
 
-	return code == SQLITE_OK ? HF_OK : fail_code(sql, code, what, err);
+	return code == SQLITE_OK ? HF_OK : hf_sqlite_fail(sql, code, what, err);
 }
 
 enum hf_status hf_sqlite_stmt_bind(struct hf_sqlite_stmt *stmt, int index,
@@ -333,11 +332,6 @@ struct hf_db_value hf_sqlite_stmt_column(struct hf_sqlite_stmt *stmt, int column
 	return value;
 }
 
-bool hf_sqlite_stmt_reads_only(struct hf_sqlite_stmt *stmt)
-{
-	return sqlite3_stmt_readonly(stmt->raw);
-}
-
 void hf_sqlite_stmt_reset(struct hf_sqlite_stmt *stmt)
 {
 	sqlite3_reset(stmt->raw);
@@ -358,10 +352,4 @@ void hf_sqlite_stmt_finalize(struct hf_sqlite_stmt *stmt)
 void *hf_sqlite_handle(struct hf_sqlite_conn *sql)
 {
 	return sql->handle;
-}
-
-enum hf_status hf_sqlite_fail(struct hf_sqlite_conn *sql, int code, const char *what,
-			      struct hf_err *err)
-{
-	return fail_code(sql, code, what, err);
 }

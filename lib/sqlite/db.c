@@ -6,16 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlite/db_retry.h"
+#include "sqlite/db_busy.h"
 #include "sqlite/commit_outcome.h"
 #include <holdfast/lock_sqlite.h>
 #include <holdfast/lockset.h>
 #include <holdfast/path.h>
 #include "sqlite/shm_space.h"
 #include "base/sys.h"
-
-/* SQLite's result code for an I/O error. */
-enum { IOERR = 10 };
 
 struct hf_db {
 	struct hf_sqlite_conn *sql; /* NULL: the database is to be made, or opened again */
@@ -70,7 +67,7 @@ static enum hf_status check_db_file(const char *path, bool create, bool *absent,
 		return hf_path_empty(err);
 	if (strcmp(path, ":memory:") == 0) {
 		hf_fail(err, HF_USAGE, "'%s' is no path of a database", path);
-		hf_advise(err, "a database in memory is nobody else's and needs no lock");
+		hf_advise(err, "no other process can open a database in memory: it needs no lock");
 		return HF_USAGE;
 	}
 	if (sys_fstatat(AT_FDCWD, path, &st, 0) < 0) {
@@ -88,14 +85,13 @@ static enum hf_status check_db_file(const char *path, bool create, bool *absent,
 
 static bool has_log(const char *path)
 {
-	char *log = malloc(strlen(path) + sizeof("-wal"));
 	struct stat st;
-	bool found = false;
+	bool found;
+	char *log;
 
-	if (log) {
-		sprintf(log, "%s-wal", path);
-		found = sys_fstatat(AT_FDCWD, log, &st, 0) == 0 && st.st_size > 0;
-	}
+	if (asprintf(&log, "%s-wal", path) < 0)
+		return false;
+	found = sys_fstatat(AT_FDCWD, log, &st, 0) == 0 && st.st_size > 0;
 	free(log);
 	return found;
 }
@@ -158,23 +154,18 @@ static enum hf_status connect_to(struct hf_db *db, struct hf_err *err)
 	/* EXTRA is FULL, and makes the end of a rollback journal durable too: a journal that comes
 	 * back after a power cut would roll back a committed transaction */
 	static const char *const levels[] = {
-		[HF_SYNC_FULL] = "PRAGMA synchronous=EXTRA",
-		[HF_SYNC_DATA] = "PRAGMA synchronous=NORMAL",
-		[HF_SYNC_NONE] = "PRAGMA synchronous=OFF",
-	};
+		[HF_SYNC_FULL] = "EXTRA", [HF_SYNC_DATA] = "NORMAL", [HF_SYNC_NONE] = "OFF"};
 	unsigned int flags = db->options.flags;
+	char pragmas[120];
 	enum hf_status status;
 
 	if (db->connected)
 		return HF_OK;
-	status = hf_sqlite_run(db->sql,
-			       flags & HF_DB_NO_FOREIGN_KEYS ? "PRAGMA foreign_keys=OFF"
-							     : "PRAGMA foreign_keys=ON",
-			       "open", err);
-	if (status == HF_OK && flags & HF_DB_READ)
-		status = hf_sqlite_run(db->sql, "PRAGMA query_only=ON", "open", err);
-	if (status == HF_OK)
-		status = hf_sqlite_run(db->sql, levels[db->options.sync], "open", err);
+	snprintf(pragmas, sizeof(pragmas),
+		 "PRAGMA foreign_keys=%s; PRAGMA query_only=%s; PRAGMA synchronous=%s",
+		 flags & HF_DB_NO_FOREIGN_KEYS ? "OFF" : "ON", flags & HF_DB_READ ? "ON" : "OFF",
+		 levels[db->options.sync]);
+	status = hf_sqlite_run(db->sql, pragmas, "open", err);
 	if (status == HF_OK && flags & HF_DB_READ && db->found_log)
 		hf_sqlite_keep_wal(db->sql);
 	db->connected = status == HF_OK;
@@ -235,7 +226,8 @@ static bool pause_and_retry(struct hf_db *db, struct hf_db_pause *pause, enum hf
 			    struct hf_err *err)
 {
 	return *status == HF_BUSY &&
-	       (!db->sql || db->passed_wrongly || hf_sqlite_class(db->sql) != HF_DB_NEVER) &&
+	       (!db->sql || db->passed_wrongly ||
+		hf_db_code(hf_sqlite_code(db->sql))->class != HF_DB_NEVER) &&
 	       hf_db_pause(pause, status, err);
 }
 
@@ -263,8 +255,8 @@ static enum hf_status try_once(struct hf_db *db, hf_db_work *before, void *conte
 		if (status == HF_OK && !hf_sqlite_passed_rightly()) {
 			hf_sqlite_run(db->sql, "ROLLBACK", "roll back", NULL);
 			db->passed_wrongly = true;
-			status = hf_fail(err, HF_BUSY, "cannot write to '%s': its turnstile has "
-						       "come meanwhile", db->path);
+			status = hf_fail(err, HF_BUSY, "cannot write to '%s': its turnstile was "
+						       "created concurrently", db->path);
 		}
 		return status;
 	}
@@ -366,7 +358,7 @@ enum hf_status hf_db_commit(struct hf_db *db, struct hf_err *err)
 		} while (pause_and_retry(db, &pause, &status, err));
 		hf_sql_shm_says(status == HF_OK ? HF_UNCERTAIN : before);
 	}
-	if (status == HF_IO && (hf_sqlite_code(db->sql) & 0xff) == IOERR)
+	if (status == HF_IO)
 		status = hf_db_resolve_commit(db->sql, err);
 	hf_db_rollback(db);
 	return status;
