@@ -375,7 +375,7 @@ static enum hf_status finish_again(struct record *r, struct hf_err *err)
 static enum hf_status finish_staged(struct record *r, struct hf_err *err)
 {
 	struct hf_err own;
-	enum hf_status status = hf_redo(&r->redo, r->intent.tip, err);
+	enum hf_status status = hf_redo(&r->redo, err);
 
 	if (status != HF_OK || !r->redo.repo)
 		return status == HF_OK ? delete_intent(r, err) : status;

@@ -12,6 +12,7 @@
 #include "base/access.h"
 #include "base/copy.h"
 #include "base/sys.h"
+#include "sqlite/snapshot.h"
 #include "record/record_mark.h"
 
 /* ---- the kind of lock ----------------------------------------------------------------------- */
@@ -190,7 +191,7 @@ void hf_record_file_share(struct hf_record_file *f, const struct hf_record_file 
 
 /* ---- look ----------------------------------------------------------------------------------- */
 
-bool hf_record_file_is_text(const struct hf_record_file *f)
+static bool is_sql_text(const struct hf_record_file *f)
 {
 	size_t length = strlen(f->target.name);
 
@@ -233,7 +234,7 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 		status = check_fixed(f, err);
 	if (status == HF_OK)
 		status = hf_target_claim_check(&claim, &f->target, &rules, err);
-	if (status == HF_OK && f->plan->op == HF_RECORD_SNAPSHOT && !hf_record_file_is_text(f))
+	if (status == HF_OK && f->plan->op == HF_RECORD_SNAPSHOT && !is_sql_text(f))
 		status = hf_target_check_image(&f->target, err);
 	if (status == HF_OK && f->present)
 		status = hf_sha256(f->fd, found, f->path, err);
@@ -242,25 +243,25 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 
 /* ---- stage ---------------------------------------------------------------------------------- */
 
-static enum hf_status write_content(struct hf_record_file *f,
-				    enum hf_status (*make)(void *, int, struct hf_err *),
-				    void *context, struct hf_err *err)
+enum hf_status hf_record_file_write(const struct hf_record_file *f, int fd, const char *database,
+				    const struct hf_wait *wait, struct hf_err *err)
 {
-	const struct hf_intent_file *plan = f->plan;
-	enum hf_status status = HF_OK;
+	const struct hf_db_options options = {.flags = HF_DB_READ, .wait = *wait};
+	enum hf_status status;
+	struct hf_db *db;
 
-	if (plan->op == HF_RECORD_SNAPSHOT)
-		return make(context, f->atomic.fd, err);
-	if (plan->op == HF_RECORD_APPEND && f->present)
-		status = hf_copy_file(f->fd, f->atomic.fd, NULL, f->path, f->path, err);
+	if (f->plan->op != HF_RECORD_SNAPSHOT)
+		return hf_write_all(fd, f->plan->content, f->plan->size, f->path, err);
+	/* another connection sees what is committed; one that writes cannot be copied */
+	status = hf_db_open(&db, database, &options, err);
 	if (status == HF_OK)
-		status = hf_write_all(f->atomic.fd, plan->content, plan->size, f->path, err);
+		status = hf_db_snapshot(db, fd, is_sql_text(f), "holdfast_intent*", err);
+	hf_db_close(db);
 	return status;
 }
 
-static enum hf_status stage_content(struct hf_record_file *f,
-				    enum hf_status (*make)(void *, int, struct hf_err *),
-				    void *context, struct hf_err *err)
+static enum hf_status stage_content(struct hf_record_file *f, const char *database,
+				    const struct hf_wait *wait, struct hf_err *err)
 {
 	enum hf_status status;
 	struct stat st;
@@ -275,7 +276,10 @@ static enum hf_status stage_content(struct hf_record_file *f,
 	f->staged = true;
 	if (f->later && !hf_publish_syncs_late(f->atomic.fd))
 		f->options.sync = HF_SYNC_NONE;
-	status = write_content(f, make, context, err);
+	if (f->plan->op == HF_RECORD_APPEND && f->present)
+		status = hf_copy_file(f->fd, f->atomic.fd, NULL, f->path, f->path, err);
+	if (status == HF_OK)
+		status = hf_record_file_write(f, f->atomic.fd, database, wait, err);
 	if (status == HF_OK)
 		status = hf_atomic_prepare(&f->atomic, err);
 	if (status == HF_OK && sys_fstat(f->atomic.fd, &st) < 0)
@@ -305,9 +309,8 @@ enum hf_status hf_record_file_mark(struct hf_record_file *f, const char *mark, s
 }
 
 enum hf_status hf_record_file_stage(struct hf_record_file *f, const char found[65],
-				    enum hf_status (*make)(void *context, int fd,
-							   struct hf_err *err),
-				    void *context, struct hf_err *err)
+				    const char *database, const struct hf_wait *wait,
+				    struct hf_err *err)
 {
 	struct hf_intent_file *plan = f->plan;
 	enum hf_status status = HF_OK;
@@ -316,7 +319,7 @@ enum hf_status hf_record_file_stage(struct hf_record_file *f, const char found[6
 	plan->old_size = f->present ? f->st.st_size : 0;
 	plan->new_sha256[0] = '\0';
 	if (plan->op != HF_RECORD_REMOVE) {
-		status = stage_content(f, make, context, err);
+		status = stage_content(f, database, wait, err);
 	} else if (!f->present) {
 		errno = ENOENT;
 		status = hf_fail_errno_as(err, HF_NOINPUT, "cannot remove '%s'", f->path);
@@ -393,10 +396,12 @@ enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t c
 	enum hf_status status = HF_OK;
 
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
-		if (!files[i].applied && !files[i].found_done)
+		const bool found_done = files[i].state == HF_REDO_DONE;
+
+		if (!files[i].applied && !found_done)
 			continue;
 		/* the process that put it there may not have synced it */
-		if (files[i].found_done && files[i].fd >= 0)
+		if (found_done && files[i].fd >= 0)
 			status = hf_sync_batch_lend(due, files[i].fd, files[i].path, err);
 		if (status == HF_OK)
 			status = hf_sync_batch_lend(due, files[i].target.dir, files[i].path, err);
