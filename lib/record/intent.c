@@ -79,11 +79,17 @@ static const struct column file_columns[] = {
 	{"place", "TEXT", WORD, FILE_(place), 0, 0, identity_characters},
 };
 
+static const struct column place_columns[] = {
+	{"path", "TEXT PRIMARY KEY NOT NULL", TEXT, 0, sizeof(char *), 0, 0, NULL},
+};
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct table heads = {"holdfast_intent", "", head_columns, COUNT(head_columns)};
 static const struct table files = {"holdfast_intent_file", ", PRIMARY KEY (intent, number)",
 				   file_columns, COUNT(file_columns)};
+/* the directories in which marks were made */
+static const struct table places = {"holdfast_intent_place", "", place_columns, 1};
 
 void hf_intent_name(char id[HF_RECORD_ID])
 {
@@ -128,6 +134,8 @@ enum hf_status hf_intent_prepare(struct hf_db *db, struct hf_err *err)
 
 	if (status == HF_OK)
 		status = create_table(db, &files, err);
+	if (status == HF_OK)
+		status = create_table(db, &places, err);
 	if (status == HF_OK)
 		status = hf_db_int(db,
 				   "SELECT 1 FROM pragma_table_info('holdfast_intent_file', "
@@ -420,6 +428,31 @@ enum hf_status hf_intent_find(struct hf_db *db, const char *id, struct hf_err *e
 
 	return hf_db_int(db, "SELECT 1 FROM main.holdfast_intent WHERE id = ?1", &value, 1, &n,
 			 err);
+}
+
+enum hf_status hf_intent_add_place(struct hf_db *db, const char *directory, struct hf_err *err)
+{
+	struct hf_db_value value = text_value(directory);
+	enum hf_status status = hf_intent_prepare(db, err);
+	int64_t n;
+
+	if (status == HF_OK)
+		status = hf_db_int(db, "SELECT 1 FROM main.holdfast_intent_place WHERE path = ?1",
+				   &value, 1, &n, err);
+	if (status == HF_OK)
+		return HF_NO;
+	return status == HF_NO ? put_row(db, &places, &directory, err) : status;
+}
+
+enum hf_status hf_intent_list_places(struct hf_db *db, struct hf_sqlite_stmt **stmt,
+				     struct hf_err *err)
+{
+	enum hf_status status = hf_intent_prepare(db, err);
+
+	*stmt = NULL;
+	return status == HF_OK ? hf_db_query(db, "SELECT path FROM main.holdfast_intent_place",
+					     NULL, 0, stmt, err)
+			       : status;
 }
 
 enum hf_status hf_intent_has_mark(struct hf_db *db, const char *mark, struct hf_err *err)

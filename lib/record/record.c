@@ -13,6 +13,7 @@
 #include "base/sys.h"
 #include "record/commit_point.h"
 #include "record/record_drop.h"
+#include "record/record_mark.h"
 #include "record/record_stage.h"
 #include "record/recovery.h"
 #include "record/redo.h"
@@ -212,6 +213,32 @@ static enum hf_status start_again(struct record *r, enum record_state state, str
 		       r->hold.database);
 }
 
+/* Remember in which directories this run will make marks, so that recovery finds them if the run is
+ * killed before its COMMIT. HF_NO: that was committed. */
+static enum hf_status note_places(struct record *r, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+	bool any = false;
+
+	for (size_t i = 0; i < r->intent.file_count && status == HF_OK; i++) {
+		char *path;
+
+		if (r->intent.files[i].op != HF_RECORD_APPEND)
+			continue;
+		status = hf_record_file_real(&r->redo.files[i], &path, err);
+		if (status != HF_OK)
+			return status;
+		path[strrchr(path, '/') - path + 1] = '\0';
+		status = hf_intent_add_place(r->hold.db, path, err);
+		free(path);
+		any = any || status == HF_OK;
+		status = status == HF_NO ? HF_OK : status;
+	}
+	if (status == HF_OK && any)
+		status = hf_db_commit(r->hold.db, err);
+	return status == HF_OK && any ? HF_NO : status;
+}
+
 /* Acquire everything, and finish unfinished records, until there is a transaction without any. */
 static enum hf_status acquire_and_recover(struct record *r, struct hf_err *err)
 {
@@ -224,6 +251,8 @@ static enum hf_status acquire_and_recover(struct record *r, struct hf_err *err)
 	}
 	if (status == HF_OK)
 		status = hf_record_recover_all(&r->recovery, err);
+	if (status == HF_OK)
+		status = note_places(r, err);
 	if (status == HF_NO)
 		return start_again(r, RECORD_READY, err);
 	if (status == HF_OK)
@@ -505,6 +534,8 @@ enum hf_status hf_record_recover(const struct hf_record_request *request, size_t
 	}
 	if (status == HF_OK)
 		status = advance(&r, RECORD_LOCKED, err);
+	if (status == HF_OK)
+		status = hf_mark_sweep(r.hold.db, err);
 	*finished = r.recovery.finished;
 	*left = r.recovery.left;
 	end_record(&r);
