@@ -7,13 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <holdfast/fd.h>
+#include "base/side_file.h"
+#include "base/sys.h"
+#include "base/tempfile.h"
 #include "gitlock/git_exclude.h"
 #include "keeper/keeper_list.h"
-#include "base/side_file.h"
-#include "base/tempfile.h"
-#include "base/sys.h"
 #include "probe/proc_locks.h"
+#include <holdfast/fd.h>
 
 #define ACL "system.posix_acl_access"
 
@@ -253,8 +253,7 @@ static void follow_mode(const struct hf_lock *lock, int like)
 	uid_t self = geteuid();
 	struct stat of;
 
-	if (like >= 0 && sys_fstat(like, &of) == 0 &&
-	    ((of.st_mode ^ lock->st.st_mode) & 0666) &&
+	if (like >= 0 && sys_fstat(like, &of) == 0 && ((of.st_mode ^ lock->st.st_mode) & 0666) &&
 	    (self == 0 || hf_same_user(lock->st.st_uid, self)) && !HF_WITHOUT(turnstile_mode))
 		(void)!set_owner_and_mode(lock->fd, like);
 }
@@ -392,7 +391,7 @@ int hf_turnstile_kept(void)
 	for (size_t i = 0; i < keepers.count; i++) {
 		highest.pid = keepers.at[i].pid;
 		if (hf_keeper_is_believed(&keepers.at[i]))
-			hf_lock_held_by(highest.pid, note_kept, &highest);
+			hf_lock_held_by(highest.pid, HF_FLOCK_ONLY, note_kept, &highest);
 	}
 	hf_keepers_free(&keepers);
 	return highest.rank;

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sys.h"
+#include "lock/turnstile.h"
+#include "probe/proc_locks.h"
 #include <holdfast/lock_range.h>
 #include <holdfast/lockset.h>
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
-#include "base/sys.h"
-#include "lock/turnstile.h"
-#include "probe/proc_locks.h"
 
 #define SUFFIX "-once"
 
@@ -152,7 +152,7 @@ static char *describe_holder(char *out, size_t size, const struct hf_once_lock *
 
 		s.found = false;
 		if (pid > 0 && pid != getpid())
-			hf_lock_held_by_any(pid, holds_byte, &s);
+			hf_lock_held_by(pid, HF_ALL_LOCKS, holds_byte, &s);
 		if (s.found && (!least || pid < least))
 			least = pid;
 	}
@@ -185,7 +185,8 @@ static enum hf_status check_file(const struct hf_once_lock *lock, const struct h
 		if (!hf_same_inode(&locks[i]->st, st) && !HF_WITHOUT(once_file))
 			return hf_fail(err, HF_NOPERM,
 				       "cannot mark in '%s': another file came in the place of "
-				       "'%s" SUFFIX "'", store->path, store->real);
+				       "'%s" SUFFIX "'",
+				       store->path, store->real);
 	return HF_OK;
 }
 
