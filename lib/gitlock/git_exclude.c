@@ -98,11 +98,12 @@ static bool add_line(struct hf_atomic *a, const char *line)
 {
 	size_t size = 0;
 	char *text = NULL;
+	int fd = hf_atomic_fd(a);
 	bool done;
 
 	switch (hf_atomic_lock(a, NULL)) {
 	case HF_OK:
-		text = read_exclude_file(a->old, &size);
+		text = read_exclude_file(hf_atomic_old(a, NULL), &size);
 		if (!text)
 			return false;
 		break;
@@ -111,9 +112,9 @@ static bool add_line(struct hf_atomic *a, const char *line)
 	default:
 		return false;
 	}
-	done = !has_line(text, size, line) && write_all(a->fd, text, size) &&
-	       (size == 0 || text[size - 1] == '\n' || write_all(a->fd, "\n", 1)) &&
-	       write_all(a->fd, line, strlen(line));
+	done = !has_line(text, size, line) && write_all(fd, text, size) &&
+	       (size == 0 || text[size - 1] == '\n' || write_all(fd, "\n", 1)) &&
+	       write_all(fd, line, strlen(line));
 	free(text);
 	return done;
 }
@@ -170,7 +171,7 @@ void hf_git_exclude(int dir, const char *name)
 					    .no_follow = !HF_WITHOUT(exclude_link)};
 	char path[PATH_MAX], line[PATH_MAX];
 	struct hf_gitdir git;
-	struct hf_atomic a;
+	struct hf_atomic *a;
 	int info;
 	ssize_t n;
 
@@ -190,9 +191,9 @@ void hf_git_exclude(int dir, const char *name)
 	 * another process creates the file first, its line is as good */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/exclude", info);
 	if (hf_atomic_begin(&a, path, &options, NULL) == HF_OK) {
-		if (add_line(&a, line))
-			hf_atomic_commit(&a, NULL);
-		hf_atomic_end(&a);
+		if (add_line(a, line))
+			hf_atomic_commit(a, NULL);
+		hf_atomic_end(a);
 	}
 	sys_close(info);
 }

@@ -43,8 +43,8 @@ struct hf_record_file {
 	int committed; /* by recovery: the record's part of the content, in memory; or -1 */
 
 	struct hf_atomic_options options;
-	char mode[8]; /* of options */
-	struct hf_atomic atomic;
+	char mode[8];		  /* of options */
+	struct hf_atomic *atomic; /* if staged */
 	bool staged, applied;
 	bool marked; /* the staged file has the mark as its name */
 	bool kept;   /* an intent may name the mark: do not remove it */

@@ -53,7 +53,7 @@ static enum hf_status set_plan_path(struct hf_record_run *r, struct hf_record_fi
 		f->plan->path = real;
 		return status;
 	}
-	status = hf_repo_path(r->redo.repo, real, 0, &f->plan->path, err);
+	status = hf_repo_path(r->redo.repo, real, &f->plan->path, err);
 	free(real);
 	return status;
 }
