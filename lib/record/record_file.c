@@ -5,13 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "atomic/publish.h"
+#include "atomic/target_check.h"
+#include "atomic/target_lock.h"
 #include "base/access.h"
 #include "base/copy.h"
-#include "atomic/target_lock.h"
-#include "atomic/publish.h"
-#include "record/record_mark.h"
-#include "atomic/target_check.h"
 #include "base/sys.h"
+#include "sqlite/snapshot.h"
+#include "record/record_mark.h"
 
 /* ---- the kind of lock ----------------------------------------------------------------------- */
 
@@ -118,7 +119,6 @@ enum hf_status hf_record_file_open(struct hf_record_file *f,
 	enum hf_status status;
 
 	f->fd = f->committed = -1;
-	f->parents = parents;
 	status = hf_target_open(&f->target, f->path, parents ? HF_TARGET_PARENTS : 0, err);
 	if (status != HF_OK) {
 		f->target.dir = -1;
@@ -138,21 +138,6 @@ enum hf_status hf_record_file_open(struct hf_record_file *f,
 enum hf_status hf_record_file_check_place(const struct hf_record_file *f, struct hf_err *err)
 {
 	return HF_WITHOUT(place) ? HF_OK : hf_target_verify_path(&f->target, err);
-}
-
-enum hf_status hf_record_file_open_again(struct hf_record_file *f,
-					 const struct hf_record_database *database,
-					 struct hf_err *err)
-{
-	struct hf_err own;
-	enum hf_status status;
-
-	if (!err)
-		err = &own;
-	status = hf_record_file_open(f, database, f->parents, err);
-	if (status == HF_CANTCREAT && (err->errnum == ENOENT || err->errnum == ENOTDIR))
-		return hf_fail(err, HF_BUSY, "the directory of '%s' was removed", f->path);
-	return status;
 }
 
 enum hf_status hf_record_file_check_absent(const struct hf_record_file *f, struct hf_err *err)
@@ -205,7 +190,7 @@ void hf_record_file_share(struct hf_record_file *f, const struct hf_record_file 
 
 /* ---- look ----------------------------------------------------------------------------------- */
 
-bool hf_record_file_is_text(const struct hf_record_file *f)
+static bool is_sql_text(const struct hf_record_file *f)
 {
 	size_t length = strlen(f->target.name);
 
@@ -248,7 +233,7 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 		status = check_fixed(f, err);
 	if (status == HF_OK)
 		status = hf_target_check(&claim, &f->target, &rules, err);
-	if (status == HF_OK && f->plan->op == HF_RECORD_SNAPSHOT && !hf_record_file_is_text(f))
+	if (status == HF_OK && f->plan->op == HF_RECORD_SNAPSHOT && !is_sql_text(f))
 		status = hf_target_check_image(&f->target, err);
 	if (status == HF_OK && f->present)
 		status = hf_sha256(f->fd, found, f->path, err);
@@ -257,26 +242,25 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 
 /* ---- stage ---------------------------------------------------------------------------------- */
 
-static enum hf_status write_content(struct hf_record_file *f,
-				    enum hf_status (*make)(void *, int, struct hf_err *),
-				    void *context, struct hf_err *err)
+enum hf_status hf_record_file_write(const struct hf_record_file *f, int fd, const char *database,
+				    const struct hf_wait *wait, struct hf_err *err)
 {
-	const struct hf_intent_file *plan = f->plan;
-	enum hf_status status = HF_OK;
+	const struct hf_db_options options = {.flags = HF_DB_READ, .wait = *wait};
+	enum hf_status status;
+	struct hf_db *db;
 
-	if (plan->op == HF_RECORD_SNAPSHOT)
-		return make(context, hf_atomic_fd(f->atomic), err);
-	if (plan->op == HF_RECORD_APPEND && f->present)
-		status = hf_copy_file(f->fd, hf_atomic_fd(f->atomic), f->path, f->path, err);
+	if (f->plan->op != HF_RECORD_SNAPSHOT)
+		return hf_write_all(fd, f->plan->content, f->plan->size, f->path, err);
+	/* another connection sees what is committed; one that writes cannot be copied */
+	status = hf_db_open(&db, database, &options, err);
 	if (status == HF_OK)
-		status = hf_write_all(hf_atomic_fd(f->atomic), plan->content, plan->size, f->path,
-				      err);
+		status = hf_db_snapshot(db, fd, is_sql_text(f), "holdfast_intent*", err);
+	hf_db_close(db);
 	return status;
 }
 
-static enum hf_status stage_content(struct hf_record_file *f,
-				    enum hf_status (*make)(void *, int, struct hf_err *),
-				    void *context, struct hf_err *err)
+static enum hf_status stage_content(struct hf_record_file *f, const char *database,
+				    const struct hf_wait *wait, struct hf_err *err)
 {
 	enum hf_status status;
 	struct stat st;
@@ -291,13 +275,16 @@ static enum hf_status stage_content(struct hf_record_file *f,
 	f->staged = true;
 	if (f->later && !hf_publish_syncs_late(hf_atomic_fd(f->atomic)))
 		f->options.sync = HF_SYNC_NONE;
-	status = write_content(f, make, context, err);
+	if (f->plan->op == HF_RECORD_APPEND && f->present)
+		status = hf_copy_file(f->fd, hf_atomic_fd(f->atomic), f->path, f->path, err);
+	if (status == HF_OK)
+		status = hf_record_file_write(f, hf_atomic_fd(f->atomic), database, wait, err);
 	if (status == HF_OK)
 		status = hf_atomic_prepare(f->atomic, err);
 	if (status == HF_OK && sys_fstat(hf_atomic_fd(f->atomic), &st) < 0)
 		status = hf_fail_errno(err, "cannot look at the new '%s'", f->path);
 	if (status == HF_OK)
-		status = hf_sha256(hf_atomic_fd(f->atomic), f->plan->fresh, f->path, err);
+		status = hf_sha256(hf_atomic_fd(f->atomic), f->plan->new_sha256, f->path, err);
 	if (status == HF_OK)
 		f->plan->mode = st.st_mode & 07777;
 	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
@@ -322,18 +309,17 @@ enum hf_status hf_record_file_mark(struct hf_record_file *f, const char *mark, s
 }
 
 enum hf_status hf_record_file_stage(struct hf_record_file *f, const char found[65],
-				    enum hf_status (*make)(void *context, int fd,
-							   struct hf_err *err),
-				    void *context, struct hf_err *err)
+				    const char *database, const struct hf_wait *wait,
+				    struct hf_err *err)
 {
 	struct hf_intent_file *plan = f->plan;
 	enum hf_status status = HF_OK;
 
-	memcpy(plan->old, found, sizeof(plan->old));
+	memcpy(plan->old_sha256, found, sizeof(plan->old_sha256));
 	plan->old_size = f->present ? f->st.st_size : 0;
-	plan->fresh[0] = '\0';
+	plan->new_sha256[0] = '\0';
 	if (plan->op != HF_RECORD_REMOVE) {
-		status = stage_content(f, make, context, err);
+		status = stage_content(f, database, wait, err);
 	} else if (!f->present) {
 		errno = ENOENT;
 		status = hf_fail_errno_as(err, HF_NOINPUT, "cannot remove '%s'", f->path);
@@ -411,10 +397,12 @@ enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t c
 	enum hf_status status = HF_OK;
 
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
-		if (!files[i].applied && !files[i].found_done)
+		const bool found_done = files[i].state == HF_REDO_DONE;
+
+		if (!files[i].applied && !found_done)
 			continue;
 		/* the process that put it there may not have synced it */
-		if (files[i].found_done && files[i].fd >= 0)
+		if (found_done && files[i].fd >= 0)
 			status = hf_sync_batch_lend(due, files[i].fd, files[i].path, err);
 		if (status == HF_OK)
 			status = hf_sync_batch_lend(due, files[i].target.dir, files[i].path, err);
