@@ -282,7 +282,7 @@ ask() {
 	END
 	run -64 ./inside
 	[[ $output == *"cannot lock 'L': it is held by PID "*" for this command's own ancest"* ]]
-	# a stranger's word is not taken: his keeper says that it is for root's script
+	# a stranger's word is not taken: its keeper says that it is for root's script
 	script inside <<-'END'
 		echo >at
 		read x <go

@@ -105,20 +105,20 @@ enum hf_status hf_read_full(int fd, void *data, size_t size, size_t *got, const 
 enum hf_status hf_read_all(int in, size_t most, void **data, size_t *size, const char *from,
 			   struct hf_err *err)
 {
-	size_t room = PIECE, got = 0;
+	size_t capacity = PIECE, got = 0;
 	enum hf_status status = HF_OK;
 	struct stat st;
 
 	*data = NULL;
 	*size = 0;
 	if (sys_fstat(in, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < (off_t)most)
-		room += (size_t)st.st_size;
-	for (;; room *= 2) {
-		char *grown = realloc(*data, room + 1);
+		capacity += (size_t)st.st_size;
+	for (;; capacity *= 2) {
+		char *grown = realloc(*data, capacity + 1);
 
 		if (grown)
 			*data = grown;
-		status = grown ? hf_read_full(in, grown + *size, room - *size, &got, from, err)
+		status = grown ? hf_read_full(in, grown + *size, capacity - *size, &got, from, err)
 			       : read_failed(from, err);
 		if (status != HF_OK)
 			break;
@@ -128,7 +128,7 @@ enum hf_status hf_read_all(int in, size_t most, void **data, size_t *size, const
 					 from ? from : "-", most);
 			break;
 		}
-		if (*size < room) {
+		if (*size < capacity) {
 			grown[*size] = '\0';
 			return HF_OK;
 		}

@@ -247,15 +247,15 @@ bool hf_target_removed(const struct hf_target *target, struct hf_err *err)
 char *hf_target_side(const struct hf_target *target, const char *what, char out[NAME_MAX + 1])
 {
 	static const char prefix[] = SIDE_PREFIX;
-	size_t room = NAME_MAX - (sizeof(prefix) - 1) - 1 - strlen(what),
+	size_t capacity = NAME_MAX - (sizeof(prefix) - 1) - 1 - strlen(what),
 	       len = strlen(target->name);
 	char mark[18] = "";
 	char *end;
 
-	if (len > room) {
+	if (len > capacity) {
 		snprintf(mark, sizeof(mark), "~%016" PRIx64,
 			 hf_hash_text(HF_HASH_START, target->name));
-		len = room - strlen(mark);
+		len = capacity - strlen(mark);
 	}
 	end = stpcpy(out, prefix);
 	end = mempcpy(end, target->name, len);

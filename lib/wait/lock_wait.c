@@ -121,9 +121,9 @@ static bool check_moot(struct watch *w, int what)
 	return w->wait.is_moot(w->wait.context);
 }
 
-/* README.md has the reasons. The pause after a check is a quarter of the wait so far, within min and
- * max. run() is called with the mutex, may release it in between, and returns true to end the wait,
- * with the reason in err. */
+/* README.md has the reasons. The pause after a check is a quarter of the wait so far, within min
+ * and max. run() is called with the mutex, may release it in between, and returns true to end the
+ * wait, with the reason in err. */
 static const struct check {
 	int64_t first, min, max;
 	bool (*run)(struct watch *w, int what);
