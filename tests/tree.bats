@@ -98,7 +98,7 @@ included_by() {
 	bad+=$(grep -vE '^lib/([a-z]+)/README.md:\1/' <<<"$defined") || :
 	# a bold number in the middle of a line is a citation, and needs no asterisks
 	bad+=$(grep -nE '[^- ] *\*\*[a-z]+/[A-Z][0-9]+\*\*' lib/*/README.md) || :
-	cited="\\<($(tr ' ' '|' <<<"$folders"))/[A-Z][0-9]+\\>"
+	cited="\\<($(echo $folders | tr ' ' '|'))/[A-Z][0-9]+\\>"
 	bad+=$(grep -rnoE "$cited" lib bin hooks tests docs |
 		grep -vE ":($(sed 's/^[^:]*://' <<<"$defined" | paste -sd '|'))\$") || :
 	echo "$bad"
