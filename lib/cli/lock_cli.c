@@ -201,10 +201,13 @@ enum hf_status hf_lock_cli_supervise(const struct hf_cli *cli, struct hf_lock_cl
 		if (!locks->wants[i].lock)
 			continue;
 		if (hf_dot_lost(locks->wants[i].lock))
-			hf_cli_notice(cli, "dotlock '%s' was lost: somebody removed or replaced it",
-				      locks->wants[i].path);
+			hf_cli_notice(
+				cli,
+				"dotlock '%s' was lost: another process removed or replaced it",
+				locks->wants[i].path);
 		if (hf_sqlite_thawed(locks->wants[i].lock))
-			hf_cli_notice(cli, "'%s' was thawed: somebody killed what held it frozen",
+			hf_cli_notice(cli,
+				      "'%s' was thawed: the process that held it frozen was killed",
 				      locks->wants[i].path);
 	}
 	return status;
