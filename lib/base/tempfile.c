@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include <holdfast/proc.h>
 #include "base/side_file.h"
 #include "base/sys.h"
+#include <holdfast/proc.h>
 
 enum { MAX_TRIES = 100 };
 

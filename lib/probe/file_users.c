@@ -11,12 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/process_id.h"
+#include "probe/proc_locks.h"
 #include <holdfast/clock.h>
 #include <holdfast/err.h>
-#include "base/process_id.h"
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
-#include "probe/proc_locks.h"
 
 enum { SEARCH_MS = 500 };
 

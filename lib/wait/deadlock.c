@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/proc_text.h"
 #include <holdfast/clock.h>
 
 enum { NOBODY = -1, MAX_NAMED = 8, LOOK_MS = 500 };
@@ -113,23 +114,17 @@ static bool cycle_still_waits(const struct search *s, int last)
 /* Return true if it is a waiter of this library, which can be a victim (wait/C2). */
 static bool can_be_victim(pid_t pid)
 {
-	char path[64 + NAME_MAX], name[32];
+	char path[32], name[32];
 	struct dirent *entry;
 	bool found = false;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
-	while (dir && !found && (entry = readdir(dir))) {
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/comm", pid, entry->d_name);
-		f = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
-		if (!f)
-			continue;
-		found = fgets(name, sizeof(name), f) && strcmp(name, HF_WATCH_NAME "\n") == 0;
-		fclose(f);
-	}
+	while (dir && !found && (entry = readdir(dir)))
+		found = hf_proc_text(name, sizeof(name), "/proc/%d/task/%s/comm", (int)pid,
+				     entry->d_name) > 0 &&
+			strcmp(name, HF_WATCH_NAME "\n") == 0;
 	if (dir)
 		closedir(dir);
 	return found;
