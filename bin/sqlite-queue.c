@@ -72,7 +72,7 @@ static void option(struct hf_queue_cli *q, int id, char *arg)
 	switch (id) {
 	case OPT_QUEUE:
 		if (!*arg)
-			hf_cli_usage(&cli, "an empty NAME: is a variable not set?");
+			hf_cli_usage(&cli, "an empty NAME: check whether a variable is unset");
 		q->queue = arg;
 		break;
 	case OPT_PRIORITY:

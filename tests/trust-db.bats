@@ -691,7 +691,7 @@ while True:
 	hear
 	handle=$(cat handle)
 	run -1 lock-release "$handle"
-	[[ $output == *'was lost before'* ]]
+	[[ $output == *'was lost earlier'* ]]
 	HOLDFAST_WITHOUT=keeper_start run -0 faults/lock-release "$handle"
 	kill "$holder"
 }

@@ -332,7 +332,7 @@ const char *hf_side_distrusts(struct hf_trust *trust, int fd, const struct stat 
 		return why;
 	read_rights(trust);
 	if (hf_access_read(&access, fd, trust->target->path, NULL) != HF_OK)
-		return "it cannot be read who may write it";
+		return "its permissions cannot be read";
 	return trust->access.st.st_nlink &&
 			       hf_access_within(&access, &trust->access, W_OK, st->st_uid)
 		       ? NULL

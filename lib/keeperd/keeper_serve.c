@@ -117,7 +117,7 @@ static enum hf_status renew_ttl(struct hf_keeper *k, int64_t ttl, struct hf_err 
 		return err->status;
 	if (!ttl && k->ttl == HF_NEVER) {
 		hf_fail(err, HF_USAGE,
-			"the lock has no time to live: it is held until its owner ends");
+			"the lock has no time to live: it is held until its owner exits");
 		hf_advise(err, "give it one with --ttl");
 		return HF_USAGE;
 	}
@@ -143,7 +143,7 @@ static bool answer_request(struct hf_keeper *k, int fd, const struct ucred *peer
 		status = hf_fail(&err, HF_DATA, "the keeper does not understand the request");
 	else if ((q->what == HF_KEEPER_RENEW || q->what == HF_KEEPER_RELEASE) &&
 		 q->nonce != k->handle.nonce)
-		status = hf_fail(&err, HF_USAGE, "the keeper, PID %d, did not give this handle",
+		status = hf_fail(&err, HF_USAGE, "the keeper, PID %d, did not issue this handle",
 				 (int)k->handle.pid);
 	else if (q->what == HF_KEEPER_RELEASE)
 		k->over = true;

@@ -237,11 +237,12 @@ const struct hf_ancestor_lock *hf_ancestor_self_deadlock(const struct hf_ancesto
 							 const struct hf_lock_id *id,
 							 bool exclusive)
 {
-	bool stands = false;
+	bool deadlocked = false;
 
-	for (size_t i = 0; i < family->count && !stands; i++)
-		stands = !family->at[i].keeper && conflicts_with(&family->at[i], id, exclusive) &&
-			 (family->at[i].pid == getpid() ||
-			  hf_ancestor_waits_for_us(family->at[i].pid));
-	return stands ? find_eldest(family, id, exclusive, false) : NULL;
+	for (size_t i = 0; i < family->count && !deadlocked; i++)
+		deadlocked = !family->at[i].keeper &&
+			     conflicts_with(&family->at[i], id, exclusive) &&
+			     (family->at[i].pid == getpid() ||
+			      hf_ancestor_waits_for_us(family->at[i].pid));
+	return deadlocked ? find_eldest(family, id, exclusive, false) : NULL;
 }

@@ -23,8 +23,8 @@ static void fail_held_by_ancestor(const struct hf_wait_check *l,
 		hf_fail(err, HF_USAGE,
 			"cannot lock '%s': it is held by this command's own ancestor, %s", l->path,
 			hf_proc_describe(who, sizeof(who), owner->pid));
-	hf_advise(err, "it would wait for itself: lock another file here, or give the lock back "
-		       "before");
+	hf_advise(err, "lock another file here, or release the lock first: this command would wait "
+		       "for itself");
 }
 
 static void fail_kept(const struct hf_wait_check *l, const struct hf_keeper_loan *kept,
@@ -36,7 +36,7 @@ static void fail_kept(const struct hf_wait_check *l, const struct hf_keeper_loan
 		"cannot lock '%s': it is held by %s, for this command's own ancestor, %s", l->path,
 		hf_proc_name(keeper, sizeof(keeper), kept->keeper),
 		hf_proc_name(owner, sizeof(owner), kept->owner));
-	hf_advise(err, "lock another file here, or give the lock back before (lock-release)");
+	hf_advise(err, "lock another file here, or release the lock first (lock-release)");
 }
 
 static void fail_deadlock(const struct hf_wait_check *l, struct hf_wait_findings *f,
