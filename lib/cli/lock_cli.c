@@ -203,11 +203,11 @@ enum hf_status hf_lock_cli_supervise(const struct hf_cli *cli, struct hf_lock_cl
 		if (hf_dot_lost(locks->wants[i].lock))
 			hf_cli_notice(
 				cli,
-				"dotlock '%s' was lost: another process removed or replaced it",
+				"dotlock '%s' was lost: another program removed or replaced it",
 				locks->wants[i].path);
 		if (hf_sqlite_thawed(locks->wants[i].lock))
 			hf_cli_notice(cli,
-				      "'%s' was thawed: the process that held it frozen was killed",
+				      "'%s' was thawed: the process that froze it was killed",
 				      locks->wants[i].path);
 	}
 	return status;

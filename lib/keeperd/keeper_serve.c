@@ -100,12 +100,12 @@ static enum hf_status find_lost(const struct hf_keeper *k, struct hf_err *err)
 		if (hf_dot_lost(lock))
 			return hf_fail(
 				err, HF_NO,
-				"dotlock '%s' was lost: another process removed or replaced it",
+				"dotlock '%s' was lost: another program removed or replaced it",
 				lock->path);
 		if (hf_sqlite_thawed(lock))
 			return hf_fail(
 				err, HF_NO,
-				"'%s' was thawed: the process that held it frozen was killed",
+				"'%s' was thawed: the process that froze it was killed",
 				lock->path);
 	}
 	return HF_OK;
