@@ -103,10 +103,9 @@ static enum hf_status find_lost(const struct hf_keeper *k, struct hf_err *err)
 				"dotlock '%s' was lost: another program removed or replaced it",
 				lock->path);
 		if (hf_sqlite_thawed(lock))
-			return hf_fail(
-				err, HF_NO,
-				"'%s' was thawed: the process that froze it was killed",
-				lock->path);
+			return hf_fail(err, HF_NO,
+				       "'%s' was thawed: the process that froze it was killed",
+				       lock->path);
 	}
 	return HF_OK;
 }
