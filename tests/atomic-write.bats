@@ -644,7 +644,7 @@ killed() {
 		# shellcheck disable=SC2086 # words
 		run --separate-stderr atomic-$tool
 		[ "$status" = 65 ]
-		[[ $stderr == *'is a name that holdfast keeps for itself beside a file' ]]
+		[[ $stderr == *'is a name that holdfast reserves for its own files' ]]
 	done
 	ln -s .holdfast.f.bak link
 	run -65 atomic-write link echo new

@@ -360,7 +360,7 @@ object() {
 	cd empty
 	while read -r tool; do
 		run -64 bash -c "$tool"
-		[[ $output == *'an empty '*'is a variable not set?'* ]]
+		[[ $output == *'an empty '*'check whether a variable is unset'* ]]
 	done <<-'END'
 		lock-run "" true
 		lock-run --dotlock "" true

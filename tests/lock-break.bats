@@ -165,7 +165,7 @@ await_left() {
 	run -75 lock-break --alone locks/y
 }
 
-@test "an ordinary user is told what he may not do" {
+@test "tells an ordinary user what is not permitted" {
 	require_other_user
 	chmod 755 . ..
 	mkdir -m 1777 sticky

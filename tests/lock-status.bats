@@ -217,7 +217,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	let_go
 }
 
-@test "an ordinary user is told what he may know" {
+@test "tells an ordinary user what may be known" {
 	require_first_pid_namespace
 	require_other_user
 	chmod 755 . ..

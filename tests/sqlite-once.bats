@@ -107,7 +107,7 @@ teardown() {
 
 @test "an empty key is refused, also in a command's place, and nothing is made" {
 	run -64 sqlite-once s.db ''
-	[ "${lines[0]}" = 'sqlite-once: an empty KEY: is a variable not set?' ]
+	[ "${lines[0]}" = 'sqlite-once: an empty KEY: check whether a variable is unset' ]
 	run -64 sqlite-once s.db a ''
 	run -64 sqlite-once s.db
 	run -64 sqlite-once s.db -- true

@@ -90,6 +90,21 @@ included_by() {
 	[ -z "$bad" ]
 }
 
+@test "an invariant has one number, in the README.md of its folder, and every citation has one" {
+	local defined cited bad
+	defined=$(grep -oE '\*\*[a-z]+/[A-Z][0-9]+\*\*' lib/*/README.md | tr -d '*')
+	[ -n "$defined" ]
+	bad=$(sed 's|^[^:]*:||' <<<"$defined" | sort | uniq -d)
+	bad+=$(grep -vE '^lib/([a-z]+)/README.md:\1/' <<<"$defined") || :
+	# a bold number in the middle of a line is a citation, and needs no asterisks
+	bad+=$(grep -nE '[^- ] *\*\*[a-z]+/[A-Z][0-9]+\*\*' lib/*/README.md) || :
+	cited="\\<($(echo $folders | tr ' ' '|'))/[A-Z][0-9]+\\>"
+	bad+=$(grep -rnoE "$cited" lib bin hooks tests docs |
+		grep -vE ":($(sed 's/^[^:]*://' <<<"$defined" | paste -sd '|'))\$") || :
+	echo "$bad"
+	[ -z "$bad" ]
+}
+
 @test "docs/architecture.md shows every folder" {
 	local folder
 	for folder in $folders; do

@@ -95,7 +95,7 @@ all_write() {
 		eve rm -r x.db-turnstile
 	done
 	[ ! -e nowhere ]
-	# his own mistake
+	# a mistake of its own user
 	bob mkdir x.db-turnstile
 	run -65 bob lock-run -w 1 --sqlite x.db true
 	[[ $output == *"which belongs to user 41001: it is no regular file"* ]]
@@ -155,7 +155,7 @@ passes_then_meets() {
 	setfacl -m u:41002:rw x.db
 	eve sqlite-run x.db 'INSERT INTO t VALUES (1)'
 	[ "$(stat -c %u x.db-turnstile)" = 41002 ]
-	# Bob is not its owner, nor is his group that of the file
+	# Bob is not its owner, nor is Bob's group that of the file
 	# shellcheck disable=SC2046
 	[ "$(echo $(getfacl -cnp x.db-turnstile))" = "user::rw- user:41001:rw- user:41002:rw- \
 group::--- group:41001:r-- mask::rw- other::r--" ]
@@ -694,7 +694,7 @@ while True:
 	hear
 	handle=$(cat handle)
 	run -1 lock-release "$handle"
-	[[ $output == *'was lost before'* ]]
+	[[ $output == *'was lost earlier'* ]]
 	HOLDFAST_WITHOUT=keeper_start run -0 faults/lock-release "$handle"
 	kill "$holder"
 }

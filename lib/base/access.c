@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/proc_text.h"
 #include "base/sys.h"
 
 enum { OVERFLOW_ID = 65534, MAX_GROUPS = 1024, MAX_LINE = 16384 };
@@ -21,15 +22,11 @@ enum { OVERFLOW_ID = 65534, MAX_GROUPS = 1024, MAX_LINE = 16384 };
 static bool maps_all(const char *path)
 {
 	unsigned long inside, outside, count;
-	FILE *file = fopen(path, "re");
-	bool all;
+	char text[64];
 
-	if (!file)
-		return false;
-	all = fscanf(file, "%lu %lu %lu", &inside, &outside, &count) == 3 && inside == 0 &&
-	      outside == 0 && count >= UINT32_MAX;
-	fclose(file);
-	return all;
+	return hf_proc_text(text, sizeof(text), "%s", path) > 0 &&
+	       sscanf(text, "%lu %lu %lu", &inside, &outside, &count) == 3 && inside == 0 &&
+	       outside == 0 && count >= UINT32_MAX;
 }
 
 bool hf_same_user(uid_t a, uid_t b)

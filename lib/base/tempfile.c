@@ -134,7 +134,7 @@ enum hf_status hf_tempfile_link(const struct hf_target *target, int fd, const ch
 	if (errno != ENOENT || hf_proc_mounted())
 		return hf_fail_replace(target, err);
 	hf_fail(err, HF_UNAVAILABLE, "cannot replace '%s': /proc is not mounted", target->path);
-	hf_advise(err, "this kernel gives a new file its name only by way of /proc");
+	hf_advise(err, "mount it: this kernel links a new file only through /proc");
 	return HF_UNAVAILABLE;
 }
 

@@ -59,17 +59,17 @@ static void *watch_clock(void *arg)
 	struct watch *w = arg;
 
 	pthread_mutex_lock(&w->kick.mutex);
-	while (!w->kick.left && hf_time_left(w->wait->deadline) > 0) {
+	while (!w->kick.returned && hf_time_left(w->wait->deadline) > 0) {
 		int64_t deadline = w->wait->deadline, at = w->notice.at;
 
 		hf_interrupt_sleep(&w->kick, at < deadline ? at : deadline);
-		if (!w->kick.left && hf_wait_notice_is_due(&w->notice)) {
+		if (!w->kick.returned && hf_wait_notice_is_due(&w->notice)) {
 			pthread_mutex_unlock(&w->kick.mutex);
 			hf_wait_notice_say(w->wait, "waiting for %s", w->what);
 			pthread_mutex_lock(&w->kick.mutex);
 		}
 	}
-	if (!w->kick.left)
+	if (!w->kick.returned)
 		hf_interrupt_thread(&w->kick, HF_WAIT_SIGNAL);
 	pthread_mutex_unlock(&w->kick.mutex);
 	return NULL;
@@ -91,7 +91,7 @@ static int start_watch(struct watch *w)
 static void stop_watch(struct watch *w)
 {
 	pthread_mutex_lock(&w->kick.mutex);
-	w->kick.left = true;
+	w->kick.returned = true;
 	pthread_cond_signal(&w->kick.wake);
 	pthread_mutex_unlock(&w->kick.mutex);
 	pthread_join(w->watcher, NULL);
@@ -114,7 +114,7 @@ static int wait_in_range_queue(int fd, enum hf_lock_mode mode, int64_t start, in
 		if (errnum != EINTR)
 			break;
 		errnum = ETIMEDOUT;
-		if (atomic_load(&w->kick.over) || hf_waits_are_cancelled())
+		if (atomic_load(&w->kick.cancelled) || hf_waits_are_cancelled())
 			break;
 		errnum = 0;
 	}

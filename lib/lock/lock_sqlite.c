@@ -39,7 +39,7 @@ static enum hf_status find_database(struct hf_target *db, const char *path, stru
 		return status;
 	*st = (struct stat){0};
 	if (sys_fstatat(db->dir, db->name, st, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
-		status = hf_fail_errno(err, "cannot look at database '%s'", path);
+		status = hf_fail_errno(err, "cannot inspect database '%s'", path);
 	else if (st->st_mode && !S_ISREG(st->st_mode))
 		status = hf_fail(err, HF_DATA, "cannot lock database '%s': not a regular file",
 				 path);

@@ -58,7 +58,7 @@ static enum hf_status open_file(struct hf_lock *file, const struct hf_store *sto
 	/* with O_PATH, so that closing it releases no lock of SQLite */
 	db = sys_openat(at.dir, at.name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (db < 0 && errno != ENOENT)
-		status = hf_fail_errno(err, "cannot look at database '%s'", store->path);
+		status = hf_fail_errno(err, "cannot inspect database '%s'", store->path);
 	else if (used + sizeof(SUFFIX) > sizeof(at.name))
 		status = cannot_mark(store, ENAMETOOLONG, err);
 	else

@@ -66,7 +66,7 @@ enum hf_status hf_store_check_keys(const struct hf_bytes *keys, size_t count, co
 		if (keys[i].size)
 			continue;
 		hf_fail(err, HF_USAGE, "an empty %s", what);
-		hf_advise(err, "is a variable not set?");
+		hf_advise(err, "check whether a variable is unset");
 		return HF_USAGE;
 	}
 	return HF_OK;

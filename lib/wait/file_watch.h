@@ -21,7 +21,7 @@
 
 struct hf_file_watch {
 	struct hf_backoff backoff;
-	const char *name; /* borrowed */
+	const char *name;    /* borrowed */
 	int notify, process; /* -1: none */
 	int pid;
 };
