@@ -178,6 +178,7 @@ class Git(Tool):
         self.argv, self.stale = argv, stale
         if stale:  # the others are locks, which it judges, too
             self.names, self.target = self.names[:5], "repo/.git/index.lock"
+            self.sees_all = True  # in a PID namespace: only what could have made the lock
 
     def prepare(self, cell):
         repo = cell.dir + "/repo"

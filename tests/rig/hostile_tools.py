@@ -52,6 +52,7 @@ class Tool:
     keeps = ()              # what may be there afterwards, beside these
     target = "log"
     in_repository = False   # it works in `repo`, and the scene is a repository's
+    sees_all = False        # it judges by all processes there are: root's runs see its own only
     theirs = ()             # scenes in which the planter may have the target, as in a `trusted` one
     makes = False           # it makes a file that was not there: the umask is what closes it
 
@@ -72,7 +73,10 @@ class Tool:
         return self.argv
 
     def start(self, cell):
-        return subprocess.Popen(self.command(cell), cwd=cell.dir, env=cell.env,
+        command = self.command(cell)
+        if self.sees_all and cell.caller == "root":
+            command = ("unshare", "-p", "-f", "--mount-proc", *command)
+        return subprocess.Popen(command, cwd=cell.dir, env=cell.env,
                                 umask=0o077 if self.makes else 0,
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, **cell.ids)
