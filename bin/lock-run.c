@@ -14,6 +14,7 @@
 #include "cli/flock_cli.h"
 #include "cli/lock_cli.h"
 #include "base/spawn.h"
+#include <holdfast/lock_slots.h>
 
 enum { OPT_FD = HF_OPT_OWN, OPT_REMOVE };
 
@@ -146,7 +147,7 @@ static enum hf_status announce(const struct work *w, const int *fds, size_t coun
 	char slot[16];
 
 	if (w->locks.slotted) {
-		snprintf(slot, sizeof(slot), "%d", w->locks.slotted->slot);
+		snprintf(slot, sizeof(slot), "%d", hf_lock_slot(w->locks.slotted));
 		if (setenv("HOLDFAST_SLOT", slot, 1) < 0)
 			return hf_fail_errno(err, "cannot set HOLDFAST_SLOT");
 	}

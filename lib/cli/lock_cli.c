@@ -42,8 +42,8 @@ static int64_t get_size(struct hf_cli *cli, struct hf_lock_cli *locks, const cha
 	return size;
 }
 
-static void add_kind(struct hf_cli *cli, struct hf_lock_cli *locks,
-		     const struct hf_lock_ops *ops, const char *arg)
+static void add_kind(struct hf_cli *cli, struct hf_lock_cli *locks, const struct hf_lock_ops *ops,
+		     const char *arg)
 {
 	if (locks->next.slots)
 		hf_cli_usage(cli, "--slots is for lock files, not for %s", cli->seen);
@@ -146,11 +146,12 @@ enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset 
 		if (!lock)
 			return err->status;
 		want->lock = lock;
-		lock->start = locks->start;
-		lock->length = locks->length;
-		lock->slots = want->slots;
-		if (want->slots)
-			locks->slotted = lock;
+		if (ops == &hf_lock_range)
+			hf_lock_range_set(lock, locks->start, locks->length);
+		if (ops != &hf_lock_slots)
+			continue;
+		hf_lock_slots_set(lock, want->slots);
+		locks->slotted = lock;
 	}
 	return hf_lockset_acquire(set, wait, err);
 }

@@ -12,6 +12,7 @@
 #include <holdfast/lock_sqlite.h>
 #include <holdfast/proc.h>
 #include "base/sys.h"
+#include "lock/lock_kind.h"
 
 #define CLIENT_PATIENCE HF_SECOND
 #define DEAF (100 * HF_MS)
@@ -70,7 +71,7 @@ static void describe_state(const struct hf_keeper *k, struct hf_keeper_answer *a
 	a->since = k->since;
 	a->left = ttl_left(k);
 	for (size_t i = 0; i < count; i++) {
-		if (locks[i]->same_as)
+		if (locks[i]->duplicate_of)
 			continue;
 		a->locks++;
 		fits = fits && put_lock(a, k, locks[i]);

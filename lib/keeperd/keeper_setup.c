@@ -17,6 +17,7 @@
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
 #include "base/sys.h"
+#include "lock/lock_kind.h"
 
 enum { BACKLOG = 64 };
 
@@ -30,7 +31,7 @@ int hf_keeper_holding(const struct hf_keeper *k, size_t n, struct stat *st)
 	if (n % HF_KEEPER_HOLDINGS == 0)
 		fd = locks[i]->fd >= 0 ? locks[i]->fd : k->copies[i];
 	else
-		fd = locks[i]->second;
+		fd = locks[i]->external_fd;
 	return fd >= 0 && fstat(fd, st) == 0 ? fd : -1;
 }
 

@@ -5,12 +5,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/side_file.h"
+#include "base/sys.h"
+#include "base/tempfile.h"
+#include "probe/proc_locks.h"
 #include <holdfast/clock.h>
 #include <holdfast/fd.h>
-#include "base/side_file.h"
-#include "base/tempfile.h"
-#include "base/sys.h"
-#include "probe/proc_locks.h"
 
 enum { MODE = 0644, MAX_TRIES = 10 };
 

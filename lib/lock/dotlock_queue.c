@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/file.h>
 
-#include "lock/dotlock_file.h"
 #include "base/side_file.h"
 #include "base/sys.h"
+#include "lock/dotlock_file.h"
 #include "probe/proc_locks.h"
 
 static const char *queue_name(const struct hf_target *target, char name[NAME_MAX + 1])

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-#include <holdfast/lock.h>
+#include "lock/lock_kind.h"
 
 #include <errno.h>
 
-#include <holdfast/fd.h>
-#include "keeper/keeper_client.h"
-#include <holdfast/path.h>
 #include "base/sys.h"
+#include "keeper/keeper_client.h"
+#include <holdfast/fd.h>
+#include <holdfast/path.h>
 
 enum { MAX_LOANS = 3 }; /* loans that one wait asks for */
 
@@ -176,29 +176,55 @@ static bool flock_proof(struct hf_lock *lock, int fd, enum hf_held *held)
 	return true;
 }
 
+int hf_lock_borrow_fd(const struct stat *inode, bool (*fits)(void *context, int fd), void *context)
+{
+	struct hf_keeper_loan loan;
+	int found = -1;
+
+	if (!hf_keeper_borrow(inode, &loan))
+		return -1;
+	for (int i = 0; i < loan.count; i++) {
+		int fd = loan.fds[i];
+
+		if (found < 0 && fits(context, fd) && (fd = hf_fd_high(fd)) >= 0)
+			found = fd;
+		else
+			sys_close(loan.fds[i]);
+	}
+	return found;
+}
+
+struct borrowing {
+	struct hf_lock *lock;
+	bool (*proof)(struct hf_lock *lock, int fd, enum hf_held *held);
+	enum hf_status status;
+	struct hf_err *err;
+};
+
+static bool holds_lock(void *context, int fd)
+{
+	struct borrowing *b = context;
+	enum hf_held held;
+
+	if (b->status != HF_NO || !b->proof(b->lock, fd, &held))
+		return false;
+	b->status = check_inherited(b->lock, held, b->err);
+	return b->status == HF_OK;
+}
+
 enum hf_status hf_lock_borrow(struct hf_lock *lock,
 			      bool (*proof)(struct hf_lock *lock, int fd, enum hf_held *held),
 			      struct hf_err *err)
 {
-	struct hf_keeper_loan loan;
-	enum hf_status status = HF_NO;
+	struct borrowing b = {
+		.lock = lock, .proof = proof ? proof : flock_proof, .status = HF_NO, .err = err};
+	int fd = hf_lock_borrow_fd(&lock->st, holds_lock, &b);
 
-	if (!hf_keeper_borrow(&lock->st, &loan))
-		return HF_NO;
-	for (int i = 0; i < loan.count; i++) {
-		int fd = loan.fds[i];
-		enum hf_held held;
-
-		if (status == HF_NO && (proof ? proof : flock_proof)(lock, fd, &held))
-			status = check_inherited(lock, held, err);
-		if (status == HF_OK && lock->inherited < 0 && (fd = hf_fd_high(fd)) >= 0) {
-			lock->inherited = fd;
-			lock->borrowed = true;
-		} else {
-			sys_close(loan.fds[i]);
-		}
-	}
-	return status == HF_OK && lock->inherited < 0 ? HF_NO : status;
+	if (fd < 0)
+		return b.status == HF_OK ? HF_NO : b.status;
+	lock->inherited = fd;
+	lock->borrowed = true;
+	return HF_OK;
 }
 
 enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait *wait,
@@ -226,6 +252,17 @@ enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait 
 	return hf_lock_wait(fd, lock->mode, lock->path, &ours, err);
 }
 
+enum hf_status hf_lock_take_flock(struct hf_lock *lock, const struct hf_wait *wait,
+				  struct hf_err *err)
+{
+	enum hf_status status =
+		lock->inherited >= 0 ? HF_OK : hf_lock_flock(lock, lock->fd, wait, err);
+
+	if (lock->inherited >= 0)
+		hf_lock_close(lock);
+	return status;
+}
+
 /* Return 62 bits of a hash of the name, which serve as the start of a range within its
  * directory. */
 int64_t hf_lock_identity(const char *name)
@@ -245,4 +282,24 @@ void hf_lock_close(struct hf_lock *lock)
 		sys_close(lock->fd);
 	lock->fd = -1;
 	errno = saved;
+}
+
+const char *hf_lock_path(const struct hf_lock *lock)
+{
+	return lock->path;
+}
+
+int hf_lock_fd(const struct hf_lock *lock)
+{
+	return lock->fd;
+}
+
+int hf_lock_inherited_fd(const struct hf_lock *lock)
+{
+	return lock->inherited;
+}
+
+bool hf_lock_is_borrowed(const struct hf_lock *lock)
+{
+	return lock->borrowed;
 }

@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <holdfast/clock.h>
+#include "base/sys.h"
+#include "lock/lock_kind.h"
 #include "wait/interrupt.h"
 #include "wait/wait_notice.h"
+#include <holdfast/clock.h>
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
-#include "base/sys.h"
 
 static int set_range(int fd, int command, short type, int64_t start, int64_t length)
 {
@@ -215,6 +216,12 @@ enum hf_held hf_range_inherited(const struct stat *inode,
 	}
 	closedir(dir);
 	return held;
+}
+
+void hf_lock_range_set(struct hf_lock *lock, int64_t start, int64_t length)
+{
+	lock->start = start;
+	lock->length = length;
 }
 
 static enum hf_status open_range(struct hf_lock *lock, struct hf_err *err)

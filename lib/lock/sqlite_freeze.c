@@ -15,13 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <holdfast/clock.h>
-#include <holdfast/fd.h>
-#include "keeper/keeper_client.h"
-#include <holdfast/path.h>
-#include <holdfast/proc.h>
 #include "base/spawn.h"
 #include "base/sys.h"
+#include "lock/lock_kind.h"
+#include <holdfast/clock.h>
+#include <holdfast/fd.h>
+#include <holdfast/path.h>
+#include <holdfast/proc.h>
 
 #define HELPER "sqlite-run"
 
@@ -278,7 +278,7 @@ static bool read_helper(pid_t pid, struct stat *pipe)
 	       stat(path, pipe) == 0 && S_ISFIFO(pipe->st_mode);
 }
 
-static bool is_writing_end(int fd, const struct stat *pipe)
+static bool is_writing_end(void *pipe, int fd)
 {
 	struct stat st;
 
@@ -287,7 +287,7 @@ static bool is_writing_end(int fd, const struct stat *pipe)
 }
 
 /* Search all descriptors: HF_FD_ENV lists only those that hold a kernel lock. */
-static bool has_inherited(const struct stat *pipe)
+static bool has_inherited(struct stat *pipe)
 {
 	struct dirent *entry;
 	bool found = false;
@@ -296,7 +296,7 @@ static bool has_inherited(const struct stat *pipe)
 	while (dir && !found && (entry = readdir(dir))) {
 		int fd = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : -1;
 
-		found = fd > STDERR_FILENO && is_writing_end(fd, pipe) &&
+		found = fd > STDERR_FILENO && is_writing_end(pipe, fd) &&
 			!(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	}
 	if (dir)
@@ -304,27 +304,15 @@ static bool has_inherited(const struct stat *pipe)
 	return found;
 }
 
-static bool borrow_pipe(struct hf_sqlite_freezer *hold, const struct stat *pipe)
-{
-	struct hf_keeper_loan loan;
-
-	if (!hf_keeper_borrow(pipe, &loan))
-		return false;
-	for (int i = 0; i < loan.count; i++) {
-		int fd = loan.fds[i];
-
-		if (hold->fd < 0 && is_writing_end(fd, pipe) && (fd = hf_fd_high(fd)) >= 0)
-			hold->fd = fd;
-		else
-			sys_close(loan.fds[i]);
-	}
-	return hold->fd >= 0;
-}
-
 bool hf_sqlite_hold_is_ours(struct hf_sqlite_freezer *hold, pid_t pid, bool borrow)
 {
 	struct stat pipe;
 
-	return read_helper(pid, &pipe) &&
-	       (has_inherited(&pipe) || (borrow && borrow_pipe(hold, &pipe)));
+	if (!read_helper(pid, &pipe))
+		return false;
+	if (has_inherited(&pipe))
+		return true;
+	if (borrow)
+		hold->fd = hf_lock_borrow_fd(&pipe, is_writing_end, &pipe);
+	return hold->fd >= 0;
 }

@@ -7,13 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <holdfast/fd.h>
+#include "base/side_file.h"
+#include "base/sys.h"
+#include "base/tempfile.h"
 #include "gitlock/git_exclude.h"
 #include "keeper/keeper_list.h"
-#include "base/side_file.h"
-#include "base/tempfile.h"
-#include "base/sys.h"
 #include "probe/proc_locks.h"
+#include <holdfast/clock.h>
+#include <holdfast/fd.h>
 
 #define ACL "system.posix_acl_access"
 
@@ -253,8 +254,7 @@ static void follow_mode(const struct hf_lock *lock, int like)
 	uid_t self = geteuid();
 	struct stat of;
 
-	if (like >= 0 && sys_fstat(like, &of) == 0 &&
-	    ((of.st_mode ^ lock->st.st_mode) & 0666) &&
+	if (like >= 0 && sys_fstat(like, &of) == 0 && ((of.st_mode ^ lock->st.st_mode) & 0666) &&
 	    (self == 0 || hf_same_user(lock->st.st_uid, self)) && !HF_WITHOUT(turnstile_mode))
 		(void)!set_owner_and_mode(lock->fd, like);
 }
@@ -300,36 +300,7 @@ enum hf_status hf_turnstile_open(struct hf_lock *lock, const struct hf_target *a
 		       at->path);
 }
 
-enum hf_status hf_turnstile_take(struct hf_lock *lock, const struct hf_target *at,
-				 const struct hf_wait *wait, struct hf_err *err)
-{
-	enum hf_status status;
-	struct stat st;
-
-	if (lock->inherited >= 0) {
-		hf_lock_close(lock);
-		return HF_OK;
-	}
-	status = hf_lock_flock(lock, lock->fd, wait, err);
-	if (lock->inherited >= 0)
-		hf_lock_close(lock);
-	if (status != HF_OK || lock->inherited >= 0)
-		return status;
-	if (sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !hf_same_inode(&st, &lock->st))
-		return HF_NO;
-	return HF_OK;
-}
-
-void hf_turnstile_release(struct hf_lock *lock)
-{
-	int saved = errno;
-
-	if (lock->fd >= 0 && !lock->lent)
-		(void)!sys_flock(lock->fd, LOCK_UN);
-	hf_lock_close(lock);
-	errno = saved;
-}
+/* ---- the order of ranks ------------------------------------------------------------------------ */
 
 static bool ends_in(const char *path, const char *end)
 {
@@ -375,7 +346,9 @@ static bool note_kept(void *context, int fd, const struct hf_lock_entry *record)
 	return note_rank(context, fd);
 }
 
-int hf_turnstile_inherited(void)
+/* Return the highest rank (holdfast/lock.h) of a turnstile or frozen index that this process has
+ * inherited, as far as /proc proves it; 0: none. */
+static int inherited_rank(void)
 {
 	struct highest highest = {.pid = getpid()};
 
@@ -383,7 +356,9 @@ int hf_turnstile_inherited(void)
 	return highest.rank;
 }
 
-int hf_turnstile_kept(void)
+/* The same for one that a keeper holds for an ancestor, as far as /proc shows it. Reads all sockets
+ * (keeper/keeper_list.h). */
+static int kept_rank(void)
 {
 	struct highest highest = {.rank = 0};
 	struct hf_keepers keepers;
@@ -398,7 +373,8 @@ int hf_turnstile_kept(void)
 	return highest.rank;
 }
 
-enum hf_status hf_turnstile_refuse(const char *path, struct hf_err *err)
+/* Refuse to wait for the database `path` under a lock of a higher rank. */
+static enum hf_status refuse_wait(const char *path, struct hf_err *err)
 {
 	hf_fail(err, HF_USAGE,
 		"cannot wait for '%s': it is busy, and this command runs under the lock of a Git "
@@ -409,7 +385,61 @@ enum hf_status hf_turnstile_refuse(const char *path, struct hf_err *err)
 	return HF_USAGE;
 }
 
-enum hf_status hf_turnstile_forbid(const char *path, struct hf_err *err)
+enum hf_status hf_turnstile_check_order(const char *path, bool asks_keepers, struct hf_err *err)
 {
-	return hf_turnstile_kept() > SQLITE_RANK ? hf_turnstile_refuse(path, err) : HF_OK;
+	if (inherited_rank() <= SQLITE_RANK && (!asks_keepers || kept_rank() <= SQLITE_RANK))
+		return HF_OK;
+	return refuse_wait(path, err);
+}
+
+/* For struct hf_wait, 25 ms into the wait. */
+static enum hf_status forbid_wait(const char *path, struct hf_err *err)
+{
+	return hf_turnstile_check_order(path, true, err);
+}
+
+enum hf_status hf_turnstile_may_wait(const struct hf_lock *lock, struct hf_err *err)
+{
+	return lock->inherited >= 0 ? HF_OK : hf_turnstile_check_order(lock->path, true, err);
+}
+
+/* ---- take and release -------------------------------------------------------------------------- */
+
+enum hf_status hf_turnstile_take(struct hf_lock *lock, const struct hf_wait *wait,
+				 struct hf_err *err)
+{
+	const struct hf_target *at = lock->kind_data;
+	struct hf_wait ours = *wait;
+	bool is_inverted = false;
+	enum hf_status status;
+	struct stat st;
+
+	if (lock->fd < 0) /* goes on without it (lock/N6) */
+		return HF_OK;
+	if (lock->ops->rank < GIT_RANK && lock->inherited < 0) {
+		ours.forbid = forbid_wait;
+		is_inverted =
+			hf_time_left(wait->deadline) > 0 && inherited_rank() > lock->ops->rank;
+	}
+	if (is_inverted)
+		ours.deadline = HF_NOWAIT;
+	status = hf_lock_take_flock(lock, &ours, err);
+	if (status == HF_BUSY && is_inverted)
+		return refuse_wait(lock->path, err);
+	if (status != HF_OK || lock->inherited >= 0)
+		return status;
+	if (sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !hf_same_inode(&st, &lock->st))
+		return HF_NO;
+	return HF_OK;
+}
+
+void hf_turnstile_release(struct hf_lock *lock)
+{
+	int saved = errno;
+
+	if (lock->fd >= 0 && !lock->lent)
+		(void)!sys_flock(lock->fd, LOCK_UN);
+	hf_lock_close(lock);
+	errno = saved;
 }

@@ -9,9 +9,6 @@
 /* limits the delay after the end of an external writer */
 enum { MAX_BACKOFF_MS = 20 };
 
-/* the rank of a database among locks (holdfast/lock.h) */
-enum { RANK = 3 };
-
 enum hf_status hf_db_pause_begin(struct hf_db_pause *pause, const char *path,
 				 const struct hf_wait *wait, const char *backoff, bool readers,
 				 struct hf_err *err)
@@ -53,10 +50,13 @@ static void name_holder(struct hf_db_pause *pause, struct hf_err *err)
 
 bool hf_db_pause(struct hf_db_pause *pause, enum hf_status *status, struct hf_err *err)
 {
-	if (hf_time_left(pause->wait->deadline) > 0 &&
-	    (hf_turnstile_inherited() > RANK || (!pause->looked && hf_turnstile_kept() > RANK))) {
-		*status = hf_turnstile_refuse(pause->path, err);
-		return false;
+	if (hf_time_left(pause->wait->deadline) > 0) {
+		enum hf_status order = hf_turnstile_check_order(pause->path, !pause->looked, err);
+
+		if (order != HF_OK) {
+			*status = order;
+			return false;
+		}
 	}
 	pause->looked = true;
 	give_notice(pause);

@@ -14,6 +14,7 @@
 #include "base/sys.h"
 #include "lock/turnstile.h"
 #include "probe/proc_locks.h"
+#include "lock/lock_kind.h"
 
 #define SUFFIX "-once"
 
@@ -181,8 +182,8 @@ static enum hf_status add_key(struct hf_once_lock *lock, const char *name,
 
 	if (!one)
 		return HF_OS;
-	one->start = lock->held[lock->count++] = byte_of(key);
-	one->length = 1;
+	lock->held[lock->count] = byte_of(key);
+	hf_lock_range_set(one, lock->held[lock->count++], 1);
 	return HF_OK;
 }
 
@@ -197,7 +198,8 @@ static enum hf_status check_file(const struct hf_once_lock *lock, const struct h
 		if (!hf_same_inode(&locks[i]->st, st) && !HF_WITHOUT(once_file))
 			return hf_fail(err, HF_NOPERM,
 				       "cannot mark in '%s': another file came in the place of "
-				       "'%s" SUFFIX "'", store->path, store->real);
+				       "'%s" SUFFIX "'",
+				       store->path, store->real);
 	return HF_OK;
 }
 

@@ -22,11 +22,16 @@
  * writing. HF_OS: out of locks. Thread-safe for different descriptors.
  */
 
+#include <stdint.h>
+#include <sys/stat.h>
+
 #include <holdfast/fd.h>
 #include <holdfast/lock.h>
 
-/* Uses the parameters start and length of struct hf_lock. */
 extern const struct hf_lock_ops hf_lock_range;
+
+/* Set the bytes of a lock of this kind, before the set is acquired. Without it: the whole file. */
+void hf_lock_range_set(struct hf_lock *lock, int64_t start, int64_t length);
 
 /* Lock a range of fd, waiting. what is for messages: "'x'", "a slot of 'x'". */
 enum hf_status hf_range_wait(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
