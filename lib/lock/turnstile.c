@@ -300,7 +300,7 @@ enum hf_status hf_turnstile_open(struct hf_lock *lock, const struct hf_target *a
 		       at->path);
 }
 
-/* ---- the order of ranks ------------------------------------------------------------------------ */
+/* ---- the order of ranks --------------------------------------------------------------------- */
 
 static bool ends_in(const char *path, const char *end)
 {
@@ -403,7 +403,7 @@ enum hf_status hf_turnstile_may_wait(const struct hf_lock *lock, struct hf_err *
 	return lock->inherited >= 0 ? HF_OK : hf_turnstile_check_order(lock->path, true, err);
 }
 
-/* ---- take and release -------------------------------------------------------------------------- */
+/* ---- take and release ----------------------------------------------------------------------- */
 
 enum hf_status hf_turnstile_take(struct hf_lock *lock, const struct hf_wait *wait,
 				 struct hf_err *err)
