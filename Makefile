@@ -15,6 +15,7 @@
 #	make fault	the tools with the fault table of lib/base/sys.h, into build/fault/
 #	make asan	the same under sanitizers, and the unit tests, into build/asan/
 #	make fuzz	feed what is read from disk, each format for FUZZ_SECONDS=60
+#	make mends	take each mend out of the fault build, and see its test fail
 #	make mutants	change lib/ at N=60 random places (SEED=), and see which the tests notice
 #	make clean
 #
@@ -339,6 +340,11 @@ N = 60
 mutants:
 	@tests/rig/mutants.py -n $(N) $(if $(SEED),-s $(SEED)) $(if $(MODULES),-m '$(MODULES)') \
 		$(if $(KINDS),-k '$(KINDS)') $(BUILD) CC='$(CC)' TOOL_CC='$(TOOL_CC)'
+
+# Each mend taken out of the fault build, and the test that must fail then.
+.PHONY: mends
+mends: all fault rigs
+	@BUILD=$(BUILD) tests/mends
 
 # ------------------------------------------------------------------------------------------------
 # 5. Setting up, checking, showing. Each step is a make of its own: what `deps` installs was not

@@ -11,6 +11,8 @@ setup() {
 	mkfifo go at
 	export GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x@x GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x@x
 	git init -q repo
+	# Git 2.47 leaves it to a process of its own, which has maintenance.lock for an instant
+	git -C repo config maintenance.auto false
 	echo 1 >repo/file
 	git -C repo add file
 	git -C repo commit -qm first

@@ -3,8 +3,8 @@
 #
 # shellcheck disable=SC2016
 #
-# The manual pages say what is so: options, exit statuses, variables, examples that work when they
-# are typed; and docs/messages.md has every message.
+# The manual pages are true: options, exit statuses, variables, examples that work when they are
+# typed. So are the first examples of README.md, and docs/messages.md has every message.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -163,6 +163,19 @@ type_example() {
 		done
 		cd ..
 	done
+}
+
+@test "the first examples of README.md work in an empty folder" {
+	mkdir desk home && cd desk
+	export HOME=$BATS_TEST_TMPDIR/home
+	git config --global user.name me
+	git config --global user.email me@example.org
+	awk '/^## / { exit } sub(/^    /, "")' "$HF_TOP/README.md" >../typed
+	[ "$(grep -c '^[a-z]' ../typed)" -ge 6 ]
+	run -0 timeout 60 bash -e ../typed
+	[ "$(cat seq)" = 1 ]
+	grep -q done job.log
+	[ "$(git show HEAD:notes/disk.md)" = 'The disk was full.' ]
 }
 
 @test "what is a dotlock in one example is no lock file in another" {

@@ -70,6 +70,19 @@ stopped_at() {
 	await is_stopped "$recorder"
 }
 
+@test "a file that appears while the record waits for its locks is not absent" {
+	hold lock-run --git repo
+	atomic-record --sqlite db --git repo -m m --if-match absent --write repo/notes/y=src \
+		--sql 'INSERT INTO t VALUES (1)' >out 2>&1 3>&- &
+	recorder=$!
+	await waits "$recorder"
+	echo other >repo/notes/y
+	let_go
+	ends_with 1 "$recorder"
+	[ "$(rows)" = 0 ]
+	[ "$(cat repo/notes/y)" = other ]
+}
+
 @test "a directory that is moved just before the COMMIT is looked for again" {
 	mkdir notes
 	echo first >notes/k

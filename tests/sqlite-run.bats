@@ -343,11 +343,11 @@ c.execute("COMMIT")' &
 	for _ in 1 2 3; do
 		pids=()
 		for i in {1..30}; do
-			sqlite-run -n --read a.db 'select count(*), group_concat(a) from t' \
+			sqlite-run -w 20 --read a.db 'select count(*), group_concat(a) from t' \
 				>"read.$i" 3>&- 8>&- &
 			pids+=($!)
 		done
-		# each that ends has all of it locked for an instant
+		# none waits for the writer; but one that closes has all of it locked for an instant
 		for i in "${pids[@]}"; do wait "$i"; done
 	done
 	# what is not committed is nobody else's

@@ -218,3 +218,15 @@ functions_with() {
 	BUILD=$HF_BUILD run -1 "$HF_TOP/tests/run" left.bats
 	[[ $output == *'left 2 processes running'* ]]
 }
+
+@test "every mend that can be taken out has a row in tests/mends, which names one test" {
+	local mend file title bad=
+	same "$(grep -rhoE 'HF_WITHOUT\([a-z_]+\)' lib/*/*.c | sed 's/.*(\(.*\))/\1/')" \
+		"$(tests/mends -l | cut -d ' ' -f 1)"
+	while read -r mend file title; do
+		[ "$file" != - ] || continue
+		[ "$(grep -cE "^@test .*${title% itself}" "tests/$file.bats")" = 1 ] ||
+			bad+="$mend "
+	done < <(tests/mends -l)
+	[ -z "$bad" ] || { echo "no test, or several: $bad"; return 1; }
+}

@@ -386,6 +386,29 @@ make_repository() { # USER DIR
 			echo '# none' >'$2/.git/info/exclude'"
 }
 
+@test "sqlite-once: a lock file that is replaced between the check and its lock is refused" {
+	local n
+	make_database
+	bob sqlite-once x.db first -- true
+	bob env HOLDFAST_FAULT_LOG="$dir/calls" faults/sqlite-once x.db another -- true
+	n=$(awk '$2 == "openat" { n = $1 } $2 == "fcntl_lock" { print n; exit }' calls)
+	replace() { # WITHOUT
+		bg $as_bob env HOLDFAST_FAULT="$n:stop" HOLDFAST_WITHOUT="$1" \
+			faults/sqlite-once -w 2 x.db "second$1" -- true
+		local pid=$!
+		await is_stopped "$pid"
+		bob mv x.db-once old
+		bob touch x.db-once
+		kill -CONT "$pid"
+		status=0
+		wait "$pid" || status=$?
+	}
+	replace ''
+	[ "$status" = 77 ]
+	replace once_file
+	[ "$status" = 0 ]
+}
+
 @test "info/exclude: nothing is written to another user's repository, nor through a link" {
 	mkdir -m 700 private
 	echo 'EDITOR=vi' >private/profile

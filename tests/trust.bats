@@ -526,6 +526,48 @@ torn_and_updated() {
 	needs settle torn_and_updated
 }
 
+torn_and_rotated() {
+	mkdir d
+	echo old >d/log
+	HOLDFAST_FAULT=write#3:kill "$HF_FAULT_BIN/atomic-append" --in-place d/log <big || :
+	mv d/log d/log.1
+	echo new >d/log
+	tool atomic-append -t next d/log || return
+	[ "$(cat d/log)" = $'new\nnext' ] || return
+	[ "$(cat d/log.1)" = old ] || return
+	no_litter d
+}
+
+@test "cuts a dead append's torn tail off in the rotated file" {
+	head -c 600000 /dev/zero | tr '\0' x >big
+	needs rotated torn_and_rotated
+}
+
+# A new file has the number of the one to which a dead leader's batch belongs, and its second line
+# begins as the batch does.
+torn_and_recreated() {
+	local inode i
+	mkdir d
+	echo old >d/log
+	inode=$(stat -c %i d/log)
+	HOLDFAST_FAULT=write#3:kill "$HF_FAULT_BIN/atomic-append" --in-place d/log <big || :
+	rm d/log
+	for i in {1..100}; do
+		printf 'new\nxxx' >"d/$i"
+		[ "$(stat -c %i "d/$i")" != "$inode" ] || break
+	done
+	[ "$(stat -c %i "d/$i")" = "$inode" ] || skip 'this file system gives no inode number again'
+	mv "d/$i" d/log
+	tool atomic-append -t next d/log || return
+	[ "$(cat d/log)" = $'new\nxxxnext' ] || return
+	no_litter d
+}
+
+@test "knows a file by more than its inode number" {
+	head -c 600000 /dev/zero | tr '\0' x >big
+	needs generation torn_and_recreated
+}
+
 # A leader in place is killed when it has written its record and another's, and before that other
 # one a process that replaces the file has the lock.
 replaced_between() {

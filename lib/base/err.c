@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,58 +46,9 @@ enum hf_status hf_status_of(int errnum)
 	}
 }
 
-size_t hf_utf8_length(const char *text)
-{
-	const unsigned char *s = (const unsigned char *)text;
-	size_t n = s[0] < 0x80   ? 1
-		   : s[0] < 0xc2 ? 0
-		   : s[0] < 0xe0 ? 2
-		   : s[0] < 0xf0 ? 3
-		   : s[0] < 0xf5 ? 4
-				 : 0;
-
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	/* C1 controls are escape sequences of a terminal too; the rest are overlong forms,
-	 * surrogates, and code points above U+10FFFF */
-	if ((s[0] == 0xc2 && s[1] < 0xa0) || (s[0] == 0xe0 && s[1] < 0xa0) ||
-	    (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-	    (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
-}
-
-void hf_escape(char *out, size_t size, const char *text)
-{
-	const unsigned char *s = (const unsigned char *)text;
-	char *end = out + size - 1;
-
-	while (*s) {
-		char piece[8];
-		size_t length = hf_utf8_length((const char *)s);
-		size_t n = *s < 0x20 || *s == 0x7f ? 0 : length;
-
-		if (n) {
-			memcpy(piece, s, n);
-		} else if (*s == '\n' || *s == '\t') {
-			n = (size_t)snprintf(piece, sizeof(piece), "\\%c", *s == '\n' ? 'n' : 't');
-		} else {
-			n = (size_t)snprintf(piece, sizeof(piece), "\\x%02x", *s);
-		}
-		if ((size_t)(end - out) < n)
-			break;
-		memcpy(out, piece, n);
-		out += n;
-		s += length ? length : 1;
-	}
-	*out = '\0';
-}
-
 static void fill_error(struct hf_err *err, enum hf_status status, int errnum, const char *format,
 		       va_list args)
 {
-	char raw[sizeof(err->message)];
 	int saved = errno;
 	size_t len;
 
@@ -107,8 +57,7 @@ static void fill_error(struct hf_err *err, enum hf_status status, int errnum, co
 	err->status = status;
 	err->errnum = errnum;
 	err->advice[0] = '\0';
-	vsnprintf(raw, sizeof(raw), format, args);
-	hf_escape(err->message, sizeof(err->message), raw);
+	hf_vescape(err->message, sizeof(err->message), format, args);
 	len = strlen(err->message);
 	if (errnum)
 		snprintf(err->message + len, sizeof(err->message) - len, ": %s",
@@ -149,7 +98,7 @@ enum hf_status hf_fail_errno_as(struct hf_err *err, enum hf_status status, const
 
 void hf_advise(struct hf_err *err, const char *format, ...)
 {
-	char raw[sizeof(err->advice)], line[sizeof(err->advice)];
+	char line[sizeof(err->advice)];
 	int saved = errno;
 	size_t used;
 	va_list args;
@@ -157,9 +106,8 @@ void hf_advise(struct hf_err *err, const char *format, ...)
 	if (!err)
 		return;
 	va_start(args, format);
-	vsnprintf(raw, sizeof(raw), format, args);
+	hf_vescape(line, sizeof(line), format, args);
 	va_end(args);
-	hf_escape(line, sizeof(line), raw);
 	used = strlen(err->advice);
 	if (used + strlen(line) + 2 <= sizeof(err->advice))
 		snprintf(err->advice + used, sizeof(err->advice) - used, "%s%s", used ? "\n" : "",
@@ -178,16 +126,15 @@ void hf_set_notice(void (*notice)(void *context, const char *line), void *contex
 
 void hf_notice(const char *format, ...)
 {
-	char text[1024], line[1024];
+	char line[1024];
 	int saved = errno;
 	va_list args;
 
 	if (!notice_function)
 		return;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	hf_vescape(line, sizeof(line), format, args);
 	va_end(args);
-	hf_escape(line, sizeof(line), text);
 	notice_function(notice_context, line);
 	errno = saved;
 }

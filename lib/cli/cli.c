@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <holdfast/clock.h>
-#include "cli/getopt_glibc.h"
 #include "base/strerror.h"
+#include "cli/getopt_glibc.h"
+#include <holdfast/clock.h>
 
 enum { MAX_OPTIONS = 64 };
 
@@ -190,10 +190,9 @@ void hf_cli_resume(struct hf_cli *cli)
 
 static void print_line(const struct hf_cli *cli, const char *format, va_list args)
 {
-	char raw[1024], line[2048];
+	char line[2048];
 
-	vsnprintf(raw, sizeof(raw), format, args);
-	hf_escape(line, sizeof(line), raw);
+	hf_vescape(line, sizeof(line), format, args);
 	fprintf(stderr, "%s: %s\n", cli->tool, line);
 }
 

@@ -5,15 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probe/lock_table.h"
+#include "base/array.h"
 
 #define FORM "holdfast-stats-"
 
 static bool add_sample(struct hf_samples *samples, int64_t sample)
 {
-	if (!hf_grow(&samples->at, samples->count, &samples->room, sizeof(*samples->at)))
+	int64_t *added = hf_array_add(&samples->at, &samples->count, sizeof(*added));
+
+	if (!added)
 		return false;
-	samples->at[samples->count++] = sample;
+	*added = sample;
 	if (__builtin_add_overflow(samples->sum, sample, &samples->sum))
 		samples->sum = INT64_MAX;
 	return true;
@@ -74,14 +76,14 @@ static struct hf_lock_stats *find_or_add_lock(struct hf_stats_report *r,
 	at = find_slot(r, line->kind, line->lock);
 	if (*at)
 		return &r->locks[*at - 1];
-	if (!hf_grow(&r->locks, r->count, &r->room, sizeof(*r->locks)))
+	stats = hf_array_add(&r->locks, &r->count, sizeof(*stats));
+	if (!stats)
 		return NULL;
-	stats = &r->locks[r->count];
-	*stats = (struct hf_lock_stats){.lock = strdup(line->lock)};
+	stats->lock = strdup(line->lock);
 	memcpy(stats->kind, line->kind, sizeof(stats->kind));
 	if (!stats->lock)
 		return NULL;
-	*at = ++r->count;
+	*at = r->count;
 	return stats;
 }
 

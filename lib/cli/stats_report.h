@@ -12,12 +12,12 @@
 
 #include <stdio.h>
 
-#include <holdfast/err.h>
 #include "base/stats_log.h"
+#include <holdfast/err.h>
 
 struct hf_samples {
 	int64_t *at; /* microseconds */
-	size_t count, room;
+	size_t count;
 	int64_t sum;
 };
 
@@ -30,7 +30,7 @@ struct hf_lock_stats {
 
 struct hf_stats_report {
 	struct hf_lock_stats *locks; /* sorted by total waiting time, longest first */
-	size_t count, room;
+	size_t count;
 	long long lines, skipped;
 	int64_t first, last; /* milliseconds since the epoch; 0: no line */
 	size_t *index;	     /* private */

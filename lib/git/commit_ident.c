@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -204,4 +205,16 @@ void hf_commit_ident_free(struct hf_commit_ident *who)
 	free(who->name);
 	free(who->email);
 	*who = (struct hf_commit_ident){0};
+}
+
+char *hf_commit_ident_format(const struct hf_commit_ident *who)
+{
+	int minutes = abs(who->offset);
+	char *text;
+
+	return asprintf(&text, "%s <%s> %lld %c%02d%02d", who->name, who->email,
+			(long long)who->time, who->offset < 0 ? '-' : '+', minutes / 60,
+			minutes % 60) < 0
+		       ? NULL
+		       : text;
 }

@@ -23,4 +23,7 @@ enum hf_status hf_commit_ident(struct hf_repo *repo, struct hf_commit_ident *aut
 			       struct hf_commit_ident *committer, struct hf_err *err);
 void hf_commit_ident_free(struct hf_commit_ident *who);
 
+/* Return "NAME <EMAIL> TIME +HHMM", which the caller frees; NULL: out of memory. */
+char *hf_commit_ident_format(const struct hf_commit_ident *who);
+
 #endif

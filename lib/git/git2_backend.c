@@ -96,22 +96,6 @@ static enum hf_status git2_history(struct hf_repo *repo, const char *ref, char n
 	return HF_OK;
 }
 
-static enum hf_status git2_parent(struct hf_repo *repo, const char *of, char oid[HF_OID_SIZE],
-				  struct hf_err *err)
-{
-	git_commit *commit = NULL;
-	git_oid id;
-	int code = git_oid_fromstr(&id, of);
-
-	oid[0] = '\0';
-	if (!code)
-		code = git_commit_lookup(&commit, hf_git2(repo)->repo, &id);
-	if (!code && git_commit_parentcount(commit))
-		git_oid_tostr(oid, HF_OID_SIZE, git_commit_parent_id(commit, 0));
-	git_commit_free(commit);
-	return code ? hf_git2_failed(code, err, "read commit", of) : HF_OK;
-}
-
 static bool git2_has(struct hf_repo *repo, const char *oid)
 {
 	git_oid id;
@@ -246,16 +230,14 @@ const struct hf_repo_ops hf_repo_git2 = {
 	.head = git2_head,
 	.tip = git2_tip,
 	.was = git2_history,
-	.parent = git2_parent,
 	.has = git2_has,
+	.read = hf_git2_read,
+	.store = hf_git2_store,
 	.blob = hf_git2_blob,
 	.index_open = hf_git2_index_open,
 	.index_change = hf_git2_index_change,
 	.index_write = hf_git2_index_write,
 	.index_drop = hf_git2_index_drop,
-	.tree = hf_git2_tree,
-	.entry = hf_git2_entry,
-	.commit = hf_git2_commit,
 	.move = git2_move,
 	.find = git2_find,
 	.pack = hf_git2_pack,

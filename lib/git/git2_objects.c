@@ -8,9 +8,7 @@
 #include "git/git_cli_objects.h"
 #include "git/loose_object.h"
 #include "git/git2_open.h"
-#include "git/commit_message.h"
 #include "git/object_batch.h"
-#include "git/tree_builder.h"
 #include "base/sys.h"
 
 enum {
@@ -40,40 +38,33 @@ static enum hf_status put_staged(struct hf_repo *repo, git_object_t type, const 
 
 /* Store an object; it is durable after hf_objects_settle(). An existing one gets a new time and a
  * file of its own (git/K3). */
-static enum hf_status git2_store_object(struct hf_repo *repo, git_object_t type, const void *bytes,
-					size_t size, char oid[HF_OID_SIZE], struct hf_err *err)
+enum hf_status hf_git2_store(struct hf_repo *repo, const char *type, const void *bytes, size_t size,
+			     char oid[HF_OID_SIZE], struct hf_err *err)
 {
+	const git_object_t kind = git_object_string2type(type);
 	enum hf_status status;
 	git_oid id;
 	int fd;
 
-	if (git_odb_hash(&id, bytes, size, type))
+	if (git_odb_hash(&id, bytes, size, kind))
 		return hf_git2_failed(GIT_ERROR, err, "write an object of", hf_repo_name(repo));
 	git_oid_tostr(oid, HF_OID_SIZE, &id);
-	status = hf_loose_object_write(repo, git_object_type2string(type), oid, bytes, size, &fd,
-				       err);
+	status = hf_loose_object_write(repo, type, oid, bytes, size, &fd, err);
 	if (status == HF_UNAVAILABLE)
-		return put_staged(repo, type, bytes, size, oid, err);
+		return put_staged(repo, kind, bytes, size, oid, err);
 	if (status == HF_NO) {
 		status = hf_objects_add(repo, oid, err);
 		/* removed in the meantime */
-		return status == HF_NO ? put_staged(repo, type, bytes, size, oid, err) : status;
+		return status == HF_NO ? put_staged(repo, kind, bytes, size, oid, err) : status;
 	}
 	if (status != HF_OK)
 		return status;
 	return hf_objects_add_unnamed(repo, oid, fd, err);
 }
 
-static enum hf_status git2_put_tree(void *context, const void *bytes, size_t size,
-				    char oid[HF_OID_SIZE], struct hf_err *err)
+enum hf_status hf_git2_read(struct hf_repo *repo, const char *type, const char *oid, void **bytes,
+			    size_t *size, struct hf_err *err)
 {
-	return git2_store_object(context, GIT_OBJECT_TREE, bytes, size, oid, err);
-}
-
-static enum hf_status git2_get_tree(void *context, const char *oid, void **bytes, size_t *size,
-				    struct hf_err *err)
-{
-	struct hf_repo *repo = context;
 	git_odb_object *object = NULL;
 	enum hf_status status = HF_OK;
 	git_oid id;
@@ -81,122 +72,17 @@ static enum hf_status git2_get_tree(void *context, const char *oid, void **bytes
 
 	if (!code)
 		code = git_odb_read(&object, hf_git2(repo)->odb, &id);
-	if (!code && git_odb_object_type(object) != GIT_OBJECT_TREE) {
-		git_odb_object_free(object);
-		return hf_fail(err, HF_DATA, "object %s of '%s' is no tree", oid,
-			       hf_repo_name(repo));
-	}
 	if (code)
-		return hf_git2_failed(code, err, "read a tree of", hf_repo_name(repo));
+		return hf_git2_failed(code, err, "read object", oid);
 	*size = git_odb_object_size(object);
-	*bytes = malloc(*size + 1);
-	if (*bytes)
-		memcpy(*bytes, git_odb_object_data(object), *size);
+	if (git_odb_object_type(object) != git_object_string2type(type))
+		status = hf_fail(err, HF_DATA, "object %s of '%s' is not a %s", oid,
+				 hf_repo_name(repo), type);
+	else if (!(*bytes = calloc(1, *size + 1)))
+		status = hf_fail_errno(err, "cannot read a %s", type);
 	else
-		status = hf_fail_errno(err, "cannot read a tree");
+		memcpy(*bytes, git_odb_object_data(object), *size);
 	git_odb_object_free(object);
-	return status;
-}
-
-enum hf_status hf_git2_tree(struct hf_repo *repo, const char *parent,
-			    const struct hf_repo_change *changes, size_t count,
-			    char oid[HF_OID_SIZE], struct hf_err *err)
-{
-	struct hf_tree_store store = {
-		.get = git2_get_tree, .put = git2_put_tree, .context = repo, .oid_size = HF_SHA1};
-	char base[HF_OID_SIZE] = "";
-	git_commit *commit = NULL;
-	git_oid id;
-	int code = parent[0] ? git_oid_fromstr(&id, parent) : 0;
-
-	if (!code && parent[0])
-		code = git_commit_lookup(&commit, hf_git2(repo)->repo, &id);
-	if (code)
-		return hf_git2_failed(code, err, "read commit", parent);
-	if (commit)
-		git_oid_tostr(base, sizeof(base), git_commit_tree_id(commit));
-	git_commit_free(commit);
-	return hf_tree_change(&store, base, changes, count, oid, err);
-}
-
-/* Walk from a tree to the entry at path, and free the tree. GIT_ENOTFOUND with *absent: no such
- * entry. A missing tree on the way is another error. */
-static int find_tree_entry(struct hf_repo *repo, git_tree *tree, const char *path,
-			   git_tree_entry **found, bool *absent)
-{
-	int code = 0;
-
-	while (!code) {
-		size_t len = strcspn(path, "/");
-		char *name = strndup(path, len);
-		const git_tree_entry *entry = name ? git_tree_entry_byname(tree, name) : NULL;
-		git_tree *below = NULL;
-
-		free(name);
-		*absent = name && (!entry || (path[len] &&
-					      git_tree_entry_type(entry) != GIT_OBJECT_TREE));
-		if (!name || *absent)
-			code = name ? GIT_ENOTFOUND : GIT_ERROR;
-		else if (!path[len])
-			break;
-		else
-			code = git_tree_lookup(&below, hf_git2(repo)->repo,
-					       git_tree_entry_id(entry));
-		git_tree_free(tree);
-		tree = below;
-		path += len + !!path[len];
-	}
-	if (!code)
-		code = git_tree_entry_dup(found, git_tree_entry_byname(tree, path));
-	git_tree_free(tree);
-	return code;
-}
-
-enum hf_status hf_git2_entry(struct hf_repo *repo, const char *commit,
-			     struct hf_repo_change *change, struct hf_err *err)
-{
-	git_commit *object = NULL;
-	git_tree *tree = NULL;
-	git_tree_entry *found = NULL;
-	bool absent = false;
-	git_oid id;
-	int code = git_oid_fromstr(&id, commit);
-
-	if (!code)
-		code = git_commit_lookup(&object, hf_git2(repo)->repo, &id);
-	if (!code)
-		code = git_commit_tree(&tree, object);
-	if (!code)
-		code = find_tree_entry(repo, tree, change->path, &found, &absent);
-	change->remove = absent;
-	if (!code) {
-		change->mode = (unsigned int)git_tree_entry_filemode(found);
-		git_oid_tostr(change->oid, sizeof(change->oid), git_tree_entry_id(found));
-	}
-	git_tree_entry_free(found);
-	git_commit_free(object);
-	return code && !absent ? hf_git2_failed(code, err, "read commit", commit) : HF_OK;
-}
-
-enum hf_status hf_git2_commit(struct hf_repo *repo, const char *tree_id, const char *parent,
-			      const char *message, const struct hf_commit_ident *author,
-			      const struct hf_commit_ident *committer, char oid[HF_OID_SIZE],
-			      struct hf_err *err)
-{
-	char *encoding = NULL, *text;
-	enum hf_status status = hf_repo_is_set(repo, "commit.gpgsign", err);
-
-	if (status == HF_OK)
-		return hf_git_commit(repo, tree_id, parent, message, author, committer, oid, err);
-	if (status == HF_NO)
-		status = hf_git2_config(repo, "i18n.commitencoding", &encoding, err);
-	if (status != HF_OK && status != HF_NO)
-		return status;
-	text = hf_commit_text(tree_id, parent, encoding, message, author, committer);
-	status = text ? git2_store_object(repo, GIT_OBJECT_COMMIT, text, strlen(text), oid, err)
-		      : hf_fail_errno(err, "cannot make a commit");
-	free(text);
-	free(encoding);
 	return status;
 }
 
@@ -225,7 +111,7 @@ static enum hf_status small_blob(struct hf_repo *repo, int fd, size_t size, char
 		return hf_fail_errno(err, "cannot read the new content");
 	status = read_piece(fd, bytes, size, 0, err);
 	if (status == HF_OK)
-		status = git2_store_object(repo, GIT_OBJECT_BLOB, bytes, size, oid, err);
+		status = hf_git2_store(repo, "blob", bytes, size, oid, err);
 	free(bytes);
 	return status;
 }

@@ -206,15 +206,6 @@ static enum hf_status cli_history(struct hf_repo *repo, const char *ref, char no
 	return status == HF_OK ? resolve_name(repo, name, before, err) : status;
 }
 
-static enum hf_status cli_parent(struct hf_repo *repo, const char *commit, char oid[HF_OID_SIZE],
-				 struct hf_err *err)
-{
-	char name[HF_OID_SIZE + 2];
-
-	snprintf(name, sizeof(name), "%s^", commit);
-	return resolve_name(repo, name, oid, err);
-}
-
 static bool cli_has(struct hf_repo *repo, const char *oid)
 {
 	struct hf_git_out out;
@@ -313,25 +304,6 @@ static enum hf_status find_in_log(const struct hf_git_out *out, const char *trai
 	return HF_NO;
 }
 
-/* Parse "MODE TYPE OID\tPATH", or nothing. */
-static enum hf_status cli_entry(struct hf_repo *repo, const char *commit,
-				struct hf_repo_change *change, struct hf_err *err)
-{
-	struct hf_git_out out;
-	enum hf_status status =
-		hf_git_ask(repo, &out, err, "ls-tree", "-z", "--full-tree", "--", commit,
-			   change->path);
-
-	if (status == HF_OK && out.status)
-		status = hf_git_failed(&out, "read commit", commit, err);
-	change->remove = status == HF_OK && !out.size;
-	if (status == HF_OK && out.size &&
-	    sscanf(out.text, "%o %*s %64[0-9a-f]", &change->mode, change->oid) != 2)
-		status = hf_git_failed(&out, "read commit", commit, err);
-	hf_git_free(&out);
-	return status;
-}
-
 static enum hf_status cli_find(struct hf_repo *repo, const char *from, const char *base,
 			       const char *trailer, char found[HF_OID_SIZE], struct hf_err *err)
 {
@@ -367,16 +339,14 @@ const struct hf_repo_ops hf_repo_plumbing = {
 	.head = cli_head,
 	.tip = cli_tip,
 	.was = cli_history,
-	.parent = cli_parent,
 	.has = cli_has,
+	.read = hf_git_read,
+	.store = hf_git_store,
 	.blob = hf_git_blob,
 	.index_open = open_index,
 	.index_change = hf_git_index_change,
 	.index_write = hf_git_index_write,
 	.index_drop = drop_index,
-	.tree = hf_git_tree,
-	.entry = cli_entry,
-	.commit = hf_git_commit,
 	.move = cli_move,
 	.find = cli_find,
 	.pack = hf_git_pack,

@@ -8,7 +8,6 @@
 
 #include "git/git_run.h"
 #include "git/object_batch.h"
-#include "git/tree_builder.h"
 
 /* Store an object and add it to the batch (git/R1): Git syncs what it writes, but neither an
  * existing object nor its name. */
@@ -36,25 +35,25 @@ enum hf_status hf_git_blob(struct hf_repo *repo, const char *path, int fd, char 
 	return cli_store_object(&git, oid, path, err);
 }
 
-static enum hf_status cli_put_tree(void *context, const void *bytes, size_t size,
-				   char oid[HF_OID_SIZE], struct hf_err *err)
+enum hf_status hf_git_store(struct hf_repo *repo, const char *type, const void *bytes, size_t size,
+			    char oid[HF_OID_SIZE], struct hf_err *err)
 {
-	const struct hf_git git = {.repo = context,
-				   .args = HF_ARGS("hash-object", "-w", "-t", "tree", "--stdin"),
+	const struct hf_git git = {.repo = repo,
+				   .args = HF_ARGS("hash-object", "-w", "-t", type, "--stdin"),
 				   .input = bytes,
 				   .size = size};
 
-	return cli_store_object(&git, oid, "a tree", err);
+	return cli_store_object(&git, oid, type, err);
 }
 
-static enum hf_status cli_get_tree(void *context, const char *oid, void **bytes, size_t *size,
-				   struct hf_err *err)
+enum hf_status hf_git_read(struct hf_repo *repo, const char *type, const char *oid, void **bytes,
+			   size_t *size, struct hf_err *err)
 {
 	struct hf_git_out out;
-	enum hf_status status = hf_git_ask(context, &out, err, "cat-file", "tree", oid);
+	enum hf_status status = hf_git_ask(repo, &out, err, "cat-file", type, oid);
 
 	if (status == HF_OK && out.status) {
-		status = hf_git_failed(&out, "read tree", oid, err);
+		status = hf_git_failed(&out, "read object", oid, err);
 		hf_git_free(&out);
 	}
 	*bytes = out.text;
@@ -62,35 +61,14 @@ static enum hf_status cli_get_tree(void *context, const char *oid, void **bytes,
 	return status;
 }
 
-enum hf_status hf_git_tree(struct hf_repo *repo, const char *parent,
-			   const struct hf_repo_change *changes, size_t count,
-			   char oid[HF_OID_SIZE], struct hf_err *err)
-{
-	struct hf_tree_store store = {.get = cli_get_tree,
-				      .put = cli_put_tree,
-				      .context = repo,
-				      .oid_size = repo->oid_size};
-	char base[HF_OID_SIZE] = "", name[HF_OID_SIZE + 8];
-	enum hf_status status = HF_OK;
-	struct hf_git_out out;
-
-	snprintf(name, sizeof(name), "%s^{tree}", parent);
-	if (parent[0])
-		status = hf_git_ask(repo, &out, err, "rev-parse", "--verify", "-q", name);
-	if (parent[0] && status == HF_OK)
-		status = hf_git_oid(&out, "read commit", parent, base, err);
-	return status == HF_OK ? hf_tree_change(&store, base, changes, count, oid, err) : status;
-}
-
-static enum hf_status make_signed_commit(struct hf_repo *repo, const char *tree_id,
-					 const char *parent, const char *message,
-					 const struct hf_commit_ident *author,
-					 const struct hf_commit_ident *committer,
-					 char oid[HF_OID_SIZE], struct hf_err *err)
+enum hf_status hf_git_sign(struct hf_repo *repo, const char *tree, const char *parent,
+			   const char *message, const struct hf_commit_ident *author,
+			   const struct hf_commit_ident *committer, char oid[HF_OID_SIZE],
+			   struct hf_err *err)
 {
 	const struct hf_git git = {
 		.repo = repo,
-		.args = HF_ARGS("commit-tree", "-S", tree_id, parent[0] ? "-p" : NULL, parent),
+		.args = HF_ARGS("commit-tree", "-S", tree, parent[0] ? "-p" : NULL, parent),
 		.input = message,
 		.size = strlen(message),
 		.author = author,
@@ -99,37 +77,7 @@ static enum hf_status make_signed_commit(struct hf_repo *repo, const char *tree_
 	/* Git checks that the tree exists */
 	enum hf_status status = hf_objects_settle(repo, err);
 
-	if (status != HF_OK)
-		return status;
-	return cli_store_object(&git, oid, "a signed commit", err);
-}
-
-enum hf_status hf_git_commit(struct hf_repo *repo, const char *tree_id, const char *parent,
-			     const char *message, const struct hf_commit_ident *author,
-			     const struct hf_commit_ident *committer, char oid[HF_OID_SIZE],
-			     struct hf_err *err)
-{
-	struct hf_git git = {.repo = repo,
-			     .args = HF_ARGS("hash-object", "-w", "-t", "commit", "--stdin")};
-	char *encoding = NULL, *text;
-	enum hf_status status = hf_repo_is_set(repo, "commit.gpgsign", err);
-
-	if (status == HF_OK)
-		return make_signed_commit(repo, tree_id, parent, message, author, committer, oid,
-					  err);
-	if (status == HF_NO)
-		status = repo->ops->config(repo, "i18n.commitencoding", &encoding, err);
-	if (status != HF_OK && status != HF_NO)
-		return status;
-	text = hf_commit_text(tree_id, parent, encoding, message, author, committer);
-	free(encoding);
-	if (!text)
-		return hf_fail_errno(err, "cannot make a commit");
-	git.input = text;
-	git.size = strlen(text);
-	status = cli_store_object(&git, oid, "a commit", err);
-	free(text);
-	return status;
+	return status == HF_OK ? cli_store_object(&git, oid, "a signed commit", err) : status;
 }
 
 enum hf_status hf_git_pack(struct hf_repo *repo, struct hf_err *err)

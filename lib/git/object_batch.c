@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "git/loose_object.h"
 #include "atomic/publish.h"
+#include "base/array.h"
 #include "base/sys.h"
+#include "git/loose_object.h"
 
 enum { DIR_SIZE = 3, LONG_SIZE = sizeof(HF_STAGING) + HF_LOOSE_SIZE };
 
@@ -72,16 +73,15 @@ enum hf_status hf_objects_begin(struct hf_repo *repo, struct hf_err *err)
 
 static enum hf_status remember_name(struct hf_repo *repo, const char *oid, struct hf_err *err)
 {
-	char(*made)[HF_OID_SIZE];
+	char *made;
 
 	for (size_t i = 0; i < repo->made_count; i++)
 		if (strcmp(repo->made[i], oid) == 0)
 			return HF_OK;
-	made = reallocarray(repo->made, repo->made_count + 1, sizeof(*made));
+	made = hf_array_add(&repo->made, &repo->made_count, HF_OID_SIZE);
 	if (!made)
 		return fail_store(repo, oid, err);
-	repo->made = made;
-	snprintf(made[repo->made_count++], HF_OID_SIZE, "%s", oid);
+	snprintf(made, HF_OID_SIZE, "%s", oid);
 	return HF_OK;
 }
 
@@ -97,17 +97,16 @@ static const struct hf_object *find_added(const struct hf_repo *repo, const char
 static enum hf_status add_object(struct hf_repo *repo, struct hf_object object, int fd,
 				 const char *oid, struct hf_err *err)
 {
-	struct hf_object *more;
+	struct hf_object *added;
 	enum hf_status status = hf_sync_batch_add(&repo->contents, fd, hf_repo_name(repo), err);
 
 	if (status != HF_OK)
 		return status;
-	more = reallocarray(repo->added, repo->added_count + 1, sizeof(*more));
-	if (!more)
+	added = hf_array_add(&repo->added, &repo->added_count, sizeof(*added));
+	if (!added)
 		return fail_store(repo, oid, err);
-	repo->added = more;
-	snprintf(object.oid, sizeof(object.oid), "%s", oid);
-	more[repo->added_count++] = object;
+	*added = object;
+	snprintf(added->oid, sizeof(added->oid), "%s", oid);
 	return HF_OK;
 }
 

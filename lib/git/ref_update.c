@@ -10,6 +10,7 @@
 #include "base/access.h"
 #include <holdfast/clock.h>
 #include "atomic/publish.h"
+#include "git/commit_ident.h"
 #include "git/index_lock.h"
 #include "base/sys.h"
 
@@ -116,13 +117,12 @@ static enum hf_status write_logs(struct hf_repo *repo, const char *ref, const ch
 				 const char *commit, const char *reflog,
 				 const struct hf_commit_ident *who, struct hf_err *err)
 {
-	int minutes = abs(who->offset);
+	char *ident = hf_commit_ident_format(who), *line;
 	enum hf_status status;
-	char *line;
+	int length = ident ? asprintf(&line, "%s %s %s\t%s\n", was, commit, ident, reflog) : -1;
 
-	if (asprintf(&line, "%s %s %s <%s> %lld %c%02d%02d\t%s\n", was, commit, who->name,
-		     who->email, (long long)who->time, who->offset < 0 ? '-' : '+', minutes / 60,
-		     minutes % 60, reflog) < 0)
+	free(ident);
+	if (length < 0)
 		return fail_move(ref, err);
 	/* the line must be one line, whatever the message is */
 	for (char *at = strchr(line, '\t') + 1; at[1]; at++)

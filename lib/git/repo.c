@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include <holdfast/clock.h>
+#include "git/commit_object.h"
 #include "git/git2_backend.h"
 #include "git/repo_id.h"
 #include "git/index_update.h"
 #include "git/prune_guard.h"
 #include "git/index_lock.h"
 #include "git/object_batch.h"
+#include "git/tree_builder.h"
 #include "git/tree_path.h"
 #include "git/git_cli_backend.h"
 #include "git/ref_update.h"
@@ -195,7 +197,7 @@ static enum hf_status is_as_in(struct hf_repo *repo, const char *tip, const char
 	enum hf_status status = repo->ops->staged(repo, &staged, err);
 
 	if (status == HF_OK && tip[0])
-		status = repo->ops->entry(repo, tip, &entry, err);
+		status = hf_repo_entry(repo, tip, &entry, err);
 	*same = staged.remove == entry.remove &&
 		(entry.remove ||
 		 (entry.mode == staged.mode && strcmp(entry.oid, staged.oid) == 0));
@@ -239,7 +241,7 @@ enum hf_status hf_repo_ref_history(struct hf_repo *repo, const char *ref, char t
 enum hf_status hf_repo_parent(struct hf_repo *repo, const char *commit, char parent[HF_OID_SIZE],
 			      struct hf_err *err)
 {
-	return repo->ops->parent(repo, commit, parent, err);
+	return hf_commit_read(repo, commit, NULL, parent, err);
 }
 
 bool hf_repo_has(struct hf_repo *repo, const char *oid)
@@ -349,12 +351,13 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 			      const struct hf_commit_ident *committer, char commit[HF_OID_SIZE],
 			      struct hf_err *err)
 {
-	char tree[HF_OID_SIZE];
-	enum hf_status status = repo->ops->tree(repo, tip, changes, count, tree, err);
+	char base[HF_OID_SIZE] = "", tree[HF_OID_SIZE];
+	enum hf_status status = tip[0] ? hf_commit_read(repo, tip, base, NULL, err) : HF_OK;
 
 	if (status == HF_OK)
-		status = repo->ops->commit(repo, tree, tip, message, author, committer, commit,
-					   err);
+		status = hf_tree_change(repo, base, changes, count, tree, err);
+	if (status == HF_OK)
+		status = hf_commit_make(repo, tree, tip, message, author, committer, commit, err);
 	if (status == HF_OK)
 		status = hf_objects_settle(repo, err);
 	status = hf_prune_explain(repo, status, err);
@@ -365,7 +368,12 @@ enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 enum hf_status hf_repo_entry(struct hf_repo *repo, const char *commit,
 			     struct hf_repo_change *change, struct hf_err *err)
 {
-	return hf_prune_explain(repo, repo->ops->entry(repo, commit, change, err), err);
+	char tree[HF_OID_SIZE];
+	enum hf_status status = hf_commit_read(repo, commit, tree, NULL, err);
+
+	if (status == HF_OK)
+		status = hf_tree_entry(repo, tree, change, err);
+	return hf_prune_explain(repo, status, err);
 }
 
 enum hf_status hf_repo_update_ref(struct hf_repo *repo, const char *ref, const char *tip,

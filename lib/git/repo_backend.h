@@ -72,9 +72,13 @@ struct hf_repo_ops {
 	 * or "". */
 	enum hf_status (*was)(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
 			      char before[HF_OID_SIZE], struct hf_err *err);
-	enum hf_status (*parent)(struct hf_repo *repo, const char *commit,
-				 char parent[HF_OID_SIZE], struct hf_err *err);
 	bool (*has)(struct hf_repo *repo, const char *oid);
+	/* Read an object of this type; the caller frees *bytes, which end with a NUL. */
+	enum hf_status (*read)(struct hf_repo *repo, const char *type, const char *oid,
+			       void **bytes, size_t *size, struct hf_err *err);
+	/* Store an object; it is durable after hf_objects_settle() (git/object_batch.h). */
+	enum hf_status (*store)(struct hf_repo *repo, const char *type, const void *bytes,
+				size_t size, char oid[HF_OID_SIZE], struct hf_err *err);
 	enum hf_status (*blob)(struct hf_repo *repo, const char *path, int fd,
 			       char oid[HF_OID_SIZE], struct hf_err *err);
 	/* On the index file `name` in the git directory (git/index_update.h): read it whole; change
@@ -87,17 +91,6 @@ struct hf_repo_ops {
 				      const struct hf_repo_change *changes, size_t count,
 				      struct hf_err *err);
 	void (*index_drop)(struct hf_repo *repo);
-	enum hf_status (*tree)(struct hf_repo *repo, const char *tip,
-			       const struct hf_repo_change *changes, size_t count,
-			       char oid[HF_OID_SIZE], struct hf_err *err);
-	enum hf_status (*commit)(struct hf_repo *repo, const char *tree, const char *tip,
-				 const char *message, const struct hf_commit_ident *author,
-				 const struct hf_commit_ident *committer, char oid[HF_OID_SIZE],
-				 struct hf_err *err);
-	/* Fill change with the entry of change->path in the tree of this commit: mode and oid, or
-	 * remove. */
-	enum hf_status (*entry)(struct hf_repo *repo, const char *commit,
-				struct hf_repo_change *change, struct hf_err *err);
 	/* HF_BUSY: another process has locked the ref. HF_NO: it is not at tip. */
 	enum hf_status (*move)(struct hf_repo *repo, const char *ref, const char *tip,
 			       const char *commit, const char *reflog,

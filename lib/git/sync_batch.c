@@ -6,9 +6,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include <holdfast/path.h>
 #include "atomic/publish.h"
+#include "base/array.h"
 #include "base/sys.h"
+#include <holdfast/path.h>
 
 enum { TOGETHER = 4, STACK = 128 * 1024 };
 
@@ -22,23 +23,25 @@ struct hf_sync_batch_sync {
 static enum hf_status add(struct hf_sync_batch *due, int fd, bool lent, const char *what,
 			  struct hf_err *err)
 {
-	struct hf_sync_batch_sync *more, sync = {.fd = fd, .lent = lent, .what = what};
+	struct hf_sync_batch_sync *added, sync = {.fd = fd, .lent = lent, .what = what};
+	enum hf_status status;
 
 	if (sys_fstat(fd, &sync.st) < 0)
 		return hf_fail_errno(err, "cannot sync '%s'", what);
 	for (size_t i = 0; i < due->count; i++)
 		if (hf_same_inode(&due->at[i].st, &sync.st))
 			return HF_OK;
-	more = reallocarray(due->at, due->count + 1, sizeof(*more));
-	if (!more)
-		return hf_fail_errno(err, "cannot sync '%s'", what);
-	due->at = more;
 	if (!lent)
 		sync.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (sync.fd < 0)
-		return hf_fail_errno(err, "cannot sync '%s'", what);
-	due->at[due->count++] = sync;
-	return HF_OK;
+	added = sync.fd < 0 ? NULL : hf_array_add(&due->at, &due->count, sizeof(*added));
+	if (added) {
+		*added = sync;
+		return HF_OK;
+	}
+	status = hf_fail_errno(err, "cannot sync '%s'", what);
+	if (!lent && sync.fd >= 0)
+		sys_close(sync.fd);
+	return status;
 }
 
 enum hf_status hf_sync_batch_add(struct hf_sync_batch *due, int fd, const char *what,

@@ -64,18 +64,18 @@ static bool parse_entry(const char **at, const char *end, size_t oid_size, struc
 }
 
 /* Read a tree, with space for `more` entries. */
-static enum hf_status read_tree(const struct hf_tree_store *store, const char *base, size_t more,
+static enum hf_status read_tree(struct hf_repo *repo, const char *base, size_t more,
 				struct tree *tree, struct hf_err *err)
 {
 	/* the shortest entry: a mode of five digits, a blank, a name of one byte, a NUL */
-	const size_t shortest = store->oid_size + 8;
+	const size_t shortest = repo->oid_size + 8;
 	enum hf_status status = HF_OK;
 	size_t size = 0;
 	const char *at, *end;
 
 	*tree = (struct tree){0};
 	if (base[0])
-		status = store->get(store->context, base, &tree->bytes, &size, err);
+		status = repo->ops->read(repo, "tree", base, &tree->bytes, &size, err);
 	if (status != HF_OK)
 		return status;
 	tree->entries = calloc(size / shortest + more + 1, sizeof(*tree->entries));
@@ -84,7 +84,7 @@ static enum hf_status read_tree(const struct hf_tree_store *store, const char *b
 	at = tree->bytes;
 	end = size ? at + size : at;
 	while (at < end)
-		if (!parse_entry(&at, end, store->oid_size, &tree->entries[tree->count++]))
+		if (!parse_entry(&at, end, repo->oid_size, &tree->entries[tree->count++]))
 			return hf_fail(err, HF_DATA, "tree %s is damaged", base);
 	return HF_OK;
 }
@@ -131,8 +131,8 @@ static int compare_entries(const void *a, const void *b)
 	return xc - yc;
 }
 
-static enum hf_status write_tree(const struct hf_tree_store *store, struct tree *tree,
-				 char oid[HF_OID_SIZE], struct hf_err *err)
+static enum hf_status write_tree(struct hf_repo *repo, struct tree *tree, char oid[HF_OID_SIZE],
+				 struct hf_err *err)
 {
 	enum { MAX_MODE = 12 };
 	size_t size = 0;
@@ -152,9 +152,9 @@ static enum hf_status write_tree(const struct hf_tree_store *store, struct tree 
 		end += snprintf(end, MAX_MODE + 1, "%o ", entry->mode);
 		end = mempcpy(end, entry->name, entry->len);
 		*end++ = '\0';
-		end = mempcpy(end, entry->oid, store->oid_size);
+		end = mempcpy(end, entry->oid, repo->oid_size);
 	}
-	status = store->put(store->context, bytes, (size_t)(end - bytes), oid, err);
+	status = repo->ops->store(repo, "tree", bytes, (size_t)(end - bytes), oid, err);
 	free(bytes);
 	return status;
 }
@@ -191,14 +191,12 @@ static bool only_removes(const struct part *part)
 }
 
 /* Change a tree. *oid is "" if it becomes empty; nothing is written then. */
-static enum hf_status change_tree(const struct hf_tree_store *store, const char *base,
-				  const struct part *part, char oid[HF_OID_SIZE],
-				  struct hf_err *err);
+static enum hf_status change_tree(struct hf_repo *repo, const char *base, const struct part *part,
+				  char oid[HF_OID_SIZE], struct hf_err *err);
 
 /* Change the tree of the directory `name`, which has all the paths of part. */
-static enum hf_status change_below(const struct hf_tree_store *store, struct tree *tree,
-				   const char *name, size_t len, const struct part *part,
-				   struct hf_err *err)
+static enum hf_status change_below(struct hf_repo *repo, struct tree *tree, const char *name,
+				   size_t len, const struct part *part, struct hf_err *err)
 {
 	struct entry *entry = find_entry(tree, name, len);
 	char base[HF_OID_SIZE] = "", oid[HF_OID_SIZE];
@@ -211,8 +209,8 @@ static enum hf_status change_below(const struct hf_tree_store *store, struct tre
 			       (int)(part->skip - 1), part->changes[0]->path);
 	}
 	if (entry)
-		to_hex(entry->oid, store->oid_size, base);
-	status = change_tree(store, base, part, oid, err);
+		to_hex(entry->oid, repo->oid_size, base);
+	status = change_tree(repo, base, part, oid, err);
 	if (status != HF_OK)
 		return status;
 	if (!oid[0]) {
@@ -223,7 +221,7 @@ static enum hf_status change_below(const struct hf_tree_store *store, struct tre
 	if (!entry)
 		entry = add_entry(tree, name, len);
 	entry->mode = DIRECTORY;
-	to_binary(oid, store->oid_size, entry->oid);
+	to_binary(oid, repo->oid_size, entry->oid);
 	return HF_OK;
 }
 
@@ -243,8 +241,8 @@ static size_t count_same_name(const struct part *part, size_t len)
 	return n;
 }
 
-static enum hf_status change_entries(const struct hf_tree_store *store, struct tree *tree,
-				     struct part part, struct hf_err *err)
+static enum hf_status change_entries(struct hf_repo *repo, struct tree *tree, struct part part,
+				     struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
@@ -257,33 +255,32 @@ static enum hf_status change_entries(const struct hf_tree_store *store, struct t
 			return hf_fail(err, HF_BUG, "'%s' is no path in a tree",
 				       part.changes[0]->path);
 		if (name[len])
-			status = change_below(store, tree, name, len, &below, err);
+			status = change_below(repo, tree, name, len, &below, err);
 		else if (n > 1)
-			status = hf_fail(err, HF_DATA, "'%s' is named twice",
-					 part.changes[0]->path);
+			status =
+				hf_fail(err, HF_DATA, "'%s' is named twice", part.changes[0]->path);
 		else
-			status = change_leaf(tree, store->oid_size, part.changes[0], name, err);
+			status = change_leaf(tree, repo->oid_size, part.changes[0], name, err);
 		part.changes += n;
 		part.count -= n;
 	}
 	return status;
 }
 
-static enum hf_status change_tree(const struct hf_tree_store *store, const char *base,
-				  const struct part *part, char oid[HF_OID_SIZE],
-				  struct hf_err *err)
+static enum hf_status change_tree(struct hf_repo *repo, const char *base, const struct part *part,
+				  char oid[HF_OID_SIZE], struct hf_err *err)
 {
 	bool empty = true;
 	struct tree tree;
-	enum hf_status status = read_tree(store, base, part->count, &tree, err);
+	enum hf_status status = read_tree(repo, base, part->count, &tree, err);
 
 	if (status == HF_OK)
-		status = change_entries(store, &tree, *part, err);
+		status = change_entries(repo, &tree, *part, err);
 	for (size_t i = 0; status == HF_OK && i < tree.count; i++)
 		empty = empty && !tree.entries[i].mode;
 	oid[0] = '\0';
 	if (status == HF_OK && (!empty || !part->skip))
-		status = write_tree(store, &tree, oid, err);
+		status = write_tree(repo, &tree, oid, err);
 	free_tree(&tree);
 	return status;
 }
@@ -300,7 +297,7 @@ static int compare_paths(const void *a, const void *b)
 	return (*s == '/' ? 1 : *s ? *s + 1 : 0) - (*t == '/' ? 1 : *t ? *t + 1 : 0);
 }
 
-enum hf_status hf_tree_change(const struct hf_tree_store *store, const char *base,
+enum hf_status hf_tree_change(struct hf_repo *repo, const char *base,
 			      const struct hf_repo_change *changes, size_t count,
 			      char oid[HF_OID_SIZE], struct hf_err *err)
 {
@@ -313,38 +310,49 @@ enum hf_status hf_tree_change(const struct hf_tree_store *store, const char *bas
 	for (size_t i = 0; i < count; i++)
 		sorted[i] = &changes[i];
 	qsort(sorted, count, sizeof(*sorted), compare_paths);
-	status = change_tree(store, base, &all, oid, err);
+	status = change_tree(repo, base, &all, oid, err);
 	free(sorted);
 	return status;
 }
 
-/* Format "NAME <EMAIL> TIME +HHMM". */
-static int format_ident(char **out, const struct hf_commit_ident *who)
+/* Set change to the entry `name` of a tree, or to `remove`. */
+static enum hf_status find_in_tree(struct hf_repo *repo, const char *tree_oid, const char *name,
+				   size_t len, struct hf_repo_change *change, struct hf_err *err)
 {
-	int minutes = abs(who->offset);
+	struct tree tree;
+	enum hf_status status = read_tree(repo, tree_oid, 0, &tree, err);
+	const struct entry *entry = status == HF_OK ? find_entry(&tree, name, len) : NULL;
 
-	return asprintf(out, "%s <%s> %lld %c%02d%02d", who->name, who->email,
-			(long long)who->time, who->offset < 0 ? '-' : '+', minutes / 60,
-			minutes % 60);
+	change->remove = !entry;
+	if (entry) {
+		/* as Git reads it: old trees have other permission bits */
+		change->mode = S_ISREG(entry->mode) ? (entry->mode & 0100 ? 0100755 : 0100644)
+						    : entry->mode;
+		to_hex(entry->oid, repo->oid_size, change->oid);
+	}
+	free_tree(&tree);
+	return status;
 }
 
-char *hf_commit_text(const char *tree, const char *parent, const char *encoding,
-		     const char *message, const struct hf_commit_ident *author,
-		     const struct hf_commit_ident *committer)
+enum hf_status hf_tree_entry(struct hf_repo *repo, const char *tree, struct hf_repo_change *change,
+			     struct hf_err *err)
 {
-	char *by = NULL, *through = NULL, *text = NULL;
-	bool plain = !encoding || strcasecmp(encoding, "utf-8") == 0 ||
-		     strcasecmp(encoding, "utf8") == 0;
+	struct hf_repo_change found = {.mode = DIRECTORY};
+	const char *name = change->path;
+	enum hf_status status = HF_OK;
 
-	if (format_ident(&by, author) < 0 || format_ident(&through, committer) < 0 ||
-	    asprintf(&text, "tree %s\n%s%s%sauthor %s\ncommitter %s\n%s%s%s\n%s", tree,
-		     parent[0] ? "parent " : "", parent, parent[0] ? "\n" : "", by, through,
-		     plain ? "" : "encoding ", plain ? "" : encoding, plain ? "" : "\n",
-		     message) < 0) {
-		text = NULL;
-		errno = ENOMEM;
+	snprintf(found.oid, sizeof(found.oid), "%s", tree);
+	for (size_t len; status == HF_OK && !found.remove && *name; name += len + !!name[len]) {
+		char below[HF_OID_SIZE];
+
+		len = strcspn(name, "/");
+		memcpy(below, found.oid, sizeof(below));
+		if (found.mode == DIRECTORY)
+			status = find_in_tree(repo, below, name, len, &found, err);
+		else
+			found.remove = true;
 	}
-	free(by);
-	free(through);
-	return text;
+	found.path = change->path;
+	*change = found;
+	return status;
 }

@@ -9,10 +9,11 @@
 #include <unistd.h>
 
 #include "base/access.h"
-#include <holdfast/clock.h>
-#include "keeper/keeper_protocol.h"
-#include <holdfast/proc.h>
+#include "base/array.h"
 #include "base/sys.h"
+#include "keeper/keeper_protocol.h"
+#include <holdfast/clock.h>
+#include <holdfast/proc.h>
 
 #define PATIENCE (200 * HF_MS)
 
@@ -62,17 +63,11 @@ static bool is_listed(const struct hf_keepers *keepers, pid_t pid)
 
 static bool add_keeper(struct hf_keepers *keepers, const struct hf_keeper_entry *keeper)
 {
-	if (keepers->count == keepers->room) {
-		size_t more = keepers->room ? 2 * keepers->room : 16;
-		void *at = realloc(keepers->at, more * sizeof(*keepers->at));
+	struct hf_keeper_entry *added = hf_array_add(&keepers->at, &keepers->count, sizeof(*added));
 
-		if (!at)
-			return false;
-		keepers->at = at;
-		keepers->room = more;
-	}
-	keepers->at[keepers->count++] = *keeper;
-	return true;
+	if (added)
+		*added = *keeper;
+	return added;
 }
 
 void hf_keepers_read(struct hf_keepers *keepers)
@@ -84,7 +79,7 @@ void hf_keepers_read(struct hf_keepers *keepers)
 	char line[256];
 	int pid;
 
-	*keepers = (struct hf_keepers){NULL, 0, 0};
+	*keepers = (struct hf_keepers){NULL, 0};
 	while (names && ok && hf_time_left(end) > 0 && fgets(line, sizeof(line), names)) {
 		const char *name = strchr(line, '@');
 		struct hf_keeper_entry seen;
@@ -128,7 +123,7 @@ void hf_keepers_free(struct hf_keepers *keepers)
 	int saved = errno;
 
 	free(keepers->at);
-	*keepers = (struct hf_keepers){NULL, 0, 0};
+	*keepers = (struct hf_keepers){NULL, 0};
 	errno = saved;
 }
 

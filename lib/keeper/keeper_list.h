@@ -29,7 +29,7 @@ struct hf_keeper_entry {
 };
 struct hf_keepers {
 	struct hf_keeper_entry *at;
-	size_t count, room;
+	size_t count;
 };
 
 /* List all keepers that have an owner; the second function only those whose owner is this process

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/sys.h"
 #include "lock/lock_kind.h"
 #include "lock/lockset_stats.h"
-#include "probe/lock_table.h"
 #include <holdfast/clock.h>
 #include <holdfast/path.h>
 
@@ -17,7 +17,7 @@ enum { MAX_CHANGES = 1000 };
 
 struct hf_lockset {
 	struct hf_lock **locks; /* in the order of holdfast/lock.h after arrange_locks() */
-	size_t count, capacity;
+	size_t count;
 	int *fds; /* two for each lock: the one that it took, and the one that it borrowed or its
 		   * external lock's */
 	size_t fd_count;
@@ -29,23 +29,35 @@ struct hf_lockset *hf_lockset_new(void)
 	return calloc(1, sizeof(struct hf_lockset));
 }
 
+/* Return a new element of the set, all zero, with `size` bytes; NULL: out of memory. */
+static struct hf_lock *new_lock(struct hf_lockset *set, size_t size)
+{
+	struct hf_lock **locks, *lock;
+	int *fds = reallocarray(set->fds, set->count + 1, 2 * sizeof(*fds));
+
+	if (!fds)
+		return NULL;
+	set->fds = fds;
+	lock = calloc(1, size);
+	locks = lock ? hf_array_add(&set->locks, &set->count, sizeof(struct hf_lock *)) : NULL;
+	if (locks)
+		return *locks = lock;
+	free(lock);
+	return NULL;
+}
+
 struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops *ops,
 			       const char *path, enum hf_lock_mode mode, struct hf_err *err)
 {
 	const size_t size = strlen(path) + 1;
 	struct hf_lock *lock = NULL;
-	int *fds = NULL;
 
 	if (size == 1) {
 		hf_path_empty(err);
 		return NULL;
 	}
-	if (set && hf_grow(&set->locks, set->count, &set->capacity, sizeof(struct hf_lock *)))
-		fds = reallocarray(set->fds, set->capacity, 2 * sizeof(*fds));
-	if (fds) {
-		set->fds = fds;
-		lock = calloc(1, sizeof(*lock) + ops->data_size + size);
-	}
+	if (set)
+		lock = new_lock(set, sizeof(*lock) + ops->data_size + size);
 	if (!lock) {
 		hf_fail(err, HF_OS, "cannot lock '%s': out of memory", path);
 		return NULL;
@@ -55,7 +67,6 @@ struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops 
 	lock->kind_data = lock + 1;
 	lock->path = memcpy((char *)(lock + 1) + ops->data_size, path, size);
 	lock->fd = lock->external_fd = lock->inherited = -1;
-	set->locks[set->count++] = lock;
 	return lock;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
 
@@ -21,24 +22,8 @@ struct look {
 	bool ok;
 };
 
-bool hf_grow(void *at, size_t count, size_t *room, size_t size)
-{
-	size_t more = *room ? 2 * *room : 4;
-	void **array = at, *new;
-
-	if (count < *room)
-		return true;
-	new = realloc(*array, more * size);
-	if (!new)
-		return false;
-	*array = new;
-	*room = more;
-	return true;
-}
-
 static struct hf_locked_file *find_row(const struct hf_lock_table *table,
-				       const struct hf_lock_id *id,
-				   enum hf_lock_type type)
+				       const struct hf_lock_id *id, enum hf_lock_type type)
 {
 	for (size_t i = 0; i < table->count; i++)
 		if (table->at[i].type == type && hf_lock_id_equal(&table->at[i].id, id))
@@ -60,32 +45,31 @@ static struct hf_locked_file *find_or_add_row(struct hf_lock_table *table,
 
 	if (locked)
 		return locked;
-	if (!hf_grow(&table->at, table->count, &table->room, sizeof(*table->at)))
-		return NULL;
-	locked = &table->at[table->count++];
-	*locked = (struct hf_locked_file){.id = record->id, .type = record->type};
+	locked = hf_array_add(&table->at, &table->count, sizeof(*locked));
+	if (locked)
+		*locked = (struct hf_locked_file){.id = record->id, .type = record->type};
 	return locked;
 }
 
 static bool add_holder(struct hf_locked_file *locked, pid_t pid, int fd, enum hf_via via,
 		       const struct hf_lock_entry *record)
 {
-	if (!hf_grow(&locked->holders, locked->holder_count, &locked->holder_room,
-		     sizeof(*locked->holders)))
-		return false;
-	locked->holders[locked->holder_count++] =
-		(struct hf_lock_table_holder){pid, fd, via, *record};
-	return true;
+	struct hf_lock_table_holder *holder =
+		hf_array_add(&locked->holders, &locked->holder_count, sizeof(*holder));
+
+	if (holder)
+		*holder = (struct hf_lock_table_holder){pid, fd, via, *record};
+	return holder;
 }
 
 static bool add_waiter(struct hf_locked_file *locked, const struct hf_lock_entry *record)
 {
-	if (!hf_grow(&locked->waiters, locked->waiter_count, &locked->waiter_room,
-		     sizeof(*locked->waiters)))
-		return false;
-	locked->waiters[locked->waiter_count++] =
-		(struct hf_lock_table_holder){record->pid, -1, HF_VIA_REPORTED, *record};
-	return true;
+	struct hf_lock_table_holder *waiter =
+		hf_array_add(&locked->waiters, &locked->waiter_count, sizeof(*waiter));
+
+	if (waiter)
+		*waiter = (struct hf_lock_table_holder){record->pid, -1, HF_VIA_REPORTED, *record};
+	return waiter;
 }
 
 /* Return true if the two entries describe one lock. */
@@ -315,7 +299,7 @@ bool hf_lock_table_read(struct hf_lock_table *table)
 	struct hf_lock_entries before;
 	bool ok;
 
-	*table = (struct hf_lock_table){NULL, 0, 0, false};
+	*table = (struct hf_lock_table){NULL, 0, false};
 	errno = 0;
 	if (!hf_proc_mounted()) {
 		if (errno != EMFILE && errno != ENFILE)
@@ -343,6 +327,6 @@ void hf_lock_table_free(struct hf_lock_table *table)
 		free(table->at[i].waiters);
 	}
 	free(table->at);
-	*table = (struct hf_lock_table){NULL, 0, 0, false};
+	*table = (struct hf_lock_table){NULL, 0, false};
 	errno = saved;
 }

@@ -41,22 +41,18 @@ struct hf_locked_file {
 	bool deleted; /* the path is gone, or names another file now */
 	bool own;     /* this process holds it too (probe/T5) */
 	struct hf_lock_table_holder *holders, *waiters; /* no holders: it is changing hands */
-	size_t holder_count, waiter_count, holder_room, waiter_room;
+	size_t holder_count, waiter_count;
 };
 
 struct hf_lock_table {
 	struct hf_locked_file *at;
-	size_t count, room;
+	size_t count;
 	bool hidden; /* a process could not be inspected */
 };
 
 /* Read all locks. Return false with errno if out of memory or if /proc is not mounted. */
 bool hf_lock_table_read(struct hf_lock_table *table);
 void hf_lock_table_free(struct hf_lock_table *table);
-
-/* Make space for one more element of this size in an array; *at may move. Return false if out of
- * memory. */
-bool hf_grow(void *at, size_t count, size_t *room, size_t size);
 
 /* Return the row of this file and type; NULL if no such lock is held. */
 const struct hf_locked_file *hf_lock_table_find(const struct hf_lock_table *table,

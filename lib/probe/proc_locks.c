@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include <holdfast/clock.h>
 
 enum {
@@ -117,26 +118,19 @@ static bool read_entries(bool (*parse)(const char *line, struct hf_lock_entry *r
 {
 	FILE *f = fopen("/proc/locks", "re");
 	char *line = NULL;
-	size_t size = 0, room = 0;
+	size_t size = 0;
 	bool ok = f;
 
 	*records = (struct hf_lock_entries){NULL, 0};
 	while (ok && getline(&line, &size, f) > 0) {
-		struct hf_lock_entry record;
+		struct hf_lock_entry record, *added;
 
 		if (!parse(line, &record))
 			continue;
-		if (records->count == room) {
-			size_t more = room ? 2 * room : 64;
-			void *at = realloc(records->at, more * sizeof(record));
-
-			ok = at;
-			if (!ok)
-				break;
-			records->at = at;
-			room = more;
-		}
-		records->at[records->count++] = record;
+		added = hf_array_add(&records->at, &records->count, sizeof(*added));
+		ok = added;
+		if (ok)
+			*added = record;
 	}
 	free(line);
 	if (f)

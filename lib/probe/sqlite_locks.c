@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probe/sqlite_beside.h"
+#include "base/array.h"
 #include "base/sys.h"
 #include "probe/proc_locks.h"
+#include "probe/sqlite_beside.h"
 
 enum {
 	PENDING = 0x40000000,
@@ -39,8 +40,8 @@ const char *hf_sqlite_does(enum hf_sqlite_role role)
 
 static int open_db_file(const struct hf_target *db, const char *name)
 {
-	return sys_openat(db->dir, name,
-			  O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	return sys_openat(db->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+			  0);
 }
 
 /* Open the log's index. If it may not be trusted, no connection of this library uses it, and
@@ -178,18 +179,16 @@ static bool lock_covers(const struct posix_lock *lock, long long first, long lon
 
 static bool add_user(struct hf_sqlite_users *users, pid_t pid, enum hf_sqlite_role role, int slot)
 {
-	struct hf_sqlite_user *at;
+	struct hf_sqlite_user *added;
 
 	for (size_t i = 0; i < users->count; i++)
 		if (users->at[i].pid == pid && users->at[i].role == role &&
 		    users->at[i].slot == slot)
 			return true;
-	at = realloc(users->at, (users->count + 1) * sizeof(*at));
-	if (!at)
-		return false;
-	users->at = at;
-	at[users->count++] = (struct hf_sqlite_user){role, slot, pid > 0 ? pid : 0};
-	return true;
+	added = hf_array_add(&users->at, &users->count, sizeof(*added));
+	if (added)
+		*added = (struct hf_sqlite_user){role, slot, pid > 0 ? pid : 0};
+	return added;
 }
 
 /* Add the roles that a lock of the database file means. */

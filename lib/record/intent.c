@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/sys.h"
 
 /* The SQL of a record may have made temporary tables of these names, which would come first. */
@@ -296,17 +297,6 @@ static bool get_file(struct hf_sqlite_stmt *stmt, bool heads, struct hf_intent_f
 	return copy != NULL;
 }
 
-/* Add one element to an array of `count`. Return NULL if memory is missing. */
-static void *grow_array(void *array, size_t *count, size_t size)
-{
-	char *grown = reallocarray(*(void **)array, *count + 1, size);
-
-	if (!grown)
-		return NULL;
-	*(void **)array = grown;
-	return memset(grown + (*count)++ * size, 0, size);
-}
-
 static enum hf_status load_files(struct hf_db *db, bool heads, struct hf_intent *intent,
 				 struct hf_err *err)
 {
@@ -325,7 +315,7 @@ static enum hf_status load_files(struct hf_db *db, bool heads, struct hf_intent 
 		status = hf_sqlite_stmt_bind(stmt, 1, &id, err);
 	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
 		struct hf_intent_file *f =
-			grow_array(&intent->files, &intent->file_count, sizeof(*intent->files));
+			hf_array_add(&intent->files, &intent->file_count, sizeof(*intent->files));
 
 		if (!f || !get_file(stmt, heads, f))
 			status = fail_not_understood(db, intent->id, err);
@@ -343,7 +333,7 @@ static enum hf_status load_heads(struct hf_db *db, struct hf_intent **intents, s
 	enum hf_status status = hf_db_prepare(db, sql, sizeof(sql) - 1, &stmt, NULL, err);
 
 	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
-		struct hf_intent *intent = grow_array(intents, count, sizeof(**intents));
+		struct hf_intent *intent = hf_array_add(intents, count, sizeof(**intents));
 
 		if (!intent || !get_head(stmt, intent))
 			status = fail_not_understood(db, intent ? intent->id : "", err);

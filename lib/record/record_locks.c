@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include <holdfast/lock_git.h>
 #include <holdfast/lock_sqlite.h>
 
@@ -32,28 +33,25 @@ static enum hf_status fail_no_memory(const struct hf_record_locks *hold, struct 
 enum hf_status hf_record_locks_add_file(struct hf_record_locks *hold, struct hf_record_file *f,
 					struct hf_err *err)
 {
-	struct hf_record_file **files =
-		reallocarray(hold->files, hold->file_count + 1, sizeof(*files));
+	struct hf_record_file **file = hf_array_add(&hold->files, &hold->file_count, sizeof(*file));
 
-	if (!files)
+	if (!file)
 		return fail_no_memory(hold, err);
-	hold->files = files;
-	files[hold->file_count++] = f;
+	*file = f;
 	return HF_OK;
 }
 
 enum hf_status hf_record_locks_add_repo(struct hf_record_locks *hold, struct hf_repo *repo,
 					bool wanted, struct hf_err *err)
 {
-	struct hf_record_locks_repo *repos =
-		reallocarray(hold->repos, hold->repo_count + 1, sizeof(*repos));
+	struct hf_record_locks_repo *added =
+		hf_array_add(&hold->repos, &hold->repo_count, sizeof(*added));
 
-	if (!repos) {
+	if (!added) {
 		hf_repo_close(repo);
 		return fail_no_memory(hold, err);
 	}
-	hold->repos = repos;
-	repos[hold->repo_count++] = (struct hf_record_locks_repo){.repo = repo, .wanted = wanted};
+	*added = (struct hf_record_locks_repo){.repo = repo, .wanted = wanted};
 	return HF_OK;
 }
 

@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "record/record_commit.h"
-#include "record/intent_target.h"
-#include "record/redo.h"
+#include "base/array.h"
 #include "base/spawn.h"
 #include "base/sys.h"
+#include "record/intent_target.h"
+#include "record/record_commit.h"
+#include "record/redo.h"
 
 /* The files of an intent, kept while locks are released and acquired again. */
 struct hf_recovery_files {
@@ -29,18 +30,16 @@ enum verdict { READY, LEFT, MORE };
 static enum verdict leave_unfinished(struct hf_recovery *r, const struct hf_intent *intent,
 				     const char *why)
 {
-	char(*told)[HF_RECORD_ID];
+	char *told;
 
 	if (r->own && strcmp(r->own, intent->id) == 0)
 		r->own_left = true;
 	for (size_t i = 0; i < r->told_count; i++)
 		if (strcmp(r->told[i], intent->id) == 0)
 			return LEFT;
-	told = reallocarray(r->told, r->told_count + 1, sizeof(*told));
-	if (told) {
-		r->told = told;
-		memcpy(told[r->told_count++], intent->id, HF_RECORD_ID);
-	}
+	told = hf_array_add(&r->told, &r->told_count, HF_RECORD_ID);
+	if (told)
+		memcpy(told, intent->id, HF_RECORD_ID);
 	hf_record_locks_report(r->hold, "record %.8s is left unfinished: %s", intent->id, why);
 	return LEFT;
 }
@@ -197,14 +196,11 @@ static bool is_lasting(enum hf_status status)
 static enum verdict open_files(struct hf_recovery *r, struct hf_intent *intent,
 			       struct hf_repo *repo, enum hf_status *status, struct hf_err *err)
 {
-	struct hf_recovery_files *all = reallocarray(r->files, r->file_count + 1, sizeof(*all)),
-				 *known;
+	struct hf_recovery_files *known = hf_array_add(&r->files, &r->file_count, sizeof(*known));
 
-	*status = all ? HF_OK : hf_fail(err, HF_OS, "cannot finish a record: out of memory");
-	if (!all)
+	*status = known ? HF_OK : hf_fail(err, HF_OS, "cannot finish a record: out of memory");
+	if (!known)
 		return LEFT;
-	r->files = all;
-	known = &all[r->file_count++];
 	*known = (struct hf_recovery_files){.repo = repo};
 	memcpy(known->id, intent->id, sizeof(known->id));
 	hf_raise_limit(intent->file_count * PER_FILE + BESIDE);

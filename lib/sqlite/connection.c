@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,18 @@ static enum hf_status fail_at(struct hf_sqlite_conn *sql, int code, const char *
 	return fail_code(sql, code, what, err);
 }
 
+static pthread_once_t guarded = PTHREAD_ONCE_INIT;
+
+static void guard_vfs(void)
+{
+	sqlite3_vfs *vfs = sqlite3_initialize() == SQLITE_OK ? sqlite3_vfs_find(NULL) : NULL;
+
+	if (!vfs || vfs->iVersion < 3 || !vfs->xSetSystemCall)
+		return;
+	hf_sql_guard(vfs);
+	hf_sql_shm_guard(vfs);
+}
+
 enum hf_status hf_sqlite_open(struct hf_sqlite_conn **result, const char *path, const char *name,
 			      bool create, struct hf_err *err)
 {
@@ -105,8 +118,7 @@ enum hf_status hf_sqlite_open(struct hf_sqlite_conn **result, const char *path, 
 	*result = NULL;
 	if (status != HF_OK)
 		return status;
-	hf_sql_guard();
-	hf_sql_shm_guard();
+	pthread_once(&guarded, guard_vfs);
 	sql = calloc(1, sizeof(*sql));
 	plain = malloc(strlen(path) + 3);
 	if (!sql || !plain) {
@@ -194,13 +206,6 @@ int64_t hf_sqlite_last_rowid(const struct hf_sqlite_conn *sql)
 int64_t hf_sqlite_changes(const struct hf_sqlite_conn *sql)
 {
 	return sqlite3_changes64(sql->handle);
-}
-
-int hf_sqlite_version(const char **text)
-{
-	if (text)
-		*text = sqlite3_libversion();
-	return sqlite3_libversion_number();
 }
 
 enum hf_status hf_sqlite_prepare(struct hf_sqlite_conn *sql, const char *text, size_t size,

@@ -3,8 +3,8 @@
 #define HF_CONNECTION_H
 
 /*
- * SQLite itself: a connection and its statements. With fd_vfs.c the only module that includes
- * sqlite3.h; results of SQLite become a status, a message and advice here (sqlite/result_code.h).
+ * SQLite itself: a connection and its statements. Results of SQLite become a status, a message and
+ * advice here (sqlite/result_code.h); no other folder includes sqlite3.h.
  * Turnstile and transactions are in sqlite/db.h.
  *
  * Nothing here waits: SQLite's busy timeout is 0, and HF_BUSY reports a conflict. Text is UTF-8.
@@ -77,9 +77,6 @@ bool hf_sqlite_in_transaction(const struct hf_sqlite_conn *sql);
 int64_t hf_sqlite_last_rowid(const struct hf_sqlite_conn *sql);
 int64_t hf_sqlite_changes(const struct hf_sqlite_conn *sql);
 
-/* Return the version of the library, as 3040001; *text is "3.40.1". */
-int hf_sqlite_version(const char **text);
-
 /* Prepare the first statement of text: size bytes, less than INT_MAX, followed by a NUL (otherwise
  * SQLite would copy the text for each statement of a script). *rest is the text after it. *stmt is
  * NULL if there is only white space or a comment. */
@@ -109,7 +106,7 @@ bool hf_sqlite_stmt_reads_only(struct hf_sqlite_stmt *stmt);
 void hf_sqlite_stmt_reset(struct hf_sqlite_stmt *stmt);	   /* and clear the bindings */
 void hf_sqlite_stmt_finalize(struct hf_sqlite_stmt *stmt); /* NULL is allowed */
 
-/* For sqlite/fd_vfs.h: return the sqlite3 handle; report a failure of a call with it. */
+/* For this folder: return the sqlite3 handle; report a failure of a call with it. */
 void *hf_sqlite_handle(struct hf_sqlite_conn *sql);
 enum hf_status hf_sqlite_fail(struct hf_sqlite_conn *sql, int code, const char *what,
 			      struct hf_err *err);

@@ -6,16 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlite/db_retry.h"
+#include "sqlite/db_busy.h"
 #include "sqlite/commit_outcome.h"
 #include <holdfast/lock_sqlite.h>
 #include <holdfast/lockset.h>
 #include <holdfast/path.h>
 #include "sqlite/shm_space.h"
 #include "base/sys.h"
-
-/* SQLite's result code for an I/O error. */
-enum { IOERR = 10 };
 
 struct hf_db {
 	struct hf_sqlite_conn *sql; /* NULL: the database is to be made, or opened again */
@@ -70,7 +67,7 @@ static enum hf_status check_db_file(const char *path, bool create, bool *absent,
 		return hf_path_empty(err);
 	if (strcmp(path, ":memory:") == 0) {
 		hf_fail(err, HF_USAGE, "'%s' is no path of a database", path);
-		hf_advise(err, "a database in memory is nobody else's and needs no lock");
+		hf_advise(err, "no other process can open a database in memory: it needs no lock");
 		return HF_USAGE;
 	}
 	if (sys_fstatat(AT_FDCWD, path, &st, 0) < 0) {
@@ -263,8 +260,8 @@ static enum hf_status try_once(struct hf_db *db, hf_db_work *before, void *conte
 		if (status == HF_OK && !hf_sqlite_passed_rightly()) {
 			hf_sqlite_run(db->sql, "ROLLBACK", "roll back", NULL);
 			db->passed_wrongly = true;
-			status = hf_fail(err, HF_BUSY, "cannot write to '%s': its turnstile has "
-						       "come meanwhile", db->path);
+			status = hf_fail(err, HF_BUSY, "cannot write to '%s': its turnstile was "
+						       "created concurrently", db->path);
 		}
 		return status;
 	}
@@ -366,7 +363,7 @@ enum hf_status hf_db_commit(struct hf_db *db, struct hf_err *err)
 		} while (pause_and_retry(db, &pause, &status, err));
 		hf_sql_shm_says(status == HF_OK ? HF_UNCERTAIN : before);
 	}
-	if (status == HF_IO && (hf_sqlite_code(db->sql) & 0xff) == IOERR)
+	if (status == HF_IO)
 		status = hf_db_resolve_commit(db->sql, err);
 	hf_db_rollback(db);
 	return status;

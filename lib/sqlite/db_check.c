@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: ISC */
 #include "sqlite/db_check.h"
 
-#include <errno.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/array.h"
 #include "base/capture.h"
+#include "base/sys.h"
+#include "gitlock/gitdir.h"
+#include "probe/sqlite_locks.h"
 #include "sqlite/query.h"
 #include "stale/evidence.h"
-#include "gitlock/gitdir.h"
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
-#include "probe/sqlite_locks.h"
-#include "base/sys.h"
 
 enum { LARGE_LOG = 16 << 20, MAX_ITEMS = 100 };
 
@@ -25,16 +26,13 @@ static void add(struct hf_check *check, enum hf_check_kind kind, const char *adv
 static void add(struct hf_check *check, enum hf_check_kind kind, const char *advice,
 		const char *format, ...)
 {
-	struct hf_check_item *grown, *item;
+	struct hf_check_item *item = hf_array_add(&check->items, &check->count, sizeof(*item));
 	va_list args;
 
-	grown = realloc(check->items, (check->count + 1) * sizeof(*grown));
-	if (!grown) {
+	if (!item) {
 		check->out_of_memory = true;
 		return;
 	}
-	check->items = grown;
-	item = &grown[check->count++];
 	item->kind = kind;
 	va_start(args, format);
 	vsnprintf(item->text, sizeof(item->text), format, args);
@@ -137,56 +135,31 @@ static void check_from_outside(struct hf_check *check, const struct hf_target *d
  * From inside.
  */
 
-/* Call row() for every row of a query. */
-static enum hf_status each_row(struct hf_db *db, const char *sql,
-			       void (*row)(struct hf_check *, struct hf_sqlite_stmt *),
-			       struct hf_check *check, struct hf_err *err)
+/* Add an item for each row of a query: its text, and the advice. */
+static enum hf_status add_rows(struct hf_check *check, enum hf_check_kind kind, struct hf_db *db,
+			       const char *sql, struct hf_err *err)
 {
 	struct hf_sqlite_stmt *stmt;
 	enum hf_status status = hf_db_query(db, sql, NULL, 0, &stmt, err);
 
 	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK)
-		row(check, stmt);
+		add(check, kind, hf_sqlite_stmt_column(stmt, 1).data, "%s",
+		    (const char *)hf_sqlite_stmt_column(stmt, 0).data);
 	hf_sqlite_stmt_finalize(stmt);
 	return status == HF_NO ? HF_OK : status;
 }
 
-static int text_of(struct hf_sqlite_stmt *stmt, int column, const char **text)
+static enum hf_status read_journal_mode(struct hf_check *check, struct hf_db *db,
+					struct hf_err *err)
 {
-	struct hf_db_value value = hf_sqlite_stmt_column(stmt, column);
+	struct hf_sqlite_stmt *stmt;
+	enum hf_status status = hf_db_first(db, "PRAGMA main.journal_mode", NULL, 0, &stmt, err);
 
-	*text = value.size ? value.data : "";
-	return (int)value.size;
-}
-
-static void note_journal_mode(struct hf_check *check, struct hf_sqlite_stmt *stmt)
-{
-	const char *text;
-	int size = text_of(stmt, 0, &text);
-
-	snprintf(check->journal, sizeof(check->journal), "%.*s", size, text);
-}
-
-static void note_damage(struct hf_check *check, struct hf_sqlite_stmt *stmt)
-{
-	const char *text;
-	int size = text_of(stmt, 0, &text);
-
-	if (size != 2 || memcmp(text, "ok", 2) != 0)
-		add(check, HF_CHECK_DAMAGE, "", "%.*s", size, text);
-}
-
-static void note_foreign_key(struct hf_check *check, struct hf_sqlite_stmt *stmt)
-{
-	const char *child, *parent;
-	int child_size = text_of(stmt, 0, &child), parent_size = text_of(stmt, 1, &parent);
-	char advice[300];
-
-	snprintf(advice, sizeof(advice), "see them: PRAGMA foreign_key_check('%.*s')", child_size,
-		 child);
-	add(check, HF_CHECK_FINDING, advice,
-	    "%lld rows of '%.*s' refer to rows of '%.*s' that are not there",
-	    (long long)hf_sqlite_stmt_column(stmt, 2).i, child_size, child, parent_size, parent);
+	if (status == HF_OK)
+		snprintf(check->journal, sizeof(check->journal), "%s",
+			 (const char *)hf_sqlite_stmt_column(stmt, 0).data);
+	hf_sqlite_stmt_finalize(stmt);
+	return status;
 }
 
 static enum hf_status check_records(struct hf_check *check, struct hf_db *db, struct hf_err *err)
@@ -209,29 +182,32 @@ static enum hf_status check_records(struct hf_check *check, struct hf_db *db, st
 	return HF_OK;
 }
 
+static const char damage_query[] =
+	"SELECT integrity_check, '' FROM pragma_integrity_check(50, 'main')"
+	" WHERE integrity_check <> 'ok'";
+static const char foreign_key_query[] =
+	"SELECT printf('%d rows of ''%s'' refer to rows of ''%s'' that are not there',"
+	" count(*), \"table\", parent),"
+	" printf('see them: PRAGMA foreign_key_check(''%s'')', \"table\")"
+	" FROM pragma_foreign_key_check GROUP BY \"table\", parent LIMIT 50";
+
 static enum hf_status check_from_inside(struct hf_check *check, struct hf_db *db,
 					struct hf_err *err)
 {
-	enum hf_status status =
-		each_row(db, "PRAGMA main.journal_mode", note_journal_mode, check, err);
+	enum hf_status status = read_journal_mode(check, db, err);
 
 	if (status == HF_OK)
-		status = each_row(db, "PRAGMA main.integrity_check(50)", note_damage, check, err);
+		status = add_rows(check, HF_CHECK_DAMAGE, db, damage_query, err);
 	if (status != HF_OK || check->worst == HF_CHECK_DAMAGE)
 		return status;
-	status = each_row(db,
-			  "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check"
-			  " GROUP BY 1, 2 LIMIT 50",
-			  note_foreign_key, check, err);
+	status = add_rows(check, HF_CHECK_FINDING, db, foreign_key_query, err);
 	return status == HF_OK ? check_records(check, db, err) : status;
 }
 
 /* Return true if the check itself failed because of damage. */
 static bool is_damage(struct hf_db *db)
 {
-	enum { CORRUPT = 11 };
-
-	return (hf_sqlite_code(hf_db_sql(db)) & 0xff) == CORRUPT;
+	return (hf_sqlite_code(hf_db_sql(db)) & 0xff) == SQLITE_CORRUPT;
 }
 
 /* The versions of sqlite.org/wal.html#walresetbug and of the release notes. */
@@ -248,13 +224,13 @@ const char *hf_check_version(int version)
 
 static void check_version(struct hf_check *check)
 {
-	const char *text, *bug = hf_check_version(hf_sqlite_version(&text));
+	const char *bug = hf_check_version(sqlite3_libversion_number());
 
 	if (bug && strcmp(check->journal, "wal") == 0)
 		add(check, HF_CHECK_NOTE,
 		    "writers that pass the turnstile (sqlite-run, lock-run --sqlite) do not meet; "
 		    "3.51.3 has no such bug",
-		    "SQLite %s can damage a database in WAL mode %s", text, bug);
+		    "SQLite %s can damage a database in WAL mode %s", sqlite3_libversion(), bug);
 }
 
 /*
@@ -276,10 +252,18 @@ static bool is_tracked(const char *dir, const char *name, char *found, size_t si
 {
 	char files[4][NAME_MAX + 16];
 	/* with -C instead of GIT_DIR, Git checks the owner of the repository (safe.directory) */
-	const char *argv[] = {"git",	   "-C",	dir,
-			      "-c",	   "core.fsmonitor=false", "--literal-pathspecs",
-			      "ls-files",  "--",	files[0],
-			      files[1],	   files[2],	files[3],
+	const char *argv[] = {"git",
+			      "-C",
+			      dir,
+			      "-c",
+			      "core.fsmonitor=false",
+			      "--literal-pathspecs",
+			      "ls-files",
+			      "--",
+			      files[0],
+			      files[1],
+			      files[2],
+			      files[3],
 			      NULL};
 	static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
 	int fd = memfd_create("git", MFD_CLOEXEC), wait_status;

@@ -66,6 +66,27 @@ void hf_deferred_text(struct hf_deferred *box, const char *text)
 	hf_deferred_write(box, text, strlen(text));
 }
 
+void hf_deferred_quoted(struct hf_deferred *box, const char *data, size_t size, char quote)
+{
+	const char *end = data + size, *next;
+
+	hf_deferred_write(box, &quote, 1);
+	for (; (next = memchr(data, quote, (size_t)(end - data))); data = next + 1) {
+		hf_deferred_write(box, data, (size_t)(next + 1 - data));
+		hf_deferred_write(box, &quote, 1);
+	}
+	hf_deferred_write(box, data, (size_t)(end - data));
+	hf_deferred_write(box, &quote, 1);
+}
+
+void hf_deferred_hex(struct hf_deferred *box, const void *data, size_t size, const char *digits)
+{
+	for (const unsigned char *byte = data, *end = byte + size; byte < end; byte++) {
+		hf_deferred_write(box, &digits[*byte >> 4], 1);
+		hf_deferred_write(box, &digits[*byte & 15], 1);
+	}
+}
+
 void hf_deferred_print(struct hf_deferred *box, const char *format, ...)
 {
 	char text[1001];

@@ -26,6 +26,10 @@ struct hf_deferred {
 
 void hf_deferred_write(struct hf_deferred *box, const void *data, size_t size);
 void hf_deferred_text(struct hf_deferred *box, const char *text);
+/* Write data between quotes, with every quote in it doubled. */
+void hf_deferred_quoted(struct hf_deferred *box, const char *data, size_t size, char quote);
+/* Write two digits for each byte; digits is "0123456789abcdef", or with capitals. */
+void hf_deferred_hex(struct hf_deferred *box, const void *data, size_t size, const char *digits);
 void hf_deferred_print(struct hf_deferred *box, const char *format, ...)
 	__attribute__((format(printf, 2, 3))); /* at most 1,000 bytes */
 

@@ -2,8 +2,6 @@
 #include "sqlite/open_guard.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -95,19 +93,9 @@ static int guarded_open(const char *path, int flags, int mode)
 	return fd;
 }
 
-static void put(void)
+void hf_sql_guard(sqlite3_vfs *vfs)
 {
-	sqlite3_vfs *vfs = sqlite3_initialize() == SQLITE_OK ? sqlite3_vfs_find(NULL) : NULL;
-
-	if (vfs && vfs->iVersion >= 3 && vfs->xSetSystemCall)
-		vfs->xSetSystemCall(vfs, "open", (sqlite3_syscall_ptr)guarded_open);
-}
-
-void hf_sql_guard(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, put);
+	vfs->xSetSystemCall(vfs, "open", (sqlite3_syscall_ptr)guarded_open);
 }
 
 bool hf_sql_guard_refused(const char *path, struct hf_err *err)

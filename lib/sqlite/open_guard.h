@@ -10,12 +10,13 @@
  * connections of the process. Thread-safe.
  */
 
+#include <sqlite3.h>
 #include <stdbool.h>
 
 #include <holdfast/err.h>
 
-/* Install the check. May be called repeatedly. */
-void hf_sql_guard(void);
+/* Install the check, once for the process. */
+void hf_sql_guard(sqlite3_vfs *vfs);
 
 /* Return true if a file was refused in this thread since the last call; err then names it, and the
  * database as `path`. */

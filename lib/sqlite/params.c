@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/copy.h"
 #include "base/sys.h"
 
@@ -92,59 +93,28 @@ static enum hf_status read_null(struct hf_param *param, const char *text, struct
 	return HF_OK;
 }
 
-static enum hf_status too_large(struct hf_param *param, const char *path, struct hf_err *err)
-{
-	hf_fail(err, HF_DATA, "parameter '%s': '%s' is too large", param->name, path);
-	hf_advise(err, "a value has at most 1,000,000,000 bytes");
-	return HF_DATA;
-}
-
-/* Read to the end: st_size says nothing for a FIFO or a file in /proc. */
-static enum hf_status read_descriptor(struct hf_param *param, int fd, const char *path,
-				      struct hf_err *err)
-{
-	size_t used = 0, size = 64 << 10, got;
-	struct stat st;
-	char *bytes;
-
-	if (sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		if (st.st_size > LARGEST)
-			return too_large(param, path, err);
-		size += (size_t)st.st_size;
-	}
-	for (;; size *= 2) {
-		enum hf_status status;
-
-		bytes = realloc(param->owned, size);
-		if (!bytes)
-			return hf_fail_errno(err, "parameter '%s'", param->name);
-		param->owned = bytes;
-		status = hf_read_full(fd, bytes + used, size - used, &got, path, err);
-		if (status != HF_OK)
-			return status;
-		used += got;
-		if (used > LARGEST)
-			return too_large(param, path, err);
-		if (used < size)
-			break;
-	}
-	param->value.data = bytes;
-	param->value.size = used;
-	return HF_OK;
-}
-
 static enum hf_status read_file(struct hf_param *param, const char *path, struct hf_err *err)
 {
 	int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-	enum hf_status status;
+	enum hf_status status = HF_OK;
+	struct stat st;
+	size_t size = 0;
 
 	if (fd < 0)
 		return hf_fail_errno_as(err, errno == ENOENT ? HF_NOINPUT : hf_status_of(errno),
 					"cannot open '%s'", path);
-	param->value.type = HF_DB_TEXT;
-	status = read_descriptor(param, fd, path, err);
+	/* refuse a large file before reading it; st_size says nothing for a FIFO */
+	if (sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		size = (size_t)st.st_size;
+	if (size <= LARGEST)
+		status = hf_read_all(fd, LARGEST, &param->owned, &size, path, err);
 	sys_close(fd);
-	return status;
+	param->value = HF_DB_TEXT_VALUE(param->owned, size);
+	if (size <= LARGEST)
+		return status;
+	hf_fail(err, HF_DATA, "parameter '%s': '%s' is too large", param->name, path);
+	hf_advise(err, "a value has at most 1,000,000,000 bytes");
+	return HF_DATA;
 }
 
 static enum hf_status read_blob_file(struct hf_param *param, const char *path, struct hf_err *err)
@@ -189,7 +159,7 @@ static enum hf_status not_a_parameter(const char *text, struct hf_err *err)
 enum hf_status hf_params_add(struct hf_params *params, const char *text, struct hf_err *err)
 {
 	const char *equals = strchrnul(text, '='), *colon;
-	struct hf_param *grown, *param;
+	struct hf_param *param;
 	reader *read = read_text;
 	size_t name;
 
@@ -199,12 +169,11 @@ enum hf_status hf_params_add(struct hf_params *params, const char *text, struct 
 	name = (size_t)((colon ? colon : equals) - text);
 	if (!read || name == 0 || (!*equals && read != read_null))
 		return not_a_parameter(text, err);
-	grown = realloc(params->list, (params->count + 1) * sizeof(*grown));
-	if (!grown)
+	param = hf_array_add(&params->list, &params->count, sizeof(*param));
+	if (!param)
 		return hf_fail_errno(err, "parameter '%s'", text);
-	params->list = grown;
-	param = &grown[params->count];
-	*param = (struct hf_param){.name = strndup(text, name)};
+	params->count--;
+	param->name = strndup(text, name);
 	if (!param->name)
 		return hf_fail_errno(err, "parameter '%s'", text);
 	if (find_param(params, param->name)) {

@@ -1,102 +1,75 @@
 /* SPDX-License-Identifier: ISC */
 #include "sqlite/result_code.h"
 
+#include <sqlite3.h>
 #include <stddef.h>
-
-/* The codes of sqlite3.h: the low byte is the primary code, the rest extends it. */
-#define MORE(kind, n) ((kind) | (n) << 8)
-
-enum {
-	ERROR = 1,
-	INTERNAL,
-	PERM,
-	ABORT,
-	BUSY,
-	LOCKED,
-	NOMEM,
-	READONLY,
-	INTERRUPT,
-	IOERR,
-	CORRUPT,
-	NOTFOUND,
-	FULL,
-	CANTOPEN,
-	PROTOCOL,
-	EMPTY,
-	SCHEMA,
-	TOOBIG,
-	CONSTRAINT,
-	MISMATCH,
-	MISUSE,
-	NOLFS,
-	AUTH,
-	FORMAT,
-	RANGE,
-	NOTADB,
-};
 
 #define SALVAGE                                                                                    \
 	"stop all writers and copy the database, its -wal and its -journal before anything else",  \
-		"then take the last sound backup, or salvage: sqlite3 DB .recover | sqlite3 new.db"
+		"then take the last sound backup, or salvage: sqlite3 DB .recover | sqlite3 "      \
+		"new.db"
 
 static const struct hf_db_code codes[] = {
-	{MORE(BUSY, 2), HF_DB_RESTART, HF_BUSY, "another program wrote after this one had read",
-	 {NULL}},
-	{MORE(BUSY, 1), HF_DB_RETRY, HF_BUSY, "another program recovers it after a crash", {NULL}},
-	{BUSY, HF_DB_RETRY, HF_BUSY, "another program has it locked", {NULL}},
-	{PROTOCOL, HF_DB_RETRY, HF_BUSY, "too many programs begin to read it at once", {NULL}},
+	{SQLITE_BUSY_SNAPSHOT, HF_DB_RESTART, HF_BUSY,
+	 .why = "another program wrote after this one had read"},
+	{SQLITE_BUSY_RECOVERY, HF_DB_RETRY, HF_BUSY,
+	 .why = "another program recovers it after a crash"},
+	{SQLITE_BUSY, HF_DB_RETRY, HF_BUSY, .why = "another program has it locked"},
+	{SQLITE_PROTOCOL, HF_DB_RETRY, HF_BUSY,
+	 .why = "too many programs begin to read it at once"},
 
-	{ERROR, HF_DB_NEVER, HF_DATA, NULL, {NULL}},
-	{ABORT, HF_DB_NEVER, HF_DATA, NULL, {NULL}},
-	{LOCKED, HF_DB_NEVER, HF_DATA, "a statement of this same connection is in the way", {NULL}},
-	{SCHEMA, HF_DB_NEVER, HF_BUSY, "its schema was changed meanwhile", {NULL}},
-	{TOOBIG, HF_DB_NEVER, HF_DATA, NULL,
-	 {"a value or a statement has at most 1,000,000,000 bytes"}},
-	{CONSTRAINT, HF_DB_NEVER, HF_DATA, NULL, {NULL}},
-	{MISMATCH, HF_DB_NEVER, HF_DATA, NULL, {NULL}},
-	{AUTH, HF_DB_NEVER, HF_DATA, NULL, {NULL}},
-	{RANGE, HF_DB_NEVER, HF_USAGE, NULL, {NULL}},
-	{INTERRUPT, HF_DB_NEVER, HF_BUSY, "interrupted", {NULL}},
+	{SQLITE_ERROR, HF_DB_NEVER, HF_DATA, .why = NULL},
+	{SQLITE_ABORT, HF_DB_NEVER, HF_DATA, .why = NULL},
+	{SQLITE_LOCKED, HF_DB_NEVER, HF_DATA,
+	 .why = "a statement of this same connection is in the way"},
+	{SQLITE_SCHEMA, HF_DB_NEVER, HF_BUSY, .why = "its schema was changed concurrently"},
+	{SQLITE_TOOBIG, HF_DB_NEVER, HF_DATA,
+	 .advice = {"a value or a statement has at most 1,000,000,000 bytes"}},
+	{SQLITE_CONSTRAINT, HF_DB_NEVER, HF_DATA, .why = NULL},
+	{SQLITE_MISMATCH, HF_DB_NEVER, HF_DATA, .why = NULL},
+	{SQLITE_AUTH, HF_DB_NEVER, HF_DATA, .why = NULL},
+	{SQLITE_RANGE, HF_DB_NEVER, HF_USAGE, .why = NULL},
+	{SQLITE_INTERRUPT, HF_DB_NEVER, HF_BUSY, .why = "interrupted"},
 
-	{MORE(CORRUPT, 3), HF_DB_NEVER, HF_DATA, "an index disagrees with its table",
-	 {"stop all writers and copy the database first", "then: sqlite3 DB REINDEX",
-	  "sqlite-check DB says what else is wrong"}},
-	{CORRUPT, HF_DB_NEVER, HF_DATA, NULL, {SALVAGE, "sqlite-check DB says more"}},
-	{NOTADB, HF_DB_NEVER, HF_DATA, "it is not a SQLite database",
-	 {"or it is encrypted, or its beginning was overwritten",
-	  "or a newer SQLite made it, in a format that this one does not know"}},
+	{SQLITE_CORRUPT_INDEX, HF_DB_NEVER, HF_DATA, .why = "an index disagrees with its table",
+	 .advice = {"stop all writers and copy the database first", "then: sqlite3 DB REINDEX",
+		    "sqlite-check DB says what else is wrong"}},
+	{SQLITE_CORRUPT, HF_DB_NEVER, HF_DATA, .advice = {SALVAGE, "sqlite-check DB says more"}},
+	{SQLITE_NOTADB, HF_DB_NEVER, HF_DATA, .why = "it is not a SQLite database",
+	 .advice = {"or it is encrypted, or its beginning was overwritten",
+		    "or a newer SQLite made it, in a format that this one does not know"}},
 
-	{FULL, HF_DB_NEVER, HF_IO, "the disk is full, or the database at its greatest size",
-	 {"nothing was changed; make room, and try again"}},
-	{MORE(IOERR, 12), HF_DB_NEVER, HF_OS, "out of memory", {NULL}},
-	{IOERR, HF_DB_NEVER, HF_IO, NULL,
-	 {"the device or the file system failed: look at the kernel's log"}},
-	{NOLFS, HF_DB_NEVER, HF_IO, NULL, {NULL}},
-	{NOMEM, HF_DB_NEVER, HF_OS, "out of memory", {NULL}},
+	{SQLITE_FULL, HF_DB_NEVER, HF_IO,
+	 .why = "the disk is full, or the database at its greatest size",
+	 .advice = {"nothing was changed; make room, and try again"}},
+	{SQLITE_IOERR_NOMEM, HF_DB_NEVER, HF_OS, .why = "out of memory"},
+	{SQLITE_IOERR, HF_DB_NEVER, HF_IO,
+	 .advice = {"the device or the file system failed: look at the kernel's log"}},
+	{SQLITE_NOLFS, HF_DB_NEVER, HF_IO, .why = NULL},
+	{SQLITE_NOMEM, HF_DB_NEVER, HF_OS, .why = "out of memory"},
 
-	{MORE(READONLY, 4), HF_DB_NEVER, HF_DATA,
-	 "its file was replaced or removed while it was open",
-	 {"whoever did that must not: a database is replaced by sqlite3's .restore"}},
-	{MORE(READONLY, 3), HF_DB_NEVER, HF_NOPERM,
-	 "a writer died in it, and without permission to write it cannot be recovered", {NULL}},
-	{READONLY, HF_DB_NEVER, HF_NOPERM, "it is read only",
-	 {"writing needs permission for the file and for its directory",
-	  "or a newer SQLite made it, in a format that this one only reads"}},
-	{PERM, HF_DB_NEVER, HF_NOPERM, NULL, {NULL}},
-	{CANTOPEN, HF_DB_NEVER, HF_CANTCREAT, "it cannot be opened",
-	 {"SQLite keeps -wal, -shm and -journal files beside it: is its directory writable?"}},
+	{SQLITE_READONLY_DBMOVED, HF_DB_NEVER, HF_DATA,
+	 .why = "its file was replaced or removed while it was open",
+	 .advice = {"never replace or remove an open database: use sqlite3's .restore"}},
+	{SQLITE_READONLY_ROLLBACK, HF_DB_NEVER, HF_NOPERM,
+	 .why = "a writer died in it, and without permission to write it cannot be recovered"},
+	{SQLITE_READONLY, HF_DB_NEVER, HF_NOPERM, .why = "it is read only",
+	 .advice = {"writing needs permission for the file and for its directory",
+		    "or a newer SQLite made it, in a format that this one only reads"}},
+	{SQLITE_PERM, HF_DB_NEVER, HF_NOPERM, .why = NULL},
+	{SQLITE_CANTOPEN, HF_DB_NEVER, HF_CANTCREAT, .why = "it cannot be opened",
+	 .advice = {"SQLite keeps -wal, -shm and -journal files beside it: is its directory "
+		    "writable?"}},
 
-	{INTERNAL, HF_DB_NEVER, HF_BUG, NULL, {NULL}},
-	{NOTFOUND, HF_DB_NEVER, HF_BUG, NULL, {NULL}},
-	{MISUSE, HF_DB_NEVER, HF_BUG, NULL, {NULL}},
+	/* any other code is a fault of this program */
+	{0, HF_DB_NEVER, HF_BUG, .why = NULL},
 };
 
 const struct hf_db_code *hf_db_code(int code)
 {
-	static const struct hf_db_code unknown = {0, HF_DB_NEVER, HF_BUG, NULL, {NULL}};
+	const struct hf_db_code *entry = codes;
 
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (codes[i].code == code || codes[i].code == (code & 0xff))
-			return &codes[i];
-	return &unknown;
+	while (entry->code && entry->code != code && entry->code != (code & 0xff))
+		entry++;
+	return entry;
 }

@@ -11,7 +11,7 @@
  *	HF_DB_RESTART	BUSY_SNAPSHOT: roll back and begin again
  *	HF_DB_NEVER	all others
  *
- * The numbers are fixed (sqlite.org/rescode.html), so this module needs no library. Thread-safe.
+ * Needs sqlite3.h for the numbers, but not the library. Thread-safe.
  */
 
 #include <holdfast/err.h>
@@ -19,8 +19,7 @@
 enum hf_db_class { HF_DB_NEVER, HF_DB_RETRY, HF_DB_RESTART };
 
 struct hf_db_code {
-	int code; /* the extended code; or the primary code, for all its other extended
-			        * codes */
+	int code; /* extended; or primary, for all its other extended codes; 0: any other */
 	enum hf_db_class class;
 	enum hf_status status;
 	const char *why;       /* NULL: SQLite's own message suffices */

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-char *hf_row_format_real(char out[40], double r)
+char *hf_row_format_real(char out[40], double r, const char *infinity)
 {
 	if (isinf(r)) {
-		strcpy(out, r < 0 ? "-Inf" : "Inf");
+		snprintf(out, 40, "%s%s", r < 0 ? "-" : "", infinity);
 		return out;
 	}
 	snprintf(out, 38, "%.15g", r);
@@ -20,28 +20,32 @@ char *hf_row_format_real(char out[40], double r)
 	return out;
 }
 
-/* Return the value's bytes, in `number` if it has none of its own; false for NULL. */
-static bool bytes_of(const struct hf_db_value *value, char number[40], const char **data,
-		     size_t *size)
+/* A cell of a row, or of the heading. */
+struct cell {
+	struct hf_db_value value;
+	char number[40];
+	const char *data; /* NULL: the value is NULL */
+	size_t size;
+};
+
+/* Read column i of the row, or its name. infinity is the text for an infinite real. */
+static void read_cell(struct cell *cell, struct hf_sqlite_stmt *stmt, int i, bool heading,
+		      const char *infinity)
 {
-	*data = number;
-	switch (value->type) {
-	case HF_DB_INT:
-		snprintf(number, 40, "%lld", (long long)value->i);
-		break;
-	case HF_DB_REAL:
-		hf_row_format_real(number, value->r);
-		break;
-	case HF_DB_TEXT:
-	case HF_DB_BLOB:
-		*data = value->data ? value->data : "";
-		*size = value->size;
-		return true;
-	default:
-		return false;
-	}
-	*size = strlen(number);
-	return true;
+	const char *name = hf_sqlite_stmt_name(stmt, i);
+
+	cell->value = heading ? HF_DB_TEXT_VALUE(name, strlen(name))
+			      : hf_sqlite_stmt_column(stmt, i);
+	cell->data = cell->number;
+	if (cell->value.type == HF_DB_INT)
+		snprintf(cell->number, sizeof(cell->number), "%lld", (long long)cell->value.i);
+	else if (cell->value.type == HF_DB_REAL)
+		hf_row_format_real(cell->number, cell->value.r, infinity);
+	else if (cell->value.type == HF_DB_NULL)
+		cell->data = NULL;
+	else
+		cell->data = cell->value.data ? cell->value.data : "";
+	cell->size = cell->data == cell->number ? strlen(cell->number) : cell->value.size;
 }
 
 /*
@@ -64,65 +68,21 @@ static bool needs_quotes(const struct hf_rows *rows, const char *data, size_t si
 	       memmem(data, size, between, strlen(between));
 }
 
-static void put_csv(struct hf_rows *rows, const char *data, size_t size)
-{
-	const char *end = data + size;
-
-	if (!needs_quotes(rows, data, size)) {
-		hf_deferred_write(rows->out, data, size);
-		return;
-	}
-	hf_deferred_text(rows->out, "\"");
-	while (data < end) {
-		const char *quote = memchr(data, '"', (size_t)(end - data));
-		const char *stop = quote ? quote + 1 : end;
-
-		hf_deferred_write(rows->out, data, (size_t)(stop - data));
-		if (quote)
-			hf_deferred_text(rows->out, "\"");
-		data = stop;
-	}
-	hf_deferred_text(rows->out, "\"");
-}
-
-static void put_plain(struct hf_rows *rows, const char *data, size_t size)
-{
-	if (rows->mode == HF_ROWS_CSV)
-		put_csv(rows, data, size);
-	else
-		hf_deferred_write(rows->out, data, size);
-}
-
-static void put_line(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
+static void put_line(struct hf_rows *rows, struct hf_sqlite_stmt *stmt, bool heading)
 {
 	int columns = hf_sqlite_stmt_columns(stmt);
 
 	for (int i = 0; i < columns; i++) {
-		struct hf_db_value value = hf_sqlite_stmt_column(stmt, i);
-		const char *data;
-		char number[40];
-		size_t size;
+		struct cell cell;
 
-		if (i)
-			hf_deferred_text(rows->out, separator(rows));
-		if (bytes_of(&value, number, &data, &size))
-			put_plain(rows, data, size);
-		else if (rows->null)
-			hf_deferred_text(rows->out, rows->null);
-	}
-	hf_deferred_text(rows->out, "\n");
-}
-
-static void put_names(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
-{
-	int columns = hf_sqlite_stmt_columns(stmt);
-
-	for (int i = 0; i < columns; i++) {
-		const char *name = hf_sqlite_stmt_name(stmt, i);
-
-		if (i)
-			hf_deferred_text(rows->out, separator(rows));
-		put_plain(rows, name, strlen(name));
+		read_cell(&cell, stmt, i, heading, "Inf");
+		hf_deferred_text(rows->out, i ? separator(rows) : "");
+		if (!cell.data)
+			hf_deferred_text(rows->out, rows->null ? rows->null : "");
+		else if (rows->mode == HF_ROWS_CSV && needs_quotes(rows, cell.data, cell.size))
+			hf_deferred_quoted(rows->out, cell.data, cell.size, '"');
+		else
+			hf_deferred_write(rows->out, cell.data, cell.size);
 	}
 	hf_deferred_text(rows->out, "\n");
 }
@@ -131,37 +91,24 @@ static void put_names(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
  * JSON.
  */
 
-/* Return the length of the valid UTF-8 sequence at s, 0 if it is invalid (also surrogates,
- * overlong). */
-static size_t utf8_length(const unsigned char *s, size_t left)
+/* Text is followed by a NUL, where a sequence ends. A C1 control, which hf_utf8_length() refuses,
+ * is valid in JSON. */
+static size_t utf8_length(const char *s)
 {
-	size_t n = *s < 0x80   ? 1
-		   : *s < 0xc2 ? 0
-		   : *s < 0xe0 ? 2
-		   : *s < 0xf0 ? 3
-		   : *s < 0xf5 ? 4
-			       : 0;
+	bool is_c1 = s[0] == '\xc2' && (s[1] & 0xe0) == 0x80;
 
-	if (n > left)
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((*s == 0xe0 && s[1] < 0xa0) || (*s == 0xed && s[1] > 0x9f) ||
-	    (*s == 0xf0 && s[1] < 0x90) || (*s == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return n;
+	return is_c1 ? 2 : hf_utf8_length(s);
 }
 
-static void put_json_text(struct hf_deferred *out, const char *data, size_t size)
+static void put_json_text(struct hf_deferred *out, const char *s, size_t size)
 {
-	const unsigned char *s = (const unsigned char *)data, *end = s + size, *plain = s;
+	const char *end = s + size, *plain = s;
 
 	hf_deferred_text(out, "\"");
 	while (s < end) {
-		size_t n = utf8_length(s, (size_t)(end - s));
+		size_t n = utf8_length(s);
 
-		if (n && *s >= 0x20 && *s != '"' && *s != '\\') {
+		if (n && (unsigned char)*s >= 0x20 && *s != '"' && *s != '\\') {
 			s += n;
 			continue;
 		}
@@ -180,47 +127,29 @@ static void put_json_text(struct hf_deferred *out, const char *data, size_t size
 	hf_deferred_text(out, "\"");
 }
 
-static void put_hex(struct hf_deferred *out, const unsigned char *data, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		hf_deferred_print(out, "%02x", data[i]);
-}
-
-static void put_json_value(struct hf_deferred *out, const struct hf_db_value *value)
-{
-	const char *data;
-	char number[40];
-	size_t size;
-
-	if (!bytes_of(value, number, &data, &size)) {
-		hf_deferred_text(out, "null");
-	} else if (value->type == HF_DB_TEXT) {
-		put_json_text(out, data, size);
-	} else if (value->type == HF_DB_BLOB) {
-		hf_deferred_text(out, "\"");
-		put_hex(out, (const unsigned char *)data, size);
-		hf_deferred_text(out, "\"");
-	} else if (value->type == HF_DB_REAL && isinf(value->r)) {
-		hf_deferred_text(out, value->r < 0 ? "-1e999" : "1e999");
-	} else {
-		hf_deferred_write(out, data, size);
-	}
-}
-
 static void put_object(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
 {
 	int columns = hf_sqlite_stmt_columns(stmt);
+	struct cell cell;
 
 	hf_deferred_text(rows->out, rows->count ? ",\n{" : "{");
 	for (int i = 0; i < columns; i++) {
-		struct hf_db_value value = hf_sqlite_stmt_column(stmt, i);
-		const char *name = hf_sqlite_stmt_name(stmt, i);
-
-		if (i)
-			hf_deferred_text(rows->out, ",");
-		put_json_text(rows->out, name, strlen(name));
+		read_cell(&cell, stmt, i, true, "");
+		hf_deferred_text(rows->out, i ? "," : "");
+		put_json_text(rows->out, cell.data, cell.size);
 		hf_deferred_text(rows->out, ":");
-		put_json_value(rows->out, &value);
+		read_cell(&cell, stmt, i, false, "1e999");
+		if (!cell.data) {
+			hf_deferred_text(rows->out, "null");
+		} else if (cell.value.type == HF_DB_TEXT) {
+			put_json_text(rows->out, cell.data, cell.size);
+		} else if (cell.value.type == HF_DB_BLOB) {
+			hf_deferred_text(rows->out, "\"");
+			hf_deferred_hex(rows->out, cell.data, cell.size, "0123456789abcdef");
+			hf_deferred_text(rows->out, "\"");
+		} else {
+			hf_deferred_write(rows->out, cell.data, cell.size);
+		}
 	}
 	hf_deferred_text(rows->out, "}");
 }
@@ -229,37 +158,32 @@ static void put_object(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
  * Tables.
  */
 
-static char *as_string(const struct hf_db_value *value, const char *null)
+static char *as_string(const struct cell *cell, const char *null)
 {
-	const unsigned char *bytes = value->data;
-	const char *data;
-	char number[40], *text;
-	size_t size;
+	char *text;
 
-	if (!bytes_of(value, number, &data, &size))
+	if (!cell->data)
 		return strdup(null ? null : "");
-	if (value->type != HF_DB_BLOB)
-		return strndup(data, size);
-	text = malloc(2 * size + 1);
-	if (!text)
-		return NULL;
-	*text = '\0';
-	for (size_t i = 0; i < size; i++)
-		sprintf(text + 2 * i, "%02x", bytes[i]);
+	if (cell->value.type != HF_DB_BLOB)
+		return strndup(cell->data, cell->size);
+	text = calloc(2, cell->size + 1);
+	for (size_t i = 0; text && i < cell->size; i++)
+		sprintf(text + 2 * i, "%02x", (unsigned char)cell->data[i]);
 	return text;
 }
 
-static bool add_row(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
+static bool add_row(struct hf_rows *rows, struct hf_sqlite_stmt *stmt, bool heading)
 {
 	int columns = hf_sqlite_stmt_columns(stmt);
 	bool ok = true;
 
 	for (int i = 0; i < columns && ok; i++) {
-		struct hf_db_value value = hf_sqlite_stmt_column(stmt, i);
-		char *text = as_string(&value, rows->null);
+		struct cell cell;
+		char *text;
 
-		ok = text && hf_text_table_add(&rows->table, text,
-					       value.type == HF_DB_INT || value.type == HF_DB_REAL);
+		read_cell(&cell, stmt, i, heading, "Inf");
+		text = as_string(&cell, rows->null);
+		ok = text && hf_text_table_add(&rows->table, text, cell.data == cell.number);
 		free(text);
 	}
 	return ok;
@@ -271,18 +195,15 @@ static bool add_row(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
 
 void hf_row_format_begin(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
 {
-	int columns = hf_sqlite_stmt_columns(stmt);
-
 	rows->count = 0;
-	if (columns == 0)
+	if (hf_sqlite_stmt_columns(stmt) == 0)
 		return;
 	if (rows->mode == HF_ROWS_JSON)
 		hf_deferred_text(rows->out, "[");
 	else if (rows->mode == HF_ROWS_TABLE)
-		for (int i = 0; i < columns; i++)
-			hf_text_table_add(&rows->table, hf_sqlite_stmt_name(stmt, i), false);
+		add_row(rows, stmt, true);
 	else if (rows->header)
-		put_names(rows, stmt);
+		put_line(rows, stmt, true);
 }
 
 enum hf_status hf_row_format_row(struct hf_rows *rows, struct hf_sqlite_stmt *stmt,
@@ -291,8 +212,8 @@ enum hf_status hf_row_format_row(struct hf_rows *rows, struct hf_sqlite_stmt *st
 	if (rows->mode == HF_ROWS_JSON)
 		put_object(rows, stmt);
 	else if (rows->mode != HF_ROWS_TABLE)
-		put_line(rows, stmt);
-	else if (!add_row(rows, stmt))
+		put_line(rows, stmt, false);
+	else if (!add_row(rows, stmt, false))
 		return hf_fail(err, HF_OS, "cannot keep the output: out of memory");
 	rows->count++;
 	return hf_deferred_check(rows->out, err);

@@ -46,7 +46,7 @@ void hf_row_format_end(struct hf_rows *rows, struct hf_sqlite_stmt *stmt);
 /* Discard an unfinished query. */
 void hf_row_format_drop(struct hf_rows *rows);
 
-/* Format a real as above. Return out. */
-char *hf_row_format_real(char out[40], double r);
+/* Format a real as above; infinity is its text, without a sign. Return out. */
+char *hf_row_format_real(char out[40], double r, const char *infinity);
 
 #endif

@@ -45,63 +45,67 @@ static void restore_signals(const struct sigaction old[ENDING])
 
 enum kind { OTHER, BEFORE, BEGIN, COMMIT, ROLLBACK };
 
-/* Return true for PRAGMAs that write, or count, as a part of the transaction. */
-static bool belongs_inside(const char *pragma)
+/* What the first words of a statement say. */
+struct lexed {
+	enum kind kind;
+	char pragma[32]; /* its name; "" for another statement */
+	bool sets;	 /* a value follows the name */
+};
+
+static bool is_one_of(const char *name, const char *const *names)
 {
+	while (*names && strcmp(name, *names) != 0)
+		names++;
+	return *names;
+}
+
+/* Read "name" or "schema.name" after PRAGMA. */
+static void lex_pragma(const char *s, const char *end, struct lexed *l)
+{
+	/* these write, or count, as a part of the transaction */
 	static const char *const inside[] = {"USER_VERSION",   "APPLICATION_ID",
 					     "SCHEMA_VERSION", "DEFER_FOREIGN_KEYS",
-					     "OPTIMIZE",       "INCREMENTAL_VACUUM"};
+					     "OPTIMIZE",       "INCREMENTAL_VACUUM",
+					     NULL};
 
-	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++)
-		if (strcmp(pragma, inside[i]) == 0)
-			return true;
-	return false;
+	s = hf_sql_skip(hf_sql_name(s, end, l->pragma, sizeof(l->pragma)), end);
+	if (s < end && *s == '.') {
+		s = hf_sql_name(hf_sql_skip(s + 1, end), end, l->pragma, sizeof(l->pragma));
+		s = hf_sql_skip(s, end);
+	}
+	l->sets = s < end && (*s == '=' || *s == '(');
+	l->kind = is_one_of(l->pragma, inside) ? OTHER : BEFORE;
 }
 
-/* Read the name in "PRAGMA name" or "PRAGMA schema.name", after the first word. Return true if a
- * value follows. */
-static bool name_of_pragma(const char *s, const char *end, char name[32])
+static struct lexed lex(const char *s, const char *end)
 {
-	s = hf_sql_skip(hf_sql_name(hf_sql_skip(s, end), end, name, 32), end);
-	if (s < end && *s == '.')
-		s = hf_sql_skip(hf_sql_name(hf_sql_skip(s + 1, end), end, name, 32), end);
-	return s < end && (*s == '=' || *s == '(');
-}
-
-static enum kind kind_of_pragma(const char *s, const char *end)
-{
-	char name[32];
-
-	name_of_pragma(s, end, name);
-	return belongs_inside(name) ? OTHER : BEFORE;
-}
-
-static enum kind kind_of(const char *s, const char *end)
-{
+	struct lexed l = {.kind = OTHER};
 	char first[16], second[16];
 
 	s = hf_sql_word(hf_sql_skip(s, end), end, first, sizeof(first));
+	s = hf_sql_skip(s, end);
 	if (strcmp(first, "PRAGMA") == 0)
-		return kind_of_pragma(s, end);
-	if (strcmp(first, "VACUUM") == 0)
-		return BEFORE;
-	if (strcmp(first, "BEGIN") == 0)
-		return BEGIN;
-	if (strcmp(first, "COMMIT") == 0 || strcmp(first, "END") == 0)
-		return COMMIT;
+		lex_pragma(s, end, &l);
+	else if (strcmp(first, "VACUUM") == 0)
+		l.kind = BEFORE;
+	else if (strcmp(first, "BEGIN") == 0)
+		l.kind = BEGIN;
+	else if (strcmp(first, "COMMIT") == 0 || strcmp(first, "END") == 0)
+		l.kind = COMMIT;
 	if (strcmp(first, "ROLLBACK") != 0)
-		return OTHER;
-	s = hf_sql_word(hf_sql_skip(s, end), end, second, sizeof(second));
+		return l;
+	s = hf_sql_word(s, end, second, sizeof(second));
 	if (strcmp(second, "TRANSACTION") == 0)
 		hf_sql_word(hf_sql_skip(s, end), end, second, sizeof(second));
-	return strcmp(second, "TO") == 0 ? OTHER : ROLLBACK;
+	l.kind = strcmp(second, "TO") == 0 ? OTHER : ROLLBACK;
+	return l;
 }
 
 /* Return true if only statements follow that run before the transaction (sqlite/R4). */
 static bool is_all_before(const char *s, const char *end)
 {
 	while ((s = hf_sql_skip(s, end)) < end) {
-		if (kind_of(s, end) != BEFORE)
+		if (lex(s, end).kind != BEFORE)
 			return false;
 		s = hf_sql_end(s, end);
 	}
@@ -118,22 +122,15 @@ static enum hf_status run_statement(struct hf_script *script, struct hf_sqlite_s
 {
 	enum hf_status status = hf_params_bind(script->params, stmt, err);
 
-	if (status != HF_OK)
-		return status;
-	if (!script->rows) {
-		while (status == HF_OK)
-			status = hf_sqlite_stmt_step(stmt, err);
-		return status == HF_NO ? HF_OK : status;
-	}
-	hf_row_format_begin(script->rows, stmt);
-	while ((status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
-		status = hf_row_format_row(script->rows, stmt, err);
-		if (status != HF_OK)
-			return status;
-	}
+	if (status == HF_OK && script->rows)
+		hf_row_format_begin(script->rows, stmt);
+	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK)
+		if (script->rows)
+			status = hf_row_format_row(script->rows, stmt, err);
 	if (status != HF_NO)
 		return status;
-	hf_row_format_end(script->rows, stmt);
+	if (script->rows)
+		hf_row_format_end(script->rows, stmt);
 	return HF_OK;
 }
 
@@ -151,16 +148,12 @@ static enum hf_status run_next(struct hf_script *script, bool passes_over, struc
 	return status;
 }
 
-/* Start again from the beginning. */
+/* Start from the beginning. */
 static void rewind_script(struct hf_script *script)
 {
-	hf_deferred_clear(script->rows->out);
-	hf_row_format_drop(script->rows);
-	hf_params_again(script->params);
 	script->at = script->text;
 	script->begun = script->ended = false;
 	hf_sqlite_script(hf_db_sql(script->db), script->text, script->size);
-	hf_sqlite_interrupt_flag(hf_db_sql(script->db), &came);
 }
 
 static enum hf_status refuse_statement(const struct hf_script *script, enum hf_status status,
@@ -180,7 +173,7 @@ static enum hf_status check_control(struct hf_script *script, enum kind kind, bo
 	if (script->ended || kind == ROLLBACK || (kind == BEGIN && !first) ||
 	    (kind == COMMIT && !script->begun)) {
 		refuse_statement(script, HF_DATA,
-				 script->ended ? "it is behind a COMMIT"
+				 script->ended ? "it comes after a COMMIT"
 					       : "it would begin or end a transaction",
 				 err);
 		hf_advise(err, "the SQL is one transaction: all of it happens, or nothing");
@@ -192,91 +185,75 @@ static enum hf_status check_control(struct hf_script *script, enum kind kind, bo
 	return HF_OK;
 }
 
-/* Refuse what query_only does not prevent (sqlite/R7). */
-static enum hf_status check_reads(const struct hf_script *script, struct hf_err *err)
-{
-	const char *end = statement_end(script);
-	char first[16], name[32];
-	const char *s = hf_sql_word(script->at, end, first, sizeof(first));
-	bool sets;
-
-	if (!script->reads || strcmp(first, "PRAGMA") != 0)
-		return HF_OK;
-	sets = name_of_pragma(s, end, name);
-	if (strcmp(name, "WAL_CHECKPOINT") != 0 &&
-	    (!sets || (strcmp(name, "QUERY_ONLY") != 0 && strcmp(name, "JOURNAL_MODE") != 0 &&
-		       strcmp(name, "LOCKING_MODE") != 0)))
-		return HF_OK;
-	refuse_statement(script, HF_NOPERM, "it writes, and --read only reads", err);
-	hf_advise(err, "leave --read out");
-	return HF_NOPERM;
-}
-
-/* Refuse what is not allowed inside the caller's transaction (sqlite/R6). */
-static enum hf_status check_inside(const struct hf_script *script, enum kind kind,
+/* Refuse what query_only does not prevent (sqlite/R7), and what is not allowed inside the caller's
+ * transaction (sqlite/R6). */
+static enum hf_status check_pragma(const struct hf_script *script, const struct lexed *l,
 				   struct hf_err *err)
 {
-	const char *end = statement_end(script);
-	char first[16], name[32];
+	static const char *const modes[] = {"JOURNAL_MODE", "LOCKING_MODE", NULL};
+	bool is_mode = is_one_of(l->pragma, modes);
 
-	if (kind != BEFORE)
-		return HF_OK;
-	name_of_pragma(hf_sql_word(script->at, end, first, sizeof(first)), end, name);
-	if (strcmp(name, "JOURNAL_MODE") != 0 && strcmp(name, "LOCKING_MODE") != 0)
-		return HF_OK;
-	refuse_statement(script, HF_DATA, "it would take the transaction's safety away", err);
-	hf_advise(err, "nothing was done; change the mode with sqlite-run, once");
-	return HF_DATA;
+	if (script->reads && (strcmp(l->pragma, "WAL_CHECKPOINT") == 0 ||
+			      (l->sets && (is_mode || strcmp(l->pragma, "QUERY_ONLY") == 0)))) {
+		refuse_statement(script, HF_NOPERM, "it writes, and --read only reads", err);
+		hf_advise(err, "leave --read out");
+		return HF_NOPERM;
+	}
+	if (script->inside && is_mode) {
+		refuse_statement(script, HF_DATA, "it would take the transaction's safety away",
+				 err);
+		hf_advise(err, "nothing was done; change the mode with sqlite-run, once");
+		return HF_DATA;
+	}
+	return HF_OK;
 }
 
-/* Run the statements before the transaction (sqlite/R4). */
+/* Run the statements that come next; with `before`, up to the first that belongs inside the
+ * transaction (sqlite/R4). */
+static enum hf_status run_statements(struct hf_script *script, bool before, struct hf_err *err)
+{
+	const char *end = statement_end(script);
+	enum hf_status status = HF_OK;
+
+	for (bool first = true; status == HF_OK; first = false) {
+		struct lexed l;
+		bool controls;
+
+		script->at = hf_sql_skip(script->at, end);
+		l = lex(script->at, end);
+		if (script->at == end || (before && l.kind != BEFORE))
+			break;
+		controls = l.kind != OTHER && l.kind != BEFORE;
+		if (script->ended || controls)
+			status = check_control(script, l.kind, first, err);
+		if (status == HF_OK)
+			status = check_pragma(script, &l, err);
+		if (status == HF_OK)
+			status = run_next(script, controls, err);
+	}
+	return status;
+}
+
 static enum hf_status run_before(void *context, struct hf_err *err)
 {
 	struct hf_script *script = context;
 	struct sigaction old[ENDING];
-	enum hf_status status = HF_OK;
+	enum hf_status status;
 
+	hf_deferred_clear(script->rows->out);
+	hf_row_format_drop(script->rows);
+	hf_params_again(script->params);
 	rewind_script(script);
+	hf_sqlite_interrupt_flag(hf_db_sql(script->db), &came);
 	take_signals(old);
-	while (status == HF_OK) {
-		script->at = hf_sql_skip(script->at, statement_end(script));
-		if (script->at == statement_end(script) ||
-		    kind_of(script->at, statement_end(script)) != BEFORE)
-			break;
-		status = check_reads(script, err);
-		if (status == HF_OK)
-			status = run_next(script, false, err);
-	}
+	status = run_statements(script, true, err);
 	restore_signals(old);
-	return status;
-}
-
-static enum hf_status run_statements(struct hf_script *script, struct hf_err *err)
-{
-	enum hf_status status = HF_OK;
-
-	for (bool first = true; status == HF_OK; first = false) {
-		enum kind kind;
-
-		script->at = hf_sql_skip(script->at, statement_end(script));
-		if (script->at == statement_end(script))
-			break;
-		kind = kind_of(script->at, statement_end(script));
-		if (script->ended || (kind != OTHER && kind != BEFORE))
-			status = check_control(script, kind, first, err);
-		if (status == HF_OK)
-			status = check_reads(script, err);
-		if (status == HF_OK && script->inside)
-			status = check_inside(script, kind, err);
-		if (status == HF_OK)
-			status = run_next(script, kind != OTHER && kind != BEFORE, err);
-	}
 	return status;
 }
 
 static enum hf_status run_rest(struct hf_script *script, struct hf_err *err)
 {
-	enum hf_status status = run_statements(script, err);
+	enum hf_status status = run_statements(script, false, err);
 
 	if (status == HF_OK)
 		status = hf_params_check(script->params, err);
@@ -359,11 +336,9 @@ enum hf_status hf_script_run_inside(struct hf_script *script, struct hf_db *db, 
 	if (status != HF_OK)
 		return status;
 	script->db = db;
-	script->at = script->text;
-	script->begun = script->ended = false;
 	script->inside = true;
-	hf_sqlite_script(hf_db_sql(db), script->text, script->size);
-	status = run_statements(script, err);
+	rewind_script(script);
+	status = run_statements(script, false, err);
 	hf_sqlite_script(hf_db_sql(db), NULL, 0);
 	return status;
 }

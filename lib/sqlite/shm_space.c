@@ -3,9 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
@@ -126,23 +124,13 @@ static void on_bus_error(int signo, siginfo_t *info, void *context)
 	signal(signo, SIG_DFL); /* the instruction is run once more, and kills */
 }
 
-static void put(void)
+void hf_sql_shm_guard(sqlite3_vfs *vfs)
 {
-	sqlite3_vfs *vfs = sqlite3_initialize() == SQLITE_OK ? sqlite3_vfs_find(NULL) : NULL;
 	struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO}, old;
 
-	if (!vfs || vfs->iVersion < 3 || !vfs->xSetSystemCall)
-		return;
 	vfs->xSetSystemCall(vfs, "mmap", (sqlite3_syscall_ptr)map);
 	vfs->xSetSystemCall(vfs, "munmap", (sqlite3_syscall_ptr)unmap);
 	if (sigaction(SIGBUS, NULL, &old) == 0 && !(old.sa_flags & SA_SIGINFO) &&
 	    old.sa_handler == SIG_DFL)
 		sigaction(SIGBUS, &action, NULL);
-}
-
-void hf_sql_shm_guard(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, put);
 }

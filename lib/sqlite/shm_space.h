@@ -12,10 +12,12 @@
  * Thread-safe, except hf_sql_shm_says().
  */
 
+#include <sqlite3.h>
+
 #include <holdfast/err.h>
 
-/* Install it. May be called repeatedly. */
-void hf_sql_shm_guard(void);
+/* Install it, once for the process. */
+void hf_sql_shm_guard(sqlite3_vfs *vfs);
 
 /* Set the exit status for M2: HF_IO: nothing was done; HF_UNKNOWN: a COMMIT is in progress;
  * HF_UNCERTAIN: something was committed. Return the earlier one. */

@@ -17,7 +17,9 @@
 #include "sqlite/db.h"
 
 /* Write a copy to fd, an empty file that is open for reading and writing. leave_out (or NULL) is a
- * GLOB pattern of tables that are empty in the image and absent from the text. */
+ * GLOB pattern of tables that are empty in the image, where their rows do not remain in free pages
+ * either, and absent from the text. Constant memory. HF_BUSY: another process has locked the
+ * database, or an image was asked for in a write transaction. */
 enum hf_status hf_db_snapshot(struct hf_db *db, int fd, bool as_text, const char *leave_out,
 			      struct hf_err *err);
 

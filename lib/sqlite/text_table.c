@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+
 /* Printable text. */
 struct hf_cell {
 	char *text;
@@ -25,22 +27,14 @@ bool hf_text_table_add(struct hf_text_table *table, const char *text, bool numbe
 	size_t size = 4 * strlen(text) + 1;
 	struct hf_cell *cell;
 
-	if (table->count == table->room) {
-		size_t room = table->room ? 2 * table->room : 256;
-
-		cell = realloc(table->cells, room * sizeof(*cell));
-		if (!cell)
-			return false;
-		table->cells = cell;
-		table->room = room;
-	}
-	cell = &table->cells[table->count];
+	cell = hf_array_add(&table->cells, &table->count, sizeof(*cell));
+	if (!cell)
+		return false;
 	*cell = (struct hf_cell){.text = malloc(size), .number = number};
 	if (!cell->text)
 		return false;
 	hf_escape(cell->text, size, text);
 	cell->width = count_characters(cell->text);
-	table->count++;
 	return true;
 }
 

@@ -20,7 +20,7 @@ struct hf_cell;
 
 struct hf_text_table {
 	struct hf_cell *cells;
-	size_t count, room;
+	size_t count;
 };
 
 /* Add the next cell, row by row; text is copied. Return false if out of memory. */

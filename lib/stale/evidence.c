@@ -11,11 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <holdfast/clock.h>
-#include "probe/file_users.h"
-#include <holdfast/proc.h>
 #include "base/sys.h"
+#include "probe/file_users.h"
 #include "probe/proc_locks.h"
+#include <holdfast/clock.h>
+#include <holdfast/proc.h>
 
 #define say(...) hf_evidence_say(__VA_ARGS__)
 
@@ -26,15 +26,13 @@ enum {
 
 void hf_evidence_say(struct hf_evidence *e, const char *format, ...)
 {
-	char raw[sizeof(e->reason[0])];
 	va_list args;
 
 	if (e->count == HF_REASONS_MAX)
 		e->count--; /* keep space for the reason that decides */
 	va_start(args, format);
-	vsnprintf(raw, sizeof(raw), format, args);
+	hf_vescape(e->reason[e->count++], sizeof(e->reason[0]), format, args);
 	va_end(args);
-	hf_escape(e->reason[e->count++], sizeof(e->reason[0]), raw);
 }
 
 const char *hf_verdict_name(enum hf_verdict verdict)
@@ -53,10 +51,9 @@ const char *hf_evidence_why(const struct hf_evidence *evidence)
 bool hf_is_shared_fs(int fd)
 {
 	static const unsigned int local[] = {
-		0xef53,	    0x58465342, 0x9123683e, 0x01021994, 0x858458f6, 0x794c7630,
-		0x2fc12fc1, 0xf2f52010, 0x52654973, 0x3153464a, 0x4d44,	    0x2011bab0,
-		0x5346544e, 0x7366746e, 0xca451a4e, 0x3434,	0xf15f,	    0x15013346,
-		0x482b,
+		0xef53,	    0x58465342, 0x9123683e, 0x01021994, 0x858458f6, 0x794c7630, 0x2fc12fc1,
+		0xf2f52010, 0x52654973, 0x3153464a, 0x4d44,	0x2011bab0, 0x5346544e, 0x7366746e,
+		0xca451a4e, 0x3434,	0xf15f,	    0x15013346, 0x482b,
 	};
 	struct statfs fs;
 
@@ -138,8 +135,7 @@ bool hf_evidence_by_flock(const struct hf_stale_query *of, struct hf_evidence *e
 		return false;
 	say(e, "it is locked by flock(2): %s", hf_proc_describe(who, sizeof(who), pid));
 	if (!pid && e->record.form == HF_OWNER_HOLDFAST)
-		say(e, "its record names %s",
-		    hf_evidence_owner(who, sizeof(who), &e->record));
+		say(e, "its record names %s", hf_evidence_owner(who, sizeof(who), &e->record));
 	return set_held(e, pid);
 }
 
@@ -162,8 +158,10 @@ static bool judge_origin(const struct hf_stale_query *of, const struct hf_proces
 		return false;
 	}
 	if (!self->boot[0] || !owner->boot[0]) {
-		say(e, "%s has taken it, and the boot is not known: without /proc nothing can be "
-		       "compared", who);
+		say(e,
+		    "%s has taken it, and the boot is not known: without /proc nothing can be "
+		    "compared",
+		    who);
 		*lost = true;
 	} else if (!hf_process_id_same_boot(self, owner)) {
 		say(e, "it was taken on host '%s' in another boot", owner->host);

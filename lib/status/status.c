@@ -9,9 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <holdfast/clock.h>
+#include "base/array.h"
 #include "keeper/keeper_client.h"
 #include "keeper/keeper_list.h"
+#include <holdfast/clock.h>
 #include <holdfast/proc.h>
 
 const char *hf_status_state_name(enum hf_status_state state)
@@ -102,12 +103,10 @@ struct hf_status_row *hf_status_add(struct hf_lock_status *list, const char *kin
 	char *copy = path ? strdup(path) : NULL;
 	struct hf_status_row *row;
 
-	if ((path && !copy) ||
-	    !hf_grow(&list->rows, list->count, &list->room, sizeof(*list->rows))) {
+	if ((path && !copy) || !(row = hf_array_add(&list->rows, &list->count, sizeof(*row)))) {
 		free(copy);
 		return NULL;
 	}
-	row = &list->rows[list->count++];
 	*row = (struct hf_status_row){.kind = kind, .path = copy};
 	return row;
 }
@@ -115,13 +114,12 @@ struct hf_status_row *hf_status_add(struct hf_lock_status *list, const char *kin
 bool hf_status_reason(struct hf_status_row *row, const char *format, ...)
 {
 	size_t size = row->reasons ? strlen(row->reasons) : 0;
-	char raw[512], line[1024], *more;
+	char line[1024], *more;
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(raw, sizeof(raw), format, args);
+	hf_vescape(line, sizeof(line), format, args);
 	va_end(args);
-	hf_escape(line, sizeof(line), raw);
 	more = realloc(row->reasons, size + strlen(line) + 2);
 	if (!more)
 		return false;
@@ -148,14 +146,13 @@ static void describe_process(struct hf_lock_process *party)
 	party->since = hf_proc_since(&proc);
 }
 
-static bool add_process(struct hf_lock_process **parties, size_t *count, size_t *room,
+static bool add_process(struct hf_lock_process **parties, size_t *count,
 			const struct hf_lock_table_holder *holding)
 {
-	struct hf_lock_process *party;
+	struct hf_lock_process *party = hf_array_add(parties, count, sizeof(*party));
 
-	if (!hf_grow(parties, *count, room, sizeof(**parties)))
+	if (!party)
 		return false;
-	party = &(*parties)[(*count)++];
 	*party = (struct hf_lock_process){.pid = holding->pid,
 					  .fd = holding->fd,
 					  .via = holding->via,
@@ -172,7 +169,7 @@ bool hf_status_holder(const struct hf_lock_status *list, struct hf_status_row *r
 
 	holding.record = (struct hf_lock_entry){.exclusive = true, .last = INT64_MAX};
 	row->mine |= is_ancestor(list, pid);
-	return add_process(&row->holders, &row->holder_count, &row->holder_room, &holding);
+	return add_process(&row->holders, &row->holder_count, &holding);
 }
 
 /* Ask the process whether it is a keeper, and for which owner. */
@@ -238,8 +235,8 @@ static bool add_reasons(struct hf_status_row *row, const struct hf_locked_file *
 					      (int)h->pid);
 		else if (h->via == HF_VIA_UNSEEN)
 			ok = hf_status_reason(row, "held by a process that you may not see");
-		else if (h->via == HF_VIA_INHERITED && h->record.pid > 0 &&
-			 h->record.pid != dead && kill(h->record.pid, 0) < 0 && errno == ESRCH)
+		else if (h->via == HF_VIA_INHERITED && h->record.pid > 0 && h->record.pid != dead &&
+			 kill(h->record.pid, 0) < 0 && errno == ESRCH)
 			ok = hf_status_reason(row,
 					      "PID %d took it and is dead; held by who has "
 					      "inherited it",
@@ -258,12 +255,10 @@ bool hf_status_fill(const struct hf_lock_status *list, struct hf_status_row *row
 	row->mine |= locked->own;
 	for (size_t i = 0; i < locked->holder_count && ok; i++) {
 		row->mine |= is_ancestor(list, locked->holders[i].pid);
-		ok = add_process(&row->holders, &row->holder_count, &row->holder_room,
-				 &locked->holders[i]);
+		ok = add_process(&row->holders, &row->holder_count, &locked->holders[i]);
 	}
 	for (size_t i = 0; i < locked->waiter_count && ok; i++)
-		ok = add_process(&row->waiters, &row->waiter_count, &row->waiter_room,
-				 &locked->waiters[i]);
+		ok = add_process(&row->waiters, &row->waiter_count, &locked->waiters[i]);
 	if (ok && row->holder_count > 1)
 		qsort(row->holders, row->holder_count, sizeof(*row->holders), compare_processes);
 	ok = ok && add_reasons(row, locked);

@@ -17,8 +17,8 @@
  * Thread-safe; a list belongs to one thread.
  */
 
-#include <holdfast/err.h>
 #include "probe/lock_table.h"
+#include <holdfast/err.h>
 
 enum hf_status_state {
 	HF_STATE_FREE,
@@ -35,8 +35,8 @@ const char *hf_status_verdict(enum hf_status_state state);
 
 /* A holder or a waiter. */
 struct hf_lock_process {
-	pid_t pid;     /* 0: a process that this one may not see */
-	int fd;	       /* or -1 */
+	pid_t pid; /* 0: a process that this one may not see */
+	int fd;	   /* or -1 */
 	enum hf_via via;
 	bool exclusive;
 	int64_t start, last; /* bytes of a range: probe/proc_locks.h */
@@ -65,7 +65,7 @@ struct hf_status_row {
 	bool mine;
 	int64_t taken;				   /* wall clock: when it was taken; 0: unknown */
 	struct hf_lock_process *holders, *waiters; /* the taker first, then the oldest */
-	size_t holder_count, waiter_count, holder_room, waiter_room;
+	size_t holder_count, waiter_count;
 	char *reasons; /* lines, each with a newline; or NULL */
 };
 
@@ -76,7 +76,7 @@ struct hf_lock_status {
 	pid_t family[HF_ANCESTORS_MAX]; /* the ancestors of this process */
 	size_t family_count;
 	struct hf_status_row *rows;
-	size_t count, room;
+	size_t count;
 };
 
 /* Read all processes. HF_UNAVAILABLE: /proc is not mounted. */

@@ -11,21 +11,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/array.h"
+
 enum { MAX_ANCESTORS = 1000 }; /* a longer chain is a cycle of reused PIDs */
 
 static bool add_owner(struct hf_ancestor_locks *family, const struct hf_ancestor_lock *owner)
 {
-	if (family->count == family->room) {
-		size_t more = family->room ? 2 * family->room : 8;
-		void *at = realloc(family->at, more * sizeof(*family->at));
+	struct hf_ancestor_lock *added = hf_array_add(&family->at, &family->count, sizeof(*added));
 
-		if (!at)
-			return false;
-		family->at = at;
-		family->room = more;
-	}
-	family->at[family->count++] = *owner;
-	return true;
+	if (added)
+		*added = *owner;
+	return added;
 }
 
 struct collect {
@@ -59,7 +55,7 @@ bool hf_ancestor_locks_read(struct hf_ancestor_locks *family, pid_t pid,
 	struct collect c = {.family = family, .records = records, .pid = pid};
 	struct hf_proc proc;
 
-	*family = (struct hf_ancestor_locks){NULL, 0, 0, false};
+	*family = (struct hf_ancestor_locks){NULL, 0, false};
 	c.ok = hf_proc_mounted();
 	for (int i = 0; i < MAX_ANCESTORS && c.pid > 0 && c.ok; i++) {
 		c.keeper = 0;
@@ -83,7 +79,7 @@ void hf_ancestor_locks_free(struct hf_ancestor_locks *family)
 	int saved = errno;
 
 	free(family->at);
-	*family = (struct hf_ancestor_locks){NULL, 0, 0, false};
+	*family = (struct hf_ancestor_locks){NULL, 0, false};
 	errno = saved;
 }
 
@@ -219,8 +215,8 @@ static bool thread_has_other_child(pid_t pid, const char *thread, pid_t child)
 	if (!f)
 		return false;
 	while (!found && fscanf(f, "%d", &other) == 1)
-		found = other != child && hf_proc_read(other, &proc) &&
-			!hf_proc_is_zombie(&proc) && !is_piped_to_us(other);
+		found = other != child && hf_proc_read(other, &proc) && !hf_proc_is_zombie(&proc) &&
+			!is_piped_to_us(other);
 	fclose(f);
 	return found;
 }

@@ -29,7 +29,7 @@ struct hf_ancestor_lock {
 };
 struct hf_ancestor_locks {
 	struct hf_ancestor_lock *at;
-	size_t count, room;
+	size_t count;
 	bool hidden; /* a process was passed over */
 };
 bool hf_ancestor_locks_read(struct hf_ancestor_locks *family, pid_t pid,

@@ -21,12 +21,11 @@ bool hf_wait_notice_is_due(struct hf_wait_notice *notice)
 
 void hf_wait_notice_say(const struct hf_wait *wait, const char *format, ...)
 {
-	char raw[1024], line[1024];
+	char line[1024];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(raw, sizeof(raw), format, args);
+	hf_vescape(line, sizeof(line), format, args);
 	va_end(args);
-	hf_escape(line, sizeof(line), raw);
 	wait->notice(wait->context, line);
 }

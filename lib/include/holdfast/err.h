@@ -23,6 +23,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <holdfast/text.h>
+
 enum hf_status {
 	HF_OK = 0,
 	HF_NO = 1,	     /* a condition is not met; this is not an error */
@@ -72,13 +74,5 @@ void hf_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * ENOENT, ENOTDIR, EROFS, … → HF_CANTCREAT; ELOOP, ENAMETOOLONG → HF_USAGE; EWOULDBLOCK → HF_BUSY;
  * an unknown one → HF_OS. */
 enum hf_status hf_status_of(int errnum);
-
-/* Copy text into out (size bytes, always terminated), with control characters and invalid UTF-8 as
- * \n, \t or \xHH, so that a message stays one line whatever the name of a file is. */
-void hf_escape(char *out, size_t size, const char *text);
-
-/* Return the number of bytes of the character at text; 0 if none begins there: invalid UTF-8, or a
- * C1 control. */
-size_t hf_utf8_length(const char *text);
 
 #endif

@@ -11,6 +11,7 @@
  * Each header begins with its purpose, its calling sequence and its guarantees:
  *
  *	holdfast/err.h		statuses, and the error that every call can fill
+ *	holdfast/text.h		printable text
  *	holdfast/clock.h	durations and deadlines
  *	holdfast/lockset.h	acquire locks as a set, in one order; holdfast/lock.h is the
  *				interface of a kind of lock
@@ -42,5 +43,6 @@
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
 #include <holdfast/symlink.h>
+#include <holdfast/text.h>
 
 #endif

@@ -26,7 +26,7 @@ static void a_real_can_be_read_again(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(reals) / sizeof(reals[0]); i++) {
-		assert_string_equal(hf_row_format_real(text, reals[i].r), reals[i].text);
+		assert_string_equal(hf_row_format_real(text, reals[i].r, "Inf"), reals[i].text);
 		if (!isinf(reals[i].r))
 			assert_true(strtod(text, NULL) == reals[i].r);
 	}

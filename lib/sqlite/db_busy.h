@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_DB_RETRY_H
-#define HF_DB_RETRY_H
+#ifndef HF_DB_BUSY_H
+#define HF_DB_BUSY_H
 
 /*
  * Pauses between tries while an external program uses the database, to the deadline.
  *
  * No lock is held during a pause, except by a COMMIT that waits for readers. The pauses are those
  * of holdfast/clock.h, at most 20 ms unless the user sets another backoff. After a second
- * wait->notice reports the blocking process; at the deadline the error names it
- * (sqlite/db_blocker.h). Refused while a Git repository's lock is inherited or held for an ancestor
- * (sqlite/D5). One thread at a time.
+ * wait->notice reports the blocking process; at the deadline the error names it. Refused while a
+ * Git repository's lock is inherited or held for an ancestor (sqlite/D5).
+ *
+ * A child process searches for the blocking process, since closing the examined files would release
+ * this process's locks (probe/Q3). It calls no function of SQLite, reports through a pipe, and ends
+ * with _exit(). The search takes about a millisecond, and is made for messages only. One thread at
+ * a time.
  */
 
 #include <stdbool.h>
@@ -21,7 +25,7 @@ struct hf_db_pause {
 	const char *path;
 	const struct hf_wait *wait;
 	bool readers; /* readers block, not a writer */
-	bool looked;  /* checked for a repository's lock: once is enough */
+	bool checked; /* for a repository's lock: once is enough */
 	struct hf_backoff backoff;
 	struct hf_wait_notice notice;
 };
