@@ -35,11 +35,13 @@ static struct hf_cli cli = {
 	.footer = "Exit status: 0 there is no lock at PATH any more; 75 one is held, or may be.",
 };
 
-static const char *const ends[] = {
-	[HF_BREAK_ABSENT] = "absent", [HF_BREAK_STALE] = "stale",
-	[HF_BREAK_MOVED] = "moved",   [HF_BREAK_HELD] = "held",
-	[HF_BREAK_UNKNOWN] = "unknown",
-};
+static const char *state_name(const struct hf_break_result *b)
+{
+	if (b->moved[0])
+		return "moved";
+	return b->evidence.verdict == HF_VERDICT_FREE ? "absent"
+						      : hf_verdict_name(b->evidence.verdict);
+}
 
 static void show_json(const char *path, const struct hf_break_result *b)
 {
@@ -48,7 +50,7 @@ static void show_json(const char *path, const struct hf_break_result *b)
 
 	hf_json_begin(&json, NULL, '{');
 	hf_json_text(&json, "path", path);
-	hf_json_text(&json, "state", ends[b->end]);
+	hf_json_text(&json, "state", state_name(b));
 	if (e->record.owner.pid)
 		hf_json_number(&json, "pid", e->record.owner.pid);
 	if (e->record.owner.host[0])
@@ -65,16 +67,15 @@ static void show_json(const char *path, const struct hf_break_result *b)
 static void show(const char *path, const struct hf_break_result *b)
 {
 	static const char *const says[] = {
-		[HF_BREAK_ABSENT] = "there is no lock",
-		[HF_BREAK_STALE] = "stale",
-		[HF_BREAK_MOVED] = "stale",
-		[HF_BREAK_HELD] = "held",
-		[HF_BREAK_UNKNOWN] = "cannot be judged, and counts as held",
+		[HF_VERDICT_FREE] = "there is no lock",
+		[HF_VERDICT_STALE] = "stale",
+		[HF_VERDICT_HELD] = "held",
+		[HF_VERDICT_UNKNOWN] = "cannot be judged, and counts as held",
 	};
 	char name[8192];
 
 	hf_escape(name, sizeof(name), path);
-	printf("%s: %s\n", name, says[b->end]);
+	printf("%s: %s\n", name, says[b->evidence.verdict]);
 	for (int i = 0; i < b->evidence.count; i++)
 		printf("  %s\n", b->evidence.reason[i]);
 	if (b->moved[0]) {
@@ -110,7 +111,8 @@ static void report(struct work *w, const char *path, enum hf_status status,
 		show_json(path, broken);
 	else if (!cli.quiet)
 		show(path, broken);
-	if (broken->end == HF_BREAK_HELD || broken->end == HF_BREAK_UNKNOWN)
+	if (broken->evidence.verdict == HF_VERDICT_HELD ||
+	    broken->evidence.verdict == HF_VERDICT_UNKNOWN)
 		w->status = worse(w->status, HF_BUSY);
 }
 
@@ -155,7 +157,7 @@ static void break_git(struct work *w, const char *dir)
 	if (status != HF_OK)
 		w->status = worse(w->status, (int)hf_cli_report(&cli, &err));
 	else if (w->locks == 0 && !w->json && !cli.quiet)
-		show(dir, &(struct hf_break_result){.end = HF_BREAK_ABSENT});
+		show(dir, &(struct hf_break_result){.moved = ""});
 }
 
 static void parse(struct work *w, int argc, char **argv)

@@ -7,7 +7,8 @@
 #include <holdfast/clock.h>
 #include "cli/status_cli.h"
 #include "status/status_file.h"
-#include "status/status_more.h"
+#include "status/status_git.h"
+#include "status/status_sqlite.h"
 #include "cli/stats_cli.h"
 #include "cli/live_view.h"
 
@@ -141,7 +142,7 @@ static enum hf_status answer(const struct work *w, const struct hf_lock_status *
 	size_t taken = 0;
 
 	for (size_t i = 0; i < list->count; i++)
-		taken += list->rows[i].state != HF_STATE_FREE;
+		taken += list->rows[i].state != HF_VERDICT_FREE;
 	if (w->mine)
 		return (w->count ? w->under == w->count : has_mine(list, 0)) ? HF_OK : HF_NO;
 	return cli.quiet && taken ? HF_NO : HF_OK;

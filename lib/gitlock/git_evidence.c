@@ -90,12 +90,8 @@ static bool judge_named_pids(const struct hf_git_stale_query *git, struct hf_evi
 		return true;
 	if (sscanf(git->name, "next-index-%d.lock", &pid) == 1 && judge_pid(pid, "its name", e))
 		return true;
-	if (e->record.form != HF_OWNER_PID_ONLY)
-		return false;
 	/* Git does not write a PID into the lock: the process may be any program */
-	if (judge_pid(e->record.owner.pid, "it", e))
-		return true;
-	return false;
+	return e->record.form == HF_OWNER_PID_ONLY && judge_pid(e->record.owner.pid, "it", e);
 }
 
 /* Return when the file was first seen; 0 if unknown (gitlock/U3). */

@@ -61,13 +61,12 @@ static enum hf_status open_turnstile(struct hf_lock *lock, struct hf_err *err)
 	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
 	struct git *g = lock->kind_data;
 	enum hf_status status;
-	struct stat common_st;
 	struct hf_err own;
 	int common;
 
 	g->turnstile.path = lock->path;
 	strcpy(g->turnstile.name, "turnstile");
-	g->turnstile.dir = hf_git_own_dir(&g->at, &common_st, &status, err);
+	g->turnstile.dir = hf_git_own_dir(&g->at, &status, err);
 	if (g->turnstile.dir < 0)
 		return status;
 	common = sys_openat(AT_FDCWD, g->at.common, flags, 0);
@@ -177,12 +176,11 @@ static enum hf_status clear_index_lock(struct hf_lock *lock, bool dry, struct hf
 	if (status != HF_OK)
 		return status;
 	*e = broken.evidence;
-	if (broken.end != HF_BREAK_HELD && broken.end != HF_BREAK_UNKNOWN) {
-		if (broken.end != HF_BREAK_STALE)
-			forget_seen(g);
+	if (e->verdict == HF_VERDICT_FREE || broken.moved[0])
+		forget_seen(g);
+	if (e->verdict == HF_VERDICT_FREE || e->verdict == HF_VERDICT_STALE)
 		return HF_OK;
-	}
-	if (broken.end == HF_BREAK_HELD && hf_proc_is_ancestor(e->pid))
+	if (e->verdict == HF_VERDICT_HELD && hf_proc_is_ancestor(e->pid))
 		return refuse_ancestor(lock->path, e->pid, err);
 	return fail_index_busy(lock->path, e, err);
 }

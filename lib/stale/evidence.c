@@ -37,9 +37,12 @@ void hf_evidence_say(struct hf_evidence *e, const char *format, ...)
 
 const char *hf_verdict_name(enum hf_verdict verdict)
 {
-	return verdict == HF_VERDICT_HELD    ? "held"
-	       : verdict == HF_VERDICT_STALE ? "stale"
-					     : "not to be judged";
+	static const char *const names[] = {[HF_VERDICT_FREE] = "free",
+					    [HF_VERDICT_HELD] = "held",
+					    [HF_VERDICT_STALE] = "stale",
+					    [HF_VERDICT_UNKNOWN] = "unknown"};
+
+	return names[verdict];
 }
 
 const char *hf_evidence_why(const struct hf_evidence *evidence)

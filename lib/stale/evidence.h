@@ -22,12 +22,17 @@
 #include "stale/lock_owner.h"
 #include <holdfast/proc.h>
 
-enum hf_verdict { HF_VERDICT_HELD, HF_VERDICT_STALE, HF_VERDICT_UNKNOWN };
+enum hf_verdict {
+	HF_VERDICT_FREE, /* there is no such lock, or no process has it */
+	HF_VERDICT_HELD,
+	HF_VERDICT_STALE,
+	HF_VERDICT_UNKNOWN, /* no judgement is possible, so it counts as held */
+};
 
 struct hf_stale_query {
-	int fd;		     /* the lock, open for reading: a regular file or a directory */
-	int place;	     /* its directory, for stale/E6; -1: do not check */
-	bool locked;	     /* the caller holds flock(2) on it */
+	int fd;	     /* the lock, open for reading: a regular file or a directory */
+	int place;   /* its directory, for stale/E6; -1: do not check */
+	bool locked; /* the caller holds flock(2) on it */
 	bool alone;
 	int64_t stale_after; /* nanoseconds; HF_NEVER: age does not count */
 };
@@ -72,7 +77,7 @@ char *hf_evidence_owner(char *out, size_t size, const struct hf_lock_owner_info 
 /* Return the reason that decided; if there is none, that the lock may not be read. */
 const char *hf_evidence_why(const struct hf_evidence *evidence);
 
-/* Return "held", "stale" or "not to be judged". */
+/* Return "free", "held", "stale" or "unknown". */
 const char *hf_verdict_name(enum hf_verdict verdict);
 
 /* Return true if other hosts can write to the file system of this file, or if that is unknown. */

@@ -15,23 +15,13 @@
 #include <holdfast/clock.h>
 #include <holdfast/proc.h>
 
-const char *hf_status_state_name(enum hf_status_state state)
-{
-	static const char *const names[] = {[HF_STATE_FREE] = "free",
-					    [HF_STATE_HELD] = "held",
-					    [HF_STATE_STALE] = "stale",
-					    [HF_STATE_UNKNOWN] = "unknown"};
-
-	return names[state];
-}
-
-const char *hf_status_verdict(enum hf_status_state state)
+const char *hf_status_verdict(enum hf_verdict state)
 {
 	static const char *const verdicts[] = {
-		[HF_STATE_FREE] = "free: nobody is in the way",
-		[HF_STATE_HELD] = "held: leave it",
-		[HF_STATE_STALE] = "stale: lock-break moves it aside",
-		[HF_STATE_UNKNOWN] = "not to be judged: counts as held",
+		[HF_VERDICT_FREE] = "free: no process has it",
+		[HF_VERDICT_HELD] = "held: leave it",
+		[HF_VERDICT_STALE] = "stale: lock-break moves it aside",
+		[HF_VERDICT_UNKNOWN] = "unknown: counts as held",
 	};
 
 	return verdicts[state];
@@ -172,6 +162,17 @@ bool hf_status_holder(const struct hf_lock_status *list, struct hf_status_row *r
 	return add_process(&row->holders, &row->holder_count, &holding);
 }
 
+bool hf_status_judged(const struct hf_lock_status *list, struct hf_status_row *row,
+		      const struct hf_evidence *evidence)
+{
+	bool ok = true;
+
+	row->state = evidence->verdict;
+	for (int i = 0; i < evidence->count && ok; i++)
+		ok = hf_status_reason(row, "%s", evidence->reason[i]);
+	return ok && (evidence->pid <= 0 || hf_status_holder(list, row, evidence->pid));
+}
+
 /* Ask the process whether it is a keeper, and for which owner. */
 static bool ask_keeper(const struct hf_lock_status *list, struct hf_status_row *row,
 		       struct hf_lock_process *party)
@@ -251,7 +252,7 @@ bool hf_status_fill(const struct hf_lock_status *list, struct hf_status_row *row
 	bool ok = true;
 
 	row->id = locked->id;
-	row->state = HF_STATE_HELD;
+	row->state = HF_VERDICT_HELD;
 	row->mine |= locked->own;
 	for (size_t i = 0; i < locked->holder_count && ok; i++) {
 		row->mine |= is_ancestor(list, locked->holders[i].pid);
