@@ -262,7 +262,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	run -69 unshare -m sh -c 'mount -t tmpfs none /proc && lock-status L'
 	[[ $output == *'/proc is not mounted'* ]]
 	run -71 sh -c 'ulimit -n 3; exec lock-status L'
-	[[ $output == 'lock-status: cannot look at the locks: Too many open files' ]]
+	[[ $output == 'lock-status: cannot read the locks: Too many open files' ]]
 }
 
 @test "a PID namespace: what is outside is not to be seen, and that is said" {

@@ -4,21 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/sys.h"
 #include <holdfast/clock.h>
 #include <holdfast/path.h>
-#include "base/sys.h"
 
 enum { HEAD_SIZE = 64 };
 
 #define say(...) hf_evidence_say(__VA_ARGS__)
 #define OURS "holdfast "
-
-static bool set_held(struct hf_evidence *e, pid_t pid)
-{
-	e->verdict = HF_VERDICT_HELD;
-	e->pid = pid;
-	return true;
-}
 
 /* Decide if the file is holdfast's own lock (gitlock/G2). */
 static bool judge_own_lock(const struct hf_stale_query *of, struct hf_evidence *e)
@@ -30,15 +23,15 @@ static bool judge_own_lock(const struct hf_stale_query *of, struct hf_evidence *
 		return false;
 	if (e->record.form != HF_OWNER_HOLDFAST && strncmp(head, OURS, strlen(OURS)) != 0)
 		return false;
-	say(e, "it is holdfast's own, which is locked by flock(2) as long as anybody has it");
+	say(e, "it is holdfast's own, which every holder locks with flock(2)");
 	if (hf_is_shared_fs(of->fd) && !of->alone) {
-		say(e, "%s may live still: this is a network file system",
+		say(e, "%s may still live: this is a network file system",
 		    e->record.form == HF_OWNER_HOLDFAST
 			    ? hf_evidence_owner(who, sizeof(who), &e->record)
-			    : "whoever has it");
+			    : "its holder");
 		return true;
 	}
-	say(e, "nobody has it locked");
+	say(e, "no process has it locked");
 	e->verdict = HF_VERDICT_STALE;
 	return true;
 }
@@ -71,15 +64,15 @@ static bool judge_pid(pid_t pid, const char *where, struct hf_evidence *e)
 	if (pid <= 0 || pid > HF_PID_MAX)
 		return false;
 	if (!hf_proc_read(pid, &proc) || hf_proc_is_zombie(&proc)) {
-		say(e, "PID %d, which %s names, is not there", (int)pid, where);
+		say(e, "PID %d, which %s names, does not exist", (int)pid, where);
 		return false;
 	}
 	if (!hf_git_is_name(proc.name)) {
-		say(e, "PID %d, which %s names, is no Git by now", (int)pid, where);
+		say(e, "PID %d, which %s names, is not a Git any more", (int)pid, where);
 		return false;
 	}
 	say(e, "%s, which %s names, lives", hf_proc_describe(who, sizeof(who), pid), where);
-	return set_held(e, pid);
+	return hf_evidence_set_held(e, pid);
 }
 
 static bool judge_named_pids(const struct hf_git_stale_query *git, struct hf_evidence *e)
@@ -126,12 +119,12 @@ static bool judge_possible_makers(const struct hf_stale_query *of,
 
 		say(e, "%s, which could have made it, lives",
 		    hf_proc_describe(who, sizeof(who), pid));
-		return set_held(e, pid);
+		return hf_evidence_set_held(e, pid);
 	}
 	if (owners.unseen)
-		say(e, "PID %d could have made it, and may not be looked at", (int)owners.unseen);
+		say(e, "PID %d could have made it, and may not be inspected", (int)owners.unseen);
 	else if (owners.hurried)
-		say(e, "there are too many processes to look at");
+		say(e, "there are too many processes to inspect");
 	*lost |= owners.unseen || owners.hurried;
 	return false;
 }
@@ -157,11 +150,11 @@ static bool cannot_prove(const struct hf_stale_query *of, const struct hf_git_st
 	ssize_t n = sys_pread(of->fd, head, sizeof(head), 0);
 
 	if (hf_is_shared_fs(of->fd))
-		say(e, "whoever has it may be on another host: this is a network file system");
+		say(e, "its holder may be on another host: this is a network file system");
 	else if (e->hidden)
-		say(e, "not every process may be looked at from here");
+		say(e, "not every process may be inspected from here");
 	else if (repository_moved(git))
-		say(e, "its repository has been moved meanwhile");
+		say(e, "its repository was moved in the meantime");
 	else if (git->index && n != 0 && memcmp(head, "DIRC", n > 0 && n < 4 ? (size_t)n : 4) != 0)
 		say(e, "it is not what Git writes there");
 	else
@@ -177,7 +170,7 @@ void hf_git_evidence_judge(const struct hf_stale_query *of, const struct hf_git_
 
 	*e = (struct hf_evidence){.verdict = HF_VERDICT_UNKNOWN};
 	if (sys_fstat(of->fd, &st) < 0) {
-		say(e, "it cannot be looked at");
+		say(e, "it cannot be inspected");
 		return;
 	}
 	if (hf_evidence_by_flock(of, e) || judge_own_lock(of, e) || judge_named_pids(git, e) ||

@@ -230,7 +230,7 @@ static enum hf_status take_existing(struct hf_lock *lock, int fd, const struct h
 		sys_close(fd);
 		return status;
 	}
-	if (status == HF_OK && !hf_dot_names(&dot->target, fd)) {
+	if (status == HF_OK && !hf_names_inode(dot->target.dir, dot->target.name, fd)) {
 		hf_dot_queue_keep(&dot->queue, fd);
 		return HF_NO;
 	}
@@ -298,7 +298,8 @@ static enum hf_status looks_free(struct dot *dot, struct hf_err *err)
 		return HF_NO;
 	if (status != HF_OK)
 		return status;
-	if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0 && hf_dot_names(&dot->target, fd) &&
+	if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+	    hf_names_inode(dot->target.dir, dot->target.name, fd) &&
 	    judge_dotlock(dot, fd) != HF_VERDICT_STALE)
 		status = HF_NO;
 	sys_close(fd);
@@ -351,7 +352,7 @@ static void release_dot(struct hf_lock *lock)
 		hf_dot_give_back(&dot->target, lock->fd);
 		lock->fd = -1;
 	} else if (lock->fd >= 0) {
-		if (hf_dot_names(&dot->target, lock->fd) &&
+		if (hf_names_inode(dot->target.dir, dot->target.name, lock->fd) &&
 		    !hf_dot_queue_found(&dot->target, lock->fd))
 			sys_unlinkat(dot->target.dir, dot->target.name, 0);
 		/* for a background process that has inherited it */
@@ -391,5 +392,5 @@ bool hf_dot_lost(const struct hf_lock *lock)
 	const struct dot *dot = lock->kind_data;
 
 	return lock->ops == &hf_lock_dot && lock->state == HF_LOCK_HELD && lock->fd >= 0 &&
-	       !hf_dot_names(&dot->target, lock->fd);
+	       !hf_names_inode(dot->target.dir, dot->target.name, lock->fd);
 }

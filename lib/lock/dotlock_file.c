@@ -54,11 +54,6 @@ enum hf_status hf_dot_look(const struct hf_target *target, int *fd, struct stat 
 	return fail_not_regular(target, st, err);
 }
 
-bool hf_dot_names(const struct hf_target *target, int fd)
-{
-	return hf_names_inode(target->dir, target->name, fd);
-}
-
 static enum hf_status cannot_make(const struct hf_target *target, struct hf_err *err)
 {
 	hf_fail_errno(err, "cannot make dotlock '%s'", target->path);
@@ -289,7 +284,7 @@ pid_t hf_dot_rival(const struct hf_target *target)
 
 bool hf_dot_remove(const struct hf_target *target, int fd)
 {
-	if (!hf_dot_names(target, fd)) {
+	if (!hf_names_inode(target->dir, target->name, fd)) {
 		errno = ENOENT;
 		return false;
 	}

@@ -115,8 +115,8 @@ static enum hf_status refuse_ancestor(const char *path, pid_t pid, struct hf_err
 	hf_fail(err, HF_USAGE,
 		"cannot lock '%s': index.lock is held by this command's own ancestor, %s", path,
 		hf_proc_describe(who, sizeof(who), pid));
-	hf_advise(err, "a hook that runs under index.lock is alone already; what locks the "
-		       "repository belongs around the git that runs the hook");
+	hf_advise(err, "a hook that runs under index.lock needs no lock: lock the repository "
+		       "around the git that runs the hook");
 	return HF_USAGE;
 }
 
@@ -154,7 +154,9 @@ static enum hf_status check_kind(const struct hf_lock *lock, const struct git *g
 		return HF_OK;
 	hf_fail(err, HF_DATA, "cannot lock '%s': '%s' is not a regular file", lock->path,
 		g->lock_path);
-	hf_advise(err, "no Git has made it, and it stops every Git: see what it is, and remove it");
+	hf_advise(
+		err,
+		"no Git has made it, and every Git fails because of it: inspect it, and remove it");
 	return HF_DATA;
 }
 

@@ -44,7 +44,7 @@ static enum hf_status open_slots(struct hf_lock *lock, struct hf_err *err)
 	lock->mode = HF_LOCK_SHARED;
 	lock->length = slots->count; /* two numbers of slots of one file are two different locks */
 	if (slots->count < 1 || slots->count > HF_SLOTS_MAX)
-		return hf_fail(err, HF_USAGE, "cannot lock '%s': %d is no number of slots",
+		return hf_fail(err, HF_USAGE, "cannot lock '%s': %d is not a number of slots",
 			       lock->path, slots->count);
 	if (sys_fstatat(AT_FDCWD, lock->path, &st, 0) == 0 && S_ISDIR(st.st_mode)) {
 		hf_fail(err, HF_USAGE, "'%s' is a directory, which has no slots", lock->path);
@@ -58,9 +58,9 @@ static enum hf_status open_slots(struct hf_lock *lock, struct hf_err *err)
 	return status;
 }
 
-static bool is_slot(const void *wanted, const struct hf_range_held *held)
+static bool is_slot(const struct hf_lock *lock, const struct hf_lock_entry *held)
 {
-	const struct slots *slots = wanted;
+	const struct slots *slots = lock->kind_data;
 
 	return held->exclusive && held->start == held->last && held->start >= HF_SLOT_BASE &&
 	       held->start < HF_SLOT_BASE + slots->count;
@@ -71,14 +71,11 @@ static bool slot_proof(struct hf_lock *lock, int fd, enum hf_held *held)
 {
 	struct slots *slots = lock->kind_data;
 	struct hf_range_held range;
-	struct stat st;
 
-	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, &lock->st) ||
-	    !hf_range_holds(fd, is_slot, slots, &range))
-		return false;
-	slots->taken = (int)(range.start - HF_SLOT_BASE);
-	*held = HF_HELD_EXCLUSIVE;
-	return true;
+	*held = hf_lock_range_of(lock, fd, is_slot, &range);
+	if (*held != HF_HELD_NONE)
+		slots->taken = (int)(range.entry.start - HF_SLOT_BASE);
+	return *held != HF_HELD_NONE;
 }
 
 /* Take any free slot. Return 0; or -1 with errno, EAGAIN if all are taken. */
@@ -103,7 +100,7 @@ static enum hf_status fail_all_taken(const struct hf_lock *lock, struct hf_err *
 
 	hf_fail(err, HF_BUSY, "cannot lock a slot of '%s': all %d are taken", lock->path,
 		slots->count);
-	hf_advise(err, "wait longer with -w; lock-status shows who has them");
+	hf_advise(err, "wait longer with -w; lock-status shows their holders");
 	return HF_BUSY;
 }
 
@@ -222,10 +219,9 @@ static enum hf_status take_slots(struct hf_lock *lock, const struct hf_wait *wai
 	enum hf_status status;
 	struct hf_range_held held;
 
-	if (lock->inherited >= 0 &&
-	    hf_range_inherited(&lock->st, is_slot, slots, &held) != HF_HELD_NONE) {
+	if (lock->inherited >= 0 && hf_lock_range_inherited(lock, is_slot, &held) != HF_HELD_NONE) {
 		hf_lock_close(lock);
-		slots->taken = (int)(held.start - HF_SLOT_BASE);
+		slots->taken = (int)(held.entry.start - HF_SLOT_BASE);
 		return HF_OK;
 	}
 	if (lock->inherited < 0) {

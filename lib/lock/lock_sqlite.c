@@ -33,7 +33,7 @@ static enum hf_status find_database(struct hf_target *db, const char *path, stru
 
 	if (strcmp(path, ":memory:") == 0) {
 		hf_fail(err, HF_USAGE, "cannot lock '%s': it is not a file", path);
-		hf_advise(err, "a database in memory is nobody else's and needs no lock");
+		hf_advise(err, "a database in memory has no other user and needs no lock");
 		return HF_USAGE;
 	}
 	status = hf_target_open(db, path, HF_TARGET_NO_SYNC, err);

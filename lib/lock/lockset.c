@@ -70,8 +70,6 @@ struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops 
 	return lock;
 }
 
-#define COMPARE(a, b) ((a) < (b) ? -1 : (a) > (b))
-
 static uintptr_t family_of(const struct hf_lock *lock)
 {
 	return lock->ops->family ? (uintptr_t)lock->ops->family : (uintptr_t)lock->ops;
@@ -83,23 +81,21 @@ static int compare_locks(const void *left, const void *right)
 {
 	const struct hf_lock *a = *(struct hf_lock *const *)left;
 	const struct hf_lock *b = *(struct hf_lock *const *)right;
-	int order = COMPARE(a->ops->rank, b->ops->rank);
+	const uintmax_t keys[][2] = {
+		{(uintmax_t)a->ops->rank, (uintmax_t)b->ops->rank},
+		{a->st.st_dev, b->st.st_dev},
+		{a->st.st_ino, b->st.st_ino},
+		{(uintmax_t)a->start, (uintmax_t)b->start},
+		{family_of(a), family_of(b)},
+		{(uintmax_t)b->ops->strictness, (uintmax_t)a->ops->strictness},
+		{(uintptr_t)a->ops, (uintptr_t)b->ops},
+		{b->mode, a->mode},
+	};
 
-	if (!order)
-		order = COMPARE(a->st.st_dev, b->st.st_dev);
-	if (!order)
-		order = COMPARE(a->st.st_ino, b->st.st_ino);
-	if (!order)
-		order = COMPARE(a->start, b->start);
-	if (!order)
-		order = COMPARE(family_of(a), family_of(b));
-	if (!order)
-		order = COMPARE(b->ops->strictness, a->ops->strictness);
-	if (!order)
-		order = COMPARE((uintptr_t)a->ops, (uintptr_t)b->ops);
-	if (!order)
-		order = COMPARE(b->mode, a->mode);
-	return order;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (keys[i][0] != keys[i][1])
+			return keys[i][0] < keys[i][1] ? -1 : 1;
+	return 0;
 }
 
 /* Merge `lock` if it names the same lock as `before`, which precedes it. HF_OK: it does not, or

@@ -128,8 +128,8 @@ static enum hf_status fail_bad_helper(const char *path, pid_t pid, struct hf_err
 {
 	hf_fail(err, HF_BUSY, "cannot freeze '%s': sqlite-run, PID %d, does not answer", path,
 		(int)pid);
-	hf_advise(err, "it was killed, and nothing is held: was it stopped, or does the machine "
-		       "stand still?");
+	hf_advise(err, "it was killed, and nothing is held: check whether it was stopped, or the "
+		       "machine is overloaded");
 	return HF_BUSY;
 }
 

@@ -28,8 +28,8 @@ static enum hf_status fail_turnstile(const char *what, const struct hf_target *a
 		hf_fail_errno(err, "cannot %s turnstile '%s' of '%s'", what, at->name, at->path);
 
 	if (errnum == EACCES || errnum == EPERM || errnum == EROFS)
-		hf_advise(err, "whoever writes there makes it or reads it, like SQLite's -wal or "
-			       "Git's index.lock");
+		hf_advise(err, "every user who writes there must be able to make it or read it, "
+			       "as with SQLite's -wal and Git's index.lock");
 	return status;
 }
 
@@ -132,23 +132,15 @@ static enum hf_status create_turnstile(const struct hf_target *at, int like, str
 	hf_git_exclude(at->dir, at->name);
 	if (hf_tempfile_open(at, like >= 0 ? 0600 : NEW_MODE, &fd, name, NULL) != HF_OK)
 		return fail_turnstile("make", at, err);
-	if (!set_owner_and_mode(fd, like)) {
-		status = fail_turnstile("make", at, err);
-	} else if (name[0]) {
-		status = HF_OK;
-		if (sys_renameat2(at->dir, name, at->dir, at->name, RENAME_NOREPLACE) < 0 &&
-		    errno != EEXIST &&
-		    (errno != EINVAL ||
-		     (sys_linkat(at->dir, name, at->dir, at->name, 0) < 0 && errno != EEXIST)))
-			status = fail_turnstile("make", at, err);
-		sys_unlinkat(at->dir, name, 0);
-	} else {
+	if (!set_owner_and_mode(fd, like))
+		status = HF_OS;
+	else if (name[0])
+		status = hf_tempfile_move(at, name, at->name, NULL);
+	else
 		status = hf_tempfile_link(at, fd, at->name, NULL);
-		if (status == HF_NO)
-			status = HF_OK;
-		else if (status != HF_OK)
-			status = fail_turnstile("make", at, err);
-	}
+	status = status == HF_OK || status == HF_NO ? HF_OK : fail_turnstile("make", at, err);
+	if (name[0])
+		sys_unlinkat(at->dir, name, 0);
 	sys_close(fd);
 	return status;
 }
@@ -171,7 +163,7 @@ static const char *reason(struct hf_trust *trust, const struct stat *st, bool *t
 {
 	*trusted = HF_WITHOUT(turnstile) || hf_trusts(trust, st) || may_make_database(trust, st);
 	if (!S_ISREG(st->st_mode))
-		return "it is no regular file";
+		return "it is not a regular file";
 	if (!*trusted)
 		return "that user may not write there";
 	if (st->st_nlink > 1 && !HF_WITHOUT(turnstile))
@@ -378,7 +370,7 @@ static enum hf_status refuse_wait(const char *path, struct hf_err *err)
 {
 	hf_fail(err, HF_USAGE,
 		"cannot wait for '%s': it is busy, and this command runs under the lock of a Git "
-		"repository, before which it is to be taken",
+		"repository, which must be taken after it",
 		path);
 	hf_advise(err, "take both by one lock-run (--sqlite DB --git DIR), or the database's "
 		       "outside");

@@ -50,22 +50,39 @@ const char *hf_evidence_why(const struct hf_evidence *evidence)
 	return evidence->count ? evidence->reason[evidence->count - 1] : "it may not be read";
 }
 
-/* Known local file systems; an unknown one may be shared. */
-bool hf_is_shared_fs(int fd)
+/* Known local file systems; an unknown one may be shared. Those with stable inode numbers come
+ * first. */
+static const unsigned int local_fs[] = {
+	0xef53,	    /* ext2, ext3, ext4 */
+	0x58465342, /* XFS */
+	0x9123683e, /* btrfs */
+	0xf2f52010, /* F2FS */
+	0x01021994, /* tmpfs */
+	0x858458f6, 0x794c7630, 0x2fc12fc1, 0x52654973, 0x3153464a, 0x4d44,	0x2011bab0,
+	0x5346544e, 0x7366746e, 0xca451a4e, 0x3434,	0xf15f,	    0x15013346, 0x482b,
+};
+enum { STABLE_FS = 5, LOCAL_FS = sizeof(local_fs) / sizeof(local_fs[0]) };
+
+static bool is_one_of(int fd, size_t count)
 {
-	static const unsigned int local[] = {
-		0xef53,	    0x58465342, 0x9123683e, 0x01021994, 0x858458f6, 0x794c7630, 0x2fc12fc1,
-		0xf2f52010, 0x52654973, 0x3153464a, 0x4d44,	0x2011bab0, 0x5346544e, 0x7366746e,
-		0xca451a4e, 0x3434,	0xf15f,	    0x15013346, 0x482b,
-	};
 	struct statfs fs;
 
 	if (fstatfs(fd, &fs) < 0)
-		return true;
-	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
-		if ((unsigned int)fs.f_type == local[i])
-			return false;
-	return true;
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if ((unsigned int)fs.f_type == local_fs[i])
+			return true;
+	return false;
+}
+
+bool hf_is_shared_fs(int fd)
+{
+	return !is_one_of(fd, LOCAL_FS);
+}
+
+bool hf_inodes_identify(int fd)
+{
+	return is_one_of(fd, STABLE_FS);
 }
 
 static void read_owner(int fd, const struct stat *st, struct hf_lock_owner_info *record)
@@ -73,7 +90,7 @@ static void read_owner(int fd, const struct stat *st, struct hf_lock_owner_info 
 	int file = fd;
 
 	*record = (struct hf_lock_owner_info){.form = HF_OWNER_FOREIGN,
-					      .why = "it is no regular file"};
+					      .why = "it is not a regular file"};
 	if (S_ISDIR(st->st_mode)) {
 		struct stat inner;
 
@@ -93,7 +110,7 @@ static void read_owner(int fd, const struct stat *st, struct hf_lock_owner_info 
 		sys_close(file);
 }
 
-static bool set_held(struct hf_evidence *e, pid_t pid)
+bool hf_evidence_set_held(struct hf_evidence *e, pid_t pid)
 {
 	e->verdict = HF_VERDICT_HELD;
 	e->pid = pid;
@@ -139,7 +156,7 @@ bool hf_evidence_by_flock(const struct hf_stale_query *of, struct hf_evidence *e
 	say(e, "it is locked by flock(2): %s", hf_proc_describe(who, sizeof(who), pid));
 	if (!pid && e->record.form == HF_OWNER_HOLDFAST)
 		say(e, "its record names %s", hf_evidence_owner(who, sizeof(who), &e->record));
-	return set_held(e, pid);
+	return hf_evidence_set_held(e, pid);
 }
 
 /* Compare boot, host and PID namespace (stale/E2, stale/E3). Return true if that decides. *lost:
@@ -173,7 +190,7 @@ static bool judge_origin(const struct hf_stale_query *of, const struct hf_proces
 			say(e, "that was an earlier boot of this host");
 			return set_stale(e);
 		}
-		say(e, "%s may live still: %s", who,
+		say(e, "%s may still live: %s", who,
 		    shared ? "this is a network file system" : "it is not this host");
 	} else if (e->record.form == HF_OWNER_TRUNCATED) {
 		say(e, "its content is lost, and it is of this boot");
@@ -259,7 +276,7 @@ static bool owner_is_dead(const struct hf_process_id *self, const struct stat *s
 	}
 	/* /proc belongs to another namespace or hides the process: it lives */
 	if (!self->start || !hf_proc_read(pid, &proc)) {
-		say(e, "PID %d lives, and may not be looked at", (int)pid);
+		say(e, "PID %d lives, and may not be inspected", (int)pid);
 		return false;
 	}
 	if (hf_proc_is_zombie(&proc)) {
@@ -279,7 +296,7 @@ static bool may_be_outer_pid(const struct hf_stale_query *of, const struct hf_pr
 {
 	if (of->alone || self->pidns == HF_FIRST_PIDNS)
 		return false;
-	say(e, "PID %d may be of a PID namespace that is not to be seen from this one",
+	say(e, "PID %d may belong to a PID namespace that is not visible from this one",
 	    (int)e->record.owner.pid);
 	return true;
 }
@@ -296,20 +313,20 @@ bool hf_evidence_by_lookers(const struct hf_stale_query *of, pid_t inner, bool p
 	if (lookers.written) {
 		say(e, "it is open for writing, or locked, in %s",
 		    hf_proc_describe(who, sizeof(who), lookers.writer));
-		return set_held(e, lookers.writer);
+		return hf_evidence_set_held(e, lookers.writer);
 	}
 	if (lookers.inner) {
 		say(e, "PID %d of a PID namespace below lives: it is %s", (int)inner,
 		    hf_proc_describe(who, sizeof(who), lookers.inner));
-		return set_held(e, lookers.inner);
+		return hf_evidence_set_held(e, lookers.inner);
 	}
 	if (lookers.worker) {
 		say(e, "%s works in its directory",
 		    hf_proc_describe(who, sizeof(who), lookers.worker));
-		return set_held(e, lookers.worker);
+		return hf_evidence_set_held(e, lookers.worker);
 	}
 	if (place && !e->hidden)
-		say(e, "nobody has it open for writing or works in its directory");
+		say(e, "no process has it open for writing or works in its directory");
 	return false;
 }
 
@@ -322,7 +339,7 @@ bool hf_evidence_by_age(const struct hf_stale_query *of, const struct stat *st,
 	char old[32], limit[32];
 
 	if (e->hidden && !of->alone) {
-		say(e, "not every process may be looked at (only --alone would do)");
+		say(e, "not every process may be inspected (only --alone decides then)");
 		return false;
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -350,7 +367,7 @@ void hf_evidence_judge(const struct hf_stale_query *of, struct hf_evidence *e)
 
 	*e = (struct hf_evidence){.verdict = HF_VERDICT_UNKNOWN};
 	if (sys_fstat(of->fd, &st) < 0) {
-		say(e, "it cannot be looked at");
+		say(e, "it cannot be inspected");
 		return;
 	}
 	hf_process_id_self(&self);
@@ -362,7 +379,7 @@ void hf_evidence_judge(const struct hf_stale_query *of, struct hf_evidence *e)
 		if (judge_origin(of, &self, e, &lost))
 			return;
 		if (!lost && !owner_is_dead(&self, &st, e)) {
-			set_held(e, e->record.owner.pid);
+			hf_evidence_set_held(e, e->record.owner.pid);
 			return;
 		}
 		if (!lost && e->record.form == HF_OWNER_PID_ONLY &&

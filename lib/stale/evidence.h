@@ -55,6 +55,9 @@ void hf_evidence_judge(const struct hf_stale_query *of, struct hf_evidence *evid
 void hf_evidence_say(struct hf_evidence *evidence, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Set the verdict HELD, by this process (0: unknown). Return true. */
+bool hf_evidence_set_held(struct hf_evidence *evidence, pid_t pid);
+
 /* stale/E1 */
 bool hf_evidence_by_flock(const struct hf_stale_query *of, struct hf_evidence *evidence);
 
@@ -82,5 +85,9 @@ const char *hf_verdict_name(enum hf_verdict verdict);
 
 /* Return true if other hosts can write to the file system of this file, or if that is unknown. */
 bool hf_is_shared_fs(int fd);
+
+/* Return true if a device and inode number certainly identifies a file of this file system, for as
+ * long as the file exists. */
+bool hf_inodes_identify(int fd);
 
 #endif

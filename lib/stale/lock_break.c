@@ -108,7 +108,8 @@ static int open_quarantine(const struct hf_target *target, const struct hf_break
 			  "cannot move '%s' aside: none of %s and %s.1 to .9 "
 			  "is a directory of yours",
 			  target->path, how->quarantine, how->quarantine);
-	hf_advise(err, "others have made them; remove them, or have their owner break the lock");
+	hf_advise(err,
+		  "other users have made them: remove them, or let their owner break the lock");
 	return -1;
 }
 

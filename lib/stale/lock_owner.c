@@ -214,7 +214,7 @@ void hf_lock_owner_parse(const char *bytes, size_t size, struct hf_lock_owner_in
 	}
 	if (!read_pid(line, &record->owner.pid)) {
 		set_foreign(record, is_nearly_pid(line) ? HF_DOT_RECORD : HF_OWNER_DATA,
-			    "its first line is no PID");
+			    "its first line is not a PID");
 		return;
 	}
 	record->form = HF_OWNER_PID_ONLY;

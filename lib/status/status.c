@@ -48,7 +48,7 @@ const char *hf_status_kind(enum hf_lock_type type)
 
 enum hf_status hf_status_no_memory(struct hf_err *err)
 {
-	return hf_fail(err, HF_OS, "cannot look at the locks: out of memory");
+	return hf_fail(err, HF_OS, "cannot read the locks: out of memory");
 }
 
 enum hf_status hf_status_start(struct hf_lock_status *list, struct hf_err *err)
@@ -60,9 +60,9 @@ enum hf_status hf_status_start(struct hf_lock_status *list, struct hf_err *err)
 		if (errno == ENOMEM)
 			return hf_status_no_memory(err);
 		if (errno == EMFILE || errno == ENFILE)
-			return hf_fail_errno(err, "cannot look at the locks");
-		hf_fail(err, HF_UNAVAILABLE, "cannot look at the locks: /proc is not mounted");
-		hf_advise(err, "who holds a lock, only /proc tells");
+			return hf_fail_errno(err, "cannot read the locks");
+		hf_fail(err, HF_UNAVAILABLE, "cannot read the locks: /proc is not mounted");
+		hf_advise(err, "only /proc shows which process holds a lock");
 		return HF_UNAVAILABLE;
 	}
 	while (list->family_count < HF_ANCESTORS_MAX && hf_proc_read(proc.parent, &proc) &&
@@ -230,18 +230,17 @@ static bool add_reasons(struct hf_status_row *row, const struct hf_locked_file *
 		const struct hf_lock_table_holder *h = &locked->holders[i];
 
 		if (h->via == HF_VIA_REPORTED)
-			ok = hf_status_reason(row,
-					      "PID %d took it; whether it has it still may not be "
-					      "looked at",
-					      (int)h->pid);
+			ok = hf_status_reason(
+				row, "PID %d took it; its descriptors may not be inspected",
+				(int)h->pid);
 		else if (h->via == HF_VIA_UNSEEN)
 			ok = hf_status_reason(row, "held by a process that you may not see");
 		else if (h->via == HF_VIA_INHERITED && h->record.pid > 0 && h->record.pid != dead &&
 			 kill(h->record.pid, 0) < 0 && errno == ESRCH)
-			ok = hf_status_reason(row,
-					      "PID %d took it and is dead; held by who has "
-					      "inherited it",
-					      (int)(dead = h->record.pid));
+			ok = hf_status_reason(
+				row,
+				"PID %d took it and is dead; a process that inherited it holds it",
+				(int)(dead = h->record.pid));
 	}
 	return ok;
 }

@@ -173,8 +173,8 @@ static bool add_free(struct hf_lock_status *list, const char *kind, const char *
 	hf_process_id_self(&self);
 	return hf_status_reason(row, "%s", why) &&
 	       (self.pidns == HF_FIRST_PIDNS ||
-		hf_status_reason(row, "what is locked outside of this PID namespace is not to be "
-				      "seen"));
+		hf_status_reason(row,
+				 "locks of processes outside this PID namespace are not visible"));
 }
 
 static bool add_plain_file(struct place *p)
@@ -184,13 +184,13 @@ static bool add_plain_file(struct place *p)
 
 	if (!p->unread)
 		return add_free(p->list, "file", p->path,
-				locks ? "nobody has it locked"
+				locks ? "no process has it locked"
 				      : "it is neither a file nor a directory");
 	row = hf_status_add(p->list, "file", p->path);
 	if (!row)
 		return false;
 	row->state = HF_VERDICT_UNKNOWN;
-	return hf_status_reason(row, "nobody has it locked") &&
+	return hf_status_reason(row, "no process has it locked") &&
 	       hf_status_reason(row, "it may not be read, and can be a lock by its existence");
 }
 

@@ -49,7 +49,7 @@ static bool add_users(const struct hf_lock_status *list, struct hf_status_row *r
 			if (blocks_others(&users->at[i]) == turn)
 				ok = add_user(list, row, &users->at[i]);
 	if (ok && !users->count)
-		ok = hf_status_reason(row, "nobody has it locked");
+		ok = hf_status_reason(row, "no process has it locked");
 	return ok;
 }
 
