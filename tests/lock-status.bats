@@ -269,7 +269,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	require_pid_namespace
 	hold lock-run L
 	run -0 unshare -p -f --mount-proc lock-status L
-	[[ $output == *free*'outside of this PID namespace'* ]]
+	[[ $output == *free*'outside this PID namespace'* ]]
 	run -0 unshare -p -f --mount-proc lock-run M lock-status M
 	[[ $output == *'held*'* ]]
 	let_go

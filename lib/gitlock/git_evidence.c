@@ -102,30 +102,31 @@ static bool judge_possible_makers(const struct hf_stale_query *of,
 				  const struct hf_git_stale_query *git, struct hf_evidence *e,
 				  bool *lost)
 {
-	struct hf_git_holder_query owners_of = {.git = git->git,
-						.index = git->index,
-						.left = strcmp(git->name, "maintenance.lock") == 0};
-	struct hf_git_holders owners;
+	struct hf_git_holder_query query = {.git = git->git,
+					    .index = git->index,
+					    .inheritable =
+						    strcmp(git->name, "maintenance.lock") == 0};
+	struct hf_git_holders holders;
 	char who[512];
 
-	if (sys_fstat(of->fd, &owners_of.st) < 0) {
+	if (sys_fstat(of->fd, &query.st) < 0) {
 		*lost = true;
 		return false;
 	}
-	owners_of.seen = first_seen(git->seen, &owners_of.st);
-	hf_git_holders_find(&owners_of, &owners);
-	if (owners.other || owners.ancestor) {
-		pid_t pid = owners.other ? owners.other : owners.ancestor;
+	query.seen = first_seen(git->seen, &query.st);
+	hf_git_holders_find(&query, &holders);
+	if (holders.other || holders.ancestor) {
+		pid_t pid = holders.other ? holders.other : holders.ancestor;
 
 		say(e, "%s, which could have made it, lives",
 		    hf_proc_describe(who, sizeof(who), pid));
 		return hf_evidence_set_held(e, pid);
 	}
-	if (owners.unseen)
-		say(e, "PID %d could have made it, and may not be inspected", (int)owners.unseen);
-	else if (owners.hurried)
+	if (holders.unseen)
+		say(e, "PID %d could have made it, and may not be inspected", (int)holders.unseen);
+	else if (holders.hurried)
 		say(e, "there are too many processes to inspect");
-	*lost |= owners.unseen || owners.hurried;
+	*lost |= holders.unseen || holders.hurried;
 	return false;
 }
 
@@ -174,7 +175,7 @@ void hf_git_evidence_judge(const struct hf_stale_query *of, const struct hf_git_
 		return;
 	}
 	if (hf_evidence_by_flock(of, e) || judge_own_lock(of, e) || judge_named_pids(git, e) ||
-	    hf_evidence_by_lookers(of, 0, false, e) || judge_possible_makers(of, git, e, &lost))
+	    hf_evidence_by_users(of, 0, false, e) || judge_possible_makers(of, git, e, &lost))
 		return;
 	if (lost || cannot_prove(of, git, e)) {
 		if (of->alone && of->stale_after != HF_NEVER)

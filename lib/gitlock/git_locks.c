@@ -167,7 +167,7 @@ struct walk {
 	struct hf_git_lock lock;
 };
 
-/* Return true if this directory below the common directory is to be scanned. */
+/* Return true if this directory below the common directory must be scanned. */
 static bool is_scanned(const char *below)
 {
 	static const char *const not [] = {"modules", OWN, "hooks", "lfs", "annex"};

@@ -18,7 +18,7 @@
 
 #define TARGET_FLAGS (HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME)
 
-enum { MAX_LOOKS = 1000 }; /* of a caller that does not wait */
+enum { MAX_TRIES = 1000 }; /* of a caller that does not wait */
 
 struct dot {
 	struct hf_target target;
@@ -208,7 +208,7 @@ static enum hf_status back_off(struct dot *dot, const struct hf_wait *wait, stru
 	hf_fail(err, HF_BUSY, "cannot lock '%s'%s: it is being taken over by %s", path,
 		hf_wait_within(within, sizeof(within), wait),
 		hf_proc_describe(who, sizeof(who), pid));
-	hf_advise(err, "that takes an instant, unless that process is stopped");
+	hf_advise(err, "a takeover takes an instant, unless that process is stopped");
 	return HF_BUSY;
 }
 
@@ -255,7 +255,7 @@ static enum hf_status take_dot(struct hf_lock *lock, const struct hf_wait *wait,
 	struct dot *dot = lock->kind_data;
 	int fd;
 
-	for (int looks = 0; looks < MAX_LOOKS || hf_time_left(wait->deadline) > 0; looks++) {
+	for (int tries = 0; tries < MAX_TRIES || hf_time_left(wait->deadline) > 0; tries++) {
 		enum hf_status status = hf_dot_look(&dot->target, &fd, &lock->st, err);
 
 		if (status == HF_NO)
@@ -284,7 +284,7 @@ static enum hf_status try_dot(struct hf_lock *lock, struct hf_err *err)
 
 /* Return HF_OK if PATH looks free or can be waited for in the kernel. HF_NO: it is an external
  * lock. */
-static enum hf_status looks_free(struct dot *dot, struct hf_err *err)
+static enum hf_status is_free(struct dot *dot, struct hf_err *err)
 {
 	enum hf_status status;
 	struct stat st;
@@ -317,7 +317,7 @@ static enum hf_status wait_external_dotlock(struct hf_lock *lock, const struct h
 
 	if (status != HF_OK)
 		return status;
-	while ((status = looks_free(dot, err)) == HF_NO) {
+	while ((status = is_free(dot, err)) == HF_NO) {
 		if (hf_wait_notice_is_due(&due))
 			hf_wait_notice_say(wait, "waiting for '%s': %s", lock->path,
 					   hf_evidence_why(&dot->evidence));

@@ -155,24 +155,23 @@ enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait 
 enum hf_status hf_lock_take_flock(struct hf_lock *lock, const struct hf_wait *wait,
 				  struct hf_err *err);
 
-/* A range that a descriptor holds, an open file description lock. */
+/* A range that a descriptor holds: an open file description lock. */
 struct hf_range_held {
 	int fd;
-	struct hf_lock_entry entry;
+	int64_t start;
 };
 typedef bool hf_range_fits(const struct hf_lock *lock, const struct hf_lock_entry *entry);
 
-/* If fd is open on the lock's inode and holds a range for which fits() returns true, set *found and
- * return HF_HELD_SHARED or HF_HELD_EXCLUSIVE; otherwise HF_HELD_NONE. */
-enum hf_held hf_lock_range_of(const struct hf_lock *lock, int fd, hf_range_fits *fits,
-			      struct hf_range_held *found);
-
-/* Do the same for the descriptors that this process inherited (from 3 up, not close-on-exec). All
- * are searched, not only those that the environment names: the kernel reports no PID for such
- * locks, so a wait for an inherited one could not be detected later. HF_HELD_UNKNOWN: /proc is not
- * mounted. */
-enum hf_held hf_lock_range_inherited(const struct hf_lock *lock, hf_range_fits *fits,
-				     struct hf_range_held *found);
+/*
+ * Search fd, or, if it is -1, the descriptors that this process inherited (from 3 up, not
+ * close-on-exec), for one that is open on the lock's inode and holds a range for which fits()
+ * returns true. Return HF_HELD_SHARED or HF_HELD_EXCLUSIVE with *found, or HF_HELD_NONE. All
+ * inherited ones are searched, not only those that the environment names: the kernel reports no PID
+ * for such locks, so a wait for an inherited one could not be detected later. HF_HELD_UNKNOWN:
+ * /proc is not mounted.
+ */
+enum hf_held hf_lock_range_find(const struct hf_lock *lock, int fd, hf_range_fits *fits,
+				struct hf_range_held *found);
 
 /* Report HF_UNAVAILABLE, for a kind that checks inheritance by itself. */
 enum hf_status hf_lock_unproved(const struct hf_lock *lock, struct hf_err *err);

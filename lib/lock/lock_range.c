@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <holdfast/lock_range.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -163,45 +162,38 @@ enum hf_status hf_range_wait(int fd, enum hf_lock_mode mode, int64_t start, int6
 	return hf_fail_errno(err, "cannot lock %s", what);
 }
 
-enum hf_held hf_lock_range_of(const struct hf_lock *lock, int fd, hf_range_fits *fits,
-			      struct hf_range_held *found)
-{
-	struct hf_lock_entry *entry = &found->entry;
-	char path[40], line[256];
-	bool fit = false;
-	struct stat st;
-	FILE *info;
+struct range_search {
+	const struct hf_lock *lock;
+	int only; /* this descriptor; -1: those that this process inherited */
+	hf_range_fits *fits;
+	struct hf_range_held *found;
+	enum hf_held held;
+};
 
-	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, &lock->st))
-		return HF_HELD_NONE;
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	info = fopen(path, "re");
-	while (info && !fit && fgets(line, sizeof(line), info))
-		fit = strncmp(line, "lock:", 5) == 0 && hf_lock_parse_any(line + 5, entry) &&
-		      entry->type == HF_LOCK_OFD && fits(lock, entry);
-	if (info)
-		fclose(info);
-	found->fd = fd;
-	return !fit ? HF_HELD_NONE : entry->exclusive ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
+static bool check_range(void *context, int fd, const struct hf_lock_entry *entry)
+{
+	struct range_search *s = context;
+	struct stat st;
+
+	if (s->only >= 0 ? fd != s->only : fd < 3 || (fcntl(fd, F_GETFD) & FD_CLOEXEC))
+		return true;
+	if (entry->type != HF_LOCK_OFD || fstat(fd, &st) < 0 || !hf_same_inode(&st, &s->lock->st) ||
+	    !s->fits(s->lock, entry))
+		return true;
+	*s->found = (struct hf_range_held){.fd = fd, .start = entry->start};
+	s->held = entry->exclusive ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
+	return false;
 }
 
-enum hf_held hf_lock_range_inherited(const struct hf_lock *lock, hf_range_fits *fits,
-				     struct hf_range_held *found)
+enum hf_held hf_lock_range_find(const struct hf_lock *lock, int fd, hf_range_fits *fits,
+				struct hf_range_held *found)
 {
-	enum hf_held held = HF_HELD_NONE;
-	DIR *dir = opendir("/proc/self/fd");
-	struct dirent *entry;
+	struct range_search s = {
+		.lock = lock, .only = fd, .fits = fits, .found = found, .held = HF_HELD_NONE};
 
-	if (!dir)
+	if (!hf_lock_held_by_any(getpid(), check_range, &s) && s.held == HF_HELD_NONE)
 		return HF_HELD_UNKNOWN;
-	while (held == HF_HELD_NONE && (entry = readdir(dir))) {
-		int fd = atoi(entry->d_name), flags = fcntl(fd, F_GETFD);
-
-		if (fd >= 3 && flags >= 0 && !(flags & FD_CLOEXEC))
-			held = hf_lock_range_of(lock, fd, fits, found);
-	}
-	closedir(dir);
-	return held;
+	return s.held;
 }
 
 void hf_lock_range_set(struct hf_lock *lock, int64_t start, int64_t length)
@@ -240,8 +232,8 @@ static bool range_proof(struct hf_lock *lock, int fd, enum hf_held *held)
 {
 	struct hf_range_held range;
 
-	*held = hf_lock_range_of(lock, fd, range_covers, &range);
-	return *held != HF_HELD_NONE;
+	*held = hf_lock_range_find(lock, fd, range_covers, &range);
+	return *held != HF_HELD_NONE && *held != HF_HELD_UNKNOWN;
 }
 
 /* The range is taken: find out whether this process inherited the holder's descriptor. HF_NO: not
@@ -251,7 +243,7 @@ static enum hf_status find_inherited(struct hf_lock *lock, const struct hf_wait 
 {
 	struct hf_range_held held;
 
-	switch (hf_lock_range_inherited(lock, range_covers, &held)) {
+	switch (hf_lock_range_find(lock, -1, range_covers, &held)) {
 	case HF_HELD_UNKNOWN:
 		return getenv(HF_FD_ENV) ? hf_lock_unproved(lock, err) : HF_NO;
 	case HF_HELD_NONE:
@@ -266,7 +258,7 @@ static enum hf_status find_inherited(struct hf_lock *lock, const struct hf_wait 
 		return HF_OK;
 	}
 	if (wait->deadline == HF_NOWAIT ||
-	    hf_lock_range_inherited(lock, range_conflicts, &held) == HF_HELD_NONE)
+	    hf_lock_range_find(lock, -1, range_conflicts, &held) == HF_HELD_NONE)
 		return HF_NO;
 	hf_fail(err, HF_USAGE,
 		"cannot lock '%s': a part of that range is held by a process that runs this one, "

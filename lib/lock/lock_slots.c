@@ -72,10 +72,11 @@ static bool slot_proof(struct hf_lock *lock, int fd, enum hf_held *held)
 	struct slots *slots = lock->kind_data;
 	struct hf_range_held range;
 
-	*held = hf_lock_range_of(lock, fd, is_slot, &range);
-	if (*held != HF_HELD_NONE)
-		slots->taken = (int)(range.entry.start - HF_SLOT_BASE);
-	return *held != HF_HELD_NONE;
+	*held = hf_lock_range_find(lock, fd, is_slot, &range);
+	if (*held != HF_HELD_EXCLUSIVE)
+		return false;
+	slots->taken = (int)(range.start - HF_SLOT_BASE);
+	return true;
 }
 
 /* Take any free slot. Return 0; or -1 with errno, EAGAIN if all are taken. */
@@ -219,9 +220,10 @@ static enum hf_status take_slots(struct hf_lock *lock, const struct hf_wait *wai
 	enum hf_status status;
 	struct hf_range_held held;
 
-	if (lock->inherited >= 0 && hf_lock_range_inherited(lock, is_slot, &held) != HF_HELD_NONE) {
+	if (lock->inherited >= 0 &&
+	    hf_lock_range_find(lock, -1, is_slot, &held) == HF_HELD_EXCLUSIVE) {
 		hf_lock_close(lock);
-		slots->taken = (int)(held.entry.start - HF_SLOT_BASE);
+		slots->taken = (int)(held.start - HF_SLOT_BASE);
 		return HF_OK;
 	}
 	if (lock->inherited < 0) {

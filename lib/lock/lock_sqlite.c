@@ -155,7 +155,7 @@ static void release_sqlite(struct hf_lock *lock)
 	struct sqlite *s = lock->kind_data;
 	int saved = errno;
 
-	hf_sqlite_hold_end(&s->freezer, lock->lent);
+	hf_sqlite_freeze_end(&s->freezer, lock->lent);
 	hf_turnstile_release(lock);
 	close_database(s);
 	errno = saved;
@@ -238,14 +238,14 @@ static enum hf_status try_sqlite_freeze(struct hf_lock *lock, struct hf_err *err
 	if (hf_sqlite_writer(&s->probe, &s->db, &user)) {
 		/* an ancestor, or its keeper, has frozen it */
 		if (lock->inherited >= 0 &&
-		    hf_sqlite_hold_is_ours(&s->freezer, user.pid, lock->borrowed)) {
+		    hf_sqlite_freeze_is_ours(&s->freezer, user.pid, lock->borrowed)) {
 			lock->external_fd = s->freezer.fd;
 			return HF_OK;
 		}
 		return fail_writer_busy(lock->path, &user, err);
 	}
 	/* from here on SQLite's locks and ours belong to different processes (probe/Q3) */
-	status = hf_sqlite_hold_begin(&s->freezer, lock->path, lock->deadline, err);
+	status = hf_sqlite_freeze_begin(&s->freezer, lock->path, lock->deadline, err);
 	lock->external_fd = s->freezer.fd;
 	if (status == HF_OK && !hf_sqlite_passed_rightly())
 		return hf_fail(err, HF_BUSY,
@@ -259,7 +259,7 @@ bool hf_sqlite_thawed(const struct hf_lock *lock)
 	const struct sqlite *s = lock->kind_data;
 
 	return lock->ops == &hf_lock_sqlite_freeze && lock->state == HF_LOCK_HELD &&
-	       hf_sqlite_hold_lost(&s->freezer);
+	       hf_sqlite_freeze_lost(&s->freezer);
 }
 
 static const char family[] = "sqlite";

@@ -158,36 +158,21 @@ static bool may_make_database(struct hf_trust *trust, const struct stat *st)
 	       hf_access_permits(&trust->dir, st->st_uid, W_OK) == HF_MEMBER_YES;
 }
 
-/* Return why the file may not be used (lock/N2), or NULL. */
-static const char *reason(struct hf_trust *trust, const struct stat *st, bool *trusted)
-{
-	*trusted = HF_WITHOUT(turnstile) || hf_trusts(trust, st) || may_make_database(trust, st);
-	if (!S_ISREG(st->st_mode))
-		return "it is not a regular file";
-	if (!*trusted)
-		return "that user may not write there";
-	if (st->st_nlink > 1 && !HF_WITHOUT(turnstile))
-		return "it has other names";
-	return NULL;
-}
-
-bool hf_turnstile_is_foreign(const struct hf_target *at, int like)
-{
-	struct hf_trust trust;
-	struct stat st;
-	bool trusted;
-
-	hf_trust_init(&trust, at, like);
-	return sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       reason(&trust, &st, &trusted);
-}
-
-static enum hf_status fail_unusable(const struct hf_trust *trust, const struct stat *st,
-				    const char *why, bool trusted, struct hf_err *err)
+/* Check that the file may be used (lock/N2). HF_NO: it may not; err has the reason. */
+static enum hf_status check_usable(struct hf_trust *trust, const struct stat *st,
+				   struct hf_err *err)
 {
 	const struct hf_target *at = trust->target;
+	bool trusted =
+		HF_WITHOUT(turnstile) || hf_trusts(trust, st) || may_make_database(trust, st);
+	const char *why = !S_ISREG(st->st_mode) ? "it is not a regular file"
+			  : !trusted		? "that user may not write there"
+			  : st->st_nlink > 1	? "it has other names"
+						: NULL;
 	char owner[HF_USER_SIZE];
 
+	if (!why || (trusted && S_ISREG(st->st_mode) && HF_WITHOUT(turnstile)))
+		return HF_OK;
 	hf_fail(err, trusted ? HF_DATA : HF_NOPERM,
 		"cannot use turnstile '%s' of '%s', which belongs to %s: %s", at->name, at->path,
 		hf_user_name(owner, st->st_uid), why);
@@ -199,6 +184,16 @@ static enum hf_status fail_unusable(const struct hf_trust *trust, const struct s
 	return HF_NO;
 }
 
+bool hf_turnstile_is_foreign(const struct hf_target *at, int like)
+{
+	struct hf_trust trust;
+	struct stat st;
+
+	hf_trust_init(&trust, at, like);
+	return sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       check_usable(&trust, &st, NULL) != HF_OK;
+}
+
 /* Open it, with checks (lock/N2), into lock->fd and lock->st. HF_NO: it may not be used.
  * HF_NOINPUT: it is absent. For writing if allowed, since NFS needs that for an exclusive lock. */
 static enum hf_status open_existing(struct hf_lock *lock, struct hf_trust *trust,
@@ -207,16 +202,15 @@ static enum hf_status open_existing(struct hf_lock *lock, struct hf_trust *trust
 	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	const struct hf_target *at = trust->target;
 	struct stat *st = &lock->st;
-	const char *why;
-	bool trusted;
+	enum hf_status status;
 	int fd;
 
 	/* opening a device can have side effects */
 	if (sys_fstatat(at->dir, at->name, st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? HF_NOINPUT : fail_turnstile("open", at, err);
-	why = reason(trust, st, &trusted);
-	if (why)
-		return fail_unusable(trust, st, why, trusted, err);
+	status = check_usable(trust, st, err);
+	if (status != HF_OK)
+		return status;
 	fd = sys_openat(at->dir, at->name, O_RDWR | flags, 0);
 	if (fd < 0 && (errno == EACCES || errno == EROFS || errno == EPERM))
 		fd = sys_openat(at->dir, at->name, O_RDONLY | flags, 0);
@@ -224,19 +218,16 @@ static enum hf_status open_existing(struct hf_lock *lock, struct hf_trust *trust
 		return errno == ENOENT || errno == ELOOP ? HF_NOINPUT
 							 : fail_turnstile("open", at, err);
 	lock->fd = hf_fd_high(fd);
-	if (lock->fd < 0 || sys_fstat(lock->fd, st) < 0) {
-		enum hf_status status = fail_turnstile("open", at, err);
-
-		if (lock->fd < 0)
-			sys_close(fd);
-		hf_lock_close(lock);
+	if (lock->fd < 0) {
+		status = fail_turnstile("open", at, err);
+		sys_close(fd);
 		return status;
 	}
-	why = reason(trust, st, &trusted);
-	if (!why)
-		return HF_OK;
-	hf_lock_close(lock);
-	return fail_unusable(trust, st, why, trusted, err);
+	status = sys_fstat(lock->fd, st) < 0 ? fail_turnstile("open", at, err)
+					     : check_usable(trust, st, err);
+	if (status != HF_OK)
+		hf_lock_close(lock);
+	return status;
 }
 
 /* Set the mode again if the database's has changed (lock/N1). A failure does not matter to the

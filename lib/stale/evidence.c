@@ -196,7 +196,7 @@ static bool judge_origin(const struct hf_stale_query *of, const struct hf_proces
 		say(e, "its content is lost, and it is of this boot");
 		*lost = true;
 	} else if (!hf_process_id_same_pidns(self, owner)) {
-		say(e, "it was taken in another PID namespace: %s is not to be seen", who);
+		say(e, "it was taken in another PID namespace: %s is not visible", who);
 		*lost = true;
 	}
 	return false;
@@ -302,28 +302,28 @@ static bool may_be_outer_pid(const struct hf_stale_query *of, const struct hf_pr
 }
 
 /* Search processes that use the file or work in its directory (stale/E5, stale/E6). */
-bool hf_evidence_by_lookers(const struct hf_stale_query *of, pid_t inner, bool place,
-			    struct hf_evidence *e)
+bool hf_evidence_by_users(const struct hf_stale_query *of, pid_t inner, bool place,
+			  struct hf_evidence *e)
 {
-	struct hf_file_users lookers;
+	struct hf_file_users users;
 	char who[512];
 
-	hf_file_users_find(of->fd, place ? of->place : -1, inner, &lookers);
-	e->hidden = lookers.hidden;
-	if (lookers.written) {
+	hf_file_users_find(of->fd, place ? of->place : -1, inner, &users);
+	e->hidden = users.hidden;
+	if (users.written) {
 		say(e, "it is open for writing, or locked, in %s",
-		    hf_proc_describe(who, sizeof(who), lookers.writer));
-		return hf_evidence_set_held(e, lookers.writer);
+		    hf_proc_describe(who, sizeof(who), users.writer));
+		return hf_evidence_set_held(e, users.writer);
 	}
-	if (lookers.inner) {
+	if (users.inner) {
 		say(e, "PID %d of a PID namespace below lives: it is %s", (int)inner,
-		    hf_proc_describe(who, sizeof(who), lookers.inner));
-		return hf_evidence_set_held(e, lookers.inner);
+		    hf_proc_describe(who, sizeof(who), users.inner));
+		return hf_evidence_set_held(e, users.inner);
 	}
-	if (lookers.worker) {
+	if (users.worker) {
 		say(e, "%s works in its directory",
-		    hf_proc_describe(who, sizeof(who), lookers.worker));
-		return hf_evidence_set_held(e, lookers.worker);
+		    hf_proc_describe(who, sizeof(who), users.worker));
+		return hf_evidence_set_held(e, users.worker);
 	}
 	if (place && !e->hidden)
 		say(e, "no process has it open for writing or works in its directory");
@@ -383,7 +383,7 @@ void hf_evidence_judge(const struct hf_stale_query *of, struct hf_evidence *e)
 			return;
 		}
 		if (!lost && e->record.form == HF_OWNER_PID_ONLY &&
-		    (hf_evidence_by_lookers(of, e->record.owner.pid, false, e) ||
+		    (hf_evidence_by_users(of, e->record.owner.pid, false, e) ||
 		     may_be_outer_pid(of, &self, e)))
 			return;
 		if (!lost) {
@@ -394,6 +394,6 @@ void hf_evidence_judge(const struct hf_stale_query *of, struct hf_evidence *e)
 		say(e, "its owner is not known: %s", e->record.why);
 	}
 	if (of->stale_after != HF_NEVER && (e->record.form == HF_OWNER_NO_PID || of->alone) &&
-	    !hf_evidence_by_lookers(of, 0, true, e))
+	    !hf_evidence_by_users(of, 0, true, e))
 		hf_evidence_by_age(of, &st, e);
 }

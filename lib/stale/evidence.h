@@ -63,8 +63,8 @@ bool hf_evidence_by_flock(const struct hf_stale_query *of, struct hf_evidence *e
 
 /* stale/E5; with `place` also E6; and whether the PID `inner` (0: do not check) lives in an inner
  * namespace. */
-bool hf_evidence_by_lookers(const struct hf_stale_query *of, pid_t inner, bool place,
-			    struct hf_evidence *evidence);
+bool hf_evidence_by_users(const struct hf_stale_query *of, pid_t inner, bool place,
+			  struct hf_evidence *evidence);
 
 /* stale/E7 */
 bool hf_evidence_by_age(const struct hf_stale_query *of, const struct stat *st,
