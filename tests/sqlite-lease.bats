@@ -68,7 +68,7 @@ barrier() {
 	run -75 sqlite-lease acquire -n s.db d b
 	run -0 sqlite-lease release --token "$token" s.db a b
 	run -1 sqlite-lease release --token "$token" s.db c a
-	[[ ${lines[0]} == "sqlite-lease: cannot release 'a' in 's.db': nobody holds it any more" ]]
+	[[ ${lines[0]} == "sqlite-lease: cannot release 'a' in 's.db': no process holds it any more" ]]
 	[ "$(sqlite-lease list s.db | cut -f 1)" = c ]
 }
 
@@ -110,7 +110,7 @@ barrier() {
 	run -0 at 1009999999 sqlite-lease renew --ttl 10s --token "$token" s.db ticket
 	run -0 at 1019999998 sqlite-lease renew --ttl 10s --token "$token" s.db ticket
 	run -1 at 1029999998 sqlite-lease renew --ttl 10s --token "$token" s.db ticket
-	[[ $output == *'nobody holds it any more' ]]
+	[[ $output == *'no process holds it any more' ]]
 	run -1 at 1029999998 sqlite-lease release --token "$token" s.db ticket
 	[ -z "$(at 1029999998 sqlite-lease list s.db)" ]
 	run -0 at 1029999998 sqlite-lease acquire -n s.db ticket

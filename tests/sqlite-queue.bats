@@ -152,7 +152,7 @@ claim() {
 	run -1 sqlite-queue done --token "$token" s.db 99
 	sqlite-queue release --token "$token" s.db "$id"
 	run -1 sqlite-queue done --token "$token" s.db "$id"
-	[[ $output == *'nobody has claimed it' ]]
+	[[ $output == *'no process has claimed it' ]]
 }
 
 @test "store/Q5: after its last attempt a job is dead, until it is retried or purged" {

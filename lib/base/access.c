@@ -12,17 +12,7 @@
 
 #include "base/sys.h"
 
-#define ACL "system.posix_acl_access"
-
 enum { OVERFLOW_ID = 65534, MAX_GROUPS = 1024, MAX_LINE = 16384 };
-
-/* linux/posix_acl_xattr.h */
-enum { ACL_VERSION = 2 };
-enum { USER_OBJ = 1, USER = 2, GROUP_OBJ = 4, GROUP = 8, MASK = 16, OTHER = 32 };
-struct acl_entry {
-	uint16_t tag, perm;
-	uint32_t id;
-};
 
 /* ---- ids that a user namespace does not map -------------------------------------------------- */
 
@@ -86,30 +76,30 @@ static void add_entry(struct hf_access *access, bool is_group, uint32_t id, unsi
 /* Parse the ACL in the file system's format: a version and entries, little-endian. */
 static bool parse_acl(struct hf_access *access, const char *value, size_t size)
 {
-	size_t count = (size - sizeof(uint32_t)) / sizeof(struct acl_entry);
+	size_t count = (size - sizeof(uint32_t)) / sizeof(struct hf_acl_entry);
 	unsigned int mask = R_OK | W_OK;
-	struct acl_entry entry;
+	struct hf_acl_entry entry;
 	uint32_t version;
 
 	memcpy(&version, value, sizeof(version));
-	if (le32toh(version) != ACL_VERSION || count > HF_ACCESS_ENTRIES)
+	if (le32toh(version) != HF_ACL_VERSION || count > HF_ACCESS_ENTRIES)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		memcpy(&entry, value + sizeof(version) + i * sizeof(entry), sizeof(entry));
 		switch (le16toh(entry.tag)) {
-		case USER:
+		case HF_ACL_USER:
 			add_entry(access, false, le32toh(entry.id), le16toh(entry.perm));
 			break;
-		case GROUP_OBJ:
+		case HF_ACL_GROUP_OBJ:
 			add_entry(access, true, access->st.st_gid, le16toh(entry.perm));
 			break;
-		case GROUP:
+		case HF_ACL_GROUP:
 			add_entry(access, true, le32toh(entry.id), le16toh(entry.perm));
 			break;
-		case MASK:
+		case HF_ACL_MASK:
 			mask = le16toh(entry.perm);
 			break;
-		case OTHER:
+		case HF_ACL_OTHER:
 			access->other = le16toh(entry.perm) & (R_OK | W_OK);
 			break;
 		}
@@ -121,20 +111,20 @@ static bool parse_acl(struct hf_access *access, const char *value, size_t size)
 
 static ssize_t read_acl(int fd, char *value, size_t size)
 {
-	ssize_t n = sys_fgetxattr(fd, ACL, value, size);
+	ssize_t n = sys_fgetxattr(fd, HF_ACL_NAME, value, size);
 	char path[32];
 
 	if (n >= 0 || errno != EBADF)
 		return n;
 	/* opened with O_PATH */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return getxattr(path, ACL, value, size);
+	return getxattr(path, HF_ACL_NAME, value, size);
 }
 
 enum hf_status hf_access_read(struct hf_access *access, int fd, const char *path,
 			      struct hf_err *err)
 {
-	char value[sizeof(uint32_t) + HF_ACCESS_ENTRIES * sizeof(struct acl_entry)];
+	char value[sizeof(uint32_t) + HF_ACCESS_ENTRIES * sizeof(struct hf_acl_entry)];
 	ssize_t n;
 
 	access->count = 0;
@@ -179,7 +169,7 @@ enum hf_member hf_access_permits(const struct hf_access *access, uid_t uid, unsi
 	for (size_t i = 0; i < access->count; i++)
 		if (!access->entries[i].is_group && access->entries[i].id == uid)
 			return (access->entries[i].perm & perm) == perm ? HF_MEMBER_YES
-									 : HF_MEMBER_NO;
+									: HF_MEMBER_NO;
 	for (size_t i = 0; i < access->count; i++) {
 		const struct hf_access_entry *entry = &access->entries[i];
 		bool grants = (entry->perm & perm) == perm;

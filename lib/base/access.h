@@ -25,6 +25,17 @@
 
 enum { HF_ACCESS_ENTRIES = 64 };
 
+/* The extended attribute that is the ACL: a version and entries, all little-endian
+ * (linux/posix_acl_xattr.h). */
+#define HF_ACL_NAME "system.posix_acl_access"
+enum { HF_ACL_VERSION = 2 };
+enum { HF_ACL_USER_OBJ = 1, HF_ACL_USER = 2, HF_ACL_OTHER = 32 };
+enum { HF_ACL_GROUP_OBJ = 4, HF_ACL_GROUP = 8, HF_ACL_MASK = 16 };
+struct hf_acl_entry {
+	uint16_t tag, perm;
+	uint32_t id;
+};
+
 /* The rights of a named user or group. */
 struct hf_access_entry {
 	bool is_group;

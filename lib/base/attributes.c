@@ -8,21 +8,15 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/access.h"
 #include "base/sys.h"
 
-#define ACL "system.posix_acl_access"
-
-/* linux/posix_acl_xattr.h: a version, and then entries, in little-endian order. */
-enum { USER_OBJ = 1, USER = 2, GROUP_OBJ = 4, GROUP = 8, MASK = 16, OTHER = 32 };
-enum { RW = 6, ACL_VERSION = 2 };
+enum { RW = 6 };
 #define NO_ID UINT32_MAX
-struct acl_entry {
-	uint16_t tag, perm;
-	uint32_t id;
-};
 struct acl {
 	uint32_t version;
-	struct acl_entry entries[(XATTR_SIZE_MAX - sizeof(uint32_t)) / sizeof(struct acl_entry)];
+	struct hf_acl_entry
+		entries[(XATTR_SIZE_MAX - sizeof(uint32_t)) / sizeof(struct hf_acl_entry)];
 };
 
 /* List the names of fd's attributes; *size is the length of the list. A file system without
@@ -105,27 +99,27 @@ static mode_t change_mode(mode_t mode, const struct change *change)
  * through the new group. */
 static void change_acl(struct acl *value, size_t size, const struct change *change)
 {
-	size_t count = (size - sizeof(value->version)) / sizeof(struct acl_entry);
-	struct acl_entry *acl = value->entries;
+	size_t count = (size - sizeof(value->version)) / sizeof(struct hf_acl_entry);
+	struct hf_acl_entry *acl = value->entries;
 	unsigned int mask = 7, both = 7;
 
 	for (size_t i = 0; i < count; i++) {
 		unsigned int tag = le16toh(acl[i].tag), perm = le16toh(acl[i].perm);
 
-		if (tag == MASK)
+		if (tag == HF_ACL_MASK)
 			mask = perm;
-		else if (tag == GROUP_OBJ || tag == GROUP || tag == OTHER)
+		else if (tag == HF_ACL_GROUP_OBJ || tag == HF_ACL_GROUP || tag == HF_ACL_OTHER)
 			both &= perm;
 	}
 	for (size_t i = 0; i < count; i++) {
 		unsigned int tag = le16toh(acl[i].tag), perm = le16toh(acl[i].perm);
 
-		if (change->other_group && (tag == GROUP_OBJ || tag == OTHER))
-			perm = both & (tag == OTHER ? 7 : mask);
+		if (change->other_group && (tag == HF_ACL_GROUP_OBJ || tag == HF_ACL_OTHER))
+			perm = both & (tag == HF_ACL_OTHER ? 7 : mask);
 		if (change->shared)
-			perm = tag == MASK || tag == USER_OBJ
+			perm = tag == HF_ACL_MASK || tag == HF_ACL_USER_OBJ
 				       ? RW
-				       : shared(tag == OTHER ? perm : perm & mask);
+				       : shared(tag == HF_ACL_OTHER ? perm : perm & mask);
 		acl[i].perm = htole16((uint16_t)perm);
 	}
 }
@@ -135,16 +129,16 @@ static enum hf_status copy_acl(int from, int to, const struct change *change, co
 			       struct hf_err *err)
 {
 	struct acl value;
-	ssize_t n = sys_fgetxattr(from, ACL, &value, sizeof(value));
+	ssize_t n = sys_fgetxattr(from, HF_ACL_NAME, &value, sizeof(value));
 
 	if (n < 0 && errno == ENODATA)
 		return HF_OK;
 	if (n >= (ssize_t)sizeof(value.version)) {
 		change_acl(&value, (size_t)n, change);
-		if (sys_fsetxattr(to, ACL, &value, (size_t)n, 0) == 0)
+		if (sys_fsetxattr(to, HF_ACL_NAME, &value, (size_t)n, 0) == 0)
 			return HF_OK;
 	}
-	return hf_fail_errno(err, "cannot keep the attribute %s of '%s'", ACL, file);
+	return hf_fail_errno(err, "cannot keep the attribute %s of '%s'", HF_ACL_NAME, file);
 }
 
 /* Keep owner and group as far as permitted; remove mode bits that must not survive another
@@ -171,14 +165,14 @@ static enum hf_status keep_owner(int to, const struct stat *st, struct stat *now
 	return HF_OK;
 }
 
-/* Mode and ACL. With an ACL, which comes last, the mode's group bits are its mask. */
+/* Mode and ACL. With an HF_ACL_NAME, which comes last, the mode's group bits are its mask. */
 static enum hf_status keep_permissions(int from, int to, mode_t now, mode_t mode, bool had_acl,
 				       bool has_acl, const struct change *change, const char *name,
 				       struct hf_err *err)
 {
 	mode_t first = had_acl ? mode & (mode_t)~077 : change_mode(mode, change);
 
-	if (has_acl && !had_acl && sys_fremovexattr(to, ACL) < 0 && errno != ENODATA)
+	if (has_acl && !had_acl && sys_fremovexattr(to, HF_ACL_NAME) < 0 && errno != ENODATA)
 		return hf_fail_errno(err, "cannot keep the mode of '%s'", name);
 	if (first != (now & 07777) && sys_fchmod(to, first) < 0)
 		return hf_fail_errno(err, "cannot keep the mode of '%s'", name);
@@ -203,36 +197,36 @@ enum hf_status hf_copy_attributes(int from, int to, const struct stat *st, const
 	if (status == HF_OK)
 		status = list_names(to, new, &new_size, name, err);
 	for (const char *s = old; status == HF_OK && s < old + old_size; s += strlen(s) + 1)
-		if (!is_content_hash(s) && strcmp(s, ACL) != 0)
+		if (!is_content_hash(s) && strcmp(s, HF_ACL_NAME) != 0)
 			status = copy_one(from, to, s, name, err);
 	if (status != HF_OK)
 		return status;
-	return keep_permissions(from, to, now.st_mode, mode, has_name(old, old_size, ACL),
-				has_name(new, new_size, ACL), &change, name, err);
+	return keep_permissions(from, to, now.st_mode, mode, has_name(old, old_size, HF_ACL_NAME),
+				has_name(new, new_size, HF_ACL_NAME), &change, name, err);
 }
 
 struct few_entries {
 	uint32_t version;
-	struct acl_entry entries[64];
+	struct hf_acl_entry entries[64];
 };
 
 /* Let the owner of the old file open the new one, which is ours. A file system without ACLs is not
  * an error. */
 static void admit_owner(int to, uid_t owner)
 {
-	struct few_entries acl = {.version = htole32(ACL_VERSION)}, old;
-	ssize_t n = sys_fgetxattr(to, ACL, &old, sizeof(old));
+	struct few_entries acl = {.version = htole32(HF_ACL_VERSION)}, old;
+	ssize_t n = sys_fgetxattr(to, HF_ACL_NAME, &old, sizeof(old));
 	size_t count = 0,
 	       most = n > 0 ? ((size_t)n - sizeof(old.version)) / sizeof(old.entries[0]) : 0;
-	const unsigned int any[] = {USER_OBJ, GROUP_OBJ, MASK, OTHER};
+	const unsigned int any[] = {HF_ACL_USER_OBJ, HF_ACL_GROUP_OBJ, HF_ACL_MASK, HF_ACL_OTHER};
 	struct stat st;
 
 	if (n < 0 && errno == ENODATA && sys_fstat(to, &st) == 0) {
 		for (size_t i = 0; i < 4; i++) {
 			unsigned int shift = i == 0 ? 6 : i == 1 ? 3 : 0;
-			unsigned int perm = any[i] == MASK ? RW : st.st_mode >> shift & RW;
+			unsigned int perm = any[i] == HF_ACL_MASK ? RW : st.st_mode >> shift & RW;
 
-			old.entries[most++] = (struct acl_entry){
+			old.entries[most++] = (struct hf_acl_entry){
 				htole16((uint16_t)any[i]), htole16((uint16_t)perm), htole32(NO_ID)};
 		}
 	}
@@ -242,16 +236,16 @@ static void admit_owner(int to, uid_t owner)
 	for (size_t i = 0; i < most; i++) {
 		unsigned int tag = le16toh(old.entries[i].tag);
 
-		if (tag == USER && le32toh(old.entries[i].id) == owner)
+		if (tag == HF_ACL_USER && le32toh(old.entries[i].id) == owner)
 			continue;
-		if (count == i &&
-		    (tag > USER || (tag == USER && le32toh(old.entries[i].id) > owner)))
-			acl.entries[count++] =
-				(struct acl_entry){htole16(USER), htole16(RW), htole32(owner)};
+		if (count == i && (tag > HF_ACL_USER ||
+				   (tag == HF_ACL_USER && le32toh(old.entries[i].id) > owner)))
+			acl.entries[count++] = (struct hf_acl_entry){htole16(HF_ACL_USER),
+								     htole16(RW), htole32(owner)};
 		acl.entries[count++] = old.entries[i];
 	}
-	(void)!sys_fsetxattr(to, ACL, &acl, sizeof(acl.version) + count * sizeof(acl.entries[0]),
-			     0);
+	(void)!sys_fsetxattr(to, HF_ACL_NAME, &acl,
+			     sizeof(acl.version) + count * sizeof(acl.entries[0]), 0);
 }
 
 enum hf_status hf_share_access(int from, int to, const struct stat *st, const char *name,
@@ -269,8 +263,8 @@ enum hf_status hf_share_access(int from, int to, const struct stat *st, const ch
 	status = keep_owner(to, st, &now, &mode, &change, name, err);
 	if (status != HF_OK)
 		return status;
-	had = sys_fgetxattr(from, ACL, value, sizeof(value)) > 0;
-	has = sys_fgetxattr(to, ACL, value, sizeof(value)) > 0;
+	had = sys_fgetxattr(from, HF_ACL_NAME, value, sizeof(value)) > 0;
+	has = sys_fgetxattr(to, HF_ACL_NAME, value, sizeof(value)) > 0;
 	status = keep_permissions(from, to, now.st_mode, mode | 0600, had, has, &change, name, err);
 	if (status == HF_OK && st->st_uid != 0 && sys_fstat(to, &now) == 0 &&
 	    now.st_uid != st->st_uid)

@@ -49,7 +49,6 @@ enum hf_status hf_capture(char **argv, int in, int fd, const char *name, int *wa
 		status = hf_supervise(&child, &io, err);
 		*wait_status = child.wait_status;
 	}
-	if (output.pipe >= 0)
-		sys_close(output.pipe);
+	hf_close(output.pipe);
 	return status;
 }

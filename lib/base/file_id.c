@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/hash.h"
 #include "base/side_file.h"
 #include "base/sys.h"
 
@@ -16,15 +17,6 @@ enum { NONE, HANDLE, BIRTH };
 /* FUSE uses XFS's types of handles, and makes a new handle after the kernel has dropped a file from
  * its cache. */
 enum { TYPE_INO64_GEN = 0x81, TYPE_INO64_GEN_PARENT = 0x82, MAX_HANDLE = 128 };
-
-static uint64_t hash(uint64_t h, const void *data, size_t size)
-{
-	const unsigned char *s = data;
-
-	for (size_t i = 0; i < size; i++)
-		h = (h ^ s[i]) * UINT64_C(0x100000001b3);
-	return h;
-}
 
 static bool lasts(int fd, int type)
 {
@@ -48,9 +40,8 @@ static bool by_handle(struct hf_file_id *id, int fd)
 	if (name_to_handle_at(fd, "", &u.handle, &mount, AT_EMPTY_PATH) < 0 ||
 	    u.handle.handle_bytes > MAX_HANDLE || !lasts(fd, u.handle.handle_type))
 		return false;
-	id->witness = hash(UINT64_C(0xcbf29ce484222325), &u.handle.handle_type,
-			   sizeof(u.handle.handle_type));
-	id->witness = hash(id->witness, u.handle.f_handle, u.handle.handle_bytes);
+	id->witness = hf_hash(HF_HASH_START, &u.handle.handle_type, sizeof(u.handle.handle_type));
+	id->witness = hf_hash(id->witness, u.handle.f_handle, u.handle.handle_bytes);
 	id->kind = HANDLE;
 	return true;
 }
@@ -83,8 +74,7 @@ struct hf_file_id hf_file_id_at(int dir, const char *name)
 	int fd = sys_openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 	struct hf_file_id id = hf_file_id_of(fd);
 
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	return id;
 }
 
@@ -105,8 +95,8 @@ int hf_file_id_find(const struct hf_target *target, const struct hf_file_id *wan
 			continue;
 		fd = sys_openat(target->dir, entry->d_name, flags | always, 0);
 		id = hf_file_id_of(fd);
-		if (fd >= 0 && hf_file_id_compare(&id, wanted) != HF_SAME_YES) {
-			sys_close(fd);
+		if (hf_file_id_compare(&id, wanted) != HF_SAME_YES) {
+			hf_close(fd);
 			fd = -1;
 		}
 	}

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/access.h"
+#include "base/hash.h"
 #include "base/sys.h"
 
 #define SIDE_PREFIX ".holdfast."
@@ -60,9 +61,7 @@ static int open_parents(int dir, char *path, unsigned int flags)
 	if (up < 0)
 		return -1;
 	fd = make_dir(up, name, flags);
-	int saved = errno;
-	sys_close(up);
-	errno = saved;
+	hf_close(up);
 	return fd;
 }
 
@@ -121,17 +120,15 @@ static bool may_follow(const struct stat *dir, const struct stat *link)
  * link in between. */
 static int read_same_link(const struct hf_target *target, char path[PATH_MAX], struct stat *link)
 {
-	int fd = sys_openat(target->dir, target->name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0), saved;
+	int fd = sys_openat(target->dir, target->name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 	ssize_t n = -1;
 
 	if (fd < 0)
 		return -1;
 	if (sys_fstat(fd, link) == 0)
 		n = sys_readlinkat(fd, "", path, PATH_MAX - 1);
-	saved = errno;
-	sys_close(fd);
 	/* with an empty path, the error for anything but a link is ENOENT */
-	errno = saved;
+	hf_close(fd);
 	if (n >= 0)
 		path[n] = '\0';
 	return n < 0 ? -1 : 0;
@@ -206,12 +203,8 @@ enum hf_status hf_target_open(struct hf_target *target, const char *path, unsign
 
 void hf_target_close(struct hf_target *target)
 {
-	int saved = errno;
-
-	if (target->dir >= 0)
-		sys_close(target->dir);
+	hf_close(target->dir);
 	target->dir = -1;
-	errno = saved;
 }
 
 enum hf_status hf_target_verify_path(const struct hf_target *target, struct hf_err *err)
@@ -251,15 +244,6 @@ bool hf_target_removed(const struct hf_target *target, struct hf_err *err)
 	return false;
 }
 
-static uint64_t fnv1a(const char *s)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (; *s; s++)
-		h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
-	return h;
-}
-
 char *hf_target_side(const struct hf_target *target, const char *what, char out[NAME_MAX + 1])
 {
 	static const char prefix[] = SIDE_PREFIX;
@@ -269,7 +253,8 @@ char *hf_target_side(const struct hf_target *target, const char *what, char out[
 	char *end;
 
 	if (len > room) {
-		snprintf(mark, sizeof(mark), "~%016" PRIx64, fnv1a(target->name));
+		snprintf(mark, sizeof(mark), "~%016" PRIx64,
+			 hf_hash_text(HF_HASH_START, target->name));
 		len = room - strlen(mark);
 	}
 	end = stpcpy(out, prefix);
@@ -316,8 +301,7 @@ enum hf_status hf_shared_dir(int dir, const char *name, const struct stat *like)
 			done = sys_renameat2(dir, new, dir, name, 0) == 0;
 	}
 	saved = errno;
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	if (!done)
 		sys_unlinkat(dir, new, AT_REMOVEDIR);
 	errno = saved;

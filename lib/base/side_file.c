@@ -9,8 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/sys.h"
+#include "base/hash.h"
 #include "base/strerror.h"
+#include "base/sys.h"
 
 void hf_trust_init(struct hf_trust *trust, const struct hf_target *target, int fd)
 {
@@ -180,12 +181,8 @@ static bool was_noticed(const char *name, const char *why)
 {
 	static _Thread_local uint64_t noticed[NOTICED];
 	static _Thread_local unsigned int next;
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	const uint64_t h = hf_hash_text(hf_hash_text(HF_HASH_START, name), why);
 
-	for (; *name; name++)
-		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	for (; *why; why++)
-		h = (h ^ (unsigned char)*why) * UINT64_C(0x100000001b3);
 	for (int i = 0; i < NOTICED; i++)
 		if (noticed[i] == h)
 			return true;
@@ -310,17 +307,13 @@ static enum hf_status open_side(struct hf_trust *trust, const char *name, int fl
 {
 	const char *why = NULL, *path = trust->target->path;
 	enum hf_status status;
-	int saved;
 
 	*fd = -1;
 	status = open_and_check(trust, name, flags, leftover, fd, st, &why);
 	if (status == HF_OK)
 		return HF_OK;
-	saved = errno;
-	if (*fd >= 0)
-		sys_close(*fd);
+	hf_close(*fd);
 	*fd = -1;
-	errno = saved;
 	if (status == HF_NO)
 		return HF_NO;
 	if (!why)

@@ -104,14 +104,10 @@ static void exec_in_path(char *const *argv, char **script)
 void hf_exec(char *const *argv)
 {
 	char **script = shell_argv(argv);
-	int saved;
 
-	if (!script)
-		return;
-	exec_in_path(argv, script);
-	saved = errno;
+	if (script)
+		exec_in_path(argv, script);
 	free(script);
-	errno = saved;
 }
 
 static struct rlimit old_limit, new_limit; /* rlim_max 0: it was not raised */
@@ -144,8 +140,8 @@ enum hf_status hf_check_limit(size_t descriptors, struct hf_err *err)
 		fd = open("/", O_PATH | O_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
-	if (fd >= 0 && (getrlimit(RLIMIT_NOFILE, &limit) < 0 ||
-			limit.rlim_cur >= (rlim_t)fd + descriptors))
+	if (fd >= 0 &&
+	    (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= (rlim_t)fd + descriptors))
 		return HF_OK;
 	errno = EMFILE;
 	hf_fail_errno_as(err, HF_OS, "cannot go on with %d descriptors in use", fd);

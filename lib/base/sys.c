@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/sys.h"
 
+#include <errno.h>
+
+void hf_close(int fd)
+{
+	int saved = errno;
+
+	if (fd >= 0)
+		sys_close(fd);
+	errno = saved;
+}
+
 #ifdef HF_FAULTS
 
-#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,10 +36,22 @@ static const struct {
 	const char *name;
 	int errnum;
 } errors[] = {
-	{"EIO", EIO},	    {"ENOSPC", ENOSPC},		{"EINTR", EINTR},   {"EACCES", EACCES},
-	{"EROFS", EROFS},   {"EDQUOT", EDQUOT},		{"EXDEV", EXDEV},   {"EPERM", EPERM},
-	{"EMFILE", EMFILE}, {"EOPNOTSUPP", EOPNOTSUPP}, {"EAGAIN", EAGAIN}, {"ENOLCK", ENOLCK},
-	{"EINVAL", EINVAL}, {"ENOENT", ENOENT},		{"ENOMEM", ENOMEM}, {"EBUSY", EBUSY},
+	{"EIO", EIO},
+	{"ENOSPC", ENOSPC},
+	{"EINTR", EINTR},
+	{"EACCES", EACCES},
+	{"EROFS", EROFS},
+	{"EDQUOT", EDQUOT},
+	{"EXDEV", EXDEV},
+	{"EPERM", EPERM},
+	{"EMFILE", EMFILE},
+	{"EOPNOTSUPP", EOPNOTSUPP},
+	{"EAGAIN", EAGAIN},
+	{"ENOLCK", ENOLCK},
+	{"EINVAL", EINVAL},
+	{"ENOENT", ENOENT},
+	{"ENOMEM", ENOMEM},
+	{"EBUSY", EBUSY},
 	{"EADDRINUSE", EADDRINUSE},
 };
 

@@ -110,6 +110,9 @@ static inline int fcntl_lock(int fd, int command, struct flock *lock)
 #endif
 HF_SYSCALLS(HF_SYS_DECLARE)
 
+/* Close fd, or do nothing for -1. errno is preserved. */
+void hf_close(int fd);
+
 #ifdef HF_FAULTS
 /* Count from 1 again, for a test that forks and continues in the child. */
 void hf_fault_reset(void);

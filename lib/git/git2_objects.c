@@ -6,60 +6,18 @@
 #include <string.h>
 
 #include "git/git_cli_objects.h"
-#include "git/loose_object.h"
 #include "git/git2_open.h"
 #include "git/object_batch.h"
 #include "base/sys.h"
 
-enum {
-	PIECE = 64 * 1024,
-	SMALL = 1024 * 1024, /* a blob up to this size is made in memory */
-};
+enum { PIECE = 64 * 1024 };
 
-/* Store an object in the staging directory, where there are no unnamed files. */
-static enum hf_status put_staged(struct hf_repo *repo, git_object_t type, const void *bytes,
-				 size_t size, char oid[HF_OID_SIZE], struct hf_err *err)
-{
-	enum hf_status status = hf_objects_begin(repo, err);
-	git_oid id;
-	int code;
-
-	if (status != HF_OK)
-		return status;
-	hf_git2_sync(false);
-	code = git_odb_write(&id, hf_git2(repo)->staging, bytes, size, type);
-	hf_git2_sync(true);
-	if (code)
-		return hf_git2_failed(code, err, "write an object of", hf_repo_name(repo));
-	git_oid_tostr(oid, HF_OID_SIZE, &id);
-	status = hf_objects_add(repo, oid, err);
-	return status == HF_NO ? HF_OK : status;
-}
-
-/* Store an object; it is durable after hf_objects_settle(). An existing one gets a new time and a
- * file of its own (git/K3). */
 enum hf_status hf_git2_store(struct hf_repo *repo, const char *type, const void *bytes, size_t size,
 			     char oid[HF_OID_SIZE], struct hf_err *err)
 {
-	const git_object_t kind = git_object_string2type(type);
-	enum hf_status status;
-	git_oid id;
-	int fd;
+	const struct hf_object_source source = {.type = type, .bytes = bytes, .size = size};
 
-	if (git_odb_hash(&id, bytes, size, kind))
-		return hf_git2_failed(GIT_ERROR, err, "write an object of", hf_repo_name(repo));
-	git_oid_tostr(oid, HF_OID_SIZE, &id);
-	status = hf_loose_object_write(repo, type, oid, bytes, size, &fd, err);
-	if (status == HF_UNAVAILABLE)
-		return put_staged(repo, kind, bytes, size, oid, err);
-	if (status == HF_NO) {
-		status = hf_objects_add(repo, oid, err);
-		/* removed in the meantime */
-		return status == HF_NO ? put_staged(repo, kind, bytes, size, oid, err) : status;
-	}
-	if (status != HF_OK)
-		return status;
-	return hf_objects_add_unnamed(repo, oid, fd, err);
+	return hf_objects_put(repo, &source, oid, err);
 }
 
 enum hf_status hf_git2_read(struct hf_repo *repo, const char *type, const char *oid, void **bytes,
@@ -99,66 +57,6 @@ static enum hf_status read_piece(int fd, void *piece, size_t size, off_t at, str
 		done += n > 0 ? (size_t)n : 0;
 	}
 	return HF_OK;
-}
-
-static enum hf_status small_blob(struct hf_repo *repo, int fd, size_t size, char oid[HF_OID_SIZE],
-				 struct hf_err *err)
-{
-	char *bytes = malloc(size + 1);
-	enum hf_status status;
-
-	if (!bytes)
-		return hf_fail_errno(err, "cannot read the new content");
-	status = read_piece(fd, bytes, size, 0, err);
-	if (status == HF_OK)
-		status = hf_git2_store(repo, "blob", bytes, size, oid, err);
-	free(bytes);
-	return status;
-}
-
-static enum hf_status stream_blob(struct hf_repo *repo, git_odb_stream *stream, int fd, off_t size,
-				  struct hf_err *err)
-{
-	char piece[PIECE];
-	enum hf_status status = HF_OK;
-	int code = 0;
-
-	for (off_t at = 0; at < size && status == HF_OK && !code; at += PIECE) {
-		size_t n = size - at < PIECE ? (size_t)(size - at) : PIECE;
-
-		status = read_piece(fd, piece, n, at, err);
-		if (status == HF_OK)
-			code = git_odb_stream_write(stream, piece, n);
-	}
-	return code ? hf_git2_failed(code, err, "write an object of", hf_repo_name(repo)) : status;
-}
-
-/* Store a large blob in constant memory. */
-static enum hf_status large_blob(struct hf_repo *repo, int fd, off_t size, char oid[HF_OID_SIZE],
-				 struct hf_err *err)
-{
-	git_odb_stream *stream = NULL;
-	enum hf_status status = hf_objects_begin(repo, err);
-	git_oid id;
-	int code;
-
-	if (status != HF_OK)
-		return status;
-	code = git_odb_open_wstream(&stream, hf_git2(repo)->staging, size, GIT_OBJECT_BLOB);
-	if (code)
-		return hf_git2_failed(code, err, "write an object of", hf_repo_name(repo));
-	status = stream_blob(repo, stream, fd, size, err);
-	hf_git2_sync(false);
-	if (status == HF_OK)
-		code = git_odb_stream_finalize_write(&id, stream);
-	hf_git2_sync(true);
-	if (code)
-		status = hf_git2_failed(code, err, "write an object of", hf_repo_name(repo));
-	git_odb_stream_free(stream);
-	if (status != HF_OK)
-		return status;
-	git_oid_tostr(oid, HF_OID_SIZE, &id);
-	return hf_objects_add(repo, oid, err);
 }
 
 /* How Git would convert the content of a path. */
@@ -222,8 +120,8 @@ enum hf_status hf_git2_blob(struct hf_repo *repo, const char *path, int fd, char
 		return status;
 	if (by_git)
 		return hf_git_blob(repo, path, fd, oid, err);
-	return st.st_size <= SMALL ? small_blob(repo, fd, (size_t)st.st_size, oid, err)
-				   : large_blob(repo, fd, st.st_size, oid, err);
+	return hf_objects_put(repo, &(struct hf_object_source){"blob", NULL, fd, (size_t)st.st_size},
+			      oid, err);
 }
 
 enum hf_status hf_git2_pack(struct hf_repo *repo, struct hf_err *err)

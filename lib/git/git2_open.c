@@ -58,7 +58,6 @@ void hf_git2_close(struct hf_repo *repo)
 		return;
 	git_index_free(git->index);
 	git_config_free(git->config);
-	git_odb_free(git->staging);
 	git_odb_free(git->odb);
 	git_repository_free(git->repo);
 	free(git);
@@ -75,22 +74,6 @@ static enum hf_status fail_unusable(int code, const char *dir, struct hf_err *er
 		return hf_repo_not_owned(dir, err);
 	return hf_fail(err, HF_UNAVAILABLE, "cannot use the repository at '%s': %s", dir,
 		       last && last->message ? last->message : "libgit2 does not say why");
-}
-
-/* Open the staging directory as an object store, without syncing. */
-static int open_staging(struct hf_git2 *git, const char *commondir)
-{
-	git_odb_backend *backend = NULL;
-	char *path;
-	int code = git_odb_new(&git->staging);
-
-	if (code || asprintf(&path, "%s/objects/" HF_STAGING, commondir) < 0)
-		return GIT_ERROR;
-	code = git_odb_backend_loose(&backend, path, -1, 0, 0777, 0444);
-	if (!code)
-		code = git_odb_add_backend(git->staging, backend, 1);
-	free(path);
-	return code;
 }
 
 /* Refuse settings that Git obeys in any repository and libgit2 does not know. */
@@ -144,8 +127,6 @@ enum hf_status hf_git2_open(struct hf_repo *repo, const struct hf_gitdir *found,
 		code = git_repository_odb(&git->odb, git->repo);
 	if (!code)
 		code = git_repository_config_snapshot(&git->config, git->repo);
-	if (!code)
-		code = open_staging(git, found->common);
 	if (!code)
 		code = set_workdir(git->repo, found, by_environment);
 	if (code)

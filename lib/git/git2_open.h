@@ -19,8 +19,6 @@
 struct hf_git2 {
 	git_repository *repo;
 	git_odb *odb;
-	git_odb *staging;   /* the staging directory (object_batch.h); libgit2 syncs nothing
-			     * there */
 	git_config *config; /* as it was when the repository was opened */
 	git_index *index;   /* of a file that is to be changed; or NULL */
 };

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sha1.h>
+#include <sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +15,9 @@
 #include "base/tempfile.h"
 #include "base/sys.h"
 
-#define LITTER "tmp_obj_holdfast"
+#define LEFTOVER "tmp_obj_holdfast"
+
+enum { PIECE = 64 * 1024 };
 
 char *hf_loose_object_path(char path[HF_LOOSE_SIZE], const char *oid)
 {
@@ -21,84 +25,127 @@ char *hf_loose_object_path(char path[HF_LOOSE_SIZE], const char *oid)
 	return path;
 }
 
-static enum hf_status no_memory(struct hf_err *err)
+/* ---- write ---------------------------------------------------------------------------------- */
+
+/* An object while it is hashed, deflated and written to fd. */
+struct packer {
+	z_stream z;
+	SHA1_CTX sha1;
+	SHA2_CTX sha2;
+	int fd;
+	const char *name; /* of the repository */
+	unsigned char out[PIECE];
+};
+
+/* Add these bytes; with `last`, end the object. */
+static enum hf_status pack_bytes(struct packer *p, const void *bytes, size_t size, bool last,
+				 struct hf_err *err)
 {
-	return hf_fail(err, HF_OS, "cannot make a commit: out of memory");
+	enum hf_status status = HF_OK;
+
+	SHA1Update(&p->sha1, bytes, size);
+	SHA256Update(&p->sha2, bytes, size);
+	p->z.next_in = (z_const Bytef *)bytes;
+	p->z.avail_in = (uInt)size;
+	do {
+		p->z.next_out = p->out;
+		p->z.avail_out = sizeof(p->out);
+		/* fails only for wrong arguments */
+		(void)!deflate(&p->z, last ? Z_FINISH : Z_NO_FLUSH);
+		status = hf_write_all(p->fd, p->out, sizeof(p->out) - p->z.avail_out, p->name, err);
+	} while (status == HF_OK && !p->z.avail_out);
+	return status;
 }
 
-/* Compress header and content in one stream; the caller frees *out. */
-static enum hf_status compress_object(const char *head, size_t head_size, const void *bytes,
-				      size_t size, unsigned char **out, size_t *length,
-				      struct hf_err *err)
+/* Pack what is to be read from source->fd, which must not become shorter. */
+static enum hf_status pack_file(struct packer *p, const struct hf_object_source *source,
+				struct hf_err *err)
 {
-	z_stream z = {0};
-	int code;
+	unsigned char piece[PIECE];
+	size_t at = 0, got;
+	enum hf_status status = HF_OK;
 
-	*out = NULL;
-	if (deflateInit(&z, Z_BEST_SPEED) != Z_OK)
-		return no_memory(err);
-	*length = deflateBound(&z, (uLong)(head_size + size));
-	*out = malloc(*length);
-	if (!*out) {
-		deflateEnd(&z);
-		return no_memory(err);
+	if (lseek(source->fd, 0, SEEK_SET) < 0)
+		return hf_fail_errno(err, "cannot read the new content");
+	while (status == HF_OK && at < source->size) {
+		size_t n = source->size - at < PIECE ? source->size - at : PIECE;
+
+		status = hf_read_full(source->fd, piece, n, &got, "the new content", err);
+		if (status == HF_OK && got < n)
+			status = hf_fail(err, HF_IO, "cannot read the new content: it was cut short");
+		if (status == HF_OK)
+			status = pack_bytes(p, piece, n, false, err);
+		at += n;
 	}
-	z.next_out = *out;
-	z.avail_out = (uInt)*length;
-	z.next_in = (z_const Bytef *)head;
-	z.avail_in = (uInt)head_size;
-	code = deflate(&z, Z_NO_FLUSH);
-	z.next_in = (z_const Bytef *)bytes;
-	z.avail_in = (uInt)size;
-	if (code == Z_OK)
-		code = deflate(&z, Z_FINISH);
-	*length = z.total_out;
-	deflateEnd(&z);
-	return code == Z_STREAM_END ? HF_OK : no_memory(err);
+	return status == HF_OK ? pack_bytes(p, "", 0, true, err) : status;
 }
 
-/* Open an unnamed file with Git's mode, 0444, under the umask. */
-static int open_unnamed(const struct hf_repo *repo)
+static void finish_hash(const struct hf_repo *repo, struct packer *p, char oid[HF_OID_SIZE])
 {
-	return sys_openat(repo->objects, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0444);
+	if (repo->oid_size == HF_SHA1)
+		SHA1End(&p->sha1, oid);
+	else
+		SHA256End(&p->sha2, oid);
 }
 
-/* Return true if the file has exactly these bytes. */
-static bool has_bytes(int fd, const unsigned char *bytes, size_t size)
+static enum hf_status pack_object(const struct hf_repo *repo, const struct hf_object_source *source,
+				  int fd, char oid[HF_OID_SIZE], struct hf_err *err)
 {
-	unsigned char *found = malloc(size + 1);
-	bool has = found && sys_pread(fd, found, size + 1, 0) == (ssize_t)size &&
-		   memcmp(found, bytes, size) == 0;
-
-	free(found);
-	return has;
-}
-
-/* Give an equal object a new time (git/L2). Return false if there is none. */
-static bool renew_object(struct hf_repo *repo, const char *oid, const unsigned char *bytes,
-			 size_t size)
-{
-	char path[HF_LOOSE_SIZE];
-	int fd = sys_openat(repo->objects, hf_loose_object_path(path, oid),
-			    O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
-	bool renewed = fd >= 0 && has_bytes(fd, bytes, size) && futimens(fd, NULL) == 0;
-
-	if (fd >= 0)
-		sys_close(fd);
-	return renewed;
-}
-
-static enum hf_status write_unnamed(struct hf_repo *repo, const unsigned char *bytes, size_t size,
-				    int *fd, struct hf_err *err)
-{
+	struct packer p = {.fd = fd, .name = hf_repo_name(repo)};
 	enum hf_status status;
+	char head[32];
+	int n = snprintf(head, sizeof(head), "%s %zu", source->type, source->size) + 1;
 
-	*fd = open_unnamed(repo);
-	if (*fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT))
+	SHA1Init(&p.sha1);
+	SHA256Init(&p.sha2);
+	if (deflateInit(&p.z, Z_BEST_SPEED) != Z_OK)
+		return hf_fail(err, HF_OS, "cannot store an object: out of memory");
+	status = pack_bytes(&p, head, (size_t)n, false, err);
+	if (status == HF_OK)
+		status = source->bytes ? pack_bytes(&p, source->bytes, source->size, true, err)
+				       : pack_file(&p, source, err);
+	deflateEnd(&p.z);
+	finish_hash(repo, &p, oid);
+	return status;
+}
+
+/* Open an unnamed file with Git's mode, 0444, under the umask. HF_UNAVAILABLE: the file system has
+ * none. */
+static enum hf_status open_unnamed(const struct hf_repo *repo, int *fd, struct hf_err *err)
+{
+	*fd = HF_WITHOUT(unnamed) ? -1
+				  : sys_openat(repo->objects, ".", O_RDWR | O_TMPFILE | O_CLOEXEC,
+					       0444);
+	if (*fd >= 0)
+		return HF_OK;
+	if (HF_WITHOUT(unnamed) || errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL ||
+	    errno == ENOENT)
 		return HF_UNAVAILABLE;
-	if (*fd < 0)
-		return hf_fail_errno(err, "cannot store objects in '%s'", hf_repo_name(repo));
-	status = hf_write_all(*fd, bytes, size, hf_repo_name(repo), err);
+	return hf_fail_errno(err, "cannot store objects in '%s'", hf_repo_name(repo));
+}
+
+/* Open a new file `name` below objects/, likewise. */
+static enum hf_status open_named(const struct hf_repo *repo, const char *name, int *fd,
+				 struct hf_err *err)
+{
+	const int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+
+	sys_unlinkat(repo->objects, name, 0);
+	*fd = sys_openat(repo->objects, name, flags, 0444);
+	return *fd >= 0 ? HF_OK
+			: hf_fail_errno(err, "cannot store objects in '%s'", hf_repo_name(repo));
+}
+
+enum hf_status hf_loose_object_write(struct hf_repo *repo, const struct hf_object_source *source,
+				     const char *name, char oid[HF_OID_SIZE], int *fd,
+				     struct hf_err *err)
+{
+	enum hf_status status = name ? open_named(repo, name, fd, err)
+				     : open_unnamed(repo, fd, err);
+
+	if (status != HF_OK)
+		return status;
+	status = pack_object(repo, source, *fd, oid, err);
 	if (status != HF_OK) {
 		sys_close(*fd);
 		*fd = -1;
@@ -106,24 +153,22 @@ static enum hf_status write_unnamed(struct hf_repo *repo, const unsigned char *b
 	return status;
 }
 
-enum hf_status hf_loose_object_write(struct hf_repo *repo, const char *type, const char *oid,
-				     const void *bytes, size_t size, int *fd, struct hf_err *err)
+bool hf_loose_object_renew(struct hf_repo *repo, const char *oid, int fd)
 {
-	unsigned char *packed = NULL;
-	enum hf_status status;
-	size_t length = 0;
-	char head[32];
-	int n = snprintf(head, sizeof(head), "%s %zu", type, size) + 1;
+	char path[HF_LOOSE_SIZE];
+	int found = sys_openat(repo->objects, hf_loose_object_path(path, oid),
+			       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+	bool same = false;
 
-	*fd = -1;
-	status = compress_object(head, (size_t)n, bytes, size, &packed, &length, err);
-	if (status == HF_OK)
-		status = renew_object(repo, oid, packed, length)
-				 ? HF_NO
-				 : write_unnamed(repo, packed, length, fd, err);
-	free(packed);
-	return status;
+	if (found < 0)
+		return false;
+	same = hf_same_content(found, fd, &same, oid, NULL) == HF_OK && same &&
+	       futimens(found, NULL) == 0;
+	sys_close(found);
+	return same;
 }
+
+/* ---- name ----------------------------------------------------------------------------------- */
 
 static int link_as(struct hf_repo *repo, int fd, const char *name)
 {
@@ -137,14 +182,14 @@ static int replace_object(struct hf_repo *repo, int fd, const char *path)
 {
 	int saved;
 
-	if (link_as(repo, fd, LITTER) < 0 &&
-	    (errno != EEXIST || sys_unlinkat(repo->objects, LITTER, 0) < 0 ||
-	     link_as(repo, fd, LITTER) < 0))
+	if (link_as(repo, fd, LEFTOVER) < 0 &&
+	    (errno != EEXIST || sys_unlinkat(repo->objects, LEFTOVER, 0) < 0 ||
+	     link_as(repo, fd, LEFTOVER) < 0))
 		return -1;
-	if (sys_renameat2(repo->objects, LITTER, repo->objects, path, 0) == 0)
+	if (sys_renameat2(repo->objects, LEFTOVER, repo->objects, path, 0) == 0)
 		return 0;
 	saved = errno;
-	sys_unlinkat(repo->objects, LITTER, 0);
+	sys_unlinkat(repo->objects, LEFTOVER, 0);
 	errno = saved;
 	return -1;
 }

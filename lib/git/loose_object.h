@@ -17,11 +17,24 @@
 
 #include "git/repo_backend.h"
 
-/* Write an object of up to 1 GiB. HF_OK: *fd is open on it and belongs to the caller. HF_NO: the
- * object exists and has a new time (git/L2). HF_UNAVAILABLE: the file system has no unnamed
- * files. */
-enum hf_status hf_loose_object_write(struct hf_repo *repo, const char *type, const char *oid,
-				     const void *bytes, size_t size, int *fd, struct hf_err *err);
+/* The content: bytes, or a file from its beginning. */
+struct hf_object_source {
+	const char *type;
+	const void *bytes; /* or NULL */
+	int fd;
+	size_t size;
+};
+
+/* Write an object of any size in constant memory, to a file without a name or to the new file
+ * `name` below objects/. *fd is open on it and belongs to the caller. HF_UNAVAILABLE: the file
+ * system has no unnamed files. */
+enum hf_status hf_loose_object_write(struct hf_repo *repo, const struct hf_object_source *source,
+				     const char *name, char oid[HF_OID_SIZE], int *fd,
+				     struct hf_err *err);
+
+/* Give the loose object of this name a new time (git/L2). Return false if there is none, or if it
+ * is another file than fd. */
+bool hf_loose_object_renew(struct hf_repo *repo, const char *oid, int fd);
 
 /* Give the object its name. Set *made if objects/ has a new directory. Return -1 with errno on
  * failure. */

@@ -16,7 +16,7 @@ enum { DIR_SIZE = 3, LONG_SIZE = sizeof(HF_STAGING) + HF_LOOSE_SIZE };
 
 static void staged_name(const char *oid, char path[LONG_SIZE])
 {
-	snprintf(path, LONG_SIZE, HF_STAGING "/%.2s/%s", oid, oid + 2);
+	snprintf(path, LONG_SIZE, HF_STAGING "/%s", oid);
 }
 
 static enum hf_status fail_store(const struct hf_repo *repo, const char *oid, struct hf_err *err)
@@ -24,44 +24,27 @@ static enum hf_status fail_store(const struct hf_repo *repo, const char *oid, st
 	return hf_fail_errno(err, "cannot store object %s in '%s'", oid, hf_repo_name(repo));
 }
 
-/* Remove everything in dir, which has at most two levels; closes dir. */
-static void empty_dir(int dir, int levels)
-{
-	DIR *stream = fdopendir(dir);
-	struct dirent *entry;
-
-	if (!stream) {
-		sys_close(dir);
-		return;
-	}
-	while ((entry = readdir(stream))) {
-		const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-		int below;
-
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (sys_unlinkat(dir, entry->d_name, 0) == 0 || !levels)
-			continue;
-		below = sys_openat(dir, entry->d_name, flags, 0);
-		if (below >= 0)
-			empty_dir(below, levels - 1);
-		sys_unlinkat(dir, entry->d_name, AT_REMOVEDIR);
-	}
-	closedir(stream);
-}
-
 /* Empty the staging directory. Return false if there is none. */
 static bool empty_staging(struct hf_repo *repo)
 {
-	int dir = sys_openat(repo->objects, HF_STAGING,
-			     O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	int fd = sys_openat(repo->objects, HF_STAGING,
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
 
-	if (dir >= 0)
-		empty_dir(dir, 1);
-	return dir >= 0;
+	if (!dir) {
+		if (fd >= 0)
+			sys_close(fd);
+		return false;
+	}
+	while ((entry = readdir(dir)))
+		sys_unlinkat(fd, entry->d_name, 0);
+	closedir(dir);
+	return true;
 }
 
-enum hf_status hf_objects_begin(struct hf_repo *repo, struct hf_err *err)
+/* Make the staging directory, or empty one that a killed process left. */
+static enum hf_status begin_staging(struct hf_repo *repo, struct hf_err *err)
 {
 	if (repo->staging || empty_staging(repo) ||
 	    sys_mkdirat(repo->objects, HF_STAGING, 0777) == 0) {
@@ -138,8 +121,8 @@ enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_e
 	return status;
 }
 
-enum hf_status hf_objects_add_unnamed(struct hf_repo *repo, const char *oid, int fd,
-				      struct hf_err *err)
+/* Add an object without a name. Takes over fd in every case. */
+static enum hf_status add_unnamed(struct hf_repo *repo, const char *oid, int fd, struct hf_err *err)
 {
 	const struct hf_object object = {.fd = fd, .staged = true};
 	enum hf_status status = remember_name(repo, oid, err);
@@ -151,6 +134,46 @@ enum hf_status hf_objects_add_unnamed(struct hf_repo *repo, const char *oid, int
 	}
 	sys_close(fd);
 	return status;
+}
+
+/* Write an object into the staging directory, where there are no unnamed files. */
+static enum hf_status put_staged(struct hf_repo *repo, const struct hf_object_source *source,
+				 char oid[HF_OID_SIZE], struct hf_err *err)
+{
+	enum hf_status status = begin_staging(repo, err);
+	char path[LONG_SIZE];
+	int fd;
+
+	if (status == HF_OK)
+		status = hf_loose_object_write(repo, source, HF_STAGING "/new", oid, &fd, err);
+	if (status != HF_OK)
+		return status;
+	sys_close(fd);
+	staged_name(oid, path);
+	if (sys_renameat2(repo->objects, HF_STAGING "/new", repo->objects, path, 0) < 0)
+		return fail_store(repo, oid, err);
+	return hf_objects_add(repo, oid, err);
+}
+
+enum hf_status hf_objects_put(struct hf_repo *repo, const struct hf_object_source *source,
+			      char oid[HF_OID_SIZE], struct hf_err *err)
+{
+	int fd;
+	enum hf_status status = hf_loose_object_write(repo, source, NULL, oid, &fd, err);
+
+	if (status == HF_UNAVAILABLE)
+		return put_staged(repo, source, oid, err);
+	if (status != HF_OK)
+		return status;
+	if (hf_loose_object_renew(repo, oid, fd)) {
+		status = hf_objects_add(repo, oid, err);
+		if (status != HF_NO) {
+			sys_close(fd);
+			return status;
+		}
+		/* removed in the meantime */
+	}
+	return add_unnamed(repo, oid, fd, err);
 }
 
 /* Give an object its name. Set *made if objects/ has a new directory. */

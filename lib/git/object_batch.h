@@ -5,8 +5,7 @@
 /*
  * Make several new objects durable together (git/R1).
  *
- *	hf_objects_begin()	empty or make the staging directory
- *	hf_objects_add()	for each object, which is written and has no name yet
+ *	hf_objects_put()	for each object: write it, without a name
  *	hf_objects_settle()	fsync all contents at once, then give each object its name
  *
  * README.md describes the steps. One batch at a time for a repository: the caller holds its
@@ -14,19 +13,17 @@
  * other. A crash leaves the staging directory, which the next run empties; Git removes it too.
  */
 
+#include "git/loose_object.h"
 #include "git/repo_backend.h"
 
 #define HF_STAGING "tmp_objdir-holdfast"
 
-/* Empty the staging directory, or make it. */
-enum hf_status hf_objects_begin(struct hf_repo *repo, struct hf_err *err);
+/* Write an object and add it. */
+enum hf_status hf_objects_put(struct hf_repo *repo, const struct hf_object_source *source,
+			      char oid[HF_OID_SIZE], struct hf_err *err);
 
-/* Add an object. HF_NO: it is neither in the staging directory nor a loose object. */
+/* Add an object that git(1) has written. HF_NO: it is not a loose object. */
 enum hf_status hf_objects_add(struct hf_repo *repo, const char *oid, struct hf_err *err);
-
-/* Add an object without a name (loose_object.h). Takes over fd in every case. */
-enum hf_status hf_objects_add_unnamed(struct hf_repo *repo, const char *oid, int fd,
-				      struct hf_err *err);
 
 /* Make the added objects, and what else is in repo->contents, durable, and give the objects their
  * names. The directories go to repo->names, which must be synced. On success the batch is

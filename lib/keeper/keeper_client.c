@@ -9,10 +9,11 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
-#include <holdfast/clock.h>
-#include "keeper/keeper_list.h"
-#include <holdfast/proc.h>
+#include "base/process_id.h"
 #include "base/sys.h"
+#include "keeper/keeper_list.h"
+#include <holdfast/clock.h>
+#include <holdfast/proc.h>
 
 #define PATIENCE (10 * HF_SECOND)
 #define LOAN_PATIENCE HF_SECOND
@@ -107,12 +108,6 @@ static enum hf_status fail_unanswered(pid_t pid, enum hf_status status, struct h
 	}
 }
 
-static enum hf_status fail_foreign_keeper(pid_t pid, uid_t uid, struct hf_err *err)
-{
-	return hf_fail(err, HF_NOPERM, "the keeper, PID %d, is another user's (user %u)", (int)pid,
-		       (unsigned int)uid);
-}
-
 /* Return true if the process has this start time. The socket name contains one too, but any process
  * can take a name, and the PID may have been reused. */
 static bool is_process(pid_t pid, uint64_t start)
@@ -131,28 +126,26 @@ static enum hf_status ask_by_name(uint64_t pidns, pid_t pid, uint64_t start,
 	int64_t end = hf_deadline_in(patience);
 	enum hf_status status = HF_NO;
 	struct ucred peer;
+	int fd = -1;
 
 	/* a keeper that closed without an answer may have read the request: check that it is
 	 * there */
 	for (int tries = 0; tries < MAX_TRIES && status == HF_NO; tries++) {
-		int fd = -1;
-
 		status = hf_keeper_reach_process(&fd, pidns, pid, start, hf_time_left(end), &peer);
-		if (status == HF_NO) {
-			sys_close(fd);
+		if (status == HF_NO || (status == HF_OK && !is_process(pid, start))) {
+			hf_close(fd);
 			return HF_NO;
 		}
 		if (status != HF_OK)
 			break;
-		if (!is_process(pid, start)) {
-			sys_close(fd);
-			return HF_NO;
-		}
 		if (geteuid() != 0 && !hf_keeper_is_own_user(&peer)) {
-			sys_close(fd);
-			return fail_foreign_keeper(pid, peer.uid, err);
+			hf_close(fd);
+			return hf_fail(err, HF_NOPERM,
+				       "the keeper, PID %d, is another user's (user %u)", (int)pid,
+				       (unsigned int)peer.uid);
 		}
 		status = exchange_messages(fd, q, end, answer, NULL);
+		fd = -1;
 	}
 	return status == HF_OK ? status : fail_unanswered(pid, status, err);
 }
@@ -164,7 +157,7 @@ enum hf_status hf_keeper_ask(pid_t pid, struct hf_keeper_answer *state, struct h
 
 	if (!hf_proc_read(pid, &proc))
 		return HF_NO;
-	return ask_by_name(hf_keeper_pidns(), pid, proc.start, &q, state, err);
+	return ask_by_name(hf_process_id_pidns(), pid, proc.start, &q, state, err);
 }
 
 /* Return the string at *at and advance *at past it; NULL after the last one. */
@@ -205,8 +198,7 @@ static bool is_out_of_reach(const struct hf_handle *handle)
 		     !hf_proc_is_zombie(&proc) && fd >= 0 &&
 		     !wait_readable(fd, hf_deadline_in(LOAN_PATIENCE));
 
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	return lives;
 }
 
@@ -218,7 +210,7 @@ static enum hf_status ask_by_handle(const struct hf_handle *handle, struct hf_ke
 	enum hf_status status;
 
 	q->nonce = handle->nonce;
-	if (handle->pidns != hf_keeper_pidns()) {
+	if (handle->pidns != hf_process_id_pidns()) {
 		hf_fail(err, HF_NOPERM, "the keeper, PID %d, is in another PID namespace",
 			(int)handle->pid);
 		hf_advise(err, "ask where lock-acquire was run");
@@ -266,7 +258,7 @@ static bool answer_is_of_ancestor(const struct hf_keeper_answer *answer, const s
 	struct hf_proc owner;
 
 	return answer->status == HF_OK && answer->pid == peer->pid && answer->owner > 0 &&
-	       answer->pidns == hf_keeper_pidns() && hf_proc_is_ancestor(answer->owner) &&
+	       answer->pidns == hf_process_id_pidns() && hf_proc_is_ancestor(answer->owner) &&
 	       hf_proc_read(answer->owner, &owner) && owner.start == answer->owner_start;
 }
 
@@ -335,7 +327,7 @@ static bool search_listed_keepers(int *fd, struct hf_keeper_question *q,
 				  struct hf_keeper_loan *loan)
 {
 	int64_t end = hf_deadline_in(LOAN_PATIENCE);
-	uint64_t pidns = hf_keeper_pidns();
+	uint64_t pidns = hf_process_id_pidns();
 	struct hf_keepers keepers;
 	bool found = false;
 
@@ -357,7 +349,7 @@ static bool search_listed_keepers(int *fd, struct hf_keeper_question *q,
 	return found;
 }
 
-/* Find the ancestor's keeper among the keepers that hold this inode. */
+/* Find the ancestor's keeper among the keepers that hold this inode. errno is preserved. */
 static bool search_keeper_of_inode(const struct stat *inode, enum hf_keeper_what what,
 				   struct hf_keeper_loan *loan)
 {
@@ -365,7 +357,7 @@ static bool search_keeper_of_inode(const struct stat *inode, enum hf_keeper_what
 		.what = what, .device = inode->st_dev, .inode = inode->st_ino};
 	bool taken = true, crowded = false, found = false;
 	struct sockaddr_un address;
-	int fd = -1;
+	int fd = -1, saved = errno;
 
 	for (int k = 0; k < HF_KEEPER_NAMES && !found; k++) {
 		socklen_t size = hf_keeper_lock_name(&address, inode->st_dev, inode->st_ino, k);
@@ -376,32 +368,23 @@ static bool search_keeper_of_inode(const struct stat *inode, enum hf_keeper_what
 			status = try_keeper(fd, &peer, &q, true, loan);
 			fd = -1;
 		}
-
 		found = status == HF_OK;
 		taken &= status != HF_NO;
 		crowded |= status == HF_BUSY;
 	}
 	if (!found && (taken || crowded))
 		found = search_listed_keepers(&fd, &q, loan);
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
+	errno = saved;
 	return found;
 }
 
 bool hf_keeper_borrow(const struct stat *inode, struct hf_keeper_loan *loan)
 {
-	int saved = errno;
-	bool found = search_keeper_of_inode(inode, HF_KEEPER_BORROW, loan);
-
-	errno = saved;
-	return found;
+	return search_keeper_of_inode(inode, HF_KEEPER_BORROW, loan);
 }
 
 bool hf_keeper_find(const struct stat *inode, struct hf_keeper_loan *loan)
 {
-	int saved = errno;
-	bool found = search_keeper_of_inode(inode, HF_KEEPER_STATUS, loan);
-
-	errno = saved;
-	return found;
+	return search_keeper_of_inode(inode, HF_KEEPER_STATUS, loan);
 }

@@ -10,6 +10,7 @@
 
 #include "base/access.h"
 #include "base/array.h"
+#include "base/process_id.h"
 #include "base/sys.h"
 #include "keeper/keeper_protocol.h"
 #include <holdfast/clock.h>
@@ -74,7 +75,7 @@ void hf_keepers_read(struct hf_keepers *keepers)
 {
 	int64_t end = hf_deadline_in(PATIENCE);
 	FILE *names = fopen("/proc/net/unix", "re");
-	unsigned long long pidns, start, ours = hf_keeper_pidns();
+	unsigned long long pidns, start, ours = hf_process_id_pidns();
 	bool ok = true;
 	char line[256];
 	int pid;
@@ -120,11 +121,8 @@ void hf_keepers_read_ours(struct hf_keepers *keepers)
 
 void hf_keepers_free(struct hf_keepers *keepers)
 {
-	int saved = errno;
-
 	free(keepers->at);
 	*keepers = (struct hf_keepers){NULL, 0};
-	errno = saved;
 }
 
 static bool confirm_keeper(const struct hf_keeper_entry *keeper)
@@ -132,11 +130,10 @@ static bool confirm_keeper(const struct hf_keeper_entry *keeper)
 	struct hf_proc proc;
 	struct ucred peer;
 	int fd = -1;
-	bool listens = hf_keeper_reach_process(&fd, hf_keeper_pidns(), keeper->pid, keeper->start,
-					       0, &peer) == HF_OK;
+	bool listens = hf_keeper_reach_process(&fd, hf_process_id_pidns(), keeper->pid,
+					       keeper->start, 0, &peer) == HF_OK;
 
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	return listens && hf_keeper_may_say(peer.uid, keeper->owner) &&
 	       hf_proc_read(keeper->pid, &proc) && proc.start == keeper->start;
 }

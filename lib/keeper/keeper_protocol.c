@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "base/access.h"
-#include <holdfast/clock.h>
 #include "base/sys.h"
+#include <holdfast/clock.h>
 
 #define SEARCH (200 * HF_MS)
 
@@ -40,21 +40,14 @@ socklen_t hf_keeper_other_name(struct sockaddr_un *address, uint64_t pidns, pid_
 			       uint64_t start)
 {
 	return format_name(address, "holdfast/keeper/%llu/%d/%llu/%08x%08x",
-			(unsigned long long)pidns, (int)pid, (unsigned long long)start,
-			(unsigned int)arc4random(), (unsigned int)arc4random());
+			   (unsigned long long)pidns, (int)pid, (unsigned long long)start,
+			   (unsigned int)arc4random(), (unsigned int)arc4random());
 }
 
 socklen_t hf_keeper_lock_name(struct sockaddr_un *address, dev_t device, ino_t inode, int k)
 {
 	return format_name(address, "holdfast/lock/%llx/%llu/%d", (unsigned long long)device,
 			   (unsigned long long)inode, k);
-}
-
-uint64_t hf_keeper_pidns(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/pid", &st) == 0 ? st.st_ino : 0;
 }
 
 /* Space for the descriptors of one message. */
@@ -144,8 +137,6 @@ static int connect_within(int fd, const struct sockaddr_un *address, socklen_t s
 enum hf_status hf_keeper_reach(int *fd, const struct sockaddr_un *address, socklen_t size,
 			       int64_t patience, struct ucred *peer)
 {
-	int saved;
-
 	if (*fd < 0)
 		*fd = sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (*fd < 0)
@@ -154,10 +145,8 @@ enum hf_status hf_keeper_reach(int *fd, const struct sockaddr_un *address, sockl
 		return HF_OK;
 	if (errno == ECONNREFUSED)
 		return HF_NO;
-	saved = errno;
-	sys_close(*fd);
+	hf_close(*fd);
 	*fd = -1;
-	errno = saved;
 	return errno == EAGAIN ? HF_BUSY : HF_OS;
 }
 

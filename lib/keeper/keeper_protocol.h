@@ -38,8 +38,8 @@ struct hf_keeper_answer {
 	uint64_t pidns, nonce;
 	int32_t pid, owner; /* owner: 0 if none */
 	uint64_t owner_start;
-	int64_t since; /* wall clock, seconds */
-	int64_t left;  /* remaining time to live, nanoseconds; HF_NEVER: unlimited */
+	int64_t since;	      /* wall clock, seconds */
+	int64_t left;	      /* remaining time to live, nanoseconds; HF_NEVER: unlimited */
 	uint32_t locks, size; /* number of locks; bytes used in text */
 	/* as many locks as fit: read them with hf_keeper_next() */
 	char text[HF_KEEPER_TEXT_MAX];
@@ -50,9 +50,6 @@ socklen_t hf_keeper_name(struct sockaddr_un *address, uint64_t pidns, pid_t pid,
 socklen_t hf_keeper_other_name(struct sockaddr_un *address, uint64_t pidns, pid_t pid,
 			       uint64_t start);
 socklen_t hf_keeper_lock_name(struct sockaddr_un *address, dev_t device, ino_t inode, int k);
-
-/* Return the inode of this process's PID namespace; 0 if unknown. */
-uint64_t hf_keeper_pidns(void);
 
 /* Send without blocking, with `count` descriptors. Return false with errno on failure. */
 bool hf_keeper_send(int socket, const void *message, size_t size, const int *fds, int count);

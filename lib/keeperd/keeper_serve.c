@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/sys.h"
+#include "lock/lock_kind.h"
 #include <holdfast/clock.h>
 #include <holdfast/lock_dot.h>
 #include <holdfast/lock_sqlite.h>
 #include <holdfast/proc.h>
-#include "base/sys.h"
-#include "lock/lock_kind.h"
 
 #define CLIENT_PATIENCE HF_SECOND
 #define DEAF (100 * HF_MS)
@@ -180,8 +180,7 @@ static bool answer_request(struct hf_keeper *k, int fd, const struct ucred *peer
 
 static void drop_client(struct hf_keeper *k, int i)
 {
-	if (k->clients[i].fd >= 0)
-		sys_close(k->clients[i].fd);
+	hf_close(k->clients[i].fd);
 	k->clients[i].fd = -1;
 }
 
@@ -336,8 +335,7 @@ static void release_and_answer(struct hf_keeper *k)
 	if (find_lost(k, &err) != HF_OK)
 		put_error(&a, &err);
 	for (size_t i = count; i-- > 0;)
-		if (k->copies[i] >= 0)
-			sys_close(k->copies[i]);
+		hf_close(k->copies[i]);
 	hf_lockset_free(k->set);
 	if (k->releaser >= 0) {
 		hf_keeper_send(k->releaser, &a, offsetof(struct hf_keeper_answer, text) + a.size,

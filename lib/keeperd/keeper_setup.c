@@ -10,14 +10,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/process_id.h"
+#include "base/sys.h"
+#include "lock/lock_kind.h"
 #include <holdfast/clock.h>
 #include <holdfast/fd.h>
-#include "base/process_id.h"
 #include <holdfast/lock_dot.h>
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
-#include "base/sys.h"
-#include "lock/lock_kind.h"
 
 enum { BACKLOG = 64 };
 
@@ -64,16 +64,14 @@ static enum hf_status copy_inherited(struct hf_keeper *k, struct hf_err *err)
 /* Return a listening socket, or -1 with errno. */
 static int listen_on(const struct sockaddr_un *address, socklen_t size)
 {
-	int fd = sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), saved;
+	int fd = sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
 		return -1;
 	if (sys_bind(fd, (const struct sockaddr *)address, size) == 0 &&
 	    sys_listen(fd, BACKLOG) == 0)
 		return fd;
-	saved = errno;
-	sys_close(fd);
-	errno = saved;
+	hf_close(fd);
 	return -1;
 }
 

@@ -16,12 +16,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <holdfast/clock.h>
-#include <holdfast/fd.h>
-#include "keeperd/keeper_serve.h"
-#include <holdfast/proc.h>
 #include "base/spawn.h"
 #include "base/sys.h"
+#include "keeperd/keeper_serve.h"
+#include <holdfast/clock.h>
+#include <holdfast/fd.h>
+#include <holdfast/proc.h>
 
 enum { MAX_DESCRIPTORS = 65536, KICK_US = 1000 };
 
@@ -243,8 +243,7 @@ static enum hf_status open_owner(pid_t owner, int *fd, struct hf_err *err)
 		return HF_OK;
 	else if (!hf_proc_mounted())
 		why = "without /proc it is not known to be an ancestor";
-	if (*fd >= 0)
-		sys_close(*fd);
+	hf_close(*fd);
 	*fd = -1;
 	hf_fail(err, HF_USAGE, "PID %d cannot be the owner: %s", (int)owner, why);
 	hf_advise(err, "a script names itself: --owner $$");
@@ -332,8 +331,7 @@ enum hf_status hf_keeper_start(const struct hf_keeper_plan *plan, struct hf_kept
 	if (status != HF_OK)
 		end_keeper(pid, ends[0]);
 out:
-	if (keeper->owner_fd >= 0)
-		sys_close(keeper->owner_fd);
+	hf_close(keeper->owner_fd);
 	return status;
 }
 

@@ -191,7 +191,7 @@ enum hf_held hf_lock_range_find(const struct hf_lock *lock, int fd, hf_range_fit
 	struct range_search s = {
 		.lock = lock, .only = fd, .fits = fits, .found = found, .held = HF_HELD_NONE};
 
-	if (!hf_lock_held_by_any(getpid(), check_range, &s) && s.held == HF_HELD_NONE)
+	if (!hf_lock_held_by(getpid(), HF_ALL_LOCKS, check_range, &s) && s.held == HF_HELD_NONE)
 		return HF_HELD_UNKNOWN;
 	return s.held;
 }

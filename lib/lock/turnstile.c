@@ -350,7 +350,7 @@ static int kept_rank(void)
 	for (size_t i = 0; i < keepers.count; i++) {
 		highest.pid = keepers.at[i].pid;
 		if (hf_keeper_is_believed(&keepers.at[i]))
-			hf_lock_held_by(highest.pid, note_kept, &highest);
+			hf_lock_held_by(highest.pid, HF_FLOCK_ONLY, note_kept, &highest);
 	}
 	hf_keepers_free(&keepers);
 	return highest.rank;

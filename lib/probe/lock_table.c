@@ -22,8 +22,8 @@ struct look {
 	bool ok;
 };
 
-static struct hf_locked_file *find_row(const struct hf_lock_table *table,
-				       const struct hf_lock_id *id, enum hf_lock_type type)
+struct hf_locked_file *hf_lock_table_find(const struct hf_lock_table *table,
+					  const struct hf_lock_id *id, enum hf_lock_type type)
 {
 	for (size_t i = 0; i < table->count; i++)
 		if (table->at[i].type == type && hf_lock_id_equal(&table->at[i].id, id))
@@ -31,17 +31,11 @@ static struct hf_locked_file *find_row(const struct hf_lock_table *table,
 	return NULL;
 }
 
-const struct hf_locked_file *hf_lock_table_find(const struct hf_lock_table *table,
-						const struct hf_lock_id *id, enum hf_lock_type type)
-{
-	return find_row(table, id, type);
-}
-
 /* Return the row for this lock entry, which is added if it is new; NULL if out of memory. */
 static struct hf_locked_file *find_or_add_row(struct hf_lock_table *table,
 					      const struct hf_lock_entry *record)
 {
-	struct hf_locked_file *locked = find_row(table, &record->id, record->type);
+	struct hf_locked_file *locked = hf_lock_table_find(table, &record->id, record->type);
 
 	if (locked)
 		return locked;
@@ -86,7 +80,7 @@ static bool find_name(char path[PATH_MAX], const struct stat *file)
 	enum { MAX_NAMES = 10000 };
 	char *name = strrchr(path, '/');
 	bool found = false;
-	struct dirent *find_or_add_row;
+	struct dirent *entry;
 	struct stat st;
 	DIR *dir;
 
@@ -94,12 +88,11 @@ static bool find_name(char path[PATH_MAX], const struct stat *file)
 		return false;
 	*++name = '\0';
 	dir = opendir(path);
-	for (int i = 0; dir && !found && i < MAX_NAMES && (find_or_add_row = readdir(dir)); i++)
-		found = find_or_add_row->d_ino == file->st_ino &&
-			(size_t)(name - path) + strlen(find_or_add_row->d_name) < PATH_MAX &&
-			fstatat(dirfd(dir), find_or_add_row->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
-				0 &&
-			hf_same_inode(&st, file) && strcpy(name, find_or_add_row->d_name);
+	for (int i = 0; dir && !found && i < MAX_NAMES && (entry = readdir(dir)); i++)
+		found = entry->d_ino == file->st_ino &&
+			(size_t)(name - path) + strlen(entry->d_name) < PATH_MAX &&
+			fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			hf_same_inode(&st, file) && strcpy(name, entry->d_name);
 	if (dir)
 		closedir(dir);
 	return found;
@@ -167,8 +160,8 @@ static bool scan_processes(struct hf_lock_table *table)
 		look.pid = atoi(name->d_name);
 		if (look.pid <= 0)
 			continue;
-		if (!hf_lock_held_by_any(look.pid, see_holder, &look) && errno != ENOENT &&
-		    errno != ESRCH)
+		if (!hf_lock_held_by(look.pid, HF_ALL_LOCKS, see_holder, &look) &&
+		    errno != ENOENT && errno != ESRCH)
 			table->hidden = true;
 	}
 	closedir(dir);
@@ -177,7 +170,7 @@ static bool scan_processes(struct hf_lock_table *table)
 
 static bool is_explained(const struct hf_lock_table *table, const struct hf_lock_entry *record)
 {
-	const struct hf_locked_file *locked = find_row(table, &record->id, record->type);
+	const struct hf_locked_file *locked = hf_lock_table_find(table, &record->id, record->type);
 
 	if (!locked)
 		return false;
@@ -213,7 +206,7 @@ static bool explain_entry(struct hf_lock_table *table, const struct hf_lock_entr
 	bool reported = false;
 	struct hf_locked_file *locked;
 
-	if (record->pid > 0 && !hf_lock_held_by_any(record->pid, see_holder, &look)) {
+	if (record->pid > 0 && !hf_lock_held_by(record->pid, HF_ALL_LOCKS, see_holder, &look)) {
 		table->hidden = true;
 		reported = process_exists(record->pid);
 	}
@@ -243,7 +236,7 @@ static bool explain_rest(struct hf_lock_table *table, const struct hf_lock_entri
 		if (is_explained(table, record))
 			continue;
 		if (!read)
-			read = ok = hf_lock_entries_read_any(&after);
+			read = ok = hf_lock_entries_read(&after, HF_ALL_LOCKS);
 		if (ok && is_listed(&after, record))
 			ok = explain_entry(table, record);
 	}
@@ -287,7 +280,8 @@ static void drop_former_holders(struct hf_locked_file *locked)
 		struct again again = {.record = &holder->record};
 
 		if (holder->fd < 0 ||
-		    (hf_lock_held_by_any(holder->pid, compare_entry, &again) && again.found))
+		    (hf_lock_held_by(holder->pid, HF_ALL_LOCKS, compare_entry, &again) &&
+		     again.found))
 			locked->holders[kept++] = *holder;
 	}
 	if (in_doubt)
@@ -306,7 +300,7 @@ bool hf_lock_table_read(struct hf_lock_table *table)
 			errno = ENOENT;
 		return false;
 	}
-	if (!hf_lock_entries_read_any(&before))
+	if (!hf_lock_entries_read(&before, HF_ALL_LOCKS))
 		return false;
 	ok = scan_processes(table) && explain_rest(table, &before);
 	hf_lock_entries_free(&before);
@@ -319,8 +313,6 @@ bool hf_lock_table_read(struct hf_lock_table *table)
 
 void hf_lock_table_free(struct hf_lock_table *table)
 {
-	int saved = errno;
-
 	for (size_t i = 0; i < table->count; i++) {
 		free(table->at[i].path);
 		free(table->at[i].holders);
@@ -328,5 +320,4 @@ void hf_lock_table_free(struct hf_lock_table *table)
 	}
 	free(table->at);
 	*table = (struct hf_lock_table){NULL, 0, false};
-	errno = saved;
 }

@@ -55,8 +55,7 @@ bool hf_lock_table_read(struct hf_lock_table *table);
 void hf_lock_table_free(struct hf_lock_table *table);
 
 /* Return the row of this file and type; NULL if no such lock is held. */
-const struct hf_locked_file *hf_lock_table_find(const struct hf_lock_table *table,
-						const struct hf_lock_id *id,
-						enum hf_lock_type type);
+struct hf_locked_file *hf_lock_table_find(const struct hf_lock_table *table,
+					  const struct hf_lock_id *id, enum hf_lock_type type);
 
 #endif

@@ -32,7 +32,7 @@ static bool parse_byte(const char *text, int64_t *byte)
 	return end != text && !*end && !errno && *byte >= 0;
 }
 
-bool hf_lock_parse_any(const char *line, struct hf_lock_entry *record)
+bool hf_lock_parse(const char *line, struct hf_lock_entry *record)
 {
 	static const char *const types[] = {
 		[HF_LOCK_FLOCK] = "FLOCK", [HF_LOCK_POSIX] = "POSIX", [HF_LOCK_OFD] = "OFDLCK"};
@@ -64,9 +64,9 @@ bool hf_lock_parse_any(const char *line, struct hf_lock_entry *record)
 	return false;
 }
 
-bool hf_lock_parse(const char *line, struct hf_lock_entry *record)
+static bool is_of(const struct hf_lock_entry *record, enum hf_lock_types types)
 {
-	return hf_lock_parse_any(line, record) && record->type == HF_LOCK_FLOCK;
+	return types == HF_ALL_LOCKS || record->type == HF_LOCK_FLOCK;
 }
 
 /* Set the device of a mount's super block. */
@@ -113,8 +113,7 @@ bool hf_lock_id_of(int fd, struct hf_lock_id *id)
 	return true;
 }
 
-static bool read_entries(bool (*parse)(const char *line, struct hf_lock_entry *record),
-			 struct hf_lock_entries *records)
+bool hf_lock_entries_read(struct hf_lock_entries *records, enum hf_lock_types types)
 {
 	FILE *f = fopen("/proc/locks", "re");
 	char *line = NULL;
@@ -125,7 +124,7 @@ static bool read_entries(bool (*parse)(const char *line, struct hf_lock_entry *r
 	while (ok && getline(&line, &size, f) > 0) {
 		struct hf_lock_entry record, *added;
 
-		if (!parse(line, &record))
+		if (!hf_lock_parse(line, &record) || !is_of(&record, types))
 			continue;
 		added = hf_array_add(&records->at, &records->count, sizeof(*added));
 		ok = added;
@@ -140,23 +139,10 @@ static bool read_entries(bool (*parse)(const char *line, struct hf_lock_entry *r
 	return ok;
 }
 
-bool hf_lock_entries_read_any(struct hf_lock_entries *records)
-{
-	return read_entries(hf_lock_parse_any, records);
-}
-
-bool hf_lock_entries_read(struct hf_lock_entries *records)
-{
-	return read_entries(hf_lock_parse, records);
-}
-
 void hf_lock_entries_free(struct hf_lock_entries *records)
 {
-	int saved = errno;
-
 	free(records->at);
 	*records = (struct hf_lock_entries){NULL, 0};
-	errno = saved;
 }
 
 /* Return true if a descriptor in a process's "fd" directory can hold a lock. This costs a tenth of
@@ -172,7 +158,8 @@ static bool may_hold(int dir, const char *fd, bool *closed)
 }
 
 /* Call each() for the locks of this descriptor. Return false if each() did. */
-static bool each_lock_of_fd(pid_t pid, const char *fd, hf_lock_each *each, void *context)
+static bool each_lock_of_fd(pid_t pid, const char *fd, enum hf_lock_types types, hf_lock_each *each,
+			    void *context)
 {
 	char path[NAME_MAX + 32], line[256];
 	struct hf_lock_entry record;
@@ -182,14 +169,15 @@ static bool each_lock_of_fd(pid_t pid, const char *fd, hf_lock_each *each, void 
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", pid, fd);
 	f = fopen(path, "re");
 	while (f && go_on && fgets(line, sizeof(line), f))
-		if (strncmp(line, "lock:\t", 6) == 0 && hf_lock_parse_any(line + 6, &record))
+		if (strncmp(line, "lock:\t", 6) == 0 && hf_lock_parse(line + 6, &record) &&
+		    is_of(&record, types))
 			go_on = each(context, atoi(fd), &record);
 	if (f)
 		fclose(f);
 	return go_on;
 }
 
-bool hf_lock_held_by_any(pid_t pid, hf_lock_each *each, void *context)
+bool hf_lock_held_by(pid_t pid, enum hf_lock_types types, hf_lock_each *each, void *context)
 {
 	char path[32];
 	struct dirent *entry;
@@ -203,26 +191,9 @@ bool hf_lock_held_by_any(pid_t pid, hf_lock_each *each, void *context)
 		return false;
 	while (go_on && !closed && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.' && may_hold(dirfd(dir), entry->d_name, &closed))
-			go_on = each_lock_of_fd(pid, entry->d_name, each, context);
+			go_on = each_lock_of_fd(pid, entry->d_name, types, each, context);
 	closedir(dir);
 	return true;
-}
-
-struct only_flock {
-	hf_lock_each *each;
-	void *context;
-};
-
-static bool only_flock(void *context, int fd, const struct hf_lock_entry *record)
-{
-	const struct only_flock *only = context;
-
-	return record->type != HF_LOCK_FLOCK || only->each(only->context, fd, record);
-}
-
-bool hf_lock_held_by(pid_t pid, hf_lock_each *each, void *context)
-{
-	return hf_lock_held_by_any(pid, only_flock, &(struct only_flock){each, context});
 }
 
 struct sought {
@@ -244,7 +215,7 @@ static bool process_holds(pid_t pid, const struct hf_lock_id *id, bool otherwise
 {
 	struct sought sought = {.id = *id};
 
-	return hf_lock_held_by(pid, compare_id, &sought) ? sought.found : otherwise;
+	return hf_lock_held_by(pid, HF_FLOCK_ONLY, compare_id, &sought) ? sought.found : otherwise;
 }
 
 /* Search all other processes for one that inherited the lock. */
@@ -273,7 +244,7 @@ pid_t hf_lock_holder(int fd)
 	struct hf_proc proc;
 	pid_t found = 0;
 
-	if (!hf_lock_id_of(fd, &id) || !hf_lock_entries_read(&records))
+	if (!hf_lock_id_of(fd, &id) || !hf_lock_entries_read(&records, HF_FLOCK_ONLY))
 		return 0;
 	for (size_t i = 0; i < records.count && !found; i++) {
 		const struct hf_lock_entry *r = &records.at[i];

@@ -34,6 +34,9 @@ enum hf_lock_type {
 	HF_LOCK_OFD,   /* fcntl(2), of an open file description, as flock(2)'s are */
 };
 
+/* Which entries a function passes on. */
+enum hf_lock_types { HF_FLOCK_ONLY, HF_ALL_LOCKS };
+
 struct hf_lock_entry {
 	struct hf_lock_id id;
 	enum hf_lock_type type;
@@ -48,8 +51,7 @@ struct hf_lock_entry {
 #define HF_WAITER_MARK (INT64_MAX - 1)
 
 /* Parse one line of /proc/locks, or the text after "lock:" in fdinfo. Return false for a lease or a
- * line that is not understood; the second function also for a lock that is not flock(2)'s. */
-bool hf_lock_parse_any(const char *line, struct hf_lock_entry *record);
+ * line that is not understood. */
 bool hf_lock_parse(const char *line, struct hf_lock_entry *record);
 
 /* Set *id to the name of fd's file in lock entries. Return false if /proc does not tell. */
@@ -60,22 +62,18 @@ static inline bool hf_lock_id_equal(const struct hf_lock_id *a, const struct hf_
 	return a->inode == b->inode && a->major == b->major && a->minor == b->minor;
 }
 
-/* Read all of /proc/locks; the second function only the flock(2) entries. Return false with errno
- * if it cannot be read. */
+/* Read /proc/locks. Return false with errno if it cannot be read. */
 struct hf_lock_entries {
 	struct hf_lock_entry *at;
 	size_t count;
 };
-bool hf_lock_entries_read_any(struct hf_lock_entries *records);
-bool hf_lock_entries_read(struct hf_lock_entries *records);
+bool hf_lock_entries_read(struct hf_lock_entries *records, enum hf_lock_types types);
 void hf_lock_entries_free(struct hf_lock_entries *records);
 
-/* Call each() for every lock that a descriptor of pid holds, until it returns false; the second
- * function only for flock(2) locks. Return false with errno if the process is gone or its
- * descriptors may not be inspected. */
+/* Call each() for every lock that a descriptor of pid holds, until it returns false. Return false
+ * with errno if the process is gone or its descriptors may not be inspected. */
 typedef bool hf_lock_each(void *context, int fd, const struct hf_lock_entry *record);
-bool hf_lock_held_by_any(pid_t pid, hf_lock_each *each, void *context);
-bool hf_lock_held_by(pid_t pid, hf_lock_each *each, void *context);
+bool hf_lock_held_by(pid_t pid, enum hf_lock_types types, hf_lock_each *each, void *context);
 
 /* Return a living process, other than this one, that holds a flock(2) lock on fd's file; 0 if none
  * is visible. */

@@ -75,8 +75,7 @@ enum hf_status hf_sqlite_check_beside(const char *path, struct hf_err *err)
 			status = hf_sqlite_refuse_beside(path, name, st.st_uid, why, err);
 		sys_close(fd);
 	}
-	if (db >= 0)
-		sys_close(db);
+	hf_close(db);
 	hf_target_close(&target);
 	return status;
 }

@@ -75,14 +75,9 @@ enum hf_status hf_sqlite_probe_open(struct hf_sqlite_probe *look, const struct h
 
 void hf_sqlite_probe_close(struct hf_sqlite_probe *look)
 {
-	int saved = errno;
-
-	if (look->db >= 0)
-		sys_close(look->db);
-	if (look->shm >= 0)
-		sys_close(look->shm);
+	hf_close(look->db);
+	hf_close(look->shm);
 	look->db = look->shm = -1;
-	errno = saved;
 }
 
 /* Return true if a lock conflicts with a lock of this type; *lock is the first such lock. */
@@ -150,31 +145,9 @@ bool hf_sqlite_writer(struct hf_sqlite_probe *look, const struct hf_target *db,
 	return true;
 }
 
-/* One line of /proc/locks: "1: POSIX  ADVISORY  WRITE 4711 fe:00:1234 120 120". */
-struct posix_lock {
-	struct hf_lock_id id;
-	pid_t pid;
-	bool write;
-	long long first, last;
-};
-
-static bool parse_posix_lock(const char *line, struct posix_lock *lock)
+static bool lock_covers(const struct hf_lock_entry *lock, int64_t first, int64_t last)
 {
-	char kind[16], mode[16], end[24];
-
-	if (sscanf(line, "%*s %15s %*s %15s %d %x:%x:%llu %lld %23s", kind, mode, &lock->pid,
-		   &lock->id.major, &lock->id.minor, &lock->id.inode, &lock->first, end) != 8)
-		return false;
-	if (strcmp(kind, "POSIX") != 0 && strcmp(kind, "OFDLCK") != 0)
-		return false;
-	lock->write = strcmp(mode, "WRITE") == 0;
-	lock->last = strcmp(end, "EOF") == 0 ? INT64_MAX : atoll(end);
-	return true;
-}
-
-static bool lock_covers(const struct posix_lock *lock, long long first, long long last)
-{
-	return lock->first <= last && lock->last >= first;
+	return lock->start <= last && lock->last >= first;
 }
 
 static bool add_user(struct hf_sqlite_users *users, pid_t pid, enum hf_sqlite_role role, int slot)
@@ -192,35 +165,35 @@ static bool add_user(struct hf_sqlite_users *users, pid_t pid, enum hf_sqlite_ro
 }
 
 /* Add the roles that a lock of the database file means. */
-static bool add_file_roles(struct hf_sqlite_users *users, const struct posix_lock *lock)
+static bool add_file_roles(struct hf_sqlite_users *users, const struct hf_lock_entry *lock)
 {
 	bool done = true;
 
 	if (lock_covers(lock, SHARED, SHARED + SHARED_COUNT - 1))
 		done = add_user(users, lock->pid,
-				lock->write  ? HF_SQLITE_COMMITS
-				: users->wal ? HF_SQLITE_CONNECTS
-					     : HF_SQLITE_READS,
+				lock->exclusive ? HF_SQLITE_COMMITS
+				: users->wal	? HF_SQLITE_CONNECTS
+						: HF_SQLITE_READS,
 				-1);
-	else if (lock_covers(lock, RESERVED, RESERVED) && lock->write)
+	else if (lock_covers(lock, RESERVED, RESERVED) && lock->exclusive)
 		done = add_user(users, lock->pid, HF_SQLITE_WRITES, -1);
-	if (done && lock_covers(lock, PENDING, PENDING) && lock->write)
+	if (done && lock_covers(lock, PENDING, PENDING) && lock->exclusive)
 		done = add_user(users, lock->pid, HF_SQLITE_PENDS, -1);
 	return done;
 }
 
 /* Add the roles that a lock of the log's index means. */
-static bool add_index_roles(struct hf_sqlite_users *users, const struct posix_lock *lock)
+static bool add_index_roles(struct hf_sqlite_users *users, const struct hf_lock_entry *lock)
 {
 	bool done = true;
 
-	if (lock->write && lock_covers(lock, WAL_WRITE, WAL_WRITE))
+	if (lock->exclusive && lock_covers(lock, WAL_WRITE, WAL_WRITE))
 		done = add_user(users, lock->pid, HF_SQLITE_WRITES, -1);
-	if (done && lock->write && lock_covers(lock, WAL_CHECKPOINT, WAL_CHECKPOINT))
+	if (done && lock->exclusive && lock_covers(lock, WAL_CHECKPOINT, WAL_CHECKPOINT))
 		done = add_user(users, lock->pid, HF_SQLITE_CHECKPOINTS, -1);
-	if (done && lock->write && lock_covers(lock, WAL_RECOVER, WAL_RECOVER))
+	if (done && lock->exclusive && lock_covers(lock, WAL_RECOVER, WAL_RECOVER))
 		done = add_user(users, lock->pid, HF_SQLITE_RECOVERS, -1);
-	for (int i = 0; done && !lock->write && i < WAL_READ_COUNT; i++)
+	for (int i = 0; done && !lock->exclusive && i < WAL_READ_COUNT; i++)
 		if (lock_covers(lock, WAL_READ + i, WAL_READ + i))
 			done = add_user(users, lock->pid, HF_SQLITE_READS, i);
 	return done;
@@ -237,7 +210,7 @@ static int compare_users(const void *left, const void *right)
 static bool add_locks_of_proc(struct hf_sqlite_users *users, const struct hf_sqlite_probe *look)
 {
 	struct hf_lock_id db, shm;
-	struct posix_lock lock;
+	struct hf_lock_entry lock;
 	char line[256];
 	bool done = true, has_shm;
 	FILE *f;
@@ -247,7 +220,7 @@ static bool add_locks_of_proc(struct hf_sqlite_users *users, const struct hf_sql
 	has_shm = look->shm >= 0 && hf_lock_id_of(look->shm, &shm);
 	f = fopen("/proc/locks", "re");
 	while (f && done && fgets(line, sizeof(line), f)) {
-		if (!parse_posix_lock(line, &lock))
+		if (!hf_lock_parse(line, &lock) || lock.waits || lock.type == HF_LOCK_FLOCK)
 			continue;
 		if (hf_lock_id_equal(&lock.id, &db))
 			done = add_file_roles(users, &lock);

@@ -310,7 +310,7 @@ static enum hf_status load_files(struct hf_db *db, bool heads, struct hf_intent 
 	const char *sql = status == HF_NO ? without : with;
 
 	if (status == HF_OK || status == HF_NO)
-		status = hf_db_prepare(db, sql, strlen(sql), &stmt, NULL, err);
+		status = hf_sqlite_prepare(hf_db_sql(db), sql, strlen(sql), &stmt, NULL, err);
 	if (status == HF_OK)
 		status = hf_sqlite_stmt_bind(stmt, 1, &id, err);
 	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
@@ -330,7 +330,7 @@ static enum hf_status load_heads(struct hf_db *db, struct hf_intent **intents, s
 	static const char sql[] =
 		"SELECT " HEAD_COLUMNS " FROM main.holdfast_intent ORDER BY created, rowid";
 	struct hf_sqlite_stmt *stmt;
-	enum hf_status status = hf_db_prepare(db, sql, sizeof(sql) - 1, &stmt, NULL, err);
+	enum hf_status status = hf_sqlite_prepare(hf_db_sql(db), sql, sizeof(sql) - 1, &stmt, NULL, err);
 
 	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
 		struct hf_intent *intent = hf_array_add(intents, count, sizeof(**intents));

@@ -250,7 +250,7 @@ static enum hf_status run_sql(struct record *r, struct hf_err *err)
 
 	if (request->sql)
 		status = request->sql(request->sql_context, r->hold.db, err);
-	r->result->rowid = hf_db_last_rowid(r->hold.db);
+	r->result->rowid = hf_sqlite_last_rowid(hf_db_sql(r->hold.db));
 	if (status == HF_OK && !hf_db_in_transaction(r->hold.db)) {
 		hf_fail(err, HF_DATA, "cannot record in '%s': the SQL has ended the transaction",
 			request->database);

@@ -87,7 +87,7 @@ static enum hf_status take_set(struct hf_record_locks *hold, struct hf_err *err)
 static enum hf_status read_journal_mode(struct hf_record_locks *hold, struct hf_err *err)
 {
 	struct hf_sqlite_stmt *stmt;
-	enum hf_status status = hf_db_prepare(hold->db, "PRAGMA journal_mode",
+	enum hf_status status = hf_sqlite_prepare(hf_db_sql(hold->db), "PRAGMA journal_mode",
 					      strlen("PRAGMA journal_mode"), &stmt, NULL, err);
 
 	if (status == HF_OK)

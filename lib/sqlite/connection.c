@@ -36,10 +36,9 @@ static bool is_query_only(const struct hf_sqlite_conn *sql, int code)
 	       sqlite3_db_readonly(sql->handle, "main") == 0;
 }
 
-/* Turn the result code of a failed call into a status, a message "cannot WHAT 'name': why", and
- * advice. The errno is added if it says more than SQLite's message. */
-static enum hf_status fail_code(struct hf_sqlite_conn *sql, int code, const char *what,
-				struct hf_err *err)
+/* The errno is added if it says more than SQLite's message. */
+enum hf_status hf_sqlite_fail(struct hf_sqlite_conn *sql, int code, const char *what,
+			      struct hf_err *err)
 {
 	const struct hf_db_code *means;
 	enum hf_status status;
@@ -86,11 +85,11 @@ static enum hf_status fail_at(struct hf_sqlite_conn *sql, int code, const char *
 	char what[80];
 
 	if (!sql->script)
-		return fail_code(sql, code, "run SQL in", err);
+		return hf_sqlite_fail(sql, code, "run SQL in", err);
 	text = offset < 0 ? hf_sql_skip(text, sql->script_end) : text + offset;
 	hf_sql_position(sql->script, text, &line, &column);
 	snprintf(what, sizeof(what), "run line %zu, column %zu of the SQL in", line, column);
-	return fail_code(sql, code, what, err);
+	return hf_sqlite_fail(sql, code, what, err);
 }
 
 static pthread_once_t guarded = PTHREAD_ONCE_INIT;
@@ -133,7 +132,7 @@ enum hf_status hf_sqlite_open(struct hf_sqlite_conn **result, const char *path, 
 	code = sqlite3_open_v2(plain, &sql->handle, flags, NULL);
 	free(plain);
 	if (code != SQLITE_OK) {
-		status = fail_code(sql, code, "open", err);
+		status = hf_sqlite_fail(sql, code, "open", err);
 		hf_sqlite_close(sql);
 		sql = NULL;
 	}
@@ -175,11 +174,6 @@ bool hf_sqlite_has_moved(struct hf_sqlite_conn *sql)
 	return sqlite3_file_control(sql->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved) ==
 		       SQLITE_OK &&
 	       moved;
-}
-
-enum hf_db_class hf_sqlite_class(const struct hf_sqlite_conn *sql)
-{
-	return hf_db_code(sql->code)->class;
 }
 
 int hf_sqlite_code(const struct hf_sqlite_conn *sql)
@@ -233,7 +227,7 @@ enum hf_status hf_sqlite_prepare(struct hf_sqlite_conn *sql, const char *text, s
 	stmt = malloc(sizeof(*stmt));
 	if (!stmt) {
 		sqlite3_finalize(raw);
-		return fail_code(sql, SQLITE_NOMEM, "run SQL in", err);
+		return hf_sqlite_fail(sql, SQLITE_NOMEM, "run SQL in", err);
 	}
 	*stmt = (struct hf_sqlite_stmt){.raw = raw, .sql = sql, .text = text};
 	*result = stmt;
@@ -245,7 +239,7 @@ enum hf_status hf_sqlite_run(struct hf_sqlite_conn *sql, const char *text, const
 {
 	int code = sqlite3_exec(sql->handle, text, NULL, NULL, NULL);
 
-	return code == SQLITE_OK ? HF_OK : fail_code(sql, code, what, err);
+	return code == SQLITE_OK ? HF_OK : hf_sqlite_fail(sql, code, what, err);
 }
 
 enum hf_status hf_sqlite_stmt_bind(struct hf_sqlite_stmt *stmt, int index,
@@ -338,11 +332,6 @@ struct hf_db_value hf_sqlite_stmt_column(struct hf_sqlite_stmt *stmt, int column
 	return value;
 }
 
-bool hf_sqlite_stmt_reads_only(struct hf_sqlite_stmt *stmt)
-{
-	return sqlite3_stmt_readonly(stmt->raw);
-}
-
 void hf_sqlite_stmt_reset(struct hf_sqlite_stmt *stmt)
 {
 	sqlite3_reset(stmt->raw);
@@ -363,10 +352,4 @@ void hf_sqlite_stmt_finalize(struct hf_sqlite_stmt *stmt)
 void *hf_sqlite_handle(struct hf_sqlite_conn *sql)
 {
 	return sql->handle;
-}
-
-enum hf_status hf_sqlite_fail(struct hf_sqlite_conn *sql, int code, const char *what,
-			      struct hf_err *err)
-{
-	return fail_code(sql, code, what, err);
 }

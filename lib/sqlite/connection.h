@@ -64,9 +64,8 @@ void hf_sqlite_interrupt_flag(struct hf_sqlite_conn *sql, const volatile sig_ato
 /* Return true if the file was renamed, replaced or removed since it was opened. */
 bool hf_sqlite_has_moved(struct hf_sqlite_conn *sql);
 
-/* Return the class and code of the last call that failed. A later success, such as a ROLLBACK, does
- * not change them. */
-enum hf_db_class hf_sqlite_class(const struct hf_sqlite_conn *sql);
+/* Return the code of the last call that failed. A later success, such as a ROLLBACK, does not change
+ * it. */
 int hf_sqlite_code(const struct hf_sqlite_conn *sql);
 
 /* Set the script of which the statements are parts, so that messages contain line and column; NULL
@@ -101,12 +100,12 @@ enum hf_status hf_sqlite_stmt_step(struct hf_sqlite_stmt *stmt, struct hf_err *e
 int hf_sqlite_stmt_columns(struct hf_sqlite_stmt *stmt);
 const char *hf_sqlite_stmt_name(struct hf_sqlite_stmt *stmt, int column);
 struct hf_db_value hf_sqlite_stmt_column(struct hf_sqlite_stmt *stmt, int column);
-bool hf_sqlite_stmt_reads_only(struct hf_sqlite_stmt *stmt);
 
 void hf_sqlite_stmt_reset(struct hf_sqlite_stmt *stmt);	   /* and clear the bindings */
 void hf_sqlite_stmt_finalize(struct hf_sqlite_stmt *stmt); /* NULL is allowed */
 
-/* For this folder: return the sqlite3 handle; report a failure of a call with it. */
+/* For this folder: return the sqlite3 handle; turn the result code of a failed call with it into a
+ * status, a message "cannot WHAT 'name': why", and advice. */
 void *hf_sqlite_handle(struct hf_sqlite_conn *sql);
 enum hf_status hf_sqlite_fail(struct hf_sqlite_conn *sql, int code, const char *what,
 			      struct hf_err *err);

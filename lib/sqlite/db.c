@@ -85,14 +85,13 @@ static enum hf_status check_db_file(const char *path, bool create, bool *absent,
 
 static bool has_log(const char *path)
 {
-	char *log = malloc(strlen(path) + sizeof("-wal"));
 	struct stat st;
-	bool found = false;
+	bool found;
+	char *log;
 
-	if (log) {
-		sprintf(log, "%s-wal", path);
-		found = sys_fstatat(AT_FDCWD, log, &st, 0) == 0 && st.st_size > 0;
-	}
+	if (asprintf(&log, "%s-wal", path) < 0)
+		return false;
+	found = sys_fstatat(AT_FDCWD, log, &st, 0) == 0 && st.st_size > 0;
 	free(log);
 	return found;
 }
@@ -155,23 +154,18 @@ static enum hf_status connect_to(struct hf_db *db, struct hf_err *err)
 	/* EXTRA is FULL, and makes the end of a rollback journal durable too: a journal that comes
 	 * back after a power cut would roll back a committed transaction */
 	static const char *const levels[] = {
-		[HF_SYNC_FULL] = "PRAGMA synchronous=EXTRA",
-		[HF_SYNC_DATA] = "PRAGMA synchronous=NORMAL",
-		[HF_SYNC_NONE] = "PRAGMA synchronous=OFF",
-	};
+		[HF_SYNC_FULL] = "EXTRA", [HF_SYNC_DATA] = "NORMAL", [HF_SYNC_NONE] = "OFF"};
 	unsigned int flags = db->options.flags;
+	char pragmas[120];
 	enum hf_status status;
 
 	if (db->connected)
 		return HF_OK;
-	status = hf_sqlite_run(db->sql,
-			       flags & HF_DB_NO_FOREIGN_KEYS ? "PRAGMA foreign_keys=OFF"
-							     : "PRAGMA foreign_keys=ON",
-			       "open", err);
-	if (status == HF_OK && flags & HF_DB_READ)
-		status = hf_sqlite_run(db->sql, "PRAGMA query_only=ON", "open", err);
-	if (status == HF_OK)
-		status = hf_sqlite_run(db->sql, levels[db->options.sync], "open", err);
+	snprintf(pragmas, sizeof(pragmas),
+		 "PRAGMA foreign_keys=%s; PRAGMA query_only=%s; PRAGMA synchronous=%s",
+		 flags & HF_DB_NO_FOREIGN_KEYS ? "OFF" : "ON", flags & HF_DB_READ ? "ON" : "OFF",
+		 levels[db->options.sync]);
+	status = hf_sqlite_run(db->sql, pragmas, "open", err);
 	if (status == HF_OK && flags & HF_DB_READ && db->found_log)
 		hf_sqlite_keep_wal(db->sql);
 	db->connected = status == HF_OK;
@@ -232,7 +226,8 @@ static bool pause_and_retry(struct hf_db *db, struct hf_db_pause *pause, enum hf
 			    struct hf_err *err)
 {
 	return *status == HF_BUSY &&
-	       (!db->sql || db->passed_wrongly || hf_sqlite_class(db->sql) != HF_DB_NEVER) &&
+	       (!db->sql || db->passed_wrongly ||
+		hf_db_code(hf_sqlite_code(db->sql))->class != HF_DB_NEVER) &&
 	       hf_db_pause(pause, status, err);
 }
 

@@ -51,7 +51,8 @@ static enum hf_status dump_rows(struct hf_db *db, const struct hf_db_value *quer
 				struct hf_err *err)
 {
 	struct hf_sqlite_stmt *rows;
-	enum hf_status status = hf_db_prepare(db, query->data, query->size, &rows, NULL, err);
+	enum hf_status status = hf_sqlite_prepare(hf_db_sql(db), query->data, query->size, &rows,
+						  NULL, err);
 
 	while (status == HF_OK && (status = hf_sqlite_stmt_step(rows, err)) == HF_OK) {
 		hf_deferred_write(out, beginning->data, beginning->size);

@@ -20,16 +20,11 @@ static enum hf_status finalize_and_return(struct hf_sqlite_stmt **stmt, enum hf_
 	return status;
 }
 
-enum hf_status hf_db_prepare(struct hf_db *db, const char *sql, size_t size,
-			     struct hf_sqlite_stmt **stmt, const char **rest, struct hf_err *err)
-{
-	return hf_sqlite_prepare(hf_db_sql(db), sql, size, stmt, rest, err);
-}
-
 enum hf_status hf_db_query(struct hf_db *db, const char *sql, const struct hf_db_value *values,
 			   int count, struct hf_sqlite_stmt **stmt, struct hf_err *err)
 {
-	enum hf_status status = hf_db_prepare(db, sql, strlen(sql), stmt, NULL, err);
+	enum hf_status status =
+		hf_sqlite_prepare(hf_db_sql(db), sql, strlen(sql), stmt, NULL, err);
 
 	if (status == HF_OK)
 		status = bind_values(*stmt, values, count, err);
@@ -81,9 +76,4 @@ enum hf_status hf_sqlite_stmt_run(struct hf_sqlite_stmt *stmt, const struct hf_d
 		status = hf_sqlite_stmt_step(stmt, err);
 	hf_sqlite_stmt_reset(stmt);
 	return status;
-}
-
-int64_t hf_db_last_rowid(struct hf_db *db)
-{
-	return hf_sqlite_last_rowid(hf_db_sql(db));
 }

@@ -18,11 +18,6 @@
 
 #include "sqlite/db.h"
 
-/* Prepare the first statement of sql (size bytes, followed by a NUL), without values; *rest (or
- * NULL) is the text after it. */
-enum hf_status hf_db_prepare(struct hf_db *db, const char *sql, size_t size,
-			     struct hf_sqlite_stmt **stmt, const char **rest, struct hf_err *err);
-
 /* Prepare a statement and bind its values. */
 enum hf_status hf_db_query(struct hf_db *db, const char *sql, const struct hf_db_value *values,
 			   int count, struct hf_sqlite_stmt **stmt, struct hf_err *err);
@@ -42,7 +37,5 @@ enum hf_status hf_db_exec(struct hf_db *db, const char *sql, const struct hf_db_
 /* Step a statement to its first row, and reset it. HF_OK: there is a row. HF_NO: there is none. */
 enum hf_status hf_sqlite_stmt_run(struct hf_sqlite_stmt *stmt, const struct hf_db_value *values,
 				  int count, struct hf_err *err);
-
-int64_t hf_db_last_rowid(struct hf_db *db);
 
 #endif

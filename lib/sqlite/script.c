@@ -139,8 +139,9 @@ static enum hf_status run_next(struct hf_script *script, bool passes_over, struc
 {
 	struct hf_sqlite_stmt *stmt;
 	enum hf_status status =
-		hf_db_prepare(script->db, script->at, (size_t)(statement_end(script) - script->at),
-			      &stmt, &script->at, err);
+		hf_sqlite_prepare(hf_db_sql(script->db), script->at,
+				  (size_t)(statement_end(script) - script->at), &stmt, &script->at,
+				  err);
 
 	if (status == HF_OK && stmt && !passes_over)
 		status = run_statement(script, stmt, err);

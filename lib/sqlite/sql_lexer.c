@@ -44,16 +44,26 @@ const char *hf_sql_skip(const char *s, const char *end)
 	return s;
 }
 
+/* Return the closing quote of the string or name that is quoted at s, or end; NULL if there is no
+ * quote at s. */
+static const char *closing_quote(const char *s, const char *end)
+{
+	const char *close;
+
+	if (s == end || !memchr("'\"`[", *s, 4))
+		return NULL;
+	close = memchr(s + 1, *s == '[' ? ']' : *s, (size_t)(end - s - 1));
+	return close ? close : end;
+}
+
 const char *hf_sql_end(const char *s, const char *end)
 {
 	while (s < end && *s != ';') {
-		const char *next = skip_comment(s, end), *close;
+		const char *next = skip_comment(s, end), *close = closing_quote(s, end);
 
-		if (next == s && memchr("'\"`[", *s, 4)) {
-			close = memchr(s + 1, *s == '[' ? ']' : *s, (size_t)(end - s - 1));
-			next = close ? close + 1 : end;
-		}
-		s = next == s ? s + 1 : next;
+		if (next == s)
+			next = !close ? s + 1 : close == end ? end : close + 1;
+		s = next;
 	}
 	return s;
 }
@@ -77,13 +87,10 @@ const char *hf_sql_word(const char *s, const char *end, char *word, size_t size)
 
 const char *hf_sql_name(const char *s, const char *end, char *name, size_t size)
 {
-	const char *close;
+	const char *close = closing_quote(s, end);
 
-	if (s == end || !memchr("'\"`[", *s, 4))
-		return hf_sql_word(s, end, name, size);
-	close = memchr(s + 1, *s == '[' ? ']' : *s, (size_t)(end - s - 1));
 	if (!close)
-		close = end;
+		return hf_sql_word(s, end, name, size);
 	/* a name with other characters is unknown to the caller */
 	if (hf_sql_word(s + 1, close, name, size) != close)
 		name[0] = '\0';

@@ -146,7 +146,7 @@ bool hf_evidence_by_flock(const struct hf_stale_query *of, struct hf_evidence *e
 	if (of->locked)
 		return false;
 	pid = hf_lock_holder(of->fd);
-	if (!pid && hf_lock_id_of(of->fd, &id) && hf_lock_entries_read(&records)) {
+	if (!pid && hf_lock_id_of(of->fd, &id) && hf_lock_entries_read(&records, HF_FLOCK_ONLY)) {
 		for (size_t i = 0; i < records.count; i++)
 			listed |= !records.at[i].waits && hf_lock_id_equal(&records.at[i].id, &id);
 		hf_lock_entries_free(&records);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -24,7 +23,9 @@ void hf_db_watch_begin(struct hf_db_watch *watch, const char *path)
 	const char *slash = strrchr(path, '/');
 	char dir[PATH_MAX];
 
-	*watch = (struct hf_db_watch){.nap = NAP_MS * HF_MS};
+	if (watch->begun)
+		return;
+	*watch = (struct hf_db_watch){.begun = true, .nap = NAP_MS * HF_MS};
 	snprintf(watch->name, sizeof(watch->name), "%s", slash ? slash + 1 : path);
 	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
 	watch->notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);

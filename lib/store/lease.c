@@ -28,17 +28,6 @@ struct holder {
 	int64_t token, expires;
 };
 
-static enum hf_status check_names(const struct hf_bytes *names, size_t count, struct hf_err *err)
-{
-	for (size_t i = 0; i < count; i++)
-		if (!names[i].size) {
-			hf_fail(err, HF_USAGE, "an empty name");
-			hf_advise(err, "is a variable not set?");
-			return HF_USAGE;
-		}
-	return HF_OK;
-}
-
 /* Read the holder of a name. HF_NO: no process holds it now. */
 static enum hf_status read_holder(struct hf_store *store, const struct hf_bytes *name,
 				  struct holder *holder, struct hf_err *err)
@@ -153,9 +142,8 @@ enum hf_status hf_lease_acquire(struct hf_store *store, const struct hf_bytes *n
 				const char *holder, int64_t ttl, int64_t deadline, int64_t *token,
 				struct hf_err *err)
 {
-	enum hf_status status = check_names(names, count, err);
+	enum hf_status status = hf_store_check_keys(names, count, "name", err);
 	struct hf_db_watch watch = {.notify = -1};
-	bool watching = false;
 	struct holder other;
 
 	if (status == HF_OK && (!*holder || strlen(holder) >= HOLDER_SIZE))
@@ -165,9 +153,7 @@ enum hf_status hf_lease_acquire(struct hf_store *store, const struct hf_bytes *n
 		status = hf_store_begin(store, tables, err);
 		if (status != HF_OK)
 			break;
-		if (!watching)
-			hf_db_watch_begin(&watch, store->real);
-		watching = true;
+		hf_db_watch_begin(&watch, store->real);
 		status = find_holder(store, names, count, &other, err);
 		if (status == HF_OK) {
 			status = take_all(store, names, count, holder, ttl, token, err);
@@ -192,8 +178,8 @@ static enum hf_status check_proof(struct hf_store *store, const struct hf_bytes 
 	enum hf_status status = read_holder(store, name, &holder, err);
 
 	if (status == HF_NO)
-		return hf_fail(err, HF_NO, "cannot %s '%s' in '%s': nobody holds it any more", verb,
-			       hf_store_name(shown, name), store->path);
+		return hf_fail(err, HF_NO, "cannot %s '%s' in '%s': no process holds it any more",
+			       verb, hf_store_name(shown, name), store->path);
 	if (status != HF_OK)
 		return status;
 	if ((!proof->token || proof->token == holder.token) &&
@@ -210,7 +196,7 @@ static enum hf_status change_leases(struct hf_store *store, const struct hf_byte
 				    const struct hf_lease_proof *proof, int64_t ttl,
 				    const char *sql, struct hf_err *err)
 {
-	enum hf_status status = check_names(names, count, err);
+	enum hf_status status = hf_store_check_keys(names, count, "name", err);
 	int64_t expires;
 
 	if (status == HF_OK)

@@ -29,18 +29,6 @@ static const char mark_sql[] =
 	" WHERE holdfast_once.expires <= excluded.marked";
 static const char look_sql[] = "SELECT 1 FROM holdfast_once WHERE key = ?1 AND expires > ?2";
 
-static enum hf_status check_keys(const struct hf_bytes *keys, size_t count, struct hf_err *err)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (keys[i].size)
-			continue;
-		hf_fail(err, HF_USAGE, "an empty key");
-		hf_advise(err, "is a variable not set?");
-		return HF_USAGE;
-	}
-	return HF_OK;
-}
-
 /* HF_OK: the statement returns a row for this key. */
 static enum hf_status step_for_key(struct hf_sqlite_stmt *stmt, const struct hf_bytes *key,
 				   int64_t now, int64_t expires, struct hf_err *err)
@@ -133,7 +121,7 @@ enum hf_status hf_once_mark(struct hf_store *store, const struct hf_bytes *keys,
 			    int64_t ttl, struct hf_err *err)
 {
 	struct hf_once_lock lock = {.probe = -1};
-	enum hf_status status = check_keys(keys, count, err);
+	enum hf_status status = hf_store_check_keys(keys, count, "key", err);
 
 	if (status == HF_OK)
 		status = begin_unlocked(store, &lock, keys, count, err);
@@ -167,7 +155,7 @@ enum hf_status hf_once_mark_each(struct hf_store *store, const struct hf_bytes *
 enum hf_status hf_once_check(struct hf_store *store, const struct hf_bytes *keys, size_t count,
 			     struct hf_err *err)
 {
-	enum hf_status status = check_keys(keys, count, err);
+	enum hf_status status = hf_store_check_keys(keys, count, "key", err);
 
 	if (status == HF_OK)
 		status = hf_store_begin_read(store, &once_table, err);
@@ -180,7 +168,7 @@ enum hf_status hf_once_forget(struct hf_store *store, const struct hf_bytes *key
 			      struct hf_err *err)
 {
 	int64_t all = 0, one;
-	enum hf_status status = check_keys(keys, count, err);
+	enum hf_status status = hf_store_check_keys(keys, count, "key", err);
 
 	if (status == HF_OK)
 		status = hf_store_begin(store, tables, err);
@@ -241,68 +229,73 @@ static enum hf_status next_step(struct hf_store *store, const struct hf_bytes *a
 	return status;
 }
 
+/* In a transaction: purge PURGE_STEP keys from *at on, and advance it. */
+static enum hf_status purge_step(struct hf_store *store, struct hf_bytes *at, int64_t older_than,
+				 int64_t *removed, struct hf_err *err)
+{
+	int64_t now = hf_store_now();
+	const struct hf_db_value values[] = {
+		hf_blob_value(at), HF_DB_INT_VALUE(now),
+		HF_DB_INT_VALUE(older_than == HF_NEVER ? INT64_MIN : now - older_than / 1000),
+		HF_DB_INT_VALUE(PURGE_STEP)};
+	struct hf_bytes next;
+	enum hf_status status = next_step(store, at, &next, err);
+
+	if (status != HF_OK)
+		return status;
+	status = hf_db_exec(store->db,
+			    "DELETE FROM holdfast_once WHERE (expires <= ?2 OR marked <= ?3)"
+			    " AND key IN (SELECT key FROM holdfast_once WHERE key >= ?1"
+			    " ORDER BY key LIMIT ?4)",
+			    values, 4, removed, err);
+	free((void *)at->data);
+	*at = next;
+	return status;
+}
+
 enum hf_status hf_once_purge(struct hf_store *store, int64_t older_than, int64_t *removed,
 			     struct hf_err *err)
 {
-	struct hf_bytes at = {.data = calloc(1, 1)}, next;
-	int64_t step;
+	struct hf_bytes at = {.data = calloc(1, 1)};
 	enum hf_status status = HF_OK;
+	int64_t step;
 
-	*removed = 0;
-	while (status == HF_OK && at.data) {
-		int64_t now, before = INT64_MIN;
-
+	for (*removed = 0; status == HF_OK && at.data; *removed += step) {
+		step = 0;
 		status = hf_store_begin(store, tables, err);
 		if (status != HF_OK)
 			break;
-		now = hf_store_now();
-		if (older_than != HF_NEVER)
-			before = now - older_than / 1000;
-		status = next_step(store, &at, &next, err);
-		if (status == HF_OK) {
-			const struct hf_db_value values[] = {
-				hf_blob_value(&at), HF_DB_INT_VALUE(now), HF_DB_INT_VALUE(before),
-				next.data ? hf_blob_value(&next) : hf_text_value(NULL)};
-
-			status = hf_db_exec(
-				store->db,
-				next.data ? "DELETE FROM holdfast_once WHERE key >= ?1 AND key < ?4"
-					    " AND (expires <= ?2 OR marked <= ?3)"
-					  : "DELETE FROM holdfast_once WHERE key >= ?1"
-					    " AND (expires <= ?2 OR marked <= ?3)",
-				values, next.data ? 4 : 3, &step, err);
-			free((void *)at.data);
-			at = next;
-		}
-		status = hf_store_end(store, status, err);
-		if (status == HF_OK)
-			*removed += step;
+		status = hf_store_end(store, purge_step(store, &at, older_than, &step, err), err);
 	}
 	free((void *)at.data);
 	return status == HF_NO ? HF_OK : status; /* no table */
 }
 
+static enum hf_status check_unmarked(struct hf_store *store, const struct hf_bytes *keys,
+				     size_t count, struct hf_err *err)
+{
+	enum hf_status status = hf_store_begin(store, tables, err);
+
+	if (status != HF_OK)
+		return status;
+	return hf_store_end(store, check_marks(store, keys, count, false, err), err);
+}
+
 enum hf_status hf_once_claim(struct hf_once_claim *claim, struct hf_store *store,
 			     const struct hf_bytes *keys, size_t count, struct hf_err *err)
 {
-	enum hf_status status = check_keys(keys, count, err);
+	enum hf_status status = hf_store_check_keys(keys, count, "key", err);
 
 	*claim = (struct hf_once_claim){.lock.probe = -1, .keys = keys, .count = count};
 	/* the lock file is beside the database, so the database must exist */
-	if (status == HF_OK && !store->real) {
-		status = hf_store_begin(store, tables, err);
-		if (status == HF_OK)
-			status = hf_store_end(store, check_marks(store, keys, count, false, err),
-					      err);
-	}
+	if (status == HF_OK && !store->real)
+		status = check_unmarked(store, keys, count, err);
 	if (status == HF_OK)
 		status = hf_once_lock_take(&claim->lock, store, keys, count, false, &store->wait,
 					   err);
 	/* exclude markers: one of them may have checked the byte already */
 	if (status == HF_OK)
-		status = hf_store_begin(store, tables, err);
-	if (status == HF_OK)
-		status = hf_store_end(store, check_marks(store, keys, count, false, err), err);
+		status = check_unmarked(store, keys, count, err);
 	if (status != HF_OK)
 		hf_once_claim_release(claim);
 	return status;

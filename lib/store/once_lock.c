@@ -7,14 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sys.h"
+#include "lock/lock_kind.h"
+#include "lock/turnstile.h"
+#include "probe/proc_locks.h"
 #include <holdfast/lock_range.h>
 #include <holdfast/lockset.h>
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
-#include "base/sys.h"
-#include "lock/turnstile.h"
-#include "probe/proc_locks.h"
-#include "lock/lock_kind.h"
 
 #define SUFFIX "-once"
 
@@ -29,11 +29,6 @@ static int64_t byte_of(const struct hf_bytes *key)
 	return (int64_t)(hash >> 2);
 }
 
-static bool file_name(char *out, size_t size, const struct hf_store *store)
-{
-	return (size_t)snprintf(out, size, "%s" SUFFIX, store->real) < size;
-}
-
 static bool is_locked(int fd, int64_t byte, int64_t length)
 {
 	struct flock range = {
@@ -42,58 +37,57 @@ static bool is_locked(int fd, int64_t byte, int64_t length)
 	return sys_fcntl_lock(fd, F_OFD_GETLK, &range) == 0 && range.l_type != F_UNLCK;
 }
 
-/* Find the file beside the database. *db: the database, with O_PATH, so that closing it releases no
- * lock of SQLite; -1: it is absent. */
-static enum hf_status find(struct hf_target *at, int *db, const struct hf_store *store,
-			   struct hf_err *err)
+static enum hf_status cannot_mark(const struct hf_store *store, int errnum, struct hf_err *err)
 {
-	enum hf_status status =
-		hf_target_open(at, store->real, HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME, err);
-	size_t used;
-
-	*db = -1;
-	if (status != HF_OK)
-		return status;
-	at->path = store->path;
-	*db = sys_openat(at->dir, at->name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
-	if (*db < 0 && errno != ENOENT)
-		status = hf_fail_errno(err, "cannot look at database '%s'", store->path);
-	used = strlen(at->name);
-	if (status == HF_OK && used + sizeof(SUFFIX) > sizeof(at->name)) {
-		errno = ENAMETOOLONG;
-		status = hf_fail_errno(err, "cannot mark in '%s'", store->path);
-	}
-	if (status == HF_OK)
-		strcpy(at->name + used, SUFFIX);
-	else
-		hf_target_close(at);
-	return status;
+	errno = errnum;
+	return hf_fail_errno(err, "cannot mark in '%s'", store->path);
 }
 
-static void leave(struct hf_target *at, int db)
+/* Open the file beside the database, by hf_turnstile_open() or hf_turnstile_find(). */
+static enum hf_status open_file(struct hf_lock *file, const struct hf_store *store,
+				enum hf_status (*turnstile)(struct hf_lock *,
+							    const struct hf_target *, int,
+							    struct hf_err *),
+				struct hf_err *err)
 {
+	struct hf_target at;
+	enum hf_status status =
+		hf_target_open(&at, store->real, HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME, err);
+	size_t used;
+	int db;
+
+	*file = (struct hf_lock){.path = store->path, .fd = -1};
+	if (status != HF_OK)
+		return status;
+	at.path = store->path;
+	used = strlen(at.name);
+	/* with O_PATH, so that closing it releases no lock of SQLite */
+	db = sys_openat(at.dir, at.name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (db < 0 && errno != ENOENT)
+		status = hf_fail_errno(err, "cannot look at database '%s'", store->path);
+	else if (used + sizeof(SUFFIX) > sizeof(at.name))
+		status = cannot_mark(store, ENAMETOOLONG, err);
+	else
+		strcpy(at.name + used, SUFFIX);
+	if (status == HF_OK)
+		status = turnstile(file, &at, db, err);
 	if (db >= 0)
 		sys_close(db);
-	hf_target_close(at);
+	hf_target_close(&at);
+	return status;
 }
 
 /* In a file that may not be used, no process that follows this rule holds a byte. */
 void hf_once_lock_look(struct hf_once_lock *lock, const struct hf_store *store)
 {
-	struct hf_lock file = {.path = store->path, .fd = -1};
-	struct hf_target at;
+	struct hf_lock file;
 	struct hf_err err;
-	int db;
 
 	if (lock->probe >= 0)
 		sys_close(lock->probe);
-	lock->probe = -1;
-	if (find(&at, &db, store, NULL) == HF_OK) {
-		if (hf_turnstile_find(&file, &at, db, &err) == HF_NO)
-			hf_turnstile_ignored(&err);
-		lock->probe = file.fd;
-		leave(&at, db);
-	}
+	if (open_file(&file, store, hf_turnstile_find, &err) == HF_NO)
+		hf_turnstile_ignored(&err);
+	lock->probe = file.fd;
 	lock->any = lock->probe >= 0 && is_locked(lock->probe, 0, 0);
 }
 
@@ -116,22 +110,16 @@ bool hf_once_lock_is_foreign(const struct hf_once_lock *lock, const struct hf_by
  * opened by the kind of lock, by its name; *st describes the file that this must be. */
 static enum hf_status make_file(const struct hf_store *store, struct stat *st, struct hf_err *err)
 {
-	struct hf_lock file = {.path = store->path, .fd = -1};
-	struct hf_target at;
+	struct hf_lock file;
 	struct hf_err own;
-	int db;
-	enum hf_status status = find(&at, &db, store, err);
+	enum hf_status status = open_file(&file, store, hf_turnstile_open, &own);
 
-	if (status != HF_OK)
-		return status;
-	status = hf_turnstile_open(&file, &at, db, &own);
 	*st = file.st;
 	if (status == HF_NO)
 		status = own.status;
 	if (status != HF_OK && err)
 		*err = own;
 	hf_lock_close(&file);
-	leave(&at, db);
 	return status;
 }
 
@@ -165,7 +153,7 @@ static char *describe_holder(char *out, size_t size, const struct hf_once_lock *
 
 		s.found = false;
 		if (pid > 0 && pid != getpid())
-			hf_lock_held_by_any(pid, holds_byte, &s);
+			hf_lock_held_by(pid, HF_ALL_LOCKS, holds_byte, &s);
 		if (s.found && (!least || pid < least))
 			least = pid;
 	}
@@ -213,20 +201,18 @@ enum hf_status hf_once_lock_take(struct hf_once_lock *lock, const struct hf_stor
 	struct stat st = {0};
 
 	hf_once_lock_release(lock);
-	if (!file_name(name, sizeof(name), store)) {
-		errno = ENAMETOOLONG;
-		return hf_fail_errno(err, "cannot mark in '%s'", store->path);
-	}
+	if (snprintf(name, sizeof(name), "%s" SUFFIX, store->real) >= PATH_MAX)
+		return cannot_mark(store, ENAMETOOLONG, err);
 	if (!running)
 		status = make_file(store, &st, err);
 	else
 		hf_once_lock_look(lock, store);
 	if (running && lock->probe >= 0 && sys_fstat(lock->probe, &st) < 0)
-		status = hf_fail_errno(err, "cannot mark in '%s'", store->path);
+		status = cannot_mark(store, errno, err);
 	lock->set = hf_lockset_new();
 	lock->held = calloc(count + 1, sizeof(*lock->held));
 	if (status == HF_OK && !lock->held)
-		status = hf_fail_errno(err, "cannot mark in '%s'", store->path);
+		status = cannot_mark(store, errno, err);
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
 		if (running && !hf_once_lock_is_foreign(lock, &keys[i]))
 			continue;

@@ -100,7 +100,7 @@ enum hf_status hf_queue_add_all(struct hf_store *store, const struct hf_job *job
 
 		status = hf_sqlite_stmt_run(stmt, values, 6, err);
 		status = status == HF_NO ? HF_OK : status;
-		*last = hf_db_last_rowid(store->db);
+		*last = hf_sqlite_last_rowid(hf_db_sql(store->db));
 		if (i == 0)
 			*first = *last;
 	}
@@ -138,16 +138,12 @@ enum hf_status hf_queue_wait(struct hf_store *store, const struct hf_bytes *queu
 {
 	struct hf_db_watch watch = {.notify = -1};
 	int64_t until = HF_STORE_NEVER;
-	bool watching = false;
 	enum hf_status status;
 
 	for (;;) {
 		status = hf_store_begin_read(store, &job_table, err);
-		if (status == HF_OK && !watching) {
-			hf_db_watch_begin(&watch, store->real);
-			watching = true;
-		}
 		if (status == HF_OK) {
+			hf_db_watch_begin(&watch, store->real);
 			status = find_claimable(store, queue, &until, err);
 			hf_db_rollback(store->db);
 		}
@@ -162,57 +158,51 @@ enum hf_status hf_queue_wait(struct hf_store *store, const struct hf_bytes *queu
 	return status;
 }
 
-/* Read the next job (store/Q2). Jobs without attempts left become dead. */
-static enum hf_status read_next(struct hf_store *store, const struct hf_bytes *queue,
-				struct hf_job *job, struct hf_err *err)
+/* Find the next job (store/Q2). Jobs without attempts left become dead. */
+static enum hf_status find_next(struct hf_store *store, const struct hf_bytes *queue, int64_t *id,
+				struct hf_err *err)
 {
-	for (;;) {
-		int64_t now = hf_store_now();
-		const struct hf_db_value values[] = {hf_blob_value(queue), HF_DB_INT_VALUE(now)};
-		struct hf_sqlite_stmt *stmt;
-		enum hf_status status = hf_db_first(
-			store->db,
-			"SELECT " COLUMNS " FROM holdfast_job INDEXED BY holdfast_job_next"
-			" WHERE queue = ?1 AND state < 2 AND due <= ?2"
-			" ORDER BY priority, id LIMIT 1",
-			values, 2, &stmt, err);
+	struct hf_db_value values[] = {hf_blob_value(queue), HF_DB_INT_VALUE(hf_store_now())};
+	int64_t killed = 1;
+	enum hf_status status = HF_OK;
 
+	while (status == HF_OK && killed) {
+		status = hf_db_int(store->db,
+				   "SELECT id FROM holdfast_job INDEXED BY holdfast_job_next"
+				   " WHERE queue = ?1 AND state < 2 AND due <= ?2"
+				   " ORDER BY priority, id LIMIT 1",
+				   values, 2, id, err);
+		const struct hf_db_value dead[] = {HF_DB_INT_VALUE(*id), values[1]};
 		if (status == HF_OK)
-			status = read_job(store, stmt, job, err);
-		hf_sqlite_stmt_finalize(stmt);
-		if (status != HF_OK || !job->most || job->attempts < job->most)
-			return status;
-		const struct hf_db_value dead[] = {HF_DB_INT_VALUE(job->id), HF_DB_INT_VALUE(now)};
-		hf_job_free(job);
-		status = hf_db_exec(store->db,
-				    "UPDATE holdfast_job SET state = 2, due = ?2, token = NULL,"
-				    " holder = NULL WHERE id = ?1",
-				    dead, 2, NULL, err);
-		if (status != HF_OK)
-			return status;
+			status = hf_db_exec(store->db,
+					    "UPDATE holdfast_job SET state = 2, due = ?2,"
+					    " token = NULL, holder = NULL"
+					    " WHERE id = ?1 AND most > 0 AND attempts >= most",
+					    dead, 2, &killed, err);
 	}
+	return status;
 }
 
-static enum hf_status claim_job(struct hf_store *store, const char *holder, int64_t ttl,
+static enum hf_status claim_job(struct hf_store *store, int64_t id, const char *holder, int64_t ttl,
 				struct hf_job *job, struct hf_err *err)
 {
-	enum hf_status status = hf_store_token(store, &job->token, err);
+	struct hf_sqlite_stmt *stmt;
+	int64_t token;
+	enum hf_status status = hf_store_token(store, &token, err);
 
 	if (status != HF_OK)
 		return status;
-	free(job->holder);
-	job->holder = strdup(holder);
-	if (!job->holder)
-		return hf_fail_errno(err, "cannot claim a job of '%s'", store->path);
-	job->state = HF_JOB_CLAIMED;
-	job->due = hf_store_expiry(hf_store_now(), ttl);
-	job->attempts++;
-	const struct hf_db_value values[] = {HF_DB_INT_VALUE(job->id), HF_DB_INT_VALUE(job->due),
-					     HF_DB_INT_VALUE(job->token), hf_text_value(holder)};
-	return hf_db_exec(store->db,
-			  "UPDATE holdfast_job SET state = 1, due = ?2, token = ?3, holder = ?4,"
-			  " attempts = attempts + 1 WHERE id = ?1",
-			  values, 4, NULL, err);
+	const struct hf_db_value values[] = {HF_DB_INT_VALUE(id),
+					     HF_DB_INT_VALUE(hf_store_expiry(hf_store_now(), ttl)),
+					     HF_DB_INT_VALUE(token), hf_text_value(holder)};
+	status = hf_db_first(store->db,
+			     "UPDATE holdfast_job SET state = 1, due = ?2, token = ?3, holder = ?4,"
+			     " attempts = attempts + 1 WHERE id = ?1 RETURNING " COLUMNS,
+			     values, 4, &stmt, err);
+	if (status == HF_OK)
+		status = read_job(store, stmt, job, err);
+	hf_sqlite_stmt_finalize(stmt);
+	return status;
 }
 
 enum hf_status hf_queue_claim(struct hf_store *store, const struct hf_bytes *queue,
@@ -220,13 +210,14 @@ enum hf_status hf_queue_claim(struct hf_store *store, const struct hf_bytes *que
 			      struct hf_err *err)
 {
 	enum hf_status status = hf_store_begin(store, tables, err);
+	int64_t id = 0;
 
 	*job = (struct hf_job){0};
 	if (status != HF_OK)
 		return status;
-	status = read_next(store, queue, job, err);
+	status = find_next(store, queue, &id, err);
 	if (status == HF_OK)
-		status = claim_job(store, holder, ttl, job, err);
+		status = claim_job(store, id, holder, ttl, job, err);
 	status = hf_store_end(store, status, err);
 	if (status != HF_OK)
 		hf_job_free(job);
@@ -259,7 +250,7 @@ static enum hf_status fail_not_held(struct hf_store *store, const char *verb, in
 	else if (token == -HF_JOB_DEAD)
 		why = "it is dead";
 	else if (token == -HF_JOB_WAITING)
-		why = "nobody has claimed it";
+		why = "no process has claimed it";
 	return hf_fail(err, HF_NO, "cannot %s job %lld of '%s': %s", verb, (long long)id,
 		       store->path, why);
 }

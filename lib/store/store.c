@@ -68,6 +68,19 @@ void hf_store_wait(struct hf_store *store, int64_t limit)
 		hf_db_wait(store->db, &store->wait);
 }
 
+enum hf_status hf_store_check_keys(const struct hf_bytes *keys, size_t count, const char *what,
+				   struct hf_err *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (keys[i].size)
+			continue;
+		hf_fail(err, HF_USAGE, "an empty %s", what);
+		hf_advise(err, "is a variable not set?");
+		return HF_USAGE;
+	}
+	return HF_OK;
+}
+
 /* Check the table's definition (store/S1). HF_NO: there is no such table. */
 static enum hf_status check_table(struct hf_store *store, const struct hf_store_table *table,
 				  struct hf_err *err)

@@ -64,6 +64,10 @@ void hf_store_close(struct hf_store *store);
 /* Limit the waits of all later transactions together, from now on (nanoseconds). */
 void hf_store_wait(struct hf_store *store, int64_t limit);
 
+/* Refuse empty keys; what is "key" or "name". HF_USAGE. */
+enum hf_status hf_store_check_keys(const struct hf_bytes *keys, size_t count, const char *what,
+				   struct hf_err *err);
+
 /* Begin a transaction that changes these tables (NULL-terminated), and make those that are absent.
  * HF_NO: the database is absent. On failure no transaction is open. End it with hf_store_end(). */
 enum hf_status hf_store_begin(struct hf_store *store, const struct hf_store_table *const *tables,

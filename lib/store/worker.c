@@ -61,11 +61,6 @@ struct run {
 	bool lost;
 };
 
-static void begin_wait(struct hf_store *store, const struct hf_work *w)
-{
-	hf_store_wait(store, w->timeout);
-}
-
 /* Renew the lease when the timer expires; terminate the command if the lease is lost (store/W2). */
 static enum hf_status renew_lease(void *context, struct hf_err *err)
 {
@@ -150,18 +145,6 @@ static enum hf_status run_command(struct run *run, struct hf_err *err)
 	return status;
 }
 
-static void report_job(const struct run *run, enum hf_worker_result end)
-{
-	struct hf_work *w = run->work;
-
-	if (end == HF_WORK_DONE)
-		w->done++;
-	else
-		w->failed++;
-	if (w->tell)
-		w->tell(w->context, run->job, end, run->child.wait_status);
-}
-
 /* Report the result of the job to the database. */
 static enum hf_status finish_job(struct run *run, struct hf_err *err)
 {
@@ -170,7 +153,7 @@ static enum hf_status finish_job(struct run *run, struct hf_err *err)
 	enum hf_worker_result end = good ? HF_WORK_DONE : asked ? HF_WORK_ASKED : HF_WORK_FAILED;
 	enum hf_status status = HF_NO;
 
-	begin_wait(run->store, run->work);
+	hf_store_wait(run->store, run->work->timeout);
 	if (!run->lost && good)
 		status = hf_queue_done(run->store, job->id, job->token, err);
 	else if (!run->lost)
@@ -187,7 +170,12 @@ static enum hf_status finish_job(struct run *run, struct hf_err *err)
 		hf_advise(err, "its command has succeeded, but it will run again");
 		return err->status = HF_UNCERTAIN;
 	}
-	report_job(run, end);
+	if (end == HF_WORK_DONE)
+		run->work->done++;
+	else
+		run->work->failed++;
+	if (run->work->tell)
+		run->work->tell(run->work->context, job, end, run->child.wait_status);
 	return HF_OK;
 }
 
@@ -203,7 +191,7 @@ static enum hf_status work_on(struct hf_store *store, struct hf_work *w, struct 
 	if (status == HF_OK)
 		return finish_job(&run, err);
 	/* not begun */
-	begin_wait(store, w);
+	hf_store_wait(store, w->timeout);
 	hf_queue_release(store, job->id, job->token, 0, true, NULL);
 	return noted ? HF_OK : status;
 }
@@ -217,7 +205,7 @@ enum hf_status hf_work(struct hf_store *store, struct hf_work *w, struct hf_err 
 	w->asked = 0;
 	while (status == HF_OK && !w->asked) {
 		noted = 0;
-		begin_wait(store, w);
+		hf_store_wait(store, w->timeout);
 		store->begun = note_endings;
 		status = hf_queue_claim(store, &w->queue, w->holder, w->ttl, &job, err);
 		store->begun = NULL;
@@ -228,7 +216,7 @@ enum hf_status hf_work(struct hf_store *store, struct hf_work *w, struct hf_err 
 		set_endings(note_signal, SIG_DFL);
 		w->asked = w->asked ? w->asked : noted;
 		if (status == HF_NO && !w->asked && w->wait) {
-			begin_wait(store, w);
+			hf_store_wait(store, w->timeout);
 			status = hf_queue_wait(store, &w->queue, hf_deadline_in(w->wait), err);
 		}
 	}

@@ -41,7 +41,7 @@ static bool collect(void *context, int fd, const struct hf_lock_entry *record)
 
 static void collect_from(struct collect *c, pid_t holder)
 {
-	if (hf_lock_held_by(holder, collect, c))
+	if (hf_lock_held_by(holder, HF_FLOCK_ONLY, collect, c))
 		return;
 	c->family->hidden = true;
 	for (size_t k = 0; c->records && k < c->records->count && c->ok; k++)
@@ -76,11 +76,8 @@ bool hf_ancestor_locks_read(struct hf_ancestor_locks *family, pid_t pid,
 
 void hf_ancestor_locks_free(struct hf_ancestor_locks *family)
 {
-	int saved = errno;
-
 	free(family->at);
 	*family = (struct hf_ancestor_locks){NULL, 0, false};
-	errno = saved;
 }
 
 /* Return true if this process has other threads than the waiting and the watching one. */

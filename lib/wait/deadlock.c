@@ -102,7 +102,7 @@ static int find_waiter(const struct hf_lock_entries *records, pid_t pid,
 static bool cycle_still_waits(const struct search *s, int last)
 {
 	struct hf_lock_entries now;
-	bool closed = hf_lock_entries_read(&now);
+	bool closed = hf_lock_entries_read(&now, HF_FLOCK_ONLY);
 
 	for (int i = last; closed && i != s->me; i = s->from[i])
 		closed = find_waiter(&now, waiter(s, i)->pid, &waiter(s, i)->id) != NOBODY;

@@ -73,7 +73,7 @@ static bool holds_other(const struct hf_ancestor_locks *family, const struct hf_
 static void search_deadlock(struct hf_wait_check *l, struct hf_wait_findings *f,
 			    const struct hf_lock_id *id)
 {
-	if (!hf_lock_entries_read(&f->records))
+	if (!hf_lock_entries_read(&f->records, HF_FLOCK_ONLY))
 		return;
 	hf_ancestor_locks_free(&f->family);
 	hf_ancestor_locks_read(&f->family, getpid(), &f->records, &f->keepers);

@@ -8,13 +8,13 @@
  */
 
 #include "atomic/target_claim.h"
-#include <holdfast/clock.h>
-#include "stale/lock_owner.h"
-#include <holdfast/err.h>
+#include "base/stats_log.h"
 #include "cli/flock_options.h"
 #include "fuzz.h"
-#include "base/stats_log.h"
 #include "probe/proc_locks.h"
+#include "stale/lock_owner.h"
+#include <holdfast/clock.h>
+#include <holdfast/err.h>
 
 static void dot_record(const char *text, size_t size)
 {
@@ -42,9 +42,8 @@ static void lock_line(const char *text, size_t size)
 
 	(void)size;
 	if (hf_lock_parse(text, &record))
-		require(strstr(text, "FLOCK"));
-	if (hf_lock_parse_any(text, &record))
-		require(record.start >= 0 && record.last >= 0);
+		require(record.start >= 0 && record.last >= 0 &&
+			(record.type != HF_LOCK_FLOCK || strstr(text, "FLOCK")));
 }
 
 static void duration(const char *text, size_t size)

@@ -154,9 +154,10 @@ class File(Tool):
             raise Wrong(f"done, but the file is {content[-100:]!r}")
         if not done and self.old is not None and content not in (self.old, self.new):
             raise Wrong(f"the old content is gone: {content[-100:]!r}")
-        # who may make names in a directory that is not sticky may also replace the backup
+        # the planter may replace the backup in a directory that is not sticky, or is its own
         if done and self.backup and \
-                (cell.plant.name != "changing name" or "sticky" in cell.where) and \
+                (cell.plant.name != "changing name" or
+                 ("sticky" in cell.where and "planter" not in cell.where)) and \
                 get(cell.dir + "/log~") != self.old:
             raise Wrong("the backup is not the old content")
 

@@ -79,6 +79,8 @@ def make_templates(made):
     make_unfinished(made)
     env = {**os.environ, "HOME": made, "GIT_CONFIG_NOSYSTEM": "1"}
     sh("git", "init", "-q", "-b", "main", made + "/repo")
+    # a commit would leave it to a process of its own, which could have made any lock
+    sh("git", "-C", made + "/repo", "config", "maintenance.auto", "false")
     shutil.rmtree(made + "/repo/.git/hooks")
     sh("git", "-C", made + "/repo", "-c", "user.name=T", "-c", "user.email=t@example.org", "commit",
        "-q", "--allow-empty", "-m", "first", env=env)

@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <sys/file.h>
 
+#include "base/process_id.h"
 #include "hf_test.h"
 #include "keeper/keeper_protocol.h"
 #include <holdfast/lock_range.h>
@@ -49,7 +50,7 @@ static inline int lend(const struct rival *self, void *arg)
 {
 	const struct lender *l = arg;
 	struct hf_keeper_answer answer = {.form = HF_KEEPER_FORM,
-					  .pidns = hf_keeper_pidns(),
+					  .pidns = hf_process_id_pidns(),
 					  .pid = getpid(),
 					  .owner = getppid(),
 					  .left = INT64_MAX};

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "keeper/keeper_client.h"
 
+#include "base/process_id.h"
+#include "base/sys.h"
+#include "hf_test.h"
 #include <holdfast/clock.h>
 #include <holdfast/proc.h>
-#include "hf_test.h"
-#include "base/sys.h"
 
 static struct hf_err err;
 
@@ -61,7 +62,7 @@ static struct hf_handle handle_of(pid_t pid)
 	struct hf_proc proc;
 
 	assert_true(hf_proc_read(pid, &proc));
-	return (struct hf_handle){pid, proc.start, hf_keeper_pidns(), 1};
+	return (struct hf_handle){pid, proc.start, hf_process_id_pidns(), 1};
 }
 
 /* Listen under the own keeper name, as a keeper does; answer, and exit. */
@@ -98,7 +99,7 @@ static enum hf_status release_with(const void *bytes, size_t size)
 
 static void a_keeper_that_is_gone_has_lost_the_lock(void **state)
 {
-	const struct hf_handle gone = {HF_HANDLE_SIZE, 1, hf_keeper_pidns(), 1};
+	const struct hf_handle gone = {HF_HANDLE_SIZE, 1, hf_process_id_pidns(), 1};
 
 	(void)state;
 	assert_status(HF_NO, hf_keeper_release(&gone, &err), NULL);
@@ -148,7 +149,7 @@ static int ask_parent(const struct rival *self, void *arg)
 static void another_process_under_the_keepers_name_is_not_believed(void **state)
 {
 	struct sockaddr_un address;
-	struct hf_handle h = {1, 1, hf_keeper_pidns(), 1};
+	struct hf_handle h = {1, 1, hf_process_id_pidns(), 1};
 	socklen_t size = hf_keeper_name(&address, h.pidns, h.pid, h.start);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct rival rival;

@@ -4,10 +4,11 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "base/process_id.h"
 #include "hf_test.h"
 #include "keeper/keeper_protocol.h"
-#include <holdfast/proc.h>
 #include "waits.h"
+#include <holdfast/proc.h>
 
 /* A process with this title, and by this user; it listens under a keeper's name if it is to. */
 struct figure {
@@ -26,7 +27,8 @@ static void become(const struct figure *f)
 	if (f->uid && setuid(f->uid) < 0)
 		_exit(99);
 	if (f->listens && hf_proc_read(getpid(), &self)) {
-		socklen_t size = hf_keeper_name(&address, hf_keeper_pidns(), getpid(), self.start);
+		socklen_t size =
+			hf_keeper_name(&address, hf_process_id_pidns(), getpid(), self.start);
 
 		fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 		if (bind(fd, (const struct sockaddr *)&address, size) < 0 || listen(fd, 4) < 0)
@@ -143,7 +145,7 @@ static int take_parents_name(const struct rival *self, void *arg)
 	(void)arg;
 	if (!hf_proc_read(getppid(), &parent))
 		return 99;
-	size = hf_keeper_name(&address, hf_keeper_pidns(), getppid(), parent.start);
+	size = hf_keeper_name(&address, hf_process_id_pidns(), getppid(), parent.start);
 	if (bind(fd, (const struct sockaddr *)&address, size) < 0 || listen(fd, 4) < 0)
 		return 98;
 	rival_say(self, 'n');

@@ -47,17 +47,16 @@ static void lines_of_the_kernel_are_parsed(void **state)
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		const struct hf_lock_entry *wanted = &good[i].record;
 
-		assert_true(hf_lock_parse_any(good[i].line, &r));
+		assert_true(hf_lock_parse(good[i].line, &r));
 		assert_true(hf_lock_id_equal(&r.id, &wanted->id));
 		assert_int_equal(r.type, wanted->type);
 		assert_int_equal(r.pid, wanted->pid);
 		assert_int_equal(r.waits, wanted->waits);
 		assert_int_equal(r.exclusive, wanted->exclusive);
 		assert_true(r.start == wanted->start && r.last == wanted->last);
-		assert_int_equal(hf_lock_parse(good[i].line, &r), r.type == HF_LOCK_FLOCK);
 	}
 	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++)
-		assert_false(hf_lock_parse_any(other[i], &r));
+		assert_false(hf_lock_parse(other[i], &r));
 }
 
 struct own {
@@ -89,10 +88,10 @@ static void an_id_is_the_one_in_the_records(void **state)
 
 		assert_int_equal(flock(fds[i], LOCK_SH), 0);
 		assert_true(hf_lock_id_of(fds[i], &own.id));
-		assert_true(hf_lock_held_by(getpid(), is_own, &own));
+		assert_true(hf_lock_held_by(getpid(), HF_FLOCK_ONLY, is_own, &own));
 		assert_int_equal(own.count, 1);
 		assert_int_equal(own.fd, fds[i]);
-		assert_true(hf_lock_entries_read(&records));
+		assert_true(hf_lock_entries_read(&records, HF_FLOCK_ONLY));
 		for (size_t k = 0; k < records.count; k++)
 			in_table += records.at[k].pid == getpid() && !records.at[k].waits &&
 				    hf_lock_id_equal(&records.at[k].id, &own.id);
@@ -120,7 +119,7 @@ static void waiters_are_in_the_records(void **state)
 		waiter[i] = rival_start(wait_plainly, (void *)"w");
 		assert_true(await_waiter(waiter[i].pid));
 	}
-	assert_true(hf_lock_entries_read(&records));
+	assert_true(hf_lock_entries_read(&records, HF_FLOCK_ONLY));
 	for (int i = 0; i < 3; i++) {
 		bool found = false;
 

@@ -73,7 +73,6 @@ static void parameters_have_their_names(void **state)
 	assert_string_equal(hf_sqlite_stmt_parameter(stmt, 3), "$c");
 	assert_string_equal(hf_sqlite_stmt_parameter(stmt, 7), "?7");
 	assert_null(hf_sqlite_stmt_parameter(stmt, 8));
-	assert_true(hf_sqlite_stmt_reads_only(stmt));
 	hf_sqlite_stmt_finalize(stmt);
 }
 
@@ -104,7 +103,7 @@ static void an_error_says_what_and_where(void **state)
 	(void)state;
 	assert_status(HF_DATA, hf_sqlite_prepare(sql, "SELECT nil", 10, &stmt, NULL, &err), &err);
 	assert_string_equal(err.message, "cannot run SQL in 'a.db': no such column: nil");
-	assert_int_equal(hf_sqlite_class(sql), HF_DB_NEVER);
+	assert_int_equal(hf_db_code(hf_sqlite_code(sql))->class, HF_DB_NEVER);
 	hf_sqlite_script(sql, script, strlen(script));
 	assert_status(HF_DATA, hf_sqlite_prepare(sql, script, strlen(script), &stmt, NULL, &err),
 		      &err);
@@ -144,7 +143,7 @@ static void a_busy_database_is_told_at_once(void **state)
 	assert_status(HF_OK, hf_sqlite_run(other, "BEGIN IMMEDIATE", "write to", &err), &err);
 	assert_status(HF_BUSY, hf_sqlite_run(sql, "BEGIN IMMEDIATE", "write to", &err), &err);
 	assert_string_equal(err.message, "cannot write to 'a.db': another program has it locked");
-	assert_int_equal(hf_sqlite_class(sql), HF_DB_RETRY);
+	assert_int_equal(hf_db_code(hf_sqlite_code(sql))->class, HF_DB_RETRY);
 	assert_false(hf_sqlite_in_transaction(sql));
 	hf_sqlite_close(other);
 	assert_status(HF_OK, hf_sqlite_run(sql, "BEGIN IMMEDIATE", "write to", &err), &err);
@@ -170,7 +169,7 @@ static void an_endless_statement_can_be_interrupted(void **state)
 	ualarm(20000, 0);
 	assert_status(HF_BUSY, hf_sqlite_stmt_step(stmt, &err), &err);
 	assert_string_equal(err.message, "cannot run SQL in 'a.db': interrupted");
-	assert_int_equal(hf_sqlite_class(sql), HF_DB_NEVER);
+	assert_int_equal(hf_db_code(hf_sqlite_code(sql))->class, HF_DB_NEVER);
 	hf_sqlite_stmt_finalize(stmt);
 }
 

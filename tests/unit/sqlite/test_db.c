@@ -203,7 +203,7 @@ static void values_are_bound(void **state)
 	assert_status(HF_OK, hf_db_exec(db, "INSERT INTO t VALUES (?1)", values, 1, &changes, &err),
 		      &err);
 	assert_int_equal(changes, 1);
-	assert_int_equal(hf_db_last_rowid(db), 1);
+	assert_int_equal(hf_sqlite_last_rowid(hf_db_sql(db)), 1);
 	assert_status(HF_OK, hf_db_int(db, "SELECT rowid FROM t WHERE a = ?1", values, 1, &n, &err),
 		      &err);
 	assert_int_equal(n, 1);

@@ -28,7 +28,7 @@ static bool is_told(struct hf_db_watch *watch)
 static void writes_end_the_sleep(void **state)
 {
 	static const char *const names[] = {"a.db", "a.db-wal", "a.db-turnstile"};
-	struct hf_db_watch watch;
+	struct hf_db_watch watch = {.notify = -1};
 
 	(void)state;
 	hf_db_watch_begin(&watch, here("a.db"));
@@ -44,7 +44,7 @@ static void writes_end_the_sleep(void **state)
 
 static void other_files_do_not(void **state)
 {
-	struct hf_db_watch watch;
+	struct hf_db_watch watch = {.notify = -1};
 	int64_t begin;
 
 	(void)state;
@@ -61,7 +61,7 @@ static void other_files_do_not(void **state)
 
 static void a_sleep_ends_in_time(void **state)
 {
-	struct hf_db_watch watch;
+	struct hf_db_watch watch = {.notify = -1};
 	int64_t begin = hf_now();
 
 	(void)state;
@@ -76,7 +76,7 @@ static void a_sleep_ends_in_time(void **state)
 
 static void naps_grow_to_a_second_at_most(void **state)
 {
-	struct hf_db_watch watch;
+	struct hf_db_watch watch = {.notify = -1};
 
 	(void)state;
 	hf_db_watch_begin(&watch, here("d.db"));

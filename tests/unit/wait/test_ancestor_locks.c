@@ -26,7 +26,7 @@ static int look_at_family(const struct rival *self, void *arg)
 	hf_ancestor_locks_free(&family);
 
 	/* where nobody may be looked at, who took it is in the records */
-	if (!hf_lock_entries_read(&records) || seteuid(65534) < 0 ||
+	if (!hf_lock_entries_read(&records, HF_FLOCK_ONLY) || seteuid(65534) < 0 ||
 	    !hf_ancestor_locks_read(&family, getpid(), &records, NULL))
 		return 97;
 	owner = hf_ancestor_lock_find(&family, &id, true);
