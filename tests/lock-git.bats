@@ -289,7 +289,7 @@ names_holder() {
 	git init -q repo
 	kill -CONT "$tool"
 	ends_with 75 "$tool"
-	grep -q "has been moved meanwhile" log
+	grep -q "was moved in the meantime" log
 	[ -e old/.git/index.lock ]
 	let_go || : # Git does not bear that
 }
