@@ -62,17 +62,19 @@ struct work {
 /* The file that is locked, once more: COMMAND must not inherit the lock. */
 static enum hf_status open_file(const struct hf_atomic *a, int *fd, struct hf_err *err)
 {
-	struct stat st;
+	const struct hf_target *target = hf_atomic_target(a);
+	struct stat st, locked;
 
-	*fd = sys_openat(a->target.dir, a->target.name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
-	if (*fd >= 0 && sys_fstat(*fd, &st) == 0 && hf_same_inode(&st, &a->st))
+	hf_atomic_old(a, &locked);
+	*fd = sys_openat(target->dir, target->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+	if (*fd >= 0 && sys_fstat(*fd, &st) == 0 && hf_same_inode(&st, &locked))
 		return HF_OK;
 	if (*fd >= 0) {
 		sys_close(*fd);
 		errno = EEXIST; /* replaced by somebody who does not lock it */
 	}
 	return hf_fail_errno_as(err, errno == EEXIST ? HF_BUSY : hf_status_of(errno),
-				"cannot read '%s'", a->target.path);
+				"cannot read '%s'", target->path);
 }
 
 /* TEXT and a newline, to be read as a file. */
@@ -98,10 +100,10 @@ static enum hf_status change(const struct work *w, struct hf_atomic *a, struct h
 	enum hf_status status;
 	int in, wait_status;
 
-	status = a->present ? open_file(a, &in, err) : open_text(w->init, &in, err);
+	status = hf_atomic_present(a) ? open_file(a, &in, err) : open_text(w->init, &in, err);
 	if (status != HF_OK)
 		return status;
-	status = hf_capture(w->command, in, a->fd, w->path, &wait_status, err);
+	status = hf_capture(w->command, in, hf_atomic_fd(a), w->path, &wait_status, err);
 	sys_close(in);
 	if (status == HF_OK && wait_status != 0) {
 		hf_atomic_end(a);
@@ -110,7 +112,7 @@ static enum hf_status change(const struct work *w, struct hf_atomic *a, struct h
 	return status;
 }
 
-static enum hf_status update(struct work *w, struct hf_atomic *a, struct hf_err *err)
+static enum hf_status update(struct work *w, struct hf_atomic **a, struct hf_err *err)
 {
 	enum hf_status status;
 
@@ -118,17 +120,17 @@ static enum hf_status update(struct work *w, struct hf_atomic *a, struct hf_err 
 	status = hf_atomic_begin(a, w->path, &w->file, err);
 	if (status != HF_OK)
 		return status;
-	status = hf_atomic_lock(a, err);
+	status = hf_atomic_lock(*a, err);
 	if (status == HF_NOINPUT && w->init)
 		status = HF_OK;
 	else if (status == HF_NOINPUT)
 		hf_advise(err, "--init TEXT says what to begin with");
 	if (status == HF_OK)
-		status = change(w, a, err);
+		status = change(w, *a, err);
 	/* the time that COMMAND took is not part of the wait */
 	hf_atomic_cli_wait(&cli, w->timeout, &w->file);
 	if (status == HF_OK)
-		status = hf_atomic_commit(a, err);
+		status = hf_atomic_commit(*a, err);
 	return status;
 }
 
@@ -140,7 +142,7 @@ static enum hf_status replaced_each_time(const struct work *w, struct hf_err *er
 }
 
 /* Again, if somebody creates the file, or replaces it without locking it, while COMMAND runs. */
-static enum hf_status update_and_print(struct work *w, struct hf_atomic *a, struct hf_err *err)
+static enum hf_status update_and_print(struct work *w, struct hf_atomic **a, struct hf_err *err)
 {
 	enum hf_status status = w->print ? hf_atomic_cli_check_print(err) : HF_OK;
 	int replaced = 0;
@@ -149,13 +151,12 @@ static enum hf_status update_and_print(struct work *w, struct hf_atomic *a, stru
 		status = update(w, a, err);
 		if (status != HF_BUSY || err->errnum != EEXIST)
 			break;
-		replaced += a->present;
-		hf_atomic_end(a);
+		replaced += hf_atomic_present(*a);
+		hf_atomic_end(*a);
+		*a = NULL;
 		status = replaced < MAX_TURNS ? HF_OK : replaced_each_time(w, err);
 	}
-	status = hf_atomic_cli_result(&cli, a, w->path, w->print, status, err);
-	hf_atomic_end(a);
-	return status;
+	return hf_atomic_cli_result(&cli, *a, w->path, w->print, status, err);
 }
 
 static void parse(struct work *w, int argc, char **argv)
@@ -190,11 +191,14 @@ static void parse(struct work *w, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct work w = {.conflict = -1, .timeout = -1};
-	struct hf_atomic a = {.fd = -1, .old = -1, .target.dir = -1};
+	struct hf_atomic *a = NULL;
 	enum hf_status status;
 	struct hf_err err;
+	int end;
 
 	parse(&w, argc, argv);
 	status = update_and_print(&w, &a, &err);
-	return hf_atomic_cli_finish(&cli, status, &err, w.conflict, &a);
+	end = hf_atomic_cli_finish(&cli, status, &err, w.conflict, a);
+	hf_atomic_end(a);
+	return end;
 }

@@ -61,18 +61,18 @@ struct work {
 	int conflict;
 };
 
-static enum hf_status copy_from(const char *from, const struct hf_atomic *a, struct hf_err *err)
+static enum hf_status copy_from(const struct work *w, int to, struct hf_err *err)
 {
-	int fd = sys_openat(AT_FDCWD, from, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
+	int fd = sys_openat(AT_FDCWD, w->from, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
 	enum hf_status status;
 	struct stat st;
 
 	if (fd < 0 || sys_fstat(fd, &st) < 0) {
 		status = errno == ENOENT ? HF_NOINPUT : hf_status_of(errno);
-		return hf_fail_errno_as(err, status, "cannot read '%s'", from);
+		return hf_fail_errno_as(err, status, "cannot read '%s'", w->from);
 	}
-	status = S_ISREG(st.st_mode) ? hf_copy_file(fd, a->fd, NULL, from, a->target.path, err)
-				     : hf_copy_stream(fd, a->fd, NULL, from, a->target.path, err);
+	status = S_ISREG(st.st_mode) ? hf_copy_file(fd, to, w->from, w->path, err)
+				     : hf_copy_stream(fd, to, NULL, w->from, w->path, err);
 	sys_close(fd);
 	return status;
 }
@@ -81,13 +81,13 @@ static enum hf_status copy_from(const char *from, const struct hf_atomic *a, str
 static enum hf_status produce(const struct work *w, struct hf_atomic *a, struct hf_err *err)
 {
 	enum hf_status status;
-	int wait_status;
+	int wait_status, fd = hf_atomic_fd(a);
 
 	if (w->from)
-		return copy_from(w->from, a, err);
+		return copy_from(w, fd, err);
 	if (!w->command)
-		return hf_copy_stream(STDIN_FILENO, a->fd, NULL, NULL, w->path, err);
-	status = hf_capture(w->command, -1, a->fd, w->path, &wait_status, err);
+		return hf_copy_stream(STDIN_FILENO, fd, NULL, NULL, w->path, err);
+	status = hf_capture(w->command, -1, fd, w->path, &wait_status, err);
 	if (status == HF_OK && wait_status != 0) {
 		hf_atomic_end(a);
 		hf_atomic_cli_command_failed(&cli, w->path, wait_status);
@@ -95,7 +95,7 @@ static enum hf_status produce(const struct work *w, struct hf_atomic *a, struct 
 	return status;
 }
 
-static enum hf_status write_file(struct work *w, struct hf_atomic *a, struct hf_err *err)
+static enum hf_status write_file(struct work *w, struct hf_atomic **a, struct hf_err *err)
 {
 	enum hf_status status = w->print ? hf_atomic_cli_check_print(err) : HF_OK;
 
@@ -103,14 +103,12 @@ static enum hf_status write_file(struct work *w, struct hf_atomic *a, struct hf_
 		status = hf_atomic_begin(a, w->path, &w->file, err);
 	if (status != HF_OK)
 		return status;
-	status = produce(w, a, err);
+	status = produce(w, *a, err);
 	/* the time that the content took is not part of the wait */
 	hf_atomic_cli_wait(&cli, w->timeout, &w->file);
 	if (status == HF_OK)
-		status = hf_atomic_commit(a, err);
-	status = hf_atomic_cli_result(&cli, a, w->path, w->print, status, err);
-	hf_atomic_end(a);
-	return status;
+		status = hf_atomic_commit(*a, err);
+	return hf_atomic_cli_result(&cli, *a, w->path, w->print, status, err);
 }
 
 static void parse(struct work *w, int argc, char **argv)
@@ -153,14 +151,17 @@ static void parse(struct work *w, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct work w = {.conflict = -1, .timeout = -1};
-	struct hf_atomic a = {.fd = -1, .old = -1, .target.dir = -1};
+	struct hf_atomic *a = NULL;
 	enum hf_status status;
 	struct hf_err err;
+	int end;
 
 	parse(&w, argc, argv);
 	if (w.symlink)
 		status = hf_atomic_symlink(w.path, w.symlink, &w.file, &err);
 	else
 		status = write_file(&w, &a, &err);
-	return hf_atomic_cli_finish(&cli, status, &err, w.conflict, &a);
+	end = hf_atomic_cli_finish(&cli, status, &err, w.conflict, a);
+	hf_atomic_end(a);
+	return end;
 }

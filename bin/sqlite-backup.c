@@ -78,7 +78,7 @@ static enum hf_status copy(const char *path, const struct hf_wait *wait, int fd,
 int main(int argc, char **argv)
 {
 	struct hf_atomic_options o = {.allow_empty = true}; /* as an empty database's is */
-	struct hf_atomic a = {.fd = -1, .old = -1, .target.dir = -1};
+	struct hf_atomic *a = NULL;
 	const char *path, *file;
 	bool as_text = false;
 	enum hf_status status;
@@ -106,12 +106,12 @@ int main(int argc, char **argv)
 	if (status == HF_OK)
 		status = hf_atomic_begin(&a, file, &o, &err);
 	if (status == HF_OK)
-		status = copy(path, &o.wait, a.fd, as_text, &err);
+		status = copy(path, &o.wait, hf_atomic_fd(a), as_text, &err);
 	if (status == HF_OK && !as_text)
-		status = hf_target_check_image(&a.target, &err);
+		status = hf_target_check_image(hf_atomic_target(a), &err);
 	if (status == HF_OK)
-		status = hf_atomic_commit(&a, &err);
-	end = hf_atomic_cli_finish(&cli, status, &err, -1, &a);
-	hf_atomic_end(&a);
+		status = hf_atomic_commit(a, &err);
+	end = hf_atomic_cli_finish(&cli, status, &err, -1, a);
+	hf_atomic_end(a);
 	return end;
 }

@@ -129,7 +129,7 @@ enum hf_status hf_access_read(struct hf_access *access, int fd, const char *path
 
 	access->count = 0;
 	if (sys_fstat(fd, &access->st) < 0)
-		return hf_fail_errno(err, "cannot read who may write '%s'", path);
+		return hf_fail_errno(err, "cannot read the permissions of '%s'", path);
 	n = read_acl(fd, value, sizeof(value));
 	if (n >= (ssize_t)sizeof(uint32_t)) {
 		if (parse_acl(access, value, (size_t)n))
@@ -139,7 +139,7 @@ enum hf_status hf_access_read(struct hf_access *access, int fd, const char *path
 	}
 	if (n < 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != ENOSYS)
 		return hf_fail_errno_as(err, errno == ERANGE ? HF_UNAVAILABLE : hf_status_of(errno),
-					"cannot read who may write '%s'", path);
+					"cannot read the permissions of '%s'", path);
 	add_entry(access, true, access->st.st_gid, access->st.st_mode >> 3);
 	access->other = access->st.st_mode & (R_OK | W_OK);
 	return HF_OK;

@@ -8,10 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <holdfast/clock.h>
 #include "base/copy.h"
 #include "base/spawn.h"
 #include "base/strerror.h"
+#include <holdfast/clock.h>
 
 #define DEFAULT_WAIT (10 * HF_SECOND)
 
@@ -133,11 +133,13 @@ enum hf_status hf_atomic_cli_result(const struct hf_cli *cli, const struct hf_at
 	enum hf_status printed;
 
 	if (status == HF_OK && cli->verbose)
-		hf_cli_notice(cli, a->replaced ? "'%s' is replaced" : "'%s' is the same already",
+		hf_cli_notice(cli,
+			      hf_atomic_replaced(a) ? "'%s' is replaced"
+						    : "'%s' is the same already",
 			      path);
 	if (!print || (status != HF_OK && status != HF_UNCERTAIN))
 		return status;
-	printed = hf_atomic_cli_print(a->fd, path, err);
+	printed = hf_atomic_cli_print(hf_atomic_fd(a), path, err);
 	return printed == HF_OK ? status : printed;
 }
 
@@ -157,16 +159,18 @@ void hf_atomic_cli_command_failed(const struct hf_cli *cli, const char *path, in
 int hf_atomic_cli_finish(const struct hf_cli *cli, enum hf_status status, struct hf_err *err,
 			 int conflict, const struct hf_atomic *a)
 {
+	int validator = a ? hf_atomic_validator(a) : 0;
+
 	if (status != HF_OK) {
 		if (status == HF_IO && !err->advice[0])
-			hf_advise(err, a && a->present ? "the old content is kept"
-						       : "nothing was changed");
+			hf_advise(err, a && hf_atomic_present(a) ? "the old content is kept"
+								 : "nothing was changed");
 		hf_cli_report(cli, err);
 	}
-	if (a && WIFSIGNALED(a->validator) &&
-	    (WTERMSIG(a->validator) == SIGINT || WTERMSIG(a->validator) == SIGQUIT ||
-	     WTERMSIG(a->validator) == SIGHUP || WTERMSIG(a->validator) == SIGTERM))
-		hf_exit_as(a->validator);
+	if (WIFSIGNALED(validator) &&
+	    (WTERMSIG(validator) == SIGINT || WTERMSIG(validator) == SIGQUIT ||
+	     WTERMSIG(validator) == SIGHUP || WTERMSIG(validator) == SIGTERM))
+		hf_exit_as(validator);
 	if (status == HF_BUSY && conflict >= 0)
 		return conflict;
 	return hf_cli_finish(cli, (int)status);

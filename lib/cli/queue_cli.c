@@ -26,7 +26,7 @@ static enum hf_status add_all(struct hf_queue_cli *q, struct hf_store *store,
 		return HF_DATA;
 	}
 	hf_store_wait(store, hf_cli_limit(q->cli, q->common.timeout, 10 * HF_SECOND));
-	status = hf_queue_add_all(store, &q->job, q->delay, payloads, count, &first, &last, err);
+	status = hf_queue_add(store, &q->job, q->delay, payloads, count, &first, &last, err);
 	if (status != HF_OK)
 		return status;
 	for (int64_t id = first; id <= last; id++)

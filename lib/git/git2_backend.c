@@ -8,6 +8,7 @@
 #include "git/git2_index.h"
 #include "git/git2_objects.h"
 #include "git/commit_message.h"
+#include "git/ref_read.h"
 #include "git/ref_update.h"
 
 enum { MAX_COMMITS = 10000 };
@@ -19,31 +20,6 @@ static enum hf_status git2_ignored(struct hf_repo *repo, const char *path, struc
 	if (code)
 		return hf_git2_failed(code, err, "read the ignore rules for", path);
 	return yes ? HF_OK : HF_NO;
-}
-
-static enum hf_status git2_head(struct hf_repo *repo, char **ref, struct hf_err *err)
-{
-	git_reference *at = NULL;
-	int code = git_reference_lookup(&at, hf_git2(repo)->repo, "HEAD");
-	char *name = strdup("HEAD");
-
-	/* a branch can be a symbolic ref too */
-	while (!code && name && git_reference_type(at) == GIT_REFERENCE_SYMBOLIC) {
-		free(name);
-		name = strdup(git_reference_symbolic_target(at));
-		git_reference_free(at);
-		at = NULL;
-		if (name)
-			code = git_reference_lookup(&at, hf_git2(repo)->repo, name);
-	}
-	git_reference_free(at);
-	if (name && (!code || (code == GIT_ENOTFOUND && strcmp(name, "HEAD") != 0))) {
-		*ref = name;
-		return HF_OK;
-	}
-	free(name);
-	return code ? hf_git2_failed(code, err, "read HEAD of", hf_repo_name(repo))
-		    : hf_fail_errno(err, "cannot read HEAD of '%s'", hf_repo_name(repo));
 }
 
 /* Return 0, GIT_ENOTFOUND, or another error. */
@@ -103,22 +79,6 @@ static bool git2_has(struct hf_repo *repo, const char *oid)
 	return git_oid_fromstr(&id, oid) == 0 && git_odb_exists(hf_git2(repo)->odb, &id);
 }
 
-/* Check that HEAD is still detached: it may be a branch now, and the move would detach it again. */
-static enum hf_status git2_head_is_detached(struct hf_repo *repo, const char *ref,
-					    struct hf_err *err)
-{
-	git_reference *at = NULL;
-	int code = git_reference_lookup(&at, hf_git2(repo)->repo, ref);
-	enum hf_status status = HF_OK;
-
-	if (code && code != GIT_ENOTFOUND)
-		return hf_git2_failed(code, err, "read the commit of", ref);
-	if (!code && git_reference_type(at) == GIT_REFERENCE_SYMBOLIC)
-		status = hf_ref_is_symbolic(ref, git_reference_symbolic_target(at), err);
-	git_reference_free(at);
-	return status;
-}
-
 /* Move a locked ref. HF_NO: it is not at `was`. */
 static enum hf_status git2_move_locked(struct hf_repo *repo, git_transaction *transaction,
 				       const char *ref, const char *was, const char *commit,
@@ -127,7 +87,7 @@ static enum hf_status git2_move_locked(struct hf_repo *repo, git_transaction *tr
 {
 	char now[HF_OID_SIZE];
 	git_oid oid;
-	enum hf_status status = git2_head_is_detached(repo, ref, err);
+	enum hf_status status = hf_ref_check_direct(repo, ref, err);
 	int code;
 
 	if (status != HF_OK)
@@ -227,7 +187,6 @@ const struct hf_repo_ops hf_repo_git2 = {
 	.tracked = hf_git2_tracked,
 	.staged = hf_git2_staged,
 	.ignored = git2_ignored,
-	.head = git2_head,
 	.tip = git2_tip,
 	.was = git2_history,
 	.has = git2_has,

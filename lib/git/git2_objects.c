@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "git/git_cli_objects.h"
-#include "git/git2_open.h"
-#include "git/object_batch.h"
 #include "base/sys.h"
+#include "git/git2_open.h"
+#include "git/git_cli_objects.h"
+#include "git/object_batch.h"
 
 enum { PIECE = 64 * 1024 };
 
@@ -120,8 +120,8 @@ enum hf_status hf_git2_blob(struct hf_repo *repo, const char *path, int fd, char
 		return status;
 	if (by_git)
 		return hf_git_blob(repo, path, fd, oid, err);
-	return hf_objects_put(repo, &(struct hf_object_source){"blob", NULL, fd, (size_t)st.st_size},
-			      oid, err);
+	return hf_objects_put(
+		repo, &(struct hf_object_source){"blob", NULL, fd, (size_t)st.st_size}, oid, err);
 }
 
 enum hf_status hf_git2_pack(struct hf_repo *repo, struct hf_err *err)

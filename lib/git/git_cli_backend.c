@@ -11,7 +11,7 @@
 #include "git/git_cli_objects.h"
 #include "git/index_check.h"
 #include "git/commit_message.h"
-#include "git/ref_update.h"
+#include "git/ref_read.h"
 #include "base/sys.h"
 
 /* ---- open ----------------------------------------------------------------------------------- */
@@ -218,23 +218,6 @@ static bool cli_has(struct hf_repo *repo, const char *oid)
 	return is;
 }
 
-/* Check that HEAD is still detached: it may be a branch now, and the move would detach it again. It
- * can still become one before the move: no command of Git does both. */
-static enum hf_status cli_head_is_detached(struct hf_repo *repo, const char *ref,
-					   struct hf_err *err)
-{
-	struct hf_git_out out;
-	enum hf_status status = hf_git_ask(repo, &out, err, "symbolic-ref", "-q", ref);
-
-	if (status != HF_OK)
-		return status;
-	out.text[strcspn(out.text, "\n")] = '\0';
-	if (!out.status)
-		status = hf_ref_is_symbolic(ref, out.text, err);
-	hf_git_free(&out);
-	return status;
-}
-
 static enum hf_status cli_move(struct hf_repo *repo, const char *ref, const char *was,
 			   const char *commit, const char *reflog,
 			   const struct hf_commit_ident *who, struct hf_err *err)
@@ -252,7 +235,7 @@ static enum hf_status cli_move(struct hf_repo *repo, const char *ref, const char
 
 	memset(none, '0', sizeof(none));
 	none[2 * repo->oid_size] = '\0';
-	status = cli_head_is_detached(repo, ref, err);
+	status = hf_ref_check_direct(repo, ref, err);
 	if (status == HF_OK)
 		status = hf_sync_batch_run(&repo->names, err);
 	if (status != HF_OK)

@@ -85,7 +85,7 @@ static enum hf_status take_lock_file(const struct wanted *w, const char *record,
 	return status == HF_NO ? fail_lock_busy(w, -1, err) : status;
 }
 
-enum hf_status hf_index_lock(struct hf_repo *repo, const char *record, struct hf_err *err)
+enum hf_status hf_repo_lock(struct hf_repo *repo, const char *record, struct hf_err *err)
 {
 	struct hf_target target = {.dir = repo->git, .name = "index.lock", .path = repo->lock_path};
 	struct wanted w = {&target, "lock the index of", hf_repo_name(repo)};

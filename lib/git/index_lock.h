@@ -16,7 +16,7 @@
 #include "git/repo_backend.h"
 
 /* Take index.lock. record names the record in it. HF_BUSY: another process holds it. */
-enum hf_status hf_index_lock(struct hf_repo *repo, const char *record, struct hf_err *err);
+enum hf_status hf_repo_lock(struct hf_repo *repo, const char *record, struct hf_err *err);
 
 /* Remove index.lock if it is still ours. */
 void hf_index_unlock(struct hf_repo *repo);

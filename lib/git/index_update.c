@@ -38,7 +38,7 @@ static void remove_leftovers(struct hf_repo *repo)
 	closedir(dir);
 }
 
-void hf_index_abort(struct hf_repo *repo)
+void hf_repo_cancel(struct hf_repo *repo)
 {
 	int saved = errno;
 
@@ -130,13 +130,13 @@ enum hf_status hf_index_prepare(struct hf_repo *repo, const struct hf_repo_chang
 	if (repo->index.begun && are_prepared(&repo->index, changes, count))
 		return HF_OK;
 	if (repo->index.count)
-		hf_index_abort(repo);
+		hf_repo_cancel(repo);
 	if (!repo->index.begun)
 		status = begin_index(repo, err);
 	if (status == HF_OK)
 		status = make_changes(repo, changes, count, err);
 	if (status != HF_OK)
-		hf_index_abort(repo);
+		hf_repo_cancel(repo);
 	return status;
 }
 
@@ -191,6 +191,6 @@ enum hf_status hf_index_change(struct hf_repo *repo, const struct hf_repo_change
 		status = repo->ops->index_write(repo, repo->index.name, changes, count, err);
 	if (status == HF_OK)
 		status = rename_over_index(repo, err);
-	hf_index_abort(repo);
+	hf_repo_cancel(repo);
 	return status;
 }

@@ -24,12 +24,12 @@
 #define HF_NEW_INDEX "index.holdfast" /* what its name begins with */
 
 /* Prepare or make these changes. The caller holds index.lock, and keeps the paths until
- * hf_index_change() or hf_index_abort(). Changes other than the prepared ones are prepared
+ * hf_index_change() or hf_repo_cancel(). Changes other than the prepared ones are prepared
  * again. */
 enum hf_status hf_index_prepare(struct hf_repo *repo, const struct hf_repo_change *changes,
 				size_t count, struct hf_err *err);
 enum hf_status hf_index_change(struct hf_repo *repo, const struct hf_repo_change *changes,
 			       size_t count, struct hf_err *err);
-void hf_index_abort(struct hf_repo *repo);
+void hf_repo_cancel(struct hf_repo *repo);
 
 #endif

@@ -12,8 +12,8 @@
 #include <zlib.h>
 
 #include "base/copy.h"
-#include "base/tempfile.h"
 #include "base/sys.h"
+#include "base/tempfile.h"
 
 #define LEFTOVER "tmp_obj_holdfast"
 
@@ -72,7 +72,8 @@ static enum hf_status pack_file(struct packer *p, const struct hf_object_source 
 
 		status = hf_read_full(source->fd, piece, n, &got, "the new content", err);
 		if (status == HF_OK && got < n)
-			status = hf_fail(err, HF_IO, "cannot read the new content: it was cut short");
+			status = hf_fail(err, HF_IO,
+					 "cannot read the new content: it was cut short");
 		if (status == HF_OK)
 			status = pack_bytes(p, piece, n, false, err);
 		at += n;
@@ -99,7 +100,7 @@ static enum hf_status pack_object(const struct hf_repo *repo, const struct hf_ob
 	SHA1Init(&p.sha1);
 	SHA256Init(&p.sha2);
 	if (deflateInit(&p.z, Z_BEST_SPEED) != Z_OK)
-		return hf_fail(err, HF_OS, "cannot store an object: out of memory");
+		return hf_fail(err, HF_OS, "cannot make a commit: out of memory");
 	status = pack_bytes(&p, head, (size_t)n, false, err);
 	if (status == HF_OK)
 		status = source->bytes ? pack_bytes(&p, source->bytes, source->size, true, err)
@@ -113,9 +114,9 @@ static enum hf_status pack_object(const struct hf_repo *repo, const struct hf_ob
  * none. */
 static enum hf_status open_unnamed(const struct hf_repo *repo, int *fd, struct hf_err *err)
 {
-	*fd = HF_WITHOUT(unnamed) ? -1
-				  : sys_openat(repo->objects, ".", O_RDWR | O_TMPFILE | O_CLOEXEC,
-					       0444);
+	*fd = HF_WITHOUT(unnamed)
+		      ? -1
+		      : sys_openat(repo->objects, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0444);
 	if (*fd >= 0)
 		return HF_OK;
 	if (HF_WITHOUT(unnamed) || errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL ||
@@ -140,8 +141,8 @@ enum hf_status hf_loose_object_write(struct hf_repo *repo, const struct hf_objec
 				     const char *name, char oid[HF_OID_SIZE], int *fd,
 				     struct hf_err *err)
 {
-	enum hf_status status = name ? open_named(repo, name, fd, err)
-				     : open_unnamed(repo, fd, err);
+	enum hf_status status =
+		name ? open_named(repo, name, fd, err) : open_unnamed(repo, fd, err);
 
 	if (status != HF_OK)
 		return status;

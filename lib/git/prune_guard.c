@@ -19,12 +19,12 @@
 /* hours that a gc.pid of another host counts, as in Git */
 enum { GC_HOURS = 12 };
 
-bool hf_prune_lost_object(const struct hf_repo *repo)
+bool hf_repo_has_all(const struct hf_repo *repo)
 {
 	for (size_t i = 0; i < repo->made_count; i++)
 		if (!hf_object_is_loose(repo, repo->made[i]))
-			return true;
-	return false;
+			return false;
+	return true;
 }
 
 /* ---- is a prune running? -------------------------------------------------------------------- */
@@ -123,7 +123,7 @@ static bool gc_pid_names_host(const struct hf_repo *repo)
 	return is;
 }
 
-bool hf_prune_is_running(const struct hf_repo *repo)
+bool hf_repo_is_pruned(const struct hf_repo *repo)
 {
 	static const char *const words[] = {"prune", "gc", NULL};
 
@@ -163,7 +163,7 @@ enum hf_status hf_prune_pack(struct hf_repo *repo, struct hf_err *err)
 {
 	enum hf_status status = repo->ops->pack(repo, err);
 
-	return is_absence(status) && hf_prune_lost_object(repo) ? fail_removed(repo, err) : status;
+	return is_absence(status) && !hf_repo_has_all(repo) ? fail_removed(repo, err) : status;
 }
 
 enum hf_status hf_prune_explain(const struct hf_repo *repo, enum hf_status status,

@@ -14,11 +14,11 @@
 
 #include "git/repo_backend.h"
 
-/* Return true if an object that was made here (object_batch.h) is missing as a loose file. */
-bool hf_prune_lost_object(const struct hf_repo *repo);
+/* Return true if each object that was made since hf_repo_objects_done() is a loose file. */
+bool hf_repo_has_all(const struct hf_repo *repo);
 
 /* Return true if a gc or prune may be running (git/K2). */
-bool hf_prune_is_running(const struct hf_repo *repo);
+bool hf_repo_is_pruned(const struct hf_repo *repo);
 
 /* Return true if a Git that is not an ancestor works here, and is one that moves HEAD or a branch
  * after it has changed the index and the worktree. It may already have released index.lock. */

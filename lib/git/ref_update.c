@@ -7,80 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/access.h"
-#include <holdfast/clock.h>
 #include "atomic/publish.h"
+#include "base/access.h"
+#include "base/side_file.h"
+#include "base/sys.h"
 #include "git/commit_ident.h"
 #include "git/index_lock.h"
-#include "base/sys.h"
-
-#define NEW "~holdfast.lock"
+#include "git/ref_read.h"
+#include <holdfast/clock.h>
 
 /* The longest time for which Git's locks are held, and for which Git waits for them. */
 #define MAX_HELD (50 * HF_MS)
 #define GIT_WAITS (100 * HF_MS)
 
-/* Return the directory of a ref's file: HEAD belongs to the worktree, branches to all worktrees. */
-static int base_of(const struct hf_repo *repo, const char *ref)
-{
-	return strcmp(ref, "HEAD") == 0 ? repo->git : repo->common;
-}
-
-static bool is_file(int dir, const char *path, struct stat *st)
-{
-	return sys_fstatat(dir, path, st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st->st_mode);
-}
-
-/* Read the content of a ref's file, without its newline; "" if there is none, or too much. */
-static void read_ref(int dir, const char *path, char text[PATH_MAX])
-{
-	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-	struct stat st;
-	int fd = is_file(dir, path, &st) ? sys_openat(dir, path, flags, 0) : -1;
-	ssize_t n = fd < 0 ? -1 : sys_pread(fd, text, PATH_MAX - 1, 0);
-
-	text[n > 0 ? n : 0] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	if (fd >= 0)
-		sys_close(fd);
-}
-
-static bool head_points_to(const struct hf_repo *repo, const char *ref)
-{
-	char text[PATH_MAX];
-
-	read_ref(repo->git, "HEAD", text);
-	return strncmp(text, "ref: ", 5) == 0 && strcmp(text + 5, ref) == 0;
-}
-
-static bool log_name(const char *ref, char path[PATH_MAX])
-{
-	return snprintf(path, PATH_MAX, "logs/%s", ref) < PATH_MAX;
-}
-
-bool hf_ref_is_plain(struct hf_repo *repo, const char *ref)
-{
-	int dir = base_of(repo, ref);
-	char path[PATH_MAX];
-	struct stat st;
-
-	if (dir == repo->common && strncmp(ref, "refs/heads/", 11) != 0)
-		return false;
-	if (strlen(ref) > NAME_MAX - strlen(NEW))
-		return false;
-	if (!log_name(ref, path) || !is_file(dir, ref, &st) || !is_file(dir, path, &st))
-		return false;
-	return !head_points_to(repo, ref) || is_file(repo->git, "logs/HEAD", &st);
-}
-
 static enum hf_status fail_move(const char *ref, struct hf_err *err)
 {
 	return hf_fail_errno(err, "cannot move '%s'", ref);
-}
-
-enum hf_status hf_ref_is_symbolic(const char *ref, const char *target, struct hf_err *err)
-{
-	return hf_fail(err, HF_DATA, "'%s' is '%s' by now", ref, target);
 }
 
 static enum hf_status write_ref_text(int fd, const char *text, const char *ref, struct hf_err *err)
@@ -104,7 +46,7 @@ static enum hf_status append_log(int dir, const char *ref, const char *line, str
 	enum hf_status status;
 	int fd;
 
-	log_name(ref, path);
+	hf_ref_log_name(ref, path);
 	fd = sys_openat(dir, path, flags, 0);
 	if (fd < 0)
 		return errno == ENOENT ? HF_OK : fail_move(ref, err);
@@ -128,8 +70,8 @@ static enum hf_status write_logs(struct hf_repo *repo, const char *ref, const ch
 	for (char *at = strchr(line, '\t') + 1; at[1]; at++)
 		if (*at == '\n')
 			*at = ' ';
-	status = append_log(base_of(repo, ref), ref, line, err);
-	if (status == HF_OK && head_points_to(repo, ref))
+	status = append_log(hf_ref_base(repo, ref), ref, line, err);
+	if (status == HF_OK && hf_ref_is_checked_out(repo, ref))
 		status = append_log(repo->git, "HEAD", line, err);
 	free(line);
 	return status;
@@ -152,28 +94,40 @@ static enum hf_status open_ref_dir(struct hf_repo *repo, const char *ref, struct
 
 	if (slash)
 		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - ref), ref);
-	p->dir = sys_openat(base_of(repo, ref), dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	p->dir = sys_openat(hf_ref_base(repo, ref), dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	if (p->dir < 0)
 		return fail_move(ref, err);
 	p->name = slash ? slash + 1 : ref;
-	snprintf(p->fresh, sizeof(p->fresh), "%.230s" NEW, p->name);
+	snprintf(p->fresh, sizeof(p->fresh), "%.230s" HF_REF_NEW, p->name);
 	snprintf(p->lock_path, sizeof(p->lock_path), "%.4000s.lock", ref);
 	p->lock = (struct hf_target){.dir = p->dir, .path = p->lock_path};
 	snprintf(p->lock.name, sizeof(p->lock.name), "%.230s.lock", p->name);
 	return HF_OK;
 }
 
-/* Write the new value to a file beside the ref, and sync it. */
-static enum hf_status write_new_value(struct hf_repo *repo, const struct place *p, const char *ref,
-				      const char *commit, mode_t mode, struct hf_err *err)
+/* Create the file of the new value beside the ref. Another name is taken where another user, or a
+ * directory, has the usual one. */
+static int create_new_value(struct place *p)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	char value[HF_OID_SIZE + 1];
-	enum hf_status status;
 	int fd;
 
 	sys_unlinkat(p->dir, p->fresh, 0);
 	fd = sys_openat(p->dir, p->fresh, flags, 0666);
+	if (fd >= 0 || errno != EEXIST)
+		return fd;
+	snprintf(p->fresh, sizeof(p->fresh), "%.220s%08x" HF_REF_NEW, p->name, hf_side_number());
+	return sys_openat(p->dir, p->fresh, flags, 0666);
+}
+
+/* Write the new value to a file beside the ref, and sync it. */
+static enum hf_status write_new_value(struct hf_repo *repo, struct place *p, const char *ref,
+				      const char *commit, mode_t mode, struct hf_err *err)
+{
+	char value[HF_OID_SIZE + 1];
+	enum hf_status status;
+	int fd = create_new_value(p);
+
 	if (fd < 0)
 		return fail_move(ref, err);
 	snprintf(value, sizeof(value), "%s\n", commit);
@@ -200,10 +154,10 @@ static enum hf_status move_locked(struct hf_repo *repo, const struct place *p, c
 	char now[PATH_MAX];
 	struct stat st;
 
-	read_ref(p->dir, p->name, now);
+	hf_ref_read(p->dir, p->name, now);
 	if (strncmp(now, "ref: ", 5) == 0)
 		return hf_ref_is_symbolic(ref, now + 5, err);
-	if (strcmp(now, was) != 0 || !is_file(p->dir, p->name, &st))
+	if (strcmp(now, was) != 0 || !hf_ref_is_file(p->dir, p->name, &st))
 		return hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
 	if (hf_time_left(end) == 0)
 		return hf_fail(err, HF_BUSY, "cannot move '%s': this machine is too slow", ref);
@@ -276,7 +230,7 @@ enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *wa
 
 	if (status != HF_OK)
 		return status;
-	if (is_file(p.dir, p.name, &st))
+	if (hf_ref_is_file(p.dir, p.name, &st))
 		status = write_new_value(repo, &p, ref, commit, st.st_mode, err);
 	else
 		status = hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
@@ -362,22 +316,22 @@ static enum hf_status check_log(const struct hf_repo *repo, int base, const char
 	char path[PATH_MAX];
 	struct stat st;
 
-	if (!log_name(ref, path))
+	if (!hf_ref_log_name(ref, path))
 		return HF_OK;
-	return is_file(base, path, &st) ? check_writable(repo, base, path, ref, err)
-					: check_can_create(repo, base, path, ref, err);
+	return hf_ref_is_file(base, path, &st) ? check_writable(repo, base, path, ref, err)
+					       : check_can_create(repo, base, path, ref, err);
 }
 
-enum hf_status hf_ref_may_move(struct hf_repo *repo, const char *ref, struct hf_err *err)
+enum hf_status hf_repo_may_move(struct hf_repo *repo, const char *ref, struct hf_err *err)
 {
-	int base = base_of(repo, ref);
+	int base = hf_ref_base(repo, ref);
 	enum hf_status status = check_can_create(repo, base, ref, ref, err);
 
 	if (status == HF_OK && is_fixed(base, ref))
 		status = fail_move(ref, err);
 	if (status == HF_OK)
 		status = check_log(repo, base, ref, err);
-	if (status == HF_OK && base != repo->git && head_points_to(repo, ref))
+	if (status == HF_OK && base != repo->git && hf_ref_is_checked_out(repo, ref))
 		status = check_log(repo, repo->git, "HEAD", err);
 	return status;
 }

@@ -14,21 +14,16 @@
 
 #include "git/repo_backend.h"
 
-bool hf_ref_is_plain(struct hf_repo *repo, const char *ref);
-
 /* Move ref from `was` to commit. HF_BUSY: it is locked. HF_NO: it is not at `was`, or no longer
  * plain. HF_UNCERTAIN: it has moved, and its directory cannot be synced. */
 enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *was,
 			   const char *commit, const char *reflog,
 			   const struct hf_commit_ident *who, struct hf_err *err);
 
-/* Report that ref is a symbolic ref to target now. Return HF_DATA. */
-enum hf_status hf_ref_is_symbolic(const char *ref, const char *target, struct hf_err *err);
-
 /* Check that this process may write everything that moving ref writes. Called before the commit
  * point of a record, since later nothing can be refused. HF_NOPERM; HF_CANTCREAT: the file system
  * is read-only. */
-enum hf_status hf_ref_may_move(struct hf_repo *repo, const char *ref, struct hf_err *err);
+enum hf_status hf_repo_may_move(struct hf_repo *repo, const char *ref, struct hf_err *err);
 
 /* Return true if the directories of a ref's file exist; make them durable. */
 bool hf_ref_has_dir(struct hf_repo *repo, const char *ref);

@@ -5,19 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <holdfast/clock.h>
+#include "base/sys.h"
 #include "git/commit_object.h"
 #include "git/git2_backend.h"
-#include "git/repo_id.h"
-#include "git/index_update.h"
-#include "git/prune_guard.h"
-#include "git/index_lock.h"
-#include "git/object_batch.h"
-#include "git/tree_builder.h"
-#include "git/tree_path.h"
 #include "git/git_cli_backend.h"
-#include "git/ref_update.h"
-#include "base/sys.h"
+#include "git/object_batch.h"
+#include "git/ref_read.h"
+#include "git/tree_builder.h"
+#include <holdfast/clock.h>
 
 static void close_back_end(struct hf_repo *repo)
 {
@@ -91,12 +86,6 @@ const char *hf_repo_commondir(const struct hf_repo *repo)
 	return repo->commondir;
 }
 
-enum hf_status hf_repo_id(struct hf_repo *repo, const char **id, struct hf_err *err)
-{
-	*id = repo->id;
-	return repo->id[0] ? HF_OK : hf_repo_id_find(repo, err);
-}
-
 /* ---- what can be done ----------------------------------------------------------------------- */
 
 enum hf_status hf_repo_check(struct hf_repo *repo, struct hf_commit_ident *author,
@@ -105,9 +94,9 @@ enum hf_status hf_repo_check(struct hf_repo *repo, struct hf_commit_ident *autho
 	static const struct {
 		const char *name, *what;
 	} states[] = {
-		{"MERGE_HEAD", "a merge"},	  {"rebase-merge", "a rebase"},
-		{"rebase-apply", "a rebase or am"},	  {"CHERRY_PICK_HEAD", "a cherry-pick"},
-		{"REVERT_HEAD", "a revert"},	  {"sequencer", "a cherry-pick or revert"},
+		{"MERGE_HEAD", "a merge"},	    {"rebase-merge", "a rebase"},
+		{"rebase-apply", "a rebase or am"}, {"CHERRY_PICK_HEAD", "a cherry-pick"},
+		{"REVERT_HEAD", "a revert"},	    {"sequencer", "a cherry-pick or revert"},
 		{"BISECT_LOG", "a bisect"},
 	};
 	struct stat st;
@@ -118,8 +107,8 @@ enum hf_status hf_repo_check(struct hf_repo *repo, struct hf_commit_ident *autho
 	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
 		if (sys_fstatat(repo->git, states[i].name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
-		hf_fail(err, HF_DATA, "cannot commit to '%s': %s is under way there",
-			repo->workdir, states[i].what);
+		hf_fail(err, HF_DATA, "cannot commit to '%s': %s is under way there", repo->workdir,
+			states[i].what);
 		hf_advise(err, "finish it or abort it first: see 'git status'");
 		return HF_DATA;
 	}
@@ -147,12 +136,6 @@ enum hf_status hf_repo_mode(struct hf_repo *repo, const char *tree_path, const s
 
 /* ---- reading -------------------------------------------------------------------------------- */
 
-enum hf_status hf_repo_path(struct hf_repo *repo, const char *path, unsigned int flags,
-			    char **tree_path, struct hf_err *err)
-{
-	return hf_repo_path_find(repo, path, flags & HF_REPO_NO_FOLLOW, tree_path, err);
-}
-
 /* Refuse a branch without commits whose name another branch blocks: "a" blocks "a/b". */
 static enum hf_status check_unborn(struct hf_repo *repo, const char *ref, struct hf_err *err)
 {
@@ -175,7 +158,7 @@ static enum hf_status check_unborn(struct hf_repo *repo, const char *ref, struct
 enum hf_status hf_repo_head(struct hf_repo *repo, char **ref, char tip[HF_OID_SIZE],
 			    struct hf_err *err)
 {
-	enum hf_status status = repo->ops->head(repo, ref, err);
+	enum hf_status status = hf_repo_branch(repo, ref, err);
 
 	if (status != HF_OK)
 		return status;
@@ -199,8 +182,7 @@ static enum hf_status is_as_in(struct hf_repo *repo, const char *tip, const char
 	if (status == HF_OK && tip[0])
 		status = hf_repo_entry(repo, tip, &entry, err);
 	*same = staged.remove == entry.remove &&
-		(entry.remove ||
-		 (entry.mode == staged.mode && strcmp(entry.oid, staged.oid) == 0));
+		(entry.remove || (entry.mode == staged.mode && strcmp(entry.oid, staged.oid) == 0));
 	return status;
 }
 
@@ -216,11 +198,6 @@ enum hf_status hf_repo_is_switched(struct hf_repo *repo, const char *tip, const 
 	return status;
 }
 
-enum hf_status hf_repo_may_move(struct hf_repo *repo, const char *ref, struct hf_err *err)
-{
-	return hf_ref_may_move(repo, ref, err);
-}
-
 enum hf_status hf_repo_tip(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
 			   struct hf_err *err)
 {
@@ -229,7 +206,10 @@ enum hf_status hf_repo_tip(struct hf_repo *repo, const char *ref, char tip[HF_OI
 
 enum hf_status hf_repo_branch(struct hf_repo *repo, char **ref, struct hf_err *err)
 {
-	return repo->ops->head(repo, ref, err);
+	enum hf_status status = hf_ref_head(repo, ref, err);
+
+	return status == HF_UNAVAILABLE && repo->ops->head ? repo->ops->head(repo, ref, err)
+							   : status;
 }
 
 enum hf_status hf_repo_ref_history(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
@@ -261,16 +241,6 @@ enum hf_status hf_repo_find(struct hf_repo *repo, const char *tip, const char *b
 	return status;
 }
 
-bool hf_repo_has_all(const struct hf_repo *repo)
-{
-	return !hf_prune_lost_object(repo);
-}
-
-bool hf_repo_is_pruned(const struct hf_repo *repo)
-{
-	return hf_prune_is_running(repo);
-}
-
 enum hf_status hf_repo_protect(struct hf_repo *repo, struct hf_err *err)
 {
 	enum hf_status status = hf_prune_pack(repo, err);
@@ -280,8 +250,7 @@ enum hf_status hf_repo_protect(struct hf_repo *repo, struct hf_err *err)
 	return status == HF_OK ? hf_sync_batch_run(&repo->names, err) : status;
 }
 
-enum hf_status hf_repo_sync_with(struct hf_repo *repo, int fd, const char *what,
-				 struct hf_err *err)
+enum hf_status hf_repo_sync_with(struct hf_repo *repo, int fd, const char *what, struct hf_err *err)
 {
 	return hf_sync_batch_lend(&repo->contents, fd, what, err);
 }
@@ -310,14 +279,9 @@ static enum hf_status fail_not_locked(const struct hf_repo *repo, struct hf_err 
 	return hf_fail(err, HF_BUG, "the index of '%s' is not locked", hf_repo_name(repo));
 }
 
-enum hf_status hf_repo_lock(struct hf_repo *repo, const char *record, struct hf_err *err)
-{
-	return hf_index_lock(repo, record, err);
-}
-
 void hf_repo_unlock(struct hf_repo *repo)
 {
-	hf_index_abort(repo);
+	hf_repo_cancel(repo);
 	hf_index_unlock(repo);
 }
 
@@ -326,11 +290,6 @@ enum hf_status hf_repo_prepare(struct hf_repo *repo, const struct hf_repo_change
 {
 	return repo->lock < 0 ? fail_not_locked(repo, err)
 			      : hf_index_prepare(repo, changes, count, err);
-}
-
-void hf_repo_cancel(struct hf_repo *repo)
-{
-	hf_index_abort(repo);
 }
 
 enum hf_status hf_repo_index(struct hf_repo *repo, const struct hf_repo_change *changes,

@@ -25,12 +25,14 @@
  * Signals: none handled.
  */
 
-#include "git/repo_backend.h"
 #include "git/commit_ident.h"
-
-enum hf_repo_path_flags {
-	HF_REPO_NO_FOLLOW = 1, /* do not follow the last component if it is a link (to remove it) */
-};
+#include "git/index_lock.h"
+#include "git/index_update.h"
+#include "git/prune_guard.h"
+#include "git/ref_update.h"
+#include "git/repo_backend.h"
+#include "git/repo_id.h"
+#include "git/tree_path.h"
 
 /* Open the repository that `git -C dir` would use without GIT_DIR in the environment; dir NULL:
  * that git would use here. HF_NOINPUT: there is no repository. */
@@ -41,22 +43,11 @@ const char *hf_repo_workdir(const struct hf_repo *repo); /* "": the repository i
 const char *hf_repo_gitdir(const struct hf_repo *repo);	 /* of this worktree */
 const char *hf_repo_commondir(const struct hf_repo *repo);
 
-/* Return an identity that stays when the repository is moved: a random number in
- * COMMON/holdfast/id, made at the first call. A copy of the repository has the same, a clone has
- * not. *id is valid until hf_repo_close(). */
-enum hf_status hf_repo_id(struct hf_repo *repo, const char **id, struct hf_err *err);
-
 /* Check that a commit can be made now. author and committer (or NULL) are set; free them with
  * hf_commit_ident_free() of git/commit_ident.h. HF_DATA: the repository is bare, or in the middle
  * of a merge, rebase, cherry-pick, revert, bisect or am; or there is no identity. */
 enum hf_status hf_repo_check(struct hf_repo *repo, struct hf_commit_ident *author,
 			     struct hf_commit_ident *committer, struct hf_err *err);
-
-/* Return the path in the tree of a user's path (relative to the working directory; it need not
- * exist). The caller frees it. Links are followed, as a write would. HF_DATA: the path is outside
- * the worktree, in .git, in a submodule, a directory, below a file, or ignored and not tracked. */
-enum hf_status hf_repo_path(struct hf_repo *repo, const char *path, unsigned int flags,
-			    char **tree_path, struct hf_err *err);
 
 /* Return the mode of this file in a tree, according to core.fileMode. */
 enum hf_status hf_repo_mode(struct hf_repo *repo, const char *tree_path, const struct stat *st,
@@ -92,9 +83,7 @@ bool hf_repo_has(struct hf_repo *repo, const char *oid);
 enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,
 			    char oid[HF_OID_SIZE], struct hf_err *err);
 
-/* Take index.lock. record names the record in it. HF_BUSY: another process holds it; the message
- * names it if possible. */
-enum hf_status hf_repo_lock(struct hf_repo *repo, const char *record, struct hf_err *err);
+/* Release index.lock (index_lock.h), and forget a prepared index. */
 void hf_repo_unlock(struct hf_repo *repo);
 
 /* Make the index with these changes, without putting it in place (git/index_update.h). The caller
@@ -102,7 +91,6 @@ void hf_repo_unlock(struct hf_repo *repo);
  * index is damaged; or a path is below a file, or a directory, in it. */
 enum hf_status hf_repo_prepare(struct hf_repo *repo, const struct hf_repo_change *changes,
 			       size_t count, struct hf_err *err);
-void hf_repo_cancel(struct hf_repo *repo);
 
 /* Put the index in place, with the files' times. Changes other than the prepared ones are prepared
  * again. */
@@ -127,14 +115,8 @@ enum hf_status hf_repo_sync_with(struct hf_repo *repo, int fd, const char *what,
 				 struct hf_err *err);
 struct hf_sync_batch *hf_repo_sync_batch(struct hf_repo *repo);
 
-/*
- * Protect the objects that were made since hf_repo_objects_done() from a concurrent prune
- * (git/prune_guard.h). hf_repo_has_all() returns true if each of them is a loose file.
- * hf_repo_is_pruned() returns true if a prune may be running. hf_repo_protect() packs them after
- * the ref has moved; HF_BUSY: one is missing and must be made again.
- */
-bool hf_repo_has_all(const struct hf_repo *repo);
-bool hf_repo_is_pruned(const struct hf_repo *repo);
+/* Pack the objects that were made since hf_repo_objects_done(), after the ref has moved
+ * (git/prune_guard.h). HF_BUSY: one is missing and must be made again. */
 enum hf_status hf_repo_protect(struct hf_repo *repo, struct hf_err *err);
 void hf_repo_objects_done(struct hf_repo *repo);
 
@@ -142,10 +124,6 @@ void hf_repo_objects_done(struct hf_repo *repo);
  * It is then a change that makes another tree equal to this one. */
 enum hf_status hf_repo_entry(struct hf_repo *repo, const char *commit,
 			     struct hf_repo_change *change, struct hf_err *err);
-
-/* Check that everything can be written that moving ref writes. HF_NOPERM, HF_CANTCREAT: it
- * cannot. */
-enum hf_status hf_repo_may_move(struct hf_repo *repo, const char *ref, struct hf_err *err);
 
 /* Move ref from tip ("": it does not exist) to commit, durably; who and reflog go to the reflog.
  * HF_NO: it is not at tip. HF_BUSY: it is locked until the deadline. HF_UNCERTAIN: it has moved,

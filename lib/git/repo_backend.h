@@ -65,6 +65,7 @@ struct hf_repo_ops {
 	/* HF_OK: path is ignored. HF_NO: it is not. */
 	enum hf_status (*ignored)(struct hf_repo *repo, const char *path, struct hf_err *err);
 
+	/* Return the branch that HEAD leads to. NULL: refs are files (git/ref_read.h). */
 	enum hf_status (*head)(struct hf_repo *repo, char **ref, struct hf_err *err);
 	enum hf_status (*tip)(struct hf_repo *repo, const char *ref, char tip[HF_OID_SIZE],
 			      struct hf_err *err);
@@ -126,7 +127,7 @@ struct hf_repo {
 	size_t oid_size;	  /* HF_SHA1 or HF_SHA256 */
 	bool by_cwd;		  /* git(1) must find it by itself (git/git_run.h) */
 	bool no_git;		  /* git is not in PATH */
-	char id[HF_OID_SIZE];	  /* set by hf_repo_id_find() */
+	char id[HF_OID_SIZE];	  /* set by hf_repo_id() */
 	struct hf_object *added;  /* git/object_batch.h */
 	size_t added_count;
 	bool staging;		   /* this process has made the staging directory */

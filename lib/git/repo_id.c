@@ -86,13 +86,16 @@ static enum hf_status make_id(struct hf_repo *repo, const struct hf_target *targ
 	return status;
 }
 
-enum hf_status hf_repo_id_find(struct hf_repo *repo, struct hf_err *err)
+enum hf_status hf_repo_id(struct hf_repo *repo, const char **id, struct hf_err *err)
 {
 	struct hf_target target;
 	enum hf_status status = HF_NO;
 	struct stat common;
 	char *path;
 
+	*id = repo->id;
+	if (repo->id[0])
+		return HF_OK;
 	if (asprintf(&path, "%s/" OURS "/id", repo->commondir) < 0)
 		return hf_fail_errno(err, "cannot read the identity of a repository");
 	if (sys_fstat(repo->common, &common) < 0 ||

@@ -15,7 +15,7 @@
 
 #include "git/repo_backend.h"
 
-/* Read or create the identity, and set repo->id. */
-enum hf_status hf_repo_id_find(struct hf_repo *repo, struct hf_err *err);
+/* Return the identity; create it at the first call. *id is valid until hf_repo_close(). */
+enum hf_status hf_repo_id(struct hf_repo *repo, const char **id, struct hf_err *err);
 
 #endif

@@ -352,7 +352,10 @@ enum hf_status hf_tree_entry(struct hf_repo *repo, const char *tree, struct hf_r
 		else
 			found.remove = true;
 	}
-	found.path = change->path;
-	*change = found;
+	change->remove = found.remove;
+	if (!found.remove) {
+		change->mode = found.mode;
+		memcpy(change->oid, found.oid, sizeof(change->oid));
+	}
 	return status;
 }

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <holdfast/path.h>
 #include "base/sys.h"
+#include <holdfast/path.h>
 
 enum { SUBMODULE = 0160000 };
 
@@ -64,8 +64,7 @@ static enum hf_status refuse_kind(const char *path, mode_t mode, struct hf_err *
 		       S_ISDIR(mode) ? "a directory" : "not a regular file");
 }
 
-static enum hf_status resolve_file(const char *path, bool no_follow, char real[PATH_MAX],
-				   struct hf_err *err)
+static enum hf_status resolve_file(const char *path, char real[PATH_MAX], struct hf_err *err)
 {
 	char dir[PATH_MAX], *slash;
 	const char *name;
@@ -95,8 +94,6 @@ static enum hf_status resolve_file(const char *path, bool no_follow, char real[P
 		return errno == ENOENT || errno == ENOTDIR
 			       ? HF_OK
 			       : hf_fail_errno(err, "cannot look at '%s'", path);
-	if (S_ISLNK(st.st_mode) && no_follow)
-		return HF_OK;
 	if (S_ISLNK(st.st_mode)) {
 		strcpy(dir, real);
 		if (!realpath(dir, real) || lstat(real, &st) < 0)
@@ -243,12 +240,12 @@ static enum hf_status check_tree_path(struct hf_repo *repo, const char *path, co
 	return HF_DATA;
 }
 
-enum hf_status hf_repo_path_find(struct hf_repo *repo, const char *path, bool no_follow,
-				 char **tree_path, struct hf_err *err)
+enum hf_status hf_repo_path(struct hf_repo *repo, const char *path, char **tree_path,
+			    struct hf_err *err)
 {
 	char real[PATH_MAX], workdir[PATH_MAX];
 	const char *inside;
-	enum hf_status status = resolve_file(path, no_follow, real, err);
+	enum hf_status status = resolve_file(path, real, err);
 
 	*tree_path = NULL;
 	if (status != HF_OK)

@@ -67,7 +67,7 @@ static bool has_line(const char *text, size_t size, const char *line)
 
 static bool put(const struct hf_atomic *a, const char *text, size_t size)
 {
-	return hf_write_all(a->fd, text, size, "", NULL) == HF_OK;
+	return hf_write_all(hf_atomic_fd(a), text, size, "", NULL) == HF_OK;
 }
 
 /* Write the old content and the line. Return false if the line is there already or cannot be
@@ -80,7 +80,7 @@ static bool add_line(struct hf_atomic *a, const char *line)
 	bool done;
 
 	if (status == HF_OK)
-		status = hf_read_all(a->old, MAX_SIZE, &old, &size, "", NULL);
+		status = hf_read_all(hf_atomic_old(a, NULL), MAX_SIZE, &old, &size, "", NULL);
 	else if (status == HF_NOINPUT)
 		status = HF_OK;
 	done = status == HF_OK && !has_line(old, size, line) && put(a, old, size) &&
@@ -142,7 +142,7 @@ void hf_git_exclude(int dir, const char *name)
 					    .no_follow = !HF_WITHOUT(exclude_link)};
 	char path[PATH_MAX], line[PATH_MAX];
 	struct hf_gitdir git;
-	struct hf_atomic a;
+	struct hf_atomic *a;
 	int info;
 	ssize_t n;
 
@@ -162,9 +162,9 @@ void hf_git_exclude(int dir, const char *name)
 	 * another process creates the file first, its line is as good */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/exclude", info);
 	if (hf_atomic_begin(&a, path, &options, NULL) == HF_OK) {
-		if (add_line(&a, line))
-			hf_atomic_commit(&a, NULL);
-		hf_atomic_end(&a);
+		if (add_line(a, line))
+			hf_atomic_commit(a, NULL);
+		hf_atomic_end(a);
 	}
 	sys_close(info);
 }

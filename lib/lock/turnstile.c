@@ -132,16 +132,10 @@ static enum hf_status create_turnstile(const struct hf_target *at, int like, str
 	hf_git_exclude(at->dir, at->name);
 	if (hf_tempfile_open(at, like >= 0 ? 0600 : NEW_MODE, &fd, name, NULL) != HF_OK)
 		return fail_turnstile("make", at, err);
-	if (!set_owner_and_mode(fd, like))
-		status = HF_OS;
-	else if (name[0])
-		status = hf_tempfile_move(at, name, at->name, NULL);
-	else
-		status = hf_tempfile_link(at, fd, at->name, NULL);
+	status = set_owner_and_mode(fd, like) ? hf_tempfile_name(at, fd, name, at->name, NULL)
+					      : HF_OS;
 	status = status == HF_OK || status == HF_NO ? HF_OK : fail_turnstile("make", at, err);
-	if (name[0])
-		sys_unlinkat(at->dir, name, 0);
-	sys_close(fd);
+	hf_tempfile_discard(at, fd, name);
 	return status;
 }
 

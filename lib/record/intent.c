@@ -330,7 +330,8 @@ static enum hf_status load_heads(struct hf_db *db, struct hf_intent **intents, s
 	static const char sql[] =
 		"SELECT " HEAD_COLUMNS " FROM main.holdfast_intent ORDER BY created, rowid";
 	struct hf_sqlite_stmt *stmt;
-	enum hf_status status = hf_sqlite_prepare(hf_db_sql(db), sql, sizeof(sql) - 1, &stmt, NULL, err);
+	enum hf_status status =
+		hf_sqlite_prepare(hf_db_sql(db), sql, sizeof(sql) - 1, &stmt, NULL, err);
 
 	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
 		struct hf_intent *intent = hf_array_add(intents, count, sizeof(**intents));

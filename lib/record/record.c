@@ -77,7 +77,7 @@ static enum hf_status set_plan_path(struct record *r, struct hf_record_file *f, 
 		f->plan->path = real;
 		return status;
 	}
-	status = hf_repo_path(r->repo, real, 0, &f->plan->path, err);
+	status = hf_repo_path(r->repo, real, &f->plan->path, err);
 	free(real);
 	return status;
 }

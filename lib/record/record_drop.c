@@ -91,7 +91,7 @@ static enum hf_status save_file(const struct hf_record_locks *hold, const char *
 {
 	const struct hf_atomic_options options = {
 		.wait = hold->wait, .skip_same = true, .allow_empty = true, .mode = "0600"};
-	struct hf_atomic atomic;
+	struct hf_atomic *atomic;
 	enum hf_status status;
 	char path[PATH_MAX];
 
@@ -102,10 +102,10 @@ static enum hf_status save_file(const struct hf_record_locks *hold, const char *
 	status = hf_atomic_begin(&atomic, path, &options, err);
 	if (status != HF_OK)
 		return status;
-	status = hf_write_all(atomic.fd, bytes, size, path, err);
+	status = hf_write_all(hf_atomic_fd(atomic), bytes, size, path, err);
 	if (status == HF_OK)
-		status = hf_atomic_commit(&atomic, err);
-	hf_atomic_end(&atomic);
+		status = hf_atomic_commit(atomic, err);
+	hf_atomic_end(atomic);
 	return status;
 }
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/access.h"
-#include "atomic/target_claim.h"
 #include "base/copy.h"
 #include "atomic/target_lock.h"
 #include "atomic/publish.h"
@@ -125,7 +124,7 @@ enum hf_status hf_record_file_open(struct hf_record_file *f,
 {
 	enum hf_status status;
 
-	f->fd = f->committed = f->atomic.fd = -1;
+	f->fd = f->committed = -1;
 	f->parents = parents;
 	status = hf_target_open(&f->target, f->path, parents ? HF_TARGET_PARENTS : 0, err);
 	if (status != HF_OK) {
@@ -247,7 +246,7 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 	f->fd = claim.fd;
 	f->st = claim.st;
 	*found = '\0';
-	status = hf_claim_settle(&claim, &f->target, &rules, wait, err);
+	status = hf_target_recover(&claim, &f->target, &rules, wait, err);
 	/* a batch that was recovered in place has changed the size */
 	if (status == HF_OK && f->present && sys_fstat(f->fd, &f->st) < 0)
 		status = hf_fail_errno(err, "cannot look at '%s'", f->path);
@@ -255,7 +254,7 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 	if (status == HF_OK)
 		status = check_fixed(f, err);
 	if (status == HF_OK)
-		status = hf_target_claim_check(&claim, &f->target, &rules, err);
+		status = hf_target_check(&claim, &f->target, &rules, err);
 	if (status == HF_OK && f->plan->op == HF_RECORD_SNAPSHOT && !hf_record_file_is_text(f))
 		status = hf_target_check_image(&f->target, err);
 	if (status == HF_OK && f->present)
@@ -273,11 +272,12 @@ static enum hf_status write_content(struct hf_record_file *f,
 	enum hf_status status = HF_OK;
 
 	if (plan->op == HF_RECORD_SNAPSHOT)
-		return make(context, f->atomic.fd, err);
+		return make(context, hf_atomic_fd(f->atomic), err);
 	if (plan->op == HF_RECORD_APPEND && f->present)
-		status = hf_copy_file(f->fd, f->atomic.fd, NULL, f->path, f->path, err);
+		status = hf_copy_file(f->fd, hf_atomic_fd(f->atomic), f->path, f->path, err);
 	if (status == HF_OK)
-		status = hf_write_all(f->atomic.fd, plan->content, plan->size, f->path, err);
+		status = hf_write_all(hf_atomic_fd(f->atomic), plan->content, plan->size, f->path,
+				      err);
 	return status;
 }
 
@@ -296,15 +296,15 @@ static enum hf_status stage_content(struct hf_record_file *f,
 	if (status != HF_OK)
 		return status;
 	f->staged = true;
-	if (f->later && !hf_publish_syncs_late(f->atomic.fd))
+	if (f->later && !hf_publish_syncs_late(hf_atomic_fd(f->atomic)))
 		f->options.sync = HF_SYNC_NONE;
 	status = write_content(f, make, context, err);
 	if (status == HF_OK)
-		status = hf_atomic_prepare(&f->atomic, err);
-	if (status == HF_OK && sys_fstat(f->atomic.fd, &st) < 0)
+		status = hf_atomic_prepare(f->atomic, err);
+	if (status == HF_OK && sys_fstat(hf_atomic_fd(f->atomic), &st) < 0)
 		status = hf_fail_errno(err, "cannot look at the new '%s'", f->path);
 	if (status == HF_OK)
-		status = hf_sha256(f->atomic.fd, f->plan->fresh, f->path, err);
+		status = hf_sha256(hf_atomic_fd(f->atomic), f->plan->fresh, f->path, err);
 	if (status == HF_OK)
 		f->plan->mode = st.st_mode & 07777;
 	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
@@ -316,12 +316,13 @@ static enum hf_status stage_content(struct hf_record_file *f,
 
 enum hf_status hf_record_file_mark(struct hf_record_file *f, const char *mark, struct hf_err *err)
 {
-	enum hf_status status = hf_mark_put(&f->target, f->present ? f->fd : -1, f->atomic.fd,
-					    f->atomic.temporary, mark, err);
+	enum hf_status status =
+		hf_mark_put(&f->target, f->present ? f->fd : -1, hf_atomic_fd(f->atomic),
+			    hf_atomic_temporary(f->atomic), mark, err);
 
 	if (status != HF_OK)
 		return status;
-	f->atomic.temporary[0] = '\0';
+	hf_atomic_temporary(f->atomic)[0] = '\0';
 	snprintf(f->plan->mark, sizeof(f->plan->mark), "%s", mark);
 	f->marked = true;
 	return HF_OK;
@@ -373,12 +374,13 @@ static enum hf_status apply_mark(struct hf_record_file *f, struct hf_err *err)
 	enum hf_status status = HF_OK;
 
 	if (!f->marked) {
-		status = hf_mark_replace(&f->target, f->atomic.fd, f->atomic.temporary, mark, err);
-		f->atomic.temporary[0] = '\0';
+		status = hf_mark_replace(&f->target, hf_atomic_fd(f->atomic),
+					 hf_atomic_temporary(f->atomic), mark, err);
+		hf_atomic_temporary(f->atomic)[0] = '\0';
 	}
 	if (status == HF_OK)
-		status = hf_mark_take(&f->target, f->atomic.fd, f->present ? &f->st : NULL, mark,
-				      err);
+		status = hf_mark_take(&f->target, hf_atomic_fd(f->atomic),
+				      f->present ? &f->st : NULL, mark, err);
 	return status;
 }
 
@@ -393,7 +395,7 @@ enum hf_status hf_record_file_apply(struct hf_record_file *f, struct hf_err *err
 		if (status == HF_OK)
 			f->marked = f->found_mark = false;
 	} else {
-		status = hf_atomic_commit(&f->atomic, err);
+		status = hf_atomic_commit(f->atomic, err);
 		if (status != HF_OK)
 			f->staged = false; /* the transaction is over */
 	}
@@ -404,7 +406,7 @@ enum hf_status hf_record_file_apply(struct hf_record_file *f, struct hf_err *err
 int hf_record_file_content(const struct hf_record_file *f)
 {
 	if (f->staged)
-		return f->atomic.fd;
+		return hf_atomic_fd(f->atomic);
 	if (f->committed >= 0)
 		return f->committed;
 	return f->present ? f->fd : -1;
@@ -429,8 +431,8 @@ enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t c
 
 void hf_record_file_unstage(struct hf_record_file *f)
 {
-	if (f->staged)
-		hf_atomic_end(&f->atomic);
+	hf_atomic_end(f->atomic);
+	f->atomic = NULL;
 	if (f->marked && !f->kept)
 		hf_mark_remove(&f->target, f->plan->mark);
 	f->staged = f->marked = false;

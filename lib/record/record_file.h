@@ -36,7 +36,7 @@ struct hf_record_file {
 
 	struct hf_atomic_options options;
 	char mode[8]; /* of options */
-	struct hf_atomic atomic;
+	struct hf_atomic *atomic; /* if staged */
 	bool parents; /* create missing directories */
 	bool staged, applied;
 	bool marked;	 /* the staged file has the mark as its name */

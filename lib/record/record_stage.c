@@ -53,7 +53,7 @@ static enum hf_status sync_file(const struct hf_redo *redo, const struct hf_reco
 	if (redo->repo && !hf_record_has_snapshot(redo->intent))
 		return HF_OK;
 	if (f->staged && !redo->repo)
-		status = hf_sync_batch_lend(due, f->atomic.fd, f->path, err);
+		status = hf_sync_batch_lend(due, hf_atomic_fd(f->atomic), f->path, err);
 	if (status == HF_OK && f->marked && !HF_WITHOUT(mark_sync))
 		status = hf_sync_batch_lend(due, f->target.dir, f->path, err);
 	return status;

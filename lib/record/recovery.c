@@ -117,7 +117,7 @@ static enum hf_status check_path_again(const struct hf_record_file *f, const cha
 				       struct hf_repo *repo, struct hf_err *err)
 {
 	char *tree_path = NULL;
-	enum hf_status status = hf_repo_path(repo, real, 0, &tree_path, err);
+	enum hf_status status = hf_repo_path(repo, real, &tree_path, err);
 
 	if (status == HF_OK && strcmp(tree_path, f->plan->path) != 0)
 		status = hf_fail(err, HF_DATA, "'%s' leads elsewhere by now", f->path);
@@ -166,7 +166,6 @@ static enum hf_status open_file(struct hf_recovery *r, struct hf_recovery_files 
 		.path = *path,
 		.fd = -1,
 		.committed = -1,
-		.atomic.fd = -1,
 		.target.dir = -1,
 		.later = known->repo,
 	};

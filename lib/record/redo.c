@@ -94,7 +94,7 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 {
 	const struct hf_atomic_options options = {
 		.wait = redo->hold->wait, .skip_same = true, .allow_empty = true};
-	struct hf_atomic atomic;
+	struct hf_atomic *atomic;
 	enum hf_status status;
 	char *path;
 
@@ -108,13 +108,13 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 	status = hf_atomic_begin(&atomic, path, &options, err);
 	if (status == HF_OK) {
 		if (f->plan->op == HF_RECORD_SNAPSHOT)
-			status = write_snapshot(image, atomic.fd, err);
+			status = write_snapshot(image, hf_atomic_fd(atomic), err);
 		else
-			status =
-				hf_write_all(atomic.fd, f->plan->content, f->plan->size, path, err);
+			status = hf_write_all(hf_atomic_fd(atomic), f->plan->content, f->plan->size,
+					      path, err);
 		if (status == HF_OK)
-			status = hf_atomic_commit(&atomic, err);
-		hf_atomic_end(&atomic);
+			status = hf_atomic_commit(atomic, err);
+		hf_atomic_end(atomic);
 	}
 	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
 		hf_record_locks_report(
@@ -260,7 +260,7 @@ static enum hf_status cut_append(struct hf_record_file *f, enum hf_redo_state fa
 	fd = memfd_create("record", MFD_CLOEXEC);
 	if (fd < 0)
 		return fail_read(f, err);
-	status = hf_copy_file(f->fd, fd, NULL, f->path, "memory", err);
+	status = hf_copy_file(f->fd, fd, f->path, "memory", err);
 	if (status == HF_OK && (sys_ftruncate(fd, size) < 0 || sys_fchmod(fd, f->st.st_mode) < 0))
 		status = fail_read(f, err);
 	if (status != HF_OK) {

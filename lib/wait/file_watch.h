@@ -42,4 +42,9 @@ bool hf_file_watch_sleep(struct hf_file_watch *await);
 
 void hf_file_watch_end(struct hf_file_watch *await);
 
+/* Read the pending events of an inotify descriptor that does not block. Return true if one of them
+ * is about `name` or the directory itself; with `beside` also about NAME-wal and the like. For
+ * store/db_watch.h. */
+bool hf_file_watch_read(int notify, const char *name, bool beside);
+
 #endif

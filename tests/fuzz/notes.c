@@ -90,13 +90,14 @@ static void read_repository(void)
 {
 	struct hf_repo repo = {.oid_size = HF_SHA1, .objects = -1, .lock = -1};
 	struct hf_err err;
+	const char *id;
 	char path[512];
 
 	in_dir("r/.git", path);
 	repo.gitdir = repo.commondir = path;
 	repo.workdir = fuzz_dir;
 	repo.git = repo.common = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (hf_repo_id_find(&repo, &err) == HF_OK)
+	if (hf_repo_id(&repo, &id, &err) == HF_OK)
 		require(strlen(repo.id) >= 16 && strlen(repo.id) < HF_OID_SIZE &&
 			strspn(repo.id, "0123456789abcdef") == strlen(repo.id));
 	if (hf_tip_is_durable(&repo, commit)) {

@@ -29,6 +29,8 @@ class Database(Tool):
         super().__init__(name)
         self.argv, self.query, self.journal, self.absent = argv, query, journal, absent
         self.makes = absent
+        # a user who may make the database there may have its turnstile
+        self.theirs = ("group", "setgid", "sticky setgid", "plain, the planter's") if absent else ()
 
     def prepare(self, cell):
         if self.absent:

@@ -58,7 +58,7 @@ TESTS = (
     ("spool/*|append/*|base/side_file|base/file_id|base/access", "append append_recovery "
      "spool_owner tempfile side_file file_id access", "atomic-append trust faults-append"),
     ("atomic/*|base/tempfile|base/attributes|base/capture|base/copy", "atomic tempfile publish "
-     "target_claim target_check symlink", "atomic-write atomic-update atomic-append "
+     "target_check symlink", "atomic-write atomic-update atomic-append "
      "faults-write"),
     ("cli/stdin_replay|cli/atomic_cli", "stdin_replay atomic_cli",
      "atomic-write atomic-update lock-retry"),

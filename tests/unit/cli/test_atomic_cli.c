@@ -135,20 +135,23 @@ static void a_closed_output_is_noticed_before(void **state)
 static int finish(const struct rival *self, void *arg)
 {
 	const char *how = arg;
-	struct hf_atomic a = {.present = true};
+	const struct hf_atomic_options o = {.validate = "kill -TERM $$"};
+	struct hf_atomic *a;
 	struct hf_err err;
 
 	(void)self;
+	put_file("f", "old");
+	if (hf_atomic_begin(&a, "f", &o, &err) != HF_OK)
+		return 99;
 	if (!freopen("error", "w", stderr) || setvbuf(stderr, NULL, _IONBF, 0) != 0)
 		return 99;
 	if (*how == 'b')
-		return hf_atomic_cli_finish(&cli, hf_fail(&err, HF_BUSY, "busy"), &err, 3, &a);
+		return hf_atomic_cli_finish(&cli, hf_fail(&err, HF_BUSY, "busy"), &err, 3, a);
 	if (*how == 'i')
-		return hf_atomic_cli_finish(&cli, hf_fail(&err, HF_IO, "disk"), &err, 3, &a);
+		return hf_atomic_cli_finish(&cli, hf_fail(&err, HF_IO, "disk"), &err, 3, a);
 	if (*how == 'c')
 		hf_atomic_cli_command_failed(&cli, "f", 7 << 8);
-	a.validator = SIGTERM;
-	return hf_atomic_cli_finish(&cli, hf_fail(&err, HF_DATA, "refused"), &err, -1, &a);
+	return hf_atomic_cli_finish(&cli, hf_atomic_commit(a, &err), &err, -1, a);
 }
 
 static void the_end_tells_the_outcome(void **state)

@@ -787,8 +787,7 @@ static void refuse_path(struct hf_repo *repo, const char *path, const char *why)
 	char *tree_path = NULL;
 	struct hf_err err;
 
-	assert_status(*path ? HF_DATA : HF_USAGE, hf_repo_path(repo, path, 0, &tree_path, &err),
-		      &err);
+	assert_status(*path ? HF_DATA : HF_USAGE, hf_repo_path(repo, path, &tree_path, &err), &err);
 	assert_null(tree_path);
 	if (!strstr(err.message, why)) {
 		print_error("'%s': %s, wanted %s\n", path, err.message, why);
@@ -796,13 +795,12 @@ static void refuse_path(struct hf_repo *repo, const char *path, const char *why)
 	}
 }
 
-static void accept_path(struct hf_repo *repo, const char *path, unsigned int flags,
-			const char *wanted)
+static void accept_path(struct hf_repo *repo, const char *path, const char *wanted)
 {
 	char *tree_path;
 	struct hf_err err;
 
-	assert_status(HF_OK, hf_repo_path(repo, path, flags, &tree_path, &err), &err);
+	assert_status(HF_OK, hf_repo_path(repo, path, &tree_path, &err), &err);
 	assert_string_equal(tree_path, wanted);
 	free(tree_path);
 }
@@ -819,19 +817,17 @@ static void finds_paths_in_the_tree(void **state)
 	   "git init -q nested; mkfifo fifo; mkdir -p gone; echo 1 >gone/1; git add gone; "
 	   "rm -r gone; echo 1 >.git/inside");
 	repo = open_repository(state);
-	accept_path(repo, "a", 0, "a");
-	accept_path(repo, "./d/../d//b", 0, "d/b");
-	accept_path(repo, "s/new", 0, "d/new");
-	accept_path(repo, "link", 0, "d/b");
-	accept_path(repo, "link", HF_REPO_NO_FOLLOW, "link");
-	accept_path(repo, "dangling", HF_REPO_NO_FOLLOW, "dangling");
-	accept_path(repo, "new/dir//file", 0, "new/dir/file");
-	accept_path(repo, "new/./file", 0, "new/file");
-	accept_path(repo, "tracked.o", 0, "tracked.o");
-	accept_path(repo, "../into/a", 0, "a");
-	accept_path(repo, ".gitignore", 0, ".gitignore");
+	accept_path(repo, "a", "a");
+	accept_path(repo, "./d/../d//b", "d/b");
+	accept_path(repo, "s/new", "d/new");
+	accept_path(repo, "link", "d/b");
+	accept_path(repo, "new/dir//file", "new/dir/file");
+	accept_path(repo, "new/./file", "new/file");
+	accept_path(repo, "tracked.o", "tracked.o");
+	accept_path(repo, "../into/a", "a");
+	accept_path(repo, ".gitignore", ".gitignore");
 	snprintf(absolute, sizeof(absolute), "%s/d/n", hf_repo_workdir(repo));
-	accept_path(repo, absolute, 0, "d/n");
+	accept_path(repo, absolute, "d/n");
 	refuse_path(repo, "", "empty");
 	refuse_path(repo, "..", "directory");
 	refuse_path(repo, "d", "directory");

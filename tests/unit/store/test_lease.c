@@ -73,7 +73,8 @@ static void the_boundary(void **state)
 	set_clock("2999999");
 	assert_status(HF_NO, hf_lease_renew(&store, &name, 1, &first, HF_SECOND, &err), NULL);
 	assert_status(HF_NO, hf_lease_release(&store, &name, 1, &first, &err), NULL);
-	assert_string_equal(err.message, "cannot release 'n' in 'b.db': no process holds it any more");
+	assert_string_equal(err.message,
+			    "cannot release 'n' in 'b.db': no process holds it any more");
 	assert_int_equal(acquire(&store, name, HF_SECOND), 2);
 	assert_status(HF_NO, hf_lease_renew(&store, &name, 1, &first, HF_SECOND, &err), NULL);
 	assert_status(HF_OK, hf_lease_release(&store, &name, 1, &second, &err), &err);
