@@ -50,10 +50,13 @@ static struct hf_cli cli = {
 	.footer = "Exit status: 0 no lock is left at PATH; 75 one is held, or may be.",
 };
 
-static const char *const ends[] = {
-	[HF_BREAK_ABSENT] = "absent", [HF_BREAK_STALE] = "stale",     [HF_BREAK_MOVED] = "moved",
-	[HF_BREAK_HELD] = "held",     [HF_BREAK_UNKNOWN] = "unknown",
-};
+static const char *state_name(const struct hf_break_result *b)
+{
+	if (b->moved[0])
+		return "moved";
+	return b->evidence.verdict == HF_VERDICT_FREE ? "absent"
+						      : hf_verdict_name(b->evidence.verdict);
+}
 
 static void show_json(const char *path, const struct hf_break_result *b)
 {
@@ -62,7 +65,7 @@ static void show_json(const char *path, const struct hf_break_result *b)
 
 	hf_json_begin(&json, NULL, '{');
 	hf_json_text(&json, "path", path);
-	hf_json_text(&json, "state", ends[b->end]);
+	hf_json_text(&json, "state", state_name(b));
 	if (e->record.owner.pid)
 		hf_json_number(&json, "pid", e->record.owner.pid);
 	if (e->record.owner.host[0])
@@ -79,16 +82,15 @@ static void show_json(const char *path, const struct hf_break_result *b)
 static void show(const char *path, const struct hf_break_result *b)
 {
 	static const char *const says[] = {
-		[HF_BREAK_ABSENT] = "there is no lock",
-		[HF_BREAK_STALE] = "stale",
-		[HF_BREAK_MOVED] = "stale",
-		[HF_BREAK_HELD] = "held",
-		[HF_BREAK_UNKNOWN] = "cannot be judged, and counts as held",
+		[HF_VERDICT_FREE] = "there is no lock",
+		[HF_VERDICT_STALE] = "stale",
+		[HF_VERDICT_HELD] = "held",
+		[HF_VERDICT_UNKNOWN] = "cannot be judged, and counts as held",
 	};
 	char name[8192];
 
 	hf_escape(name, sizeof(name), path);
-	printf("%s: %s\n", name, says[b->end]);
+	printf("%s: %s\n", name, says[b->evidence.verdict]);
 	for (int i = 0; i < b->evidence.count; i++)
 		printf("  %s\n", b->evidence.reason[i]);
 	if (b->moved[0]) {
@@ -116,7 +118,8 @@ static void report(const char *path, enum hf_status status, const struct hf_brea
 		show_json(path, broken);
 	else if (!cli.quiet)
 		show(path, broken);
-	if (broken->end == HF_BREAK_HELD || broken->end == HF_BREAK_UNKNOWN)
+	if (broken->evidence.verdict == HF_VERDICT_HELD ||
+	    broken->evidence.verdict == HF_VERDICT_UNKNOWN)
 		result = worse(result, HF_BUSY);
 }
 
@@ -165,7 +168,7 @@ static void break_git(const char *dir)
 	if (status != HF_OK)
 		result = worse(result, (int)hf_cli_report(&cli, &err));
 	else if (locks.count == 0 && !as_json && !cli.quiet)
-		show(dir, &(struct hf_break_result){.end = HF_BREAK_ABSENT});
+		show(dir, &(struct hf_break_result){.moved = ""});
 }
 
 int main(int argc, char **argv)

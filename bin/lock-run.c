@@ -14,6 +14,7 @@
 #include "cli/lock_cli.h"
 #include <holdfast/clock.h>
 #include <holdfast/fd.h>
+#include <holdfast/lock_slots.h>
 
 enum { OPT_FD = HF_OPT_OWN, OPT_REMOVE };
 
@@ -104,7 +105,7 @@ static enum hf_status announce(const int *fds, size_t count, struct hf_err *err)
 	char slot[16];
 
 	if (locks.slotted) {
-		snprintf(slot, sizeof(slot), "%d", locks.slotted->slot);
+		snprintf(slot, sizeof(slot), "%d", hf_lock_slot(locks.slotted));
 		if (setenv("HOLDFAST_SLOT", slot, 1) < 0)
 			return hf_fail_errno(err, "cannot set HOLDFAST_SLOT");
 	}

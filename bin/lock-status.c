@@ -8,7 +8,8 @@
 #include "cli/stats_cli.h"
 #include "cli/status_cli.h"
 #include "status/status_file.h"
-#include "status/status_more.h"
+#include "status/status_git.h"
+#include "status/status_sqlite.h"
 #include <holdfast/clock.h>
 
 enum {
@@ -149,7 +150,7 @@ static enum hf_status answer(const struct hf_lock_status *list)
 	size_t taken = 0;
 
 	for (size_t i = 0; i < list->count; i++)
-		taken += list->rows[i].state != HF_STATE_FREE;
+		taken += list->rows[i].state != HF_VERDICT_FREE;
 	if (mine)
 		return (named_count ? held_count == named_count : has_mine(list, 0)) ? HF_OK
 										     : HF_NO;

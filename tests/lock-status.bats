@@ -262,14 +262,14 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	run -69 unshare -m sh -c 'mount -t tmpfs none /proc && lock-status L'
 	[[ $output == *'/proc is not mounted'* ]]
 	run -71 sh -c 'ulimit -n 3; exec lock-status L'
-	[[ $output == 'lock-status: cannot look at the locks: Too many open files' ]]
+	[[ $output == 'lock-status: cannot read the locks: Too many open files' ]]
 }
 
 @test "a PID namespace: what is outside is not to be seen, and that is said" {
 	require_pid_namespace
 	hold lock-run L
 	run -0 unshare -p -f --mount-proc lock-status L
-	[[ $output == *free*'outside of this PID namespace'* ]]
+	[[ $output == *free*'outside this PID namespace'* ]]
 	run -0 unshare -p -f --mount-proc lock-run M lock-status M
 	[[ $output == *'held*'* ]]
 	let_go

@@ -98,7 +98,7 @@ all_write() {
 	# a mistake of its own user
 	bob mkdir x.db-turnstile
 	run -65 bob lock-run -w 1 --sqlite x.db true
-	[[ $output == *"which belongs to user 41001: it is no regular file"* ]]
+	[[ $output == *"which belongs to user 41001: it is not a regular file"* ]]
 	bob sqlite-run x.db 'INSERT INTO t VALUES (1)'
 }
 

@@ -110,11 +110,12 @@ enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset 
 		if (!lock)
 			return err->status;
 		spec->lock = lock;
-		lock->start = locks->start;
-		lock->length = locks->length;
-		lock->slots = spec->slots;
-		if (spec->slots)
-			locks->slotted = lock;
+		if (ops == &hf_lock_range)
+			hf_lock_range_set(lock, locks->start, locks->length);
+		if (ops != &hf_lock_slots)
+			continue;
+		hf_lock_slots_set(lock, spec->slots);
+		locks->slotted = lock;
 	}
 	return hf_lockset_acquire(set, wait, err);
 }

@@ -103,7 +103,7 @@ static void fill_first(struct line *line, const struct hf_status_row *row, bool 
 
 	*line = (struct line){.row = row};
 	snprintf(line->cell[KIND], CELL, "%s", row->kind);
-	snprintf(line->cell[STATE], CELL, "%s%s", hf_status_state_name(row->state),
+	snprintf(line->cell[STATE], CELL, "%s%s", hf_verdict_name(row->state),
 		 row->mine ? "*" : "");
 	if (row->holder_count)
 		fill_process(line, &row->holders[0],
@@ -113,7 +113,7 @@ static void fill_first(struct line *line, const struct hf_status_row *row, bool 
 	used = strlen(line->cell[PID]);
 	if (others && !every)
 		snprintf(line->cell[PID] + used, CELL - used, " +%zu", others);
-	if (row->state != HF_STATE_FREE)
+	if (row->state != HF_VERDICT_FREE)
 		snprintf(line->cell[WAITERS], CELL, "%zu", row->waiter_count);
 }
 
@@ -157,7 +157,7 @@ static void put_reasons(FILE *out, const struct hf_status_row *row, size_t inden
 		fprintf(out, "%*s%.*s\n", (int)indent, "", size, text);
 		text += size + (text[size] == '\n');
 	}
-	if (row->state == HF_STATE_STALE || row->state == HF_STATE_UNKNOWN)
+	if (row->state == HF_VERDICT_STALE || row->state == HF_VERDICT_UNKNOWN)
 		fprintf(out, "%*s%s\n", (int)indent, "", hf_status_verdict(row->state));
 }
 
@@ -272,7 +272,7 @@ static void put_row(struct hf_json *json, const struct hf_status_row *row)
 	hf_json_begin(json, NULL, '{');
 	hf_json_text(json, "kind", row->kind);
 	hf_json_text(json, "path", row->path);
-	hf_json_text(json, "state", hf_status_state_name(row->state));
+	hf_json_text(json, "state", hf_verdict_name(row->state));
 	hf_json_flag(json, "mine", row->mine);
 	if (row->deleted)
 		hf_json_flag(json, "deleted", true);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "lock/lock_kind.h"
 #include <holdfast/clock.h>
 #include <holdfast/lock_dot.h>
 #include <holdfast/lock_sqlite.h>
@@ -55,7 +56,7 @@ static void describe_state(const struct hf_keeper *k, struct hf_keeper_answer *a
 	a->since = k->since;
 	a->left = ttl_left(k);
 	for (size_t i = 0; i < k->lock_count; i++) {
-		if (locks[i]->same_as)
+		if (locks[i]->duplicate_of)
 			continue;
 		a->locks++;
 		fits = fits && put_lock(a, k, locks[i]);

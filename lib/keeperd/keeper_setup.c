@@ -12,6 +12,7 @@
 
 #include "base/process_id.h"
 #include "base/sys.h"
+#include "lock/lock_kind.h"
 #include <holdfast/clock.h>
 #include <holdfast/fd.h>
 #include <holdfast/lock_dot.h>
@@ -29,7 +30,7 @@ int hf_keeper_holding(const struct hf_keeper *k, size_t n, struct stat *st)
 	if (n % HF_KEEPER_HOLDINGS == 0)
 		fd = locks[i]->fd >= 0 ? locks[i]->fd : k->copies[i];
 	else
-		fd = locks[i]->second;
+		fd = locks[i]->external_fd;
 	return fd >= 0 && fstat(fd, st) == 0 ? fd : -1;
 }
 

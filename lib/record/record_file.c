@@ -11,8 +11,9 @@
 #include "base/access.h"
 #include "base/copy.h"
 #include "base/sys.h"
-#include "sqlite/snapshot.h"
+#include "lock/lock_kind.h"
 #include "record/record_mark.h"
+#include "sqlite/snapshot.h"
 
 /* ---- the kind of lock ----------------------------------------------------------------------- */
 
@@ -22,9 +23,14 @@ static int64_t absent_identity(const struct hf_lock *lock)
 	return (int64_t)((uintptr_t)lock >> 4) + 1;
 }
 
+static const struct hf_record_file *file_of(const struct hf_lock *lock)
+{
+	return *(struct hf_record_file *const *)lock->kind_data;
+}
+
 static enum hf_status open_lock(struct hf_lock *lock, struct hf_err *err)
 {
-	const struct hf_record_file *f = lock->own;
+	const struct hf_record_file *f = file_of(lock);
 	enum hf_status status = hf_target_open_old(&f->target, false, &lock->fd, &lock->st, err);
 
 	lock->start = 0;
@@ -39,7 +45,7 @@ static enum hf_status open_lock(struct hf_lock *lock, struct hf_err *err)
 static enum hf_status take_lock(struct hf_lock *lock, const struct hf_wait *wait,
 				struct hf_err *err)
 {
-	const struct hf_record_file *f = lock->own;
+	const struct hf_record_file *f = file_of(lock);
 	struct stat st;
 	enum hf_status status;
 
@@ -55,6 +61,7 @@ static enum hf_status take_lock(struct hf_lock *lock, const struct hf_wait *wait
 static const struct hf_lock_ops lock_ops = {
 	.name = "target",
 	.rank = 1,
+	.data_size = sizeof(struct hf_record_file *),
 	.open = open_lock,
 	.take = take_lock,
 	.release = hf_lock_close,
@@ -68,7 +75,7 @@ enum hf_status hf_record_file_add(struct hf_record_file *f, struct hf_lockset *s
 	f->lock = hf_lockset_add(set, &lock_ops, f->path, HF_LOCK_EXCLUSIVE, err ? err : &own);
 	if (!f->lock)
 		return err ? err->status : own.status;
-	f->lock->own = f;
+	*(struct hf_record_file **)f->lock->kind_data = f;
 	return HF_OK;
 }
 
@@ -142,7 +149,7 @@ enum hf_status hf_record_file_check_place(const struct hf_record_file *f, struct
 
 enum hf_status hf_record_file_check_absent(const struct hf_record_file *f, struct hf_err *err)
 {
-	const struct hf_lock *lock = f->lock->same_as ? f->lock->same_as : f->lock;
+	const struct hf_lock *lock = f->lock->duplicate_of ? f->lock->duplicate_of : f->lock;
 	struct stat st;
 
 	if (lock->fd >= 0 || HF_WITHOUT(absent))
@@ -214,7 +221,7 @@ static enum hf_status check_fixed(const struct hf_record_file *f, struct hf_err 
 enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wait *wait,
 				   char found[65], struct hf_err *err)
 {
-	const struct hf_lock *lock = f->lock->same_as ? f->lock->same_as : f->lock;
+	const struct hf_lock *lock = f->lock->duplicate_of ? f->lock->duplicate_of : f->lock;
 	const struct hf_target_rules rules = {.keeps_old = f->plan->op == HF_RECORD_APPEND,
 					      .if_match = f->if_match};
 	struct hf_target_claim claim = {.present = lock->fd >= 0, .fd = lock->fd, .st = lock->st};

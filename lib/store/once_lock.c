@@ -12,6 +12,7 @@
 #include <holdfast/proc.h>
 #include "base/hash.h"
 #include "base/sys.h"
+#include "lock/lock_kind.h"
 #include "lock/turnstile.h"
 #include "probe/lock_table.h"
 
@@ -145,8 +146,8 @@ static enum hf_status add_key(struct hf_once_lock *lock, const char *name,
 
 	if (!one)
 		return HF_OS;
-	one->start = lock->held[lock->count++] = byte_of(key);
-	one->length = 1;
+	lock->held[lock->count] = byte_of(key);
+	hf_lock_range_set(one, lock->held[lock->count++], 1);
 	return HF_OK;
 }
 

@@ -177,7 +177,7 @@ def places(text):
     for start, end in calls(code, r"sys_fsync|sys_fdatasync|sys_syncfs|sys_sync_file_range|"
                             r"hf_\w*sync\w*"):
         add("sync", start, end, "0")
-    for start, end in calls(code, r"hf_same_inode|hf_names_inode|hf_dot_names"):
+    for start, end in calls(code, r"hf_same_inode|hf_names_inode"):
         add("recheck", start, end, "true")
     for start, end in calls(code, r"hf_\w*recheck\w*"):
         add("recheck", start, end, "HF_OK")
