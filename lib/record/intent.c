@@ -220,7 +220,7 @@ enum hf_status hf_intent_find(struct hf_db *db, const char *id, struct hf_err *e
 enum hf_status hf_intent_add_place(struct hf_db *db, const char *directory, struct hf_err *err)
 {
 	struct hf_db_value value = text_value(directory);
-	enum hf_status status = hf_intent_row_create(db, &hf_intent_places, err);
+	enum hf_status status = hf_intent_prepare(db, err);
 	int64_t n;
 
 	if (status == HF_OK)
@@ -237,8 +237,6 @@ enum hf_status hf_intent_list_places(struct hf_db *db, struct hf_sqlite_stmt **s
 	enum hf_status status = hf_intent_prepare(db, err);
 
 	*stmt = NULL;
-	if (status == HF_OK)
-		status = hf_intent_row_create(db, &hf_intent_places, err);
 	return status == HF_OK ? hf_db_query(db, "SELECT path FROM main.holdfast_intent_place",
 					     NULL, 0, stmt, err)
 			       : status;

@@ -109,8 +109,8 @@ static const char *list_columns(const struct hf_intent_table *table, bool types,
 }
 
 /* The SQL of a record may have made temporary tables of these names: "main" is not those. */
-enum hf_status hf_intent_row_create(struct hf_db *db, const struct hf_intent_table *table,
-				    struct hf_err *err)
+static enum hf_status create_table(struct hf_db *db, const struct hf_intent_table *table,
+				   struct hf_err *err)
 {
 	char sql[2 * SQL_SIZE], list[SQL_SIZE];
 
@@ -121,12 +121,14 @@ enum hf_status hf_intent_row_create(struct hf_db *db, const struct hf_intent_tab
 
 enum hf_status hf_intent_prepare(struct hf_db *db, struct hf_err *err)
 {
-	enum hf_status status = hf_intent_row_create(db, &hf_intent_heads, err);
+	enum hf_status status = create_table(db, &hf_intent_heads, err);
 	char sql[SQL_SIZE];
 	int64_t n;
 
 	if (status == HF_OK)
-		status = hf_intent_row_create(db, &hf_intent_files, err);
+		status = create_table(db, &hf_intent_files, err);
+	if (status == HF_OK)
+		status = create_table(db, &hf_intent_places, err);
 	if (status == HF_OK)
 		status = hf_db_int(db,
 				   "SELECT 1 FROM pragma_table_info('holdfast_intent_file', "
