@@ -224,42 +224,6 @@ crowd() {
 	[ "$(rows) $(lines) $(marks)" = '1 1 0' ]
 }
 
-@test "--recover removes a mark without an intent, and no other (record/M5)" {
-	local mark other
-
-	mkdir sub
-	echo first >sub/led
-	HOLDFAST_FAULT='fsync#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite db \
-		--append sub/led=../line --sql 'INSERT INTO t VALUES (1)'
-	[ "$(rows) $(marks)" = '0 1' ]
-	mark=$(find sub -name '.holdfast.led.*')
-	other=${mark/led./led.x} # of another database
-	cp "$mark" "$other"
-	cp "$mark" "${mark/.record/.tmp}"
-	run -0 atomic-record --recover --sqlite db
-	[ -z "$output" ]
-	[ ! -e "$mark" ]
-	[ -e "$other" ]
-	[ -e "${mark/.record/.tmp}" ]
-	rm "$other" "${mark/.record/.tmp}"
-	[ "$(cat sub/led)" = first ]
-
-	# nor that of a record that must be left
-	sqlite3 db 'DELETE FROM t'
-	repository
-	echo first >led
-	git add led
-	git commit -qm led
-	killed_at renameat2 --git . -m a
-	rm -f .git/index.lock
-	git checkout -q -b elsewhere
-	run -1 atomic-record -q --recover --sqlite db
-	[ "$(marks) $(intents)" = '1 1' ]
-	git checkout -q main
-	run -0 atomic-record -q --recover --sqlite db
-	[ "$(git show main:led) $(marks) $(intents)" = $'first\nline 0 0' ]
-}
-
 @test "a record that must be left keeps its mark beside the next ones' (record/M5)" {
 	repository
 	echo first >led

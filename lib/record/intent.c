@@ -217,31 +217,6 @@ enum hf_status hf_intent_find(struct hf_db *db, const char *id, struct hf_err *e
 			 err);
 }
 
-enum hf_status hf_intent_add_place(struct hf_db *db, const char *directory, struct hf_err *err)
-{
-	struct hf_db_value value = text_value(directory);
-	enum hf_status status = hf_intent_prepare(db, err);
-	int64_t n;
-
-	if (status == HF_OK)
-		status = hf_db_int(db, "SELECT 1 FROM main.holdfast_intent_place WHERE path = ?1",
-				   &value, 1, &n, err);
-	if (status == HF_OK)
-		return HF_NO;
-	return status == HF_NO ? hf_intent_row_put(db, &hf_intent_places, &directory, err) : status;
-}
-
-enum hf_status hf_intent_list_places(struct hf_db *db, struct hf_sqlite_stmt **stmt,
-				     struct hf_err *err)
-{
-	enum hf_status status = hf_intent_prepare(db, err);
-
-	*stmt = NULL;
-	return status == HF_OK ? hf_db_query(db, "SELECT path FROM main.holdfast_intent_place",
-					     NULL, 0, stmt, err)
-			       : status;
-}
-
 enum hf_status hf_intent_has_mark(struct hf_db *db, const char *mark, struct hf_err *err)
 {
 	struct hf_db_value value = text_value(mark);

@@ -82,12 +82,6 @@ void hf_intents_free(struct hf_intent *intents, size_t count);
 /* Return HF_NO if no intent has this id. */
 enum hf_status hf_intent_find(struct hf_db *db, const char *id, struct hf_err *err);
 
-/* Remember a directory in which marks are made. HF_NO: it is there already. List all of them: the
- * statement's only column, which any user of the database may have written. */
-enum hf_status hf_intent_add_place(struct hf_db *db, const char *directory, struct hf_err *err);
-enum hf_status hf_intent_list_places(struct hf_db *db, struct hf_sqlite_stmt **stmt,
-				     struct hf_err *err);
-
 /* Return HF_OK if an intent names this mark, else HF_NO. */
 enum hf_status hf_intent_has_mark(struct hf_db *db, const char *mark, struct hf_err *err);
 

@@ -77,10 +77,6 @@ static const struct column file_columns[] = {
 	{"place", "TEXT", WORD, FILE_(place), 0, 0, identity_characters},
 };
 
-static const struct column place_columns[] = {
-	{"path", "TEXT PRIMARY KEY NOT NULL", TEXT, 0, sizeof(char *), 0, 0, NULL},
-};
-
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 const struct hf_intent_table hf_intent_heads = {"holdfast_intent", "", head_columns,
@@ -88,8 +84,6 @@ const struct hf_intent_table hf_intent_heads = {"holdfast_intent", "", head_colu
 const struct hf_intent_table hf_intent_files = {"holdfast_intent_file",
 						", PRIMARY KEY (intent, number)", file_columns,
 						COUNT(file_columns)};
-/* the directories in which marks were made */
-const struct hf_intent_table hf_intent_places = {"holdfast_intent_place", "", place_columns, 1};
 
 /* ---- to rows -------------------------------------------------------------------------------- */
 
@@ -127,8 +121,6 @@ enum hf_status hf_intent_prepare(struct hf_db *db, struct hf_err *err)
 
 	if (status == HF_OK)
 		status = create_table(db, &hf_intent_files, err);
-	if (status == HF_OK)
-		status = create_table(db, &hf_intent_places, err);
 	if (status == HF_OK)
 		status = hf_db_int(db,
 				   "SELECT 1 FROM pragma_table_info('holdfast_intent_file', "

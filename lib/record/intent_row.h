@@ -17,9 +17,9 @@
 
 enum { HF_INTENT_HEAD_COLUMNS = 17, HF_INTENT_FILE_COLUMNS = 12, HF_INTENT_SQL = 2048 };
 
-/* The rows are struct hf_intent, struct hf_intent_file, and a path (char *). */
+/* The rows are struct hf_intent and struct hf_intent_file. */
 struct hf_intent_table;
-extern const struct hf_intent_table hf_intent_heads, hf_intent_files, hf_intent_places;
+extern const struct hf_intent_table hf_intent_heads, hf_intent_files;
 
 /* Write the row, in place of one with the same key. */
 enum hf_status hf_intent_row_put(struct hf_db *db, const struct hf_intent_table *table,

@@ -9,7 +9,6 @@
 #include "base/spawn.h"
 #include "base/sys.h"
 #include "record/record_drop.h"
-#include "record/record_mark.h"
 #include "record/record_run.h"
 
 /* ---- check: refuse what can be refused before anything is taken ------------------------------ */
@@ -151,8 +150,6 @@ enum hf_status hf_record_recover(const struct hf_record_request *request, size_t
 	}
 	if (status == HF_OK)
 		status = hf_record_run_advance(&r, HF_RECORD_LOCKED, err);
-	if (status == HF_OK)
-		status = hf_mark_sweep(r.hold.db, err);
 	*finished = r.recovery.finished;
 	*left = r.recovery.left;
 	hf_record_run_end(&r);

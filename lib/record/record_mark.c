@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "record/record_mark.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <sha2.h>
@@ -258,64 +257,4 @@ enum hf_status hf_mark_take(const struct hf_target *target, int fd, const struct
 	hf_target_side(target, mark, name);
 	return old ? hf_publish_exchange(target, fd, name, old, err)
 		   : create_from_mark(target, name, err);
-}
-
-/* ---- sweep ---------------------------------------------------------------------------------- */
-
-/* Return the mark in ".holdfast.NAME.MARK", if this database has made it; or NULL. */
-static const char *mark_of(const char *name, const char id[HF_MARK_ID])
-{
-	const char *mark = strstr(name, id);
-	const size_t length = HF_MARK_ID - 1;
-
-	if (!mark || mark <= name + 10 || mark[-1] != '.' || strlen(mark) >= HF_MARK_SIZE ||
-	    strncmp(name, ".holdfast.", 10) != 0)
-		return NULL;
-	return strcmp(mark + length + strspn(mark + length, "-0123456789"), ".record") == 0 ? mark
-											    : NULL;
-}
-
-static void sweep_directory(struct hf_db *db, const char id[HF_MARK_ID], const char *path)
-{
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		const char *name = entry->d_name, *mark = mark_of(name, id);
-		struct hf_target target;
-		char file[PATH_MAX];
-		bool there;
-
-		if (!mark || hf_intent_has_mark(db, mark, NULL) != HF_NO)
-			continue;
-		snprintf(file, sizeof(file), "%s/%.*s", path, (int)(mark - name - 11), name + 10);
-		if (hf_target_open(&target, file, HF_TARGET_NO_FOLLOW, NULL) != HF_OK)
-			continue;
-		if (hf_mark_look(&target, HF_TRUST_NAMED, mark, "", &there, NULL) == HF_OK && there)
-			hf_mark_remove(&target, mark);
-		hf_target_close(&target);
-	}
-	if (dir)
-		closedir(dir);
-}
-
-enum hf_status hf_mark_sweep(struct hf_db *db, struct hf_err *err)
-{
-	char id[HF_MARK_ID], path[PATH_MAX];
-	struct hf_sqlite_stmt *stmt = NULL;
-	enum hf_status status = hf_mark_database(hf_db_path(db), id, err);
-
-	if (status == HF_OK)
-		status = hf_intent_list_places(db, &stmt, err);
-	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
-		struct hf_db_value place = hf_sqlite_stmt_column(stmt, 0);
-
-		if (place.type != HF_DB_TEXT || place.size >= sizeof(path))
-			continue;
-		snprintf(path, sizeof(path), "%.*s", (int)place.size, (const char *)place.data);
-		if (path[0] == '/')
-			sweep_directory(db, id, path);
-	}
-	hf_sqlite_stmt_finalize(stmt);
-	return status == HF_NO ? HF_OK : status;
 }

@@ -52,10 +52,6 @@ enum hf_status hf_mark_replace(const struct hf_target *target, int fd, const cha
 enum hf_status hf_mark_take(const struct hf_target *target, int fd, const struct stat *old,
 			    const char *mark, struct hf_err *err);
 
-/* Remove all marks that no intent has from the directories in which marks were made (record/M5).
- * The caller holds the turnstile, in a transaction, in which tables may be made. */
-enum hf_status hf_mark_sweep(struct hf_db *db, struct hf_err *err);
-
 /* Remove the mark of a record that is not made, or that is discarded. */
 void hf_mark_remove(const struct hf_target *target, const char *mark);
 

@@ -119,32 +119,6 @@ static enum hf_status start_again(struct hf_record_run *r, enum hf_record_state 
 		       r->hold.database);
 }
 
-/* Remember in which directories this run will make marks, so that recovery finds them if the run is
- * killed before its COMMIT. HF_NO: that was committed. */
-static enum hf_status note_places(struct hf_record_run *r, struct hf_err *err)
-{
-	enum hf_status status = HF_OK;
-	bool any = false;
-
-	for (size_t i = 0; i < r->intent.file_count && status == HF_OK; i++) {
-		char *path;
-
-		if (r->intent.files[i].op != HF_RECORD_APPEND)
-			continue;
-		status = hf_record_file_real(&r->redo.files[i], &path, err);
-		if (status != HF_OK)
-			return status;
-		path[strrchr(path, '/') - path + 1] = '\0';
-		status = hf_intent_add_place(r->hold.db, path, err);
-		free(path);
-		any = any || status == HF_OK;
-		status = status == HF_NO ? HF_OK : status;
-	}
-	if (status == HF_OK && any)
-		status = hf_db_commit(r->hold.db, err);
-	return status == HF_OK && any ? HF_NO : status;
-}
-
 /* Acquire everything, and finish unfinished records, until there is a transaction without any. */
 static enum hf_status acquire_and_recover(struct hf_record_run *r, struct hf_err *err)
 {
@@ -157,8 +131,6 @@ static enum hf_status acquire_and_recover(struct hf_record_run *r, struct hf_err
 	}
 	if (status == HF_OK)
 		status = hf_record_recover_all(&r->recovery, err);
-	if (status == HF_OK)
-		status = note_places(r, err);
 	if (status == HF_NO)
 		return start_again(r, HF_RECORD_READY, err);
 	if (status == HF_OK)
