@@ -156,7 +156,7 @@ static void parse(int argc, char **argv)
 	hf_cli_parse(&cli, argc, argv);
 	verb = hf_cli_verb(&cli, verbs);
 	if (q.queue && !*q.queue)
-		hf_cli_usage(&cli, "an empty NAME: is a variable not set?");
+		hf_cli_usage(&cli, "an empty NAME: check whether a variable is unset");
 	set_operands();
 	q.cli = &cli;
 	q.job.queue.data = q.queue ? q.queue : "default";

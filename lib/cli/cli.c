@@ -161,7 +161,7 @@ char *hf_cli_operand(struct hf_cli *cli, const char *what)
 	if (!cli->operand_count)
 		hf_cli_usage(cli, "no %s", what);
 	if (!cli->operands[0][0])
-		hf_cli_usage(cli, "an empty %s: is a variable not set?", what);
+		hf_cli_usage(cli, "an empty %s: check whether a variable is unset", what);
 	cli->operand_count--;
 	return *cli->operands++;
 }

@@ -177,7 +177,7 @@ static void options_may_follow_a_subcommand(void **state)
 	assert_int_equal(run(obey, "go", NULL), 64);
 	assert_file("error", "tool: no THING\nTry 'tool --help' for more information.\n");
 	assert_int_equal(run(obey, "go", "", NULL), 64);
-	assert_file("error", "tool: an empty THING: is a variable not set?\n"
+	assert_file("error", "tool: an empty THING: check whether a variable is unset\n"
 			     "Try 'tool --help' for more information.\n");
 	assert_int_equal(run(obey, "go", "x", "y", NULL), 64);
 	assert_file("error", "tool: 'y' is one operand too many\n"
