@@ -128,12 +128,12 @@ faults() {
 	((lost > 0))
 }
 
-@test "a file lock: killed and failed at every call" {
+@test "a file lock survives a fault at every call" {
 	locks=(--file L)
 	faults 'kill EIO ENOMEM EINTR EAGAIN'
 }
 
-@test "a file lock and a dotlock: killed and failed at every call" {
+@test "a file lock and a dotlock survive a fault at every call" {
 	locks=(--file L --dotlock D)
 	faults 'kill EIO EINTR'
 }
@@ -151,7 +151,7 @@ continued() {
 }
 
 # keeperd/K2: at every call the keeper is stopped, its starter killed, and the keeper continued.
-@test "the starter is killed at every call of the keeper" {
+@test "frees every lock when the starter is killed at any call of the keeper (keeperd/K2)" {
 	locks=(--file L --dotlock D)
 	local n starter end left=0
 	local -a calls
@@ -200,25 +200,25 @@ repository() {
 	file=r/.git/holdfast/turnstile
 }
 
-@test "a database: killed and failed at every call" {
+@test "the lock of a database survives a fault at every call" {
 	database
 	locks=(--sqlite db)
 	faults 'kill EIO EINTR' 7
 }
 
-@test "a database that is frozen: its helper is killed and fails, too" {
+@test "a frozen database survives a fault at every call, of the helper too" {
 	database
 	locks=(--sqlite-freeze db)
 	faults 'kill EIO EINTR' 7
 }
 
-@test "a repository: killed and failed at every call" {
+@test "the lock of a repository survives a fault at every call" {
 	repository
 	locks=(--git r)
 	faults 'kill EIO EINTR' 7
 }
 
-@test "a repository that is frozen: killed and failed at every call" {
+@test "a frozen repository survives a fault at every call" {
 	repository
 	locks=(--git-freeze r)
 	faults 'kill EIO EINTR' 7
@@ -226,7 +226,7 @@ repository() {
 
 # What was asked of a keeper that lives is done, or it is not; the lock is held all the while, and
 # never said to be lost.
-@test "lock-renew is killed and failed at every call" {
+@test "lock-renew renews or changes nothing after a fault at every call" {
 	locks=(--file L --dotlock D) options=(--ttl 1h)
 	local n fault ended done=0 not=0
 	for n in 1 2 3 4 5; do
@@ -258,7 +258,7 @@ repository() {
 # Seconds that are left to it.
 ttl() { lock-status --json "$file" | jq '.holders[0].keeper.left | floor'; }
 
-@test "lock-release is killed and failed at every call" {
+@test "lock-release succeeds only if the locks are free, after a fault at every call (keeperd/K3)" {
 	locks=(--file L --dotlock D)
 	local n fault ended freed=0 not=0
 	for n in 1 2 3 4 5; do

@@ -95,31 +95,31 @@ remembered() { dead=$(dead_pid) && echo "$dead" >l; }
 
 held() { echo "$BASHPID" >l; }
 
-@test "lock-run" {
+@test "lock-run excludes others despite a fault at every call" {
 	faults nothing judge_file "$run" l sh -c "$under_file"
 }
 
-@test "lock-run with two locks" {
+@test "lock-run with two locks excludes others despite a fault at every call" {
 	faults nothing judge_file "$run" --file m --file l sh -c "$under_file"
 }
 
-@test "lock-run --remove" {
+@test "lock-run --remove excludes others despite a fault at every call" {
 	faults nothing judge_file "$run" --remove l sh -c "$under_file"
 }
 
-@test "lock-run --dotlock" {
+@test "lock-run --dotlock excludes others despite a fault at every call" {
 	faults nothing judge_dot "$run" --dotlock l sh -c "$under_dot"
 }
 
-@test "lock-run --dotlock takes over a stale one" {
+@test "lock-run --dotlock takes a stale dotlock over despite a fault at every call" {
 	faults stale judge_dot "$run" --dotlock l sh -c "$under_dot"
 }
 
-@test "lock-break: the stale one is there, or in quarantine" {
+@test "lock-break leaves a stale dotlock in place or moves it into quarantine" {
 	faults remembered judge_break "$break" l
 }
 
-@test "lock-break never moves one that is held" {
+@test "lock-break never moves a dotlock that is held" {
 	judge_held() { [ -e l ] && [ "$status" != 0 ]; }
 	faults held judge_held "$break" l
 }
@@ -144,12 +144,12 @@ judge_db() {
 		[ ! -e broken ] && nothing_left && rm -f ran && [ "$(echo *)" = 'db db-turnstile' ]
 }
 
-@test "lock-run --sqlite" {
+@test "lock-run --sqlite excludes others despite a fault at every call" {
 	database
 	faults nothing judge_db "$run" --sqlite db sh -c "$under_db"
 }
 
-@test "lock-run --sqlite-freeze, and its helper" {
+@test "lock-run --sqlite-freeze keeps writers out despite a fault at every call, and its helper's" {
 	database
 	faults nothing judge_db "$run" --sqlite-freeze db sh -c "$under_frozen_db"
 }
@@ -183,12 +183,12 @@ usable() {
 		git -C r add f && git -C r fsck --strict && [ ! -e broken ] && nothing_left
 }
 
-@test "lock-run --git" {
+@test "lock-run --git excludes others despite a fault at every call" {
 	repository
 	faults nothing judge_git "$run" --git r sh -c "$under_git"
 }
 
-@test "lock-run --git-freeze" {
+@test "lock-run --git-freeze keeps commits out despite a fault at every call" {
 	repository
 	faults nothing judge_git "$run" --git-freeze r sh -c "$under_frozen_git"
 }
@@ -197,7 +197,7 @@ moved() { find r/.git/holdfast/quarantine -type f 2>/dev/null | wc -l; }
 
 index_lock() { touch r/.git/index.lock; }
 
-@test "lock-run --git moves a stale index.lock aside: it is there, or in quarantine" {
+@test "lock-run --git leaves a stale index.lock in place or moves it into quarantine" {
 	repository
 	judge_moved() {
 		[ -e r/.git/index.lock -a "$(moved)" = 0 ] ||
@@ -218,13 +218,13 @@ judge_break_git() {
 		await lock-break -q --git r && [ "$(moved)" = 4 ] && git -C r gc -q && usable
 }
 
-@test "lock-break --git: each stale one is there, or in quarantine" {
+@test "lock-break --git leaves each stale lock in place or moves it into quarantine" {
 	repository
 	step=53
 	faults stale_git_locks judge_break_git "$break" --git r
 }
 
-@test "lock-break --git never moves one that is held" {
+@test "lock-break --git never moves a lock that is held" {
 	repository
 	open_index_lock() { exec 9>r/.git/index.lock; }
 	judge_held() { [ -e r/.git/index.lock ] && [ "$status" != 0 ] && [ "$(moved)" = 0 ]; }
