@@ -28,19 +28,19 @@ works() {
 	rm -r "$built"
 }
 
-@test "-O3: no warning, and the tools work" {
+@test "builds with -O3 without a warning, and the tools work" {
 	works CFLAGS=-O3
 }
 
-@test "link-time optimisation: no warning, and the tools work" {
+@test "builds with link-time optimisation without a warning, and the tools work" {
 	works CFLAGS='-O2 -flto=auto'
 }
 
-@test "clang: no warning, and the tools work" {
+@test "builds with clang without a warning, and the tools work" {
 	works CC=clang
 }
 
-@test "the flags of Debian's packages, all hardening: no warning, and the tools work" {
+@test "builds with Debian's flags and all hardening without a warning, and the tools work" {
 	local flags=() name
 
 	export DEB_BUILD_MAINT_OPTIONS=hardening=+all
@@ -50,7 +50,7 @@ works() {
 	works "${flags[@]}"
 }
 
-@test "SQLite and libgit2 are linked statically where they can be" {
+@test "links SQLite and libgit2 statically where it can" {
 	[[ $(ldd "$HF_BIN/sqlite-run") != *libsqlite3* ]]
 	[[ $(ldd "$HF_BIN/atomic-record") != *lib@(sqlite3|git2)* ]]
 	run -0 build "$built/lib/sqlite.libs" "$built/lib/git2.libs"
@@ -58,7 +58,7 @@ works() {
 	[[ $output == *"git2.libs: static: git2 "* || $output == *"git2.libs: static: "*' git2 '* ]]
 }
 
-@test "else the shared library is linked, and the build says so, with the reason" {
+@test "links the shared library otherwise, and prints the reason" {
 	run -0 build PKG_CONFIG=false "$built/lib/sqlite.libs"
 	[[ $output == *"sqlite.libs: shared: sqlite3 (not static: "* ]]
 	[ "$(cat "$built/lib/sqlite.libs")" = -lsqlite3 ]
@@ -74,7 +74,7 @@ works() {
 	[[ $output == *"sqlite.libs: static: "* ]]
 }
 
-@test "without the packages make names them, and make deps" {
+@test "make names missing packages, and so does make deps" {
 	mkdir programs
 	for tool in bash sh make mkdir touch printf grep sed dirname nproc id env; do
 		ln -s "$(command -v $tool)" programs/

@@ -172,19 +172,19 @@ cases() {
 	gives 'holdfast-hooks install odd-' odd-dir
 }
 
-@test "bash completes options, what they take, files, commands and what is theirs" {
+@test "bash completes options, their arguments, files, commands and the commands' own arguments" {
 	cases bash
 }
 
-@test "zsh completes options, what they take, files, commands and what is theirs" {
+@test "zsh completes options, their arguments, files, commands and the commands' own arguments" {
 	cases zsh
 }
 
-@test "fish completes options, what they take, files, commands and what is theirs" {
+@test "fish completes options, their arguments, files, commands and the commands' own arguments" {
 	cases fish
 }
 
-@test "every option of --help is offered, in each shell, for each tool" {
+@test "offers every option of --help, in each shell, for each tool" {
 	local tool shell options
 	for tool in $tools; do
 		options=$("$tool" --help | grep -oE '^  (-., |    )--[a-z-]+' | grep -o -e '--.*')
@@ -194,7 +194,7 @@ cases() {
 	done
 }
 
-@test "each of the files is for all tools" {
+@test "each completion file covers all tools" {
 	same() { [ "$(tr ' ' '\n' <<<"$1" | sort)" = "$(tr ' ' '\n' <<<"$2" | sort)" ]; }
 	local joined=':a; /\\$/ { N; s/ *\\\n\s*/ /; ba }'
 	same "$tools" "$(sed "$joined" "$completions/holdfast.bash" |
@@ -203,7 +203,7 @@ cases() {
 	same "$tools" "$(sed "$joined" "$completions/holdfast.fish" | sed -n 's/^for tool in //p')"
 }
 
-@test "a tool that is not there is no error" {
+@test "ignores a tool that is not installed" {
 	run -0 fish --no-config -c 'set PATH /nonexistent; source $argv[1]' \
 		"$completions/holdfast.fish"
 	[ "$output" = '' ]
