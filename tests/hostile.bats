@@ -25,12 +25,12 @@ hostile() {
 	[[ $output == *' cells, 0 wrong'* ]]
 }
 
-@test "a planted name costs a tool its fast way at most: files" { hostile -t 'atomic-[wau]*'; }
-@test "a planted name costs a tool its fast way at most: locks" { hostile -t 'lock-*'; }
-@test "a planted name costs a tool its fast way at most: databases" { hostile -t 'sqlite-*'; }
-@test "a planted name costs a tool its fast way at most: records" { hostile -t 'atomic-record*'; }
+@test "a planted name can only disable a fast path: files" { hostile -t 'atomic-[wau]*'; }
+@test "a planted name can only disable a fast path: locks" { hostile -t 'lock-*'; }
+@test "a planted name can only disable a fast path: databases" { hostile -t 'sqlite-*'; }
+@test "a planted name can only disable a fast path: records" { hostile -t 'atomic-record*'; }
 
-@test "docs/security.md has every name that the tools make or read beside a target" {
+@test "docs/security.md lists every name that the tools create or read beside a target" {
 	run "$HF_TOP/tests/rig/hostile.py" --names "$page"
 	echo "$output"
 	[ "$status" = 0 ]
@@ -46,7 +46,7 @@ literals() {
 	grep -oE 'hf_(target_side|side_[a-z]*)\([^")]*"[a-z]+"' sources | sed 's/.*"\(.*\)"/.\1/'
 }
 
-@test "docs/security.md has every name that stands in the library's sources" {
+@test "docs/security.md lists every name in the library's sources" {
 	local name missing=
 	[ "$(literals | wc -l)" -gt 15 ]
 	for name in $(literals | sort -u); do
