@@ -563,7 +563,7 @@ make_all() {
 	[ "$(git -C repo log -1 --format=%s)" = slow ]
 }
 
-@test "lock-break --git refuses a directory without a repository, and a lock that Git did not write" {
+@test "lock-break --git refuses a directory without a repository, and a lock not written by Git" {
 	require_first_pid_namespace
 	mkdir none
 	run -66 lock-break --git none
@@ -647,7 +647,7 @@ make_all() {
 	[ -z "$(find $own/quarantine -mindepth 1)" ]
 }
 
-@test "gives new files to the repository's owner, as root too and when killed" {
+@test "creates files as the repository's owner, as root too and when killed" {
 	require_first_pid_namespace
 	require_other_user
 	chown -R 65534:65534 repo
