@@ -239,8 +239,8 @@ append_stopped() {
 	no_litter
 }
 
-# A leader with fault $1 and options $4… is killed there, with another's record in its batch, after
-# a stranger has removed the side file $2; the other has $3 as its exit status.
+# Kill a leader with fault $1 and options $4… there, with another appender's record in its batch,
+# after removing the side file $2. The other appender must exit with $3.
 robbed() {
 	local point=$1 side=$2 wanted=$3 lead wait holder
 	shift 3
@@ -259,7 +259,7 @@ robbed() {
 	rm ".holdfast.f.$side" go at
 	kill -KILL "$lead"
 	wait "$lead" || true
-	# whoever goes round in circles does so for ever
+	# an appender in an endless loop never ends
 	timeout 20 tail --pid="$wait" -f /dev/null || kill -KILL "$wait"
 	status=0
 	wait "$wait" || status=$?

@@ -24,7 +24,7 @@ setup() {
 	sqlite3 ../db 'PRAGMA journal_mode=WAL' >/dev/null
 	sqlite3 ../db 'CREATE TABLE t(n INTEGER PRIMARY KEY, name UNIQUE)'
 	db=$BATS_TEST_TMPDIR/db
-	lock-run --git . true # makes .git/holdfast, so that what is counted is the record's
+	lock-run --git . true # makes .git/holdfast, so that later files are the record's
 	echo "a note" >../note
 	echo "a line" >../line
 }
@@ -39,7 +39,7 @@ record() {
 		--append ledger=../line --sql "INSERT INTO t(name) VALUES ('$1')" "${@:2}"
 }
 
-# Nothing was done: as setup left it, but for what the user did.
+# The record changed nothing: all is as after setup, except for the user's own changes.
 nothing_done() {
 	[ "$(rows)" = 0 ]
 	[ "$(commits)" = 1 ]
@@ -50,8 +50,8 @@ nothing_done() {
 	git fsck --strict --no-dangling
 }
 
-# What a run leaves that is killed at its first call named $1 after the COMMIT: the row and the
-# intent are there, and of the rest what came before.
+# Kill a run at its first call named $1 after the COMMIT. It leaves the row, the intent, and the
+# results of earlier calls.
 killed_at() {
 	local n
 
@@ -126,7 +126,7 @@ killed_at() {
 	[ "$(git cat-file blob "$oid")" = 'a note' ]
 	[ ! -e .git/objects/tmp_obj_holdfast ]
 	git fsck --strict --no-dangling
-	# one that is whole is the same file afterwards, with a new date
+	# a complete object stays the same file, with a new date
 	touch -d 2001-01-01 "$object"
 	local inode
 	inode=$(stat -c %i "$object")
@@ -503,7 +503,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	[ -z "$(git status --porcelain)" ]
 }
 
-# $1 recorders at once: all are there.
+# Start $1 runs of atomic-record concurrently: every record is there.
 crowd() {
 	local pids=() i
 	for ((i = 1; i <= $1; i++)); do
@@ -537,7 +537,7 @@ crowd() {
 	(
 		for i in {1..10}; do
 			echo "$i" >>notes/other
-			# refused where index.lock is there, or the branch has moved meanwhile
+			# Git refuses if index.lock exists, or the branch has moved since
 			until git commit -qam "users $i" 2>/dev/null; do :; done
 		done
 	) 3>&- &
@@ -656,7 +656,7 @@ crowd() {
 	git branch -qD main
 	run -0 --separate-stderr record b
 	id=$(sqlite3 "$db" 'SELECT substr(id, 1, 8) FROM holdfast_intent')
-	# what is to be typed is said
+	# it prints the command to type
 	[[ $stderr == *"atomic-record --recover --drop $id --sqlite '$db'"* ]]
 	run -64 atomic-record --recover --drop x --sqlite "$db"
 	run -64 atomic-record --drop "$id" --sqlite "$db"
@@ -887,8 +887,8 @@ crowd() {
 	git fsck --strict --no-dangling
 }
 
-# Until what strace $1 runs is stopped, as its log ../calls tells: in proc(5) it is stopped at every
-# call. $stopped is its PID. Fails if it ends before.
+# Wait until strace's log ../calls reports that the program of strace $1 is stopped: proc(5) shows a
+# traced program as stopped at every call. $stopped is its PID. Fails if it ends earlier.
 await_stopped() {
 	until stopped=$(sed -n 's/^\([0-9]*\) .*stopped by SIGSTOP.*/\1/p' ../calls) &&
 		[ -n "$stopped" ]; do
@@ -924,10 +924,10 @@ await_stopped() {
 	[ -z "$(git status --porcelain)" ]
 }
 
-# A `git prune --expire=now` that has looked what can be reached, and is stopped before it removes
-# anything. $pruner is its PID.
+# Start a `git prune --expire=now`, which stops after it has determined the reachable objects, and
+# before it removes any. $pruner is its PID.
 start_pruner() {
-	# the first that it removes
+	# the first object that it removes
 	[[ $(echo 3 | git hash-object -w --stdin) == 00* ]]
 	rm -f ../calls
 	strace -f -qq -o ../calls -e trace=unlink,unlinkat \
@@ -943,7 +943,7 @@ end_pruner() {
 	wait $strace_pid
 }
 
-# The record of $1 is stopped behind the COMMIT, when all of it is stored and nothing leads to it.
+# Stop the record of $1 after the COMMIT, when all its objects are stored and no ref leads to them.
 # $recorder is its PID.
 start_stopped() {
 	local n before
@@ -979,8 +979,8 @@ start_stopped() {
 	done
 }
 
-# A record that start_stopped has begun is killed and begun again until it dies behind the ref's
-# move, at the first thing that it does there. $1 is the back end.
+# Kill the record of start_stopped, and recover until the recovery dies at its first call after it
+# has moved the ref. $1 is the back end.
 kill_behind_ref() {
 	local n head call=fsync
 
@@ -1006,7 +1006,7 @@ kill_behind_ref() {
 			start_stopped $backend-$when
 			start_pruner
 			kill_behind_ref $backend
-			# it removes what the branch leads to by now, or is still to do so
+			# it has removed objects to which the branch leads by now, or will do so
 			[ $when = after ] || end_pruner
 			atomic-record --recover --sqlite "$db" --git .
 			[ $when = before ] || end_pruner
@@ -1036,7 +1036,7 @@ kill_behind_ref() {
 			rm -f ".git/objects/${oid:0:2}/${oid:2}"
 			strace -qq -o ../calls -e trace=close \
 				atomic-record --recover --sqlite "$db" --git . 3>&-
-			# what holds a lock is closed with the lock, and only then
+			# a lock's descriptor is closed once, when the lock is released
 			run -1 grep EBADF ../calls
 			[ "$(intents)" = 0 ]
 			[ "$(commits)" = $n ]
@@ -1101,7 +1101,7 @@ by_plumbing() {
 	git config extensions.worktreeConfig true
 }
 
-# The index is spoiled, in way $1; and what is said of it.
+# Damage the index in way $1.
 spoil_index() {
 	local file=.git/index byte
 
@@ -1309,8 +1309,8 @@ mend_index() {
 	run -1 synced copy four
 }
 
-# A record that is stopped behind the commit point, until the command is done. It stays unfinished:
-# $1 is why.
+# Stop a record after the commit point until the command has run. The record stays unfinished: $1 is
+# the reason.
 meanwhile() {
 	HOLDFAST_FAULT='renameat2#1:stop' "$HF_FAULT_BIN/atomic-record" --sqlite "$db" --git . \
 		-m 'record a' --append ledger=../line --write notes/a=../note 2>../said 3>&- &

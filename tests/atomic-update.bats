@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# atomic-update: read, change, replace, with nobody in between.
+# atomic-update: read, change, replace, and no other process writes in between.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -11,7 +11,7 @@ setup() {
 	echo 1 >n
 }
 
-# The rest must exit with $1, say why in one line, and leave nothing behind.
+# The rest must exit with $1, say why in one line, and leave no files.
 refused() {
 	local wanted=$1
 	shift
@@ -136,7 +136,7 @@ add() {
 	[[ $stderr == *'held by PID '*'atomic-update n '* ]]
 	refused 75 atomic-update -w 0.05 n cat
 	run -9 atomic-update -n -E 9 n cat
-	# nothing but the standard three, the pipe's other ends, and what ls opens
+	# only the standard three, the pipe's other ends, and the descriptors of ls
 	[ "$(grep -c '/n$' fds)" = 1 ]
 	grep -q ' 0 -> .*/n$' fds
 	echo >go

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# atomic-write: the whole new content or the whole old one, and a status that tells which.
+# atomic-write: the whole new content or the whole old one, and a status that says which.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -22,7 +22,7 @@ refused() {
 	no_litter
 }
 
-# As a user who has no rights here but those that the modes give; the tool is copied, since its own
+# Run as a user who has only the rights that the modes give. The tool is copied, since its own
 # directory may be closed to others.
 as_nobody() {
 	cp "$HF_BIN/atomic-write" tool
@@ -30,7 +30,7 @@ as_nobody() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
 }
 
-# Does somebody hold flock on file $1?
+# Succeed if a process holds flock(2) on file $1.
 is_locked() {
 	grep -q "FLOCK .*WRITE .*:$(stat -c %i "$1") " /proc/locks
 }
@@ -277,7 +277,7 @@ let_go() {
 	[ "$status" = 77 ]
 	one_line atomic-write "$stderr"
 	[ "$(cat f e/f)" = $'old\nsecret' ]
-	# one that may be written but not read is still its own lock
+	# a file that may be written but not read is still its own lock
 	chmod 222 e/f
 	echo new | as_nobody ./tool e/f
 	[ "$(cat e/f)" = new ]
@@ -553,7 +553,7 @@ killed() {
 	echo newer | HOLDFAST_FAULT=openat#2:EOPNOTSUPP "$HF_FAULT_BIN/atomic-write" f
 	[ "$(cat f)" = newer ]
 	no_litter
-	# for a target that is gone meanwhile
+	# for a target that was removed since
 	killed renameat2#1
 	[ -e .holdfast.f.tmp ]
 	rm f

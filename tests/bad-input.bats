@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# Databases, repositories and places that are not as they should be: each tool that meets one says
-# what it is and what to do, does nothing by halves, and leaves it as it was.
+# Databases, repositories and places that are not as they should be: each tool that finds one
+# reports it and the remedy, changes nothing, and leaves it as it was.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -20,7 +20,7 @@ teardown() {
 	rm -rf "${open:-}"
 }
 
-# Go where nobody may go, too.
+# Go to a directory that every user may enter.
 go_public() {
 	open=$(mktemp -d /tmp/holdfast-bad.XXXXXX)
 	chmod 777 "$open"
@@ -165,13 +165,13 @@ open("go").read()'
 }
 
 @test "refuses a database of a newer SQLite, and reads it where its version allows that" {
-	# who writes must know more than who reads
+	# a writer must know more than a reader
 	make_db delete
 	patch_db 18 '\003'
 	run -77 sqlite-run d/a.db 'INSERT INTO t VALUES (2)'
 	[[ $output == *'a newer SQLite made it'* ]]
 	[ "$(sqlite-run --read d/a.db 'SELECT a FROM t')" = x ]
-	# the same of who reads
+	# the version that a reader must know
 	patch_db 19 '\003'
 	run -65 sqlite-run d/a.db 'INSERT INTO t VALUES (2)'
 	[[ $output == *'a newer SQLite made it'* ]]
@@ -239,7 +239,7 @@ record() {
 		--sql 'INSERT INTO t VALUES (1)'
 }
 
-# What is done to r by the command $2 makes the record refuse with status $1, and nothing is done.
+# After the command $2 in r, the record exits with $1, and changes nothing.
 refuses() {
 	make_repository
 	(cd r && eval "$2") >&2
@@ -396,7 +396,7 @@ object() {
 	ln f g
 	run -65 atomic-append -t never f
 	[[ $output == *'2 hard links'* ]]
-	# behind the kernel's back
+	# without the kernel's knowledge
 	rm ../real/g
 	atomic-append -t last f
 	echo newest | atomic-write f

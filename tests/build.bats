@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# What make does with other compilers and flags, with libraries that cannot be linked statically,
+# make with other compilers and flags, with libraries that cannot be linked statically,
 # and without the packages that building needs.
 
 bats_require_minimum_version 1.5.0
@@ -13,7 +13,7 @@ setup() {
 
 build() { make -C "$HF_TOP" -j"$(nproc)" BUILD="$built" "$@" 2>&1; }
 
-# A program $1 that is found before the system's, and does what $2 says.
+# A program $1, found earlier than the system's, that runs the commands $2.
 program() {
 	mkdir -p programs
 	printf '#!/bin/sh\n%s\n' "$2" >"programs/$1"
@@ -67,7 +67,7 @@ works() {
 	PATH=$PWD/programs:$PATH run -0 build "$built/lib/git2.libs"
 	[[ $output == *"git2.libs: shared: git2 sqlite3 z (not static: "*undefined* ]]
 	[ "$(cat "$built/lib/git2.libs")" = '-lsqlite3 -lgit2 -lz' ]
-	# one that names a library which is not there, as the network's may be
+	# an answer that names a missing library, as that of another package may
 	program pkg-config "$(command -v pkg-config) \"\$@\"; echo -lno-such-library"
 	rm -r "$built"
 	PATH=$PWD/programs:$PATH run -0 build "$built/lib/sqlite.libs"

@@ -18,7 +18,7 @@ row() {
 	sed -n "s/^$1  *\([0-9. ]*\)\$/\1/p" <<<"$output" | tr -s ' '
 }
 
-# A build directory in which atomic-append says 0 and does what $1 says.
+# A build directory in which atomic-append runs the commands $1.
 fake_append() {
 	mkdir -p fake/bin
 	ln -s "$HF_BIN"/* fake/bin/

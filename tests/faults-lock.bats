@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# Locks, killed and failed at every call of the fault table: while the command runs nobody else has
-# the lock, and afterwards it is to be had; nothing is broken that is held.
+# Locks, killed and failed at every call of the fault table: while the command runs no other process
+# has the lock, and afterwards it is available. No held lock is broken.
 #
-# Of what takes long, a sample of the calls; with EVERY=1 in the environment, all of them.
+# Of long loops, a sample of the calls; with EVERY=1 in the environment, all of them.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -18,8 +18,8 @@ setup() {
 }
 
 # faults PREPARE JUDGE TOOL...: for each call of the tool and each fault, in an empty directory:
-# prepare, run the tool with it, judge. Both find what the tool's status was in $status, which is
-# empty while it is prepared. With $step, only every so many-th time.
+# prepare, run the tool with it, judge. Both find the tool's status in $status, which is
+# empty during the preparation. With $step, only every $step-th time.
 faults() {
 	local prepare=$1 judge=$2 calls n fault runs=0 died=0 refused=0 place=0
 	shift 2
@@ -66,7 +66,7 @@ under_dot='dotlockfile -l -r 0 l && echo >broken
 	env -u HOLDFAST_LOCKS lock-run -n --dotlock l true && echo >broken
 	echo >>ran'
 
-# It was held while the command ran, and there is nobody who holds it now.
+# It was held while the command ran, and no process holds it now.
 judge_file() {
 	[ ! -e broken ] && [ "$status" != 0 -o -e ran ] && lock-run -w 20 l true
 }
@@ -80,7 +80,7 @@ nothing() { :; }
 
 stale() { dead_pid >l; }
 
-# A stale one is where it was, or in quarantine, once; what is done to it again gets it there.
+# A stale one is where it was, or in quarantine, once; a second run moves it there.
 judge_break() {
 	# where the first quarantine could not be opened, the next one is used
 	local moved='.holdfast-quarantine*/*'
@@ -157,7 +157,7 @@ judge_db() {
 repository() {
 	export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x@x
 	export GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x@x
-	# around it is another one, which is not meant
+	# the repository around it must not be used
 	git init -q "$here/template"
 	git init -q -b main "$here/template/r"
 	echo >"$here/template/r/f"
@@ -213,7 +213,7 @@ judge_break_git() {
 	local left
 	left=$(find r/.git -name '*.lock' | wc -l)
 	[ $((left + $(moved))) = 4 ] || return 1
-	# on a busy machine not every process is looked at in time
+	# on a busy machine not every process is inspected in time
 	[ "$(git -C r for-each-ref --format='%(refname)')" = refs/heads/main ] &&
 		await lock-break -q --git r && [ "$(moved)" = 4 ] && git -C r gc -q && usable
 }

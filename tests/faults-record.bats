@@ -9,7 +9,7 @@
 bats_require_minimum_version 1.5.0
 load rig/require
 
-# What fsync(2) costs is not what is asked here: the scene is in memory.
+# The cost of fsync(2) does not matter here: the scene is in memory.
 setup() {
 	cd "$BATS_TEST_TMPDIR"
 	export GIT_CONFIG_NOSYSTEM=1

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # sqlite-run, killed and failed at each system call by which SQLite writes, syncs, removes and
-# locks: a row that was acknowledged is there, and one that was refused is not (sqlite/D2).
+# locks: an acknowledged row is there, and a refused one is not (sqlite/D2).
 
 bats_require_minimum_version 1.5.0
 load rig/require
@@ -111,7 +111,7 @@ write_on_full_disk() {
 		seen+="$status "
 	done
 	[[ $seen == *' 0 '* && $seen == *' 74 '* ]]
-	# without the precaution it is a SIGBUS, and it is said what was done by then
+	# without the precaution it is a SIGBUS, and the tool reports what is known by then
 	seen=' '
 	for left in 8 10 16 20 24 28 32; do
 		write_on_full_disk "$left" shm_space

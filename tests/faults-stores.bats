@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# The power is cut while sqlite-run, sqlite-once, sqlite-queue and sqlite-lease work: what was
-# acknowledged is there, and nothing is there twice (tests/rig/stores.py).
+# The power is cut while sqlite-run, sqlite-once, sqlite-queue and sqlite-lease work:
+# acknowledged changes are there, and none is there twice (tests/rig/stores.py).
 #
 # A sample of the calls; with EVERY=1 in the environment, all of them, which takes ten minutes.
 

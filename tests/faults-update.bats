@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# atomic-update, killed and failed at every call of the fault table. The command adds to what it
-# reads, so that a change lost or made twice shows.
+# atomic-update, killed and failed at every call of the fault table. The command adds to its
+# input, so that a change lost or made twice shows.
 
 bats_require_minimum_version 1.5.0
 load rig/require

@@ -276,7 +276,7 @@ b" true; ls'
 		wait $!; echo $?; flock -n l true; echo $?; kill $child; flock l true'
 }
 
-# What newer versions than some installed ones have.
+# Options that only newer versions have than some installed ones.
 
 @test "--fcntl takes an fcntl(2) lock, not a flock(2) lock" {
 	PATH=$PWD/ours:$PATH

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# What is read from disk, fed with mutations of what is understood. The same ones each time: `make
-# fuzz` looks for others.
+# The parsers of files on disk, fed with mutations of valid content. The same ones each time: `make
+# fuzz` searches for others.
 
 bats_require_minimum_version 1.5.0
 

@@ -25,7 +25,7 @@ setup() {
 		INSERT INTO t VALUES(1)' >/dev/null
 }
 
-# A process that has the database open, and does what it is told: `tell SQL` returns once it has.
+# A process that has the database open: `tell SQL` returns once it has run the SQL.
 open_database() {
 	coproc OTHER { exec python3 -u -c '
 import sqlite3, sys
@@ -46,7 +46,7 @@ configure() {
 	git config holdfast.snapshot "$1"
 }
 
-# What the database at REVISION:PATH, opened elsewhere, answers.
+# Print the answer of the database at REVISION:PATH, opened elsewhere.
 ask() {
 	git show "$1" >../image
 	[ "$(sqlite3 ../image 'PRAGMA integrity_check')" = ok ]
@@ -263,8 +263,8 @@ no_lock_is_left() {
 	git commit -qm first
 }
 
-# A record that fails between the database and Git. (One that is killed there leaves Git's
-# index.lock too, with which no user's commit gets as far as to its hooks.)
+# A record that fails between the database and Git. (A run that is killed there leaves Git's
+# index.lock too, with which no user's commit reaches its hooks.)
 leave_unfinished() {
 	local n
 	for n in {1..20}; do
@@ -316,7 +316,7 @@ leave_unfinished() {
 		git commit -qm four --allow-empty
 		lock-release "$h"'
 	[[ $(git show HEAD:snap.sql) == *'VALUES(4)'* ]]
-	# somebody has the database's turn, and is waited for by nobody who has Git's
+	# a process holds the database's turnstile: no process that holds Git's lock waits for it
 	mkfifo ../held ../end
 	lock-run --sqlite app.db sh -c ': >../held; read -r x <../end' 3>&- &
 	local holder=$!

@@ -20,7 +20,7 @@ setup() {
 	hooks=.git/hooks
 }
 
-# An executable hook $1: a script of what stands on standard input.
+# An executable hook $1: a script whose text is standard input.
 hook() {
 	{
 		echo '#!/bin/sh'
@@ -29,7 +29,7 @@ hook() {
 	chmod +x "$1"
 }
 
-# What a hook directory is: names, modes, owners, times, links and content.
+# Print the state of a hook directory: names, modes, owners, times, links and content.
 state() {
 	(cd "$1" && find . -printf '%p %y %m %u %i %n %T@ %l\n' | sort | grep -v '^\. ' &&
 		find . -type f -exec sha256sum {} + | sort)
@@ -126,7 +126,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	[[ $output == *"'$PWD/$hooks/pre-commit' was changed since"* ]]
 	run -1 holdfast-hooks install
 	cmp changed $hooks/pre-commit
-	# somebody else's in its place: both stay
+	# another program's hook in its place: both stay
 	rm $hooks/pre-commit
 	hook $hooks/pre-commit <<<'echo new >>log'
 	run -1 holdfast-hooks install
@@ -188,11 +188,11 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	[ "$output" = '' ]
 	git commit -qm two --allow-empty
 	[ "$(cat log)" = $'user\nuser' ]
-	# a hook that the stub silences is told
+	# a hook that the stub silences is reported
 	git config --unset core.hooksPath
 	run -1 holdfast-hooks status
 	git config core.hooksPath .husky/_
-	# husky writes its files anew
+	# husky rewrites its files
 	hook .husky/_/pre-commit <<<'. "${0%/*}/h"'
 	run -1 holdfast-hooks status
 	holdfast-hooks install
@@ -290,7 +290,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	if git -c hook.x.event=pre-commit -c hook.x.command=true hook list pre-commit; then
 		configured=1
 	else
-		# it has none: one that says that it has
+		# it does not support them: use a git that says that it does
 		mkdir ../bin
 		hook ../bin/git <<-END
 			case "\$*" in

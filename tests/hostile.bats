@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# The hostile neighbour: what a second user puts beside a target never decides what becomes of the
-# call (tests/rig/hostile.py, docs/security.md).
+# The hostile neighbour: a file that a second user puts beside a target never decides the outcome of
+# the call (tests/rig/hostile.py, docs/security.md).
 #
 # A sample, in which each pair of a tool, a name, a plant and a place is; with EVERY=1 in the
 # environment, all of it, which takes an hour.
@@ -36,7 +36,7 @@ hostile() {
 	[ "$status" = 0 ]
 }
 
-# The names, and beginnings of names, in string literals; what comes behind a % is left off. Not
+# The names, and beginnings of names, in string literals; the text after a % is left off. Not
 # names: tables, statistics, settings, files of the build.
 literals() {
 	find "$HF_TOP/lib" -name '*.[ch]' -exec grep -hv '^[[:space:]]*/*\*' {} + >sources

@@ -21,21 +21,20 @@ setup() {
 	examples=$(hf_make print-EXAMPLES)
 }
 
-# Compile example $1 against what is installed, into ./$1.
+# Compile example $1 against the installed files, into ./$1.
 compile() {
 	cc -Wall -Wextra -Werror -o "$1" "$HF_TOP/docs/examples/$1.c" \
 		$(pkg-config --cflags --libs holdfast)
 }
 
-# What a program that uses the library must do: wait for a lock no longer than it said, and replace
-# a file.
+# A program that uses the library must wait for a lock no longer than its limit, and replace a file.
 try_example() {
 	export LD_LIBRARY_PATH=$1
 	echo old >note
 	run ./lock-and-write note.lock 1s note 'new text'
 	[ "$status" = 0 ]
 	[ "$(cat note)" = 'new text' ]
-	# 75 while somebody else has the lock, and the file is as it was
+	# 75 while another process holds the lock, and the file is as it was
 	coproc flock note.lock sh -c 'echo held; read -r end' 3>&-
 	read -r -u "${COPROC[0]}"
 	run ./lock-and-write note.lock 50ms note 'newer text'

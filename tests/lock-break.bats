@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# lock-break: what is proved stale goes to quarantine, and nothing else.
+# lock-break: only a lock that is proved stale goes to quarantine.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -9,14 +9,14 @@ load rig/common
 setup() {
 	require_first_pid_namespace
 	cd "$BATS_TEST_TMPDIR"
-	mkdir locks # where nobody works
+	mkdir locks # in which no process works
 }
 
 old() { touch -d '-10 min' "$1"; }
 
 in_quarantine() { compgen -G "locks/.holdfast-quarantine/$1.*" >/dev/null; }
 
-# Broken, once no process that may not be looked at is there by chance.
+# Wait until lock-break succeeds, when no process happens to exist that it may not inspect.
 await_judged() {
 	local end=$((SECONDS + 20))
 	until run -0 lock-break "$@"; do
@@ -25,7 +25,7 @@ await_judged() {
 	done
 }
 
-# It is left, and this is why; asked again while a process that just starts cannot be looked at.
+# It is left, for this reason; ask again while a process that just starts cannot be inspected.
 await_left() {
 	local end=$((SECONDS + 20)) why=$1
 	shift
@@ -272,7 +272,7 @@ assert y["state"] == "held" and z["state"] == "absent", (y, z)
 	done
 	dead_pid >locks/y && mv -n locks/y locks/x || :
 	wait
-	# whoever was in was alone
+	# no two were in at the same time
 	[ "$(grep -c in log)" = 8 ]
 	[ "$(paste -sd ' ' log)" = "$(printf 'in out %.0s' {1..8} | sed 's/ $//')" ]
 }
@@ -284,7 +284,7 @@ assert y["state"] == "held" and z["state"] == "absent", (y, z)
 	[[ $output == *"may belong to a PID namespace that is not visible"* ]]
 	run -75 unshare -p -f --mount-proc lock-run -n --dotlock x true
 	[[ $output == *'it is unknown'* ]]
-	# one that is there is seen to live, and alone it is dead
+	# a visible process is alive; an invisible one counts as dead with --alone
 	run -75 unshare -p -f --mount-proc sh -c 'echo $$ >y; lock-break --alone y'
 	[[ $output == *lives* ]]
 	run -0 unshare -p -f --mount-proc lock-break --alone x

@@ -3,7 +3,7 @@
 #
 # shellcheck disable=SC2016
 #
-# Standstills through keepers: scripts that have kept (lock-acquire) what each other waits for.
+# Deadlocks through keepers (lock-acquire): each script waits for a lock of another one's keeper.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -32,7 +32,7 @@ member() {
 	hear
 }
 
-# Let them stand still. The statuses, sorted, are in $statuses, the seconds in $took.
+# Let them deadlock. The statuses, sorted, are in $statuses, the seconds in $took.
 meet() {
 	local i start=$SECONDS
 
@@ -42,7 +42,7 @@ meet() {
 	statuses=$(cat ended* | sort -n | tr '\n' ' ')
 }
 
-# One gave up in time, with words of a keeper and its owner; the others went on.
+# One timed out early, with a message that names a keeper and its owner; the others went on.
 one_gave_up() {
 	[ "$statuses" = "$(printf '0 %.0s' $(seq $((count - 1))))75 " ]
 	((took < 8))

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# lock-run --dotlock: beside lockfile(1) and dotlockfile(1), and over what the dead leave behind.
+# lock-run --dotlock: beside lockfile(1) and dotlockfile(1), and leftovers of dead processes.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -17,7 +17,7 @@ leave_dead() {
 	[ -e "$1" ]
 }
 
-# Until nobody has file $1 locked.
+# Wait until no process has file $1 locked.
 await_unlocked() { flock -w 20 "$1" true; }
 
 # change FILE KEY VALUE: in a record.
@@ -211,7 +211,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	rm x
 	echo $$ >x
 	kill -CONT "$tool"
-	# exchanged with what is not the stale one, and about to be exchanged back
+	# exchanged with a file that is not the stale one, and about to be exchanged back
 	await sh -c '[ "$(head -n 1 x)" != '$$' ]'
 	await is_stopped "$tool"
 	rm x
@@ -232,7 +232,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	HOLDFAST_FAULT=renameat2#1:stop "$HF_FAULT_BIN/lock-run" --dotlock x true >>log 2>&1 3>&- &
 	tool=$!
 	await is_stopped "$tool"
-	# somebody who locks nothing, and dies
+	# a process that locks nothing, and dies
 	rm x
 	dead_pid >x
 	run -75 strace -f -o calls -e trace=linkat lock-run -w 1 --dotlock x true
@@ -354,7 +354,7 @@ soon() {
 	run -0 lock-run --dotlock x --file y --dotlock z sh -c 'ls; flock -n y true || echo held'
 	[ "$output" = $'x\ny\nz\nheld' ]
 	[ "$(ls)" = y ]
-	# a foreign dotlock is not waited for while the file lock is held
+	# it does not hold the file lock while it waits for an external dotlock
 	mkfifo said
 	exec 9<>said
 	lockfile z
@@ -420,7 +420,7 @@ inodes() { stat -c %i "$1" ".holdfast.$1.queue" 2>/dev/null | paste -sd '|'; }
 		bg lock-run --dotlock x sh -c "echo $i >>order"
 		await await_waiting "$i" "$(inodes x)"
 	done
-	# who waits is no holder of a lock of another kind
+	# a waiter does not count as the holder of a lock of another kind
 	[ "$(lock-status --json x | jq -r .kind)" = dotlock ]
 	bg lock-run --dotlock x sh -c 'echo 4 >>order; echo >at; read x <go; echo 5 >>order'
 	await await_waiting 4 "$(inodes x)"
@@ -472,7 +472,7 @@ open("at", "w").write("up\n"); open("go").read()' 3>&- &
 	echo >go
 	wait
 	no_litter
-	# a name that is left, and nobody behind it
+	# a leftover name, and no process that uses it
 	: >.holdfast.x.queue
 	lock-run --dotlock x true
 	no_litter

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# lock-run --git: the turnstile, Gits that run without it, and what dead ones leave.
+# lock-run --git: the turnstile, Gits that run without it, and the leftovers of dead ones.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -35,7 +35,7 @@ commit_slowly() {
 	[ -e repo/.git/index.lock ]
 }
 
-# What a git add leaves that is killed while it has index.lock: it waits for a FIFO's content.
+# Kill a git add while it holds index.lock: it waits for a FIFO's content.
 kill_add() {
 	local pid
 	git -C repo config filter.slow.clean "echo >$PWD/at; cat"
@@ -55,11 +55,11 @@ kill_add() {
 
 count() { git -C "$1" rev-list --count HEAD; }
 
-# What a dead one has left is no obstacle. On a busy machine not every process is looked at in time,
-# and then it is left.
+# The leftover of a dead one is no obstacle. On a busy machine not every process is inspected in
+# time, and then the lock is left.
 to_be_had() { await lock-run -n "$@" true; }
 
-# The same of lock-break: it says 0, sooner or later, and $output is what it said of what it judged.
+# The same for lock-break: it exits with 0, sooner or later, and $output is all that it printed.
 breaks() {
 	local end=$((SECONDS + 60)) all=
 
@@ -162,7 +162,7 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])"'; do
 @test "reports an unreadable repository as an I/O error, and its lock not as a dotlock" {
 	local n inject=readlink:error=EIO
 	git -C repo worktree add -q ../linked
-	# the path, the file .git, and what that leads to
+	# the path, the file .git, and its target
 	for n in 1 2; do
 		run -74 strace -o /dev/null -e trace=readlink -e inject=$inject:when=$n+ \
 			lock-status --git linked
@@ -182,7 +182,7 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])"'; do
 	let_go
 }
 
-# lock-run is refused, and names $holder. On a busy machine not every process is looked at in time:
+# lock-run is refused, and names $holder. On a busy machine not every process is inspected in time:
 # then it is refused without a name.
 names_holder() {
 	run lock-run -n --git repo true
@@ -429,7 +429,7 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 	run -64 timeout 20 lock-run --git-freeze repo lock-run --sqlite db true
 	run -75 lock-run --git repo lock-run -n --sqlite db true
 	let_go
-	# behind the turnstile too
+	# the same if the turnstile is free and the database is busy
 	bg python3 -c '
 import sqlite3
 db = sqlite3.connect("db", isolation_level=None)
@@ -453,7 +453,7 @@ open("go").read()'
 	run -64 kept --git 'sqlite-run db "SELECT 1"'
 	run -75 kept --git 'lock-run -n --sqlite db true'
 	let_go
-	# behind the turnstile too
+	# the same if the turnstile is free and the database is busy
 	bg python3 -c '
 import sqlite3
 db = sqlite3.connect("db", isolation_level=None)
@@ -491,7 +491,7 @@ open("go").read()'
 	chmod +x repo/.git/hooks/pre-commit
 	local i pids=()
 	for ((i = 1; i <= 20; i++)); do
-		# 128: a stranger has come meanwhile; so the locks are given back, and taken anew
+		# 128: an external commit came first; release the locks, and take them again
 		bg lock-retry --on 128 -w 60 lock-run -w 60 --git repo --sqlite db sh -c "
 			echo $i >repo/$i && git -C repo add $i &&
 			git -C repo commit -q --allow-empty -m $i &&
@@ -505,7 +505,7 @@ open("go").read()'
 	git -C repo fsck
 }
 
-# A stranger's commit, which Git may refuse: others commit meanwhile.
+# An external commit, which Git may refuse if another one came first.
 foreign() {
 	echo "$1" >>repo/file
 	FOREIGN=1 timeout 60 git -C repo commit -qam foreign || [ $? != 124 ]

@@ -16,7 +16,7 @@ setup() {
 # lock-acquire $1 has a keeper, whose PID is in a file then.
 starts_keeper() { tr -d ' ' <"/proc/$1/task/$1/children" >keeper && [ -s keeper ]; }
 
-# Process $1 is gone, or would be if somebody had asked for its status.
+# Process $1 is gone, or is a zombie.
 ended() { [ ! -e "/proc/$1" ] || [[ "$(cat "/proc/$1/stat" 2>/dev/null)" == *') Z'* ]]; }
 
 # The keeper of handle $1.
@@ -282,7 +282,7 @@ ask() {
 	END
 	run -64 ./inside
 	[[ $output == *"cannot lock 'L': it is held by PID "*" for this command's own ancest"* ]]
-	# a stranger's word is not taken: its keeper says that it is for root's script
+	# another user's keeper is not trusted, although it says that it is for root's script
 	script inside <<-'END'
 		echo >at
 		read x <go
@@ -395,7 +395,7 @@ time.sleep(60)'
 	run -0 timeout 20 ./inside
 	[ "$output" = $'one\ntwo\nthree\nfour' ]
 	[ ! -e D ]
-	# a stranger does not
+	# a process outside does not
 	own L
 	run -75 lock-run -n L true
 	echo >go
@@ -414,7 +414,7 @@ time.sleep(60)'
 	bg ./owner
 	owner=$!
 	hear
-	# it has asked, and nobody answered
+	# it has asked, and no keeper has answered
 	await child_waits
 	kill -CONT "$(keeper_of "$(cat handle)")"
 	ends_with 0 $owner
@@ -572,7 +572,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	await starts_keeper $starter
 	kill -STOP "$(cat keeper)"
 	kill -CONT $starter
-	# longer than a look takes
+	# longer than an inspection takes
 	sleep 0.5
 	kill -CONT "$(cat keeper)"
 	ends_with 0 $starter
@@ -627,7 +627,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 		lock-run -w 5 --sqlite-freeze db sh -c '
 			timeout 9 lock-release '$h'
 			sqlite3 db "INSERT INTO t VALUES (1)" 2>/dev/null || echo frozen'
-		# the helper is nobody's child any more, and ends by itself
+		# the helper's parent is gone, and the helper ends by itself
 		sqlite3 -cmd '.timeout 10000' db "INSERT INTO t VALUES (1)" && echo thawed
 	END
 	run -0 ./owner

@@ -23,7 +23,7 @@ teardown() {
 	mountpoint -q full && umount full || true
 }
 
-# The status of "$@" as wait(2) tells it: negative for a signal.
+# Print the status of "$@" as wait(2) returns it: negative for a signal.
 ends_as() {
 	python3 -c 'import subprocess, sys; print(subprocess.call(sys.argv[1:]))' "$@"
 }
@@ -97,7 +97,7 @@ ends_as() {
 	{ head -c 3 >/dev/null; lock-retry ./busy 2; } <<<123456789
 	local try
 	for try in 1 2 3; do [ "$(cat in.$try)" = 456789 ]; done
-	# in the end the file stands where the last one left it
+	# in the end the file has the offset at which the last try left it
 	[ "$({ lock-retry sh -c 'head -c 4 >/dev/null'; cat; } <input)" = 56789 ]
 }
 
@@ -133,7 +133,7 @@ ends_as() {
 	exec 8>&- 9<&-
 	wait $!
 
-	# nobody ever closes this one
+	# no process ever closes this one
 	exec 8<>in
 	run -4 timeout 20 lock-retry sh -c 'exit 4' <in
 	run -0 timeout 20 lock-retry sh -c 'read -r x; test "$x" = a' \
@@ -208,7 +208,7 @@ ends_as() {
 	wait $pid && false || [ $? = 6 ]
 	[ "$(wc -l <signals)" = 1 ]
 
-	# one that says after all that it is busy is not tried again
+	# a command that exits as busy after the signal is not retried
 	lock-retry bash -c 'trap "exit 75" TERM; echo >>once; echo >at; until read -r; do :; done' \
 		<go 3>&- &
 	pid=$!

@@ -417,7 +417,7 @@ setup() {
 	require_pid_namespace
 	run -3 unshare -pf --mount-proc lock-run l sh -c 'exit 3'
 	run -143 unshare -pf --mount-proc lock-run l sh -c 'kill -TERM $$'
-	# its parent ends, and then it does; a dead one that nobody waited for would stay
+	# its parent ends, and then it does; without a wait(2) it would stay as a zombie
 	run -0 timeout 20 unshare -pf --mount-proc lock-run l sh -c '
 		(sh -c "echo \$\$ >orphan; read x <go" & exec true)
 		echo >go

@@ -148,7 +148,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	exec 9>l
 	flock 9
 	lock-run -v -w 60 l touch ran 2>log 9>&- 3>&- &
-	# Both looks, at 25 ms and after a second, find this shell waiting for a child.
+	# Both checks, at 25 ms and after a second, find this shell waiting for a child.
 	timeout 20 sh -c 'until grep -q "waiting for" log; do :; done'
 	flock -u 9
 	wait $!
@@ -249,7 +249,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	local waiter=$!
 	bg lock-run --slots 1 l touch done2
 	local second=$!
-	await waits -1 # at the gate, behind the first
+	await waits -1 # at the gate, after the first
 	[ ! -e done ]
 	kill -KILL "$(cat pid)"
 	wait $waiter

@@ -106,7 +106,7 @@ counting='trap "echo TERM >>got" TERM; trap "echo HUP >>got" HUP; trap "echo USR
 terminal() {
 	timeout 30 python3 - "$@" 3>&- <<-'EOF'
 		import fcntl, os, pty, select, sys, termios
-		# kept open here: the last one to close it can take what was not read along
+		# kept open here: the last close can discard unread data
 		fd, terminal = pty.openpty()
 		pid = os.fork()
 		if pid == 0:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# lock-run --sqlite: the turnstile, and strangers who write without it.
+# lock-run --sqlite: the turnstile, and external programs that write without it.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -446,7 +446,7 @@ replace_held() {
 .shell echo >at" >&8
 	hear
 	let_go
-	# nobody holds the turnstile while it waits
+	# no process holds the turnstile while it waits
 	await flock -n db-turnstile true
 	run -75 lock-run -n --sqlite db true
 	sleep 0.1

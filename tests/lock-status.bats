@@ -3,7 +3,7 @@
 #
 # shellcheck disable=SC2016
 #
-# lock-status: every kind of lock, who holds it and why; without a lock being taken to look.
+# lock-status: every kind of lock, its holder and the reasons; it takes no lock itself.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -228,7 +228,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 		.holders[0].pid == $p and .holders[0].via == "reported"'
 	run -1 $nobody "$HF_BIN/lock-status" -q L
 	let_go
-	# the taker is dead, and who inherited it may not be seen
+	# the taker is dead, and the process that inherited it may not be inspected
 	hold_by_heir L
 	run -0 $nobody "$HF_BIN/lock-status" L
 	[[ ${lines[1]} =~ held\ +\?.*\(unseen\) ]]
@@ -353,7 +353,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	setsid -f sh -c 'exec 3>&-; lock-status -q --mine A; echo $? >up'
 	read -r status <up
 	[ "$status" = 1 ]
-	# one that is stopped does not keep us
+	# a stopped keeper does not delay the inspection
 	kill -STOP "$(lock-status --json A | jq '.holders[0].pid')"
 	lock-status --json A | jq -e '.state == "held" and .holders[0].keeper == null'
 	kill -CONT "$(lock-status --json A | jq '.holders[0].pid')"
@@ -363,7 +363,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	lock-release "$handle"
 }
 
-# stats ARGUMENTS...: what the lines of ./stats come to.
+# stats ARGUMENTS...: print the summary of ./stats.
 stats() { lock-status --stats stats --json "$@"; }
 
 @test "HOLDFAST_STATS: writes a line for each acquisition of each kind" {
@@ -373,7 +373,7 @@ stats() { lock-status --stats stats --json "$@"; }
 	lock-run --file L --dotlock D --fcntl true
 	lock-run --slots 2 S true
 	lock-run -F F true
-	lock-run N lock-run -n N true # what is inherited is no acquisition
+	lock-run N lock-run -n N true # an inherited lock is no acquisition
 	git init -q G
 	sqlite3 B 'CREATE TABLE t(x)'
 	lock-run --git G --sqlite B true
@@ -515,7 +515,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 		lock-status --json --git g | jq -e '.kind == "git" and .state == "stale" and
 			(.path | endswith("/g/.git/index.lock")) and (.reasons | length) > 0'
 	}
-	# on a busy machine not every process is looked at in time
+	# on a busy machine not every process is inspected in time
 	await is_stale
 	looks_stale() { [ "$(state g/.git/index.lock)" = 'git stale' ]; }
 	await looks_stale

@@ -47,7 +47,7 @@ page_statuses() {
 	sed -n '/^\.Sh EXIT STATUS/,/^\.Sh EXAMPLES/s/^\.It \([0-9]*\)$/\1/p' "$1"
 }
 
-# Those that holdfast/err.h defines, and a shell's two.
+# The statuses that holdfast/err.h defines, and a shell's two.
 statuses() {
 	sed -n 's/^\tHF_[A-Z]* = \([0-9]*\),.*/\1/p' "$HF_TOP/lib/include/holdfast/err.h"
 	printf '%s\n' 126 127
@@ -56,7 +56,7 @@ statuses() {
 messages() { "$HF_TOP/tests/rig/messages.py" "$HF_TOP"/lib/*/*.{c,sh} "$HF_TOP"/bin/*.c \
 	"$HF_TOP"/hooks/*; }
 
-# Write the examples of page $1 to ./N/example, with what is given before and what holds then: the
+# Write the examples of page $1 to ./N/example, with its conditions before and after: the
 # comments above a display,
 #	.\" given: COMMAND	run before
 #	.\" then: COMMAND	must succeed afterwards
@@ -236,7 +236,7 @@ type_example() {
 }
 
 @test "docs/messages.md lists no message that the sources do not contain" {
-	# what is not a format in a call: texts of libc, and those put together
+	# texts that are not formats in a call: those of libc, and composed ones
 	local all
 	all=$(messages)
 	run -1 grep -vxF -e "$all" <(sed -n 's/^- `\(.*\)`$/\1/p' "$HF_TOP/docs/messages.md")

@@ -10,8 +10,8 @@ setup() {
 	cd "$BATS_TEST_TMPDIR"
 }
 
-# explore -On MODEL [-DVARIANT...]: leaves what the search says in $output. Where an error is found
-# soon, compiling takes longer than searching.
+# explore -On MODEL [-DVARIANT...]: leaves the output of the search in $output. If an error is
+# found soon, compiling takes longer than searching.
 explore() {
 	local optimise=$1 model=$HF_TOP/tests/model/$2.pml
 	shift 2

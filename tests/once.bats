@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# Each acknowledged line exactly once, over a file and what it was rotated to: ordinary builds under
-# SIGKILL at random instants (tests/rig/stress.c); recorders of equal lines; and a leader of appends
-# and a recorder, killed at each of their calls, while another program changes the file before those
-# that wait come to it (tests/rig/once.py).
+# Each acknowledged line exactly once, over a file and its rotated predecessors: ordinary builds
+# under SIGKILL at random instants (tests/rig/stress.c); records of equal lines; and a leader of
+# appends and an atomic-record, killed at each of their calls, while another program changes the
+# file before the waiters reach it (tests/rig/once.py).
 #
 # With EVERY=1 in the environment, each mixture runs five times for 30 s, and must show at least 200
-# deaths of a process that held the lock and 50 settled batches; and the loops leave nothing out.
+# deaths of a process that held the lock and 50 recovered batches; and the loops leave nothing out.
 
 bats_require_minimum_version 1.5.0
 load rig/rig
@@ -90,9 +90,9 @@ stress() {
 }
 
 # -------------------------------------------------------------------------------------------------
-# Recorders
+# Concurrent records
 
-# recorders N GIT EQUAL: that many at once, at a ledger that is absent, with Git or not, of equal
+# recorders N GIT EQUAL: N concurrent runs, at a ledger that is absent, with Git or not, of equal
 # lines or not: all succeed, and every line is there.
 recorders() (
 	local i n=$1 git=()
@@ -147,8 +147,8 @@ record() {
 # -------------------------------------------------------------------------------------------------
 # Known instants
 
-# once N WHAT...: tests/rig/once.py at every N-th place, on an ext4 in memory: what a sync costs is
-# not what is asked, but a number of an inode that is free must be given again.
+# once N WHAT...: tests/rig/once.py at every N-th place, on an ext4 in memory: the cost of a sync
+# does not matter, but the file system must reuse a free inode number.
 once() {
 	local n=${EVERY:-$1}
 

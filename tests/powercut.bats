@@ -32,7 +32,7 @@ under_every_cut() {
 	[ "$failed" = 0 ]
 }
 
-# Leave out each sync in turn; what is seen of that goes to the file "mutations".
+# Leave out each sync in turn, and write the results to the file "mutations".
 leave_out() {
 	under_every_cut powercut -m "$@" >mutations || {
 		cat mutations
@@ -131,7 +131,7 @@ seen() {
 
 @test "detects a sync left out of atomic-append --in-place" {
 	seq 100000 160000 >large
-	# the note of how to take it back: what it says; its name; then the record
+	# the batch file: its content; its name; then the record
 	leave_out -y -k in-place -o old -n large -i large "$append" --in-place f
 	for fs in ext4 xfs btrfs; do seen '1 of 3' $fs; done
 	# ext4 and XFS keep the order of all names and sizes, so that whatever makes a torn record

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# The appends of atomic-record: each record appends its line once, whatever else has an equal line.
+# The appends of atomic-record: each record appends its line once, even if equal lines exist.
 # The invariants cited are those of lib/record/README.md.
 
 bats_require_minimum_version 1.5.0
@@ -36,7 +36,7 @@ append() {
 		"${@:2}"
 }
 
-# That is killed before its first call named $1 behind the COMMIT.
+# Kill such a record before its first call named $1 after the COMMIT.
 killed_at() {
 	local n
 
@@ -51,7 +51,7 @@ killed_at() {
 	rm -rf ../before
 }
 
-# $1 recorders at once append the same line to a ledger that is absent; $3 and on are further
+# $1 concurrent runs append the same line to a ledger that is absent; $3 and on are further
 # arguments. All succeed, and each line is there.
 crowd() {
 	local pid status=0

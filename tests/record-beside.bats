@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# atomic-record beside what others do to its place: directories that are moved or removed, a full
-# disk, attributes, limits, branches that are switched.
+# atomic-record while its place changes: directories that are moved or removed, a full disk,
+# attributes, limits, branches that are switched.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -198,10 +198,10 @@ line_stopped_at() {
 
 @test "waits for a git checkout that has released index.lock and not yet moved HEAD" {
 	two_branches
-	# what git checkout has done by then
+	# as git checkout has done by then
 	git -C repo read-tree -m -u HEAD other
 	[ "$(cat repo/ledger)" = other ]
-	# and it lives: by its name and words, in that worktree
+	# and it lives: known by its name and arguments, in that worktree
 	cp "$(command -v cat)" git
 	exec 9<>go
 	(cd repo && exec ../git - checkout <&9) 3>&- &
@@ -245,7 +245,7 @@ line_stopped_at() {
 	echo more >repo/notes/k
 	git -C repo commit -qam more
 	git -C repo tag more
-	# behind the ref's rename: its directory's sync
+	# after the ref's rename: its directory's sync
 	for call in fsync#{1..40}; do
 		git -C repo reset -q --hard more
 		line_stopped_at "$call"

@@ -150,7 +150,7 @@ in_every_shell() {
 		)
 		check test "$id" = 1
 		check test "$(sqlite_with_retry db 'SELECT x, 1 FROM t')" = "$text|1"
-		# any other error is none of being busy: said at once, and nothing is done
+		# any other error is not a busy one: it is reported at once, and nothing changes
 		fails 65 sqlite_with_retry db "INSERT INTO t VALUES(1); INSERT INTO t VALUES(1)"
 		fails 65 sqlite_with_retry db 'INSERT INTO'
 		fails 64 sqlite_with_retry
@@ -320,7 +320,7 @@ in_every_shell() {
 		release_git_lock other
 		check lock-run -n lock true
 		check lock-run -n other true
-		# our descriptor is overwritten: what stands there now is the script's
+		# the script has overwritten our descriptor, which is now its own
 		acquire_git_lock lock
 		exec 7>mine
 		release_git_lock lock

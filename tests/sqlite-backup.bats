@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# sqlite-backup: one state of the database, whole, whoever writes meanwhile.
+# sqlite-backup: one state of the database, whole, while other processes write.
 
 bats_require_minimum_version 1.5.0
 
@@ -163,7 +163,7 @@ everything() {
 	for beside in wal journal; do
 		sqlite3 other.db "pragma journal_mode=wal; create table o(x)" >/dev/null
 		[ "$beside" = wal ] || sqlite3 other.db 'pragma journal_mode=delete' >/dev/null
-		# it dies with what it has not put into the database
+		# it dies before it has put its changes into the database
 		(ulimit -c 0 && exec python3 -c '
 import os, signal, sqlite3
 c = sqlite3.connect("other.db", isolation_level=None)

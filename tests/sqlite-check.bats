@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# sqlite-check: what it finds, and that it does not disturb.
+# sqlite-check: its findings, and that it does not disturb other processes.
 
 bats_require_minimum_version 1.5.0
 
@@ -10,7 +10,7 @@ setup() {
 	sqlite3 a.db 'pragma journal_mode=wal; create table t(a, b)' >/dev/null
 }
 
-# A log that nobody has open: its writer was killed.
+# A log that no process has open: its writer was killed.
 leave_log() {
 	python3 -c '
 import os, signal, sqlite3

@@ -34,7 +34,7 @@ teardown() {
 	[ "$(grep -c '^75$' statuses)" = 49 ]
 }
 
-# The test of a ticket store: as many free tickets as takers, who start together, and each tries one
+# The test of a ticket store: as many free tickets as takers, which start together; each tries one
 # after the other until it gets one.
 barrier() {
 	local i
@@ -138,7 +138,7 @@ barrier() {
 		2) sqlite3 s.db 'DELETE FROM holdfast_lease; VACUUM' ;;
 		esac
 	done
-	# the jobs of a queue have theirs from the same row
+	# the jobs of a queue get their tokens from the same row
 	sqlite-queue add s.db job
 	read -r _ token _ < <(sqlite-queue claim s.db)
 	((token > last))
@@ -277,7 +277,7 @@ barrier() {
 	sqlite-lease acquire --wait 60s l.db one >token &
 	waiter=$!
 	await_watcher "$waiter"
-	# the holder of the turnstile may do so, and nobody makes it but under that
+	# the holder of the turnstile may do so, and only that holder recreates it
 	flock l.db-turnstile sh -c 'rm -f l.db l.db-wal l.db-shm; sleep 0.1; [ ! -e l.db ]'
 	wait "$waiter"
 	[ "$(cat token)" = 1 ]

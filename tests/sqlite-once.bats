@@ -140,7 +140,7 @@ teardown() {
 	run -0 at 1010000000 sqlite-once --ttl 10s s.db key
 	run -1 at 1019999999 sqlite-once s.db key
 	run -0 at 1020000000 sqlite-once s.db key
-	# without a TTL it is for ever
+	# without a TTL it never expires
 	run -1 at 9000000000000000000 sqlite-once s.db key
 	run -0 at 9000000000000000000 sqlite-once --ttl 15000w s.db far
 	run -0 at 9000000000000000 sqlite-once --check s.db far

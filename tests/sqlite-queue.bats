@@ -335,7 +335,7 @@ claim() {
 	[[ $(sqlite-queue list s.db) == $'1\twaiting\t0\t0/5\t'* ]]
 }
 
-# at_work [options]: a worker whose command waits for a line on ./go, and exits with what that says.
+# at_work [options]: a worker whose command waits for a line on ./go, which is its exit status.
 at_work() {
 	mkfifo began go
 	sqlite-queue work "$@" s.db -- sh -c 'echo >began; read -r line <go; exit "$line"' &
@@ -414,7 +414,7 @@ at_work() {
 	kill -TERM "$worker"
 	ends_with 143 "$worker"
 	kill -0 "$stranger"
-	# and one that waits for the turnstile
+	# and a worker that waits for the turnstile
 	exec 7>>s.db-turnstile
 	flock 7
 	sqlite-queue work -w inf s.db -- true 7>&- 8>&- &
@@ -475,7 +475,7 @@ at_work() {
 	run -1 pgrep -P "$worker"
 }
 
-# killed N COMMAND...: at its N-th write or sync. Fails when there are not so many.
+# killed N COMMAND...: at its N-th write or sync. Fails if there are fewer.
 killed() {
 	local n=$1 ended=0
 

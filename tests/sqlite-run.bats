@@ -13,14 +13,14 @@ setup() {
 }
 
 teardown() {
-	# who waits at a FIFO after a test that failed finds its other end closed
+	# a process that waits at a FIFO after a failed test finds its other end closed
 	exec 8>&-
 	[ ! -p go ] || : <>go
 	wait
 	sqlite3 -cmd '.timeout 10000' a.db 'pragma integrity_check' | grep -qx ok
 }
 
-# A stranger that ends checkpoints, and has it locked for that instant.
+# An external program checkpoints when it ends, and has the database locked for that instant.
 count() { sqlite3 -cmd '.timeout 10000' "${1-a.db}" 'select count(*) from t'; }
 
 # A program that knows nothing of turnstiles writes to a.db until a line comes by descriptor 8.
@@ -212,7 +212,7 @@ c.execute("COMMIT")' &
 	run -75 sqlite-run -n a.db 'insert into t values(1, 1)'
 	echo 'insert into t values(2, 2)' | sqlite-run -w 60 a.db &
 	local writer=$!
-	# nobody holds the turnstile while it waits
+	# no process holds the turnstile while it waits
 	until flock -n a.db-turnstile true; do :; done
 	echo >&8
 	wait "$writer"
@@ -347,10 +347,10 @@ c.execute("COMMIT")' &
 				>"read.$i" 3>&- 8>&- &
 			pids+=($!)
 		done
-		# none waits for the writer; but one that closes has all of it locked for an instant
+		# none waits for the writer; but closing the database locks all of it briefly
 		for i in "${pids[@]}"; do wait "$i"; done
 	done
-	# what is not committed is nobody else's
+	# no other process sees uncommitted rows
 	[ "$(sort -u read.*)" = '1|1' ]
 	echo >&8
 	wait
@@ -439,7 +439,7 @@ c.execute("rollback")' &
 	[ "$(count)" = 20000 ]
 }
 
-# A stranger who has $1 locked, also for readers, until a line comes by descriptor 8.
+# An external program that has $1 locked, for readers too, until a line comes by descriptor 8.
 foreign_exclusive() {
 	mkfifo told go
 	python3 -c '
@@ -474,7 +474,7 @@ c.execute("commit")' "$1" &
 	sqlite-run -w 60 a.db "attach 'b.db' as b; insert into t values(1, 1);
 		insert into b.t values(1); select 'once'" >out &
 	local writer=$!
-	# nobody holds the turnstile while it waits
+	# no process holds the turnstile while it waits
 	until ls -l "/proc/$writer/fd" 2>/dev/null | grep -q a.db &&
 		flock -n a.db-turnstile true; do :; done
 	echo >&8

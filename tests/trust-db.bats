@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # Databases, repositories and keepers where another user can put a file, a socket or a link in the
-# way: what SQLite and holdfast keep beside a database, .git/holdfast, info/exclude, a keeper's
+# way: the files of SQLite and holdfast beside a database, .git/holdfast, info/exclude, a keeper's
 # names. Each mend is seen failing when it is taken out (HOLDFAST_WITHOUT, base/sys.h).
 
 bats_require_minimum_version 1.5.0
@@ -29,7 +29,7 @@ setup() {
 	chmod 666 log
 }
 
-# Two users whom no table knows; the database is Bob's.
+# Two users that are in no user database; Bob owns the SQLite database.
 as_bob='setpriv --reuid 41001 --regid 41001 --clear-groups env HOME=/nonexistent'
 as_eve='setpriv --reuid 41002 --regid 41002 --clear-groups env HOME=/nonexistent'
 bob() { $as_bob "$@"; }
@@ -68,7 +68,7 @@ all_write() {
 	[[ $output == *'going on without a turnstile'* ]]
 	[[ $output == *"'x.db-turnstile' of 'x.db', which belongs to user 41002"* ]]
 	HOLDFAST_WITHOUT=turnstile run -75 all_write faults
-	# which holds nothing else, and could not keep what it promises
+	# it takes no other lock, and could not keep its promise
 	run -77 bob lock-run -w 1 --sqlite x.db true
 	[[ $output == *"of 'x.db', which belongs to user 41002: that user may not write"* ]]
 	run -77 lock-run -w inf --sqlite x.db true
@@ -111,14 +111,14 @@ all_write() {
 	let_go
 }
 
-# A sqlite-run of Bob's that has passed Eve's turnstile by stands before it takes SQLite's lock.
-# Meanwhile the turnstile is made, and held by a command. $1: what is taken out.
+# Bob's sqlite-run, which has ignored Eve's turnstile, stops before it takes SQLite's lock. In the
+# meantime the turnstile is recreated, and a command holds it. $1: the mend that is taken out.
 passes_then_meets() {
 	local pid n
 	make_database
 	eve touch x.db-turnstile
 	bob env HOLDFAST_FAULT_LOG="$dir/calls" faults/sqlite-run x.db 'SELECT 1' 2>/dev/null
-	# the last fstat before the last fstatat, which is the second look
+	# the last fstat before the last fstatat, which is the second check
 	n=$(awk '$2 == "fstat" { f++ } $2 == "fstatat" { n = f } END { print n }' calls)
 	# shellcheck disable=SC2086
 	bg $as_bob env HOLDFAST_FAULT="fstat#$n:stop" HOLDFAST_WITHOUT="$1" \
@@ -297,7 +297,7 @@ has_row_66() {
 	eve_writes_log
 	bob env HOLDFAST_FAULT_LOG="$dir/calls" faults/sqlite-run x.db 'SELECT 1'
 	rm -f x.db-*
-	# the look closes the database and its directory; then SQLite opens the log
+	# the check closes the database and its directory; then SQLite opens the log
 	n=$(awk '$2 == "close" { c++ } $2 == "openat" && c >= 2 { print $1; exit }' calls)
 	cp -p x.db before
 	plant() { # WITHOUT
@@ -436,7 +436,7 @@ make_repository() { # USER DIR
 	chmod 666 eve/x.db
 	sqlite-run eve/x.db 'INSERT INTO t VALUES (1)'
 	[ "$(cat eve/.git/info/exclude)" = '# none' ]
-	# what that means: it is seen there, until the owner uses it
+	# so git status shows it, until the owner uses the database
 	[[ $(eve git -C eve status --short) == *'?? x.db-turnstile'* ]]
 	rm eve/x.db-turnstile
 	HOLDFAST_WITHOUT=exclude_owner faults/sqlite-run eve/x.db 'INSERT INTO t VALUES (1)'
@@ -556,7 +556,7 @@ record_in() {
 		rm "repo/$name"
 	done
 	[ ! -e repo/d/new ]
-	# what is not on the path is not looked at, and a link to a file is one
+	# a file off the path is not inspected, and a link to a file counts as one
 	bob mkdir repo/e
 	mkfifo repo/e/.gitignore
 	bob sh -c 'cd repo && echo x >e/rules && ln -s ../../e/rules .git/info/exclude'
@@ -631,7 +631,7 @@ record_in() {
 	[ -z "$(find . -user root)" ]
 }
 
-# A keeper of Eve's for PID $2, which lends what it holds on $1, and then unlocks it.
+# A keeper of Eve's for PID $2, which lends its lock on $1, and then unlocks it.
 fake_keeper() {
 	bg $as_eve python3 -c '
 import array, fcntl, os, socket, struct, sys
@@ -675,7 +675,7 @@ while True:
 	run -71 env HOLDFAST_WITHOUT=keeper_name HOLDFAST_FAULT=bind#1:EADDRINUSE \
 		faults/lock-acquire --owner $$ M
 	IFS=- read -r _ pid start _ <<<"$handle"
-	# and Eve, who listens under the first, and answers nothing
+	# and Eve's process listens under the first name, and answers nothing
 	bg $as_eve python3 -c '
 import os, socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# What another user puts beside a file: it costs a fast path, never the outcome. The users are real,
-# by number: in no user database, which is the harder case.
+# Files that another user puts beside a target: they can disable a fast path, and never change the
+# outcome. The users are real, by number: in no user database, which is the harder case.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -151,7 +151,7 @@ handed_over() {
 	needs trust handed_over
 }
 
-# Whatever user $EVE made by this command, the tool does its work, soon, and says what it ignores.
+# Beside any file that user $EVE creates, the tool does its work, soon, and reports what it ignores.
 planted() {
 	local what=$1 made=$2 holder=
 	shift 2
@@ -263,7 +263,7 @@ exchanged_link() {
 }
 
 @test "follows a symbolic link only if a trusted user owned the link that it read" {
-	# the look before the rename would notice it, too
+	# the check before the rename would notice it, too
 	needs link_fd,atomic_place exchanged_link
 }
 
@@ -351,7 +351,7 @@ locked_by_another() {
 	locked_by_another batch 'copy_file_range#1:stop,fsync#1'
 }
 
-# A leader that has taken the other's record is stopped, or ends. $1: what the waiter's -w is.
+# Stop a leader that has taken the waiter's record, at call $1. $2: the waiter's -w.
 taken() {
 	local call=$1 mode=${3-}
 	rm -rf d
@@ -402,7 +402,7 @@ stopped_owner() {
 	mkdir d
 	echo old >d/log
 	hold flock d/log
-	# it waits, and is stopped as soon as it looks what became of its record
+	# it waits, and is stopped before it checks the state of its record
 	atomic-append -w 20 -t first d/log 3>&- &
 	first=$!
 	await grep -qs first d/.holdfast.log.spool
@@ -621,7 +621,7 @@ replaced_between() {
 	no_litter d
 }
 
-# The file is moved away between the last look at its name and the rename.
+# The file is moved away between the last check of its name and the rename.
 moved_away() {
 	local appender
 	mkdir d
