@@ -193,7 +193,8 @@ usable() {
 	faults nothing judge_git "$run" --git-freeze r sh -c "$under_frozen_git"
 }
 
-moved() { find r/.git/holdfast/quarantine -type f 2>/dev/null | wc -l; }
+# Where the first quarantine could not be read, the next one is used.
+moved() { find r/.git/holdfast/quarantine* -type f 2>/dev/null | wc -l; }
 
 index_lock() { touch r/.git/index.lock; }
 
