@@ -59,7 +59,7 @@ static const char *claim(struct hf_store *store, int64_t *id, int64_t *token)
 }
 
 /* store/Q2 */
-static void the_next_one(void **state)
+static void jobs_are_claimed_by_priority_and_age(void **state)
 {
 	struct hf_store store = open_store("a.db");
 	int64_t id, token;
@@ -87,7 +87,7 @@ static void the_next_one(void **state)
 }
 
 /* store/Q1, store/Q3, store/Q4 */
-static void who_may_say_what(void **state)
+static void only_the_current_token_is_accepted(void **state)
 {
 	struct hf_store store = open_store("b.db");
 	int64_t id, old, new;
@@ -192,8 +192,8 @@ static void listing(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(the_next_one),
-	cmocka_unit_test(who_may_say_what),
+	cmocka_unit_test(jobs_are_claimed_by_priority_and_age),
+	cmocka_unit_test(only_the_current_token_is_accepted),
 	cmocka_unit_test(attempts),
 	cmocka_unit_test(waiting),
 	cmocka_unit_test(listing),
