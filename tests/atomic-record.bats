@@ -397,7 +397,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	wait $! || status=$?
 	cat ../said
 	[ "$status" = 76 ]
-	grep "notes/other' was .* meanwhile" ../said
+	grep "notes/other' was .* in the meantime" ../said
 	[ "$(cat notes/other)" = mine ]
 	atomic-record --recover --sqlite "$db"
 	[ "$(cat notes/other)" = mine ]
@@ -465,7 +465,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	rm -f .git/index.lock
 	echo theirs >image.db
 	run -0 atomic-record --recover --sqlite "$db"
-	[[ $output == *"image.db' was changed meanwhile, and stays"* ]]
+	[[ $output == *"image.db' was changed in the meantime, and is kept"* ]]
 	[ "$(cat image.db)" = theirs ]
 	[ "$(image 'SELECT group_concat(name) FROM t')" = a,b ]
 	# without a repository
@@ -498,7 +498,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	[ "$(intents)" = 1 ]
 	sqlite3 "$db" "INSERT INTO t(name) VALUES ('c')"
 	run -0 atomic-record --recover --sqlite "$db"
-	[[ $output != *'changed meanwhile'* ]]
+	[[ $output != *'changed in the meantime'* ]]
 	[ "$(image 'SELECT group_concat(name) FROM t')" = a,b ]
 	[ -z "$(git status --porcelain)" ]
 }
@@ -537,7 +537,7 @@ crowd() {
 	(
 		for i in {1..10}; do
 			echo "$i" >>notes/other
-			# refused where index.lock is there, or the branch has moved meanwhile
+			# refused where index.lock is there, or the branch has moved in the meantime
 			until git commit -qam "users $i" 2>/dev/null; do :; done
 		done
 	) 3>&- &
@@ -599,7 +599,7 @@ crowd() {
 	git add notes/a
 	git commit -qm users
 	run -0 atomic-record --recover --sqlite "$db"
-	[[ $output == *'was changed meanwhile, and stays'* ]]
+	[[ $output == *'was changed in the meantime, and is kept'* ]]
 	[ "$(cat notes/a)" = theirs ]
 	[ "$(git show HEAD:notes/a)" = theirs ]
 	[ "$(git show HEAD~1:notes/a)" = 'a note' ]

@@ -244,7 +244,7 @@ static enum hf_status cli_move(struct hf_repo *repo, const char *ref, const char
 	if (status == HF_OK && !out.status)
 		status = hf_repo_sync_all(repo, err);
 	else if (status == HF_OK && cli_tip(repo, ref, now, NULL) == HF_OK && strcmp(now, was) != 0)
-		status = hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
+		status = hf_fail(err, HF_NO, "'%s' has moved in the meantime", ref);
 	else if (status == HF_OK)
 		status = hf_git_failed(&out, "move", ref, err);
 	if (status == HF_DATA && strstr(out.why, "File exists"))

@@ -93,7 +93,7 @@ static enum hf_status resolve_file(const char *path, char real[PATH_MAX], struct
 	if (lstat(real, &st) < 0)
 		return errno == ENOENT || errno == ENOTDIR
 			       ? HF_OK
-			       : hf_fail_errno(err, "cannot look at '%s'", path);
+			       : hf_fail_errno(err, "cannot read the state of '%s'", path);
 	if (S_ISLNK(st.st_mode)) {
 		strcpy(dir, real);
 		if (!realpath(dir, real) || lstat(real, &st) < 0)
@@ -251,7 +251,7 @@ enum hf_status hf_repo_path(struct hf_repo *repo, const char *path, char **tree_
 	if (status != HF_OK)
 		return status;
 	if (!realpath(repo->workdir, workdir))
-		return hf_fail_errno(err, "cannot look at '%s'", hf_repo_name(repo));
+		return hf_fail_errno(err, "cannot read the state of '%s'", hf_repo_name(repo));
 	if (path_below(repo->gitdir, real) || path_below(repo->commondir, real))
 		return refuse_dotgit(path, err);
 	inside = path_below(workdir, real);

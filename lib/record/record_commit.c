@@ -58,7 +58,7 @@ static enum hf_status stage_file(struct hf_record_git *g, size_t i, struct hf_er
 	if (change->remove || f->moved_away)
 		return HF_OK;
 	if (sys_fstat(fd, &st) < 0)
-		return hf_fail_errno(err, "cannot look at '%s'", f->path);
+		return hf_fail_errno(err, "cannot read the state of '%s'", f->path);
 	status = hf_repo_mode(g->repo, plan->path, &st, &change->mode, err);
 	if (status == HF_OK)
 		status = hf_repo_blob(g->repo, plan->path, fd, change->oid, err);

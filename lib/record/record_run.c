@@ -273,7 +273,7 @@ static enum hf_status finish_again(struct hf_record_run *r, struct hf_err *err)
 	r->state = HF_RECORD_READY;
 	status = hf_record_run_advance(r, HF_RECORD_LOCKED, err);
 	if (status == HF_OK && r->recovery.own_left)
-		status = hf_fail(err, HF_BUSY, "another process was in the way");
+		status = hf_fail(err, HF_BUSY, "another process changed a file during the record");
 	memcpy(r->redo.commit, r->recovery.own_commit, sizeof(r->redo.commit));
 	r->redo.stays = r->recovery.own_stays;
 	return status;
@@ -313,7 +313,7 @@ static enum hf_status finish_record(struct hf_record_run *r, struct hf_err *err)
 	if (!r->redo.stays)
 		return HF_OK;
 	return hf_fail(err, HF_UNCERTAIN,
-		       "recorded, but a file was changed by another process, and stays");
+		       "recorded, but a file was changed by another process, and is kept");
 }
 
 /* Go from state to state. Before LOCKED nothing is held, and the wait goes on to the deadline. */

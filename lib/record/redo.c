@@ -73,7 +73,7 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 	char *path;
 
 	if (f->plan->op == HF_RECORD_REMOVE) {
-		hf_record_locks_report(redo->hold, "'%s' was changed meanwhile, and stays",
+		hf_record_locks_report(redo->hold, "'%s' was changed in the meantime, and is kept",
 				       f->path);
 		return HF_OK;
 	}
@@ -93,10 +93,10 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 			"it cannot be known whether '%s' has the record; its text is in '%s'",
 			f->path, path);
 	else if (status == HF_OK)
-		hf_record_locks_report(
-			redo->hold,
-			"'%s' was changed meanwhile, and stays; what was recorded is in '%s'",
-			f->path, path);
+		hf_record_locks_report(redo->hold,
+				       "'%s' was changed in the meantime, and is kept; the "
+				       "recorded content is in '%s'",
+				       f->path, path);
 	free(path);
 	return status;
 }
@@ -120,10 +120,10 @@ static enum hf_status stage_found(struct hf_redo *redo, struct hf_record_file *f
 		redo->stays = true;
 		if (!redo->repo || plan.op == HF_RECORD_APPEND)
 			return put_beside(redo, f, err);
-		hf_record_locks_report(
-			redo->hold,
-			"'%s' was changed meanwhile, and stays; what was recorded is committed",
-			f->path);
+		hf_record_locks_report(redo->hold,
+				       "'%s' was changed in the meantime, and is kept; the "
+				       "recorded content is committed",
+				       f->path);
 		if (is_removed)
 			return HF_OK;
 	}

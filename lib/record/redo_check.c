@@ -57,7 +57,8 @@ static enum hf_status judge_append(const struct hf_record_locks *hold, struct hf
 	f->correct = strcmp(seen, plan->seen) != 0 || strcmp(place, plan->place) != 0 ||
 		     strcmp(found, plan->old_sha256) != 0;
 	if (plan->old_sha256[0] && !f->present)
-		hf_record_locks_report(hold, "'%s' was removed or moved meanwhile; it is made anew",
+		hf_record_locks_report(hold,
+				       "'%s' was removed or moved in the meantime; it is recreated",
 				       f->path);
 	return HF_OK;
 }

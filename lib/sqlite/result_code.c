@@ -21,7 +21,7 @@ static const struct hf_db_code codes[] = {
 	{SQLITE_ERROR, HF_DB_NEVER, HF_DATA, .why = NULL},
 	{SQLITE_ABORT, HF_DB_NEVER, HF_DATA, .why = NULL},
 	{SQLITE_LOCKED, HF_DB_NEVER, HF_DATA,
-	 .why = "a statement of this same connection is in the way"},
+	 .why = "another statement of this connection uses it"},
 	{SQLITE_SCHEMA, HF_DB_NEVER, HF_BUSY, .why = "its schema was changed concurrently"},
 	{SQLITE_TOOBIG, HF_DB_NEVER, HF_DATA,
 	 .advice = {"a value or a statement has at most 1,000,000,000 bytes"}},
