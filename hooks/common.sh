@@ -87,10 +87,10 @@ unfinished_record() {
 	0) return 1 ;;
 	1) return 0 ;;
 	75)
-		warn "'$database' is busy: whether a record in it is unfinished could not be seen"
+		warn "'$database' is busy: cannot tell whether a record in it is unfinished"
 		;;
 	*)
-		warn "whether a record in '$database' is unfinished could not be seen"
+		warn "cannot tell whether a record in '$database' is unfinished"
 		advise "$said"
 		;;
 	esac

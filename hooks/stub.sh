@@ -103,7 +103,7 @@ install_hook() {
 			keep "$1"
 		elif [ ! "$kept/$1" -ef "$hooks/$1" ] && ! cmp -s "$kept/$1" "$hooks/$1"; then
 			warn "both '$hooks/$1' and '$kept/$1' are there"
-			advise 'another hook took the place of ours: remove the one not wanted'
+			advise 'another hook replaced ours: remove the one that you do not want'
 			return 1
 		fi
 		;;

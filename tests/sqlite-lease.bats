@@ -213,7 +213,7 @@ barrier() {
 @test "what is called wrongly makes no database" {
 	run -64 sqlite-lease
 	run -64 sqlite-lease take s.db a
-	[ "${lines[0]}" = "sqlite-lease: 'take' is not a verb" ]
+	[ "${lines[0]}" = "sqlite-lease: 'take' is not a subcommand" ]
 	run -64 sqlite-lease acquire s.db
 	run -64 sqlite-lease acquire s.db ''
 	run -64 sqlite-lease acquire --as '' s.db a

@@ -236,7 +236,7 @@ static enum hf_status check_tree_path(struct hf_repo *repo, const char *path, co
 	if (status != HF_OK)
 		return status == HF_NO ? HF_OK : status;
 	hf_fail(err, HF_DATA, "cannot commit '%s': it is ignored", path);
-	hf_advise(err, "'git check-ignore -v' says by which rule; 'git add -f' overrules it");
+	hf_advise(err, "'git check-ignore -v' shows the rule; 'git add -f' overrules it");
 	return HF_DATA;
 }
 

@@ -37,7 +37,7 @@ int hf_git_own_dir(const struct hf_gitdir *git, enum hf_status *status, struct h
 					  "cannot use '%s/" OWN
 					  "', which belongs to %s: that user may not write there",
 					  git->common, hf_user_name(owner, st.st_uid));
-			hf_advise(err, "see what is in it, and remove it");
+			hf_advise(err, "examine its content, and remove it");
 		}
 	}
 	if (dir >= 0)

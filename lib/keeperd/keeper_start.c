@@ -274,7 +274,7 @@ static enum hf_status await_result(const struct hf_keeper_plan *plan, struct hf_
 		if (poll(polled, 2, -1) < 0)
 			continue;
 		if (polled[1].revents)
-			return hf_fail(err, HF_NO, "the owner, PID %d, has ended",
+			return hf_fail(err, HF_NO, "the owner, PID %d, has exited",
 				       (int)plan->owner);
 		n = hf_keeper_receive(kept->socket, &word, sizeof(word), NULL, NULL);
 		if (n < 0 && errno == EAGAIN)

@@ -22,7 +22,7 @@ static enum hf_status fail_not_regular(const struct hf_target *target, const str
 						  : "not a regular file";
 
 	hf_fail(err, HF_DATA, "cannot use '%s' as a dotlock: it is %s", target->path, type);
-	hf_advise(err, "a dotlock is a file that is made by taking the lock");
+	hf_advise(err, "name another path: a dotlock is a file that is created by taking the lock");
 	return HF_DATA;
 }
 
@@ -58,7 +58,7 @@ static enum hf_status cannot_make(const struct hf_target *target, struct hf_err 
 {
 	hf_fail_errno(err, "cannot make dotlock '%s'", target->path);
 	if (errno == EACCES || errno == EPERM || errno == EROFS)
-		hf_advise(err, "a dotlock is made in its directory, which must be writable");
+		hf_advise(err, "make its directory writable: the dotlock is created in it");
 	return hf_status_of(errno);
 }
 

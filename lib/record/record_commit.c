@@ -319,7 +319,7 @@ enum hf_status hf_record_git_redo(struct hf_record_git *g, struct hf_err *err)
 		status = hf_repo_tip(g->repo, intent->ref, g->tip, err);
 		/* nor is there a commit on which it could be made */
 		if (status == HF_OK && !*g->tip && *intent->tip)
-			status = hf_fail(err, HF_DATA, "'%s' is gone by now", intent->ref);
+			status = hf_fail(err, HF_DATA, "'%s' no longer exists", intent->ref);
 		if (status == HF_OK)
 			status = make_commit(g, err);
 		if (status != HF_OK && status != HF_BUSY)

@@ -68,7 +68,7 @@ enum hf_status hf_record_run_add_file(struct hf_record_run *r, size_t i, struct 
 		if (!hf_record_file_same(f, &r->redo.files[k]))
 			continue;
 		status = hf_fail(err, HF_USAGE, "'%s' is named twice", f->path);
-		hf_advise(err, "put together what is to become of it");
+		hf_advise(err, "combine the changes to it");
 	}
 	if (status != HF_OK)
 		return status;
@@ -151,7 +151,7 @@ static enum hf_status run_sql(struct hf_record_run *r, struct hf_err *err)
 	if (status == HF_OK && !hf_db_in_transaction(r->hold.db)) {
 		hf_fail(err, HF_DATA, "cannot record in '%s': the SQL has ended the transaction",
 			request->database);
-		hf_advise(err, "leave COMMIT and ROLLBACK out: all of it is one transaction");
+		hf_advise(err, "omit COMMIT and ROLLBACK: all of it is one transaction");
 		status = HF_DATA;
 	}
 	return status;

@@ -89,8 +89,7 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 	}
 	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
 		hf_record_locks_report(
-			redo->hold,
-			"it cannot be known whether '%s' has the record; its text is in '%s'",
+			redo->hold, "cannot tell whether '%s' has the record; its text is in '%s'",
 			f->path, path);
 	else if (status == HF_OK)
 		hf_record_locks_report(redo->hold,
@@ -248,7 +247,7 @@ static enum hf_status fail_renew(struct hf_redo *redo, const struct seen *seen, 
 	/* so far a running prune is the only reason why this was tried */
 	if (!seen->gone &&
 	    hf_record_git_is_whole(redo->repo, redo->intent, redo->commit, seen->tip))
-		return hf_fail(err, HF_BUSY, "a 'git gc' or 'git prune' is at work in '%s'",
+		return hf_fail(err, HF_BUSY, "a 'git gc' or 'git prune' runs in '%s'",
 			       hf_repo_workdir(redo->repo));
 	hf_fail(err, HF_DATA, "objects of '%s' at %.12s are gone, and cannot be made again",
 		redo->intent->ref, seen->tip);

@@ -30,7 +30,7 @@ static enum hf_redo_state judge_without_mark(const struct hf_record_locks *hold,
 	    strcmp(found, plan->old_sha256) != 0)
 		return HF_REDO_SUPERSEDED;
 	hf_record_locks_report(
-		hold, "the mark beside '%s' was removed by another program; it gets the record",
+		hold, "the mark beside '%s' was removed by another program; the record is appended",
 		f->path);
 	return HF_REDO_PENDING;
 }
