@@ -182,7 +182,7 @@ static enum hf_status become_daemon(struct child *c, char place[PATH_MAX], struc
 }
 
 /* Stop reacting to signals: the socket reports the starter's exit from here on. Return false if the
- * keeper was told to exit before (keeperd/K2). */
+ * keeper had received a signal to exit (keeperd/K2). */
 static bool starter_is_there(const struct child *c)
 {
 	set_signals(SIG_IGN);

@@ -29,16 +29,16 @@ enum verdict { READY, LEFT, MORE };
 static enum verdict leave_unfinished(struct hf_recovery *r, const struct hf_intent *intent,
 				     const char *why)
 {
-	char *told;
+	char *slot;
 
 	if (r->own && strcmp(r->own, intent->id) == 0)
 		r->own_left = true;
-	for (size_t i = 0; i < r->told_count; i++)
-		if (strcmp(r->told[i], intent->id) == 0)
+	for (size_t i = 0; i < r->reported_count; i++)
+		if (strcmp(r->reported[i], intent->id) == 0)
 			return LEFT;
-	told = hf_array_add(&r->told, &r->told_count, HF_RECORD_ID);
-	if (told)
-		memcpy(told, intent->id, HF_RECORD_ID);
+	slot = hf_array_add(&r->reported, &r->reported_count, HF_RECORD_ID);
+	if (slot)
+		memcpy(slot, intent->id, HF_RECORD_ID);
 	hf_record_locks_report(r->hold, "record %.8s is left unfinished: %s", intent->id, why);
 	return LEFT;
 }
@@ -48,10 +48,10 @@ static enum verdict leave_with_advice(struct hf_recovery *r, const struct hf_int
 				      const struct hf_err *why)
 {
 	const char *line = why->advice;
-	size_t before = r->told_count;
+	size_t before = r->reported_count;
 
 	leave_unfinished(r, intent, why->message);
-	if (r->told_count == before)
+	if (r->reported_count == before)
 		return LEFT;
 	for (; *line; line += strspn(line, "\n")) {
 		hf_record_locks_report(r->hold, "%.*s", (int)strcspn(line, "\n"), line);
@@ -364,7 +364,7 @@ void hf_recovery_forget(struct hf_recovery *r)
 void hf_recovery_end(struct hf_recovery *r)
 {
 	hf_recovery_forget(r);
-	free(r->told);
-	r->told = NULL;
-	r->told_count = 0;
+	free(r->reported);
+	r->reported = NULL;
+	r->reported_count = 0;
 }
