@@ -180,7 +180,7 @@ static enum hf_status check_parents(struct hf_repo *repo, const char *path, cons
 	return status;
 }
 
-/* Neither Git nor libgit2 looks before it opens: a FIFO would stop it for ever. */
+/* Neither Git nor libgit2 checks before it opens: a FIFO would block it indefinitely. */
 static enum hf_status check_rules(const char *dir, int len, const char *name, struct hf_err *err)
 {
 	char path[PATH_MAX];
