@@ -180,7 +180,7 @@ static void options_may_follow_a_subcommand(void **state)
 	assert_file("error", "tool: an empty THING: check whether a variable is unset\n"
 			     "Try 'tool --help' for more information.\n");
 	assert_int_equal(run(obey, "go", "x", "y", NULL), 64);
-	assert_file("error", "tool: 'y' is one operand too many\n"
+	assert_file("error", "tool: unexpected operand 'y'\n"
 			     "Try 'tool --help' for more information.\n");
 }
 

@@ -101,7 +101,7 @@ static void only_the_current_token_is_accepted(void **state)
 	set_clock("2999999");
 	assert_status(HF_NO, hf_queue_renew(&store, id, old, HF_SECOND, &err), NULL);
 	assert_status(HF_NO, hf_queue_done(&store, id, old, &err), NULL);
-	assert_string_equal(err.message, "cannot end job 1 of 'b.db': its lease has run out");
+	assert_string_equal(err.message, "cannot end job 1 of 'b.db': its lease has expired");
 	assert_string_equal(claim(&store, &id, &new), "job/2");
 	assert_true(new > old);
 	assert_status(HF_NO, hf_queue_release(&store, id, old, 0, false, &err), NULL);
