@@ -103,8 +103,7 @@ enum hf_status hf_stdin_replay_begin(struct hf_stdin_replay *r, int *in, struct 
 
 static void close_fd(int *fd)
 {
-	if (*fd >= 0)
-		sys_close(*fd);
+	hf_close(*fd);
 	*fd = -1;
 }
 
