@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "git/commit_ident.h"
-#include "git/git_cli_objects.h"
+#include "git/object_batch.h"
+#include "git/user_program.h"
 
 /* Return the text of a commit, which the caller frees; NULL with errno. encoding NULL: UTF-8,
  * without a header. */
@@ -39,17 +40,24 @@ enum hf_status hf_commit_make(struct hf_repo *repo, const char *tree, const char
 			      struct hf_err *err)
 {
 	char *encoding = NULL, *text;
-	enum hf_status status = hf_repo_is_set(repo, "commit.gpgsign", err);
+	enum hf_status status = hf_repo_is_set(repo, "commit.gpgsign", false, err);
 
-	if (status == HF_OK)
-		return hf_git_sign(repo, tree, tip, message, author, committer, oid, err);
-	if (status == HF_NO)
+	bool sign = status == HF_OK;
+
+	if (status == HF_OK || status == HF_NO)
 		status = repo->ops->config(repo, "i18n.commitencoding", &encoding, err);
 	if (status != HF_OK && status != HF_NO)
 		return status;
 	text = format_commit(tree, tip, encoding, message, author, committer);
-	status = text ? repo->ops->store(repo, "commit", text, strlen(text), oid, err)
-		      : hf_fail_errno(err, "cannot make a commit");
+	if (!text)
+		status = hf_fail_errno(err, "cannot make a commit");
+	else if (sign)
+		status = hf_program_sign(repo, text, tree, tip, message, author, committer, oid,
+					 err);
+	else
+		status = hf_object_store(
+			repo, &(struct hf_object_source){"commit", text, -1, strlen(text)}, oid,
+			err);
 	free(text);
 	free(encoding);
 	return status;

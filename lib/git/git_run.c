@@ -3,16 +3,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/spawn.h"
 #include "base/sys.h"
+#include <holdfast/clock.h>
 
 enum { MAX_SET = 16 };
 
@@ -21,8 +27,6 @@ enum { MAX_SET = 16 };
 static const char *const not_inherited[] = {
 	"GIT_ALTERNATE_OBJECT_DIRECTORIES",
 	"GIT_CONFIG",
-	"GIT_CONFIG_PARAMETERS",
-	"GIT_CONFIG_COUNT",
 	"GIT_OBJECT_DIRECTORY",
 	"GIT_DIR",
 	"GIT_WORK_TREE",
@@ -42,12 +46,18 @@ static const char *const not_inherited[] = {
 
 static const char *const first_args[] = {
 	"git",
-	"-c", "core.fsync=all",
-	"-c", "core.fsyncMethod=fsync",
-	"-c", "core.hooksPath=/dev/null",
-	"-c", "core.fsmonitor=false",
-	"-c", "gc.auto=0",
-	"-c", "maintenance.auto=false",
+	"-c",
+	"core.fsync=all",
+	"-c",
+	"core.fsyncMethod=fsync",
+	"-c",
+	"core.hooksPath=/dev/null",
+	"-c",
+	"core.fsmonitor=false",
+	"-c",
+	"gc.auto=0",
+	"-c",
+	"maintenance.auto=false",
 };
 
 static const char *const fixed[] = {
@@ -155,8 +165,8 @@ static int actions_for(posix_spawn_file_actions_t *actions, const struct hf_git 
 		       const int files[3])
 {
 	const struct hf_repo *repo = git->repo;
-	int r = posix_spawn_file_actions_addchdir_np(
-		actions, repo->workdir[0] ? repo->workdir : repo->gitdir);
+	const char *top = repo->workdir[0] ? repo->workdir : repo->gitdir;
+	int r = posix_spawn_file_actions_addchdir_np(actions, top);
 
 	for (int i = 0; !r && i < 3; i++)
 		r = posix_spawn_file_actions_adddup2(actions, files[i], i);
@@ -166,15 +176,49 @@ static int actions_for(posix_spawn_file_actions_t *actions, const struct hf_git 
 	return r;
 }
 
-/* Start git(1). Return 0 or an errno. */
-static int spawn_git(const struct hf_git *git, const int files[3], pid_t *pid)
+const char *hf_git_program(void)
+{
+	static char *searched, program[PATH_MAX];
+	const char *path = getenv("PATH");
+
+	path = path ? path : "/bin:/usr/bin";
+	if (searched && strcmp(searched, path) == 0)
+		return program[0] ? program : NULL;
+	free(searched);
+	searched = strdup(path);
+	for (;; path++) {
+		int len = (int)strcspn(path, ":");
+		struct stat st;
+
+		/* an empty part is the working directory */
+		if (snprintf(program, sizeof(program), "%.*s/git", len ? len : 1,
+			     len ? path : ".") < (int)sizeof(program) &&
+		    stat(program, &st) == 0 && S_ISREG(st.st_mode) && access(program, X_OK) == 0)
+			return program;
+		path += len;
+		if (!*path)
+			break;
+	}
+	program[0] = '\0';
+	return NULL;
+}
+
+enum hf_status hf_git_fail_absent(struct hf_repo *repo, struct hf_err *err)
+{
+	repo->no_git = true;
+	return hf_fail(err, HF_UNAVAILABLE, "cannot work on '%s' without git: it is not in PATH",
+		       hf_repo_name(repo));
+}
+
+int hf_git_spawn(const struct hf_git *git, const int files[3], pid_t *pid)
 {
 	const size_t first = sizeof(first_args) / sizeof(first_args[0]);
+	const char *program = hf_git_program();
 	posix_spawn_file_actions_t actions;
 	struct environment env;
 	const char **args;
 	size_t count = 0;
-	int r = posix_spawn_file_actions_init(&actions);
+	int r = program ? posix_spawn_file_actions_init(&actions) : ENOENT;
 
 	if (r)
 		return r;
@@ -186,7 +230,7 @@ static int spawn_git(const struct hf_git *git, const int files[3], pid_t *pid)
 		memcpy(args, first_args, sizeof(first_args));
 		memcpy(args + first, git->args, count * sizeof(*args));
 		hf_lower_limit(true);
-		r = posix_spawnp(pid, "git", &actions, NULL, (char **)args, env.list);
+		r = posix_spawn(pid, program, &actions, NULL, (char **)args, env.list);
 		hf_lower_limit(false);
 	}
 	if (args)
@@ -258,6 +302,22 @@ static void first_line(char *out, size_t size, const char *text)
 	snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
+/* Wait for the end of the process to the deadline. Return false if it still runs. */
+static bool wait_until(pid_t pid, int64_t deadline)
+{
+	struct pollfd fd = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+	bool ended = fd.fd < 0;
+
+	while (!ended && hf_time_left(deadline) > 0) {
+		int64_t left = hf_time_left(deadline) / HF_MS + 1;
+
+		ended = poll(&fd, 1, left > INT_MAX ? INT_MAX : (int)left) > 0;
+	}
+	if (fd.fd >= 0)
+		close(fd.fd);
+	return ended;
+}
+
 static enum hf_status run_with_files(const struct hf_git *git, const int files[3],
 				     struct hf_git_out *out, struct hf_err *err)
 {
@@ -266,16 +326,16 @@ static enum hf_status run_with_files(const struct hf_git *git, const int files[3
 	int status, r;
 	pid_t pid;
 
-	r = spawn_git(git, files, &pid);
-	if (r == ENOENT) {
-		git->repo->no_git = true;
-		hf_fail(err, HF_UNAVAILABLE, "cannot work on '%s' without git: it is not in PATH",
-			hf_repo_name(git->repo));
-		return HF_UNAVAILABLE;
-	}
+	r = hf_git_spawn(git, files, &pid);
+	if (r == ENOENT)
+		return hf_git_fail_absent(git->repo, err);
 	errno = r;
 	if (r)
 		return hf_fail_errno_as(err, HF_OS, "cannot run git");
+	if (git->repo->program_deadline && !wait_until(pid, git->repo->program_deadline)) {
+		kill(pid, SIGTERM);
+		out->late = true;
+	}
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return hf_fail_errno_as(err, HF_OS, "cannot run git");
@@ -320,6 +380,12 @@ void hf_git_free(struct hf_git_out *out)
 enum hf_status hf_git_failed(const struct hf_git_out *out, const char *what, const char *on,
 			     struct hf_err *err)
 {
+	if (out->late) {
+		hf_fail(err, HF_BUSY, "git cannot %s '%s': its program has not ended in time", what,
+			on);
+		hf_advise(err, "wait longer with -w");
+		return HF_BUSY;
+	}
 	if (out->status > 128 && !out->said)
 		return hf_fail(err, HF_BUSY, "git cannot %s '%s': it was killed", what, on);
 	return hf_fail(err, hf_status_in_words(out->why), "git cannot %s '%s': %s", what, on,

@@ -7,9 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/copy.h"
 #include "base/sys.h"
 
-enum { MAX_SYMBOLIC = 5 }; /* as in Git */
+enum {
+	MAX_SYMBOLIC = 5, /* as in Git */
+	MAX_PACKED = 64 * 1024 * 1024,
+};
 
 int hf_ref_base(const struct hf_repo *repo, const char *ref)
 {
@@ -103,4 +107,29 @@ enum hf_status hf_ref_check_direct(struct hf_repo *repo, const char *ref, struct
 	free(head);
 	hf_ref_read(hf_ref_base(repo, ref), ref, text);
 	return strncmp(text, "ref: ", 5) == 0 ? hf_ref_is_symbolic(ref, text + 5, err) : HF_OK;
+}
+
+bool hf_ref_is_absent(const struct hf_repo *repo, const char *ref)
+{
+	char line[PATH_MAX];
+	struct stat st;
+	void *text = NULL;
+	bool absent;
+	size_t size;
+	int fd;
+
+	/* refs are not files (reftable), or this one is, or it cannot be known */
+	if (sys_fstatat(repo->common, "reftable", &st, 0) == 0 ||
+	    sys_fstatat(hf_ref_base(repo, ref), ref, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    errno != ENOENT)
+		return false;
+	fd = sys_openat(repo->common, "packed-refs", O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
+	if (fd < 0)
+		return errno == ENOENT;
+	snprintf(line, sizeof(line), " %s\n", ref);
+	absent = hf_read_all(fd, MAX_PACKED, &text, &size, "packed-refs", NULL) == HF_OK &&
+		 !memmem(text, size, line, strlen(line));
+	free(text);
+	sys_close(fd);
+	return absent;
 }

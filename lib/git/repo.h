@@ -33,6 +33,7 @@
 #include "git/repo_backend.h"
 #include "git/repo_id.h"
 #include "git/tree_path.h"
+#include "git/user_program.h"
 
 /* Open the repository that `git -C dir` would use without GIT_DIR in the environment; dir NULL:
  * that git would use here. HF_NOINPUT: there is no repository. */

@@ -272,8 +272,28 @@ static enum hf_status check_head(struct record *r, struct hf_err *err)
 	return status;
 }
 
+/* Release everything that was taken and made, to start again. */
+static void give_back(struct record *r)
+{
+	hf_record_unstage(&r->redo);
+	hf_db_rollback(r->hold.db);
+	hf_record_locks_release(&r->hold);
+}
+
+/* Run the user's programs with nothing held, then start again: HF_NO. */
+static enum hf_status run_programs(struct record *r, struct hf_err *err)
+{
+	enum hf_status status;
+
+	give_back(r);
+	status = hf_repo_run_programs(r->repo, r->hold.wait.deadline, err);
+	if (status == HF_OK)
+		status = may_start_again(r, err);
+	return status == HF_OK ? HF_NO : status;
+}
+
 /* Do all until the COMMIT. HF_NO, with *moved: a path now leads elsewhere, or an absent file
- * exists: start again. */
+ * exists, or a program of the user's has run: start again. */
 static enum hf_status prepare_commit(struct record *r, bool *moved, struct hf_err *err)
 {
 	enum hf_status status = acquire_and_recover(r, err), check;
@@ -286,6 +306,10 @@ static enum hf_status prepare_commit(struct record *r, bool *moved, struct hf_er
 		status = hf_intent_prepare(r->hold.db, err);
 	if (status == HF_OK)
 		status = hf_record_stage(&r->redo, err);
+	if (status == HF_NO && r->repo && hf_repo_awaits_program(r->repo)) {
+		*moved = true;
+		return run_programs(r, err);
+	}
 	/* a removed directory can be the cause of a failure too */
 	check = hf_record_locks_check(&r->hold, status == HF_OK ? err : NULL);
 	if (check == HF_OK && status == HF_OK && r->repo)
@@ -294,9 +318,7 @@ static enum hf_status prepare_commit(struct record *r, bool *moved, struct hf_er
 		check = HF_NO;
 	if (check != HF_NO)
 		return status == HF_OK ? check : status;
-	hf_record_unstage(&r->redo);
-	hf_db_rollback(r->hold.db);
-	hf_record_locks_release(&r->hold);
+	give_back(r);
 	if (r->redo.switched)
 		hf_backoff_sleep(&r->hold.pause);
 	*moved = r->moved = true;
