@@ -5,24 +5,31 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <holdfast/append.h>
 #include "cli/atomic_cli.h"
 #include "cli/cli.h"
+#include <holdfast/append.h>
 #include <holdfast/input.h>
 
 enum { OPT_EACH_LINE = HF_OPT_OWN, OPT_IN_PLACE };
 
+static struct hf_append_options append_options;
+static const char *text;
+static bool each_line;
+
 static const struct hf_opt options[] = {
-	{'t', "text", "TEXT", "the record is TEXT and a newline, not standard input"},
-	{OPT_EACH_LINE, "each-line", NULL, "every line of standard input is a record"},
-	{OPT_IN_PLACE, "in-place", NULL, "write behind the end, for large or tailed files"},
-	HF_ROWS_WAIT("10s"),
-	HF_ROW_MODE,
-	HF_ROW_PARENTS,
-	{HF_OPT_NO_FOLLOW, "no-follow", NULL, "refuse a symbolic link"},
-	HF_ROW_BREAK_LINKS,
-	HF_ROW_ALLOW_EMPTY,
-	HF_ROW_SYNC,
+	{'t', "text", "TEXT", "append TEXT and a newline, not standard input", .text = &text},
+	{OPT_EACH_LINE, "each-line", NULL, "append each line of standard input by itself",
+	 .flag = &each_line},
+	{OPT_IN_PLACE, "in-place", NULL, "write to FILE itself, for large or tailed files",
+	 .flag = &append_options.in_place},
+	HF_ROWS_WAIT("limit waits for locks (default 10s)"),
+	HF_ROW_MODE(append_options.file),
+	HF_ROW_PARENTS(append_options.file),
+	HF_ROW_NO_FOLLOW("refuse a symbolic link", append_options.file),
+	HF_ROW_BREAK_LINKS(append_options.file),
+	HF_ROW_ALLOW_EMPTY("accept empty input, and append nothing",
+			   append_options.file.allow_empty),
+	HF_ROW_SYNC(append_options.file),
 	HF_ROWS_END,
 };
 
@@ -40,60 +47,53 @@ static struct hf_cli cli = {
 	.options = options,
 };
 
-static int64_t timeout = -1; /* of --timeout */
-
-/* The wait begins when the record is there: how long it takes to come is no part of it. */
+/* The wait begins after the record has come. */
 static enum hf_status append(const char *path, const struct hf_append_record *record,
-			     struct hf_append_options *o, struct hf_err *err)
+			     struct hf_err *err)
 {
-	hf_atomic_cli_wait(&cli, timeout, &o->file);
-	return hf_append(path, record, o, err);
+	append_options.file.wait = hf_cli_wait(&cli);
+	return hf_append(path, record, &append_options, err);
 }
 
-/* Nothing to append is refused: the command before the pipe has probably failed. */
+/* Refuse an empty record: the command before the pipe has probably failed. */
 static enum hf_status append_one(const char *path, const struct hf_append_record *record,
-				 struct hf_append_options *o, struct hf_err *err)
+				 struct hf_err *err)
 {
-	if (record->size == 0 && o->file.allow_empty)
+	if (record->size == 0 && append_options.file.allow_empty)
 		return HF_OK;
 	if (record->size > 0)
-		return append(path, record, o, err);
+		return append(path, record, err);
 	hf_fail(err, HF_DATA, "nothing to append to '%s'", path);
-	hf_advise(err, "use --allow-empty if that is meant");
+	hf_advise(err, "use --allow-empty to accept empty input");
 	return HF_DATA;
 }
 
-static enum hf_status append_text(const char *path, const char *text, struct hf_append_options *o,
-				  struct hf_err *err)
+static enum hf_status append_text(const char *path, struct hf_err *err)
 {
-	size_t len = strlen(text);
-	char *line = malloc(len + 1);
-	struct hf_append_record record = {.data = line, .size = len + 1, .fd = -1};
+	char *line;
+	int size = asprintf(&line, "%s\n", text);
+	struct hf_append_record record = {.data = line, .size = (size_t)size, .fd = -1};
 	enum hf_status status;
 
-	if (!line)
+	if (size < 0)
 		return hf_fail_errno(err, "cannot append to '%s'", path);
-	memcpy(line, text, len);
-	line[len] = '\n';
-	status = append_one(path, &record, o, err);
+	status = append_one(path, &record, err);
 	free(line);
 	return status;
 }
 
-static enum hf_status append_input(const char *path, struct hf_append_options *o,
-				   struct hf_err *err)
+static enum hf_status append_input(const char *path, struct hf_err *err)
 {
 	struct hf_append_record record;
 	enum hf_status status = hf_append_record_read(&record, STDIN_FILENO, path, err);
 
 	if (status == HF_OK)
-		status = append_one(path, &record, o, err);
+		status = append_one(path, &record, err);
 	hf_append_record_free(&record);
 	return status;
 }
 
-static enum hf_status append_lines(const char *path, struct hf_append_options *o,
-				   struct hf_err *err)
+static enum hf_status append_lines(const char *path, struct hf_err *err)
 {
 	struct hf_lines lines = {.in = STDIN_FILENO};
 	enum hf_status status, uncertain = HF_OK;
@@ -101,7 +101,7 @@ static enum hf_status append_lines(const char *path, struct hf_append_options *o
 	size_t done = 0;
 
 	while ((status = hf_lines_next(&lines, &record, err)) == HF_OK) {
-		status = append(path, &record, o, err);
+		status = append(path, &record, err);
 		if (status == HF_UNCERTAIN)
 			uncertain = status;
 		else if (status != HF_OK)
@@ -116,14 +116,13 @@ static enum hf_status append_lines(const char *path, struct hf_append_options *o
 		hf_advise(err, "nothing was appended");
 		return status;
 	}
-	if (status == HF_UNKNOWN)
-		hf_advise(err,
-			  "the first %zu lines of standard input are in, and none behind "
-			  "those that are asked about",
-			  done);
-	else
-		hf_advise(err, "the first %zu lines of standard input are in, and no others", done);
-	/* HF_BUSY would say that nothing was done: who tries again with all lines doubles these */
+	hf_advise(err,
+		  status == HF_UNKNOWN
+			  ? "the first %zu lines of standard input are appended, the next ones "
+			    "perhaps, and no later ones"
+			  : "the first %zu lines of standard input are appended, and no others",
+		  done);
+	/* HF_BUSY would say that nothing was done: a retry with all lines would double these */
 	if (status == HF_BUSY)
 		status = err->status = HF_UNCERTAIN;
 	return status;
@@ -131,43 +130,20 @@ static enum hf_status append_lines(const char *path, struct hf_append_options *o
 
 int main(int argc, char **argv)
 {
-	struct hf_append_options o = {0};
-	const char *text = NULL, *path;
-	bool each_line = false;
 	enum hf_status status;
+	const char *path;
 	struct hf_err err;
-	char *arg;
-	int id;
 
-	hf_atomic_cli_start(&cli, argc, argv);
-	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
-		switch (id) {
-		case 't':
-			text = arg;
-			break;
-		case OPT_EACH_LINE:
-			each_line = true;
-			break;
-		case OPT_IN_PLACE:
-			o.in_place = true;
-			break;
-		default:
-			hf_atomic_cli_option(&cli, id, arg, &o.file, &timeout);
-		}
-	}
-	if (cli.operand_count != 1)
-		hf_cli_usage(&cli,
-			     cli.operand_count ? "one FILE only: '%s' is one too many"
-					       : "no FILE%s",
-			     cli.operand_count ? cli.operands[1] : "");
+	hf_atomic_cli_parse(&cli, argc, argv);
+	path = hf_cli_operand(&cli, "FILE");
+	hf_cli_last_operand(&cli);
 	if (text && each_line)
 		hf_cli_usage(&cli, "--text and --each-line exclude each other");
-	hf_atomic_cli_wait(&cli, timeout, &o.file); /* HOLDFAST_TIMEOUT is nonsense: say so now */
-	path = cli.operands[0];
-	status = text	     ? append_text(path, text, &o, &err)
-		 : each_line ? append_lines(path, &o, &err)
-			     : append_input(path, &o, &err);
+	hf_cli_limit(&cli); /* refuse a malformed HOLDFAST_TIMEOUT now */
+	status = text	     ? append_text(path, &err)
+		 : each_line ? append_lines(path, &err)
+			     : append_input(path, &err);
 	if (status == HF_OK && cli.verbose)
 		hf_cli_notice(&cli, "'%s' has %s", path, each_line ? "the lines" : "the record");
-	return hf_atomic_cli_finish(&cli, status, &err, -1, NULL);
+	return hf_atomic_cli_end(&cli, status, &err, NULL);
 }

@@ -7,25 +7,33 @@
 
 #include "cli/atomic_cli.h"
 #include "cli/cli.h"
-#include "record/record.h"
 #include "cli/record_cli.h"
+#include "record/record.h"
 
-enum { OPT_RECOVER = HF_OPT_OWN, OPT_DROP, OPT_DRY_RUN, OPT_JSON };
+enum { OPT_RECOVER = HF_OPT_OWN, OPT_DROP, OPT_DRY_RUN };
+
+static struct hf_record_cli record;
+static bool recover, dry_run;
+static const char *drop;
 
 static const struct hf_opt options[] = {
-	HF_ROWS_RECORD,
-	HF_ROWS_WAIT("10s"),
+	HF_ROWS_RECORD(record),
+	HF_ROWS_WAIT("limit waits for locks (default 10s)"),
 	HF_ROW_CONFLICT,
-	{HF_OPT_BACKOFF, "backoff", "BASE,CAP", "pauses where the kernel cannot tell (1ms,20ms)"},
-	{OPT_RECOVER, "recover", NULL, "finish what a killed run left unfinished, and no more"},
-	{OPT_DROP, "drop", "ID", "with --recover: give this one up, and save what it has"},
-	{OPT_DRY_RUN, "dry-run", NULL, "with --recover: list it; exit with 1 if there is any"},
-	{OPT_JSON, "json", NULL, "print as JSON"},
+	HF_ROW_BACKOFF("1ms,20ms", record.request.backoff),
+	{OPT_RECOVER, "recover", NULL, "finish the records of killed runs, no more",
+	 .flag = &recover},
+	{OPT_DROP, "drop", "ID", "with --recover: discard it, and save its data", .text = &drop},
+	HF_ROW_ALIAS(OPT_DROP, "discard"),
+	{OPT_DRY_RUN, "dry-run", NULL, "with --recover: list; exit with 1 if any is left",
+	 .flag = &dry_run},
+	HF_ROW_JSON(record.json),
 	HF_ROWS_END,
 };
 
 static const char *const synopsis[] = {
-	"[options] --sqlite DB [--git DIR -m MESSAGE] [--write PATH=SRC]… [--sql SQL]…",
+	"[options] --sqlite DB [--write PATH=SRC]… [--sql SQL]…",
+	"[options] --sqlite DB --git DIR -m MESSAGE --write PATH=SRC",
 	"--recover [--dry-run] --sqlite DB [--git DIR]",
 	"--recover --drop ID --sqlite DB",
 	NULL,
@@ -40,112 +48,78 @@ static struct hf_cli cli = {
 		  "Prints the last inserted rowid, and the commit.",
 };
 
-static int64_t timeout = -1;
-static int conflict = -1;
-static bool json;
-
-static int finish(enum hf_status status, struct hf_err *err)
+static int do_list(void)
 {
-	return hf_atomic_cli_finish(&cli, status, err, conflict, NULL);
-}
-
-static int do_list(struct hf_record_request *request)
-{
-	struct hf_record_shown shown = {.json = json, .quiet = cli.quiet};
 	struct hf_err err;
 	size_t count;
-	enum hf_status status = hf_record_list(request, hf_record_cli_show, &shown, &count, &err);
+	enum hf_status status =
+		hf_record_list(&record.request, hf_record_cli_show, &record, &count, &err);
 
 	if (status == HF_OK && count)
 		return hf_cli_finish(&cli, HF_NO);
-	return finish(status, &err);
+	return hf_atomic_cli_end(&cli, status, &err, NULL);
 }
 
-static int do_recover(struct hf_record_request *request)
+static int do_recover(void)
 {
 	size_t finished, left;
 	struct hf_err err;
-	enum hf_status status = hf_record_recover(request, &finished, &left, &err);
+	enum hf_status status = hf_record_recover(&record.request, &finished, &left, &err);
 
 	if (status == HF_OK && left)
 		return hf_cli_finish(&cli, HF_NO);
-	return finish(status, &err);
+	return hf_atomic_cli_end(&cli, status, &err, NULL);
 }
 
-static int do_drop(struct hf_record_request *request, const char *id)
+static int do_drop(void)
 {
-	struct hf_record_shown shown = {.json = json, .quiet = cli.quiet};
 	char saved[PATH_MAX];
 	struct hf_err err;
 	enum hf_status status =
-		hf_record_drop(request, id, hf_record_cli_show, &shown, saved, &err);
+		hf_record_drop(&record.request, drop, hf_record_cli_show, &record, saved, &err);
 
 	if (status == HF_OK && !cli.quiet)
-		hf_cli_notice(&cli, "given up; what it had is in '%s'", saved);
-	/* what was done is not done again */
+		hf_cli_notice(&cli, "discarded; its data is saved in '%s'", saved);
+	/* a repeated run would not find the record */
 	if (status == HF_OK && fflush(stdout) != 0) {
 		status = hf_fail_errno_as(&err, HF_UNCERTAIN,
-					  "given up, but standard output cannot be written");
+					  "discarded, but standard output cannot be written");
 		clearerr(stdout);
 	}
-	return finish(status, &err);
+	return hf_atomic_cli_end(&cli, status, &err, NULL);
 }
 
-static int do_record(struct hf_record_cli *record)
+static int do_record(void)
 {
 	struct hf_record_result result;
 	struct hf_err err;
-	enum hf_status status = hf_record_cli_read(record, &err);
+	enum hf_status status = hf_record_cli_read(&record, &err);
 
-	/* how long the sources take is no part of the wait */
-	hf_record_cli_wait(&cli, timeout, record);
+	/* the time that the sources take is not part of the wait */
+	hf_record_cli_wait(&record);
 	if (status == HF_OK)
-		status = hf_record(&record->request, &result, &err);
+		status = hf_record(&record.request, &result, &err);
 	if (status == HF_OK)
-		status = hf_record_cli_result(&result, json, cli.quiet, &err);
+		status = hf_record_cli_result(&record, &result, &err);
 	else if (status == HF_UNCERTAIN && result.recorded)
-		hf_record_cli_result(&result, json, cli.quiet, NULL);
-	return finish(status, &err);
+		hf_record_cli_result(&record, &result, NULL);
+	return hf_atomic_cli_end(&cli, status, &err, NULL);
 }
 
 int main(int argc, char **argv)
 {
-	bool recover = false, dry_run = false;
-	struct hf_record_cli record;
-	char *arg, *drop = NULL;
-	int id, status;
+	int result;
 
-	hf_atomic_cli_start(&cli, argc, argv);
 	hf_record_cli_init(&record, &cli, argc);
-	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
-		if (hf_cli_wait_option(&cli, id, arg, &timeout))
-			continue;
-		if (id == 'E')
-			conflict = (int)hf_cli_number(&cli, arg, 0, 255);
-		else if (id == OPT_RECOVER)
-			recover = true;
-		else if (id == OPT_DROP)
-			drop = arg;
-		else if (id == OPT_DRY_RUN)
-			dry_run = true;
-		else if (id == OPT_JSON)
-			json = true;
-		else
-			hf_record_cli_option(&cli, &record, id, arg);
-	}
-	if (cli.operand_count)
-		hf_cli_usage(&cli, "'%s' is one too many: everything is named by an option",
-			     cli.operands[0]);
+	hf_atomic_cli_parse(&cli, argc, argv);
+	hf_cli_last_operand(&cli);
 	if (dry_run && !recover)
-		hf_cli_usage(&cli, "--dry-run goes with --recover");
+		hf_cli_usage(&cli, "--dry-run without --recover");
 	if (drop && (!recover || dry_run || record.request.repository))
 		hf_cli_usage(&cli, "--drop goes with --recover and --sqlite alone");
-	hf_record_cli_check(&cli, &record, recover);
-	hf_record_cli_wait(&cli, timeout, &record);
-	status = drop	   ? do_drop(&record.request, drop)
-		 : dry_run ? do_list(&record.request)
-		 : recover ? do_recover(&record.request)
-			   : do_record(&record);
+	hf_record_cli_check(&record, recover);
+	hf_record_cli_wait(&record);
+	result = drop ? do_drop() : dry_run ? do_list() : recover ? do_recover() : do_record();
 	hf_record_cli_free(&record);
-	return status;
+	return result;
 }

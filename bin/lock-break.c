@@ -5,22 +5,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "stale/lock_break.h"
 #include "cli/cli.h"
-#include <holdfast/clock.h>
-#include "gitlock/git_locks.h"
 #include "cli/json.h"
+#include "gitlock/git_locks.h"
+#include "stale/lock_break.h"
+#include <holdfast/clock.h>
 
-enum { OPT_STALE_AFTER = HF_OPT_OWN, OPT_ALONE, OPT_DRY_RUN, OPT_JSON, OPT_GIT };
+enum { OPT_STALE_AFTER = HF_OPT_OWN, OPT_ALONE, OPT_DRY_RUN, OPT_GIT };
+
+static struct hf_break_options break_options = {.stale_after = 300 * HF_SECOND};
+static bool as_json;
+static const char **dirs; /* of --git */
+static int dir_count;
+
+static void take_dir(struct hf_cli *cli, const struct hf_opt *option, char *arg)
+{
+	(void)cli;
+	(void)option;
+	dirs[dir_count++] = arg;
+}
 
 static const struct hf_opt options[] = {
 	{OPT_STALE_AFTER, "stale-after", "DURATION",
-	 "how old a lock must be whose owner is not known (default 5m)"},
-	{OPT_ALONE, "alone", NULL,
-	 "nobody else is there: what cannot be judged is judged by its age"},
-	{OPT_GIT, "git", "DIR", "every lock of Git's in the repository that DIR is in"},
-	{OPT_DRY_RUN, "dry-run", NULL, "show the evidence, and leave everything as it is"},
-	{OPT_JSON, "json", NULL, "show it as JSON, one object a line"},
+	 "treat unowned locks as stale after DURATION (5m)",
+	 .duration = &break_options.stale_after},
+	{OPT_ALONE, "alone", NULL, "assume no other users; judge unknowns by age",
+	 .flag = &break_options.alone},
+	HF_ROW_ALIAS(OPT_ALONE, "assume-alone"),
+	{OPT_GIT, "git", "DIR", "check all locks of the Git repository of DIR", .take = take_dir},
+	{OPT_DRY_RUN, "dry-run", NULL, "print the evidence, and change nothing",
+	 .flag = &break_options.dry_run},
+	HF_ROW_JSON(as_json),
 	HF_ROWS_END,
 };
 
@@ -30,16 +45,18 @@ static struct hf_cli cli = {
 	.tool = "lock-break",
 	.synopsis = synopsis,
 	.summary = "Move stale locks aside: dotlocks, PID files, lock directories, Git's locks.\n"
-		   "What is held, or cannot be judged, is left.",
+		   "A lock that is held, or cannot be judged, is left alone.",
 	.options = options,
-	.footer = "Exit status: 0 there is no lock at PATH any more; 75 one is held, or may be.",
+	.footer = "Exit status: 0 no lock is left at PATH; 75 one is held, or may be.",
 };
 
-static const char *const ends[] = {
-	[HF_BREAK_ABSENT] = "absent", [HF_BREAK_STALE] = "stale",
-	[HF_BREAK_MOVED] = "moved",   [HF_BREAK_HELD] = "held",
-	[HF_BREAK_UNKNOWN] = "unknown",
-};
+static const char *state_name(const struct hf_break_result *b)
+{
+	if (b->moved[0])
+		return "moved";
+	return b->evidence.verdict == HF_VERDICT_FREE ? "absent"
+						      : hf_verdict_name(b->evidence.verdict);
+}
 
 static void show_json(const char *path, const struct hf_break_result *b)
 {
@@ -48,7 +65,7 @@ static void show_json(const char *path, const struct hf_break_result *b)
 
 	hf_json_begin(&json, NULL, '{');
 	hf_json_text(&json, "path", path);
-	hf_json_text(&json, "state", ends[b->end]);
+	hf_json_text(&json, "state", state_name(b));
 	if (e->record.owner.pid)
 		hf_json_number(&json, "pid", e->record.owner.pid);
 	if (e->record.owner.host[0])
@@ -65,16 +82,15 @@ static void show_json(const char *path, const struct hf_break_result *b)
 static void show(const char *path, const struct hf_break_result *b)
 {
 	static const char *const says[] = {
-		[HF_BREAK_ABSENT] = "there is no lock",
-		[HF_BREAK_STALE] = "stale",
-		[HF_BREAK_MOVED] = "stale",
-		[HF_BREAK_HELD] = "held",
-		[HF_BREAK_UNKNOWN] = "cannot be judged, and counts as held",
+		[HF_VERDICT_FREE] = "there is no lock",
+		[HF_VERDICT_STALE] = "stale",
+		[HF_VERDICT_HELD] = "held",
+		[HF_VERDICT_UNKNOWN] = "cannot be judged, and counts as held",
 	};
 	char name[8192];
 
 	hf_escape(name, sizeof(name), path);
-	printf("%s: %s\n", name, says[b->end]);
+	printf("%s: %s\n", name, says[b->evidence.verdict]);
 	for (int i = 0; i < b->evidence.count; i++)
 		printf("  %s\n", b->evidence.reason[i]);
 	if (b->moved[0]) {
@@ -83,38 +99,31 @@ static void show(const char *path, const struct hf_break_result *b)
 	}
 }
 
-/* The status of all: the first real failure, else 75 if one is held. */
+/* Return the first real failure, otherwise 75 if a lock is held. */
 static int worse(int all, int one)
 {
 	return all == HF_OK || all == HF_BUSY ? (one == HF_OK ? all : one) : all;
 }
 
-/* What is broken, and how the whole stands. */
-struct work {
-	struct hf_break_options options;
-	const struct hf_gitdir *git; /* of the repository that is gone through */
-	const char **dirs;
-	int dir_count, locks;
-	bool json;
-	int status;
-};
+static int result; /* the exit status so far */
 
-static void report(struct work *w, const char *path, enum hf_status status,
-		   const struct hf_break_result *broken, const struct hf_err *err)
+static void report(const char *path, enum hf_status status, const struct hf_break_result *broken,
+		   const struct hf_err *err)
 {
 	if (status != HF_OK) {
-		w->status = worse(w->status, (int)hf_cli_report(&cli, err));
+		result = worse(result, (int)hf_cli_report(&cli, err));
 		return;
 	}
-	if (w->json)
+	if (as_json)
 		show_json(path, broken);
 	else if (!cli.quiet)
 		show(path, broken);
-	if (broken->end == HF_BREAK_HELD || broken->end == HF_BREAK_UNKNOWN)
-		w->status = worse(w->status, HF_BUSY);
+	if (broken->evidence.verdict == HF_VERDICT_HELD ||
+	    broken->evidence.verdict == HF_VERDICT_UNKNOWN)
+		result = worse(result, HF_BUSY);
 }
 
-static void break_path(struct work *w, const char *path)
+static void break_path(const char *path)
 {
 	char absolute[PATH_MAX];
 	struct hf_break_result broken;
@@ -123,76 +132,58 @@ static void break_path(struct work *w, const char *path)
 	enum hf_status status = hf_git_lock_is(path, &git, absolute, &err);
 
 	if (status == HF_OK)
-		status = hf_git_lock_break(&git, absolute, NULL, &w->options, &broken, &err);
+		status = hf_git_lock_break(&git, absolute, NULL, &break_options, &broken, &err);
 	else if (status == HF_NO)
-		status = hf_break(path, &w->options, &broken, &err);
-	report(w, path, status, &broken, &err);
+		status = hf_break(path, &break_options, &broken, &err);
+	report(path, status, &broken, &err);
 }
+
+/* The repository whose locks are checked, and their number. */
+struct git_locks {
+	struct hf_gitdir gitdir;
+	size_t count;
+};
 
 static bool break_lock(void *context, const struct hf_git_lock *lock)
 {
-	struct work *w = context;
+	struct git_locks *locks = context;
 	struct hf_break_result broken;
 	struct hf_err err;
 	enum hf_status status =
-		hf_git_lock_break(w->git, lock->path, NULL, &w->options, &broken, &err);
+		hf_git_lock_break(&locks->gitdir, lock->path, NULL, &break_options, &broken, &err);
 
-	w->locks++;
-	report(w, lock->path, status, &broken, &err);
+	locks->count++;
+	report(lock->path, status, &broken, &err);
 	return true;
 }
 
-static void break_git(struct work *w, const char *dir)
+static void break_git(const char *dir)
 {
-	struct hf_gitdir git;
+	struct git_locks locks = {.count = 0};
 	struct hf_err err;
-	enum hf_status status = hf_gitdir_find(&git, dir, &err);
+	enum hf_status status = hf_gitdir_find(&locks.gitdir, dir, &err);
 
-	w->git = &git;
-	w->locks = 0;
 	if (status == HF_OK)
-		status = hf_git_locks_each(&git, &w->options, break_lock, w, &err);
+		status = hf_git_locks_each(&locks.gitdir, &break_options, break_lock, &locks, &err);
 	if (status != HF_OK)
-		w->status = worse(w->status, (int)hf_cli_report(&cli, &err));
-	else if (w->locks == 0 && !w->json && !cli.quiet)
-		show(dir, &(struct hf_break_result){.end = HF_BREAK_ABSENT});
-}
-
-static void parse(struct work *w, int argc, char **argv)
-{
-	char *arg;
-	int id;
-
-	hf_cli_start(&cli, argc, argv);
-	w->dirs = calloc((size_t)argc + 1, sizeof(*w->dirs));
-	if (!w->dirs)
-		exit(HF_OS);
-	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
-		if (id == OPT_STALE_AFTER)
-			w->options.stale_after = hf_cli_duration(&cli, arg);
-		else if (id == OPT_ALONE)
-			w->options.alone = true;
-		else if (id == OPT_DRY_RUN)
-			w->options.dry_run = true;
-		else if (id == OPT_JSON)
-			w->json = true;
-		else if (id == OPT_GIT)
-			w->dirs[w->dir_count++] = arg;
-	}
-	hf_cli_options_first(&cli, "a PATH");
-	if (cli.operand_count + w->dir_count == 0)
-		hf_cli_usage(&cli, "no PATH");
+		result = worse(result, (int)hf_cli_report(&cli, &err));
+	else if (locks.count == 0 && !as_json && !cli.quiet)
+		show(dir, &(struct hf_break_result){.moved = ""});
 }
 
 int main(int argc, char **argv)
 {
-	struct work w = {.options.stale_after = 300 * HF_SECOND};
-
-	parse(&w, argc, argv);
-	for (int i = 0; i < w.dir_count; i++)
-		break_git(&w, w.dirs[i]);
+	dirs = calloc((size_t)argc + 1, sizeof(*dirs));
+	if (!dirs)
+		return HF_OS;
+	hf_cli_parse(&cli, argc, argv);
+	hf_cli_options_first(&cli, "a PATH");
+	if (cli.operand_count + dir_count == 0)
+		hf_cli_usage(&cli, "no PATH");
+	for (int i = 0; i < dir_count; i++)
+		break_git(dirs[i]);
 	for (int i = 0; i < cli.operand_count; i++)
-		break_path(&w, cli.operands[i]);
-	free(w.dirs);
-	return hf_cli_finish(&cli, w.status);
+		break_path(cli.operands[i]);
+	free(dirs);
+	return hf_cli_finish(&cli, result);
 }

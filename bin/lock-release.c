@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* lock-release: give back what lock-acquire took. */
+/* lock-release: release the locks that lock-acquire took. */
 
 #include "cli/cli.h"
 #include "keeper/keeper_client.h"
@@ -13,9 +13,9 @@ static const char *const synopsis[] = {"[options] HANDLE…", NULL};
 static struct hf_cli cli = {
 	.tool = "lock-release",
 	.synopsis = synopsis,
-	.summary = "Give back the locks of each HANDLE, which lock-acquire has printed.",
+	.summary = "Release the locks of each HANDLE, which lock-acquire has printed.",
 	.options = options,
-	.footer = "It returns when they are free.",
+	.footer = "It returns after they are free.",
 };
 
 int main(int argc, char **argv)
@@ -23,10 +23,8 @@ int main(int argc, char **argv)
 	struct hf_handle handle;
 	int status = HF_OK;
 	struct hf_err err;
-	char *arg;
 
-	hf_cli_start(&cli, argc, argv);
-	hf_cli_next(&cli, &arg);
+	hf_cli_parse(&cli, argc, argv);
 	hf_cli_options_first(&cli, "a HANDLE");
 	if (cli.operand_count == 0)
 		hf_cli_usage(&cli, "no HANDLE");
@@ -38,7 +36,7 @@ int main(int argc, char **argv)
 		if (one == HF_OK)
 			continue;
 		hf_cli_report(&cli, &err);
-		/* a lost lock is the least of it */
+		/* any other error is worse than a lost lock */
 		if (status == HF_OK || status == HF_NO)
 			status = (int)one;
 	}

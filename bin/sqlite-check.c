@@ -2,16 +2,18 @@
 /* sqlite-check: is a database sound, and kept as it must be? */
 
 #include "cli/atomic_cli.h"
-#include "sqlite/db_check.h"
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "sqlite/db_check.h"
 
-enum { OPT_FIX = HF_OPT_OWN, OPT_JSON };
+enum { OPT_FIX = HF_OPT_OWN };
+
+static bool fix, as_json;
 
 static const struct hf_opt options[] = {
-	{OPT_FIX, "fix", NULL, "put in order what can be without a loss"},
-	{OPT_JSON, "json", NULL, "show it as JSON"},
-	HF_ROWS_WAIT("10s"),
+	{OPT_FIX, "fix", NULL, "repair what can be repaired without a loss", .flag = &fix},
+	{HF_OPT_JSON, "json", NULL, "print JSON", .flag = &as_json},
+	HF_ROWS_WAIT("limit waits for locks (default 10s)"),
 	HF_ROWS_END,
 };
 
@@ -20,7 +22,7 @@ static const char *const synopsis[] = {"[options] DB", NULL};
 static struct hf_cli cli = {
 	.tool = "sqlite-check",
 	.synopsis = synopsis,
-	.summary = "Say whether a SQLite database is sound, and what is to be done about it.",
+	.summary = "Report whether a SQLite database is sound, and how to repair it.",
 	.options = options,
 	.footer = "Exit status: 0 it is sound; 1 there are findings; 65 it is damaged.",
 };
@@ -84,46 +86,32 @@ static void show(const char *path, const struct hf_check *check)
 
 int main(int argc, char **argv)
 {
-	static const int ends[] = {HF_OK, HF_NO, HF_DATA};
-	struct hf_atomic_options o = {0};
+	static const int results[] = {HF_OK, HF_NO, HF_DATA};
 	struct hf_check check;
-	bool fix = false, json = false;
-	int64_t timeout = -1;
+	struct hf_wait wait;
 	enum hf_status status;
 	struct hf_err err;
 	const char *path;
-	char *arg;
-	int id;
+	int result;
 
-	hf_atomic_cli_start(&cli, argc, argv);
-	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
-		if (id == OPT_FIX)
-			fix = true;
-		else if (id == OPT_JSON)
-			json = true;
-		else
-			hf_atomic_cli_option(&cli, id, arg, &o, &timeout);
-	}
-	if (cli.operand_count == 0)
-		hf_cli_usage(&cli, "no DB");
-	if (cli.operand_count > 1)
-		hf_cli_usage(&cli, "'%s' is one operand too many", cli.operands[1]);
-	path = cli.operands[0];
-	hf_atomic_cli_wait(&cli, timeout, &o);
-	status = hf_check_run(&check, path, &o.wait, &err);
+	hf_atomic_cli_parse(&cli, argc, argv);
+	path = hf_cli_operand(&cli, "DB");
+	hf_cli_last_operand(&cli);
+	wait = hf_cli_wait(&cli);
+	status = hf_check_run(&check, path, &wait, &err);
 	if (status == HF_OK && fix && check.worst != HF_CHECK_DAMAGE) {
 		hf_check_free(&check);
-		status = hf_check_fix(path, &o.wait, &err);
+		status = hf_check_fix(path, &wait, &err);
 		if (status == HF_OK)
-			status = hf_check_run(&check, path, &o.wait, &err);
+			status = hf_check_run(&check, path, &wait, &err);
 	}
 	if (status != HF_OK)
-		return hf_atomic_cli_finish(&cli, status, &err, -1, NULL);
-	if (json)
+		return hf_atomic_cli_end(&cli, status, &err, NULL);
+	if (as_json)
 		show_json(path, &check);
 	else
 		show(path, &check);
-	id = ends[check.worst];
+	result = results[check.worst];
 	hf_check_free(&check);
-	return hf_cli_finish(&cli, id);
+	return hf_cli_finish(&cli, result);
 }

@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/spawn.h"
 #include "cli/cli.h"
-#include <holdfast/clock.h>
+#include "cli/store_cli.h"
 #include "store/once.h"
 #include "store/once_filter.h"
-#include "base/spawn.h"
-#include "cli/store_cli.h"
+#include <holdfast/clock.h>
 
 enum {
 	OPT_FILTER = HF_OPT_OWN,
@@ -23,20 +23,35 @@ enum {
 	OPT_COUNT,
 };
 
+static int action; /* an option, or 0: mark */
+static bool nul, at_least_once;
+static int64_t ttl = HF_NEVER, older_than = HF_NEVER;
+static const char *backoff;
+static char **command;
+static struct hf_bytes *keys;
+static size_t key_count;
+
 static const struct hf_opt options[] = {
-	{HF_OPT_TTL, "ttl", "DURATION", "forget the mark after DURATION (default inf)"},
-	{OPT_FILTER, "filter", NULL, "pass on the lines of standard input never seen before"},
-	{'0', "null", NULL, "of --filter: lines end in NUL, not in newline"},
-	{OPT_AT_LEAST_ONCE, "at-least-once", NULL, "of --filter: mark lines when they have left"},
-	{OPT_CHECK, "check", NULL, "is every KEY marked? change nothing"},
-	{OPT_FORGET, "forget", NULL, "remove the marks of KEY…"},
-	{OPT_PURGE, "purge", NULL, "remove marks that have run out, and print how many"},
-	{OPT_OLDER_THAN, "older-than", "DURATION", "of --purge: and those made longer ago"},
-	{OPT_COUNT, "count", NULL, "print how many keys are marked"},
-	HF_ROWS_WAIT("10s"),
+	HF_ROW_TTL("forget the mark after DURATION (default inf)", ttl),
+	{OPT_FILTER, "filter", NULL, "copy the lines of standard input that are new",
+	 .choice = &action, .min = OPT_FILTER},
+	{'0', "null", NULL, "with --filter: end lines with NUL, not newline", .flag = &nul},
+	{OPT_AT_LEAST_ONCE, "at-least-once", NULL, "with --filter: mark each line after writing it",
+	 .flag = &at_least_once},
+	{OPT_CHECK, "check", NULL, "exit with 0 if all KEYs are marked, otherwise 1",
+	 .choice = &action, .min = OPT_CHECK},
+	{OPT_FORGET, "forget", NULL, "remove the marks of KEY…", .choice = &action,
+	 .min = OPT_FORGET},
+	{OPT_PURGE, "purge", NULL, "remove expired marks, and print how many", .choice = &action,
+	 .min = OPT_PURGE},
+	{OPT_OLDER_THAN, "older-than", "DURATION", "with --purge: also remove older marks",
+	 .duration = &older_than},
+	{OPT_COUNT, "count", NULL, "print how many keys are marked", .choice = &action,
+	 .min = OPT_COUNT},
+	HF_ROWS_WAIT("limit waits for locks (default 10s), not COMMAND"),
 	HF_ROW_CONFLICT,
-	HF_ROW_COMMAND,
-	HF_ROW_BACKOFF,
+	HF_ROW_COMMAND(command),
+	HF_ROW_BACKOFF("1ms,20ms", backoff),
 	HF_ROWS_END,
 };
 
@@ -54,96 +69,38 @@ static const char *const synopsis[] = {
 static struct hf_cli cli = {
 	.tool = "sqlite-once",
 	.synopsis = synopsis,
-	.summary = "Mark KEY in the database DB: exit status 0 the first time, 1 ever after.",
+	.summary = "Mark KEY in the database DB: exit with 0 the first time, with 1 afterwards.",
 	.options = options,
-	.footer = "With COMMAND, run that if KEY is not marked, and mark it if that exits with 0.\n"
-		  "Of any number of racers one runs it; the others wait for the outcome.",
+	.footer = "With COMMAND, run it if KEY is not marked, and mark KEY if it exits with 0.\n"
+		  "Of any number of processes one runs it; the others wait for the outcome.",
+	.quiet_answers = true,
 };
 
-/* What the command line says. */
-struct work {
-	struct hf_store_cli common;
-	int action; /* an option, or 0: mark */
-	bool nul, at_least_once;
-	int64_t older_than;
-	int conflict;
-	const char *db;
-	struct hf_bytes *keys;
-	size_t count;
-	char **command;
-};
-
-static void set_action(struct work *w, int id)
+static void set_operands(void)
 {
-	static const char *seen;
-
-	if (w->action && w->action != id)
-		hf_cli_usage(&cli, "%s and %s exclude each other", seen, cli.seen);
-	w->action = id;
-	seen = strdup(cli.seen);
-}
-
-static void set_operands(struct work *w)
-{
-	char **command;
-
-	w->db = hf_store_cli_operand(&cli, "DB");
-	if (w->action == OPT_FILTER || w->action == OPT_PURGE || w->action == OPT_COUNT) {
-		hf_store_cli_end(&cli);
+	if (action != OPT_FILTER && action != OPT_PURGE && action != OPT_COUNT) {
+		keys = hf_store_cli_keys(&cli, "KEY", &key_count);
+		hf_cli_command(&cli, cli.operands, false, &command);
 	} else {
-		w->keys = hf_store_cli_keys(&cli, "KEY", &w->count, &command);
-		if (w->command && command)
-			hf_cli_usage(&cli, "a COMMAND besides --command");
-		if (command)
-			w->command = command;
+		hf_cli_last_operand(&cli);
 	}
-	if (w->action && w->command)
+	if (action && command)
 		hf_cli_usage(&cli, "a COMMAND is for marking only");
-	if ((w->nul || w->at_least_once) && w->action != OPT_FILTER)
+	if ((nul || at_least_once) && action != OPT_FILTER)
 		hf_cli_usage(&cli, "--null and --at-least-once are for --filter");
-	if (w->older_than != HF_NEVER && w->action != OPT_PURGE)
+	if (older_than != HF_NEVER && action != OPT_PURGE)
 		hf_cli_usage(&cli, "--older-than is for --purge");
 }
 
-static void parse(struct work *w, int argc, char **argv)
-{
-	char *arg;
-	int id;
-
-	hf_cli_start(&cli, argc, argv);
-	while ((id = hf_store_cli_next(&cli, &w->common, NULL, &arg)) != HF_CLI_END) {
-		switch (id) {
-		case '0':
-			w->nul = true;
-			break;
-		case OPT_AT_LEAST_ONCE:
-			w->at_least_once = true;
-			break;
-		case OPT_OLDER_THAN:
-			w->older_than = hf_cli_duration(&cli, arg);
-			break;
-		case 'E':
-			w->conflict = (int)hf_cli_number(&cli, arg, 0, 255);
-			break;
-		case 'c':
-			w->command = hf_cli_shell(arg);
-			break;
-		default:
-			set_action(w, id);
-		}
-	}
-	set_operands(w);
-}
-
-static enum hf_status filter(struct work *w, struct hf_store *store, struct hf_err *err)
+static enum hf_status filter(struct hf_store *store, struct hf_err *err)
 {
 	struct hf_once_filter f = {
 		.in = STDIN_FILENO,
 		.out = STDOUT_FILENO,
-		.ttl = w->common.ttl,
-		.timeout = hf_cli_limit(&cli, w->common.timeout, 10 * HF_SECOND),
-		.nul = w->nul,
-		.at_least_once = w->at_least_once,
+		.ttl = ttl,
+		.timeout = hf_cli_limit(&cli),
+		.nul = nul,
+		.at_least_once = at_least_once,
 	};
 	enum hf_status status = hf_once_filter(store, &f, err);
 
@@ -156,100 +113,98 @@ static enum hf_status filter(struct work *w, struct hf_store *store, struct hf_e
 	return status;
 }
 
-static enum hf_status count(struct work *w, struct hf_store *store, struct hf_err *err)
+static enum hf_status count(struct hf_store *store, struct hf_err *err)
 {
 	int64_t number;
-	enum hf_status status = w->action == OPT_COUNT
+	enum hf_status status = action == OPT_COUNT
 					? hf_once_count(store, &number, err)
-					: hf_once_purge(store, w->older_than, &number, err);
+					: hf_once_purge(store, older_than, &number, err);
 
 	if (status == HF_OK)
 		printf("%" PRId64 "\n", number);
 	return status;
 }
 
-/* It has succeeded, and that must be known: the wait begins anew. */
-static enum hf_status mark_done(struct work *w, struct hf_store *store,
-				struct hf_once_claim *claim, struct hf_err *err)
+/* The command has succeeded, and that must be recorded: the wait has a new deadline. */
+static enum hf_status mark_done(struct hf_store *store, struct hf_once_claim *claim,
+				struct hf_err *err)
 {
 	enum hf_status status;
 
-	hf_store_wait(store, hf_cli_limit(&cli, w->common.timeout, 10 * HF_SECOND));
-	status = hf_once_claim_mark(claim, store, w->common.ttl, err);
+	hf_store_wait(store, hf_cli_limit(&cli));
+	status = hf_once_claim_mark(claim, store, ttl, err);
 	if (status == HF_OK)
 		return status;
 	hf_advise(err, "the command has succeeded, but is not marked: it will run again");
 	return err->status = HF_UNCERTAIN;
 }
 
-/* HF_OK: *wait_status tells how the command ended. */
-static enum hf_status run_once(struct work *w, struct hf_store *store, int *wait_status,
-			       struct hf_err *err)
+/* HF_OK: *wait_status is the command's. */
+static enum hf_status run_once(struct hf_store *store, int *wait_status, struct hf_err *err)
 {
-	struct hf_command command = {.argv = w->command, .in = -1, .out = -1};
+	struct hf_command request = {.argv = command, .in = -1, .out = -1};
 	struct hf_once_claim claim;
 	struct hf_child child;
-	enum hf_status status = hf_once_claim(&claim, store, w->keys, w->count, err);
+	enum hf_status status = hf_once_claim(&claim, store, keys, key_count, err);
 
 	if (status != HF_OK)
 		return status;
-	command.keep_count = hf_once_claim_fds(&claim, &command.keep);
-	status = hf_spawn(&child, &command, err);
+	request.keep_count = hf_once_claim_fds(&claim, &request.keep);
+	status = hf_spawn(&child, &request, err);
 	if (status == HF_OK)
 		status = hf_supervise(&child, NULL, err);
 	if (status == HF_OK) {
 		*wait_status = child.wait_status;
 		if (child.wait_status == 0)
-			status = mark_done(w, store, &claim, err);
+			status = mark_done(store, &claim, err);
 	}
 	hf_once_claim_release(&claim);
 	return status;
 }
 
-static enum hf_status act(struct work *w, struct hf_store *store, int *wait_status,
-			  struct hf_err *err)
+static enum hf_status act(struct hf_store *store, int *wait_status, struct hf_err *err)
 {
-	switch (w->action) {
+	switch (action) {
 	case OPT_FILTER:
-		return filter(w, store, err);
+		return filter(store, err);
 	case OPT_PURGE:
 	case OPT_COUNT:
-		return count(w, store, err);
+		return count(store, err);
 	case OPT_CHECK:
-		return hf_once_check(store, w->keys, w->count, err);
+		return hf_once_check(store, keys, key_count, err);
 	case OPT_FORGET:
-		return hf_once_forget(store, w->keys, w->count, err);
+		return hf_once_forget(store, keys, key_count, err);
 	default:
-		if (w->command)
-			return run_once(w, store, wait_status, err);
-		return hf_once_mark(store, w->keys, w->count, w->common.ttl, err);
+		if (command)
+			return run_once(store, wait_status, err);
+		return hf_once_mark(store, keys, key_count, ttl, err);
 	}
 }
 
 int main(int argc, char **argv)
 {
-	struct work w = {.common = {.timeout = -1, .ttl = HF_NEVER, .verb = -1},
-			 .older_than = HF_NEVER,
-			 .conflict = HF_BUSY};
-	struct hf_store_options o;
+	struct hf_store_options o = {.read = false};
 	struct hf_err err = {0};
 	struct hf_store store;
-	int wait_status = 0, result;
+	int wait_status = 0;
 	enum hf_status status;
+	const char *db;
 
-	parse(&w, argc, argv);
-	o = hf_store_cli_options(&cli, &w.common);
-	o.read = w.action == OPT_CHECK || w.action == OPT_COUNT;
-	o.existing = w.action == OPT_FORGET || w.action == OPT_PURGE;
-	status = hf_store_open(&store, w.db, &o, &err);
+	hf_cli_parse(&cli, argc, argv);
+	db = hf_cli_operand(&cli, "DB");
+	set_operands();
+	o.wait = hf_cli_wait(&cli);
+	o.backoff = backoff;
+	o.read = action == OPT_CHECK || action == OPT_COUNT;
+	o.existing = action == OPT_FORGET || action == OPT_PURGE;
+	status = hf_store_open(&store, db, &o, &err);
 	if (status == HF_OK) {
-		status = act(&w, &store, &wait_status, &err);
+		status = act(&store, &wait_status, &err);
 		hf_store_close(&store);
 	}
-	if (status == HF_OK && w.command)
+	if (status == HF_OK && command)
 		hf_exit_as(wait_status);
-	if (status == HF_NO) /* the exit status says it all */
-		err.message[0] = '\0';
-	result = hf_store_cli_finish(&cli, status, &err);
-	return result == HF_BUSY ? w.conflict : result;
+	if (status == HF_NO)
+		err.message[0] = '\0'; /* the exit status says it */
+	return hf_cli_end(&cli, status, &err);
 }

@@ -7,10 +7,10 @@
 #	  -w, --timeout DURATION        wait at most DURATION for locks …
 #	      --sync full|data|none     …
 #
-# An argument is completed by the kind of thing that its name stands for. The variables in small
+# The name of an argument gives the kind of thing that completes it. The variables in small
 # letters that these functions share are local to _holdfast.
 
-# Fill usages with what stands behind "[options]", longs with the long options, and
+# Fill usages with the text after "[options]", longs with the long options, and
 # argument[OPTION] with what it takes: nothing, NAME, or [NAME] where that is optional.
 _holdfast_help()
 {
@@ -28,8 +28,10 @@ _holdfast_help()
 			for name in $names; do argument[$name]=${line# }; done
 		fi
 	done < <("$1" --help 2>/dev/null)
-	# an alias that --help leaves out
-	[[ ! -v argument[--timeout] ]] || argument[--wait]=DURATION
+	# aliases that --help leaves out
+	[[ ! -v argument[--timeout] || -v argument[--wait] ]] || argument[--wait]=DURATION
+	[[ ! -v argument[--as] ]] || argument[--holder]=HOLDER
+	[[ ! -v argument[--drop] ]] || argument[--discard]=ID
 }
 
 # Which option is the word $1, abbreviated perhaps? Sets name, adds it to given, and leaves in

@@ -9,7 +9,7 @@ function __holdfast_options -a tool
         string replace -rf $names'( [^ ]+|\[=[^ ]+\])?(?: {2,}(.*))?$' '$1'\t'$2'\t'$3'\t'$4'
 end
 
-# The words behind the tool's name and "[options]", a usage a line.
+# The words after the tool's name and "[options]", a usage a line.
 function __holdfast_usages -a tool
     $tool --help | string replace -rf '^(?:Usage:|      ) \S+ (?:\[options\] ?)?' ''
 end
@@ -63,7 +63,7 @@ function __holdfast_operands -a tool verb
     printf '%s\n' $operands
 end
 
-# What the cursor stands on: "option", or the kind of operand. Of a COMMAND, its words follow.
+# The kind of word at the cursor: "option", or the kind of operand; after a COMMAND, its words.
 function __holdfast_place
     set -l tokens (commandline -opc)
     set -l specs
@@ -77,8 +77,10 @@ function __holdfast_place
         end
         set -a specs $spec
     end
+    # aliases that --help leaves out
     string match -q -- '*wait=*' $specs
-    or set -a specs 'wait=+' # an alias that --help leaves out
+    or set -a specs 'wait=+'
+    set -a specs 'holder=+' 'discard=+' assume-alone nb nonblocking
     if not argparse -s $specs -- $tokens[2..] 2>/dev/null
         echo option # that lacks what it takes
         return

@@ -300,7 +300,7 @@ robbed() {
 	wait "$lines" || status=$?
 	let_go
 	[ "$status" = 76 ]
-	[[ $(cat err) == *'the first 1 lines of standard input are in, and no others' ]]
+	[[ $(cat err) == *'the first 1 lines of standard input are appended, and no others' ]]
 	[ "$(cat f)" = $'old\none' ]
 	no_litter
 }

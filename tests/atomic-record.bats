@@ -450,7 +450,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	[ "$(image 'SELECT name FROM t')" = a ]
 }
 
-@test "record/V1: a snapshot that somebody changed meanwhile stays, and his commit of it too" {
+@test "record/V1: keeps a snapshot that another user has changed since, and its commit" {
 	local n
 
 	record a --snapshot image.db
@@ -737,7 +737,7 @@ crowd() {
 	killed_at renameat2
 	id=$(sqlite3 "$db" 'SELECT substr(id, 1, 8) FROM holdfast_intent')
 	run -76 sh -c 'atomic-record --recover --drop "$1" --sqlite "$2" >/dev/full' sh "$id" "$db"
-	[[ $output == *'given up, but standard output cannot be written'* ]]
+	[[ $output == *'discarded, but standard output cannot be written'* ]]
 	[ "$(intents)" = 0 ]
 }
 
@@ -806,7 +806,7 @@ crowd() {
 
 	require_root
 	killed_at linkat
-	# his database, or one that anybody can write to, or replace
+	# that user's database, or one that all users can write to, or replace
 	chown 12345 "$db"
 	run -1 atomic-record --recover --sqlite "$db"
 	[[ $output == *'others may write to the database'* ]]

@@ -270,7 +270,7 @@ add() {
 	echo 1 >turns
 	run -75 --separate-stderr timeout 20 atomic-update n sh -c \
 		'echo >>turns; echo 5 >m; mv m n; cat n'
-	[[ ${stderr_lines[0]} == *"'n' is replaced each time by somebody without its lock" ]]
+	[[ ${stderr_lines[0]} == *"'n' is replaced each time by a program without its lock" ]]
 	[[ ${stderr_lines[1]} == '  '*'standard output'* ]]
 	[ "$(wc -l <turns)" = 11 ]
 	[ "$(cat n)" = 5 ]

@@ -403,7 +403,7 @@ PY
 	local sha inode
 	sha=$(sha256sum f | cut -d ' ' -f 1)
 	refused new 1 atomic-write --if-match=absent f
-	[ "${stderr_lines[0]}" = "atomic-write: 'f' has changed: it is there" ]
+	[ "${stderr_lines[0]}" = "atomic-write: 'f' has changed: it exists" ]
 	refused new 1 atomic-write --if-match="${sha//[0-9]/0}" f
 	refused new 1 atomic-write --if-match="$sha" nowhere
 	[ ! -e nowhere ]
@@ -644,7 +644,7 @@ killed() {
 		# shellcheck disable=SC2086 # words
 		run --separate-stderr atomic-$tool
 		[ "$status" = 65 ]
-		[[ $stderr == *'is a name that holdfast keeps for itself beside a file' ]]
+		[[ $stderr == *'is a name that holdfast reserves for its own files' ]]
 	done
 	ln -s .holdfast.f.bak link
 	run -65 atomic-write link echo new

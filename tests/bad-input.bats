@@ -323,7 +323,7 @@ object() {
 	run -0 timeout 60 unshare -m sh -c 'mount -t proc -o hidepid=2 proc /proc && HOME=$PWD \
 		exec setpriv --reuid=65534 --regid=65534 --clear-groups bash ./script'
 	[[ $output == $'held\nnested\ntold\nfree\n'* ]]
-	[[ $output == *'not every process may be looked at'*$'\nleft\n1' ]]
+	[[ $output == *'not every process may be inspected'*$'\nleft\n1' ]]
 }
 
 @test "a file system that may be a network's: nothing is proved there, and it is said" {
@@ -360,7 +360,7 @@ object() {
 	cd empty
 	while read -r tool; do
 		run -64 bash -c "$tool"
-		[[ $output == *'an empty '*'is a variable not set?'* ]]
+		[[ $output == *'an empty '*'check whether a variable is unset'* ]]
 	done <<-'END'
 		lock-run "" true
 		lock-run --dotlock "" true

@@ -134,6 +134,8 @@ cases() {
 	gives 'lock-run -w5 --wait 5 --timeout=5 odd-' odd-dir odd-file
 	gives 'lock-run --time 5 odd-' odd-dir odd-file
 	gives 'atomic-write -b --backup=x odd-' odd-dir odd-file
+	gives 'lock-run --wait 5 odd-' odd-dir odd-file
+	gives 'sqlite-lease --holder me re' release renew
 	gives 'atomic-write -- odd-' odd-dir odd-file
 	gives 'atomic-append odd-file odd-'
 	gives 'atomic-write --from x odd-file odd-'

@@ -154,7 +154,7 @@ await_left() {
 	ln -s x locks/link
 	mkfifo locks/fifo
 	run -75 lock-break locks/x locks/link locks/fifo
-	[[ $output == *'its first line is no PID'* ]]
+	[[ $output == *'its first line is not a PID'* ]]
 	[[ $output == *'symbolic link'* ]]
 	[[ $output != *$'\e'* ]]
 	run -0 lock-break --alone locks/x
@@ -165,7 +165,7 @@ await_left() {
 	run -75 lock-break --alone locks/y
 }
 
-@test "an ordinary user is told what he may not do" {
+@test "tells an ordinary user what is not permitted" {
 	require_other_user
 	chmod 755 . ..
 	mkdir -m 1777 sticky
@@ -226,7 +226,7 @@ take_names() {
 @test "an option behind a PATH is no PATH: what it would have prevented is not done" {
 	dead_pid >x
 	run -64 lock-break x --dry-run
-	[[ ${lines[0]} == *"'--dry-run' stands behind a PATH: options come first"* && -e x ]]
+	[[ ${lines[0]} == *"'--dry-run' follows a PATH: options come first"* && -e x ]]
 	run -0 lock-break -- x --dry-run
 	[[ ! -e x && $output == *'--dry-run: there is no lock' ]]
 }
@@ -281,9 +281,9 @@ assert y["state"] == "held" and z["state"] == "absent", (y, z)
 	require_pid_namespace
 	echo $$ >x
 	run -75 unshare -p -f --mount-proc lock-break x
-	[[ $output == *"may be of a PID namespace that is not to be seen"* ]]
+	[[ $output == *"may belong to a PID namespace that is not visible"* ]]
 	run -75 unshare -p -f --mount-proc lock-run -n --dotlock x true
-	[[ $output == *'not to be judged'* ]]
+	[[ $output == *'it is unknown'* ]]
 	# one that is there is seen to live, and alone it is dead
 	run -75 unshare -p -f --mount-proc sh -c 'echo $$ >y; lock-break --alone y'
 	[[ $output == *lives* ]]

@@ -46,10 +46,10 @@ meet() {
 one_gave_up() {
 	[ "$statuses" = "$(printf '0 %.0s' $(seq $((count - 1))))75 " ]
 	((took < 8))
-	[ "$(grep -c 'standing still: ' log)" = 1 ]
-	grep -q 'standing still: it is held by PID .*(lock-acquire, for PID .*), a keeper' log
+	[ "$(grep -c 'deadlock: ' log)" = 1 ]
+	grep -q 'deadlock: it is held by PID .*(lock-acquire, for PID .*), a keeper' log
 	grep -q 'held by .*, the keeper of .*, this command.s own ancestor$' log
-	one_line "${1:-lock-run}" "$(grep -A 2 'standing still' log)"
+	one_line "${1:-lock-run}" "$(grep -A 2 'deadlock' log)"
 }
 
 keep() { echo "h=\$(lock-acquire --owner \$\$ $*)"; }
@@ -79,7 +79,7 @@ keep() { echo "h=\$(lock-acquire --owner \$\$ $*)"; }
 	echo >go1
 	wait
 	[ "$(cat ended1 ended2 | sort -n | tr '\n' ' ')" = '0 75 ' ]
-	[ "$(grep -c 'standing still: ' log)" = 1 ]
+	[ "$(grep -c 'deadlock: ' log)" = 1 ]
 	grep -q 'keeper' log
 }
 
@@ -114,7 +114,7 @@ keep() { echo "h=\$(lock-acquire --owner \$\$ $*)"; }
 	# the first, as an older process, goes on
 	wait
 	[ "$(cat ended1 ended2)" = $'0\n75' ]
-	[ "$(grep -c 'standing still: ' log)" = 1 ]
+	[ "$(grep -c 'deadlock: ' log)" = 1 ]
 	grep -q 'a keeper, whose owner waits for' log
 }
 
@@ -132,5 +132,5 @@ keep() { echo "h=\$(lock-acquire --owner \$\$ $*)"; }
 	[ "$(cat ended1)" = 0 ]
 	echo >go
 	wait
-	! grep -q 'standing still' log
+	! grep -q 'deadlock' log
 }

@@ -129,7 +129,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	change x boot 00000000-0000-4000-8000-000000000000
 	change x host $'els\e[31mewhere'
 	run -75 lock-run -w 0.1 --dotlock x true
-	[[ ${lines[0]} == *": PID $pid of host 'els"*"where' may live still: it is not this host" ]]
+	[[ ${lines[0]} == *": PID $pid of host 'els"*"where' may still live: it is not this host" ]]
 	[[ $output != *$'\e'* ]]
 	[ -e x ]
 }
@@ -339,7 +339,7 @@ soon() {
 	run -75 unshare -m sh -c 'mount -t proc -o hidepid=2 proc /proc &&
 		exec setpriv --reuid=65534 --regid=65534 --clear-groups "$@"' sh \
 		"$HF_BIN/lock-run" -n --dotlock x true
-	[[ $output == *'may not be looked at'* ]]
+	[[ $output == *'may not be inspected'* ]]
 }
 
 @test "without /proc nothing is judged but what the kernel says" {

@@ -289,7 +289,7 @@ names_holder() {
 	git init -q repo
 	kill -CONT "$tool"
 	ends_with 75 "$tool"
-	grep -q "has been moved meanwhile" log
+	grep -q "was moved in the meantime" log
 	[ -e old/.git/index.lock ]
 	let_go || : # Git does not bear that
 }
@@ -355,7 +355,7 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 	cd "$dir"
 	user='setpriv --reuid=65534 --clear-groups'
 	run -75 $user ./lock-run -n --git repo true
-	[[ $output == *"PID $git could have made it, and may not be looked at"* ]]
+	[[ $output == *"PID $git could have made it, and may not be inspected"* ]]
 	[ -e repo/.git/index.lock ]
 	exec 9>&-
 	wait "$git"
@@ -370,7 +370,7 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 	let_go
 	touch repo/.git/index.lock
 	run -75 unshare -p -f --mount-proc lock-run -n --git repo true
-	[[ $output == *'not every process may be looked at from here'* ]]
+	[[ $output == *'not every process may be inspected from here'* ]]
 	to_be_had --git repo
 }
 

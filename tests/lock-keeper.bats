@@ -102,7 +102,7 @@ own() {
 	flock -w 20 L true
 	await test ! -e D
 	run -1 lock-release "$handle"
-	[[ $output == 'lock-release: the lock was lost before: its keeper, PID '* ]]
+	[[ $output == 'lock-release: the lock was lost earlier: its keeper, PID '* ]]
 	run -1 lock-renew "$handle"
 }
 
@@ -111,7 +111,7 @@ own() {
 	kill -KILL "$(keeper_of "$handle")"
 	flock -w 20 L true
 	run -1 lock-release "$handle"
-	[[ $output == *'was lost before'* ]]
+	[[ $output == *'was lost earlier'* ]]
 	echo >go
 }
 
@@ -203,7 +203,7 @@ ask() {
 	run -64 lock-acquire --owner none L
 	run -64 lock-acquire --owner none --ttl inf L
 	run -64 lock-acquire --owner $$ L --dotlock D
-	[[ ${lines[0]} == *"'--dotlock' stands behind a LOCK"* && ! -e L ]]
+	[[ ${lines[0]} == *"'--dotlock' follows a LOCK"* && ! -e L ]]
 	run -64 lock-acquire --owner $$ --ttl 0 L
 	run -64 lock-acquire --owner 0 L
 	run -64 lock-acquire --owner -1 L
@@ -219,13 +219,13 @@ ask() {
 	run -64 lock-renew --ttl 0 x
 	run -64 lock-renew a b
 	run -64 lock-renew x --ttl 1m
-	[[ ${lines[0]} == *"'--ttl' stands behind a HANDLE: options come first"* ]]
+	[[ ${lines[0]} == *"'--ttl' follows a HANDLE: options come first"* ]]
 }
 
 @test "an owner that is dead, or no ancestor" {
 	sleep 60 3>&- &
 	run -64 lock-acquire --owner $! L
-	[[ $output == *'no ancestor'* ]]
+	[[ $output == *'not an ancestor'* ]]
 	kill $!
 	wait $! || :
 	run -64 lock-acquire --owner $! L
@@ -244,7 +244,7 @@ ask() {
 	# another start time: a keeper that is gone, whose PID is used again
 	run -1 lock-release "$(awk -F - -v OFS=- '{ $3 = 1; print }' <<<"$h")"
 	run -64 lock-release "${h%????}0000"
-	[[ $output == *'did not give this handle'* ]]
+	[[ $output == *'did not issue this handle'* ]]
 	run -77 lock-release "$(awk -F - -v OFS=- '{ $4 = 1; print }' <<<"$h")"
 	run -1 flock -n L true
 	# several: all are tried
@@ -282,7 +282,7 @@ ask() {
 	END
 	run -64 ./inside
 	[[ $output == *"cannot lock 'L': it is held by PID "*" for this command's own ancest"* ]]
-	# a stranger's word is not taken: his keeper says that it is for root's script
+	# a stranger's word is not taken: its keeper says that it is for root's script
 	script inside <<-'END'
 		echo >at
 		read x <go

@@ -163,7 +163,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	exec 9>&-
 }
 
-@test "a stale or forged environment makes nobody believe that he holds something" {
+@test "a stale or forged environment makes no process believe that it holds something" {
 	hold flock l
 	local forged
 	exec 70<l 71>other

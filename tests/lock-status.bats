@@ -217,7 +217,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	let_go
 }
 
-@test "an ordinary user is told what he may know" {
+@test "tells an ordinary user what may be known" {
 	require_first_pid_namespace
 	require_other_user
 	chmod 755 . ..
@@ -262,14 +262,14 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	run -69 unshare -m sh -c 'mount -t tmpfs none /proc && lock-status L'
 	[[ $output == *'/proc is not mounted'* ]]
 	run -71 sh -c 'ulimit -n 3; exec lock-status L'
-	[[ $output == 'lock-status: cannot look at the locks: Too many open files' ]]
+	[[ $output == 'lock-status: cannot read the locks: Too many open files' ]]
 }
 
 @test "a PID namespace: what is outside is not to be seen, and that is said" {
 	require_pid_namespace
 	hold lock-run L
 	run -0 unshare -p -f --mount-proc lock-status L
-	[[ $output == *free*'outside of this PID namespace'* ]]
+	[[ $output == *free*'outside this PID namespace'* ]]
 	run -0 unshare -p -f --mount-proc lock-run M lock-status M
 	[[ $output == *'held*'* ]]
 	let_go
@@ -470,7 +470,7 @@ assert re.search(r"taken_total\{lock=\"[^\n]*/a \\\"b\\\"\\n,\\\\\",kind=\"file\
 	lock-status --stats stats --json --histogram | jq -es '
 		all(.[]; (.waited.histogram | map(.count) | add) == .waited.count)'
 	run -0 lock-status --stats stats no-such
-	[[ ${lines[1]} == 'none of them for a lock that is named' ]]
+	[[ ${lines[1]} == 'none of them is for a named lock' ]]
 	run -66 lock-status --stats nothing
 	[[ $output == *"cannot read 'nothing'"* ]]
 	run -64 lock-status --csv

@@ -127,6 +127,28 @@ type_example() {
 	done
 }
 
+@test "--help fits 80 columns, and names COMMAND only in tools that run one" {
+	local tool usage
+	for tool in $tools; do
+		"$tool" --help >help
+		LC_ALL=C.UTF-8 run -1 grep -nE '.{81}' help
+		usage=$(sed -n '/^Usage:/,/^[^U ]/p' help)
+		[[ $usage == *COMMAND* || $usage == *'-c STRING'* ]] ||
+			run -1 grep -nE '(^|[^=] )COMMAND' <(grep -v -e '--validate COMMAND' help)
+	done
+}
+
+@test "an alias means the same as the option, and has its argument" {
+	run -64 lock-break --assume-alone
+	[[ ${lines[0]} == 'lock-break: no PATH' ]]
+	run -64 atomic-record --discard 12345678
+	[[ ${lines[0]} == *'--drop goes with --recover and --sqlite alone' ]]
+	sqlite-lease acquire --holder me a.db name
+	[ "$(sqlite-lease list a.db | cut -f 2)" = me ]
+	sqlite-queue add a.db x && sqlite-queue claim --holder=you a.db
+	[[ $(sqlite-queue list --json a.db) == *'"holder":"you"'* ]]
+}
+
 @test "a page lists no exit status that is not the suite's, and the overview lists all" {
 	local tool
 	same "$(page_statuses "$man/holdfast.7")" "$(statuses)"

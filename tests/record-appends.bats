@@ -241,6 +241,27 @@ crowd() {
 	[ -z "$(git status --porcelain)" ]
 }
 
+@test "an I/O error while it finishes another record: nothing was done (record/R5)" {
+	local n outcomes=
+
+	echo first >led
+	sqlite3 db 'PRAGMA journal_mode=DELETE' >/dev/null
+	killed_at renameat2
+	cp -r . ../before
+	# SQLite's own syncs: two transactions of the recovery, and the COMMIT
+	for n in {1..16}; do
+		rm -rf ../work/* ../work/.holdfast*
+		cp -r ../before/. .
+		run strace -f -qq -o /dev/null -e trace=fdatasync \
+			-e "inject=fdatasync:error=EIO:when=$n" \
+			"$HF_BIN/atomic-record" -q --sqlite db --append led=../line \
+			--sql 'INSERT INTO t VALUES (1)'
+		[[ $status:$(rows) == @(0:2|74:1|76:2) ]]
+		outcomes+="$status "
+	done
+	[[ $outcomes == *0*74*76* ]]
+}
+
 @test "a record that is given up leaves no mark" {
 	local id
 

@@ -124,7 +124,7 @@ everything() {
 	run -65 sqlite-backup noise copy.db
 	[ "$(cat copy.db)" = old ]
 	run -64 sqlite-backup a.db a.db
-	[ "$output" = "sqlite-backup: cannot copy 'a.db' to 'a.db': they are one file" ]
+	[ "$output" = "sqlite-backup: cannot copy 'a.db' to 'a.db': they are the same file" ]
 	ln -s a.db link
 	run -64 sqlite-backup link a.db
 	run -64 sqlite-backup a.db

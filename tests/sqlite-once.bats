@@ -26,7 +26,7 @@ teardown() {
 }
 
 @test "an option behind DB is a key, and told of" {
-	local told="stands behind DB, and is taken as a"
+	local told="follows DB, and is taken as a"
 
 	run -0 sqlite-once s.db key --check
 	[ "$output" = "sqlite-once: '--check' $told KEY: options come first" ]
@@ -107,7 +107,7 @@ teardown() {
 
 @test "an empty key is refused, also in a command's place, and nothing is made" {
 	run -64 sqlite-once s.db ''
-	[ "${lines[0]}" = 'sqlite-once: an empty KEY: is a variable not set?' ]
+	[ "${lines[0]}" = 'sqlite-once: an empty KEY: check whether a variable is unset' ]
 	run -64 sqlite-once s.db a ''
 	run -64 sqlite-once s.db
 	run -64 sqlite-once s.db -- true
@@ -124,7 +124,7 @@ teardown() {
 	run -64 sqlite-once --check s.db a -- true
 	run -64 sqlite-once -c true s.db a -- true
 	run -64 sqlite-once --ttl 0 s.db a
-	[ "${lines[0]}" = 'sqlite-once: --ttl: with a TTL of 0 it is over at once' ]
+	[ "${lines[0]}" = 'sqlite-once: --ttl: the time must be longer than 0' ]
 	run -64 sqlite-once --ttl -1 s.db a
 	[ ! -e s.db ]
 }

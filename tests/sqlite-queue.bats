@@ -625,5 +625,5 @@ sys.exit(subprocess.call(["sqlite-queue", "claim", "q.db"], stdout=w))'
 	[ "$(sqlite-queue list q.db | cut -f1,2,4)" = $'1\tclaimed\t1/5\n2\twaiting\t0/5' ]
 	# where the database is busy then, no longer than -w says
 	run -76 deaf q.db sqlite-queue claim -w 200ms q.db
-	[[ $output == *'job 2 is claimed, with token '*', until its lease runs out' ]]
+	[[ $output == *'job 2 is claimed, with token '*', until its lease expires' ]]
 }

@@ -90,6 +90,39 @@ included_by() {
 	[ -z "$bad" ]
 }
 
+@test "an invariant has one number, in the README.md of its folder, and every citation has one" {
+	local defined cited bad
+	defined=$(grep -oE '\*\*[a-z]+/[A-Z][0-9]+\*\*' lib/*/README.md | tr -d '*')
+	[ -n "$defined" ]
+	bad=$(sed 's|^[^:]*:||' <<<"$defined" | sort | uniq -d)
+	bad+=$(grep -vE '^lib/([a-z]+)/README.md:\1/' <<<"$defined") || :
+	# a bold number in the middle of a line is a citation, and needs no asterisks
+	bad+=$(grep -nE '[^- ] *\*\*[a-z]+/[A-Z][0-9]+\*\*' lib/*/README.md) || :
+	cited="\\<($(echo $folders | tr ' ' '|'))/[A-Z][0-9]+\\>"
+	bad+=$(grep -rnoE "$cited" lib bin hooks tests docs |
+		grep -vE ":($(sed 's/^[^:]*://' <<<"$defined" | paste -sd '|'))\$") || :
+	echo "$bad"
+	[ -z "$bad" ]
+}
+
+# The lines in which one of the project's former words is used. A process is "it", a person "they";
+# the rest are a module, a layer, the tree, a header comment; for memory, the capacity.
+former_words() {
+	grep -nwiE 'he|his|him|himself|rooms?|floors?|houses?|essays?' "$@" |
+		grep -v "jq '.*| floor'"
+}
+
+@test "texts use plain technical English: no person in place of a process, no house" {
+	local files found
+	echo 'a process and its room' >"$BATS_TEST_TMPDIR/example"
+	[ -n "$(former_words "$BATS_TEST_TMPDIR/example")" ]
+	files=$(find Makefile ./*.md lib bin hooks tests docs completions -type f \
+		! -path tests/tree.bats ! -path 'tests/fuzz/*/*')
+	found=$(former_words /dev/null $files) || :
+	echo "$found"
+	[ -z "$found" ]
+}
+
 @test "docs/architecture.md shows every folder" {
 	local folder
 	for folder in $folders; do

@@ -95,10 +95,10 @@ all_write() {
 		eve rm -r x.db-turnstile
 	done
 	[ ! -e nowhere ]
-	# his own mistake
+	# a mistake of its own user
 	bob mkdir x.db-turnstile
 	run -65 bob lock-run -w 1 --sqlite x.db true
-	[[ $output == *"which belongs to user 41001: it is no regular file"* ]]
+	[[ $output == *"which belongs to user 41001: it is not a regular file"* ]]
 	bob sqlite-run x.db 'INSERT INTO t VALUES (1)'
 }
 
@@ -155,7 +155,7 @@ passes_then_meets() {
 	setfacl -m u:41002:rw x.db
 	eve sqlite-run x.db 'INSERT INTO t VALUES (1)'
 	[ "$(stat -c %u x.db-turnstile)" = 41002 ]
-	# Bob is not its owner, nor is his group that of the file
+	# Bob is not its owner, nor is Bob's group that of the file
 	# shellcheck disable=SC2046
 	[ "$(echo $(getfacl -cnp x.db-turnstile))" = "user::rw- user:41001:rw- user:41002:rw- \
 group::--- group:41001:r-- mask::rw- other::r--" ]
@@ -320,7 +320,7 @@ has_row_66() {
 	chown 41001 x.db-journal
 	chmod 666 x.db-journal
 	run -77 bob sqlite-run x.db 'SELECT 1'
-	[[ $output == *"users may write it who may not write the file"* ]]
+	[[ $output == *"users who may not write the file may write it"* ]]
 	chmod 600 x.db
 	chmod 644 x.db-journal
 	bob sqlite-run x.db 'SELECT 1'
@@ -544,10 +544,12 @@ record_in() {
 	run -0 record_in d/new
 }
 
-@test "a record: no name that is taken keeps the new index from its place" {
-	local name
+@test "a record: no name that is taken keeps the new index, or the branch, from its place" {
+	local name branch
 
 	make_recorded
+	branch=repo/.git/$(bob git -C repo symbolic-ref HEAD)
+	mkdir -p "$branch~holdfast.lock/full"
 	for name in index.holdfast index.holdfast.lock index.holdfast.00000000; do
 		mkdir -p "repo/.git/$name/full"
 	done
@@ -555,7 +557,8 @@ record_in() {
 	run -0 record_in d/new
 	[ -z "$(bob git -C repo status --porcelain -uno)" ]
 	[ -d repo/.git/index.holdfast/full ]
-	rm -r repo/.git/index.holdfast*
+	[ "$(ls "${branch%/*}")" = "$(printf '%s\n' "${branch##*/}"{,~holdfast.lock})" ]
+	rm -r repo/.git/index.holdfast* "$branch~holdfast.lock"
 	bob touch repo/.git/index.holdfast{,.lock,.00000000,.00000000.lock}
 	echo c >src
 	run -0 record_in d/f
@@ -691,7 +694,7 @@ while True:
 	hear
 	handle=$(cat handle)
 	run -1 lock-release "$handle"
-	[[ $output == *'was lost before'* ]]
+	[[ $output == *'was lost earlier'* ]]
 	HOLDFAST_WITHOUT=keeper_start run -0 faults/lock-release "$handle"
 	kill "$holder"
 }

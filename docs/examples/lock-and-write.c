@@ -36,17 +36,17 @@ static enum hf_status replace(const char *file, const char *text, int64_t deadli
 			      struct hf_err *err)
 {
 	struct hf_atomic_options options = {.wait.deadline = deadline};
-	struct hf_atomic a;
+	struct hf_atomic *a;
 	enum hf_status status = hf_atomic_begin(&a, file, &options, err);
 
 	if (status != HF_OK)
 		return status;
-	status = write_all(a.fd, text, strlen(text), err);
+	status = write_all(hf_atomic_fd(a), text, strlen(text), err);
 	if (status == HF_OK)
-		status = write_all(a.fd, "\n", 1, err);
+		status = write_all(hf_atomic_fd(a), "\n", 1, err);
 	if (status == HF_OK)
-		status = hf_atomic_commit(&a, err);
-	hf_atomic_end(&a);
+		status = hf_atomic_commit(a, err);
+	hf_atomic_end(a);
 	return status;
 }
 

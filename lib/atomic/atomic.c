@@ -6,153 +6,180 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/attributes.h"
 #include "atomic/backup.h"
-#include "atomic/target_claim.h"
-#include "base/copy.h"
 #include "atomic/publish.h"
-#include "base/tempfile.h"
-#include "base/sys.h"
+#include "atomic/target_check.h"
 #include "atomic/validate.h"
+#include "base/attributes.h"
+#include "base/copy.h"
+#include "base/sys.h"
+#include "base/tempfile.h"
 
 /* A content of this size is written to the disk before the target is locked. */
 enum { LARGE = 1024 * 1024 };
 
+enum hf_atomic_state {
+	BEGUN,	  /* the target is to be locked in the commit */
+	LOCKED,	  /* it was locked, or found absent, before the content was made */
+	PREPARED, /* and the new file is checked, has its attributes, and is synced */
+	REPLACED, /* committed */
+	KEPT,	  /* committed: the target has this content already (skip_same) */
+	ABORTED,
+};
+
+struct hf_atomic {
+	struct hf_target target;
+	const struct hf_atomic_options *options;
+	struct hf_target_rules rules;
+	struct hf_target_claim claim;
+	enum hf_atomic_state state;
+	int fd;		  /* the new file; -1: not open */
+	bool borrowed;	  /* target and claim.fd belong to the caller */
+	bool made_absent; /* the new file has the attributes of one for an absent target */
+	bool syncs_late;  /* to be synced when it has its temporary name (btrfs) */
+	int validator;
+	char temporary[NAME_MAX + 1];
+	uint32_t number; /* with options->step: the number in that name */
+};
+
+static enum hf_status check_state(const struct hf_atomic *a, enum hf_atomic_state first,
+				  enum hf_atomic_state last, const char *call, struct hf_err *err)
+{
+	if (a->state >= first && a->state <= last)
+		return HF_OK;
+	return hf_fail(err, HF_BUG, "cannot %s '%s': wrong order of calls", call, a->target.path);
+}
+
 static enum hf_status fail_replace(const struct hf_atomic *a, struct hf_err *err)
 {
-	enum hf_status status = hf_fail_errno(err, "cannot %s '%s'",
-					      a->present ? "replace" : "create", a->target.path);
+	enum hf_status status = hf_fail_errno(
+		err, "cannot %s '%s'", a->claim.present ? "replace" : "create", a->target.path);
 
-	if (status == HF_IO && a->present)
+	if (status == HF_IO && a->claim.present)
 		hf_advise(err, "the old content is kept");
 	return status;
 }
 
-static struct hf_target_rules target_rules(const struct hf_atomic *a)
-{
-	const struct hf_atomic_options *o = a->options;
-
-	return (struct hf_target_rules){.links = o->no_follow,
-					.hard_links = o->break_links,
-					.backup = o->backup,
-					.if_match = o->if_match};
-}
-
 /* ---- begin ---------------------------------------------------------------------------------- */
 
-static enum hf_status check_options(const struct hf_atomic *a, struct hf_err *err)
+static enum hf_status make(struct hf_atomic **a, const char *path,
+			   const struct hf_atomic_options *options, struct hf_err *err)
 {
-	const struct hf_atomic_options *o = a->options;
-	const struct hf_target_rules rules = target_rules(a);
+	*a = calloc(1, sizeof(**a));
+	if (!*a)
+		return hf_fail_errno(err, "cannot replace '%s'", path);
+	(*a)->options = options;
+	(*a)->rules = (struct hf_target_rules){.links = options->no_follow,
+					       .hard_links = options->break_links,
+					       .backup = options->backup,
+					       .if_match = options->if_match};
+	(*a)->fd = (*a)->claim.fd = (*a)->target.dir = -1;
+	return HF_OK;
+}
 
-	if (o->mode) {
-		void *set = setmode(o->mode);
+static enum hf_status check_mode(const char *mode, struct hf_err *err)
+{
+	void *set = mode ? setmode(mode) : NULL;
 
-		if (!set)
-			return hf_fail(err, HF_USAGE, "'%s' is not a mode", o->mode);
-		free(set);
-	}
-	if (o->backup) {
-		enum hf_status status = hf_backup_check(&a->target, o->backup, err);
-
-		if (status != HF_OK)
-			return status;
-	}
-	return hf_target_rules_check(&rules, err);
+	if (mode && !set)
+		return hf_fail(err, HF_USAGE, "'%s' is not a mode", mode);
+	free(set);
+	return HF_OK;
 }
 
 /* If the target is known already, check it. If not, its present state decides how the new file is
  * made, and it is checked again under its lock. */
-static enum hf_status check_target(struct hf_atomic *a, struct hf_err *err)
+static enum hf_status open_new_file(struct hf_atomic *a, struct hf_err *err)
 {
-	const struct hf_target_rules rules = target_rules(a);
-	struct hf_target_claim claim = {.fd = a->old, .st = a->st, .present = a->old >= 0};
-	enum hf_status status = a->borrowed ? hf_target_claim_check(&claim, &a->target, &rules, err)
-					    : hf_target_claim_peek(&claim, &a->target, &rules, err);
-
-	a->present = claim.present;
-	a->is_link = claim.is_link;
-	return status;
-}
-
-static enum hf_status begin_new_file(struct hf_atomic *a, struct hf_err *err)
-{
-	enum hf_status status = check_options(a, err);
+	enum hf_status status = check_mode(a->options->mode, err);
 
 	if (status == HF_OK)
-		status = check_target(a, err);
+		status = hf_target_rules_check(&a->target, &a->rules, err);
+	if (status == HF_OK && a->borrowed)
+		status = hf_target_check(&a->claim, &a->target, &a->rules, err);
+	else if (status == HF_OK)
+		status = hf_target_peek(&a->claim, &a->target, &a->rules, err);
 	/* made for an absent target, the new file has umask and default ACL from the kernel */
-	a->made_absent = !a->present || a->is_link;
+	a->made_absent = !a->claim.present || a->claim.is_link;
 	if (status == HF_OK)
 		status = hf_tempfile_open(&a->target, a->made_absent ? 0666 : 0600, &a->fd,
 					  a->temporary, err);
-	if (status != HF_OK)
-		hf_atomic_end(a);
 	return status;
 }
 
-enum hf_status hf_atomic_begin(struct hf_atomic *a, const char *path,
-			       const struct hf_atomic_options *options, struct hf_err *err)
+/* Open the new file if the target is open, else give up. */
+static enum hf_status finish_begin(struct hf_atomic **a, enum hf_status status, struct hf_err *err)
 {
-	enum hf_status status;
-
-	*a = (struct hf_atomic){.options = options, .fd = -1, .old = -1};
-	status = hf_target_open(&a->target, path,
-				(options->no_follow ? HF_TARGET_NO_FOLLOW : 0) |
-					(options->parents ? HF_TARGET_PARENTS : 0) |
-					(options->sync != HF_SYNC_FULL ? HF_TARGET_NO_SYNC : 0),
-				err);
-	return status == HF_OK ? begin_new_file(a, err) : status;
+	if (status == HF_OK)
+		status = open_new_file(*a, err);
+	if (status != HF_OK) {
+		hf_atomic_end(*a);
+		*a = NULL;
+	}
+	return status;
 }
 
-enum hf_status hf_atomic_begin_at(struct hf_atomic *a, const struct hf_target *target, int old,
+enum hf_status hf_atomic_begin(struct hf_atomic **a, const char *path,
+			       const struct hf_atomic_options *options, struct hf_err *err)
+{
+	enum hf_status status = make(a, path, options, err);
+
+	if (status == HF_OK)
+		status = hf_target_open(
+			&(*a)->target, path,
+			(options->no_follow ? HF_TARGET_NO_FOLLOW : 0) |
+				(options->parents ? HF_TARGET_PARENTS : 0) |
+				(options->sync != HF_SYNC_FULL ? HF_TARGET_NO_SYNC : 0),
+			err);
+	return finish_begin(a, status, err);
+}
+
+enum hf_status hf_atomic_begin_at(struct hf_atomic **a, const struct hf_target *target, int old,
 				  const struct stat *st, const struct hf_atomic_options *options,
 				  struct hf_err *err)
 {
-	*a = (struct hf_atomic){.options = options, .fd = -1, .old = old, .target = *target};
-	a->borrowed = a->early = true;
-	if (st)
-		a->st = *st;
-	return begin_new_file(a, err);
+	enum hf_status status = make(a, target->path, options, err);
+
+	if (status == HF_OK) {
+		(*a)->state = LOCKED;
+		(*a)->borrowed = true;
+		(*a)->target = *target;
+		(*a)->claim.fd = old;
+		(*a)->claim.present = old >= 0;
+		if (st)
+			(*a)->claim.st = *st;
+	}
+	return finish_begin(a, status, err);
 }
 
 /* ---- lock ----------------------------------------------------------------------------------- */
 
-static enum hf_status acquire_target(struct hf_atomic *a, bool keeps_old, struct hf_err *err)
+static enum hf_status claim_target(struct hf_atomic *a, struct hf_err *err)
 {
-	struct hf_target_rules rules = target_rules(a);
-	struct hf_target_claim claim;
-	enum hf_status status;
-
-	rules.keeps_old = keeps_old;
-	status = hf_target_claim_acquire(&claim, &a->target, &rules, &a->options->wait, err);
-
-	a->present = claim.present;
-	a->is_link = claim.is_link;
-	a->old = claim.fd;
-	a->st = claim.st;
-	return status;
+	return hf_target_claim(&a->claim, &a->target, &a->rules, &a->options->wait, err);
 }
 
 enum hf_status hf_atomic_lock(struct hf_atomic *a, struct hf_err *err)
 {
-	enum hf_status status = acquire_target(a, true, err);
+	enum hf_status status = check_state(a, BEGUN, BEGUN, "lock", err);
 
-	a->early = status == HF_OK;
-	if (status == HF_OK && !a->present)
-		status = hf_fail(err, HF_NOINPUT, "'%s' does not exist", a->target.path);
-	return status;
+	if (status != HF_OK)
+		return status;
+	a->rules.keeps_old = true;
+	status = claim_target(a, err);
+	if (status != HF_OK)
+		return status;
+	a->state = LOCKED;
+	return a->claim.present ? HF_OK
+				: hf_fail(err, HF_NOINPUT, "'%s' does not exist", a->target.path);
 }
 
-/* Another process replaced the target between the making of the content and the commit. */
-static enum hf_status fail_overtaken(const struct hf_atomic *a, struct hf_err *err)
+/* ---- prepare -------------------------------------------------------------------------------- */
+
+static bool syncs(const struct hf_atomic *a)
 {
-	errno = EEXIST;
-	return hf_fail_errno_as(err, HF_BUSY, "'%s' was %s meanwhile", a->target.path,
-				a->present ? "replaced" : "created");
+	return a->options->sync != HF_SYNC_NONE;
 }
-
-/* ---- stage ---------------------------------------------------------------------------------- */
 
 /* Check whether this content may be put in place. */
 static enum hf_status check_result(struct hf_atomic *a, struct hf_err *err)
@@ -168,12 +195,12 @@ static enum hf_status check_result(struct hf_atomic *a, struct hf_err *err)
 	if (sys_fstat(a->fd, &st) < 0)
 		return fail_replace(a, err);
 	if (st.st_size == 0 && !o->allow_empty) {
-		hf_fail(err, HF_DATA, "refusing to %s '%s' %s", a->present ? "replace" : "create",
-			a->target.path, a->present ? "by nothing" : "empty");
-		hf_advise(err, "use --allow-empty if that is meant");
+		hf_fail(err, HF_DATA, "refusing to %s '%s': the new content is empty",
+			a->claim.present ? "replace" : "create", a->target.path);
+		hf_advise(err, "use --allow-empty to accept it");
 		return HF_DATA;
 	}
-	if (st.st_size >= LARGE && o->sync != HF_SYNC_NONE && hf_publish_fsync(a->fd) < 0)
+	if (st.st_size >= LARGE && syncs(a) && hf_publish_fsync(a->fd) < 0)
 		return fail_replace(a, err);
 	return HF_OK;
 }
@@ -195,9 +222,7 @@ static enum hf_status set_absent_attributes(struct hf_atomic *a, struct hf_err *
 		status = fail_replace(a, err);
 	else
 		status = hf_copy_attributes(model, a->fd, &st, a->target.path, err);
-	if (name[0])
-		sys_unlinkat(a->target.dir, name, 0);
-	sys_close(model);
+	hf_tempfile_discard(&a->target, model, name);
 	return status;
 }
 
@@ -213,20 +238,15 @@ static enum hf_status set_mode(struct hf_atomic *a, struct hf_err *err)
 	return r < 0 ? fail_replace(a, err) : HF_OK;
 }
 
-static bool syncs(const struct hf_atomic *a)
-{
-	return a->options->sync != HF_SYNC_NONE;
-}
-
 /* Set the attributes, then sync content and attributes, unless the sync comes after the naming
  * (atomic/A1). */
 static enum hf_status finish_file(struct hf_atomic *a, struct hf_err *err)
 {
-	bool absent = !a->present || a->is_link;
+	bool absent = !a->claim.present || a->claim.is_link;
 	enum hf_status status = HF_OK;
 
 	if (!absent)
-		status = hf_copy_attributes(a->old, a->fd, &a->st, a->target.path, err);
+		status = hf_copy_attributes(a->claim.fd, a->fd, &a->claim.st, a->target.path, err);
 	else if (!a->made_absent)
 		status = set_absent_attributes(a, err);
 	a->made_absent = absent;
@@ -243,7 +263,8 @@ static enum hf_status finish_file(struct hf_atomic *a, struct hf_err *err)
 static enum hf_status report_step(struct hf_atomic *a, enum hf_atomic_step which,
 				  struct hf_err *err)
 {
-	return a->options->step ? a->options->step(a->options->step_context, which, err) : HF_OK;
+	return a->options->step ? a->options->step(a->options->step_context, which, a->number, err)
+				: HF_OK;
 }
 
 static void remove_temporary(struct hf_atomic *a)
@@ -271,14 +292,14 @@ static enum hf_status replace_target(struct hf_atomic *a, struct hf_err *err)
 	enum hf_status status = HF_OK;
 
 	if (o->backup)
-		status = hf_backup(&a->target, a->old, &a->st, o->backup, syncs(a), err);
+		status = hf_backup(&a->target, a->claim.fd, &a->claim.st, o->backup, syncs(a), err);
 	if (status == HF_OK)
 		status = give_temporary_name(a, err);
 	if (status != HF_OK)
 		return status;
 	status = report_step(a, HF_STEP_LINKED, err);
-	if (status == HF_OK && a->early && !a->is_link)
-		status = hf_publish_exchange(&a->target, a->fd, a->temporary, &a->st, err);
+	if (status == HF_OK && a->state != BEGUN && !a->claim.is_link)
+		status = hf_publish_exchange(&a->target, a->fd, a->temporary, &a->claim.st, err);
 	else if (status == HF_OK)
 		status = hf_publish_rename(&a->target, a->temporary, err);
 	/* a name that the step wants to keep must not be removed by hf_atomic_end() either */
@@ -287,37 +308,37 @@ static enum hf_status replace_target(struct hf_atomic *a, struct hf_err *err)
 	return status;
 }
 
-/* If skip_same finds equal content, make the old file durable and set *done. */
-static enum hf_status skip_if_same(struct hf_atomic *a, bool *done, struct hf_err *err)
+/* If skip_same finds equal content, make the old file durable, and set state KEPT. */
+static enum hf_status check_same(struct hf_atomic *a, struct hf_err *err)
 {
-	char litter[NAME_MAX + 1];
+	char leftover[NAME_MAX + 1];
 	enum hf_status status = HF_OK;
+	bool same = false;
 
-	*done = false;
-	if (a->options->skip_same && a->old >= 0)
-		status = hf_same_content(a->old, a->fd, done, a->target.path, err);
-	if (status != HF_OK || !*done)
+	if (a->options->skip_same && a->claim.fd >= 0)
+		status = hf_same_content(a->claim.fd, a->fd, &same, a->target.path, err);
+	if (status != HF_OK || !same)
 		return status;
-	hf_tempfile_reap(&a->target, hf_target_side(&a->target, "tmp", litter));
-	if (syncs(a) && hf_publish_fsync(a->old) < 0)
+	hf_tempfile_reap(&a->target, hf_target_side(&a->target, "tmp", leftover));
+	if (syncs(a) && hf_publish_fsync(a->claim.fd) < 0)
 		return hf_fail_errno(err, "cannot sync '%s'", a->target.path);
+	a->state = KEPT;
 	return HF_OK;
 }
 
-/* *again: another process has created the target, so there is a file to replace (atomic/A4). */
-static enum hf_status create_target(struct hf_atomic *a, bool *again, struct hf_err *err)
+/* HF_NO: another process has created the target, so there is a file to replace (atomic/A4). */
+static enum hf_status create_target(struct hf_atomic *a, struct hf_err *err)
 {
 	enum hf_status status = a->syncs_late ? give_temporary_name(a, err) : HF_OK;
 
-	if (status != HF_OK)
-		return status;
-	status = hf_publish_create(&a->target, a->fd, a->temporary, err);
+	if (status == HF_OK)
+		status = hf_publish_create(&a->target, a->fd, a->temporary, err);
 	if (status == HF_OK)
 		a->temporary[0] = '\0';
-	if (status == HF_NO && a->early)
-		return fail_overtaken(a, err);
-	*again = status == HF_NO;
-	return *again ? HF_OK : status;
+	if (status != HF_NO || a->state == BEGUN)
+		return status;
+	errno = EEXIST;
+	return hf_fail_errno_as(err, HF_BUSY, "'%s' was created in the meantime", a->target.path);
 }
 
 /* A move of the directory after this check is followed. */
@@ -334,69 +355,99 @@ static enum hf_status check_place(const struct hf_atomic *a, struct hf_err *err)
 	return HF_BUSY;
 }
 
-static enum hf_status commit_new_file(struct hf_atomic *a, struct hf_err *err)
+/* From the locked target on. HF_NO: as create_target(). */
+static enum hf_status publish_file(struct hf_atomic *a, struct hf_err *err)
 {
-	enum hf_status status = a->prepared ? HF_OK : check_result(a, err);
-	bool again = status == HF_OK, same = false;
+	bool prepared = a->state == PREPARED;
+	enum hf_status status = check_same(a, err);
 
-	while (again) {
-		again = false;
-		if (!a->early)
-			status = acquire_target(a, false, err);
-		if (status == HF_OK)
-			status = skip_if_same(a, &same, err);
-		if (status == HF_OK && !same && !a->prepared)
-			status = finish_file(a, err);
-		if (status == HF_OK && !same && !a->prepared)
-			status = check_place(a, err);
-		if (status == HF_OK && !same)
-			status =
-				a->present ? replace_target(a, err) : create_target(a, &again, err);
-	}
-	a->replaced = status == HF_OK && !same;
-	if (status == HF_OK && a->options->sync == HF_SYNC_FULL)
-		status = hf_publish_sync(&a->target, err);
+	if (status != HF_OK || a->state == KEPT)
+		return status;
+	if (!prepared)
+		status = finish_file(a, err);
+	if (status == HF_OK && !prepared)
+		status = check_place(a, err);
+	if (status != HF_OK)
+		return status;
+	status = a->claim.present ? replace_target(a, err) : create_target(a, err);
+	if (status == HF_OK)
+		a->state = REPLACED;
 	return status;
 }
 
-enum hf_status hf_atomic_prepare(struct hf_atomic *a, struct hf_err *err)
+static enum hf_status commit_new_file(struct hf_atomic *a, struct hf_err *err)
 {
-	enum hf_status status = check_result(a, err);
+	enum hf_status status = a->state == PREPARED ? HF_OK : check_result(a, err);
+	bool again = status == HF_OK;
 
-	if (status == HF_OK)
-		status = finish_file(a, err);
-	if (status == HF_OK)
-		a->prepared = true;
-	else
-		hf_atomic_end(a);
+	while (again) {
+		status = a->state == BEGUN ? claim_target(a, err) : HF_OK;
+		again = false;
+		if (status == HF_OK) {
+			status = publish_file(a, err);
+			again = status == HF_NO;
+		}
+	}
+	if (status == HF_OK && a->options->sync == HF_SYNC_FULL)
+		status = hf_publish_sync(&a->target, err);
 	return status;
 }
 
 /* Close the target, which unlocks it. */
 static void close_target(struct hf_atomic *a)
 {
+	if (!a->borrowed) {
+		hf_close(a->claim.fd);
+		hf_target_close(&a->target);
+	}
+	a->claim.fd = a->target.dir = -1;
+}
+
+/* Remove the temporary name, and close everything. Keep errno. */
+static void abort_transaction(struct hf_atomic *a)
+{
 	int saved = errno;
 
-	if (!a->borrowed && a->old >= 0)
-		sys_close(a->old);
-	if (!a->borrowed)
-		hf_target_close(&a->target);
-	a->old = a->target.dir = -1;
+	if (a->target.dir >= 0)
+		remove_temporary(a);
+	hf_close(a->fd);
+	a->fd = -1;
+	close_target(a);
+	a->state = ABORTED;
 	errno = saved;
+}
+
+enum hf_status hf_atomic_prepare(struct hf_atomic *a, struct hf_err *err)
+{
+	enum hf_status status = check_state(a, LOCKED, LOCKED, "prepare", err);
+
+	if (status != HF_OK)
+		return status;
+	status = check_result(a, err);
+	if (status == HF_OK)
+		status = finish_file(a, err);
+	if (status == HF_OK)
+		a->state = PREPARED;
+	else
+		abort_transaction(a);
+	return status;
 }
 
 enum hf_status hf_atomic_commit(struct hf_atomic *a, struct hf_err *err)
 {
-	enum hf_status status = commit_new_file(a, err);
+	enum hf_status status = check_state(a, BEGUN, PREPARED, "commit", err);
 
-	if (status == HF_OK || status == HF_UNCERTAIN) {
-		remove_temporary(a); /* if skip_same kept the target */
-		if (!a->borrowed)    /* else the lender unlocks it */
-			sys_flock(a->fd, LOCK_UN);
-		close_target(a);
-	} else {
-		hf_atomic_end(a);
+	if (status != HF_OK)
+		return status;
+	status = commit_new_file(a, err);
+	if (status != HF_OK && status != HF_UNCERTAIN) {
+		abort_transaction(a);
+		return status;
 	}
+	remove_temporary(a); /* if skip_same kept the target */
+	if (!a->borrowed)    /* else the lender unlocks it */
+		sys_flock(a->fd, LOCK_UN);
+	close_target(a);
 	return status;
 }
 
@@ -404,11 +455,47 @@ void hf_atomic_end(struct hf_atomic *a)
 {
 	int saved = errno;
 
-	if (a->target.dir >= 0)
-		remove_temporary(a);
-	if (a->fd >= 0)
-		sys_close(a->fd);
-	a->fd = -1;
-	close_target(a);
+	if (a)
+		abort_transaction(a);
+	free(a);
 	errno = saved;
+}
+
+/* ---- what a caller may ask ------------------------------------------------------------------- */
+
+int hf_atomic_fd(const struct hf_atomic *a)
+{
+	return a->fd;
+}
+
+const struct hf_target *hf_atomic_target(const struct hf_atomic *a)
+{
+	return &a->target;
+}
+
+int hf_atomic_old(const struct hf_atomic *a, struct stat *st)
+{
+	if (st)
+		*st = a->claim.st;
+	return a->claim.fd;
+}
+
+bool hf_atomic_present(const struct hf_atomic *a)
+{
+	return a->claim.present;
+}
+
+bool hf_atomic_replaced(const struct hf_atomic *a)
+{
+	return a->state == REPLACED;
+}
+
+int hf_atomic_validator(const struct hf_atomic *a)
+{
+	return a->validator;
+}
+
+char *hf_atomic_temporary(struct hf_atomic *a)
+{
+	return a->temporary;
 }

@@ -7,8 +7,8 @@
 #include "base/attributes.h"
 #include "base/copy.h"
 #include "base/side_file.h"
-#include "base/tempfile.h"
 #include "base/sys.h"
+#include "base/tempfile.h"
 
 enum { NAME_SIZE = 2 * (NAME_MAX + 1), MAX_TRIES = 20 };
 
@@ -79,17 +79,14 @@ static enum hf_status copy_old(const struct hf_target *target, int fd, const str
 	status = hf_tempfile_open(target, 0600, &copy, name, err);
 	if (status != HF_OK)
 		return status;
-	status = hf_copy_file(fd, copy, NULL, target->path, target->path, err);
+	status = hf_copy_file(fd, copy, target->path, target->path, err);
 	if (status == HF_OK)
 		status = hf_copy_attributes(fd, copy, st, target->path, err);
 	if (status == HF_OK && sync && sys_fsync(copy) < 0)
 		status = hf_fail_errno(err, "cannot keep a backup of '%s'", target->path);
 	if (status == HF_OK)
-		status = name[0] ? hf_tempfile_move(target, name, side, err)
-				 : hf_tempfile_link(target, copy, side, err);
-	if (status != HF_OK && name[0])
-		sys_unlinkat(target->dir, name, 0);
-	sys_close(copy);
+		status = hf_tempfile_name(target, copy, name, side, err);
+	hf_tempfile_discard(target, copy, status == HF_OK ? "" : name);
 	return status;
 }
 

@@ -7,8 +7,8 @@
 #include <sys/statfs.h>
 
 #include "base/side_file.h"
-#include "base/tempfile.h"
 #include "base/sys.h"
+#include "base/tempfile.h"
 
 enum { MAX_TRIES = 20 };
 
@@ -20,13 +20,6 @@ int hf_publish_fsync(int fd)
 		r = sys_fsync(fd);
 	} while (r < 0 && errno == EINTR);
 	return r;
-}
-
-static enum hf_status fail_replace(const struct hf_target *target, struct hf_err *err)
-{
-	if (hf_target_removed(target, err))
-		return HF_BUSY;
-	return hf_fail_errno(err, "cannot replace '%s'", target->path);
 }
 
 bool hf_publish_syncs_late(int fd)
@@ -60,8 +53,7 @@ static enum hf_status link_side(const struct hf_target *target, int fd, const ch
 	*number = 0;
 	hf_target_side(target, side, name);
 	for (int tries = 0; tries < MAX_TRIES; tries++) {
-		status = *from ? hf_tempfile_move(target, from, name, err)
-			       : hf_tempfile_link(target, fd, name, err);
+		status = hf_tempfile_name(target, fd, from, name, err);
 		if (status != HF_NO)
 			return status;
 		hf_publish_clear(target, side, number, name);
@@ -82,7 +74,7 @@ enum hf_status hf_publish_name(const struct hf_target *target, int fd, const cha
 		return HF_OK;
 	strcpy(from, name);
 	if (!from[0] && sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return fail_replace(target, err);
+		return hf_fail_replace(target, err);
 	status = link_side(target, fd, from, side, number ? number : &own, name, err);
 	if (status != HF_OK)
 		strcpy(name, from);
@@ -91,7 +83,7 @@ enum hf_status hf_publish_name(const struct hf_target *target, int fd, const cha
 
 static enum hf_status fail_rename(const struct hf_target *target, struct hf_err *err)
 {
-	enum hf_status status = fail_replace(target, err);
+	enum hf_status status = hf_fail_replace(target, err);
 
 	if (errno == EBUSY)
 		hf_advise(err, "something is mounted on it, and a mount point cannot be replaced");
@@ -128,7 +120,7 @@ static enum hf_status check_target_inode(const struct hf_target *target, const s
 	struct stat now;
 
 	if (sys_fstatat(target->dir, target->name, &now, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? fail_overtaken(target, err) : fail_replace(target, err);
+		return errno == ENOENT ? fail_overtaken(target, err) : hf_fail_replace(target, err);
 	return hf_same_inode(&now, st) ? HF_OK : fail_overtaken(target, err);
 }
 
@@ -167,18 +159,18 @@ enum hf_status hf_publish_exchange(const struct hf_target *target, int fd, const
 enum hf_status hf_publish_create(const struct hf_target *target, int fd, const char *name,
 				 struct hf_err *err)
 {
-	char litter[NAME_MAX + 1];
+	char leftover[NAME_MAX + 1];
 	enum hf_status status;
 
 	if (name[0])
-		return hf_tempfile_move(target, name, target->name, err);
+		return hf_tempfile_name(target, fd, name, target->name, err);
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return hf_fail_errno(err, "cannot create '%s'", target->path);
 	status = hf_tempfile_link(target, fd, target->name, err);
 	if (status != HF_OK)
 		return status;
 	/* a leftover of a process that died when there was a target to replace */
-	hf_tempfile_reap(target, hf_target_side(target, "tmp", litter));
+	hf_tempfile_reap(target, hf_target_side(target, "tmp", leftover));
 	return HF_OK;
 }
 

@@ -82,7 +82,7 @@ bool hf_sqlite_live(const struct hf_target *target, int fd, const struct stat *s
 		    size_t size)
 {
 	const char *beside;
-	char who[320];
+	char opener[320];
 	pid_t pid;
 
 	if (st->st_size < MIN_SIZE || !is_database(fd))
@@ -96,8 +96,8 @@ bool hf_sqlite_live(const struct hf_target *target, int fd, const struct stat *s
 		pid = find_opener(st);
 		if (!pid)
 			return false;
-		hf_proc_describe(who, sizeof(who), pid);
-		snprintf(why, size, "%s has it open", who);
+		hf_proc_describe(opener, sizeof(opener), pid);
+		snprintf(why, size, "%s has it open", opener);
 	}
 	return true;
 }

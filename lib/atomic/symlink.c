@@ -5,39 +5,33 @@
 #include <string.h>
 
 #include "atomic/backup.h"
-#include "atomic/target_claim.h"
 #include "atomic/publish.h"
+#include "atomic/target_check.h"
 #include "base/sys.h"
+#include "base/tempfile.h"
 
 #define LINK "link" /* the name in its directory; base/tempfile.c knows it */
 
 enum { MAX_TRIES = 20 };
 
-static enum hf_status fail_replace(const struct hf_target *target, struct hf_err *err)
-{
-	return hf_fail_errno(err, "cannot replace '%s'", target->path);
-}
-
 /* Make the link in a directory, which is locked and open as *fd. HF_NO: the name is taken. */
 static enum hf_status try_make(const struct hf_target *target, const char *name, const char *to,
 			       int *fd, struct hf_err *err)
 {
-	int saved;
+	enum hf_status status;
 
 	if (sys_mkdirat(target->dir, name, 0700) < 0)
-		return errno == EEXIST ? HF_NO : fail_replace(target, err);
+		return errno == EEXIST ? HF_NO : hf_fail_replace(target, err);
 	*fd = sys_openat(target->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (*fd >= 0 && sys_flock(*fd, LOCK_EX | LOCK_NB) == 0 && sys_symlinkat(to, *fd, LINK) == 0)
 		return HF_OK;
-	saved = errno;
-	if (*fd >= 0)
-		sys_close(*fd);
+	hf_close(*fd);
 	/* another process removed it as a leftover before it was locked */
-	if (saved == ENOENT || saved == EWOULDBLOCK)
+	if (errno == ENOENT || errno == EWOULDBLOCK)
 		return HF_NO;
+	status = hf_fail_replace(target, err);
 	sys_unlinkat(target->dir, name, AT_REMOVEDIR);
-	errno = saved;
-	return fail_replace(target, err);
+	return status;
 }
 
 static enum hf_status make_link(const struct hf_target *target, const char *to,
@@ -68,7 +62,7 @@ static enum hf_status rename_link(const struct hf_target *target, int fd, bool p
 	if (!present && (errno == EINVAL || errno == ENOSYS) &&
 	    sys_linkat(fd, LINK, target->dir, target->name, 0) == 0)
 		return HF_OK;
-	return !present && errno == EEXIST ? HF_NO : fail_replace(target, err);
+	return !present && errno == EEXIST ? HF_NO : hf_fail_replace(target, err);
 }
 
 static bool is_same_link(const struct hf_target *target, const char *to)
@@ -122,18 +116,15 @@ enum hf_status hf_atomic_symlink(const char *path, const char *to,
 
 	if (status != HF_OK)
 		return status;
-	status = hf_target_rules_check(&rules, err);
-	if (status == HF_OK && options->backup)
-		status = hf_backup_check(&target, options->backup, err);
+	status = hf_target_rules_check(&target, &rules, err);
 	if (status == HF_OK)
-		status = hf_target_claim_peek(&claim, &target, &rules, err);
+		status = hf_target_peek(&claim, &target, &rules, err);
 	while (status == HF_OK && again) {
-		status = hf_target_claim_acquire(&claim, &target, &rules, &options->wait, err);
+		status = hf_target_claim(&claim, &target, &rules, &options->wait, err);
 		if (status != HF_OK)
 			break;
 		status = replace_by_link(&target, &claim, to, options, err);
-		if (claim.fd >= 0)
-			sys_close(claim.fd);
+		hf_close(claim.fd);
 		again = status == HF_NO;
 		status = again ? HF_OK : status;
 	}

@@ -1,11 +1,32 @@
 /* SPDX-License-Identifier: ISC */
 #include "atomic/target_check.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <string.h>
+#include <strings.h>
 
 #include "atomic/backup.h"
 #include "atomic/sqlite_live.h"
+#include "atomic/target_lock.h"
+#include "base/copy.h"
 #include "base/sys.h"
+#include "spool/append_recovery.h"
+
+#define ABSENT "absent"
+
+enum hf_status hf_target_rules_check(const struct hf_target *target,
+				     const struct hf_target_rules *rules, struct hf_err *err)
+{
+	const char *match = rules->if_match;
+
+	if (match && strcmp(match, ABSENT) != 0 &&
+	    (strlen(match) != 64 || strspn(match, "0123456789abcdefABCDEF") != 64))
+		return hf_fail(err, HF_USAGE, "'%s' is neither a SHA-256 nor '" ABSENT "'", match);
+	return rules->backup ? hf_backup_check(target, rules->backup, err) : HF_OK;
+}
+
+/* ---- what must not be replaced --------------------------------------------------------------- */
 
 static const char *describe_kind(mode_t mode)
 {
@@ -26,8 +47,8 @@ static const char *describe_kind(mode_t mode)
 	}
 }
 
-enum hf_status hf_target_check_kind(const struct hf_target *target, const struct stat *st,
-				    struct hf_err *err)
+static enum hf_status check_kind(const struct hf_target *target, const struct stat *st,
+				 struct hf_err *err)
 {
 	if (S_ISREG(st->st_mode))
 		return HF_OK;
@@ -48,35 +69,41 @@ static unsigned long count_names(int fd, const struct stat *st)
 	return (unsigned long)st->st_nlink;
 }
 
-enum hf_status hf_target_check(const struct hf_target *target, int fd, const struct stat *st,
-			       bool links, const char *backup, struct hf_err *err)
+static enum hf_status check_names(const struct hf_target_claim *claim,
+				  const struct hf_target *target, const char *backup,
+				  struct hf_err *err)
+{
+	unsigned long names = count_names(claim->fd, &claim->st);
+
+	if (names <= 1 || hf_backup_explains(target, &claim->st, backup))
+		return HF_OK;
+	hf_fail(err, HF_DATA, "refusing to replace '%s': it has %lu hard links", target->path,
+		names);
+	if (hf_backup_explains(target, &claim->st, "~"))
+		hf_advise(err,
+			  "one is '%s~', as a backup that was interrupted leaves it: "
+			  "'atomic-write -b' goes on from there",
+			  target->path);
+	hf_advise(err, "the other names would keep the old content; atomic-write and its like "
+		       "have --break-links to accept that");
+	return HF_DATA;
+}
+
+static enum hf_status check_file(const struct hf_target_claim *claim,
+				 const struct hf_target *target,
+				 const struct hf_target_rules *rules, struct hf_err *err)
 {
 	char why[400];
-	enum hf_status status = hf_target_check_kind(target, st, err);
-	unsigned long names;
+	enum hf_status status = check_kind(target, &claim->st, err);
 
-	if (status != HF_OK)
+	if (status == HF_OK && !rules->hard_links)
+		status = check_names(claim, target, rules->backup, err);
+	if (status != HF_OK || !hf_sqlite_live(target, claim->fd, &claim->st, why, sizeof(why)))
 		return status;
-	names = links ? 1 : count_names(fd, st);
-	if (names > 1 && !hf_backup_explains(target, st, backup)) {
-		hf_fail(err, HF_DATA, "refusing to replace '%s': it has %lu hard links",
-			target->path, names);
-		if (hf_backup_explains(target, st, "~"))
-			hf_advise(err,
-				  "one is '%s~', as a backup that was interrupted leaves it: "
-				  "'atomic-write -b' goes on from there",
-				  target->path);
-		hf_advise(err, "the other names would keep the old content; if that is meant, "
-			       "atomic-write and its like have --break-links");
-		return HF_DATA;
-	}
-	if (hf_sqlite_live(target, fd, st, why, sizeof(why))) {
-		hf_fail(err, HF_DATA, "refusing to replace '%s': it is a live SQLite database (%s)",
-			target->path, why);
-		hf_advise(err, "replacing it would corrupt it; use sqlite3's .backup and .restore");
-		return HF_DATA;
-	}
-	return HF_OK;
+	hf_fail(err, HF_DATA, "refusing to replace '%s': it is a live SQLite database (%s)",
+		target->path, why);
+	hf_advise(err, "replacing it would corrupt it; use sqlite3's .backup and .restore");
+	return HF_DATA;
 }
 
 enum hf_status hf_target_check_image(const struct hf_target *target, struct hf_err *err)
@@ -93,12 +120,107 @@ enum hf_status hf_target_check_image(const struct hf_target *target, struct hf_e
 			O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
 	live = fd >= 0 && sys_fstat(fd, &st) == 0 &&
 	       hf_sqlite_live(target, fd, &st, why, sizeof(why));
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	if (live)
 		return HF_OK;
 	hf_fail(err, HF_DATA, "refusing to put a database at '%s': another one's %s file is there",
 		target->path, beside);
-	hf_advise(err, "SQLite would read it into the new one; if nobody needs it, remove it");
+	hf_advise(err, "SQLite would read it into the new one; remove it if it is not needed");
 	return HF_DATA;
+}
+
+/* ---- --if-match ------------------------------------------------------------------------------ */
+
+static enum hf_status fail_if_match(const struct hf_target *target, const char *how,
+				    const char *what, struct hf_err *err)
+{
+	hf_fail(err, HF_NO, "'%s' has changed: %s%s", target->path, how, what);
+	hf_advise(err, "nothing was done: read it again, and decide again");
+	return HF_NO;
+}
+
+static enum hf_status check_if_match(const struct hf_target_claim *claim,
+				     const struct hf_target *target, const char *wanted,
+				     struct hf_err *err)
+{
+	enum hf_status status;
+	char hex[65];
+
+	if (!wanted)
+		return HF_OK;
+	if (strcmp(wanted, ABSENT) == 0)
+		return claim->present ? fail_if_match(target, "it exists", "", err) : HF_OK;
+	if (!claim->present || claim->is_link)
+		return fail_if_match(target, "it is ", claim->present ? "a symbolic link" : ABSENT,
+				     err);
+	status = hf_sha256(claim->fd, hex, target->path, err);
+	if (status != HF_OK || strcasecmp(hex, wanted) == 0)
+		return status;
+	return fail_if_match(target, "its SHA-256 is ", hex, err);
+}
+
+/* ---- claim ----------------------------------------------------------------------------------- */
+
+enum hf_status hf_target_check(const struct hf_target_claim *claim, const struct hf_target *target,
+			       const struct hf_target_rules *rules, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	if (claim->present && !claim->is_link)
+		status = check_file(claim, target, rules, err);
+	return status == HF_OK ? check_if_match(claim, target, rules->if_match, err) : status;
+}
+
+enum hf_status hf_target_peek(struct hf_target_claim *claim, const struct hf_target *target,
+			      const struct hf_target_rules *rules, struct hf_err *err)
+{
+	*claim = (struct hf_target_claim){.fd = -1};
+	if (sys_fstatat(target->dir, target->name, &claim->st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT
+			       ? HF_OK
+			       : hf_fail_errno(err, "cannot read the state of '%s'", target->path);
+	claim->present = true;
+	claim->is_link = rules->links && S_ISLNK(claim->st.st_mode);
+	return claim->is_link ? HF_OK : check_kind(target, &claim->st, err);
+}
+
+enum hf_status hf_target_recover(const struct hf_target_claim *claim,
+				 const struct hf_target *target,
+				 const struct hf_target_rules *rules, const struct hf_wait *wait,
+				 struct hf_err *err)
+{
+	enum hf_status status =
+		HF_WITHOUT(settle)
+			? HF_OK
+			: hf_append_recover(target, claim->present ? &claim->st : NULL, wait, err);
+
+	return status == HF_NOPERM && !rules->keeps_old ? HF_OK : status;
+}
+
+enum hf_status hf_target_claim(struct hf_target_claim *claim, const struct hf_target *target,
+			       const struct hf_target_rules *rules, const struct hf_wait *wait,
+			       struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	*claim = (struct hf_target_claim){.fd = -1, .present = true};
+	claim->is_link =
+		rules->links &&
+		sys_fstatat(target->dir, target->name, &claim->st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		S_ISLNK(claim->st.st_mode);
+	if (!claim->is_link)
+		status = hf_target_lock(target, wait, &claim->fd, &claim->st, err);
+	if (status == HF_NOINPUT) {
+		claim->present = false;
+		status = HF_OK;
+	}
+	if (status == HF_OK && !claim->is_link)
+		status = hf_target_recover(claim, target, rules, wait, err);
+	if (status == HF_OK)
+		status = hf_target_check(claim, target, rules, err);
+	if (status != HF_OK) {
+		hf_close(claim->fd);
+		claim->fd = -1;
+	}
+	return status;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/proc_text.h"
 #include "base/sys.h"
 
 enum { OVERFLOW_ID = 65534, MAX_GROUPS = 1024, MAX_LINE = 16384 };
@@ -21,15 +22,11 @@ enum { OVERFLOW_ID = 65534, MAX_GROUPS = 1024, MAX_LINE = 16384 };
 static bool maps_all(const char *path)
 {
 	unsigned long inside, outside, count;
-	FILE *file = fopen(path, "re");
-	bool all;
+	char text[64];
 
-	if (!file)
-		return false;
-	all = fscanf(file, "%lu %lu %lu", &inside, &outside, &count) == 3 && inside == 0 &&
-	      outside == 0 && count >= UINT32_MAX;
-	fclose(file);
-	return all;
+	return hf_proc_text(text, sizeof(text), "%s", path) > 0 &&
+	       sscanf(text, "%lu %lu %lu", &inside, &outside, &count) == 3 && inside == 0 &&
+	       outside == 0 && count >= UINT32_MAX;
 }
 
 bool hf_same_user(uid_t a, uid_t b)
@@ -129,7 +126,7 @@ enum hf_status hf_access_read(struct hf_access *access, int fd, const char *path
 
 	access->count = 0;
 	if (sys_fstat(fd, &access->st) < 0)
-		return hf_fail_errno(err, "cannot read who may write '%s'", path);
+		return hf_fail_errno(err, "cannot read the permissions of '%s'", path);
 	n = read_acl(fd, value, sizeof(value));
 	if (n >= (ssize_t)sizeof(uint32_t)) {
 		if (parse_acl(access, value, (size_t)n))
@@ -139,7 +136,7 @@ enum hf_status hf_access_read(struct hf_access *access, int fd, const char *path
 	}
 	if (n < 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != ENOSYS)
 		return hf_fail_errno_as(err, errno == ERANGE ? HF_UNAVAILABLE : hf_status_of(errno),
-					"cannot read who may write '%s'", path);
+					"cannot read the permissions of '%s'", path);
 	add_entry(access, true, access->st.st_gid, access->st.st_mode >> 3);
 	access->other = access->st.st_mode & (R_OK | W_OK);
 	return HF_OK;

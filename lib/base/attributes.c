@@ -32,12 +32,14 @@ static enum hf_status list_names(int fd, char names[XATTR_LIST_MAX], size_t *siz
 	return HF_OK;
 }
 
-static bool has_name(const char *names, size_t size, const char *wanted)
+static enum hf_status find_acl(int fd, bool *has, const char *file, struct hf_err *err)
 {
-	for (const char *name = names; name < names + size; name += strlen(name) + 1)
-		if (strcmp(name, wanted) == 0)
-			return true;
-	return false;
+	ssize_t n = sys_fgetxattr(fd, HF_ACL_NAME, NULL, 0);
+
+	*has = n > 0;
+	if (n >= 0 || errno == ENODATA || errno == EOPNOTSUPP || errno == ENOSYS)
+		return HF_OK;
+	return hf_fail_errno(err, "cannot keep the attribute %s of '%s'", HF_ACL_NAME, file);
 }
 
 static bool is_content_hash(const char *name)
@@ -165,25 +167,31 @@ static enum hf_status keep_owner(int to, const struct stat *st, struct stat *now
 	return HF_OK;
 }
 
-/* Mode and ACL. With an HF_ACL_NAME, which comes last, the mode's group bits are its mask. */
-static enum hf_status keep_permissions(int from, int to, mode_t now, mode_t mode, bool had_acl,
-				       bool has_acl, const struct change *change, const char *name,
+/* Mode and ACL. With an ACL, which comes last, the mode's group bits are its mask. */
+static enum hf_status keep_permissions(int from, int to, mode_t now, mode_t mode,
+				       const struct change *change, const char *name,
 				       struct hf_err *err)
 {
-	mode_t first = had_acl ? mode & (mode_t)~077 : change_mode(mode, change);
+	bool had, has;
+	enum hf_status status = find_acl(from, &had, name, err);
+	mode_t first;
 
-	if (has_acl && !had_acl && sys_fremovexattr(to, HF_ACL_NAME) < 0 && errno != ENODATA)
+	if (status == HF_OK)
+		status = find_acl(to, &has, name, err);
+	if (status != HF_OK)
+		return status;
+	first = had ? mode & (mode_t)~077 : change_mode(mode, change);
+	if ((has && !had && sys_fremovexattr(to, HF_ACL_NAME) < 0 && errno != ENODATA) ||
+	    (first != (now & 07777) && sys_fchmod(to, first) < 0))
 		return hf_fail_errno(err, "cannot keep the mode of '%s'", name);
-	if (first != (now & 07777) && sys_fchmod(to, first) < 0)
-		return hf_fail_errno(err, "cannot keep the mode of '%s'", name);
-	return had_acl ? copy_acl(from, to, change, name, err) : HF_OK;
+	return had ? copy_acl(from, to, change, name, err) : HF_OK;
 }
 
 enum hf_status hf_copy_attributes(int from, int to, const struct stat *st, const char *name,
 				  struct hf_err *err)
 {
-	char old[XATTR_LIST_MAX], new[XATTR_LIST_MAX];
-	size_t old_size = 0, new_size = 0;
+	char old[XATTR_LIST_MAX];
+	size_t size = 0;
 	mode_t mode = st->st_mode & 07777;
 	struct change change = {0};
 	enum hf_status status;
@@ -193,16 +201,12 @@ enum hf_status hf_copy_attributes(int from, int to, const struct stat *st, const
 		return hf_fail_errno(err, "cannot keep the attributes of '%s'", name);
 	status = keep_owner(to, st, &now, &mode, &change, name, err);
 	if (status == HF_OK)
-		status = list_names(from, old, &old_size, name, err);
-	if (status == HF_OK)
-		status = list_names(to, new, &new_size, name, err);
-	for (const char *s = old; status == HF_OK && s < old + old_size; s += strlen(s) + 1)
+		status = list_names(from, old, &size, name, err);
+	for (const char *s = old; status == HF_OK && s < old + size; s += strlen(s) + 1)
 		if (!is_content_hash(s) && strcmp(s, HF_ACL_NAME) != 0)
 			status = copy_one(from, to, s, name, err);
-	if (status != HF_OK)
-		return status;
-	return keep_permissions(from, to, now.st_mode, mode, has_name(old, old_size, HF_ACL_NAME),
-				has_name(new, new_size, HF_ACL_NAME), &change, name, err);
+	return status == HF_OK ? keep_permissions(from, to, now.st_mode, mode, &change, name, err)
+			       : status;
 }
 
 struct few_entries {
@@ -251,21 +255,16 @@ static void admit_owner(int to, uid_t owner)
 enum hf_status hf_share_access(int from, int to, const struct stat *st, const char *name,
 			       struct hf_err *err)
 {
-	char value[XATTR_SIZE_MAX];
 	mode_t mode = st->st_mode & 0666;
 	struct change change = {.shared = true};
 	enum hf_status status;
 	struct stat now;
-	bool had, has;
 
 	if (sys_fstat(to, &now) < 0)
 		return hf_fail_errno(err, "cannot keep the attributes of '%s'", name);
 	status = keep_owner(to, st, &now, &mode, &change, name, err);
-	if (status != HF_OK)
-		return status;
-	had = sys_fgetxattr(from, HF_ACL_NAME, value, sizeof(value)) > 0;
-	has = sys_fgetxattr(to, HF_ACL_NAME, value, sizeof(value)) > 0;
-	status = keep_permissions(from, to, now.st_mode, mode | 0600, had, has, &change, name, err);
+	if (status == HF_OK)
+		status = keep_permissions(from, to, now.st_mode, mode | 0600, &change, name, err);
 	if (status == HF_OK && st->st_uid != 0 && sys_fstat(to, &now) == 0 &&
 	    now.st_uid != st->st_uid)
 		admit_owner(to, st->st_uid);

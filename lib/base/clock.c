@@ -55,9 +55,14 @@ static const struct unit {
 	const char *name;
 	int64_t ns;
 } units[] = {
-	{"w", 604800 * HF_SECOND}, {"d", 86400 * HF_SECOND}, {"h", 3600 * HF_SECOND},
-	{"m", 60 * HF_SECOND},	   {"s", HF_SECOND},	     {"ms", HF_MS},
-	{"us", 1000},		   {"ns", 1},
+	{"w", 604800 * HF_SECOND},
+	{"d", 86400 * HF_SECOND},
+	{"h", 3600 * HF_SECOND},
+	{"m", 60 * HF_SECOND},
+	{"s", HF_SECOND},
+	{"ms", HF_MS},
+	{"us", 1000},
+	{"ns", 1},
 };
 enum { UNITS = sizeof(units) / sizeof(units[0]), SECONDS = 4 };
 

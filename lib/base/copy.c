@@ -46,51 +46,44 @@ static bool retry_when_ready(int fd, short events)
 	return errno == EINTR;
 }
 
-enum hf_status hf_write_all(int fd, const void *data, size_t size, const char *to,
-			    struct hf_err *err)
+/* At the offset *at, or, if at is NULL, at the descriptor's own. */
+static enum hf_status write_at(int fd, const char *data, size_t size, const int64_t *at,
+			       const char *to, struct hf_err *err)
 {
-	const char *p = data;
+	size_t done = 0;
 
-	while (size) {
-		ssize_t n = sys_write(fd, p, size);
+	while (done < size) {
+		ssize_t n = at ? sys_pwrite(fd, data + done, size - done, *at + (off_t)done)
+			       : sys_write(fd, data + done, size - done);
 
 		if (n < 0 && !retry_when_ready(fd, POLLOUT))
 			return write_failed(to, err);
-		if (n > 0) {
-			p += n;
-			size -= (size_t)n;
-		}
+		if (n > 0)
+			done += (size_t)n;
 	}
 	return HF_OK;
+}
+
+enum hf_status hf_write_all(int fd, const void *data, size_t size, const char *to,
+			    struct hf_err *err)
+{
+	return write_at(fd, data, size, NULL, to, err);
 }
 
 enum hf_status hf_pwrite_all(int fd, const void *data, size_t size, int64_t at, const char *to,
 			     struct hf_err *err)
 {
-	const char *p = data;
-
-	while (size) {
-		ssize_t n = sys_pwrite(fd, p, size, at);
-
-		if (n < 0 && errno != EINTR)
-			return write_failed(to, err);
-		if (n > 0) {
-			p += n;
-			at += n;
-			size -= (size_t)n;
-		}
-	}
-	return HF_OK;
+	return write_at(fd, data, size, &at, to, err);
 }
 
-enum hf_status hf_read_full(int fd, void *data, size_t size, size_t *got, const char *from,
-			    struct hf_err *err)
+/* From the offset *at, or, if at is NULL, from the descriptor's own. */
+static enum hf_status read_at(int fd, char *data, size_t size, const off_t *at, size_t *got,
+			      const char *from, struct hf_err *err)
 {
-	char *p = data;
-
 	*got = 0;
 	while (*got < size) {
-		ssize_t n = sys_read(fd, p + *got, size - *got);
+		ssize_t n = at ? sys_pread(fd, data + *got, size - *got, *at + (off_t)*got)
+			       : sys_read(fd, data + *got, size - *got);
 
 		if (n < 0 && !retry_when_ready(fd, POLLIN))
 			return read_failed(from, err);
@@ -102,33 +95,52 @@ enum hf_status hf_read_full(int fd, void *data, size_t size, size_t *got, const 
 	return HF_OK;
 }
 
-enum hf_status hf_read_all(int in, size_t most, void **data, size_t *size, const char *from,
+enum hf_status hf_read_full(int fd, void *data, size_t size, size_t *got, const char *from,
+			    struct hf_err *err)
+{
+	return read_at(fd, data, size, NULL, got, from, err);
+}
+
+enum hf_status hf_pread_exactly(int fd, void *data, size_t size, uint64_t at, const char *from,
+				struct hf_err *err)
+{
+	off_t offset = (off_t)at;
+	size_t got;
+	enum hf_status status = read_at(fd, data, size, &offset, &got, from, err);
+
+	if (status != HF_OK || got == size)
+		return status;
+	errno = EIO;
+	return read_failed(from, err);
+}
+
+enum hf_status hf_read_all(int in, size_t max, void **data, size_t *size, const char *from,
 			   struct hf_err *err)
 {
-	size_t room = PIECE, got = 0;
+	size_t capacity = PIECE, got = 0;
 	enum hf_status status = HF_OK;
 	struct stat st;
 
 	*data = NULL;
 	*size = 0;
-	if (sys_fstat(in, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < (off_t)most)
-		room += (size_t)st.st_size;
-	for (;; room *= 2) {
-		char *grown = realloc(*data, room + 1);
+	if (sys_fstat(in, &st) == 0 && S_ISREG(st.st_mode) && st.st_size < (off_t)max)
+		capacity += (size_t)st.st_size;
+	for (;; capacity *= 2) {
+		char *grown = realloc(*data, capacity + 1);
 
 		if (grown)
 			*data = grown;
-		status = grown ? hf_read_full(in, grown + *size, room - *size, &got, from, err)
+		status = grown ? hf_read_full(in, grown + *size, capacity - *size, &got, from, err)
 			       : read_failed(from, err);
 		if (status != HF_OK)
 			break;
 		*size += got;
-		if (*size > most) {
+		if (*size > max) {
 			status = hf_fail(err, HF_DATA, "cannot take '%s': more than %zu bytes",
-					 from ? from : "-", most);
+					 from ? from : "-", max);
 			break;
 		}
-		if (*size < room) {
+		if (*size < capacity) {
 			grown[*size] = '\0';
 			return HF_OK;
 		}
@@ -136,26 +148,6 @@ enum hf_status hf_read_all(int in, size_t most, void **data, size_t *size, const
 	free(*data);
 	*data = NULL;
 	return status;
-}
-
-/* The same from an offset, without moving the descriptor's own. */
-static enum hf_status pread_full(int fd, void *data, size_t size, off_t at, size_t *got,
-				 const char *from, struct hf_err *err)
-{
-	char *p = data;
-
-	*got = 0;
-	while (*got < size) {
-		ssize_t n = sys_pread(fd, p + *got, size - *got, at + (off_t)*got);
-
-		if (n < 0 && errno != EINTR)
-			return read_failed(from, err);
-		if (n == 0)
-			break;
-		if (n > 0)
-			*got += (size_t)n;
-	}
-	return HF_OK;
 }
 
 /* Add n bytes to *size. After each large piece start writing to the disk; an error there shows
@@ -223,20 +215,14 @@ static enum hf_status copy_rest(int in, off_t *at, int out, int64_t *size, const
 	return status == HF_NO ? HF_OK : status;
 }
 
-enum hf_status hf_copy_file(int in, int out, int64_t *size, const char *from, const char *to,
-			    struct hf_err *err)
+enum hf_status hf_copy_file(int in, int out, const char *from, const char *to, struct hf_err *err)
 {
-	int64_t unwanted;
+	int64_t size = 0;
 	off_t at = 0;
 
-	if (!size)
-		size = &unwanted;
-	*size = 0;
-	if (sys_ioctl_int(out, FICLONE, in) == 0) {
-		*size = lseek(out, 0, SEEK_END);
-		return *size < 0 ? write_failed(to, err) : HF_OK;
-	}
-	return copy_rest(in, &at, out, size, from, to, err);
+	if (sys_ioctl_int(out, FICLONE, in) == 0)
+		return lseek(out, 0, SEEK_END) < 0 ? write_failed(to, err) : HF_OK;
+	return copy_rest(in, &at, out, &size, from, to, err);
 }
 
 enum hf_status hf_copy_some(int in, int out, int64_t *size, const char *from, const char *to,
@@ -293,9 +279,9 @@ enum hf_status hf_same_content(int a, int b, bool *same, const char *name, struc
 	if (st_a.st_size != st_b.st_size)
 		return HF_OK;
 	for (off_t at = 0;; at += (off_t)n) {
-		status = pread_full(a, left, sizeof(left), at, &n, name, err);
+		status = read_at(a, left, sizeof(left), &at, &n, name, err);
 		if (status == HF_OK)
-			status = pread_full(b, right, sizeof(right), at, &m, name, err);
+			status = read_at(b, right, sizeof(right), &at, &m, name, err);
 		if (status != HF_OK)
 			return status;
 		if (n != m || memcmp(left, right, n) != 0)
@@ -317,7 +303,7 @@ enum hf_status hf_sha256(int fd, char hex[65], const char *name, struct hf_err *
 
 	SHA256Init(&sha);
 	for (off_t at = 0;; at += (off_t)n) {
-		status = pread_full(fd, buffer, sizeof(buffer), at, &n, name, err);
+		status = read_at(fd, buffer, sizeof(buffer), &at, &n, name, err);
 		if (status != HF_OK)
 			return status;
 		SHA256Update(&sha, (const uint8_t *)buffer, n);

@@ -33,15 +33,18 @@ enum hf_status hf_pwrite_all(int fd, const void *data, size_t size, int64_t at, 
 enum hf_status hf_read_full(int fd, void *data, size_t size, size_t *got, const char *from,
 			    struct hf_err *err);
 
+/* Read exactly size bytes at an offset. HF_IO with errnum EIO: the file ends before. */
+enum hf_status hf_pread_exactly(int fd, void *data, size_t size, uint64_t at, const char *from,
+				struct hf_err *err);
+
 /* Read from in's offset to its end into memory, which the caller frees, followed by a NUL. HF_DATA:
- * more than `most` bytes. */
-enum hf_status hf_read_all(int in, size_t most, void **data, size_t *size, const char *from,
+ * more than max bytes. */
+enum hf_status hf_read_all(int in, size_t max, void **data, size_t *size, const char *from,
 			   struct hf_err *err);
 
-/* Copy the whole regular file `in` to the empty file `out`; *size (or NULL) is its length. Leaves
- * out's offset at the end, and in's unchanged. */
-enum hf_status hf_copy_file(int in, int out, int64_t *size, const char *from, const char *to,
-			    struct hf_err *err);
+/* Copy the whole regular file `in` to the empty file `out`. Leaves out's offset at the end, and
+ * in's unchanged. */
+enum hf_status hf_copy_file(int in, int out, const char *from, const char *to, struct hf_err *err);
 
 /* Append everything from in's offset to its end at out's offset; *size (or NULL) is the number of
  * bytes. */

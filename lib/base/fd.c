@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <holdfast/path.h>
 #include "base/sys.h"
+#include <holdfast/path.h>
 
 /* Return the flock(2) lock of fd; HF_HELD_NONE also if it holds other locks only. *any: it holds
  * some lock. */

@@ -31,7 +31,7 @@ static bool by_handle(struct hf_file_id *id, int fd)
 {
 	union {
 		struct file_handle handle;
-		char room[sizeof(struct file_handle) + MAX_HANDLE];
+		char space[sizeof(struct file_handle) + MAX_HANDLE];
 	} u;
 	int mount;
 

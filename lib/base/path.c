@@ -68,7 +68,7 @@ static int open_parents(int dir, char *path, unsigned int flags)
 enum hf_status hf_path_empty(struct hf_err *err)
 {
 	hf_fail(err, HF_USAGE, "an empty path names no file");
-	hf_advise(err, "is a variable not set?");
+	hf_advise(err, "check whether a variable is unset");
 	return HF_USAGE;
 }
 
@@ -85,7 +85,7 @@ static enum hf_status enter_directory(struct hf_target *target, int from, char *
 	}
 	if (!(flags & HF_TARGET_ANY_NAME) && strncmp(name, SIDE_PREFIX, strlen(SIDE_PREFIX)) == 0)
 		return hf_fail(err, HF_DATA,
-			       "'%s' is a name that holdfast keeps for itself beside a file",
+			       "'%s' is a name that holdfast reserves for its own files",
 			       target->path);
 	if (strlen(name) > NAME_MAX) {
 		errno = ENAMETOOLONG;
@@ -247,15 +247,15 @@ bool hf_target_removed(const struct hf_target *target, struct hf_err *err)
 char *hf_target_side(const struct hf_target *target, const char *what, char out[NAME_MAX + 1])
 {
 	static const char prefix[] = SIDE_PREFIX;
-	size_t room = NAME_MAX - (sizeof(prefix) - 1) - 1 - strlen(what),
+	size_t capacity = NAME_MAX - (sizeof(prefix) - 1) - 1 - strlen(what),
 	       len = strlen(target->name);
 	char mark[18] = "";
 	char *end;
 
-	if (len > room) {
+	if (len > capacity) {
 		snprintf(mark, sizeof(mark), "~%016" PRIx64,
 			 hf_hash_text(HF_HASH_START, target->name));
-		len = room - strlen(mark);
+		len = capacity - strlen(mark);
 	}
 	end = stpcpy(out, prefix);
 	end = mempcpy(end, target->name, len);

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,30 +11,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/proc_text.h"
+
 enum { MAX_ANCESTORS = 1000 }; /* a longer chain is a cycle of reused PIDs */
-
-/* Read a whole small /proc file, NUL-terminated. Return -1 with errno on failure. */
-static ssize_t read_proc_file(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC), saved;
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	n = read(fd, buf, size - 1);
-	saved = errno;
-	close(fd);
-	errno = saved;
-	if (n >= 0)
-		buf[n] = '\0';
-	return n;
-}
 
 bool hf_proc_mounted(void)
 {
 	char buf[1024];
 
-	return read_proc_file("/proc/self/stat", buf, sizeof(buf)) > 0 && atoi(buf) == getpid();
+	return hf_proc_text(buf, sizeof(buf), "/proc/self/stat") > 0 && atoi(buf) == getpid();
 }
 
 /* Parse a line of /proc/PID/stat. */
@@ -63,17 +47,17 @@ static bool parse_stat(const char *line, struct hf_proc *proc)
 
 bool hf_proc_read(pid_t pid, struct hf_proc *proc)
 {
-	char path[32], buf[1024];
+	char buf[1024];
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	return pid > 0 && read_proc_file(path, buf, sizeof(buf)) > 0 && parse_stat(buf, proc);
+	return pid > 0 && hf_proc_text(buf, sizeof(buf), "/proc/%d/stat", (int)pid) > 0 &&
+	       parse_stat(buf, proc);
 }
 
 bool hf_proc_read_self(struct hf_proc *proc)
 {
 	char buf[1024];
 
-	return read_proc_file("/proc/self/stat", buf, sizeof(buf)) > 0 && parse_stat(buf, proc) &&
+	return hf_proc_text(buf, sizeof(buf), "/proc/self/stat") > 0 && parse_stat(buf, proc) &&
 	       proc->pid == getpid();
 }
 
@@ -166,11 +150,8 @@ char *hf_proc_time(char *out, size_t size, int64_t since)
 
 char *hf_proc_command(char *out, size_t size, const struct hf_proc *proc)
 {
-	char path[32];
-	ssize_t n;
+	ssize_t n = hf_proc_text(out, size, "/proc/%d/cmdline", (int)proc->pid);
 
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)proc->pid);
-	n = read_proc_file(path, out, size);
 	while (n > 1 && !out[n - 2]) /* a title that was written over the arguments */
 		n--;
 	for (ssize_t i = 0; i < n - 1; i++)
@@ -192,8 +173,8 @@ static bool read_or_name(char *out, size_t size, pid_t pid, struct hf_proc *proc
 	}
 	if (!hf_proc_read(pid, proc)) {
 		/* hidepid hides the directory of a living process as if it did not exist */
-		bool gone = (errno == ENOENT || errno == ESRCH) && kill(pid, 0) < 0 &&
-			    errno == ESRCH;
+		bool gone =
+			(errno == ENOENT || errno == ESRCH) && kill(pid, 0) < 0 && errno == ESRCH;
 
 		snprintf(out, size,
 			 gone ? "PID %d (gone)" : "PID %d (a process that you may not see)", pid);

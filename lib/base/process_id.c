@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/process_id.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/proc_text.h"
 #include <holdfast/proc.h>
 
 /* Return the inode of a namespace from the link "pid:[4026531836]"; a stat would create the inode
@@ -23,18 +23,6 @@ static uint64_t namespace_of(const char *path)
 	return sscanf(text, "%*[a-z_]:[%" SCNu64 "]", &inode) == 1 ? inode : 0;
 }
 
-static void read_boot(char boot[HF_BOOT_SIZE])
-{
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = 0;
-
-	if (fd >= 0) {
-		n = read(fd, boot, HF_BOOT_SIZE - 1);
-		close(fd);
-	}
-	boot[n == HF_BOOT_SIZE - 1 ? n : 0] = '\0';
-}
-
 uint64_t hf_process_id_pidns(void)
 {
 	return namespace_of("/proc/self/ns/pid");
@@ -46,7 +34,9 @@ void hf_process_id_self(struct hf_process_id *ident)
 
 	*ident = (struct hf_process_id){.pid = getpid()};
 	gethostname(ident->host, sizeof(ident->host) - 1);
-	read_boot(ident->boot);
+	if (hf_proc_text(ident->boot, HF_BOOT_SIZE, "/proc/sys/kernel/random/boot_id") !=
+	    HF_BOOT_SIZE - 1)
+		ident->boot[0] = '\0';
 	if (!hf_proc_read_self(&self))
 		return;
 	ident->start = self.start;

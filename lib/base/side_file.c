@@ -38,8 +38,8 @@ static void read_rights(struct hf_trust *trust)
 	if (fd < 0 || hf_access_read(&trust->access, fd, path, NULL) != HF_OK ||
 	    S_ISLNK(trust->access.st.st_mode))
 		trust->access = (struct hf_access){.count = 0};
-	if (named && fd >= 0)
-		sys_close(fd);
+	if (named)
+		hf_close(fd);
 	if (hf_access_read(&trust->dir, target->dir, path, NULL) != HF_OK)
 		trust->dir = (struct hf_access){.other = R_OK | W_OK};
 }
@@ -144,8 +144,8 @@ DIR *hf_side_list(const struct hf_target *target)
 	int fd = sys_openat(target->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
-	if (!dir && fd >= 0)
-		sys_close(fd);
+	if (!dir)
+		hf_close(fd);
 	return dir;
 }
 
@@ -332,11 +332,11 @@ const char *hf_side_distrusts(struct hf_trust *trust, int fd, const struct stat 
 		return why;
 	read_rights(trust);
 	if (hf_access_read(&access, fd, trust->target->path, NULL) != HF_OK)
-		return "it cannot be read who may write it";
+		return "its permissions cannot be read";
 	return trust->access.st.st_nlink &&
 			       hf_access_within(&access, &trust->access, W_OK, st->st_uid)
 		       ? NULL
-		       : "users may write it who may not write the file";
+		       : "users who may not write the file may write it";
 }
 
 enum hf_status hf_side_open(struct hf_trust *trust, const char *name, int flags, int *fd,

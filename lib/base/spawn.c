@@ -171,13 +171,14 @@ failed:
 
 static enum hf_status cannot_run(const char *name, int errnum, struct hf_err *err)
 {
-	bool missing = errnum == ENOENT || errnum == ENOTDIR;
+	enum hf_status status =
+		errnum == ENOENT || errnum == ENOTDIR ? HF_NOT_FOUND : HF_CANNOT_RUN;
 
 	errno = errnum;
-	hf_fail_errno_as(err, (enum hf_status)(missing ? 127 : 126), "cannot run '%s'", name);
+	hf_fail_errno_as(err, status, "cannot run '%s'", name);
 	if (errnum == ENOENT && strchr(name, '/') && access(name, F_OK) == 0)
 		hf_advise(err, "the file is there, but not the interpreter that it names");
-	return (enum hf_status)(missing ? 127 : 126);
+	return status;
 }
 
 /* Not inlined: the child shares the caller's frame, whose variables may lie in registers that a

@@ -56,8 +56,8 @@ void hf_lower_limit(bool lower);
  * they cannot. */
 enum hf_status hf_check_limit(size_t descriptors, struct hf_err *err);
 
-/* Start the command. On failure: the message "cannot run 'x': why", and status 126 or 127 (cast),
- * or HF_OS if no process could be made; the signal mask is restored. */
+/* Start the command. HF_NOT_FOUND, HF_CANNOT_RUN: it cannot be run. HF_OS: no process could be
+ * made. After a failure the signal mask is restored. */
 enum hf_status hf_spawn(struct hf_child *child, const struct hf_command *command,
 			struct hf_err *err);
 

@@ -61,11 +61,10 @@ size_t hf_stats_format(const struct hf_stats_line *line, char out[HF_STATS_LINE]
 		end = name + size - MAX_NAME;
 		memcpy(name + size - MAX_NAME, "...", 3);
 	}
-	return (size_t)snprintf(out, HF_STATS_LINE,
-				FORM " %lld %.31s %d %.31s %s %d %lld %s %d %s\n",
-				(long long)line->when, line->tool, line->pid, line->kind,
-				outcomes[line->outcome], line->contended, (long long)line->waited,
-				held, line->breaks, end);
+	return (size_t)snprintf(
+		out, HF_STATS_LINE, FORM " %lld %.31s %d %.31s %s %d %lld %s %d %s\n",
+		(long long)line->when, line->tool, line->pid, line->kind, outcomes[line->outcome],
+		line->contended, (long long)line->waited, held, line->breaks, end);
 }
 
 /* Parse decimal digits only. */
@@ -161,13 +160,12 @@ bool hf_stats_parse(const char *text, size_t size, struct hf_stats_line *line)
 			return false;
 	}
 	*line = (struct hf_stats_line){.held = -1};
-	if (rest || strcmp(field[0], FORM) != 0 ||
-	    !read_number(field[1], INT64_MAX, &line->when) || !read_word(field[2], line->tool) ||
-	    !read_int(field[3], &line->pid) || !read_word(field[4], line->kind) ||
-	    !read_outcome(field[5], &line->outcome) || !read_number(field[6], 1, &contended) ||
+	if (rest || strcmp(field[0], FORM) != 0 || !read_number(field[1], INT64_MAX, &line->when) ||
+	    !read_word(field[2], line->tool) || !read_int(field[3], &line->pid) ||
+	    !read_word(field[4], line->kind) || !read_outcome(field[5], &line->outcome) ||
+	    !read_number(field[6], 1, &contended) ||
 	    !read_number(field[7], INT64_MAX / 1000, &line->waited) ||
-	    (strcmp(field[8], "-") != 0 &&
-	     !read_number(field[8], INT64_MAX / 1000, &line->held)) ||
+	    (strcmp(field[8], "-") != 0 && !read_number(field[8], INT64_MAX / 1000, &line->held)) ||
 	    !read_int(field[9], &line->breaks) || !read_name(field[10], line->lock))
 		return false;
 	line->contended = contended;
@@ -278,8 +276,7 @@ static bool is_allowed(const struct stat *st, size_t size)
 	struct rlimit limit;
 
 	return getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
-	       (limit.rlim_cur == RLIM_INFINITY ||
-		(rlim_t)st->st_size + size < limit.rlim_cur);
+	       (limit.rlim_cur == RLIM_INFINITY || (rlim_t)st->st_size + size < limit.rlim_cur);
 }
 
 void hf_stats_flush(struct hf_stats *stats, const struct hf_stats_sink *sink)

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include <holdfast/proc.h>
 #include "base/side_file.h"
 #include "base/sys.h"
+#include <holdfast/proc.h>
 
 enum { MAX_TRIES = 100 };
 
@@ -31,7 +31,7 @@ enum hf_status hf_tempfile_reap(const struct hf_target *target, const char *name
 	/* NFS needs a descriptor open for writing for an exclusive lock */
 	status = hf_side_open_leftover(&trust, name, &fd, &st, NULL);
 	if (status != HF_OK)
-		return status == HF_NO ? HF_OK : status == HF_BUSY ? HF_NOPERM : status;
+		return status == HF_NO ? HF_OK : status;
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
 		status = errno == EWOULDBLOCK ? HF_BUSY : HF_NOPERM;
 	else if (!hf_names_inode(dir, name, fd))
@@ -53,6 +53,13 @@ void hf_tempfile_reap_all(const struct hf_target *target, const char *what)
 		hf_tempfile_reap(target, name);
 	if (dir)
 		closedir(dir);
+}
+
+static enum hf_status fail_make(const struct hf_target *target, struct hf_err *err)
+{
+	if (hf_target_removed(target, err))
+		return HF_BUSY;
+	return hf_fail_errno(err, "cannot make a file beside '%s'", target->path);
 }
 
 static enum hf_status open_named(const struct hf_target *target, mode_t mode, int *fd,
@@ -77,9 +84,7 @@ static enum hf_status open_named(const struct hf_target *target, mode_t mode, in
 		errno = EBUSY;
 	}
 	name[0] = '\0';
-	if (hf_target_removed(target, err))
-		return HF_BUSY;
-	return hf_fail_errno(err, "cannot make a file beside '%s'", target->path);
+	return fail_make(target, err);
 }
 
 enum hf_status hf_tempfile_open(const struct hf_target *target, mode_t mode, int *fd,
@@ -92,9 +97,24 @@ enum hf_status hf_tempfile_open(const struct hf_target *target, mode_t mode, int
 	/* EISDIR, EINVAL: a kernel or file system that does not know it and says so otherwise */
 	if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)
 		return open_named(target, mode, fd, name, err);
+	return fail_make(target, err);
+}
+
+void hf_tempfile_discard(const struct hf_target *target, int fd, const char *name)
+{
+	int saved = errno;
+
+	if (name[0])
+		sys_unlinkat(target->dir, name, 0);
+	sys_close(fd);
+	errno = saved;
+}
+
+enum hf_status hf_fail_replace(const struct hf_target *target, struct hf_err *err)
+{
 	if (hf_target_removed(target, err))
 		return HF_BUSY;
-	return hf_fail_errno(err, "cannot make a file beside '%s'", target->path);
+	return hf_fail_errno(err, "cannot replace '%s'", target->path);
 }
 
 enum hf_status hf_tempfile_link(const struct hf_target *target, int fd, const char *name,
@@ -111,22 +131,20 @@ enum hf_status hf_tempfile_link(const struct hf_target *target, int fd, const ch
 	}
 	if (errno == EEXIST)
 		return HF_NO;
-	if (errno == ENOENT && !hf_proc_mounted()) {
-		hf_fail(err, HF_UNAVAILABLE, "cannot replace '%s': /proc is not mounted",
-			target->path);
-		hf_advise(err, "this kernel gives a new file its name only by way of /proc");
-		return HF_UNAVAILABLE;
-	}
-	if (hf_target_removed(target, err))
-		return HF_BUSY;
-	return hf_fail_errno(err, "cannot replace '%s'", target->path);
+	if (errno != ENOENT || hf_proc_mounted())
+		return hf_fail_replace(target, err);
+	hf_fail(err, HF_UNAVAILABLE, "cannot replace '%s': /proc is not mounted", target->path);
+	hf_advise(err, "mount it: this kernel links a new file only through /proc");
+	return HF_UNAVAILABLE;
 }
 
-enum hf_status hf_tempfile_move(const struct hf_target *target, const char *from, const char *to,
-				struct hf_err *err)
+enum hf_status hf_tempfile_name(const struct hf_target *target, int fd, const char *from,
+				const char *to, struct hf_err *err)
 {
 	int dir = target->dir;
 
+	if (!from[0])
+		return hf_tempfile_link(target, fd, to, err);
 	if (sys_renameat2(dir, from, dir, to, RENAME_NOREPLACE) == 0)
 		return HF_OK;
 	/* NFS and some FUSE do not know the flag */
@@ -134,9 +152,5 @@ enum hf_status hf_tempfile_move(const struct hf_target *target, const char *from
 		sys_unlinkat(dir, from, 0);
 		return HF_OK;
 	}
-	if (errno == EEXIST)
-		return HF_NO;
-	if (hf_target_removed(target, err))
-		return HF_BUSY;
-	return hf_fail_errno(err, "cannot replace '%s'", target->path);
+	return errno == EEXIST ? HF_NO : hf_fail_replace(target, err);
 }

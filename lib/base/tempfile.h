@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_STAGE_H
-#define HF_STAGE_H
+#ifndef HF_TEMPFILE_H
+#define HF_TEMPFILE_H
 
 /*
  * A new file before it has its name, and the leftovers of dead creators.
@@ -29,9 +29,17 @@ enum hf_status hf_tempfile_open(const struct hf_target *target, mode_t mode, int
 enum hf_status hf_tempfile_link(const struct hf_target *target, int fd, const char *name,
 				struct hf_err *err);
 
-/* Rename a file. HF_NO: the new name is taken. */
-enum hf_status hf_tempfile_move(const struct hf_target *target, const char *from, const char *to,
-				struct hf_err *err);
+/* Close the file, and remove the name that hf_tempfile_open() gave it. Keep errno. */
+void hf_tempfile_discard(const struct hf_target *target, int fd, const char *name);
+
+/* Rename the file from its name to another, or link it there if it has none (""). HF_NO: the new
+ * name is taken. */
+enum hf_status hf_tempfile_name(const struct hf_target *target, int fd, const char *from,
+				const char *to, struct hf_err *err);
+
+/* Report by errno that the target cannot be replaced, or that its directory was removed (HF_BUSY).
+ */
+enum hf_status hf_fail_replace(const struct hf_target *target, struct hf_err *err);
 
 /* Remove a temporary name if it is a leftover. HF_OK: it does not exist now. HF_BUSY: its creator
  * lives. Other: it cannot be judged, or its owner is not trusted (base/side_file.h). */

@@ -3,56 +3,99 @@
 #define HF_ATOMIC_CLI_H
 
 /*
- * The command lines of the atomic tools: rows of their option tables, a reader for them, and the
- * end.
+ * The command lines of the atomic tools: rows of their option tables, the operands, and the end.
  *
- * A tool lists the rows that it supports, passes every option that is not its own to
- * hf_atomic_cli_option(), and calls hf_atomic_cli_wait() after the last one. Prints, and exits on a
+ * A tool lists the rows that it supports, with the struct that they fill. Prints, and exits on a
  * usage error. Single-threaded.
  */
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <holdfast/atomic.h>
 #include "cli/cli.h"
+#include <holdfast/atomic.h>
 
-#define HF_ROW_MODE {HF_OPT_MODE, "mode", "MODE", "FILE's mode, as for chmod(1): 640, g+w"}
-#define HF_ROW_PARENTS {HF_OPT_PARENTS, "parents", NULL, "make missing directories"}
-#define HF_ROW_BACKUP {'b', "backup", "[SUFFIX]", "keep the old content as FILE~, or FILE + SUFFIX"}
-#define HF_ROW_IF_MATCH                                                                            \
-	{HF_OPT_IF_MATCH, "if-match", "SHA256|absent",                                             \
-	 "only if FILE's content has this SHA-256, or FILE is absent; else exit with 1"}
-#define HF_ROW_SKIP_SAME {HF_OPT_SKIP_SAME, "skip-same", NULL, "leave FILE alone if it is the same"}
-#define HF_ROW_VALIDATE                                                                            \
-	{HF_OPT_VALIDATE, "validate", "COMMAND",                                                   \
-	 "shell command that must accept the new content, named by \"$1\""}
-#define HF_ROW_ALLOW_EMPTY {HF_OPT_ALLOW_EMPTY, "allow-empty", NULL, "an empty result is meant"}
-#define HF_ROW_PRINT {HF_OPT_PRINT, "print", NULL, "print the new content, once it is in place"}
-#define HF_ROW_SYNC                                                                                \
-	{HF_OPT_SYNC, "sync", "full|data|none",                                                    \
-	 "what to sync: file and directory (the default), the file only, or nothing"}
-#define HF_ROW_NO_FOLLOW                                                                           \
-	{HF_OPT_NO_FOLLOW, "no-follow", NULL, "replace a symbolic link, not what it names"}
-#define HF_ROW_BREAK_LINKS                                                                         \
-	{HF_OPT_BREAK_LINKS, "break-links", NULL, "replace FILE even if it has more hard links"}
+/* Rows that fill a struct hf_atomic_options. */
+#define HF_ROW_MODE(o)                                                                             \
+	{                                                                                          \
+		HF_OPT_MODE, "mode", "MODE", "set FILE's mode, as chmod(1): 640, g+w",             \
+			.text = &(o).mode                                                          \
+	}
+#define HF_ROW_PARENTS(o)                                                                          \
+	{                                                                                          \
+		HF_OPT_PARENTS, "parents", NULL, "create missing directories",                     \
+			.flag = &(o).parents                                                       \
+	}
+#define HF_ROW_BACKUP(o)                                                                           \
+	{                                                                                          \
+		'b', "backup", "[SUFFIX]", "keep the old content as FILE~, or FILE + SUFFIX",      \
+			.take = hf_atomic_cli_backup, .context = &(o)                              \
+	}
+#define HF_ROW_IF_MATCH(o)                                                                         \
+	{                                                                                          \
+		HF_OPT_IF_MATCH, "if-match", "SHA256|absent",                                      \
+			"exit with 1 unless FILE's content matches", .text = &(o).if_match         \
+	}
+#define HF_ROW_SKIP_SAME(o)                                                                        \
+	{                                                                                          \
+		HF_OPT_SKIP_SAME, "skip-same", NULL,                                               \
+			"leave FILE alone if the content is the same", .flag = &(o).skip_same      \
+	}
+#define HF_ROW_VALIDATE(o)                                                                         \
+	{                                                                                          \
+		HF_OPT_VALIDATE, "validate", "COMMAND",                                            \
+			"let COMMAND check the new content, named \"$1\"", .text = &(o).validate   \
+	}
+#define HF_ROW_SYNC(o)                                                                             \
+	{                                                                                          \
+		HF_OPT_SYNC, "sync", "full|data|none",                                             \
+			"sync file and directory (default), file, or none",                        \
+			.take = hf_atomic_cli_sync, .context = &(o)                                \
+	}
+#define HF_ROW_NO_FOLLOW(its_help, o)                                                              \
+	{                                                                                          \
+		HF_OPT_NO_FOLLOW, "no-follow", NULL, its_help, .flag = &(o).no_follow              \
+	}
+#define HF_ROW_BREAK_LINKS(o)                                                                      \
+	{                                                                                          \
+		HF_OPT_BREAK_LINKS, "break-links", NULL,                                           \
+			"replace FILE even if it has several hard links", .flag = &(o).break_links \
+	}
 
-/* Call hf_cli_start(), and let a limit of the file size (ulimit -f) be an error, EFBIG, instead of
+/* The rows of a tool that replaces FILE, for a struct hf_atomic_cli. */
+#define HF_ROWS_REPLACE(w)                                                                         \
+	HF_ROW_COMMAND((w).command),                                                               \
+		HF_ROWS_WAIT("limit waits for locks (default 10s), not COMMAND"), HF_ROW_CONFLICT, \
+		HF_ROW_MODE((w).file), HF_ROW_PARENTS((w).file), HF_ROW_BACKUP((w).file),          \
+		HF_ROW_IF_MATCH((w).file), HF_ROW_SKIP_SAME((w).file), HF_ROW_VALIDATE((w).file),  \
+		HF_ROW_ALLOW_EMPTY("accept an empty result", (w).file.allow_empty),                \
+		{HF_OPT_PRINT, "print", NULL, "print the new content after the replacement",       \
+		 .flag = &(w).print},                                                              \
+		HF_ROW_SYNC((w).file), HF_ROW_BREAK_LINKS((w).file)
+
+/* What the command line of such a tool says. */
+struct hf_atomic_cli {
+	struct hf_atomic_options file;
+	const char *path;
+	char **command; /* or NULL */
+	bool print;
+};
+
+/* Call hf_cli_parse(), and let a limit of the file size (ulimit -f) be an error, EFBIG, instead of
  * a death by SIGXFSZ. Commands have the signal's default action. */
-void hf_atomic_cli_start(struct hf_cli *cli, int argc, char **argv);
+void hf_atomic_cli_parse(struct hf_cli *cli, int argc, char **argv);
 
-/* Take an option of the rows above, or of HF_ROWS_WAIT, into o or *timeout. Return false if it is
- * none of them. */
-bool hf_atomic_cli_option(struct hf_cli *cli, int id, char *arg, struct hf_atomic_options *o,
-			  int64_t *timeout);
+/* For the rows: take the argument into the struct hf_atomic_options that is the context. */
+void hf_atomic_cli_backup(struct hf_cli *cli, const struct hf_opt *option, char *arg);
+void hf_atomic_cli_sync(struct hf_cli *cli, const struct hf_opt *option, char *arg);
 
-/* Set the deadline for locks, 10 s from now by default, and the notice of a wait. timeout: -1 if it
- * was not given. */
-void hf_atomic_cli_wait(struct hf_cli *cli, int64_t timeout, struct hf_atomic_options *o);
+/* Take the operands: FILE, and COMMAND… unless it is set by --command. */
+void hf_atomic_cli_operands(struct hf_cli *cli, struct hf_atomic_cli *w, bool needs_command);
 
-/* Take the operands: FILE, and COMMAND… unless *command is set by --command. Exits on a usage
- * error. */
-void hf_atomic_cli_operands(struct hf_cli *cli, const char **path, char ***command);
+/* Write the output of the command, which has `in` as standard input (-1: ours), to the new file. If
+ * the command fails, abort, report it, and exit as it did. */
+enum hf_status hf_atomic_cli_capture(const struct hf_cli *cli, const struct hf_atomic_cli *w,
+				     int in, struct hf_atomic *a, struct hf_err *err);
 
 /* For --print: check, before anything is done, that standard output can be written. */
 enum hf_status hf_atomic_cli_check_print(struct hf_err *err);
@@ -63,18 +106,13 @@ enum hf_status hf_atomic_cli_print(int fd, const char *path, struct hf_err *err)
 
 /* After a commit with this status: with -v report the result, for --print print the content. Return
  * the status of both. */
-enum hf_status hf_atomic_cli_result(const struct hf_cli *cli, const struct hf_atomic *a,
-				    const char *path, bool print, enum hf_status status,
+enum hf_status hf_atomic_cli_result(const struct hf_cli *cli, const struct hf_atomic_cli *w,
+				    const struct hf_atomic *a, enum hf_status status,
 				    struct hf_err *err);
 
-/* Report how a command failed; FILE is unchanged. Exit as the command did. */
-_Noreturn void hf_atomic_cli_command_failed(const struct hf_cli *cli, const char *path,
-					    int wait_status);
-
-/* Report an error, and return the exit status. conflict is --conflict-exit-code, or -1. If the
- * validator of transaction a (or NULL) was ended by a signal for the whole group, exit as it
- * did. */
-int hf_atomic_cli_finish(const struct hf_cli *cli, enum hf_status status, struct hf_err *err,
-			 int conflict, const struct hf_atomic *a);
+/* Report an error, and return the exit status. If the validator of transaction a (or NULL) was
+ * ended by a signal for the whole group, exit as it did. */
+int hf_atomic_cli_end(const struct hf_cli *cli, enum hf_status status, struct hf_err *err,
+		      const struct hf_atomic *a);
 
 #endif

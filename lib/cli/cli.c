@@ -9,19 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/strerror.h"
 #include "cli/getopt_glibc.h"
+#include "cli/option_table.h"
 #include <holdfast/clock.h>
-
-enum { MAX_OPTIONS = 64 };
-
-static const struct hf_opt common[] = {
-	{'q', "quiet", NULL, "say nothing but errors"},
-	{'v', "verbose", NULL, "say what is done and what is waited for"},
-	{'h', "help", NULL, "show this help"},
-	{'V', "version", NULL, "show the version"},
-	HF_ROWS_END,
-};
 
 /* Print a notice of the library, unless -q is given. */
 static void print_notice(void *context, const char *line)
@@ -32,7 +22,8 @@ static void print_notice(void *context, const char *line)
 		hf_cli_notice(cli, "%s", line);
 }
 
-void hf_cli_start(struct hf_cli *cli, int argc, char **argv)
+/* Occupy closed standard descriptors. */
+static void occupy_descriptors(void)
 {
 	for (int fd = 0; fd < 3; fd++) {
 		/* open in the wrong direction: reading 0 and writing 1 and 2 still fail */
@@ -40,152 +31,145 @@ void hf_cli_start(struct hf_cli *cli, int argc, char **argv)
 		    open("/dev/null", (fd == 0 ? O_WRONLY : O_RDONLY) | O_CLOEXEC) < 0)
 			open("/", O_PATH | O_CLOEXEC);
 	}
-	cli->argc = argc;
-	cli->argv = argv;
-	hf_set_notice(print_notice, cli);
 }
 
-static bool has_letter(const struct hf_opt *option)
+static int64_t get_duration(struct hf_cli *cli, const char *arg, int64_t min)
 {
-	return option->id > 0 && option->id < 0x80;
-}
+	struct hf_err err;
+	int64_t duration;
 
-/* Return row i of the tool's table followed by the common one; a tool's own row hides the common
- * one of the same letter. */
-static const struct hf_opt *option_row(const struct hf_cli *cli, size_t i)
-{
-	size_t own = 0;
-
-	while (cli->options[own].id)
-		own++;
-	return i < own ? &cli->options[i] : &common[i - own];
-}
-
-static bool is_hidden(const struct hf_cli *cli, const struct hf_opt *option)
-{
-	if (option < common || option >= common + sizeof(common) / sizeof(common[0]))
-		return false;
-	for (const struct hf_opt *own = cli->options; own->id; own++)
-		if (own->id == option->id)
-			return true;
-	return false;
-}
-
-static void print_help(const struct hf_cli *cli)
-{
-	for (size_t i = 0; cli->synopsis[i]; i++)
-		printf("%s %s %s\n", i ? "      " : "Usage:", cli->tool, cli->synopsis[i]);
-	printf("%s\n\nOptions:\n", cli->summary);
-	for (size_t i = 0; option_row(cli, i)->id; i++) {
-		const struct hf_opt *o = option_row(cli, i);
-		char left[80], letter[5] = "    ";
-		bool optional = o->arg && o->arg[0] == '[';
-
-		if (!o->help || is_hidden(cli, o))
-			continue;
-		if (has_letter(o))
-			snprintf(letter, sizeof(letter), "-%c%s", o->id, o->name ? ", " : "");
-		if (!o->arg)
-			snprintf(left, sizeof(left), "%s%s%s", letter, o->name ? "--" : "",
-				 o->name ? o->name : "");
-		else if (optional)
-			snprintf(left, sizeof(left), "%s--%s[=%s", letter, o->name, o->arg + 1);
-		else
-			snprintf(left, sizeof(left), "%s%s%s %s", letter, o->name ? "--" : "",
-				 o->name ? o->name : "", o->arg);
-		if (strlen(left) > 28)
-			printf("  %s\n  %-28s  %s\n", left, "", o->help);
-		else
-			printf("  %-28s  %s\n", left, o->help);
+	if (hf_parse_duration(arg, &duration, &err) != HF_OK) {
+		fprintf(stderr, "%s: %s: %s\n", cli->tool, cli->option, err.message);
+		fprintf(stderr, "  %s\n", err.advice);
+		exit(HF_USAGE);
 	}
-	if (cli->footer)
-		printf("\n%s\n", cli->footer);
-	printf("\nThe manual page %s(1) has examples and every exit status.\n", cli->tool);
+	if (duration < min)
+		hf_cli_usage(cli, "%s: the time must be longer than 0", cli->option);
+	return duration;
 }
 
-/* Convert the table for cli/getopt_glibc.h. */
-static void convert_table(const struct hf_cli *cli, char *shorts, struct option *longs)
+/* Set a choice, of which options exclude each other. */
+static void choose(struct hf_cli *cli, const struct hf_opt *option)
 {
-	char *s = shorts;
-	size_t n = 0;
+	for (const struct hf_opt *o = cli->options; o->id; o++)
+		if (o->choice == option->choice && *o->choice == o->min && o != option)
+			hf_cli_usage(cli, "--%s and --%s exclude each other", o->name,
+				     option->name);
+	*option->choice = (int)option->min;
+}
 
-	for (size_t i = 0; option_row(cli, i)->id; i++) {
-		const struct hf_opt *o = option_row(cli, i);
-		bool optional = o->arg && o->arg[0] == '[';
+static void store_value(struct hf_cli *cli, const struct hf_opt *option, char *arg)
+{
+	if (option->flag)
+		*option->flag = true;
+	if (option->choice)
+		choose(cli, option);
+	if (option->take)
+		option->take(cli, option, arg);
+	if (!arg)
+		return;
+	if (option->text)
+		*option->text = arg;
+	if (option->number)
+		*option->number = hf_cli_number(cli, arg, (long)option->min, (long)option->max);
+	if (option->command)
+		*option->command = hf_cli_shell(arg);
+	if (option->duration)
+		*option->duration = get_duration(cli, arg, option->min);
+}
 
-		if (is_hidden(cli, o))
-			continue;
-		if (n == MAX_OPTIONS)
-			abort();
-		if (o->name)
-			longs[n++] = (struct option){o->name,
-						     optional ? optional_argument
-						     : o->arg ? required_argument
-							      : no_argument,
-						     NULL, o->id};
-		if (has_letter(o) && !strchr(shorts, o->id)) {
-			*s++ = (char)o->id;
-			if (o->arg)
-				*s++ = ':';
-			if (optional)
-				*s++ = ':';
-		}
+static void take_option(struct hf_cli *cli, int id, char *arg)
+{
+	switch (id) {
+	case '?':
+		fprintf(stderr, "Try '%s --help' for more information.\n", cli->tool);
+		exit(HF_USAGE);
+	case 'h':
+		hf_option_table_help(cli);
+		exit(hf_cli_finish(cli, HF_OK));
+	case 'V':
+		printf("%s from holdfast %s\n", cli->tool, HF_VERSION);
+		exit(hf_cli_finish(cli, HF_OK));
+	case 'q':
+		cli->quiet = true;
+		break;
+	case 'v':
+		cli->verbose = true;
+		break;
+	case 'w':
+		cli->timeout = get_duration(cli, arg, 0);
+		break;
+	case 'n':
+		cli->timeout = 0;
+		break;
+	case 'E':
+		cli->conflict = hf_cli_number(cli, arg, 0, 255);
+		break;
+	default:
+		store_value(cli, hf_option_table_find(cli, id), arg);
 	}
 }
 
-int hf_cli_next(struct hf_cli *cli, char **arg)
+/* Read the options from this argument on. */
+static void parse_from(struct hf_cli *cli, char **next)
 {
-	static struct option longs[MAX_OPTIONS + 1];
-	static char shorts[3 * MAX_OPTIONS + 1];
-	static struct hf_options options;
-	static char seen[64];
+	struct hf_options options = {.tool = cli->tool, .next = next};
+	struct option longs[HF_MAX_OPTIONS + 1] = {{.name = NULL}};
+	char shorts[3 * HF_MAX_OPTIONS + 1] = "", name[64];
 	int id;
 
-	if (!shorts[0]) {
-		convert_table(cli, shorts, longs);
-		options = (struct hf_options){.tool = cli->tool, .next = cli->argv + 1};
-	}
-	if (cli->again)
-		options.next = cli->operands + 1;
-	cli->again = false;
-	for (;;) {
-		id = hf_options_next(&options, shorts, longs);
-		if (id < 0)
-			break;
-		*arg = options.arg;
+	hf_option_table_convert(cli, shorts, longs);
+	while ((id = hf_options_next(&options, shorts, longs)) >= 0) {
 		if (options.index >= 0)
-			snprintf(seen, sizeof(seen), "--%s", longs[options.index].name);
+			snprintf(name, sizeof(name), "--%s", longs[options.index].name);
 		else
-			snprintf(seen, sizeof(seen), "-%c", id);
-		cli->seen = seen;
-		switch (id) {
-		case '?':
-			fprintf(stderr, "Try '%s --help' for more information.\n", cli->tool);
-			exit(HF_USAGE);
-		case 'h':
-			print_help(cli);
-			exit(hf_cli_finish(cli, HF_OK));
-		case 'V':
-			printf("%s from holdfast %s\n", cli->tool, HF_VERSION);
-			exit(hf_cli_finish(cli, HF_OK));
-		case 'q':
-			cli->quiet = true;
-			continue;
-		case 'v':
-			cli->verbose = true;
-			continue;
-		default:
-			return id;
-		}
+			snprintf(name, sizeof(name), "-%c", id);
+		cli->option = name;
+		take_option(cli, id, options.arg);
 	}
+	cli->option = NULL;
 	cli->operands = options.next;
 	cli->operand_count = cli->argc - (int)(options.next - cli->argv);
-	return HF_CLI_END;
 }
 
-void hf_cli_resume(struct hf_cli *cli)
+void hf_cli_parse(struct hf_cli *cli, int argc, char **argv)
 {
-	cli->again = true;
+	occupy_descriptors();
+	cli->argc = argc;
+	cli->argv = argv;
+	cli->timeout = -1;
+	cli->conflict = HF_BUSY;
+	hf_set_notice(print_notice, cli);
+	parse_from(cli, argv + 1);
+}
+
+int hf_cli_verb(struct hf_cli *cli, const char *const *verbs)
+{
+	const char *verb = hf_cli_operand(cli, "verb");
+	int i = 0;
+
+	while (verbs[i] && strcmp(verb, verbs[i]) != 0)
+		i++;
+	if (!verbs[i])
+		hf_cli_usage(cli, "'%s' is not a verb", verb);
+	parse_from(cli, cli->operands);
+	return i;
+}
+
+char *hf_cli_operand(struct hf_cli *cli, const char *what)
+{
+	if (!cli->operand_count)
+		hf_cli_usage(cli, "no %s", what);
+	if (!cli->operands[0][0])
+		hf_cli_usage(cli, "an empty %s: check whether a variable is unset", what);
+	cli->operand_count--;
+	return *cli->operands++;
+}
+
+void hf_cli_last_operand(struct hf_cli *cli)
+{
+	if (cli->operand_count)
+		hf_cli_usage(cli, "'%s' is one operand too many", cli->operands[0]);
 }
 
 static void print_line(const struct hf_cli *cli, const char *format, va_list args)
@@ -207,82 +191,46 @@ void hf_cli_usage(struct hf_cli *cli, const char *format, ...)
 	exit(HF_USAGE);
 }
 
-bool hf_cli_is_long_option(const struct hf_cli *cli, const char *word)
-{
-	size_t size = strcspn(word, "=");
-
-	if (size < 3 || strncmp(word, "--", 2) != 0)
-		return false;
-	for (size_t i = 0; option_row(cli, i)->id; i++) {
-		const char *name = option_row(cli, i)->name;
-
-		if (name && strlen(name) == size - 2 && memcmp(word + 2, name, size - 2) == 0)
-			return true;
-	}
-	return false;
-}
-
 void hf_cli_options_first(struct hf_cli *cli, const char *what)
 {
 	bool ended = cli->operand_count && strcmp(cli->operands[-1], "--") == 0;
 
 	for (int i = 1; i < cli->operand_count && !ended; i++)
 		if (cli->operands[i][0] == '-' && cli->operands[i][1])
-			hf_cli_usage(cli,
-				     "'%s' stands behind %s: options come first; '--' ends them",
+			hf_cli_usage(cli, "'%s' follows %s: options come first; '--' ends them",
 				     cli->operands[i], what);
 }
 
-int64_t hf_cli_duration(struct hf_cli *cli, const char *arg)
-{
-	struct hf_err err;
-	int64_t duration;
-
-	if (hf_parse_duration(arg, &duration, &err) == HF_OK)
-		return duration;
-	fprintf(stderr, "%s: %s: %s\n", cli->tool, cli->seen, err.message);
-	fprintf(stderr, "  %s\n", err.advice);
-	exit(HF_USAGE);
-}
-
-long hf_cli_number(struct hf_cli *cli, const char *arg, long least, long most)
+long hf_cli_number(struct hf_cli *cli, const char *arg, long min, long max)
 {
 	char *end;
 	long n;
 
 	errno = 0;
 	n = strtol(arg, &end, 10);
-	if (end == arg || *end || errno || n < least || n > most)
-		hf_cli_usage(cli, "%s: '%s' is not a number from %ld to %ld", cli->seen, arg, least,
-			     most);
+	if (end == arg || *end || errno || n < min || n > max)
+		hf_cli_usage(cli, "%s: '%s' is not a number from %ld to %ld", cli->option, arg, min,
+			     max);
 	return n;
 }
 
-bool hf_cli_wait_option(struct hf_cli *cli, int id, const char *arg, int64_t *timeout)
-{
-	if (id == 'w')
-		*timeout = hf_cli_duration(cli, arg);
-	else if (id == 'n')
-		*timeout = 0;
-	else
-		return false;
-	return true;
-}
-
-int64_t hf_cli_limit(struct hf_cli *cli, int64_t timeout, int64_t default_wait)
+int64_t hf_cli_limit(struct hf_cli *cli)
 {
 	const char *env = getenv("HOLDFAST_TIMEOUT");
 
-	if (timeout < 0 && env && *env) {
-		cli->seen = "HOLDFAST_TIMEOUT";
-		timeout = hf_cli_duration(cli, env);
+	if (cli->timeout < 0 && env && *env) {
+		cli->option = "HOLDFAST_TIMEOUT";
+		cli->timeout = get_duration(cli, env, 0);
 	}
-	return timeout < 0 ? default_wait : timeout;
+	if (cli->timeout < 0)
+		cli->timeout = cli->default_wait ? cli->default_wait : 10 * HF_SECOND;
+	return cli->timeout;
 }
 
-int64_t hf_cli_deadline(struct hf_cli *cli, int64_t timeout, int64_t default_wait)
+/* Return true if notices are wanted: with -v, or on a terminal without -q. */
+static bool wants_notices(const struct hf_cli *cli)
 {
-	return hf_deadline_in(hf_cli_limit(cli, timeout, default_wait));
+	return cli->verbose || (!cli->quiet && isatty(STDERR_FILENO));
 }
 
 static void print_wait_notice(void *context, const char *line)
@@ -290,13 +238,13 @@ static void print_wait_notice(void *context, const char *line)
 	hf_cli_notice(context, "%s", line);
 }
 
-struct hf_wait hf_cli_wait(struct hf_cli *cli, int64_t timeout, int64_t default_wait)
+struct hf_wait hf_cli_wait(struct hf_cli *cli)
 {
-	int64_t limit = hf_cli_limit(cli, timeout, default_wait);
+	int64_t limit = hf_cli_limit(cli);
 
 	return (struct hf_wait){.deadline = hf_deadline_in(limit),
 				.limit = limit,
-				.notice = hf_cli_wants_notices(cli) ? print_wait_notice : NULL,
+				.notice = wants_notices(cli) ? print_wait_notice : NULL,
 				.context = cli};
 }
 
@@ -311,19 +259,24 @@ char **hf_cli_shell(const char *string)
 	return words;
 }
 
-char **hf_cli_command(struct hf_cli *cli, char **words)
+void hf_cli_command(struct hf_cli *cli, char **words, bool required, char ***command)
 {
-	if (words[0] && strcmp(words[0], "--") == 0) {
+	if (*command && words[0])
+		hf_cli_usage(cli, "COMMAND and --command exclude each other");
+	if (required && !*command && !words[0])
+		hf_cli_usage(cli, "no COMMAND");
+	if (!words[0])
+		return;
+	*command = words;
+	if (strcmp(words[0], "--") == 0) {
 		if (!words[1])
 			hf_cli_usage(cli, "no command after '--'");
-		return words + 1;
-	}
-	if (words[0] && (strcmp(words[0], "-c") == 0 || strcmp(words[0], "--command") == 0)) {
+		*command = words + 1;
+	} else if (strcmp(words[0], "-c") == 0 || strcmp(words[0], "--command") == 0) {
 		if (!words[1] || words[2])
 			hf_cli_usage(cli, "%s requires exactly one command argument", words[0]);
-		return hf_cli_shell(words[1]);
+		*command = hf_cli_shell(words[1]);
 	}
-	return words[0] ? words : NULL;
 }
 
 enum hf_status hf_cli_report_to(FILE *out, const struct hf_cli *cli, const struct hf_err *err)
@@ -341,11 +294,6 @@ enum hf_status hf_cli_report_to(FILE *out, const struct hf_cli *cli, const struc
 enum hf_status hf_cli_report(const struct hf_cli *cli, const struct hf_err *err)
 {
 	return hf_cli_report_to(stderr, cli, err);
-}
-
-bool hf_cli_wants_notices(const struct hf_cli *cli)
-{
-	return cli->verbose || (!cli->quiet && isatty(STDERR_FILENO));
 }
 
 void hf_cli_notice(const struct hf_cli *cli, const char *format, ...)
@@ -366,8 +314,18 @@ enum hf_status hf_cli_flush(struct hf_err *err)
 
 int hf_cli_finish(const struct hf_cli *cli, int status)
 {
-	if ((fflush(stdout) == 0 && !ferror(stdout)) || status != HF_OK)
+	struct hf_err err;
+
+	if (status != HF_OK || hf_cli_flush(&err) == HF_OK)
 		return status;
-	hf_cli_notice(cli, "cannot write standard output: %s", hf_strerror(errno));
-	return HF_IO;
+	return (int)hf_cli_report(cli, &err);
+}
+
+int hf_cli_end(const struct hf_cli *cli, enum hf_status status, const struct hf_err *err)
+{
+	bool is_answer = status == HF_NO || status == HF_BUSY;
+
+	if (status != HF_OK && err->message[0] && !(is_answer && cli->quiet && cli->quiet_answers))
+		hf_cli_report(cli, err);
+	return status == HF_BUSY ? (int)cli->conflict : hf_cli_finish(cli, (int)status);
 }

@@ -3,11 +3,19 @@
 #define HF_CLI_H
 
 /*
- * The command line of a tool: one option table drives parsing, --help and completion.
+ * The command line of a tool: one option table drives parsing, --help and completion. A row says
+ * where the value of its option goes.
  *
- * Declare a struct hf_cli with the table; call hf_cli_start() first, then hf_cli_next() until
- * HF_CLI_END; the operands are cli->operands; call one function of the library; return
- * hf_cli_finish(). The first operand ends the options. -h -V -q -v are handled here.
+ *	static const struct hf_opt options[] = {
+ *		{OPT_INIT, "init", "TEXT", "read TEXT if FILE is absent", .text = &init},
+ *		{OPT_WATCH, "watch", NULL, "repeat", .flag = &watch},
+ *		HF_ROWS_WAIT("wait at most DURATION for locks (default 10s)"),
+ *		HF_ROWS_END,
+ *	};
+ *
+ * Declare a struct hf_cli with the table; call hf_cli_parse() first; the operands are
+ * cli->operands; call one function of the library; return hf_cli_end() or hf_cli_finish(). The
+ * first operand ends the options. -h -V -q -v, and -w -n -E of the shared rows, are handled here.
  *
  * Prints, and exits: 64 for a usage error, 0 after --help and --version. Single-threaded.
  */
@@ -21,15 +29,29 @@
 
 #define HF_VERSION "0.1.0"
 
+struct hf_cli;
+
 struct hf_opt {
 	int id;		  /* the letter if there is one, otherwise from HF_OPT_LONG up */
 	const char *name; /* the long name, or NULL */
 	const char *arg;  /* the name of its argument; "[NAME]" is optional; NULL: none */
-	const char *help; /* NULL: an alias that --help does not list */
+	const char *help; /* at most 48 columns; NULL: --help does not list it */
+
+	/* Where its value goes. All that are set receive it; an optional argument that is absent
+	 * is stored nowhere. */
+	bool *flag;	   /* true */
+	const char **text; /* the argument */
+	int64_t *duration; /* at least min */
+	int64_t *number;   /* min to max */
+	char ***command;   /* the argument, run by the shell */
+	int *choice;	   /* min: options of one choice exclude each other */
+	void (*take)(struct hf_cli *cli, const struct hf_opt *option, char *arg);
+	void *context; /* for take() */
+
+	int64_t min, max;
 };
 
 enum {
-	HF_CLI_END = -1,
 	HF_OPT_LONG = 0x100, /* options without a letter that several tools share … */
 	HF_OPT_BACKOFF = HF_OPT_LONG,
 	HF_OPT_MODE,
@@ -42,47 +64,88 @@ enum {
 	HF_OPT_SYNC,
 	HF_OPT_NO_FOLLOW,
 	HF_OPT_BREAK_LINKS,
+	HF_OPT_TTL,
+	HF_OPT_JSON,
 	HF_OPT_OWN = 0x200, /* … and a tool's own options */
 };
 
-/* Rows that are the same in every tool. */
-#define HF_ROWS_WAIT(default_wait)                                                                 \
-	{'w', "timeout", "DURATION",                                                               \
-	 "wait at most DURATION for locks (default " default_wait "); never limits COMMAND"},      \
-		{'w', "wait", "DURATION", NULL}, {'n', "nonblock", NULL, "do not wait for locks"}, \
-		{'n', "nb", NULL, NULL}, {'n', "nonblocking", NULL, NULL}
+/* Rows that are the same in several tools. */
+#define HF_ROW_ALIAS(of, alias)                                                                    \
+	{                                                                                          \
+		.id = (of), .name = (alias)                                                        \
+	}
+#define HF_ROW_TIMEOUT(its_help)                                                                   \
+	{                                                                                          \
+		'w', "timeout", "DURATION", its_help, .min = 0                                     \
+	}
+#define HF_ROW_NONBLOCK(of)                                                                        \
+	{                                                                                          \
+		'n', "nonblock", NULL, "do not wait for " of, .min = 0                             \
+	}
+#define HF_ROWS_WAIT(its_help)                                                                     \
+	HF_ROW_TIMEOUT(its_help), HF_ROW_ALIAS('w', "wait"), HF_ROW_NONBLOCK("locks"),             \
+		HF_ROW_ALIAS('n', "nb"), HF_ROW_ALIAS('n', "nonblocking")
 #define HF_ROW_CONFLICT                                                                            \
-	{'E', "conflict-exit-code", "N", "exit with N instead of 75 when a lock is busy"}
-#define HF_ROW_COMMAND {'c', "command", "STRING", "run STRING by $SHELL -c, or /bin/sh -c"}
-#define HF_ROWS_END {0, NULL, NULL, NULL}
+	{                                                                                          \
+		'E', "conflict-exit-code", "N", "exit with N instead of 75 if a lock is busy",     \
+			.min = 0                                                                   \
+	}
+#define HF_ROW_COMMAND(to)                                                                         \
+	{                                                                                          \
+		'c', "command", "STRING", "run STRING by the shell", .command = &(to)              \
+	}
+#define HF_ROW_BACKOFF(by_default, to)                                                             \
+	{                                                                                          \
+		HF_OPT_BACKOFF, "backoff", "BASE,CAP",                                             \
+			"grow pauses from BASE to CAP (default " by_default ")", .text = &(to)     \
+	}
+#define HF_ROW_JSON(to)                                                                            \
+	{                                                                                          \
+		HF_OPT_JSON, "json", NULL, "print JSON, one object a line", .flag = &(to)          \
+	}
+#define HF_ROW_ALLOW_EMPTY(its_help, to)                                                           \
+	{                                                                                          \
+		HF_OPT_ALLOW_EMPTY, "allow-empty", NULL, its_help, .flag = &(to)                   \
+	}
+#define HF_ROWS_END                                                                                \
+	{                                                                                          \
+		.id = 0                                                                            \
+	}
 
 struct hf_cli {
 	const char *tool;	     /* the name in messages */
 	const char *const *synopsis; /* lines after "Usage: ", NULL-terminated */
 	const char *summary;	     /* one sentence */
 	const struct hf_opt *options;
-	const char *footer; /* further lines of --help, or NULL */
+	const char *footer;   /* further lines of --help, or NULL */
+	int64_t default_wait; /* without --timeout and HOLDFAST_TIMEOUT; 0: 10 s */
+	bool quiet_answers;   /* -q silences HF_NO and HF_BUSY: the exit status says it */
 
-	/* set by hf_cli_start() and hf_cli_next() */
+	/* set by hf_cli_parse() */
 	int argc;
 	char **argv;
 	int operand_count;
 	char **operands;
 	bool quiet, verbose;
-	const char *seen; /* the option just returned, as "--name", for messages */
-	bool again;	  /* set by hf_cli_resume() */
+	int64_t timeout;    /* of --timeout or --nonblock; -1: see hf_cli_limit() */
+	int64_t conflict;   /* of --conflict-exit-code, or HF_BUSY */
+	const char *option; /* the present option, as "--name", for messages */
 };
 
-/* Occupy closed standard descriptors, so that no lock or file is ever opened as 0, 1 or 2. Reading
- * or writing them still fails with EBADF, and a command finds them closed. */
-void hf_cli_start(struct hf_cli *cli, int argc, char **argv);
+/* Read the options. Closed standard descriptors are occupied first, so that no lock or file is ever
+ * opened as 0, 1 or 2. Reading or writing them still fails with EBADF, and a command finds them
+ * closed. */
+void hf_cli_parse(struct hf_cli *cli, int argc, char **argv);
 
-/* Return the next option's id, with its argument in *arg; HF_CLI_END when the operands begin. */
-int hf_cli_next(struct hf_cli *cli, char **arg);
+/* Take the first operand as a subcommand, and read the options that follow it. Return its index in
+ * verbs, which is NULL-terminated. */
+int hf_cli_verb(struct hf_cli *cli, const char *const *verbs);
 
-/* After HF_CLI_END: the first operand is a subcommand, and options may follow it. hf_cli_next()
- * continues after it. */
-void hf_cli_resume(struct hf_cli *cli);
+/* Return the first operand and move past it. It is `what` ("DB") in messages. */
+char *hf_cli_operand(struct hf_cli *cli, const char *what);
+
+/* Refuse further operands. */
+void hf_cli_last_operand(struct hf_cli *cli);
 
 /* For a tool all of whose operands are `what` ("a PATH"): refuse an operand that looks like an
  * option, unless "--" ended the options. (A --dry-run taken for a file name would let the rest be
@@ -96,32 +159,24 @@ bool hf_cli_is_long_option(const struct hf_cli *cli, const char *word);
 _Noreturn void hf_cli_usage(struct hf_cli *cli, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Parse the argument of an option; exit on a usage error. */
-int64_t hf_cli_duration(struct hf_cli *cli, const char *arg);
-long hf_cli_number(struct hf_cli *cli, const char *arg, long least, long most);
-
-/* Take an option of HF_ROWS_WAIT into *timeout, which is -1 before. Return false if it is none of
- * them. */
-bool hf_cli_wait_option(struct hf_cli *cli, int id, const char *arg, int64_t *timeout);
+/* Parse a number; cli->option names it in messages. */
+long hf_cli_number(struct hf_cli *cli, const char *arg, long min, long max);
 
 /* Return the time limit of waits: from --timeout, --nonblock, HOLDFAST_TIMEOUT or the tool's
- * default, in this order. timeout is --timeout's value, or -1. Call it after the options are
- * read. */
-int64_t hf_cli_limit(struct hf_cli *cli, int64_t timeout, int64_t default_wait);
+ * default, in this order. */
+int64_t hf_cli_limit(struct hf_cli *cli);
 
-/* Return that limit as a deadline from now. */
-int64_t hf_cli_deadline(struct hf_cli *cli, int64_t timeout, int64_t default_wait);
+/* Return the deadline of a wait that begins now, with its notice if notices are wanted: without
+ * one, no waiter has to search for the holder. */
+struct hf_wait hf_cli_wait(struct hf_cli *cli);
 
-/* Return that deadline with the notice of a wait, if notices are wanted: without one, no waiter has
- * to search for the holder. */
-struct hf_wait hf_cli_wait(struct hf_cli *cli, int64_t timeout, int64_t default_wait);
+/* Set *command to the command that the operands in words name, unless --command has set it: skip an
+ * initial "--"; turn "-c STRING" (exactly one argument) into $SHELL -c STRING. *command stays NULL
+ * if there are no words; `required`: that is a usage error. The command is static or points into
+ * words. */
+void hf_cli_command(struct hf_cli *cli, char **words, bool required, char ***command);
 
-/* Turn arguments (NULL-terminated) into the argv of a command for hf_spawn(): skip an initial "--";
- * turn "-c STRING" (exactly one argument) into $SHELL -c STRING. NULL if there are no arguments.
- * The result is static or points into words. */
-char **hf_cli_command(struct hf_cli *cli, char **words);
-
-/* The same for the value of --command. */
+/* Return the command that runs this string by the shell: $SHELL, or /bin/sh. It is static. */
 char **hf_cli_shell(const char *string);
 
 /* Print err ("tool: message", advice indented by two) and return its status. -q does not suppress
@@ -130,9 +185,6 @@ enum hf_status hf_cli_report(const struct hf_cli *cli, const struct hf_err *err)
 
 /* The same, to another stream than standard error. */
 enum hf_status hf_cli_report_to(FILE *out, const struct hf_cli *cli, const struct hf_err *err);
-
-/* Return true if notices are wanted: with -v, or on a terminal without -q. */
-bool hf_cli_wants_notices(const struct hf_cli *cli);
 
 /* Print the notice "tool: …" to standard error. */
 void hf_cli_notice(const struct hf_cli *cli, const char *format, ...)
@@ -144,5 +196,9 @@ enum hf_status hf_cli_flush(struct hf_err *err);
 /* Flush standard output. If that fails and status is HF_OK, report it and return HF_IO; otherwise
  * return status. */
 int hf_cli_finish(const struct hf_cli *cli, int status);
+
+/* The same, and report err first unless status is HF_OK, err has no message, or -q silences it.
+ * HF_BUSY becomes the status of --conflict-exit-code. */
+int hf_cli_end(const struct hf_cli *cli, enum hf_status status, const struct hf_err *err);
 
 #endif

@@ -9,11 +9,11 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 
-#include <holdfast/clock.h>
-#include <holdfast/err.h>
-#include "cli/flock_options.h"
 #include "base/spawn.h"
 #include "base/sys.h"
+#include "cli/flock_options.h"
+#include <holdfast/clock.h>
+#include <holdfast/err.h>
 
 /* Open the lock file as flock(1) does, as descriptor 3 or higher. */
 static int open_flock_file(const char *path, int access)

@@ -10,10 +10,10 @@
 #include <strings.h>
 #include <sys/file.h>
 
-#include "cli/cli.h"
-#include <holdfast/err.h>
-#include "cli/getopt_glibc.h"
 #include "base/strerror.h"
+#include "cli/cli.h"
+#include "cli/getopt_glibc.h"
+#include <holdfast/err.h>
 
 enum { OPT_VERBOSE = HF_OPT_OWN, OPT_FCNTL, OPT_START, OPT_LENGTH, OPT_FD };
 
@@ -85,20 +85,20 @@ static _Noreturn void print_help(void)
 	      "       flock [options] --fd DESCRIPTOR COMMAND [ARGUMENT...]\n"
 	      "Hold a lock while running a command: flock(1), by holdfast.\n\n"
 	      "Options:\n"
-	      "  -s, --shared                 a shared lock\n"
-	      "  -x, -e, --exclusive          an exclusive lock (default)\n"
-	      "  -u, --unlock                 give the lock back\n"
+	      "  -s, --shared                 take a shared lock\n"
+	      "  -x, -e, --exclusive          take an exclusive lock (default)\n"
+	      "  -u, --unlock                 release the lock\n"
 	      "  -n, --nb, --nonblock         fail rather than wait\n"
-	      "  -w, --wait, --timeout SECS   wait at most so long\n"
-	      "  -E, --conflict-exit-code N   exit with N instead of 1 when the lock is busy\n"
+	      "  -w, --wait, --timeout SECS   wait at most SECS seconds\n"
+	      "  -E, --conflict-exit-code N   exit with N instead of 1 if the lock is busy\n"
 	      "  -o, --close                  close the descriptor in COMMAND\n"
 	      "  -c, --command STRING         run STRING by the shell\n"
 	      "  -F, --no-fork                become COMMAND\n"
 	      "      --fcntl                  lock by fcntl(2), open file description locks\n"
-	      "      --start SIZE             from this byte (implies --fcntl)\n"
-	      "      --length SIZE            so many bytes (implies --fcntl)\n"
+	      "      --start SIZE             lock from byte SIZE on (implies --fcntl)\n"
+	      "      --length SIZE            lock SIZE bytes (implies --fcntl)\n"
 	      "      --fd N                   lock this descriptor while COMMAND runs\n"
-	      "      --verbose                say how long getting the lock took\n"
+	      "      --verbose                report how long getting the lock took\n"
 	      "  -h, --help                   show this help\n"
 	      "  -V, --version                show the version\n",
 	      stdout);
@@ -268,9 +268,9 @@ void hf_flock_parse(struct hf_flock_request *r, int argc, char **argv)
 		fputs("flock: not enough arguments\n", stderr);
 		try_help();
 	}
-	while ((option = hf_options_next(
-			&options, r->fd >= 0 ? "sexnoFuw:E:hVc:?" : "sexnoFuw:E:hV?",
-			table_of(*options.next, r->fd >= 0))) != -1)
+	while ((option = hf_options_next(&options,
+					 r->fd >= 0 ? "sexnoFuw:E:hVc:?" : "sexnoFuw:E:hV?",
+					 table_of(*options.next, r->fd >= 0))) != -1)
 		set_option(r, option, options.arg);
 	words = options.next;
 	if (r->no_fork && r->close)

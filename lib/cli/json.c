@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <holdfast/clock.h>
 #include <holdfast/err.h>
 
 /* Write the separator and the key before a value. */
@@ -69,6 +70,14 @@ void hf_json_number(struct hf_json *json, const char *key, long long number)
 	fprintf(json->out, "%lld", number);
 }
 
+void hf_json_positive(struct hf_json *json, const char *key, long long number)
+{
+	if (number > 0)
+		hf_json_number(json, key, number);
+	else
+		hf_json_null(json, key);
+}
+
 void hf_json_flag(struct hf_json *json, const char *key, bool flag)
 {
 	put_separator(json, key);
@@ -83,6 +92,10 @@ void hf_json_null(struct hf_json *json, const char *key)
 
 void hf_json_seconds(struct hf_json *json, const char *key, long long nanoseconds)
 {
+	if (nanoseconds == HF_NEVER) {
+		hf_json_null(json, key);
+		return;
+	}
 	put_separator(json, key);
 	fprintf(json->out, "%lld.%06lld", nanoseconds / 1000000000,
 		nanoseconds % 1000000000 / 1000);

@@ -42,7 +42,10 @@ void hf_json_number(struct hf_json *json, const char *key, long long number);
 void hf_json_flag(struct hf_json *json, const char *key, bool flag);
 void hf_json_null(struct hf_json *json, const char *key);
 
-/* Write nanoseconds as seconds: 0.000123. */
+/* Write a number above 0, such as a PID; null otherwise. */
+void hf_json_positive(struct hf_json *json, const char *key, long long number);
+
+/* Write nanoseconds as seconds: 0.000123; null for HF_NEVER. */
 void hf_json_seconds(struct hf_json *json, const char *key, long long nanoseconds);
 
 /* Write a wall-clock time, "2026-11-25T10:42:03Z"; null for 0. */

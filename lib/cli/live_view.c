@@ -10,16 +10,17 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "base/copy.h"
+#include "base/spawn.h"
 #include <holdfast/clock.h>
 #include <holdfast/proc.h>
-#include "base/spawn.h"
 
 /* Enter and leave the alternate screen without a cursor; go home; clear to the right; clear
  * below. */
-#define ENTER	"\033[?1049h\033[?25l"
-#define LEAVE	"\033[?25h\033[?1049l"
-#define HOME	"\033[H"
-#define NEXT	"\033[K\r\n"
+#define ENTER "\033[?1049h\033[?25l"
+#define LEAVE "\033[?25h\033[?1049l"
+#define HOME "\033[H"
+#define NEXT "\033[K\r\n"
 #define THE_END "\033[K\033[J"
 
 enum { PLAIN_WIDTH = 80, PLAIN_HEIGHT = 24 };
@@ -38,27 +39,12 @@ static struct window window_size(void)
 	return (struct window){size.ws_col, size.ws_row};
 }
 
-size_t hf_watch_width(void)
+size_t hf_live_view_width(void)
 {
 	return window_size().width;
 }
 
-static enum hf_status write_all(const char *text, size_t size, struct hf_err *err)
-{
-	while (size > 0) {
-		ssize_t n = write(STDOUT_FILENO, text, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return hf_fail_errno_as(err, HF_IO, "cannot write standard output");
-		text += n;
-		size -= (size_t)n;
-	}
-	return HF_OK;
-}
-
-size_t hf_watch_columns(const char *text, size_t *length)
+size_t hf_live_view_columns(const char *text, size_t *length)
 {
 	const unsigned char *s = (const unsigned char *)text;
 	size_t n = hf_utf8_length(text);
@@ -80,7 +66,7 @@ static void put_cut(FILE *out, const char *line, size_t size, size_t width)
 {
 	size_t n = 0, end = 0, length;
 
-	while (end < size && (n += hf_watch_columns(line + end, &length)) <= width)
+	while (end < size && (n += hf_live_view_columns(line + end, &length)) <= width)
 		end += length;
 	fwrite(line, 1, end, out);
 }
@@ -108,7 +94,7 @@ static void put_cut_picture(FILE *out, const char *picture, const struct window 
 	fputs(THE_END, out);
 }
 
-/* Return title and picture as text. NULL: *status is the reason. */
+/* Draw the picture, and return title and picture as text. NULL: *status is the reason. */
 static char *draw_text(const char *title, hf_draw *draw, void *context, size_t width,
 		       enum hf_status *status, struct hf_err *err)
 {
@@ -125,12 +111,10 @@ static char *draw_text(const char *title, hf_draw *draw, void *context, size_t w
 	*status = draw(context, out, width, err);
 	if (fclose(out) != 0 && *status == HF_OK)
 		*status = hf_fail_errno(err, "cannot draw the table of locks");
-	if (*status == HF_OK)
-		return text;
-	free(text);
-	return NULL;
+	return text;
 }
 
+/* Write text with one write(2), if possible, so that the screen does not flicker. */
 static enum hf_status write_picture(const char *text, const char *end, bool terminal,
 				    const struct window *window, struct hf_err *err)
 {
@@ -145,17 +129,15 @@ static enum hf_status write_picture(const char *text, const char *end, bool term
 		put_cut_picture(out, text, window);
 	else
 		fprintf(out, "%s%s", text, end);
-	if (fclose(out) != 0)
-		status = hf_fail_errno(err, "cannot draw the table of locks");
-	else
-		status = write_all(whole, size, err);
+	status = fclose(out) == 0 ? hf_write_all(STDOUT_FILENO, whole, size, NULL, err)
+				  : hf_fail_errno(err, "cannot draw the table of locks");
 	free(whole);
 	return status;
 }
 
 static enum hf_status set_screen(bool terminal, const char *how, struct hf_err *err)
 {
-	return terminal ? write_all(how, strlen(how), err) : HF_OK;
+	return terminal ? hf_write_all(STDOUT_FILENO, how, strlen(how), NULL, err) : HF_OK;
 }
 
 /* Wait until the next picture is due, and handle signals. */
@@ -193,7 +175,7 @@ enum hf_status hf_live_view(const char *title, int64_t interval, hf_draw *draw, 
 		int64_t due = hf_deadline_in(interval > MIN_INTERVAL ? interval : MIN_INTERVAL);
 		char *text = draw_text(title, draw, context, window.width, &status, err);
 
-		if (text)
+		if (status == HF_OK)
 			status = write_picture(text, title ? "\n" : "", terminal, &window, err);
 		free(text);
 		if (status == HF_OK)

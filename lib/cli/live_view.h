@@ -18,11 +18,11 @@
 #include <holdfast/err.h>
 
 /* Return the columns of the terminal on standard output; 80 if it is not one. */
-size_t hf_watch_width(void);
+size_t hf_live_view_width(void);
 
 /* Return the columns of the character at text (an ideograph two, an accent none), and its bytes in
  * *length. */
-size_t hf_watch_columns(const char *text, size_t *length);
+size_t hf_live_view_columns(const char *text, size_t *length);
 
 /* Draw into out, for a window of `width` columns. */
 typedef enum hf_status hf_draw(void *context, FILE *out, size_t width, struct hf_err *err);

@@ -8,106 +8,78 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/sys.h"
 #include "cli/flock_options.h"
 #include <holdfast/lock_dot.h>
 #include <holdfast/lock_file.h>
 #include <holdfast/lock_git.h>
 #include <holdfast/lock_range.h>
-#include <holdfast/lock_slots.h>
 #include <holdfast/lock_sqlite.h>
-#include "base/sys.h"
 
 void hf_lock_cli_init(struct hf_lock_cli *locks, int argc)
 {
-	*locks = (struct hf_lock_cli){
-		.next.mode = HF_LOCK_EXCLUSIVE, .timeout = -1, .conflict = HF_BUSY};
-	locks->wants = calloc((size_t)argc + 1, sizeof(*locks->wants));
-	if (!locks->wants)
+	*locks = (struct hf_lock_cli){.mode = HF_LOCK_EXCLUSIVE};
+	locks->specs = calloc((size_t)argc + 1, sizeof(*locks->specs));
+	if (!locks->specs)
 		exit(HF_OS);
 }
 
 void hf_lock_cli_free(struct hf_lock_cli *locks)
 {
-	free(locks->wants);
-	locks->wants = NULL;
+	free(locks->specs);
+	locks->specs = NULL;
 }
 
-static int64_t get_size(struct hf_cli *cli, struct hf_lock_cli *locks, const char *arg)
+static void add(struct hf_lock_cli *locks, const struct hf_lock_ops *ops, const char *path)
 {
-	int64_t size;
-
-	if (!hf_flock_size(arg, &size))
-		hf_cli_usage(cli, "%s: '%s' is not a size", cli->seen, arg);
-	locks->range = true;
-	return size;
-}
-
-static void add_kind(struct hf_cli *cli, struct hf_lock_cli *locks,
-		     const struct hf_lock_ops *ops, const char *arg)
-{
-	if (locks->next.slots)
-		hf_cli_usage(cli, "--slots is for lock files, not for %s", cli->seen);
-	locks->next.ops = ops;
-	hf_lock_cli_add(locks, arg);
-}
-
-bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, const char *arg)
-{
-	switch (id) {
-	case 'w':
-	case 'n':
-		return hf_cli_wait_option(cli, id, arg, &locks->timeout);
-	case 'E':
-		locks->conflict = (int)hf_cli_number(cli, arg, 0, 255);
-		return true;
-	case 's':
-		locks->next.mode = HF_LOCK_SHARED;
-		return true;
-	case 'x':
-	case 'e':
-		locks->next.mode = HF_LOCK_EXCLUSIVE;
-		return true;
-	case HF_OPT_FILE:
-		hf_lock_cli_add(locks, arg);
-		return true;
-	case HF_OPT_DOTLOCK:
-		add_kind(cli, locks, &hf_lock_dot, arg);
-		return true;
-	case HF_OPT_SQLITE:
-		add_kind(cli, locks, &hf_lock_sqlite, arg);
-		return true;
-	case HF_OPT_SQLITE_FREEZE:
-		add_kind(cli, locks, &hf_lock_sqlite_freeze, arg);
-		return true;
-	case HF_OPT_GIT:
-		add_kind(cli, locks, &hf_lock_git, arg);
-		return true;
-	case HF_OPT_GIT_FREEZE:
-		add_kind(cli, locks, &hf_lock_git_freeze, arg);
-		return true;
-	case HF_OPT_SLOTS:
-		locks->next.slots = (int)hf_cli_number(cli, arg, 1, HF_SLOTS_MAX);
-		return true;
-	case HF_OPT_FCNTL:
-		locks->range = true;
-		return true;
-	case HF_OPT_START:
-		locks->start = get_size(cli, locks, arg);
-		return true;
-	case HF_OPT_LENGTH:
-		locks->length = get_size(cli, locks, arg);
-		return true;
-	default:
-		return false;
-	}
+	locks->specs[locks->count++] = (struct hf_lock_spec){
+		.ops = ops, .path = path, .mode = locks->mode, .slots = (int)locks->slots};
+	locks->slots = 0;
 }
 
 void hf_lock_cli_add(struct hf_lock_cli *locks, const char *path)
 {
-	locks->next.path = path;
-	locks->wants[locks->count++] = locks->next;
-	locks->next.slots = 0;
-	locks->next.ops = NULL;
+	add(locks, NULL, path);
+}
+
+static void set_size(struct hf_cli *cli, struct hf_lock_cli *locks, int64_t *size, const char *arg)
+{
+	if (!hf_flock_size(arg, size))
+		hf_cli_usage(cli, "%s: '%s' is not a size", cli->option, arg);
+	locks->range = true;
+}
+
+void hf_lock_cli_take(struct hf_cli *cli, const struct hf_opt *option, char *arg)
+{
+	static const struct hf_lock_ops *const kinds[] = {
+		[HF_OPT_FILE - HF_OPT_FILE] = NULL,
+		[HF_OPT_DOTLOCK - HF_OPT_FILE] = &hf_lock_dot,
+		[HF_OPT_SQLITE - HF_OPT_FILE] = &hf_lock_sqlite,
+		[HF_OPT_SQLITE_FREEZE - HF_OPT_FILE] = &hf_lock_sqlite_freeze,
+		[HF_OPT_GIT - HF_OPT_FILE] = &hf_lock_git,
+		[HF_OPT_GIT_FREEZE - HF_OPT_FILE] = &hf_lock_git_freeze,
+	};
+	struct hf_lock_cli *locks = option->context;
+
+	switch (option->id) {
+	case 's':
+		locks->mode = HF_LOCK_SHARED;
+		break;
+	case 'x':
+	case 'e':
+		locks->mode = HF_LOCK_EXCLUSIVE;
+		break;
+	case HF_OPT_START:
+		set_size(cli, locks, &locks->start, arg);
+		break;
+	case HF_OPT_LENGTH:
+		set_size(cli, locks, &locks->length, arg);
+		break;
+	default:
+		if (locks->slots && option->id != HF_OPT_FILE)
+			hf_cli_usage(cli, "--slots is for lock files, not for %s", cli->option);
+		add(locks, kinds[option->id - HF_OPT_FILE], arg);
+	}
 }
 
 void hf_lock_cli_check(struct hf_cli *cli, const struct hf_lock_cli *locks)
@@ -115,42 +87,35 @@ void hf_lock_cli_check(struct hf_cli *cli, const struct hf_lock_cli *locks)
 	int slotted = 0;
 
 	for (size_t i = 0; i < locks->count; i++)
-		slotted += locks->wants[i].slots > 0;
-	if (locks->next.slots)
-		hf_cli_usage(cli, "--slots without a lock file behind it");
+		slotted += locks->specs[i].slots > 0;
+	if (locks->slots)
+		hf_cli_usage(cli, "--slots without a lock file after it");
 	if (slotted > 1)
 		hf_cli_usage(cli, "only one lock can have --slots");
 	if (slotted && locks->range)
 		hf_cli_usage(cli, "--slots and --fcntl exclude each other");
 }
 
-int hf_lock_cli_fail(const struct hf_cli *cli, const struct hf_lock_cli *locks,
-		     const struct hf_err *err)
-{
-	if (err->status != HF_BUSY || !cli->quiet)
-		hf_cli_report(cli, err);
-	return err->status == HF_BUSY ? locks->conflict : (int)err->status;
-}
-
 enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset *set,
 				   const struct hf_wait *wait, struct hf_err *err)
 {
 	for (size_t i = 0; i < locks->count; i++) {
-		struct hf_lock_spec *want = &locks->wants[i];
-		const struct hf_lock_ops *ops = want->ops      ? want->ops
-						: want->slots  ? &hf_lock_slots
+		struct hf_lock_spec *spec = &locks->specs[i];
+		const struct hf_lock_ops *ops = spec->ops      ? spec->ops
+						: spec->slots  ? &hf_lock_slots
 						: locks->range ? &hf_lock_range
 							       : &hf_lock_file;
-		struct hf_lock *lock = hf_lockset_add(set, ops, want->path, want->mode, err);
+		struct hf_lock *lock = hf_lockset_add(set, ops, spec->path, spec->mode, err);
 
 		if (!lock)
 			return err->status;
-		want->lock = lock;
-		lock->start = locks->start;
-		lock->length = locks->length;
-		lock->slots = want->slots;
-		if (want->slots)
-			locks->slotted = lock;
+		spec->lock = lock;
+		if (ops == &hf_lock_range)
+			hf_lock_range_set(lock, locks->start, locks->length);
+		if (ops != &hf_lock_slots)
+			continue;
+		hf_lock_slots_set(lock, spec->slots);
+		locks->slotted = lock;
 	}
 	return hf_lockset_acquire(set, wait, err);
 }
@@ -168,7 +133,7 @@ static enum hf_status touch_locks(void *context, struct hf_err *err)
 	(void)err;
 	if (read(t->timer, &times, sizeof(times)) == sizeof(times))
 		for (size_t i = 0; i < t->locks->count; i++)
-			hf_dot_touch(t->locks->wants[i].lock);
+			hf_dot_touch(t->locks->specs[i].lock);
 	return HF_OK;
 }
 
@@ -198,25 +163,36 @@ enum hf_status hf_lock_cli_supervise(const struct hf_cli *cli, struct hf_lock_cl
 	if (t.timer >= 0)
 		sys_close(t.timer);
 	for (size_t i = 0; i < locks->count; i++) {
-		if (!locks->wants[i].lock)
+		if (!locks->specs[i].lock)
 			continue;
-		if (hf_dot_lost(locks->wants[i].lock))
-			hf_cli_notice(cli, "dotlock '%s' was lost: somebody removed or replaced it",
-				      locks->wants[i].path);
-		if (hf_sqlite_thawed(locks->wants[i].lock))
-			hf_cli_notice(cli, "'%s' was thawed: somebody killed what held it frozen",
-				      locks->wants[i].path);
+		if (hf_dot_lost(locks->specs[i].lock))
+			hf_cli_notice(
+				cli,
+				"dotlock '%s' was lost: another program removed or replaced it",
+				locks->specs[i].path);
+		if (hf_sqlite_thawed(locks->specs[i].lock))
+			hf_cli_notice(cli, "'%s' was thawed: the process that froze it was killed",
+				      locks->specs[i].path);
 	}
 	return status;
 }
 
+static bool has_kind(const struct hf_lock_cli *locks, const struct hf_lock_ops *ops)
+{
+	for (size_t i = 0; i < locks->count; i++)
+		if (locks->specs[i].ops == ops)
+			return true;
+	return false;
+}
+
 bool hf_lock_cli_has_dotlock(const struct hf_lock_cli *locks)
 {
-	bool has = false;
+	return has_kind(locks, &hf_lock_dot);
+}
 
-	for (size_t i = 0; i < locks->count; i++)
-		has |= locks->wants[i].ops == &hf_lock_dot;
-	return has;
+bool hf_lock_cli_has_frozen(const struct hf_lock_cli *locks)
+{
+	return has_kind(locks, &hf_lock_git_freeze) || has_kind(locks, &hf_lock_sqlite_freeze);
 }
 
 /* Write "descriptor 9, /path" to name; without the path if there is none. */
@@ -224,30 +200,20 @@ static void name_descriptor(int fd, char *name, size_t size)
 {
 	int length = snprintf(name, size, "descriptor %d", fd);
 	char link[32];
-	ssize_t got;
+	ssize_t path_size;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	got = readlink(link, name + length + 2, size - (size_t)length - 3);
-	if (got <= 0 || name[length + 2] != '/')
+	path_size = readlink(link, name + length + 2, size - (size_t)length - 3);
+	if (path_size <= 0 || name[length + 2] != '/')
 		return;
 	memcpy(name + length, ", ", 2);
-	name[length + 2 + got] = '\0';
-}
-
-bool hf_lock_cli_has_frozen(const struct hf_lock_cli *locks)
-{
-	bool has = false;
-
-	for (size_t i = 0; i < locks->count; i++)
-		has |= locks->wants[i].ops == &hf_lock_git_freeze ||
-		       locks->wants[i].ops == &hf_lock_sqlite_freeze;
-	return has;
+	name[length + 2 + path_size] = '\0';
 }
 
 enum hf_status hf_lock_cli_descriptor(const struct hf_lock_cli *locks, int fd, bool unlock,
 				      const struct hf_wait *wait, struct hf_err *err)
 {
-	enum hf_lock_mode mode = locks->next.mode;
+	enum hf_lock_mode mode = locks->mode;
 	int flags = fcntl(fd, F_GETFD);
 	char name[PATH_MAX + 32];
 
@@ -275,11 +241,11 @@ void hf_lock_cli_check_remove(struct hf_cli *cli, const struct hf_lock_cli *lock
 	if (hf_lock_cli_has_dotlock(locks))
 		hf_cli_usage(cli, "--remove is for lock files: a dotlock is removed anyway");
 	for (size_t i = 0; i < locks->count; i++)
-		if (locks->wants[i].ops)
+		if (locks->specs[i].ops)
 			hf_cli_usage(cli, "--remove is for lock files, not for a turnstile");
-		else if (stat(locks->wants[i].path, &st) == 0 && !S_ISREG(st.st_mode))
+		else if (stat(locks->specs[i].path, &st) == 0 && !S_ISREG(st.st_mode))
 			hf_cli_usage(cli, "--remove: '%s' is not a regular file",
-				     locks->wants[i].path);
+				     locks->specs[i].path);
 }
 
 void hf_lock_cli_remove(const struct hf_cli *cli, const struct hf_lock_cli *locks)
@@ -287,7 +253,7 @@ void hf_lock_cli_remove(const struct hf_cli *cli, const struct hf_lock_cli *lock
 	struct hf_err err;
 
 	for (size_t i = 0; i < locks->count; i++) {
-		enum hf_status status = hf_lock_file_remove(locks->wants[i].path, &err);
+		enum hf_status status = hf_lock_file_remove(locks->specs[i].path, &err);
 
 		if (status != HF_OK && status != HF_NO)
 			hf_cli_report(cli, &err);

@@ -3,15 +3,13 @@
 #define HF_LOCK_CLI_H
 
 /*
- * Locks on the command line: rows of the option tables, a reader for them, the set, and the wait.
+ * Locks on the command line: rows of the option tables, the set, and the wait.
  *
  * -s, -x and --slots apply to the locks that follow, so the locks are collected and turned into a
  * set at the end; --fcntl, --start and --length apply to all of them.
  *
  *	hf_lock_cli_init(&locks, argc);
- *	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END)
- *		if (!hf_lock_cli_option(&cli, &locks, id, arg))
- *			...
+ *	hf_cli_parse(&cli, argc, argv);
  *	hf_lock_cli_add(&locks, operand);		(if LOCK is an operand)
  *	hf_lock_cli_check(&cli, &locks);
  *	status = hf_lock_cli_acquire(&locks, set, &wait, &err);
@@ -22,9 +20,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cli/cli.h"
-#include <holdfast/lockset.h>
 #include "base/spawn.h"
+#include "cli/cli.h"
+#include <holdfast/lock_slots.h>
+#include <holdfast/lockset.h>
 
 enum {
 	HF_OPT_FILE = 0x180,
@@ -39,26 +38,37 @@ enum {
 	HF_OPT_SLOTS
 };
 
-#define HF_ROWS_LOCKS                                                                              \
-	{'s', "shared", NULL, "of the locks that follow: shared"},                                 \
-		{'x', "exclusive", NULL, "of the locks that follow: exclusive (default)"},         \
-		{'e', NULL, NULL, NULL},                                                           \
-		{HF_OPT_FILE, "file", "LOCK", "lock this file or directory"},                      \
-		{HF_OPT_DOTLOCK, "dotlock", "PATH",                                                \
-		 "lock by making the file PATH, as dotlockfile(1) does"},                          \
-		{HF_OPT_SQLITE, "sqlite", "DB", "lock this SQLite database for writing"},          \
-		{HF_OPT_SQLITE_FREEZE, "sqlite-freeze", "DB",                                      \
-		 "the same, and let nobody write, not even COMMAND"},                              \
-		{HF_OPT_GIT, "git", "DIR", "lock the Git repository that DIR is in"},              \
-		{HF_OPT_GIT_FREEZE, "git-freeze", "DIR",                                           \
-		 "the same, and take its index.lock: no Git changes the index"},                   \
-		{HF_OPT_SLOTS, "slots", "N",                                                       \
-		 "of the next lock: at most N at once; $HOLDFAST_SLOT is 0 to N-1"},               \
-		{HF_OPT_FCNTL, "fcntl", NULL, "lock by fcntl(2) instead of flock(2)"},             \
-		{HF_OPT_START, "start", "SIZE", "by fcntl(2), from this byte"},                    \
+#define HF_ROW_LOCK(id, name, arg, help, to)                                                       \
 	{                                                                                          \
-		HF_OPT_LENGTH, "length", "SIZE", "by fcntl(2), so many bytes"                      \
+		id, name, arg, help, .take = hf_lock_cli_take, .context = &(to)                    \
 	}
+#define HF_ROWS_LOCKS(frozen_help, to)                                                             \
+	HF_ROW_LOCK('s', "shared", NULL, "take the locks that follow in shared mode", to),         \
+		HF_ROW_LOCK('x', "exclusive", NULL,                                                \
+			    "take the locks that follow exclusively (default)", to),               \
+		HF_ROW_LOCK('e', NULL, NULL, NULL, to),                                            \
+		HF_ROW_LOCK(HF_OPT_FILE, "file", "LOCK", "lock this file or directory", to),       \
+		HF_ROW_LOCK(HF_OPT_DOTLOCK, "dotlock", "PATH",                                     \
+			    "create PATH as the lock, as dotlockfile(1)", to),                     \
+		HF_ROW_LOCK(HF_OPT_SQLITE, "sqlite", "DB",                                         \
+			    "lock this SQLite database for writing", to),                          \
+		HF_ROW_LOCK(HF_OPT_SQLITE_FREEZE, "sqlite-freeze", "DB", frozen_help, to),         \
+		HF_ROW_LOCK(HF_OPT_GIT, "git", "DIR", "lock the Git repository that DIR is in",    \
+			    to),                                                                   \
+		HF_ROW_LOCK(HF_OPT_GIT_FREEZE, "git-freeze", "DIR",                                \
+			    "also take its index.lock: freeze the index", to),                     \
+		{HF_OPT_SLOTS,                                                                     \
+		 "slots",                                                                          \
+		 "N",                                                                              \
+		 "let N hold the next lock; set $HOLDFAST_SLOT",                                   \
+		 .number = &(to).slots,                                                            \
+		 .min = 1,                                                                         \
+		 .max = HF_SLOTS_MAX},                                                             \
+		{HF_OPT_FCNTL, "fcntl", NULL, "lock by fcntl(2) instead of flock(2)",              \
+		 .flag = &(to).range},                                                             \
+		HF_ROW_LOCK(HF_OPT_START, "start", "SIZE", "lock by fcntl(2), from byte SIZE",     \
+			    to),                                                                   \
+		HF_ROW_LOCK(HF_OPT_LENGTH, "length", "SIZE", "lock by fcntl(2), SIZE bytes", to)
 
 struct hf_lock_spec {
 	const struct hf_lock_ops *ops; /* NULL: a file, with flock(2) or fcntl(2) */
@@ -69,13 +79,12 @@ struct hf_lock_spec {
 };
 
 struct hf_lock_cli {
-	struct hf_lock_spec *wants;
+	struct hf_lock_spec *specs;
 	size_t count;
-	struct hf_lock_spec next; /* settings for the next lock */
+	enum hf_lock_mode mode; /* of the locks that follow */
+	int64_t slots;		/* of the next lock, or 0 */
 	bool range;
 	int64_t start, length;
-	int64_t timeout; /* of --timeout, or -1 */
-	int conflict;	 /* of --conflict-exit-code */
 	const struct hf_lock *slotted; /* after acquire: the lock with slots, or NULL */
 };
 
@@ -83,9 +92,8 @@ struct hf_lock_cli {
 void hf_lock_cli_init(struct hf_lock_cli *locks, int argc);
 void hf_lock_cli_free(struct hf_lock_cli *locks);
 
-/* Take an option of HF_ROWS_LOCKS, HF_ROWS_WAIT or HF_ROW_CONFLICT. Return false if it is none of
- * them. */
-bool hf_lock_cli_option(struct hf_cli *cli, struct hf_lock_cli *locks, int id, const char *arg);
+/* For the rows: the context is a struct hf_lock_cli. */
+void hf_lock_cli_take(struct hf_cli *cli, const struct hf_opt *option, char *arg);
 
 /* Add a lock that an operand names. */
 void hf_lock_cli_add(struct hf_lock_cli *locks, const char *path);
@@ -98,11 +106,6 @@ bool hf_lock_cli_has_dotlock(const struct hf_lock_cli *locks);
 
 /* Return true if one of the locks freezes a database or an index. */
 bool hf_lock_cli_has_frozen(const struct hf_lock_cli *locks);
-
-/* Report a failure and return the exit status. --quiet suppresses the message that a lock is
- * busy. */
-int hf_lock_cli_fail(const struct hf_cli *cli, const struct hf_lock_cli *locks,
-		     const struct hf_err *err);
 
 /* Add all locks to the set and acquire it. */
 enum hf_status hf_lock_cli_acquire(struct hf_lock_cli *locks, struct hf_lockset *set,

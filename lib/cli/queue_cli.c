@@ -7,10 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <holdfast/clock.h>
-#include <holdfast/input.h>
+#include "base/copy.h"
 #include "base/strerror.h"
 #include "store/worker.h"
+#include <holdfast/clock.h>
+#include <holdfast/input.h>
 
 static enum hf_status add_all(struct hf_queue_cli *q, struct hf_store *store,
 			      const struct hf_bytes *payloads, size_t count, struct hf_err *err)
@@ -22,11 +23,11 @@ static enum hf_status add_all(struct hf_queue_cli *q, struct hf_store *store,
 		if (payloads[i].size)
 			continue;
 		hf_fail(err, HF_DATA, "an empty payload");
-		hf_advise(err, "use --allow-empty if that is meant");
+		hf_advise(err, "use --allow-empty to accept it");
 		return HF_DATA;
 	}
-	hf_store_wait(store, hf_cli_limit(q->cli, q->common.timeout, 10 * HF_SECOND));
-	status = hf_queue_add_all(store, &q->job, q->delay, payloads, count, &first, &last, err);
+	hf_store_wait(store, hf_cli_limit(q->cli));
+	status = hf_queue_add(store, &q->job, q->delay, payloads, count, &first, &last, err);
 	if (status != HF_OK)
 		return status;
 	for (int64_t id = first; id <= last; id++)
@@ -51,8 +52,8 @@ static enum hf_status add_words(struct hf_queue_cli *q, struct hf_store *store, 
 	return status;
 }
 
-/* The jobs so far are added and stay. HF_BUSY would mean that nothing was done, and a user who
- * tries again with all lines would add them twice. */
+/* The jobs so far are added and stay. HF_BUSY would mean that nothing was done, and a retry
+ * with all lines would add them twice. */
 static enum hf_status fail_after(size_t done, enum hf_status status, struct hf_err *err)
 {
 	if (!done || status == HF_UNCERTAIN)
@@ -98,15 +99,17 @@ enum hf_status hf_queue_cli_add(struct hf_queue_cli *q, struct hf_store *store, 
 {
 	struct hf_bytes payload;
 	enum hf_status status;
+	void *data;
 
 	if (q->each_line)
 		return add_lines(q, store, err);
 	if (q->count)
 		return add_words(q, store, err);
-	status = hf_store_cli_read(&payload, err);
+	status = hf_read_all(STDIN_FILENO, SSIZE_MAX, &data, &payload.size, NULL, err);
+	payload.data = data;
 	if (status == HF_OK)
 		status = add_all(q, store, &payload, 1, err);
-	free((void *)payload.data);
+	free(data);
 	return status;
 }
 
@@ -151,7 +154,7 @@ static enum hf_status show_job(void *context, const struct hf_job *job, struct h
 	char text[4096], time[32];
 
 	(void)err;
-	if (q->common.json) {
+	if (q->json) {
 		show_json(job);
 		return HF_OK;
 	}
@@ -173,12 +176,12 @@ enum hf_status hf_queue_cli_list(struct hf_queue_cli *q, struct hf_store *store,
 static enum hf_status release_unprinted(struct hf_queue_cli *q, struct hf_store *store,
 					const struct hf_job *job, struct hf_err *err)
 {
-	hf_store_wait(store, hf_cli_limit(q->cli, q->common.timeout, 10 * HF_SECOND));
+	hf_store_wait(store, hf_cli_limit(q->cli));
 	if (hf_queue_release(store, job->id, job->token, 0, true, NULL) == HF_OK) {
 		hf_advise(err, "job %lld waits again", (long long)job->id);
 		return HF_IO;
 	}
-	hf_advise(err, "job %lld is claimed, with token %lld, until its lease runs out",
+	hf_advise(err, "job %lld is claimed, with token %lld, until its lease expires",
 		  (long long)job->id, (long long)job->token);
 	return err->status = HF_UNCERTAIN;
 }
@@ -191,15 +194,15 @@ enum hf_status hf_queue_cli_claim(struct hf_queue_cli *q, struct hf_store *store
 	enum hf_status status;
 
 	do {
-		hf_store_wait(store, hf_cli_limit(q->cli, q->common.timeout, 10 * HF_SECOND));
-		status = hf_queue_claim(store, &q->job.queue, q->holder, q->common.ttl, &job, err);
+		hf_store_wait(store, hf_cli_limit(q->cli));
+		status = hf_queue_claim(store, &q->job.queue, q->holder, q->ttl, &job, err);
 	} while (status == HF_NO && q->wait &&
 		 (status = hf_queue_wait(store, &q->job.queue, deadline, err)) == HF_OK);
 	if (status == HF_NO)
 		err->message[0] = '\0'; /* the exit status suffices */
 	if (status != HF_OK)
 		return status;
-	if (q->common.json) {
+	if (q->json) {
 		show_json(&job);
 	} else {
 		printf("%lld %lld %lld\n", (long long)job.id, (long long)job.token,
@@ -255,9 +258,9 @@ enum hf_status hf_queue_cli_work(struct hf_queue_cli *q, struct hf_store *store,
 	struct hf_work worker = {
 		.queue = q->job.queue,
 		.holder = q->holder,
-		.ttl = q->common.ttl,
+		.ttl = q->ttl,
 		.delay = q->delay,
-		.timeout = hf_cli_limit(q->cli, q->common.timeout, 10 * HF_SECOND),
+		.timeout = hf_cli_limit(q->cli),
 		.wait = q->wait,
 		.command = q->command,
 		.tell = report_end,

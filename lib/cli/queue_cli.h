@@ -23,22 +23,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "store/queue.h"
 #include "cli/store_cli.h"
+#include "store/queue.h"
 
 /* The command line. */
 struct hf_queue_cli {
 	struct hf_cli *cli;
-	struct hf_store_cli common;
-	struct hf_store_options open;
 	const char *queue; /* of --queue, or NULL */
 	struct hf_job job; /* the job to add; its queue is that of every subcommand */
-	int64_t delay, wait, older_than;
-	bool each_line, allow_empty;
-	const char *holder;
+	int64_t ttl, delay, wait, older_than;
+	bool each_line, allow_empty, json;
+	const char *backoff, *holder;
 	char caller[HF_STORE_CALLER_SIZE];
-	int64_t token, id;
-	int jobs; /* number of workers */
+	int64_t token, id, jobs;
+	struct hf_store_options open;
 	const char *db;
 	char **words; /* payloads; if there are none, and without each_line, standard input is
 		       * one */

@@ -8,12 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <holdfast/clock.h>
 #include "base/copy.h"
-#include "sqlite/script.h"
 #include "base/sys.h"
-
-#define DEFAULT_WAIT (10 * HF_SECOND)
+#include "sqlite/script.h"
+#include <holdfast/clock.h>
 
 /* the limit of SQLite's values */
 enum { LARGEST = 1000000000 };
@@ -36,15 +34,15 @@ struct hf_record_script {
 
 void hf_record_cli_init(struct hf_record_cli *record, struct hf_cli *cli, int argc)
 {
-	size_t room = (size_t)argc + 1;
+	size_t capacity = (size_t)argc + 1;
 
 	*record = (struct hf_record_cli){.cli = cli};
-	record->wants = calloc(room, sizeof(*record->wants));
-	record->sources = calloc(room, sizeof(*record->sources));
-	record->scripts = calloc(room, sizeof(*record->scripts));
-	if (!record->wants || !record->sources || !record->scripts)
+	record->specs = calloc(capacity, sizeof(*record->specs));
+	record->sources = calloc(capacity, sizeof(*record->sources));
+	record->scripts = calloc(capacity, sizeof(*record->scripts));
+	if (!record->specs || !record->sources || !record->scripts)
 		hf_cli_usage(cli, "out of memory");
-	record->request.files = record->wants;
+	record->request.files = record->specs;
 }
 
 void hf_record_cli_free(struct hf_record_cli *record)
@@ -56,119 +54,67 @@ void hf_record_cli_free(struct hf_record_cli *record)
 	for (size_t i = 0; i < record->script_count; i++)
 		free(record->scripts[i].bytes);
 	hf_params_free(&record->params);
-	free(record->wants);
+	free(record->specs);
 	free(record->sources);
 	free(record->scripts);
 }
 
-static void add_file(struct hf_cli *cli, struct hf_record_cli *record, enum hf_record_op op,
-		     char *arg)
+void hf_record_cli_file(struct hf_cli *cli, const struct hf_opt *option, char *arg)
 {
-	struct hf_record_spec *want = &record->wants[record->request.file_count];
+	struct hf_record_cli *record = option->context;
+	enum hf_record_op op = (enum hf_record_op)option->min;
+	struct hf_record_spec *spec = &record->specs[record->request.file_count];
 	struct hf_record_source *source = &record->sources[record->request.file_count++];
 	bool has_source = op == HF_RECORD_WRITE || op == HF_RECORD_APPEND;
 	char *equals = has_source ? strrchr(arg, '=') : NULL;
 
 	if (has_source && (!equals || equals == arg || !equals[1]))
-		hf_cli_usage(cli, "%s: '%s' is not PATH=SRC", cli->seen, arg);
+		hf_cli_usage(cli, "%s: '%s' is not PATH=SRC", cli->option, arg);
 	source->owned = equals ? strndup(arg, (size_t)(equals - arg)) : NULL;
 	source->path = equals ? source->owned : arg;
 	if (!source->path)
 		hf_cli_usage(cli, "out of memory");
 	source->name = equals ? equals + 1 : NULL;
-	*want = (struct hf_record_spec){
+	*spec = (struct hf_record_spec){
 		.op = op, .path = source->path, .if_match = record->if_match};
 	record->if_match = NULL;
 }
 
-static void add_script(struct hf_record_cli *record, char *text, const char *file)
+void hf_record_cli_sql(struct hf_cli *cli, const struct hf_opt *option, char *arg)
 {
+	struct hf_record_cli *record = option->context;
 	struct hf_record_script *script = &record->scripts[record->script_count++];
 
-	script->name = file;
-	script->text = text;
-	script->size = text ? strlen(text) : 0;
+	(void)cli;
+	if (option->id == HF_OPT_SQL)
+		*script = (struct hf_record_script){.text = arg, .size = strlen(arg)};
+	else
+		script->name = arg;
 }
 
-void hf_record_cli_option(struct hf_cli *cli, struct hf_record_cli *record, int id, char *arg)
+void hf_record_cli_check(const struct hf_record_cli *record, bool recover)
 {
-	struct hf_record_request *request = &record->request;
-	struct hf_err err;
-
-	switch (id) {
-	case HF_OPT_SQLITE_DB:
-		request->database = arg;
-		break;
-	case HF_OPT_GIT_DIR:
-		request->repository = arg;
-		break;
-	case 'm':
-		request->message = arg;
-		break;
-	case HF_OPT_WRITE:
-		add_file(cli, record, HF_RECORD_WRITE, arg);
-		break;
-	case HF_OPT_APPEND:
-		add_file(cli, record, HF_RECORD_APPEND, arg);
-		break;
-	case HF_OPT_REMOVE:
-		add_file(cli, record, HF_RECORD_REMOVE, arg);
-		break;
-	case HF_OPT_SNAPSHOT:
-		add_file(cli, record, HF_RECORD_SNAPSHOT, arg);
-		break;
-	case HF_OPT_IF_MATCH:
-		record->if_match = arg;
-		break;
-	case HF_OPT_SQL:
-		add_script(record, arg, NULL);
-		break;
-	case HF_OPT_SQL_FILE:
-		add_script(record, NULL, arg);
-		break;
-	case 'p':
-		if (hf_params_add(&record->params, arg, &err) != HF_OK) {
-			hf_cli_report(cli, &err);
-			exit(err.status);
-		}
-		break;
-	case HF_OPT_NO_FOREIGN_KEYS:
-		request->no_foreign_keys = true;
-		break;
-	case HF_OPT_PARENTS:
-		request->parents = true;
-		break;
-	case HF_OPT_ALLOW_EMPTY:
-		record->allow_empty = true;
-		break;
-	case HF_OPT_BACKOFF:
-		request->backoff = arg;
-		break;
-	}
-}
-
-void hf_record_cli_check(struct hf_cli *cli, const struct hf_record_cli *record, bool recover)
-{
+	struct hf_cli *cli = record->cli;
 	const struct hf_record_request *request = &record->request;
 
 	if (!request->database)
 		hf_cli_usage(cli, "no database: give --sqlite");
 	if (recover && (request->file_count || record->script_count || request->message))
-		hf_cli_usage(cli, "--recover finishes what is there, and records nothing");
+		hf_cli_usage(cli, "--recover excludes files, SQL and a message");
 	if (recover)
 		return;
 	if (record->if_match)
-		hf_cli_usage(cli, "--if-match stands before the file that it is about");
+		hf_cli_usage(cli, "--if-match without a file after it");
 	if (!request->file_count && !record->script_count)
 		hf_cli_usage(cli, "nothing to record: give --write, --append, --remove or --sql");
 	if (record->params.count && !record->script_count)
 		hf_cli_usage(cli, "--param without SQL");
 	if (request->repository && !request->file_count)
-		hf_cli_usage(cli, "nothing to commit: --git goes with a file");
+		hf_cli_usage(cli, "nothing to commit: --git without a file");
 	if (request->repository && !request->message)
-		hf_cli_usage(cli, "--git goes with a message: give -m");
+		hf_cli_usage(cli, "--git without a message: give -m");
 	if (request->message && !request->repository)
-		hf_cli_usage(cli, "--message goes with --git");
+		hf_cli_usage(cli, "--message without --git");
 }
 
 static void show_line(void *context, const char *line)
@@ -176,14 +122,14 @@ static void show_line(void *context, const char *line)
 	hf_cli_notice(context, "%s", line);
 }
 
-void hf_record_cli_wait(struct hf_cli *cli, int64_t timeout, struct hf_record_cli *record)
+void hf_record_cli_wait(struct hf_record_cli *record)
 {
 	struct hf_record_request *request = &record->request;
 
-	request->wait = hf_cli_wait(cli, timeout, DEFAULT_WAIT);
-	if (!cli->quiet) {
+	request->wait = hf_cli_wait(record->cli);
+	if (!record->cli->quiet) {
 		request->report = show_line;
-		request->report_context = cli;
+		request->report_context = record->cli;
 	}
 }
 
@@ -212,21 +158,21 @@ static enum hf_status read_source(struct hf_record_cli *record, const char *name
 
 static enum hf_status read_file_source(struct hf_record_cli *record, size_t i, struct hf_err *err)
 {
-	struct hf_record_spec *want = &record->wants[i];
+	struct hf_record_spec *spec = &record->specs[i];
 	struct hf_record_source *source = &record->sources[i];
 	enum hf_status status;
 
 	if (!source->name)
 		return HF_OK;
-	status = read_source(record, source->name, &source->bytes, &want->size, err);
+	status = read_source(record, source->name, &source->bytes, &spec->size, err);
 	if (status != HF_OK)
 		return status;
-	want->content = source->bytes;
-	if (want->size || (record->allow_empty && want->op == HF_RECORD_WRITE))
+	spec->content = source->bytes;
+	if (spec->size || (record->allow_empty && spec->op == HF_RECORD_WRITE))
 		return HF_OK;
-	hf_fail(err, HF_DATA, "refusing to record '%s': '%s' is empty", want->path, source->name);
-	if (want->op == HF_RECORD_WRITE)
-		hf_advise(err, "use --allow-empty if that is meant");
+	hf_fail(err, HF_DATA, "refusing to record '%s': '%s' is empty", spec->path, source->name);
+	if (spec->op == HF_RECORD_WRITE)
+		hf_advise(err, "use --allow-empty to accept it");
 	return HF_DATA;
 }
 
@@ -269,15 +215,19 @@ enum hf_status hf_record_cli_read(struct hf_record_cli *record, struct hf_err *e
 
 /* ---- output --------------------------------------------------------------------------------- */
 
-enum hf_status hf_record_cli_result(const struct hf_record_result *result, bool json, bool quiet,
-				    struct hf_err *err)
+enum hf_status hf_record_cli_result(const struct hf_record_cli *record,
+				    const struct hf_record_result *result, struct hf_err *err)
 {
-	if (json) {
-		printf("{\"id\":\"%s\",\"rowid\":%lld", result->id, (long long)result->rowid);
+	struct hf_json json = {.out = stdout};
+
+	if (record->json) {
+		hf_json_begin(&json, NULL, '{');
+		hf_json_text(&json, "id", result->id);
+		hf_json_number(&json, "rowid", result->rowid);
 		if (result->commit[0])
-			printf(",\"commit\":\"%s\"", result->commit);
-		printf("}\n");
-	} else if (!quiet) {
+			hf_json_text(&json, "commit", result->commit);
+		hf_json_end(&json);
+	} else if (!record->cli->quiet) {
 		printf("%lld%s%s\n", (long long)result->rowid, result->commit[0] ? " " : "",
 		       result->commit);
 	}
@@ -288,63 +238,53 @@ enum hf_status hf_record_cli_result(const struct hf_record_result *result, bool 
 	return HF_UNCERTAIN;
 }
 
-/* Print a JSON string; its text may be any bytes. */
-static void put_json(const char *text)
-{
-	putchar('"');
-	for (const unsigned char *s = (const unsigned char *)text; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			printf("\\%c", *s);
-		else if (*s < ' ')
-			printf("\\u%04x", *s);
-		else
-			putchar(*s);
-	}
-	putchar('"');
-}
-
 static void show_json(const struct hf_intent *intent)
 {
-	printf("{\"id\":\"%s\",\"created\":%lld", intent->id, (long long)intent->created);
+	struct hf_json json = {.out = stdout};
+
+	hf_json_begin(&json, NULL, '{');
+	hf_json_text(&json, "id", intent->id);
+	hf_json_number(&json, "created", intent->created);
 	if (intent->gitdir) {
-		printf(",\"gitdir\":");
-		put_json(intent->gitdir);
-		printf(",\"ref\":");
-		put_json(intent->ref);
+		hf_json_text(&json, "gitdir", intent->gitdir);
+		hf_json_text(&json, "ref", intent->ref);
 	}
-	printf(",\"files\":[");
-	for (size_t i = 0; i < intent->file_count; i++) {
-		printf("%s", i ? "," : "");
-		put_json(intent->files[i].path);
-	}
-	printf("]}\n");
+	hf_json_begin(&json, "files", '[');
+	for (size_t i = 0; i < intent->file_count; i++)
+		hf_json_text(&json, NULL, intent->files[i].path);
+	hf_json_end(&json);
+	hf_json_end(&json);
+}
+
+static void put_escaped(const char *before, const char *text)
+{
+	char name[4096];
+
+	hf_escape(name, sizeof(name), text);
+	printf("%s%s", before, name);
 }
 
 void hf_record_cli_show(void *context, const struct hf_intent *intent)
 {
-	const struct hf_record_shown *shown = context;
-	char name[4096], when[32] = "-";
+	const struct hf_record_cli *record = context;
+	char when[32] = "-";
 	struct tm tm;
 	time_t created = (time_t)intent->created;
 
-	if (shown->json) {
+	if (record->json) {
 		show_json(intent);
 		return;
 	}
-	if (shown->quiet)
+	if (record->cli->quiet)
 		return;
 	if (localtime_r(&created, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
 	printf("%.8s  %s", intent->id, when);
 	if (intent->gitdir) {
-		hf_escape(name, sizeof(name), intent->gitdir);
-		printf("  %s", name);
-		hf_escape(name, sizeof(name), intent->ref);
-		printf(" %s", name);
+		put_escaped("  ", intent->gitdir);
+		put_escaped(" ", intent->ref);
 	}
-	printf("\n");
-	for (size_t i = 0; i < intent->file_count; i++) {
-		hf_escape(name, sizeof(name), intent->files[i].path);
-		printf("  %s\n", name);
-	}
+	for (size_t i = 0; i < intent->file_count; i++)
+		put_escaped("\n  ", intent->files[i].path);
+	putchar('\n');
 }

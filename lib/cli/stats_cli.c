@@ -3,13 +3,13 @@
 
 #include <string.h>
 
-#include <holdfast/clock.h>
 #include "cli/json.h"
+#include <holdfast/clock.h>
 #include <holdfast/proc.h>
 
 /* Upper limits in microseconds; the last contains everything. */
 static const int64_t limits[] = {
-	10,	30,	100,	 300,	  1000,	   3000,      10000,	 30000,	    100000,
+	10,	30,	 100,	  300,	    1000,     3000,	 10000,	    30000,     100000,
 	300000, 1000000, 3000000, 10000000, 30000000, 100000000, 300000000, INT64_MAX,
 };
 enum { LIMITS = sizeof(limits) / sizeof(limits[0]), BAR = 40 };
@@ -20,6 +20,14 @@ static const struct {
 } percentiles[] = {{"p50", 50}, {"p95", 95}, {"p99", 99}, {"max", 100}};
 enum { PERCENTILES = sizeof(percentiles) / sizeof(percentiles[0]) };
 
+static const char *const count_names[HF_STATS_COUNTS] = {
+	[HF_STATS_TAKEN] = "taken",	  [HF_STATS_CONTENDED] = "contended",
+	[HF_STATS_TIMEOUTS] = "timeouts", [HF_STATS_BUSY] = "busy",
+	[HF_STATS_BREAKS] = "breaks",
+};
+static const char *const time_names[HF_STATS_TIMES] = {
+	[HF_STATS_WAITED] = "waited", [HF_STATS_HELD] = "held"};
+
 static size_t in_bucket(const struct hf_samples *samples, size_t i)
 {
 	return hf_samples_within(samples, limits[i]) -
@@ -28,19 +36,19 @@ static size_t in_bucket(const struct hf_samples *samples, size_t i)
 
 static void put_bars(FILE *out, const struct hf_samples *samples)
 {
-	size_t most = 0, first = LIMITS, last = 0;
+	size_t max = 0, first = LIMITS, last = 0;
 	char limit[32];
 
 	for (size_t i = 0; i < LIMITS; i++) {
 		size_t n = in_bucket(samples, i);
 
-		most = n > most ? n : most;
+		max = n > max ? n : max;
 		first = n && first == LIMITS ? i : first;
 		last = n ? i : last;
 	}
-	for (size_t i = first; i <= last && most; i++) {
+	for (size_t i = first; i <= last && max; i++) {
 		size_t n = in_bucket(samples, i);
-		int bar = (int)((n * BAR + most - 1) / most);
+		int bar = (int)((n * BAR + max - 1) / max);
 
 		hf_format_duration(limit, sizeof(limit),
 				   i + 1 < LIMITS ? limits[i] * 1000 : HF_NEVER);
@@ -50,8 +58,7 @@ static void put_bars(FILE *out, const struct hf_samples *samples)
 	}
 }
 
-static void put_times(FILE *out, const char *what, const struct hf_samples *samples,
-		      bool histogram)
+static void put_times(FILE *out, const char *what, const struct hf_samples *samples, bool histogram)
 {
 	char time[32];
 
@@ -69,17 +76,20 @@ static void put_times(FILE *out, const char *what, const struct hf_samples *samp
 
 static void put_lock(FILE *out, const struct hf_lock_stats *s, bool histogram)
 {
+	const long long *counts = s->counts;
 	char name[4 * PATH_MAX];
-	long long asked = s->taken + s->timeouts + s->busy;
+	long long tries =
+		counts[HF_STATS_TAKEN] + counts[HF_STATS_TIMEOUTS] + counts[HF_STATS_BUSY];
 
 	hf_escape(name, sizeof(name), s->lock);
-	fprintf(out, "%s (%s)\n  taken %lld", name, s->kind, s->taken);
-	if (asked)
-		fprintf(out, ", contended %lld of %lld (%lld%%)", s->contended, asked,
-			100 * s->contended / asked);
-	fprintf(out, ", timeouts %lld, busy %lld, breaks %lld\n", s->timeouts, s->busy, s->breaks);
-	put_times(out, "waited", &s->waits, histogram);
-	put_times(out, "held", &s->holds, histogram);
+	fprintf(out, "%s (%s)\n  taken %lld", name, s->kind, counts[HF_STATS_TAKEN]);
+	if (tries)
+		fprintf(out, ", contended %lld of %lld (%lld%%)", counts[HF_STATS_CONTENDED], tries,
+			100 * counts[HF_STATS_CONTENDED] / tries);
+	fprintf(out, ", timeouts %lld, busy %lld, breaks %lld\n", counts[HF_STATS_TIMEOUTS],
+		counts[HF_STATS_BUSY], counts[HF_STATS_BREAKS]);
+	for (size_t i = 0; i < HF_STATS_TIMES; i++)
+		put_times(out, time_names[i], &s->times[i], histogram);
 }
 
 void hf_stats_text(FILE *out, const struct hf_stats_report *report, bool histogram)
@@ -88,25 +98,24 @@ void hf_stats_text(FILE *out, const struct hf_stats_report *report, bool histogr
 
 	fprintf(out, "%lld line%s", report->lines, report->lines == 1 ? "" : "s");
 	if (report->lines)
-		fprintf(out, ", %s to %s",
-			hf_proc_time(from, sizeof(from), report->first / 1000),
+		fprintf(out, ", %s to %s", hf_proc_time(from, sizeof(from), report->first / 1000),
 			hf_proc_time(to, sizeof(to), report->last / 1000));
 	if (report->skipped)
 		fprintf(out, "; skipped, not of this form: %lld", report->skipped);
 	putc('\n', out);
 	for (size_t i = 0; i < report->count; i++) {
 		putc('\n', out);
-		put_lock(out, &report->locks[i], histogram);
+		put_lock(out, report->locks[i], histogram);
 	}
 }
 
-static void put_json_times(struct hf_json *json, const char *what,
-			   const struct hf_samples *samples, bool histogram)
+static void put_json_times(struct hf_json *json, const char *what, const struct hf_samples *samples,
+			   bool histogram)
 {
 	hf_json_begin(json, what, '{');
 	hf_json_number(json, "count", (long long)samples->count);
-	hf_json_seconds(json, "sum", samples->sum > INT64_MAX / 1000 ? INT64_MAX
-								      : 1000 * samples->sum);
+	hf_json_seconds(json, "sum",
+			samples->sum > INT64_MAX / 1000 ? INT64_MAX : 1000 * samples->sum);
 	for (size_t i = 0; i < PERCENTILES; i++) {
 		int64_t time = hf_percentile(samples, percentiles[i].percent);
 
@@ -136,18 +145,15 @@ void hf_stats_json(FILE *out, const struct hf_stats_report *report, bool histogr
 	struct hf_json json = {.out = out};
 
 	for (size_t i = 0; i < report->count; i++) {
-		const struct hf_lock_stats *s = &report->locks[i];
+		const struct hf_lock_stats *s = report->locks[i];
 
 		hf_json_begin(&json, NULL, '{');
 		hf_json_text(&json, "lock", s->lock);
 		hf_json_text(&json, "kind", s->kind);
-		hf_json_number(&json, "taken", s->taken);
-		hf_json_number(&json, "contended", s->contended);
-		hf_json_number(&json, "timeouts", s->timeouts);
-		hf_json_number(&json, "busy", s->busy);
-		hf_json_number(&json, "breaks", s->breaks);
-		put_json_times(&json, "waited", &s->waits, histogram);
-		put_json_times(&json, "held", &s->holds, histogram);
+		for (size_t k = 0; k < HF_STATS_COUNTS; k++)
+			hf_json_number(&json, count_names[k], s->counts[k]);
+		for (size_t k = 0; k < HF_STATS_TIMES; k++)
+			put_json_times(&json, time_names[k], &s->times[k], histogram);
 		hf_json_end(&json);
 	}
 }
@@ -180,13 +186,14 @@ void hf_stats_csv(FILE *out, const struct hf_stats_report *report)
 	      "waited_max,held_p50,held_p95,held_p99,held_max\r\n",
 	      out);
 	for (size_t i = 0; i < report->count; i++) {
-		const struct hf_lock_stats *s = &report->locks[i];
+		const struct hf_lock_stats *s = report->locks[i];
 
 		put_csv_text(out, s->lock);
-		fprintf(out, ",%s,%lld,%lld,%lld,%lld,%lld", s->kind, s->taken, s->contended,
-			s->timeouts, s->busy, s->breaks);
-		put_csv_times(out, &s->waits);
-		put_csv_times(out, &s->holds);
+		fprintf(out, ",%s", s->kind);
+		for (size_t k = 0; k < HF_STATS_COUNTS; k++)
+			fprintf(out, ",%lld", s->counts[k]);
+		for (size_t k = 0; k < HF_STATS_TIMES; k++)
+			put_csv_times(out, &s->times[k]);
 		fputs("\r\n", out);
 	}
 }
@@ -212,16 +219,14 @@ static void put_labels(FILE *out, const struct hf_lock_stats *s)
 }
 
 static void put_counter(FILE *out, const struct hf_stats_report *report, const char *name,
-			const char *help, long long (*of)(const struct hf_lock_stats *s))
+			const char *help, enum hf_stats_count which)
 {
 	fprintf(out, "# TYPE holdfast_lock_%s counter\n# HELP holdfast_lock_%s %s\n", name, name,
 		help);
 	for (size_t i = 0; i < report->count; i++) {
-		const struct hf_lock_stats *s = &report->locks[i];
-
 		fprintf(out, "holdfast_lock_%s_total", name);
-		put_labels(out, s);
-		fprintf(out, "} %lld\n", of(s));
+		put_labels(out, report->locks[i]);
+		fprintf(out, "} %lld\n", report->locks[i]->counts[which]);
 	}
 }
 
@@ -248,61 +253,29 @@ static void put_metric(FILE *out, const char *name, const struct hf_lock_stats *
 }
 
 static void put_histogram(FILE *out, const struct hf_stats_report *report, const char *name,
-			  const char *help,
-			  const struct hf_samples *(*of)(const struct hf_lock_stats *s))
+			  const char *help, enum hf_stats_time which)
 {
 	fprintf(out,
 		"# TYPE holdfast_lock_%s_seconds histogram\n# UNIT holdfast_lock_%s_seconds "
 		"seconds\n# HELP holdfast_lock_%s_seconds %s\n",
 		name, name, name, help);
 	for (size_t i = 0; i < report->count; i++)
-		put_metric(out, name, &report->locks[i], of(&report->locks[i]));
-}
-
-static long long taken(const struct hf_lock_stats *s)
-{
-	return s->taken;
-}
-
-static long long contended(const struct hf_lock_stats *s)
-{
-	return s->contended;
-}
-
-static long long timeouts(const struct hf_lock_stats *s)
-{
-	return s->timeouts;
-}
-
-static long long busy(const struct hf_lock_stats *s)
-{
-	return s->busy;
-}
-
-static long long breaks(const struct hf_lock_stats *s)
-{
-	return s->breaks;
-}
-
-static const struct hf_samples *waits(const struct hf_lock_stats *s)
-{
-	return &s->waits;
-}
-
-static const struct hf_samples *holds(const struct hf_lock_stats *s)
-{
-	return &s->holds;
+		put_metric(out, name, report->locks[i], &report->locks[i]->times[which]);
 }
 
 void hf_stats_openmetrics(FILE *out, const struct hf_stats_report *report)
 {
-	put_counter(out, report, "taken", "How often the lock was taken.", taken);
-	put_counter(out, report, "contended", "How often somebody else had it.", contended);
-	put_counter(out, report, "timeouts", "How often it was not had in time.", timeouts);
-	put_counter(out, report, "busy", "How often it was not had at once, and not waited for.",
-		    busy);
-	put_counter(out, report, "breaks", "How often a stale one was moved aside.", breaks);
-	put_histogram(out, report, "wait", "How long it was waited for.", waits);
-	put_histogram(out, report, "hold", "How long it was held.", holds);
+	static const char *const help[HF_STATS_COUNTS] = {
+		[HF_STATS_TAKEN] = "Acquisitions of the lock.",
+		[HF_STATS_CONTENDED] = "Acquisitions and failures while another process held it.",
+		[HF_STATS_TIMEOUTS] = "Waits that reached their time limit.",
+		[HF_STATS_BUSY] = "Failures without a wait.",
+		[HF_STATS_BREAKS] = "Stale locks moved aside.",
+	};
+
+	for (size_t i = 0; i < HF_STATS_COUNTS; i++)
+		put_counter(out, report, count_names[i], help[i], (enum hf_stats_count)i);
+	put_histogram(out, report, "wait", "Waiting times.", HF_STATS_WAITED);
+	put_histogram(out, report, "hold", "Times for which the lock was held.", HF_STATS_HELD);
 	fputs("# EOF\n", out);
 }

@@ -2,6 +2,7 @@
 #include "cli/stats_report.h"
 
 #include <errno.h>
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,80 +12,57 @@
 
 static bool add_sample(struct hf_samples *samples, int64_t sample)
 {
-	int64_t *added = hf_array_add(&samples->at, &samples->count, sizeof(*added));
+	int64_t *item = hf_array_add(&samples->items, &samples->count, sizeof(*item));
 
-	if (!added)
+	if (!item)
 		return false;
-	*added = sample;
+	*item = sample;
 	if (__builtin_add_overflow(samples->sum, sample, &samples->sum))
 		samples->sum = INT64_MAX;
 	return true;
 }
 
-static size_t hash_lock(const char *kind, const char *lock)
+static int compare_names(const void *left, const void *right)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	const struct hf_lock_stats *a = left, *b = right;
+	int order = strcmp(a->lock, b->lock);
 
-	for (; *kind; kind++)
-		h = (h ^ (unsigned char)*kind) * UINT64_C(0x100000001b3);
-	for (; *lock; lock++)
-		h = (h ^ (unsigned char)*lock) * UINT64_C(0x100000001b3);
-	return (size_t)(h ^ h >> 32);
+	return order ? order : strcmp(a->kind, b->kind);
 }
 
-/* Return the slot of this lock in the index: its number plus one, or 0 if it is new. */
-static size_t *find_slot(struct hf_stats_report *r, const char *kind, const char *lock)
+static void free_lock(void *lock)
 {
-	size_t i = hash_lock(kind, lock) & (r->index_size - 1);
+	struct hf_lock_stats *stats = lock;
 
-	for (; r->index[i]; i = (i + 1) & (r->index_size - 1)) {
-		const struct hf_lock_stats *at = &r->locks[r->index[i] - 1];
-
-		if (strcmp(at->lock, lock) == 0 && strcmp(at->kind, kind) == 0)
-			break;
-	}
-	return &r->index[i];
-}
-
-/* Resize the index to at least twice as many slots as locks. */
-static bool grow_index(struct hf_stats_report *r)
-{
-	size_t size = r->index_size ? 2 * r->index_size : 64;
-	size_t *index;
-
-	if (2 * r->count < r->index_size)
-		return true;
-	index = calloc(size, sizeof(*index));
-	if (!index)
-		return false;
-	free(r->index);
-	r->index = index;
-	r->index_size = size;
-	for (size_t i = 0; i < r->count; i++)
-		*find_slot(r, r->locks[i].kind, r->locks[i].lock) = i + 1;
-	return true;
+	free(stats->lock);
+	for (size_t i = 0; i < HF_STATS_TIMES; i++)
+		free(stats->times[i].items);
+	free(stats);
 }
 
 static struct hf_lock_stats *find_or_add_lock(struct hf_stats_report *r,
 					      const struct hf_stats_line *line)
 {
-	struct hf_lock_stats *stats;
-	size_t *at;
+	struct hf_lock_stats key = {.lock = (char *)line->lock}, *stats, **added;
+	struct hf_lock_stats *const *found;
 
-	if (!grow_index(r))
-		return NULL;
-	at = find_slot(r, line->kind, line->lock);
-	if (*at)
-		return &r->locks[*at - 1];
-	stats = hf_array_add(&r->locks, &r->count, sizeof(*stats));
+	memcpy(key.kind, line->kind, sizeof(key.kind));
+	found = tfind(&key, &r->index, compare_names);
+	if (found)
+		return *found;
+	stats = malloc(sizeof(*stats));
 	if (!stats)
 		return NULL;
+	*stats = key;
 	stats->lock = strdup(line->lock);
-	memcpy(stats->kind, line->kind, sizeof(stats->kind));
-	if (!stats->lock)
+	if (!stats->lock || !tsearch(stats, &r->index, compare_names)) {
+		free_lock(stats);
 		return NULL;
-	*at = r->count;
-	return stats;
+	}
+	added = hf_array_add(&r->locks, &r->count, sizeof(struct hf_lock_stats *));
+	if (!added)
+		return NULL;
+	return *added = stats;
 }
 
 static bool add_line(struct hf_stats_report *r, const struct hf_stats_line *line)
@@ -98,22 +76,15 @@ static bool add_line(struct hf_stats_report *r, const struct hf_stats_line *line
 		r->first = line->when;
 	if (line->when > r->last)
 		r->last = line->when;
-	stats->breaks += line->breaks;
-	stats->contended += line->contended;
-	switch (line->outcome) {
-	case HF_OUTCOME_TAKEN:
-		stats->taken++;
-		return add_sample(&stats->waits, line->waited) &&
-		       (line->held < 0 || add_sample(&stats->holds, line->held));
-	case HF_OUTCOME_TIMEOUT:
-		stats->timeouts++;
+	stats->counts[HF_STATS_BREAKS] += line->breaks;
+	stats->counts[HF_STATS_CONTENDED] += line->contended;
+	stats->counts[HF_STATS_TAKEN] += line->outcome == HF_OUTCOME_TAKEN;
+	stats->counts[HF_STATS_TIMEOUTS] += line->outcome == HF_OUTCOME_TIMEOUT;
+	stats->counts[HF_STATS_BUSY] += line->outcome == HF_OUTCOME_BUSY;
+	if (line->outcome != HF_OUTCOME_TAKEN)
 		return true;
-	case HF_OUTCOME_BUSY:
-		stats->busy++;
-		return true;
-	default:
-		return true;
-	}
+	return add_sample(&stats->times[HF_STATS_WAITED], line->waited) &&
+	       (line->held < 0 || add_sample(&stats->times[HF_STATS_HELD], line->held));
 }
 
 /* Parse a line, or the complete line that follows a torn one in it. */
@@ -165,58 +136,46 @@ static int compare_samples(const void *left, const void *right)
 
 static int compare_locks(const void *left, const void *right)
 {
-	const struct hf_lock_stats *a = left, *b = right;
+	const struct hf_lock_stats *a = *(struct hf_lock_stats *const *)left;
+	const struct hf_lock_stats *b = *(struct hf_lock_stats *const *)right;
+	int64_t a_sum = a->times[HF_STATS_WAITED].sum, b_sum = b->times[HF_STATS_WAITED].sum;
 
-	if (a->waits.sum != b->waits.sum)
-		return a->waits.sum < b->waits.sum ? 1 : -1;
-	return strcmp(a->lock, b->lock);
+	return a_sum != b_sum ? (a_sum < b_sum ? 1 : -1) : strcmp(a->lock, b->lock);
 }
 
-static void sort_samples(struct hf_samples *samples)
-{
-	if (samples->count > 1)
-		qsort(samples->at, samples->count, sizeof(*samples->at), compare_samples);
-}
-
-static void free_lock(struct hf_lock_stats *stats)
-{
-	free(stats->lock);
-	free(stats->waits.at);
-	free(stats->holds.at);
-}
-
-/* Keep the wanted locks. */
-static void keep_wanted(struct hf_stats_report *r, const char *const *only)
+/* Keep the locks with these names. */
+static void keep_named(struct hf_stats_report *r, const char *const *only)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < r->count; i++) {
-		bool wanted = false;
+		bool keep = false;
 
-		for (size_t k = 0; only[k] && !wanted; k++) {
+		for (size_t k = 0; only[k] && !keep; k++) {
 			char *name = hf_stats_name(only[k]);
 
-			wanted = name && strcmp(name, r->locks[i].lock) == 0;
+			keep = name && strcmp(name, r->locks[i]->lock) == 0;
 			free(name);
 		}
-		if (wanted)
+		if (keep)
 			r->locks[kept++] = r->locks[i];
-		else
-			free_lock(&r->locks[i]);
 	}
 	r->count = kept;
 }
 
 static void sort_report(struct hf_stats_report *r)
 {
-	free(r->index);
-	r->index = NULL;
 	for (size_t i = 0; i < r->count; i++) {
-		sort_samples(&r->locks[i].waits);
-		sort_samples(&r->locks[i].holds);
+		for (size_t k = 0; k < HF_STATS_TIMES; k++) {
+			struct hf_samples *samples = &r->locks[i]->times[k];
+
+			if (samples->count)
+				qsort(samples->items, samples->count, sizeof(*samples->items),
+				      compare_samples);
+		}
 	}
-	if (r->count > 1)
-		qsort(r->locks, r->count, sizeof(*r->locks), compare_locks);
+	if (r->count)
+		qsort(r->locks, r->count, sizeof(struct hf_lock_stats *), compare_locks);
 }
 
 enum hf_status hf_stats_read(struct hf_stats_report *r, const char *path, const char *const *only,
@@ -240,7 +199,7 @@ enum hf_status hf_stats_read(struct hf_stats_report *r, const char *path, const 
 		return status;
 	}
 	if (only && *only)
-		keep_wanted(r, only);
+		keep_named(r, only);
 	sort_report(r);
 	return HF_OK;
 }
@@ -249,10 +208,8 @@ void hf_stats_report_free(struct hf_stats_report *r)
 {
 	int saved = errno;
 
-	for (size_t i = 0; i < r->count; i++)
-		free_lock(&r->locks[i]);
+	tdestroy(r->index, free_lock);
 	free(r->locks);
-	free(r->index);
 	*r = (struct hf_stats_report){.locks = NULL};
 	errno = saved;
 }
@@ -263,7 +220,7 @@ int64_t hf_percentile(const struct hf_samples *samples, int percent)
 
 	if (!samples->count)
 		return -1;
-	return samples->at[rank ? rank - 1 : 0];
+	return samples->items[rank ? rank - 1 : 0];
 }
 
 size_t hf_samples_within(const struct hf_samples *samples, int64_t limit)
@@ -273,7 +230,7 @@ size_t hf_samples_within(const struct hf_samples *samples, int64_t limit)
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (samples->at[middle] <= limit)
+		if (samples->items[middle] <= limit)
 			low = middle + 1;
 		else
 			high = middle;

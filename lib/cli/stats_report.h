@@ -16,25 +16,35 @@
 #include <holdfast/err.h>
 
 struct hf_samples {
-	int64_t *at; /* microseconds */
+	int64_t *items; /* microseconds */
 	size_t count;
 	int64_t sum;
 };
 
+enum hf_stats_count {
+	HF_STATS_TAKEN,
+	HF_STATS_CONTENDED,
+	HF_STATS_TIMEOUTS,
+	HF_STATS_BUSY,
+	HF_STATS_BREAKS,
+	HF_STATS_COUNTS
+};
+
+enum hf_stats_time { HF_STATS_WAITED, HF_STATS_HELD, HF_STATS_TIMES };
+
 struct hf_lock_stats {
 	char *lock;
 	char kind[HF_STATS_WORD];
-	long long taken, contended, timeouts, busy, breaks;
-	struct hf_samples waits, holds;
+	long long counts[HF_STATS_COUNTS];
+	struct hf_samples times[HF_STATS_TIMES];
 };
 
 struct hf_stats_report {
-	struct hf_lock_stats *locks; /* sorted by total waiting time, longest first */
+	struct hf_lock_stats **locks; /* sorted by total waiting time, longest first */
 	size_t count;
 	long long lines, skipped;
 	int64_t first, last; /* milliseconds since the epoch; 0: no line */
-	size_t *index;	     /* private */
-	size_t index_size;
+	void *index;	     /* private: a tree of all locks, by name and kind */
 };
 
 /* Read the whole file, sort and sum up. only (NULL-terminated): the paths of the wanted locks;

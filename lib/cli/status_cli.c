@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <holdfast/clock.h>
 #include "cli/json.h"
-#include <holdfast/proc.h>
 #include "cli/live_view.h"
+#include <holdfast/clock.h>
+#include <holdfast/proc.h>
 
 enum { KIND, STATE, PID, SINCE, WAITERS, COMMAND, PATH, COLUMNS };
 enum { MIN_COMMAND = 12, FAIR_COMMAND = 30, CELL = 4 * 160 };
@@ -28,21 +28,21 @@ static size_t width_of(const char *text)
 	size_t n = 0, length;
 
 	for (; *text; text += length)
-		n += hf_watch_columns(text, &length);
+		n += hf_live_view_columns(text, &length);
 	return n;
 }
 
 /* Print text in `width` columns; cut text ends with "…". */
 static void put_cell(FILE *out, const char *text, size_t width, bool right)
 {
-	size_t has = width_of(text), most = has > width ? width - 1 : width, n = 0, length;
+	size_t has = width_of(text), limit = has > width ? width - 1 : width, n = 0, length;
 
 	if (right && has < width)
 		fprintf(out, "%*s", (int)(width - has), "");
 	for (; *text; text += length) {
-		size_t columns = hf_watch_columns(text, &length);
+		size_t columns = hf_live_view_columns(text, &length);
 
-		if (n + columns > most)
+		if (n + columns > limit)
 			break;
 		n += columns;
 		fwrite(text, 1, length, out);
@@ -103,7 +103,7 @@ static void fill_first(struct line *line, const struct hf_status_row *row, bool 
 
 	*line = (struct line){.row = row};
 	snprintf(line->cell[KIND], CELL, "%s", row->kind);
-	snprintf(line->cell[STATE], CELL, "%s%s", hf_status_state_name(row->state),
+	snprintf(line->cell[STATE], CELL, "%s%s", hf_verdict_name(row->state),
 		 row->mine ? "*" : "");
 	if (row->holder_count)
 		fill_process(line, &row->holders[0],
@@ -113,13 +113,17 @@ static void fill_first(struct line *line, const struct hf_status_row *row, bool 
 	used = strlen(line->cell[PID]);
 	if (others && !every)
 		snprintf(line->cell[PID] + used, CELL - used, " +%zu", others);
-	if (row->state != HF_STATE_FREE)
+	if (row->state != HF_VERDICT_FREE)
 		snprintf(line->cell[WAITERS], CELL, "%zu", row->waiter_count);
 }
 
 static const struct line head = {
-	.cell = {[KIND] = "KIND",	[STATE] = "STATE",     [PID] = "PID",
-		 [SINCE] = "SINCE",	[WAITERS] = "WAIT", [COMMAND] = "COMMAND"},
+	.cell = {[KIND] = "KIND",
+		 [STATE] = "STATE",
+		 [PID] = "PID",
+		 [SINCE] = "SINCE",
+		 [WAITERS] = "WAIT",
+		 [COMMAND] = "COMMAND"},
 };
 
 static void measure_line(struct widths *widths, const struct line *line)
@@ -153,7 +157,7 @@ static void put_reasons(FILE *out, const struct hf_status_row *row, size_t inden
 		fprintf(out, "%*s%.*s\n", (int)indent, "", size, text);
 		text += size + (text[size] == '\n');
 	}
-	if (row->state == HF_STATE_STALE || row->state == HF_STATE_UNKNOWN)
+	if (row->state == HF_VERDICT_STALE || row->state == HF_VERDICT_UNKNOWN)
 		fprintf(out, "%*s%s\n", (int)indent, "", hf_status_verdict(row->state));
 }
 
@@ -177,13 +181,13 @@ static void put_processes(FILE *out, const struct hf_status_row *row, const stru
 static size_t command_width(const struct hf_lock_status *list, size_t has, size_t others,
 			    size_t width, bool mine)
 {
-	size_t least = has < MIN_COMMAND ? has : MIN_COMMAND, longest = 0;
+	size_t min = has < MIN_COMMAND ? has : MIN_COMMAND, longest = 0;
 
 	for (size_t i = 0; i < list->count; i++) {
 		const struct hf_status_row *row = &list->rows[i];
 		size_t path = row->path && (row->mine || !mine) ? width_of(row->path) : 0;
 
-		if (path > longest && others + least + path <= width)
+		if (path > longest && others + min + path <= width)
 			longest = path;
 	}
 	if (!longest)
@@ -229,14 +233,8 @@ void hf_status_table(FILE *out, const struct hf_lock_status *list, enum hf_statu
 static void put_keeper(struct hf_json *json, const struct hf_lock_process *party)
 {
 	hf_json_begin(json, "keeper", '{');
-	if (party->owner)
-		hf_json_number(json, "owner", party->owner);
-	else
-		hf_json_null(json, "owner");
-	if (party->left == HF_NEVER)
-		hf_json_null(json, "left");
-	else
-		hf_json_seconds(json, "left", party->left);
+	hf_json_positive(json, "owner", party->owner);
+	hf_json_seconds(json, "left", party->left);
 	hf_json_end(json);
 }
 
@@ -246,10 +244,7 @@ static void put_process(struct hf_json *json, const struct hf_status_row *row,
 	bool range = strcmp(row->kind, "posix") == 0 || strcmp(row->kind, "ofd") == 0;
 
 	hf_json_begin(json, NULL, '{');
-	if (party->pid > 0)
-		hf_json_number(json, "pid", party->pid);
-	else
-		hf_json_null(json, "pid");
+	hf_json_positive(json, "pid", party->pid);
 	hf_json_text(json, "command", party->command[0] ? party->command : NULL);
 	hf_json_time(json, "since", party->since);
 	if (holds)
@@ -277,7 +272,7 @@ static void put_row(struct hf_json *json, const struct hf_status_row *row)
 	hf_json_begin(json, NULL, '{');
 	hf_json_text(json, "kind", row->kind);
 	hf_json_text(json, "path", row->path);
-	hf_json_text(json, "state", hf_status_state_name(row->state));
+	hf_json_text(json, "state", hf_verdict_name(row->state));
 	hf_json_flag(json, "mine", row->mine);
 	if (row->deleted)
 		hf_json_flag(json, "deleted", true);

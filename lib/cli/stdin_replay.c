@@ -58,12 +58,12 @@ static enum hf_status begin_file(struct hf_stdin_replay *r, int *in, struct hf_e
 /* Wait for space in the pipe or for input, and always for the exit of the pipe's last reader. */
 static bool poll_next(struct hf_stdin_replay *r)
 {
-	struct epoll_event room = {.data.fd = r->pipe}, more = {.data.fd = r->in};
+	struct epoll_event writable = {.data.fd = r->pipe}, more = {.data.fd = r->in};
 
-	room.events = r->sent < r->length ? EPOLLOUT : 0;
+	writable.events = r->sent < r->length ? EPOLLOUT : 0;
 	more.events = EPOLLIN | EPOLLONESHOT;
-	return epoll_ctl(r->feed.fd, EPOLL_CTL_MOD, r->pipe, &room) == 0 &&
-	       (room.events || epoll_ctl(r->feed.fd, EPOLL_CTL_MOD, r->in, &more) == 0);
+	return epoll_ctl(r->feed.fd, EPOLL_CTL_MOD, r->pipe, &writable) == 0 &&
+	       (writable.events || epoll_ctl(r->feed.fd, EPOLL_CTL_MOD, r->in, &more) == 0);
 }
 
 static enum hf_status begin_stream(struct hf_stdin_replay *r, int *in, struct hf_err *err)

@@ -20,8 +20,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include <holdfast/err.h>
 #include "base/spawn.h"
+#include <holdfast/err.h>
 
 enum hf_stdin_replay_kind { HF_REPLAY_INHERIT, HF_REPLAY_FILE, HF_REPLAY_STREAM };
 

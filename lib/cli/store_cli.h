@@ -3,16 +3,12 @@
 #define HF_STORE_CLI_H
 
 /*
- * The command lines of the stores' tools: waiting, --ttl, subcommands, opening.
+ * The command lines of the SQLite tools: shared rows, operands, times.
  *
- * Options may be before or after the subcommand:
+ * Options may be before or after a subcommand:
  *
  *	sqlite-lease --ttl 5m acquire DB NAME
  *	sqlite-lease acquire --ttl 5m DB NAME
- *
- *	while ((id = hf_store_cli_next(&cli, &s, verbs, &arg)) != HF_CLI_END)
- *		...
- *	s.verb is the index of the subcommand; cli.operands begin after it.
  *
  * Prints, and exits on a usage error. Single-threaded.
  */
@@ -22,49 +18,36 @@
 
 #include "cli/cli.h"
 #include "cli/json.h"
+#include "sqlite/params.h"
 #include "store/store.h"
 
-enum { HF_OPT_TTL = 0x1a0, HF_OPT_JSON };
+#define HF_ROW_TTL(its_help, to)                                                                   \
+	{                                                                                          \
+		HF_OPT_TTL, "ttl", "DURATION", its_help, .duration = &(to), .min = 1               \
+	}
 
-#define HF_ROW_BACKOFF                                                                             \
-	{HF_OPT_BACKOFF, "backoff", "BASE,CAP",                                                    \
-	 "pauses while another program has the database (default 1ms,20ms)"}
+#define HF_ROW_PARAM(its_params)                                                                   \
+	{                                                                                          \
+		'p', "param", "NAME[:TYPE]=VALUE",                                                 \
+			"bind VALUE to :NAME; TYPE as int, real or blob",                          \
+			.take = hf_store_cli_param, .context = &(its_params)                       \
+	}
 
-#define HF_ROW_JSON {HF_OPT_JSON, "json", NULL, "print JSON, one object a line"}
+/* -w without the alias --wait, which waits for something else. */
+#define HF_ROWS_WAIT_DB                                                                            \
+	HF_ROW_TIMEOUT("limit waits for the database (default 10s)"),                              \
+		HF_ROW_NONBLOCK("the database")
 
-struct hf_store_cli {
-	int64_t timeout;     /* of --timeout, or -1 */
-	int64_t ttl;	     /* of --ttl, or the tool's default */
-	const char *backoff; /* or NULL */
-	bool json;
-	int verb; /* -1: not yet known */
-};
-
-/* Return the next option that is the tool's own. verbs is NULL-terminated; NULL for a tool without
- * subcommands. Exits if the subcommand is missing or unknown. */
-int hf_store_cli_next(struct hf_cli *cli, struct hf_store_cli *s, const char *const *verbs,
-		      char **arg);
-
-/* Return the first operand and move past it; exit with "no DB" if there is none. */
-const char *hf_store_cli_operand(struct hf_cli *cli, const char *what);
+/* For the row: the context is a struct hf_params. */
+void hf_store_cli_param(struct hf_cli *cli, const struct hf_opt *option, char *arg);
 
 /* The operands after DB, up to "--", are data. Warn about one that is a long option of the tool,
  * probably a mistake, unless "--" precedes DB. Call it directly after DB was taken. */
 void hf_store_cli_look(const struct hf_cli *cli, const char *what);
 
-/* Exit if there are more operands. */
-void hf_store_cli_end(struct hf_cli *cli);
-
-/* Return options for hf_store_open(), with a deadline from now. */
-struct hf_store_options hf_store_cli_options(struct hf_cli *cli, const struct hf_store_cli *s);
-
-/* Return the operands up to the end, or to "--", as keys; the caller frees the array. *command: the
- * operands after "--", or NULL. Exits if there is no key. */
-struct hf_bytes *hf_store_cli_keys(struct hf_cli *cli, const char *what, size_t *count,
-				   char ***command);
-
-/* Read all of standard input into memory; the caller frees data. */
-enum hf_status hf_store_cli_read(struct hf_bytes *bytes, struct hf_err *err);
+/* Return the operands up to the end, or to "--", as keys; the caller frees the array. The operands
+ * from "--" on are left. Exits if there is no key. */
+struct hf_bytes *hf_store_cli_keys(struct hf_cli *cli, const char *what, size_t *count);
 
 /* Write "HOST:PID" of the process that runs this tool. Return out. */
 enum { HF_STORE_CALLER_SIZE = 96 };
@@ -78,9 +61,5 @@ void hf_store_cli_json_time(struct hf_json *json, const char *key, int64_t at);
  * valid JSON text. */
 void hf_store_cli_json_bytes(struct hf_json *json, const char *key, const char *hex_key,
 			     const struct hf_bytes *bytes);
-
-/* Report err if it has a message, and return the exit status. With -q, "no" and "busy" are
- * silent. */
-int hf_store_cli_finish(struct hf_cli *cli, enum hf_status status, const struct hf_err *err);
 
 #endif

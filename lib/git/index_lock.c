@@ -52,7 +52,7 @@ static enum hf_status take_over(const struct wanted *w, struct hf_dot_new *new, 
 		return errno == EWOULDBLOCK
 			       ? fail_lock_busy(w, fd, err)
 			       : hf_fail_errno(err, "cannot lock '%s'", w->target->path);
-	if (!hf_dot_names(w->target, fd))
+	if (!hf_names_inode(w->target->dir, w->target->name, fd))
 		return HF_NO;
 	hf_evidence_judge(&of, &evidence);
 	if (evidence.verdict != HF_VERDICT_STALE || (evidence.record.form != HF_OWNER_HOLDFAST &&

@@ -9,6 +9,7 @@
 
 #include "atomic/publish.h"
 #include "base/access.h"
+#include "base/side_file.h"
 #include "base/sys.h"
 #include "git/commit_ident.h"
 #include "git/index_lock.h"
@@ -104,17 +105,29 @@ static enum hf_status open_ref_dir(struct hf_repo *repo, const char *ref, struct
 	return HF_OK;
 }
 
-/* Write the new value to a file beside the ref, and sync it. */
-static enum hf_status write_new_value(struct hf_repo *repo, const struct place *p, const char *ref,
-				      const char *commit, mode_t mode, struct hf_err *err)
+/* Create the file of the new value beside the ref. Another name is taken where another user, or a
+ * directory, has the usual one. */
+static int create_new_value(struct place *p)
 {
 	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-	char value[HF_OID_SIZE + 1];
-	enum hf_status status;
 	int fd;
 
 	sys_unlinkat(p->dir, p->fresh, 0);
 	fd = sys_openat(p->dir, p->fresh, flags, 0666);
+	if (fd >= 0 || errno != EEXIST)
+		return fd;
+	snprintf(p->fresh, sizeof(p->fresh), "%.220s%08x" HF_REF_NEW, p->name, hf_side_number());
+	return sys_openat(p->dir, p->fresh, flags, 0666);
+}
+
+/* Write the new value to a file beside the ref, and sync it. */
+static enum hf_status write_new_value(struct hf_repo *repo, struct place *p, const char *ref,
+				      const char *commit, mode_t mode, struct hf_err *err)
+{
+	char value[HF_OID_SIZE + 1];
+	enum hf_status status;
+	int fd = create_new_value(p);
+
 	if (fd < 0)
 		return fail_move(ref, err);
 	snprintf(value, sizeof(value), "%s\n", commit);

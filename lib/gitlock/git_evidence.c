@@ -4,21 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/sys.h"
 #include <holdfast/clock.h>
 #include <holdfast/path.h>
-#include "base/sys.h"
 
 enum { HEAD_SIZE = 64 };
 
 #define say(...) hf_evidence_say(__VA_ARGS__)
 #define OURS "holdfast "
-
-static bool set_held(struct hf_evidence *e, pid_t pid)
-{
-	e->verdict = HF_VERDICT_HELD;
-	e->pid = pid;
-	return true;
-}
 
 /* Decide if the file is holdfast's own lock (gitlock/G2). */
 static bool judge_own_lock(const struct hf_stale_query *of, struct hf_evidence *e)
@@ -30,15 +23,15 @@ static bool judge_own_lock(const struct hf_stale_query *of, struct hf_evidence *
 		return false;
 	if (e->record.form != HF_OWNER_HOLDFAST && strncmp(head, OURS, strlen(OURS)) != 0)
 		return false;
-	say(e, "it is holdfast's own, which is locked by flock(2) as long as anybody has it");
+	say(e, "it is holdfast's own, which every holder locks with flock(2)");
 	if (hf_is_shared_fs(of->fd) && !of->alone) {
-		say(e, "%s may live still: this is a network file system",
+		say(e, "%s may still live: this is a network file system",
 		    e->record.form == HF_OWNER_HOLDFAST
 			    ? hf_evidence_owner(who, sizeof(who), &e->record)
-			    : "whoever has it");
+			    : "its holder");
 		return true;
 	}
-	say(e, "nobody has it locked");
+	say(e, "no process has it locked");
 	e->verdict = HF_VERDICT_STALE;
 	return true;
 }
@@ -71,15 +64,15 @@ static bool judge_pid(pid_t pid, const char *where, struct hf_evidence *e)
 	if (pid <= 0 || pid > HF_PID_MAX)
 		return false;
 	if (!hf_proc_read(pid, &proc) || hf_proc_is_zombie(&proc)) {
-		say(e, "PID %d, which %s names, is not there", (int)pid, where);
+		say(e, "PID %d, which %s names, does not exist", (int)pid, where);
 		return false;
 	}
 	if (!hf_git_is_name(proc.name)) {
-		say(e, "PID %d, which %s names, is no Git by now", (int)pid, where);
+		say(e, "PID %d, which %s names, is not a Git any more", (int)pid, where);
 		return false;
 	}
 	say(e, "%s, which %s names, lives", hf_proc_describe(who, sizeof(who), pid), where);
-	return set_held(e, pid);
+	return hf_evidence_set_held(e, pid);
 }
 
 static bool judge_named_pids(const struct hf_git_stale_query *git, struct hf_evidence *e)
@@ -90,12 +83,8 @@ static bool judge_named_pids(const struct hf_git_stale_query *git, struct hf_evi
 		return true;
 	if (sscanf(git->name, "next-index-%d.lock", &pid) == 1 && judge_pid(pid, "its name", e))
 		return true;
-	if (e->record.form != HF_OWNER_PID_ONLY)
-		return false;
 	/* Git does not write a PID into the lock: the process may be any program */
-	if (judge_pid(e->record.owner.pid, "it", e))
-		return true;
-	return false;
+	return e->record.form == HF_OWNER_PID_ONLY && judge_pid(e->record.owner.pid, "it", e);
 }
 
 /* Return when the file was first seen; 0 if unknown (gitlock/U3). */
@@ -113,30 +102,31 @@ static bool judge_possible_makers(const struct hf_stale_query *of,
 				  const struct hf_git_stale_query *git, struct hf_evidence *e,
 				  bool *lost)
 {
-	struct hf_git_holder_query owners_of = {.git = git->git,
-						.index = git->index,
-						.left = strcmp(git->name, "maintenance.lock") == 0};
-	struct hf_git_holders owners;
+	struct hf_git_holder_query query = {.git = git->git,
+					    .index = git->index,
+					    .inheritable =
+						    strcmp(git->name, "maintenance.lock") == 0};
+	struct hf_git_holders holders;
 	char who[512];
 
-	if (sys_fstat(of->fd, &owners_of.st) < 0) {
+	if (sys_fstat(of->fd, &query.st) < 0) {
 		*lost = true;
 		return false;
 	}
-	owners_of.seen = first_seen(git->seen, &owners_of.st);
-	hf_git_holders_find(&owners_of, &owners);
-	if (owners.other || owners.ancestor) {
-		pid_t pid = owners.other ? owners.other : owners.ancestor;
+	query.seen = first_seen(git->seen, &query.st);
+	hf_git_holders_find(&query, &holders);
+	if (holders.other || holders.ancestor) {
+		pid_t pid = holders.other ? holders.other : holders.ancestor;
 
 		say(e, "%s, which could have made it, lives",
 		    hf_proc_describe(who, sizeof(who), pid));
-		return set_held(e, pid);
+		return hf_evidence_set_held(e, pid);
 	}
-	if (owners.unseen)
-		say(e, "PID %d could have made it, and may not be looked at", (int)owners.unseen);
-	else if (owners.hurried)
-		say(e, "there are too many processes to look at");
-	*lost |= owners.unseen || owners.hurried;
+	if (holders.unseen)
+		say(e, "PID %d could have made it, and may not be inspected", (int)holders.unseen);
+	else if (holders.hurried)
+		say(e, "there are too many processes to inspect");
+	*lost |= holders.unseen || holders.hurried;
 	return false;
 }
 
@@ -161,11 +151,11 @@ static bool cannot_prove(const struct hf_stale_query *of, const struct hf_git_st
 	ssize_t n = sys_pread(of->fd, head, sizeof(head), 0);
 
 	if (hf_is_shared_fs(of->fd))
-		say(e, "whoever has it may be on another host: this is a network file system");
+		say(e, "its holder may be on another host: this is a network file system");
 	else if (e->hidden)
-		say(e, "not every process may be looked at from here");
+		say(e, "not every process may be inspected from here");
 	else if (repository_moved(git))
-		say(e, "its repository has been moved meanwhile");
+		say(e, "its repository was moved in the meantime");
 	else if (git->index && n != 0 && memcmp(head, "DIRC", n > 0 && n < 4 ? (size_t)n : 4) != 0)
 		say(e, "it is not what Git writes there");
 	else
@@ -181,11 +171,11 @@ void hf_git_evidence_judge(const struct hf_stale_query *of, const struct hf_git_
 
 	*e = (struct hf_evidence){.verdict = HF_VERDICT_UNKNOWN};
 	if (sys_fstat(of->fd, &st) < 0) {
-		say(e, "it cannot be looked at");
+		say(e, "it cannot be inspected");
 		return;
 	}
 	if (hf_evidence_by_flock(of, e) || judge_own_lock(of, e) || judge_named_pids(git, e) ||
-	    hf_evidence_by_lookers(of, 0, false, e) || judge_possible_makers(of, git, e, &lost))
+	    hf_evidence_by_users(of, 0, false, e) || judge_possible_makers(of, git, e, &lost))
 		return;
 	if (lost || cannot_prove(of, git, e)) {
 		if (of->alone && of->stale_after != HF_NEVER)

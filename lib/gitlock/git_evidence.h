@@ -12,15 +12,15 @@
  * Inspects all processes; takes a second at most. Changes nothing. Thread-safe.
  */
 
-#include "stale/evidence.h"
 #include "gitlock/git_holders.h"
+#include "stale/evidence.h"
 
 struct hf_git_stale_query {
-	const struct hf_gitdir *git; /* of the lock's worktree; for a shared lock any */
-	int dir;		     /* the lock's directory */
-	const char *name;	     /* its name in that directory */
-	const char *path;	     /* of the lock, absolute */
-	bool index;		     /* the lock is that of git->index */
+	const struct hf_gitdir *git;	/* of the lock's worktree; for a shared lock any */
+	int dir;			/* the lock's directory */
+	const char *name;		/* its name in that directory */
+	const char *path;		/* of the lock, absolute */
+	bool index;			/* the lock is that of git->index */
 	const struct hf_git_seen *seen; /* this lock or an earlier one; NULL: none was seen */
 };
 

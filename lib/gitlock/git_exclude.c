@@ -6,10 +6,11 @@
 #include <string.h>
 
 #include "base/access.h"
+#include "base/copy.h"
+#include "base/sys.h"
+#include "gitlock/gitdir.h"
 #include <holdfast/atomic.h>
 #include <holdfast/clock.h>
-#include "gitlock/gitdir.h"
-#include "base/sys.h"
 
 enum { MAX_SIZE = 1 << 20 }; /* a larger info/exclude is left alone */
 
@@ -50,22 +51,6 @@ static bool format_line(char *out, size_t size, const char *top, const char *dir
 	return true;
 }
 
-/* Return the content of fd, which the caller frees; NULL if it is too large or cannot be read. */
-static char *read_exclude_file(int fd, size_t *size)
-{
-	char *text = malloc(MAX_SIZE + 1);
-	ssize_t n = 0;
-
-	*size = 0;
-	while (text && *size <= MAX_SIZE &&
-	       (n = sys_pread(fd, text + *size, MAX_SIZE + 1 - *size, (off_t)*size)) > 0)
-		*size += (size_t)n;
-	if (n >= 0 && *size <= MAX_SIZE)
-		return text;
-	free(text);
-	return NULL;
-}
-
 static bool has_line(const char *text, size_t size, const char *line)
 {
 	size_t n = strlen(line);
@@ -80,41 +65,28 @@ static bool has_line(const char *text, size_t size, const char *line)
 	return false;
 }
 
-static bool write_all(int fd, const char *text, size_t size)
+static bool put(const struct hf_atomic *a, const char *text, size_t size)
 {
-	for (ssize_t n; size > 0; text += n, size -= (size_t)n) {
-		n = sys_write(fd, text, size);
-		if (n < 0 && errno == EINTR)
-			n = 0;
-		else if (n <= 0)
-			return false;
-	}
-	return true;
+	return hf_write_all(hf_atomic_fd(a), text, size, "", NULL) == HF_OK;
 }
 
 /* Write the old content and the line. Return false if the line is there already or cannot be
  * written. */
 static bool add_line(struct hf_atomic *a, const char *line)
 {
+	enum hf_status status = hf_atomic_lock(a, NULL);
+	void *old = NULL;
 	size_t size = 0;
-	char *text = NULL;
 	bool done;
 
-	switch (hf_atomic_lock(a, NULL)) {
-	case HF_OK:
-		text = read_exclude_file(a->old, &size);
-		if (!text)
-			return false;
-		break;
-	case HF_NOINPUT:
-		break;
-	default:
-		return false;
-	}
-	done = !has_line(text, size, line) && write_all(a->fd, text, size) &&
-	       (size == 0 || text[size - 1] == '\n' || write_all(a->fd, "\n", 1)) &&
-	       write_all(a->fd, line, strlen(line));
-	free(text);
+	if (status == HF_OK)
+		status = hf_read_all(hf_atomic_old(a, NULL), MAX_SIZE, &old, &size, "", NULL);
+	else if (status == HF_NOINPUT)
+		status = HF_OK;
+	done = status == HF_OK && !has_line(old, size, line) && put(a, old, size) &&
+	       (size == 0 || ((char *)old)[size - 1] == '\n' || put(a, "\n", 1)) &&
+	       put(a, line, strlen(line));
+	free(old);
 	return done;
 }
 
@@ -170,7 +142,7 @@ void hf_git_exclude(int dir, const char *name)
 					    .no_follow = !HF_WITHOUT(exclude_link)};
 	char path[PATH_MAX], line[PATH_MAX];
 	struct hf_gitdir git;
-	struct hf_atomic a;
+	struct hf_atomic *a;
 	int info;
 	ssize_t n;
 
@@ -190,9 +162,9 @@ void hf_git_exclude(int dir, const char *name)
 	 * another process creates the file first, its line is as good */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/exclude", info);
 	if (hf_atomic_begin(&a, path, &options, NULL) == HF_OK) {
-		if (add_line(&a, line))
-			hf_atomic_commit(&a, NULL);
-		hf_atomic_end(&a);
+		if (add_line(a, line))
+			hf_atomic_commit(a, NULL);
+		hf_atomic_end(a);
 	}
 	sys_close(info);
 }

@@ -11,12 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <holdfast/clock.h>
-#include "stale/evidence.h"
+#include "base/sys.h"
 #include "gitlock/git_mountns.h"
+#include "stale/evidence.h"
+#include <holdfast/clock.h>
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
-#include "base/sys.h"
 
 enum { SEARCH_MS = 500 };
 
@@ -124,17 +124,17 @@ static enum where read_strings(pid_t pid, const char *name,
 }
 
 /* The result of reading a process's environment and arguments. */
-struct words {
+struct named {
 	const struct search *s;
 	enum where git_dir; /* HERE or ELSEWHERE; UNSEEN: nothing names a repository */
 	bool mentions;	    /* an argument names our worktree or repository */
 	bool takes_dir;	    /* the next argument belongs to --git-dir */
-	bool told;	    /* --git-dir has set git_dir, so GIT_DIR does not count */
+	bool by_option;	    /* --git-dir has set git_dir, so GIT_DIR does not count */
 };
 
 /* Note a repository that the process names. A relative path is resolved from the process's present
  * directory; that is the top of the intended worktree only for ".git". */
-static void note_named_dir(struct words *w, const char *dir)
+static void note_named_dir(struct named *w, const char *dir)
 {
 	if (dir[0] == '/')
 		w->git_dir = locate_named_repository(w->s, dir);
@@ -144,9 +144,9 @@ static void note_named_dir(struct words *w, const char *dir)
 
 static bool note_variable(void *context, const char *string)
 {
-	struct words *w = context;
+	struct named *w = context;
 
-	if (strncmp(string, "GIT_DIR=", 8) == 0 && !w->told)
+	if (strncmp(string, "GIT_DIR=", 8) == 0 && !w->by_option)
 		note_named_dir(w, string + 8);
 	else if (strncmp(string, "GIT_COMMON_DIR=", 15) == 0 && w->git_dir == UNSEEN)
 		note_named_dir(w, string + 15);
@@ -158,16 +158,16 @@ static bool note_variable(void *context, const char *string)
 }
 
 /* The last --git-dir counts, but a similar argument may belong to something else. */
-static void note_git_dir_option(struct words *w, const char *dir)
+static void note_git_dir_option(struct named *w, const char *dir)
 {
-	if (!w->told || w->git_dir != HERE)
+	if (!w->by_option || w->git_dir != HERE)
 		note_named_dir(w, dir);
-	w->told = w->git_dir != UNSEEN;
+	w->by_option = w->git_dir != UNSEEN;
 }
 
 static bool note_argument(void *context, const char *string)
 {
-	struct words *w = context;
+	struct named *w = context;
 	const struct hf_gitdir *git = w->s->of->git;
 
 	if (w->takes_dir)
@@ -179,8 +179,8 @@ static bool note_argument(void *context, const char *string)
 		  strncasecmp(string, "core.worktree", 13) == 0) &&
 		 w->git_dir == UNSEEN)
 		w->git_dir = HERE;
-	w->mentions |= (git->worktree[0] && strstr(string, git->worktree)) ||
-		       strstr(string, git->common);
+	w->mentions |=
+		(git->worktree[0] && strstr(string, git->worktree)) || strstr(string, git->common);
 	return true;
 }
 
@@ -205,7 +205,8 @@ static bool path_is_below(const char *path, const char *top)
 	return size > 1 && strncmp(path, top, size) == 0 && (!path[size] || path[size] == '/');
 }
 
-/* A regular file, or a link to one; NULL: it is none. Opening a FIFO would wait for ever. */
+/* Open a regular file, or a link to one; NULL: it is not one. Opening a FIFO would block
+ * indefinitely. */
 static FILE *open_file(const char *path)
 {
 	int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
@@ -219,7 +220,7 @@ static FILE *open_file(const char *path)
 	return f;
 }
 
-/* core.worktree of one file, as far as it can be told without all of git-config(1). */
+/* Read core.worktree from one file, as far as possible without all of git-config(1). */
 static void read_worktree_config(struct search *s, const char *dir, const char *name)
 {
 	char path[PATH_MAX], line[PATH_MAX];
@@ -241,8 +242,8 @@ static void read_worktree_config(struct search *s, const char *dir, const char *
 		while (end > at && end[-1] == ' ')
 			end--;
 		*end = '\0';
-		s->unclear |= !hf_gitdir_join(path, s->of->git->git, at) ||
-			      !realpath(path, s->worktree);
+		s->unclear |=
+			!hf_gitdir_join(path, s->of->git->git, at) || !realpath(path, s->worktree);
 	}
 	fclose(f);
 }
@@ -276,7 +277,7 @@ static enum where locate_cwd(const struct search *s, pid_t pid, bool *none)
 
 static enum where locate_process(const struct search *s, pid_t pid, bool is_git)
 {
-	struct words w = {.s = s, .git_dir = UNSEEN};
+	struct named w = {.s = s, .git_dir = UNSEEN};
 	bool none;
 	enum where where = locate_cwd(s, pid, &none), read;
 
@@ -317,7 +318,7 @@ static void inspect_possible_maker(const struct search *s, pid_t pid)
 	is_git = hf_git_is_name(proc.name);
 	if ((!is_git && !is_other_writer(proc.name)) || !has_uid(pid, s->of->st.st_uid) ||
 	    (s->of->seen && proc.start > s->of->seen) || hf_proc_is_zombie(&proc) ||
-	    (!s->of->left && hf_evidence_is_later(&proc, &s->of->st)))
+	    (!s->of->inheritable && hf_evidence_is_later(&proc, &s->of->st)))
 		return;
 	shown = hf_proc_shown(pid);
 	where = locate_process(s, shown, is_git);
@@ -363,19 +364,19 @@ bool hf_git_works_elsewhere(const struct hf_gitdir *git, pid_t pid)
 	return begin_search(&s) && locate_process(&s, hf_proc_shown(pid), true) == ELSEWHERE;
 }
 
-void hf_git_holders_find(const struct hf_git_holder_query *of, struct hf_git_holders *owners)
+void hf_git_holders_find(const struct hf_git_holder_query *of, struct hf_git_holders *holders)
 {
-	struct search s = {.of = of, .found = owners};
+	struct search s = {.of = of, .found = holders};
 	int64_t end = hf_now() + SEARCH_MS * HF_MS;
 	struct dirent *entry;
 	DIR *proc;
 
-	*owners = (struct hf_git_holders){.hurried = true};
+	*holders = (struct hf_git_holders){.hurried = true};
 	if (!begin_search(&s) || !(proc = opendir("/proc")))
 		return;
-	while (!owners->other && (entry = readdir(proc)) && hf_now() < end)
+	while (!holders->other && (entry = readdir(proc)) && hf_now() < end)
 		if (isdigit((unsigned char)entry->d_name[0]) && atoi(entry->d_name) != getpid())
 			inspect_possible_maker(&s, atoi(entry->d_name));
-	owners->hurried = hf_now() >= end;
+	holders->hurried = hf_now() >= end;
 	closedir(proc);
 }

@@ -28,10 +28,10 @@ struct hf_git_seen {
 
 struct hf_git_holder_query {
 	const struct hf_gitdir *git;
-	bool index;	 /* the lock is that of git->index */
-	bool left;	 /* its maker may have left it to a child */
-	struct stat st;	 /* of the lock */
-	uint64_t seen;	 /* ticks since boot; 0: unknown */
+	bool index;	  /* the lock is that of git->index */
+	bool inheritable; /* its maker may have left it to a child */
+	struct stat st;	  /* of the lock */
+	uint64_t seen;	  /* ticks since boot; 0: unknown */
 };
 
 struct hf_git_holders {
@@ -41,7 +41,7 @@ struct hf_git_holders {
 	bool hurried;	/* the time was over before all processes were inspected */
 };
 
-void hf_git_holders_find(const struct hf_git_holder_query *of, struct hf_git_holders *owners);
+void hf_git_holders_find(const struct hf_git_holder_query *of, struct hf_git_holders *holders);
 
 /* Return true if this Git certainly works in another repository (gitlock/U4). */
 bool hf_git_works_elsewhere(const struct hf_gitdir *git, pid_t pid);

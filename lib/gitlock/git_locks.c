@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gitlock/git_evidence.h"
 #include "base/side_file.h"
 #include "base/sys.h"
+#include "gitlock/git_evidence.h"
 
 #define OWN "holdfast"
 #define QUARANTINE "quarantine"
@@ -17,42 +17,36 @@
 
 enum { MAX_DEPTH = 64 };
 
-int hf_git_own_dir(const struct hf_gitdir *git, struct stat *common, enum hf_status *status,
-		   struct hf_err *err)
+int hf_git_own_dir(const struct hf_gitdir *git, enum hf_status *status, struct hf_err *err)
 {
-	int dir = sys_openat(AT_FDCWD, git->common, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	int dir = sys_openat(AT_FDCWD, git->common, flags, 0), fd = -1;
 	struct hf_target target = {.dir = dir, .path = git->common};
 	char owner[HF_USER_SIZE];
 	struct hf_trust trust;
-	struct stat st;
-	int fd = -1;
+	struct stat common, st;
 
-	if (dir < 0 || sys_fstat(dir, common) < 0)
-		goto failed;
-	if (hf_shared_dir(dir, OWN, common) != HF_OK)
-		goto failed;
-	fd = sys_openat(dir, OWN, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
-	if (fd < 0 || sys_fstat(fd, &st) < 0)
-		goto failed;
-	hf_trust_init(&trust, &target, dir);
-	if (hf_trusts(&trust, &st) || HF_WITHOUT(git_own_dir)) {
-		sys_close(dir);
-		return fd;
+	*status = HF_OK;
+	if (dir < 0 || sys_fstat(dir, &common) < 0 || hf_shared_dir(dir, OWN, &common) != HF_OK ||
+	    (fd = sys_openat(dir, OWN, flags | O_NOFOLLOW, 0)) < 0 || sys_fstat(fd, &st) < 0) {
+		*status = hf_fail_errno(err, "cannot make '%s/" OWN "'", git->common);
+	} else {
+		hf_trust_init(&trust, &target, dir);
+		if (!hf_trusts(&trust, &st) && !HF_WITHOUT(git_own_dir)) {
+			*status = hf_fail(err, HF_NOPERM,
+					  "cannot use '%s/" OWN
+					  "', which belongs to %s: that user may not write there",
+					  git->common, hf_user_name(owner, st.st_uid));
+			hf_advise(err, "see what is in it, and remove it");
+		}
 	}
-	*status = hf_fail(err, HF_NOPERM, "cannot use '%s/" OWN "', which belongs to %s: that user "
-					  "may not write there",
-			  git->common, hf_user_name(owner, st.st_uid));
-	hf_advise(err, "see what is in it, and remove it");
-	sys_close(fd);
-	sys_close(dir);
-	return -1;
-failed:
-	*status = hf_fail_errno(err, "cannot make '%s/" OWN "'", git->common);
-	if (fd >= 0)
-		sys_close(fd);
 	if (dir >= 0)
 		sys_close(dir);
-	return -1;
+	if (*status != HF_OK && fd >= 0) {
+		sys_close(fd);
+		fd = -1;
+	}
+	return fd;
 }
 
 static bool ends_in_suffix(const char *name)
@@ -93,32 +87,17 @@ enum hf_status hf_git_lock_is(const char *path, struct hf_gitdir *git, char abso
 	return hf_gitdir_join(absolute, dir, name) ? HF_OK : HF_NO;
 }
 
-struct judged {
-	const struct hf_gitdir *git;
-	const struct hf_target *target;
-	bool index;
-	const struct hf_git_seen *seen;
-};
-
 static void judge_git_lock(const void *context, const struct hf_stale_query *of,
 			   struct hf_evidence *e)
 {
-	const struct judged *j = context;
-	struct hf_git_stale_query git = {.git = j->git,
-					 .dir = j->target->dir,
-					 .name = j->target->name,
-					 .path = j->target->path,
-					 .index = j->index,
-					 .seen = j->seen};
-
-	hf_git_evidence_judge(of, &git, e);
+	hf_git_evidence_judge(of, context, e);
 }
 
-/* Open the directory of the lock, and find the worktree to which it belongs. The caller frees
- * *theirs: the directory of a linked worktree is a git directory of its own. */
+/* Open the directory of the lock, and find the worktree to which it belongs: the directory of a
+ * linked worktree is a git directory of its own. */
 static enum hf_status open_git_lock(const struct hf_gitdir *git, const char *path,
-				    struct hf_target *target, struct hf_gitdir **theirs,
-				    bool *index, struct hf_err *err)
+				    struct hf_target *target, struct hf_gitdir *worktree,
+				    struct hf_git_stale_query *query, struct hf_err *err)
 {
 	enum hf_status status = hf_target_open(
 		target, path, HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME, err);
@@ -126,23 +105,22 @@ static enum hf_status open_git_lock(const struct hf_gitdir *git, const char *pat
 
 	if (status != HF_OK)
 		return status;
-	*index = strcmp(target->name, "index" SUFFIX) == 0 ||
-		 strncmp(target->name, "next-index-", 11) == 0;
-	*theirs = malloc(sizeof(**theirs));
+	query->git = git;
+	query->dir = target->dir;
+	query->name = target->name;
+	query->path = path;
+	query->index = strcmp(target->name, "index" SUFFIX) == 0 ||
+		       strncmp(target->name, "next-index-", 11) == 0;
+	if (!query->index)
+		return HF_OK;
 	snprintf(dir, sizeof(dir), "%.*s", (int)(strrchr(path, '/') - path), path);
-	if (!*theirs) {
-		status = hf_fail(err, HF_OS, "cannot judge '%s': out of memory", path);
-	} else {
-		status = *index ? hf_gitdir_find(*theirs, dir, err) : HF_NOINPUT;
-		if (repository_is_absent(status)) {
-			**theirs = *git;
-			status = HF_OK;
-		}
-	}
-	if (status != HF_OK) {
-		free(*theirs);
+	status = hf_gitdir_find(worktree, dir, err);
+	if (status == HF_OK)
+		query->git = worktree;
+	else if (repository_is_absent(status))
+		status = HF_OK;
+	else
 		hf_target_close(target);
-	}
 	return status;
 }
 
@@ -151,38 +129,30 @@ enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path,
 				 const struct hf_break_options *options,
 				 struct hf_break_result *broken, struct hf_err *err)
 {
-	struct judged judged = {.seen = seen};
+	struct hf_git_stale_query query = {.seen = seen};
 	struct hf_break_rules how = {.judge = judge_git_lock,
-				     .context = &judged,
+				     .context = &query,
+				     .base = -1, /* a dry run creates no directory there */
 				     .quarantine = QUARANTINE,
 				     .shared = true,
 				     .kind = "git"};
-	struct hf_gitdir *theirs;
+	struct hf_gitdir worktree;
 	struct hf_target target;
-	struct stat common;
-	enum hf_status status = open_git_lock(git, path, &target, &theirs, &judged.index, err);
+	enum hf_status status = open_git_lock(git, path, &target, &worktree, &query, err);
 	char moved[sizeof(broken->moved)];
 
 	if (status != HF_OK)
 		return status;
-	judged.git = theirs;
-	judged.target = &target;
-	if (options->dry_run) {
-		/* a dry run creates no directory in the repository */
-		how.base = -1;
+	if (!options->dry_run)
+		how.base = hf_git_own_dir(git, &status, err);
+	if (options->dry_run || how.base >= 0)
 		status = hf_break_at(&target, &how, options, broken, err);
-	} else {
-		how.base = hf_git_own_dir(git, &common, &status, err);
-	}
-	if (how.base >= 0) {
-		status = hf_break_at(&target, &how, options, broken, err);
+	if (how.base >= 0)
 		sys_close(how.base);
-	}
 	if (status == HF_OK && broken->moved[0]) {
 		strcpy(moved, broken->moved);
 		snprintf(broken->moved, sizeof(broken->moved), OWN "/%s", moved);
 	}
-	free(theirs);
 	hf_target_close(&target);
 	return status;
 }
@@ -197,13 +167,13 @@ struct walk {
 	struct hf_git_lock lock;
 };
 
-/* Return true if this directory below the common directory is to be scanned. */
+/* Return true if this directory below the common directory must be scanned. */
 static bool is_scanned(const char *below)
 {
-	static const char *const not[] = {"modules", OWN, "hooks", "lfs", "annex"};
+	static const char *const not [] = {"modules", OWN, "hooks", "lfs", "annex"};
 
-	for (size_t i = 0; i < sizeof(not) / sizeof(not[0]); i++)
-		if (strcmp(below, not[i]) == 0)
+	for (size_t i = 0; i < sizeof(not ) / sizeof(not [0]); i++)
+		if (strcmp(below, not [i]) == 0)
 			return false;
 	/* objects/ab */
 	return strncmp(below, "objects/", 8) != 0 || strlen(below) != 10 ||
@@ -233,33 +203,19 @@ static bool join_below_common(const struct walk *w, char *out, const char *below
 /* Judge one lock. Return false if each() returned false. */
 static bool report_lock(struct walk *w, const char *below)
 {
+	struct hf_break_options options = *w->options;
 	struct hf_break_result broken;
 	struct hf_err err;
-	struct hf_break_options options = *w->options;
-	struct judged judged = {0};
-	struct hf_break_rules how = {.judge = judge_git_lock, .context = &judged, .base = -1};
-	struct hf_gitdir *theirs;
-	struct hf_target target;
-	bool go_on = true;
 
 	options.dry_run = true;
 	snprintf(w->lock.what, PATH_MAX, "%.*s", (int)(strlen(below) - strlen(SUFFIX)), below);
 	if (!join_below_common(w, w->lock.path, below, &err) ||
-	    open_git_lock(w->git, w->lock.path, &target, &theirs, &judged.index, &err) != HF_OK) {
+	    hf_git_lock_break(w->git, w->lock.path, NULL, &options, &broken, &err) != HF_OK) {
 		note_unread(w, &err);
 		return true;
 	}
-	judged.git = theirs;
-	judged.target = &target;
-	if (hf_break_at(&target, &how, &options, &broken, &err) != HF_OK) {
-		note_unread(w, &err);
-	} else if (broken.end != HF_BREAK_ABSENT) {
-		w->lock.evidence = broken.evidence;
-		go_on = w->each(w->context, &w->lock);
-	}
-	free(theirs);
-	hf_target_close(&target);
-	return go_on;
+	w->lock.evidence = broken.evidence;
+	return broken.evidence.verdict == HF_VERDICT_FREE || w->each(w->context, &w->lock);
 }
 
 /* Scan one directory. Return false if each() returned false. */

@@ -13,8 +13,8 @@
 
 #include <stdbool.h>
 
-#include "stale/lock_break.h"
 #include "gitlock/git_holders.h"
+#include "stale/lock_break.h"
 
 struct hf_git_lock {
 	char path[PATH_MAX]; /* absolute */
@@ -41,9 +41,8 @@ enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path,
 enum hf_status hf_git_lock_is(const char *path, struct hf_gitdir *git, char absolute[PATH_MAX],
 			      struct hf_err *err);
 
-/* Open the directory holdfast/ of the repository, and create it if it is absent. *common is the
- * stat of the common directory. Return -1 on failure, with *status and err set. */
-int hf_git_own_dir(const struct hf_gitdir *git, struct stat *common, enum hf_status *status,
-		   struct hf_err *err);
+/* Open the directory holdfast/ of the repository, and create it if it is absent. Return
+ * -1 on failure, with *status and err set. */
+int hf_git_own_dir(const struct hf_gitdir *git, enum hf_status *status, struct hf_err *err);
 
 #endif

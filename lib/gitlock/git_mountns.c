@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/statfs.h>
 
-#include <holdfast/path.h>
 #include "base/sys.h"
+#include "stale/evidence.h"
+#include <holdfast/path.h>
 
 enum { MAX_LEVELS = 1000 };
 
@@ -19,35 +19,16 @@ struct ours {
 	int count;
 };
 
-/* Return true if inodes identify directories on this file system (gitlock/P3). */
-static bool inodes_identify(int fd)
-{
-	static const unsigned int types[] = {
-		0xef53,	    /* ext2, ext3, ext4 */
-		0x58465342, /* XFS */
-		0x9123683e, /* btrfs */
-		0xf2f52010, /* F2FS */
-		0x01021994, /* tmpfs */
-	};
-	struct statfs fs;
-
-	if (fstatfs(fd, &fs) < 0)
-		return false;
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		if ((unsigned int)fs.f_type == types[i])
-			return true;
-	return false;
-}
-
 static int open_path_dir(int at, const char *path, int flags)
 {
 	return sys_openat(at, path, O_PATH | O_DIRECTORY | O_CLOEXEC | flags, 0);
 }
 
+/* Only where inodes identify directories (gitlock/P3). */
 static bool add_dir(struct ours *ours, const char *path)
 {
 	int fd = open_path_dir(AT_FDCWD, path, 0);
-	bool ok = fd >= 0 && inodes_identify(fd) && sys_fstat(fd, &ours->at[ours->count++]) == 0;
+	bool ok = fd >= 0 && hf_inodes_identify(fd) && sys_fstat(fd, &ours->at[ours->count++]) == 0;
 
 	if (fd >= 0)
 		sys_close(fd);
@@ -95,7 +76,7 @@ static enum found classify_dir(int dir, const struct ours *ours)
 	git = open_path_dir(dir, ".git", O_NOFOLLOW);
 	if (git < 0)
 		return UNCLEAR;
-	another = inodes_identify(git) && sys_fstat(git, &st) == 0 && !is_own_dir(ours, &st) &&
+	another = hf_inodes_identify(git) && sys_fstat(git, &st) == 0 && !is_own_dir(ours, &st) &&
 		  has_entry(git, "HEAD", S_IFREG) && has_entry(git, "objects", S_IFDIR) &&
 		  has_entry(git, "refs", S_IFDIR) && lacks_entry(git, "commondir");
 	sys_close(git);

@@ -10,7 +10,7 @@
 
 #include "base/sys.h"
 
-#define LEADS_NOWHERE "what its file .git leads to is none"
+#define LEADS_NOWHERE "its file .git does not lead to one"
 
 enum { MIN_ID = 40 }; /* hexadecimal digits of SHA-1; SHA-256 has 64 */
 
@@ -64,8 +64,8 @@ static bool is_dir(const char *dir, const char *name)
 	struct stat st;
 
 	errno = 0;
-	return hf_gitdir_join(path, dir, name) &&
-	       sys_fstatat(AT_FDCWD, path, &st, 0) == 0 && S_ISDIR(st.st_mode);
+	return hf_gitdir_join(path, dir, name) && sys_fstatat(AT_FDCWD, path, &st, 0) == 0 &&
+	       S_ISDIR(st.st_mode);
 }
 
 /* Return true if an entry may exist but cannot be read now. To treat it as absent would continue
@@ -261,7 +261,8 @@ static enum hf_status search_upward(struct hf_gitdir *found, const char *dir, st
 			return fail_not_found(dir, "there is no .git in it or above it", err);
 		slash[slash == at] = '\0';
 		if (sys_fstatat(AT_FDCWD, at, &st, 0) < 0)
-			return fail_missing(dir, "what is above it may not be looked at", err);
+			return fail_missing(dir, "the directory above it may not be inspected",
+					    err);
 		if (st.st_dev != first.st_dev && !crosses_file_systems())
 			return fail_not_found(dir,
 					      "there is no .git in it or above it, up to where the "
@@ -299,9 +300,9 @@ static enum hf_status find_from_environment(struct hf_gitdir *found, const char 
 	if (!realpath(worktree, found->worktree)) {
 		enum hf_status status = absent_or_error(worktree, err);
 
-		return status != HF_NO ? status
-				       : hf_fail_errno_as(err, HF_NOINPUT, "no worktree at '%s'",
-							  worktree);
+		return status != HF_NO
+			       ? status
+			       : hf_fail_errno_as(err, HF_NOINPUT, "no worktree at '%s'", worktree);
 	}
 	return HF_OK;
 }

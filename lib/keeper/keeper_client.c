@@ -99,7 +99,7 @@ static enum hf_status fail_unanswered(pid_t pid, enum hf_status status, struct h
 	case HF_NO:
 	case HF_BUSY:
 		hf_fail(err, HF_BUSY, "the keeper, PID %d, does not answer", (int)pid);
-		hf_advise(err, "is it stopped? its locks are held as long as it is there");
+		hf_advise(err, "it may be stopped; its locks are held as long as it exists");
 		return HF_BUSY;
 	case HF_DATA:
 		return hf_fail(err, HF_DATA, "the keeper, PID %d, is of another version", (int)pid);
@@ -220,13 +220,14 @@ static enum hf_status ask_by_handle(const struct hf_handle *handle, struct hf_ke
 	if (status == HF_NO && is_out_of_reach(handle)) {
 		hf_fail(err, HF_NOPERM, "the keeper, PID %d, cannot be reached from here",
 			(int)handle->pid);
-		hf_advise(err, "is this another network namespace? ask where lock-acquire was run");
+		hf_advise(err,
+			  "this may be another network namespace: ask where lock-acquire was run");
 		return HF_NOPERM;
 	}
 	if (status == HF_NO) {
-		hf_fail(err, HF_NO, "the lock was lost before: its keeper, PID %d, is gone",
+		hf_fail(err, HF_NO, "the lock was lost earlier: its keeper, PID %d, is gone",
 			(int)handle->pid);
-		hf_advise(err, "its owner ended, its time to live was over, it was given back, or "
+		hf_advise(err, "its owner exited, its time to live expired, it was released, or "
 			       "the keeper was killed");
 		return HF_NO;
 	}

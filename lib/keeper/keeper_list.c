@@ -10,6 +10,7 @@
 
 #include "base/access.h"
 #include "base/array.h"
+#include "base/proc_text.h"
 #include "base/process_id.h"
 #include "base/sys.h"
 #include "keeper/keeper_protocol.h"
@@ -22,19 +23,13 @@ enum { MAX_ANCESTORS = 1000 }; /* a longer chain is a cycle of reused PIDs */
 
 pid_t hf_keeper_title(pid_t pid)
 {
-	char path[32], title[64] = "", behind = 0;
+	char title[64], next = 0;
 	int owner = 0;
-	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
+	hf_proc_text(title, sizeof(title), "/proc/%d/cmdline", (int)pid);
 	/* a title that was cut off may end within the number */
-	if (!fgets(title, sizeof(title), f) ||
-	    sscanf(title, HF_KEEPER_TOOL ", for PID %d%c", &owner, &behind) != 2 || behind != ' ')
-		owner = 0;
-	fclose(f);
+	if (sscanf(title, HF_KEEPER_TOOL ", for PID %d%c", &owner, &next) != 2 || next != ' ')
+		return 0;
 	return owner > 0 ? owner : 0;
 }
 

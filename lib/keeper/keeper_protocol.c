@@ -53,14 +53,14 @@ socklen_t hf_keeper_lock_name(struct sockaddr_un *address, dev_t device, ino_t i
 /* Space for the descriptors of one message. */
 union control {
 	struct cmsghdr header;
-	char room[CMSG_SPACE(sizeof(int) * HF_KEEPER_LENT_MAX)];
+	char space[CMSG_SPACE(sizeof(int) * HF_KEEPER_LENT_MAX)];
 };
 
 bool hf_keeper_send(int socket, const void *message, size_t size, const int *fds, int count)
 {
 	struct iovec part = {.iov_base = (void *)(uintptr_t)message, .iov_len = size};
 	struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-	union control control = {.room = ""};
+	union control control = {.space = ""};
 	size_t used = sizeof(int) * (size_t)count;
 
 	if (count) {

@@ -55,8 +55,8 @@ socklen_t hf_keeper_lock_name(struct sockaddr_un *address, dev_t device, ino_t i
 bool hf_keeper_send(int socket, const void *message, size_t size, const int *fds, int count);
 
 /* Receive a message without blocking. Return its size, 0 at end of file, -1 with errno. fds has
- * room for HF_KEEPER_LENT_MAX descriptors and receives *count of them, close-on-exec; NULL: discard
- * descriptors. */
+ * space for HF_KEEPER_LENT_MAX descriptors and receives *count of them, close-on-exec; NULL:
+ * discard descriptors. */
 ssize_t hf_keeper_receive(int socket, void *message, size_t size, int *fds, int *count);
 
 /* Read the peer's PID and user. Return false on failure. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "lock/lock_kind.h"
 #include <holdfast/clock.h>
 #include <holdfast/lock_dot.h>
 #include <holdfast/lock_sqlite.h>
@@ -25,42 +26,27 @@ static int64_t ttl_left(const struct hf_keeper *k)
 	return (int64_t)spec.it_value.tv_sec * HF_SECOND + spec.it_value.tv_nsec;
 }
 
-static void put_string(struct hf_keeper_answer *a, const char *format, const char *one,
-		       const char *two)
-{
-	size_t room = sizeof(a->text) - a->size;
-	int n = snprintf(a->text + a->size, room, format, one, two);
-
-	a->size = n < (int)room ? a->size + (uint32_t)n + 1 : HF_KEEPER_TEXT_MAX + 1;
-}
-
-/* Append a lock to the answer; leave it out whole if it does not fit. */
+/* Append the three strings of a lock to the answer; leave it out whole if it does not fit. */
 static bool put_lock(struct hf_keeper_answer *a, const struct hf_keeper *k,
 		     const struct hf_lock *lock)
 {
-	const uint32_t before = a->size;
-	char numbers[64];
+	const bool absolute = lock->path[0] == '/';
+	size_t capacity = sizeof(a->text) - a->size;
+	int n = snprintf(a->text + a->size, capacity, "%s%c%s%s%s%c%c %llu %llu %d",
+			 lock->ops->name, '\0', absolute ? "" : k->place, absolute ? "" : "/",
+			 lock->path, '\0', lock->mode == HF_LOCK_EXCLUSIVE ? 'x' : 's',
+			 (unsigned long long)lock->st.st_dev, (unsigned long long)lock->st.st_ino,
+			 lock->lent);
 
-	snprintf(numbers, sizeof(numbers), "%c %llu %llu %d",
-		 lock->mode == HF_LOCK_EXCLUSIVE ? 'x' : 's', (unsigned long long)lock->st.st_dev,
-		 (unsigned long long)lock->st.st_ino, lock->lent);
-	put_string(a, "%s%s", lock->ops->name, "");
-	if (a->size <= HF_KEEPER_TEXT_MAX && lock->path[0] == '/')
-		put_string(a, "%s%s", lock->path, "");
-	else if (a->size <= HF_KEEPER_TEXT_MAX)
-		put_string(a, "%s/%s", k->place, lock->path);
-	if (a->size <= HF_KEEPER_TEXT_MAX)
-		put_string(a, "%s%s", numbers, "");
-	if (a->size <= HF_KEEPER_TEXT_MAX)
-		return true;
-	a->size = before;
-	return false;
+	if (n < 0 || (size_t)n >= capacity)
+		return false;
+	a->size += (uint32_t)n + 1;
+	return true;
 }
 
 static void describe_state(const struct hf_keeper *k, struct hf_keeper_answer *a)
 {
-	struct hf_lock *const *locks;
-	size_t count = hf_lockset_locks(k->set, &locks);
+	struct hf_lock *const *locks = k->locks;
 	bool fits = true;
 
 	a->pidns = k->handle.pidns;
@@ -69,8 +55,8 @@ static void describe_state(const struct hf_keeper *k, struct hf_keeper_answer *a
 	a->owner_start = k->owner_start;
 	a->since = k->since;
 	a->left = ttl_left(k);
-	for (size_t i = 0; i < count; i++) {
-		if (locks[i]->same_as)
+	for (size_t i = 0; i < k->lock_count; i++) {
+		if (locks[i]->duplicate_of)
 			continue;
 		a->locks++;
 		fits = fits && put_lock(a, k, locks[i]);
@@ -82,19 +68,18 @@ static void describe_state(const struct hf_keeper *k, struct hf_keeper_answer *a
 static int collect_lent(struct hf_keeper *k, const struct hf_keeper_question *q,
 			const struct ucred *peer, int *fds)
 {
-	struct hf_lock *const *locks;
-	size_t count = hf_lockset_locks(k->set, &locks);
 	int lent = 0;
 	struct stat st;
 
 	if (!k->owner || !hf_proc_descends(peer->pid, k->owner))
 		return 0;
-	for (size_t i = 0; i < HF_KEEPER_HOLDINGS * count && lent < HF_KEEPER_LENT_MAX; i++) {
+	for (size_t i = 0; i < HF_KEEPER_HOLDINGS * k->lock_count && lent < HF_KEEPER_LENT_MAX;
+	     i++) {
 		int fd = hf_keeper_holding(k, i, &st);
 
 		if (fd < 0 || st.st_dev != q->device || st.st_ino != q->inode)
 			continue;
-		locks[i / HF_KEEPER_HOLDINGS]->lent = true;
+		k->locks[i / HF_KEEPER_HOLDINGS]->lent = true;
 		fds[lent++] = fd;
 	}
 	return lent;
@@ -103,26 +88,25 @@ static int collect_lent(struct hf_keeper *k, const struct hf_keeper_question *q,
 static void put_error(struct hf_keeper_answer *a, const struct hf_err *err)
 {
 	a->status = err->status;
-	a->size = 0;
-	put_string(a, "%s%s", err->message, "");
-	put_string(a, "%s%s", err->advice, "");
+	a->size = 1 + (uint32_t)snprintf(a->text, sizeof(a->text), "%s%c%s", err->message, '\0',
+					 err->advice);
 }
 
 /* Return HF_NO if one of the locks was lost while the keeper held it. */
 static enum hf_status find_lost(const struct hf_keeper *k, struct hf_err *err)
 {
-	struct hf_lock *const *locks;
-	size_t count = hf_lockset_locks(k->set, &locks);
+	for (size_t i = 0; i < k->lock_count; i++) {
+		const struct hf_lock *lock = k->locks[i];
 
-	for (size_t i = 0; i < count; i++) {
-		if (hf_dot_lost(locks[i]))
+		if (hf_dot_lost(lock))
+			return hf_fail(
+				err, HF_NO,
+				"dotlock '%s' was lost: another program removed or replaced it",
+				lock->path);
+		if (hf_sqlite_thawed(lock))
 			return hf_fail(err, HF_NO,
-				       "dotlock '%s' was lost: somebody removed or replaced it",
-				       locks[i]->path);
-		if (hf_sqlite_thawed(locks[i]))
-			return hf_fail(err, HF_NO,
-				       "'%s' was thawed: somebody killed what held it frozen",
-				       locks[i]->path);
+				       "'%s' was thawed: the process that froze it was killed",
+				       lock->path);
 	}
 	return HF_OK;
 }
@@ -133,7 +117,7 @@ static enum hf_status renew_ttl(struct hf_keeper *k, int64_t ttl, struct hf_err 
 		return err->status;
 	if (!ttl && k->ttl == HF_NEVER) {
 		hf_fail(err, HF_USAGE,
-			"the lock has no time to live: it is held until its owner ends");
+			"the lock has no time to live: it is held until its owner exits");
 		hf_advise(err, "give it one with --ttl");
 		return HF_USAGE;
 	}
@@ -156,10 +140,10 @@ static bool answer_request(struct hf_keeper *k, int fd, const struct ucred *peer
 	struct hf_err err;
 
 	if (size != sizeof(*q) || q->form != HF_KEEPER_FORM)
-		status = hf_fail(&err, HF_DATA, "the keeper does not understand the question");
+		status = hf_fail(&err, HF_DATA, "the keeper does not understand the request");
 	else if ((q->what == HF_KEEPER_RENEW || q->what == HF_KEEPER_RELEASE) &&
 		 q->nonce != k->handle.nonce)
-		status = hf_fail(&err, HF_USAGE, "the keeper, PID %d, did not give this handle",
+		status = hf_fail(&err, HF_USAGE, "the keeper, PID %d, did not issue this handle",
 				 (int)k->handle.pid);
 	else if (q->what == HF_KEEPER_RELEASE)
 		k->over = true;
@@ -238,14 +222,12 @@ static void read_starter(struct hf_keeper *k)
 
 static void touch_dotlocks(struct hf_keeper *k)
 {
-	struct hf_lock *const *locks;
-	size_t count = hf_lockset_locks(k->set, &locks);
 	uint64_t times;
 
 	if (sys_read(k->touch_timer, &times, sizeof(times)) <= 0)
 		return;
-	for (size_t i = 0; i < count; i++) {
-		struct hf_lock lock = *locks[i];
+	for (size_t i = 0; i < k->lock_count; i++) {
+		struct hf_lock lock = *k->locks[i];
 
 		/* become_daemon() closed the inherited descriptor; this is its copy */
 		lock.inherited = k->copies[i];
@@ -327,13 +309,11 @@ static void handle_events(struct hf_keeper *k, const struct pollfd *polled)
 static void release_and_answer(struct hf_keeper *k)
 {
 	struct hf_keeper_answer a = {.form = HF_KEEPER_FORM, .nonce = 0};
-	struct hf_lock *const *locks;
-	size_t count = hf_lockset_locks(k->set, &locks);
 	struct hf_err err;
 
 	if (find_lost(k, &err) != HF_OK)
 		put_error(&a, &err);
-	for (size_t i = count; i-- > 0;)
+	for (size_t i = k->lock_count; i-- > 0;)
 		hf_close(k->copies[i]);
 	hf_lockset_free(k->set);
 	if (k->releaser >= 0) {

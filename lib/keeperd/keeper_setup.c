@@ -12,6 +12,7 @@
 
 #include "base/process_id.h"
 #include "base/sys.h"
+#include "lock/lock_kind.h"
 #include <holdfast/clock.h>
 #include <holdfast/fd.h>
 #include <holdfast/lock_dot.h>
@@ -23,22 +24,20 @@ enum { BACKLOG = 64 };
 int hf_keeper_holding(const struct hf_keeper *k, size_t n, struct stat *st)
 {
 	const size_t i = n / HF_KEEPER_HOLDINGS;
-	struct hf_lock *const *locks;
+	struct hf_lock *const *locks = k->locks;
 	int fd;
 
-	hf_lockset_locks(k->set, &locks);
 	if (n % HF_KEEPER_HOLDINGS == 0)
 		fd = locks[i]->fd >= 0 ? locks[i]->fd : k->copies[i];
 	else
-		fd = locks[i]->second;
+		fd = locks[i]->external_fd;
 	return fd >= 0 && fstat(fd, st) == 0 ? fd : -1;
 }
 
 /* Copy the descriptors of inherited locks, so that the keeper holds these locks too. */
 static enum hf_status copy_inherited(struct hf_keeper *k, struct hf_err *err)
 {
-	struct hf_lock *const *locks;
-	size_t count = hf_lockset_locks(k->set, &locks);
+	const size_t count = k->lock_count;
 
 	k->copies = malloc((count + 1) * sizeof(*k->copies));
 	k->listening = malloc((HF_KEEPER_HOLDINGS * count + 1) * sizeof(*k->listening));
@@ -47,7 +46,7 @@ static enum hf_status copy_inherited(struct hf_keeper *k, struct hf_err *err)
 	for (size_t i = 0; i < count; i++)
 		k->copies[i] = -1;
 	for (size_t i = 0; i < count; i++) {
-		int fd = locks[i]->inherited;
+		int fd = k->locks[i]->inherited;
 
 		if (fd < 0)
 			continue;
@@ -55,7 +54,7 @@ static enum hf_status copy_inherited(struct hf_keeper *k, struct hf_err *err)
 		if (k->copies[i] < 0 && (errno == EINVAL || errno == EMFILE))
 			k->copies[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		if (k->copies[i] < 0)
-			return hf_fail_errno(err, "cannot keep '%s'", locks[i]->path);
+			return hf_fail_errno(err, "cannot keep '%s'", k->locks[i]->path);
 	}
 	return HF_OK;
 }
@@ -101,8 +100,6 @@ static int listen_for_inode(const struct stat *st)
 
 static enum hf_status open_sockets(struct hf_keeper *k, struct hf_err *err)
 {
-	struct hf_lock *const *locks;
-	size_t count = hf_lockset_locks(k->set, &locks);
 	struct sockaddr_un address;
 	socklen_t size = hf_keeper_name(&address, k->handle.pidns, k->handle.pid, k->handle.start);
 	int fd = listen_on(&address, size);
@@ -116,7 +113,7 @@ static enum hf_status open_sockets(struct hf_keeper *k, struct hf_err *err)
 	if (fd < 0)
 		return hf_fail_errno_as(err, HF_OS, "cannot make a keeper: its socket");
 	k->listening[k->listeners++] = fd;
-	for (size_t i = 0; i < HF_KEEPER_HOLDINGS * count; i++) {
+	for (size_t i = 0; i < HF_KEEPER_HOLDINGS * k->lock_count; i++) {
 		if (hf_keeper_holding(k, i, &st) < 0 || inode_has_socket(k, i, &st))
 			continue;
 		fd = listen_for_inode(&st);
@@ -153,12 +150,10 @@ bool hf_keeper_set_ttl(const struct hf_keeper *k, int64_t ttl)
 
 static enum hf_status open_timers(struct hf_keeper *k, struct hf_err *err)
 {
-	struct hf_lock *const *locks;
-	size_t count = hf_lockset_locks(k->set, &locks);
 	bool touched = false;
 
-	for (size_t i = 0; i < count; i++)
-		touched |= locks[i]->ops == &hf_lock_dot;
+	for (size_t i = 0; i < k->lock_count; i++)
+		touched |= k->locks[i]->ops == &hf_lock_dot;
 	k->ttl_timer = make_timer(k->ttl, 0);
 	if (touched)
 		k->touch_timer = make_timer(HF_DOT_TOUCH, HF_DOT_TOUCH);
@@ -173,12 +168,8 @@ enum hf_status hf_keeper_open(struct hf_keeper *k, struct hf_err *err)
 	struct hf_process_id self;
 	struct hf_proc owner;
 
-	k->copies = k->listening = NULL;
-	k->polled = NULL;
-	k->listeners = 0;
+	k->lock_count = hf_lockset_locks(k->set, &k->locks);
 	k->ttl_timer = k->touch_timer = k->releaser = -1;
-	k->deaf_until = 0;
-	k->over = false;
 	for (int i = 0; i < HF_KEEPER_CLIENTS; i++)
 		k->clients[i].fd = -1;
 	hf_process_id_self(&self);

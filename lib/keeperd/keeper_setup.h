@@ -24,7 +24,7 @@ enum { HF_KEEPER_CLIENTS = 8, HF_KEEPER_HOLDINGS = 2 };
 enum { HF_POLL_OWNER, HF_POLL_STARTER, HF_POLL_TTL, HF_POLL_TOUCH, HF_POLL_LISTENING };
 
 struct hf_keeper {
-	/* set by the caller; the keeper takes over the descriptors */
+	/* set by the caller, which clears the rest; the keeper takes over the descriptors */
 	struct hf_lockset *set; /* acquired */
 	const char *place;	/* absolute: directory of the locks' relative paths */
 	pid_t owner;		/* 0: none */
@@ -34,6 +34,8 @@ struct hf_keeper {
 
 	/* set by hf_keeper_open(); the caller may read the handle */
 	struct hf_handle handle;
+	struct hf_lock *const *locks; /* of the set */
+	size_t lock_count;
 	uint64_t owner_start;
 	int64_t since;
 	int *copies; /* of inherited descriptors: one for each lock, or -1 */

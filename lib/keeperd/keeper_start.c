@@ -217,7 +217,8 @@ static void run_keeper(struct child *c)
 		word.what = status == HF_OK ? HELD : FAILED;
 		word.handle = c->keeper.handle;
 	} else if (status == HF_OK)
-		hf_fail(&word.err, HF_BUSY, "the keeper was told to end before it held");
+		hf_fail(&word.err, HF_BUSY,
+			"the keeper received a signal before it held the locks");
 	/* on failure release the locks before reporting it */
 	if (word.what == FAILED)
 		hf_lockset_free(c->keeper.set);
@@ -229,7 +230,7 @@ static void run_keeper(struct child *c)
 /* Open a pidfd of the owner while it is an ancestor (keeperd/K4). */
 static enum hf_status open_owner(pid_t owner, int *fd, struct hf_err *err)
 {
-	const char *why = "it is no ancestor of this command";
+	const char *why = "it is not an ancestor of this command";
 
 	*fd = -1;
 	if (!owner)
@@ -246,7 +247,7 @@ static enum hf_status open_owner(pid_t owner, int *fd, struct hf_err *err)
 	hf_close(*fd);
 	*fd = -1;
 	hf_fail(err, HF_USAGE, "PID %d cannot be the owner: %s", (int)owner, why);
-	hf_advise(err, "a script names itself: --owner $$");
+	hf_advise(err, "name the script itself: --owner $$");
 	return HF_USAGE;
 }
 
@@ -279,7 +280,8 @@ static enum hf_status await_result(const struct hf_keeper_plan *plan, struct hf_
 		if (n < 0 && errno == EAGAIN)
 			continue;
 		if (n != sizeof(word))
-			return hf_fail(err, HF_OS, "the keeper was killed before it held");
+			return hf_fail(err, HF_OS,
+				       "the keeper was killed before it held the locks");
 		if (word.what == NOTICE) {
 			plan->wait.notice(plan->wait.context, word.err.message);
 		} else if (word.what == HELD) {
@@ -337,10 +339,10 @@ out:
 
 enum hf_status hf_keeper_leave(struct hf_kept *kept, struct hf_err *err)
 {
-	bool told = hf_keeper_send(kept->socket, "k", 1, NULL, 0);
+	bool sent = hf_keeper_send(kept->socket, "k", 1, NULL, 0);
 
 	sys_close(kept->socket);
-	if (told)
+	if (sent)
 		return HF_OK;
 	return hf_fail(err, HF_NO, "the keeper, PID %d, was killed", (int)kept->handle.pid);
 }

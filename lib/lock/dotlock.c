@@ -5,19 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wait/file_watch.h"
+#include "base/sys.h"
 #include "lock/dotlock_file.h"
 #include "lock/dotlock_queue.h"
-#include "stale/evidence.h"
-#include <holdfast/fd.h>
-#include "wait/wait_notice.h"
-#include <holdfast/proc.h>
-#include "base/sys.h"
+#include "lock/lock_kind.h"
 #include "probe/proc_locks.h"
+#include "stale/evidence.h"
+#include "wait/file_watch.h"
+#include "wait/wait_notice.h"
+#include <holdfast/fd.h>
+#include <holdfast/proc.h>
 
 #define TARGET_FLAGS (HF_TARGET_NO_FOLLOW | HF_TARGET_NO_SYNC | HF_TARGET_ANY_NAME)
 
-enum { MAX_LOOKS = 1000 }; /* of a caller that does not wait */
+enum { MAX_TRIES = 1000 }; /* of a caller that does not wait */
 
 struct dot {
 	struct hf_target target;
@@ -33,30 +34,18 @@ struct dot {
 static enum hf_status open_dot(struct hf_lock *lock, struct hf_err *err)
 {
 	enum hf_status status;
-	struct dot *dot;
+	struct dot *dot = lock->kind_data;
 
-	if (lock->mode == HF_LOCK_SHARED) {
-		hf_fail(err, HF_USAGE, "cannot lock '%s' shared: a dotlock is one holder's",
-			lock->path);
-		hf_advise(err, "leave out -s for it, or use a lock file (--file)");
-		return HF_USAGE;
-	}
-	dot = calloc(1, sizeof(*dot));
-	if (!dot)
-		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
-	dot->new.fd = -1;
+	*dot = (struct dot){.new.fd = -1};
 	status = hf_target_open(&dot->target, lock->path, TARGET_FLAGS, err);
 	if (status == HF_OK && sys_fstat(dot->target.dir, &lock->st) < 0) {
 		status = hf_fail_errno(err, "cannot lock '%s'", lock->path);
 		hf_target_close(&dot->target);
 	}
-	if (status != HF_OK) {
-		free(dot);
+	if (status != HF_OK)
 		return status;
-	}
 	lock->start = hf_lock_identity(dot->target.name);
 	lock->length = 1;
-	lock->own = dot;
 	hf_dot_reap(&dot->target);
 	hf_dot_queue_reap(&dot->target);
 	return HF_OK;
@@ -154,7 +143,7 @@ static bool is_moot(void *context)
 static enum hf_status wait_in_dotlock_queue(struct hf_lock *lock, int fd, bool is_queue,
 					    const struct hf_wait *wait, struct hf_err *err)
 {
-	struct dot *dot = lock->own;
+	struct dot *dot = lock->kind_data;
 	struct hf_wait ours = {.deadline = wait->deadline,
 			       .limit = wait->limit,
 			       .notice = wait->notice ? relay_notice : NULL,
@@ -175,7 +164,7 @@ static enum hf_status wait_in_dotlock_queue(struct hf_lock *lock, int fd, bool i
 static enum hf_status await_turn(struct hf_lock *lock, int fd, const struct hf_wait *wait,
 				 struct hf_err *err)
 {
-	struct dot *dot = lock->own;
+	struct dot *dot = lock->kind_data;
 	enum hf_status status;
 	int queue;
 
@@ -219,7 +208,7 @@ static enum hf_status back_off(struct dot *dot, const struct hf_wait *wait, stru
 	hf_fail(err, HF_BUSY, "cannot lock '%s'%s: it is being taken over by %s", path,
 		hf_wait_within(within, sizeof(within), wait),
 		hf_proc_describe(who, sizeof(who), pid));
-	hf_advise(err, "that takes an instant, unless that process is stopped");
+	hf_advise(err, "a takeover takes an instant, unless that process is stopped");
 	return HF_BUSY;
 }
 
@@ -228,7 +217,7 @@ static enum hf_status back_off(struct dot *dot, const struct hf_wait *wait, stru
 static enum hf_status take_existing(struct hf_lock *lock, int fd, const struct hf_wait *wait,
 				    struct hf_err *err)
 {
-	struct dot *dot = lock->own;
+	struct dot *dot = lock->kind_data;
 	enum hf_status status = hf_lock_inherit(lock, err);
 
 	if (status != HF_OK || lock->inherited >= 0) {
@@ -241,7 +230,7 @@ static enum hf_status take_existing(struct hf_lock *lock, int fd, const struct h
 		sys_close(fd);
 		return status;
 	}
-	if (status == HF_OK && !hf_dot_names(&dot->target, fd)) {
+	if (status == HF_OK && !hf_names_inode(dot->target.dir, dot->target.name, fd)) {
 		hf_dot_queue_keep(&dot->queue, fd);
 		return HF_NO;
 	}
@@ -263,10 +252,10 @@ static enum hf_status take_existing(struct hf_lock *lock, int fd, const struct h
 
 static enum hf_status take_dot(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
 {
-	struct dot *dot = lock->own;
+	struct dot *dot = lock->kind_data;
 	int fd;
 
-	for (int looks = 0; looks < MAX_LOOKS || hf_time_left(wait->deadline) > 0; looks++) {
+	for (int tries = 0; tries < MAX_TRIES || hf_time_left(wait->deadline) > 0; tries++) {
 		enum hf_status status = hf_dot_look(&dot->target, &fd, &lock->st, err);
 
 		if (status == HF_NO)
@@ -288,14 +277,14 @@ static enum hf_status take_dot(struct hf_lock *lock, const struct hf_wait *wait,
 
 static enum hf_status try_dot(struct hf_lock *lock, struct hf_err *err)
 {
-	struct dot *dot = lock->own;
+	struct dot *dot = lock->kind_data;
 
 	return dot->foreign ? fail_external(lock, &dot->evidence, err) : HF_OK;
 }
 
 /* Return HF_OK if PATH looks free or can be waited for in the kernel. HF_NO: it is an external
  * lock. */
-static enum hf_status looks_free(struct dot *dot, struct hf_err *err)
+static enum hf_status is_free(struct dot *dot, struct hf_err *err)
 {
 	enum hf_status status;
 	struct stat st;
@@ -309,59 +298,61 @@ static enum hf_status looks_free(struct dot *dot, struct hf_err *err)
 		return HF_NO;
 	if (status != HF_OK)
 		return status;
-	if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0 && hf_dot_names(&dot->target, fd) &&
+	if (sys_flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+	    hf_names_inode(dot->target.dir, dot->target.name, fd) &&
 	    judge_dotlock(dot, fd) != HF_VERDICT_STALE)
 		status = HF_NO;
 	sys_close(fd);
 	return status;
 }
 
-static enum hf_status wait_external_dotlock(struct hf_lock *lock, struct dot *dot,
-					    const struct hf_wait *wait, struct hf_err *err)
+static enum hf_status wait_external_dotlock(struct hf_lock *lock, const struct hf_wait *wait,
+					    struct hf_err *err)
 {
+	struct dot *dot = lock->kind_data;
 	struct hf_wait_notice due = hf_wait_notice_begin(wait);
-	struct hf_file_watch await;
+	struct hf_file_watch watch;
 	enum hf_status status =
-		hf_file_watch_begin(&await, dot->target.dir, dot->target.name, wait->deadline, err);
+		hf_file_watch_begin(&watch, dot->target.dir, dot->target.name, wait->deadline, err);
 
 	if (status != HF_OK)
 		return status;
-	while ((status = looks_free(dot, err)) == HF_NO) {
+	while ((status = is_free(dot, err)) == HF_NO) {
 		if (hf_wait_notice_is_due(&due))
 			hf_wait_notice_say(wait, "waiting for '%s': %s", lock->path,
 					   hf_evidence_why(&dot->evidence));
-		hf_file_watch_process(&await, dot->evidence.pid);
-		if (!hf_file_watch_sleep(&await)) {
+		hf_file_watch_process(&watch, dot->evidence.pid);
+		if (!hf_file_watch_sleep(&watch)) {
 			status = fail_external(lock, &dot->evidence, err);
 			break;
 		}
 	}
-	hf_file_watch_end(&await);
+	hf_file_watch_end(&watch);
 	return status;
 }
 
 static enum hf_status wait_dot(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
 {
-	struct dot dot = {.new.fd = -1};
-	enum hf_status status = hf_target_open(&dot.target, lock->path, TARGET_FLAGS, err);
+	struct dot *dot = lock->kind_data;
+	enum hf_status status = hf_target_open(&dot->target, lock->path, TARGET_FLAGS, err);
 
 	if (status != HF_OK)
 		return status;
-	status = wait_external_dotlock(lock, &dot, wait, err);
-	hf_target_close(&dot.target);
+	status = wait_external_dotlock(lock, wait, err);
+	hf_target_close(&dot->target);
 	return status;
 }
 
 static void release_dot(struct hf_lock *lock)
 {
-	struct dot *dot = lock->own;
+	struct dot *dot = lock->kind_data;
 	int saved = errno;
 
 	if (lock->fd >= 0 && lock->lent) {
 		hf_dot_give_back(&dot->target, lock->fd);
 		lock->fd = -1;
 	} else if (lock->fd >= 0) {
-		if (hf_dot_names(&dot->target, lock->fd) &&
+		if (hf_names_inode(dot->target.dir, dot->target.name, lock->fd) &&
 		    !hf_dot_queue_found(&dot->target, lock->fd))
 			sys_unlinkat(dot->target.dir, dot->target.name, 0);
 		/* for a background process that has inherited it */
@@ -371,14 +362,14 @@ static void release_dot(struct hf_lock *lock)
 	hf_lock_close(lock);
 	hf_dot_discard(&dot->target, &dot->new);
 	hf_target_close(&dot->target);
-	free(dot);
-	lock->own = NULL;
 	errno = saved;
 }
 
 const struct hf_lock_ops hf_lock_dot = {
 	.name = "dotlock",
 	.rank = 2,
+	.exclusive = true,
+	.data_size = sizeof(struct dot),
 	.inherits = false, /* the inode is unknown before it is taken: take_existing() checks */
 	.open = open_dot,
 	.take = take_dot,
@@ -398,8 +389,8 @@ void hf_dot_touch(const struct hf_lock *lock)
 
 bool hf_dot_lost(const struct hf_lock *lock)
 {
-	const struct dot *dot = lock->own;
+	const struct dot *dot = lock->kind_data;
 
 	return lock->ops == &hf_lock_dot && lock->state == HF_LOCK_HELD && lock->fd >= 0 &&
-	       !hf_dot_names(&dot->target, lock->fd);
+	       !hf_names_inode(dot->target.dir, dot->target.name, lock->fd);
 }

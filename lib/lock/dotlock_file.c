@@ -5,12 +5,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/side_file.h"
+#include "base/sys.h"
+#include "base/tempfile.h"
+#include "probe/proc_locks.h"
 #include <holdfast/clock.h>
 #include <holdfast/fd.h>
-#include "base/side_file.h"
-#include "base/tempfile.h"
-#include "base/sys.h"
-#include "probe/proc_locks.h"
 
 enum { MODE = 0644, MAX_TRIES = 10 };
 
@@ -52,11 +52,6 @@ enum hf_status hf_dot_look(const struct hf_target *target, int *fd, struct stat 
 	sys_close(*fd);
 	*fd = -1;
 	return fail_not_regular(target, st, err);
-}
-
-bool hf_dot_names(const struct hf_target *target, int fd)
-{
-	return hf_names_inode(target->dir, target->name, fd);
 }
 
 static enum hf_status cannot_make(const struct hf_target *target, struct hf_err *err)
@@ -289,7 +284,7 @@ pid_t hf_dot_rival(const struct hf_target *target)
 
 bool hf_dot_remove(const struct hf_target *target, int fd)
 {
-	if (!hf_dot_names(target, fd)) {
+	if (!hf_names_inode(target->dir, target->name, fd)) {
 		errno = ENOENT;
 		return false;
 	}

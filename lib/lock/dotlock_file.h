@@ -33,9 +33,6 @@ struct hf_dot_new {
 enum hf_status hf_dot_look(const struct hf_target *target, int *fd, struct stat *st,
 			   struct hf_err *err);
 
-/* Return true if PATH names the open file. */
-bool hf_dot_names(const struct hf_target *target, int fd);
-
 /* Prepare the new file, written and locked, unless there is one: work that is done early keeps no
  * waiter waiting. */
 enum hf_status hf_dot_stage(const struct hf_target *target, struct hf_dot_new *new,

@@ -6,10 +6,11 @@
 #include <string.h>
 #include <sys/file.h>
 
-#include "lock/dotlock_file.h"
 #include "base/side_file.h"
 #include "base/sys.h"
+#include "lock/dotlock_file.h"
 #include "probe/proc_locks.h"
+#include <holdfast/lock_range.h>
 
 static const char *queue_name(const struct hf_target *target, char name[NAME_MAX + 1])
 {
@@ -52,10 +53,7 @@ static bool is_waited_for(int fd)
 
 void hf_dot_queue_mark(int fd)
 {
-	struct flock lock = {
-		.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = HF_WAITER_MARK, .l_len = 1};
-
-	(void)!fcntl(fd, F_OFD_SETLK, &lock);
+	(void)!hf_range_try(fd, HF_LOCK_SHARED, HF_WAITER_MARK, 1);
 }
 
 /* Return the index of the kept lock of this inode; -1 if there is none. */
@@ -100,12 +98,18 @@ bool hf_dot_queue_is_moot(struct hf_dot_queue *queue, const struct hf_target *ta
 	return queue->found_free > 1;
 }
 
+static void release_kept(struct hf_dot_queue *queue, int i)
+{
+	sys_close(queue->kept[i]);
+	queue->count--;
+	memmove(queue->kept + i, queue->kept + i + 1,
+		sizeof(queue->kept[0]) * (size_t)(queue->count - i));
+}
+
 void hf_dot_queue_keep(struct hf_dot_queue *queue, int fd)
 {
-	if (queue->count == HF_DOT_KEPT) {
-		sys_close(queue->kept[0]);
-		memmove(queue->kept, queue->kept + 1, sizeof(queue->kept[0]) * --queue->count);
-	}
+	if (queue->count == HF_DOT_KEPT)
+		release_kept(queue, 0);
 	queue->kept[queue->count++] = fd;
 }
 
@@ -113,12 +117,8 @@ void hf_dot_queue_forget(struct hf_dot_queue *queue, const struct stat *st)
 {
 	int i = find_kept(queue, st);
 
-	if (i < 0)
-		return;
-	sys_close(queue->kept[i]);
-	queue->count--;
-	memmove(queue->kept + i, queue->kept + i + 1,
-		sizeof(queue->kept[0]) * (size_t)(queue->count - i));
+	if (i >= 0)
+		release_kept(queue, i);
 }
 
 bool hf_dot_queue_found(const struct hf_target *target, int fd)

@@ -1,52 +1,36 @@
 /* SPDX-License-Identifier: ISC */
-#include <holdfast/lock.h>
+#include "lock/lock_kind.h"
 
 #include <errno.h>
 
-#include <holdfast/fd.h>
-#include "keeper/keeper_client.h"
-#include <holdfast/path.h>
 #include "base/sys.h"
+#include "keeper/keeper_client.h"
+#include <holdfast/fd.h>
+#include <holdfast/path.h>
 
 enum { MAX_LOANS = 3 }; /* loans that one wait asks for */
 
-/* Return the type if the file must not even be opened: a FIFO's writer would continue, a device
- * would start. */
-static const char *refused_type(mode_t mode)
+/* Refuse a file that must not even be opened: a FIFO's writer would continue, a device would start.
+ * udev and mount lock block devices. */
+static enum hf_status refuse_type(const struct hf_lock *lock, struct hf_err *err)
 {
-	switch (mode & S_IFMT) {
-	case S_IFREG:
-	case S_IFDIR:
-	case S_IFBLK: /* udev and mount lock these */
-		return NULL;
-	case S_IFIFO:
-		return "a FIFO";
-	case S_IFSOCK:
-		return "a socket";
-	case S_IFCHR:
-		return "a character device";
-	default:
-		return "of an unknown type";
-	}
-}
+	const mode_t type = lock->st.st_mode & S_IFMT;
 
-static enum hf_status refuse_type(const struct hf_lock *lock, const struct stat *st,
-				  struct hf_err *err)
-{
-	const char *type = refused_type(st->st_mode);
-
-	if (!type)
+	if (type == S_IFREG || type == S_IFDIR || type == S_IFBLK)
 		return HF_OK;
-	hf_fail(err, HF_DATA, "cannot lock '%s': it is %s", lock->path, type);
+	hf_fail(err, HF_DATA, "cannot lock '%s': it is %s", lock->path,
+		type == S_IFIFO	   ? "a FIFO"
+		: type == S_IFSOCK ? "a socket"
+				   : "a character device");
 	hf_advise(err, "name a regular file or a directory; one that is absent is created");
 	return HF_DATA;
 }
 
-static enum hf_status fail_open(const struct hf_lock *lock, int errnum, struct hf_err *err)
+static enum hf_status fail_open(const struct hf_lock *lock, struct hf_err *err)
 {
+	int errnum = errno;
 	enum hf_status status = errnum == ELOOP ? HF_CANTCREAT : hf_status_of(errnum);
 
-	errno = errnum;
 	hf_fail_errno_as(err, status, "cannot open lock file '%s'", lock->path);
 	if (errnum == ENOENT)
 		hf_advise(err, "a lock file is created, its directory is not: create that first");
@@ -73,37 +57,27 @@ static int open_or_create(const char *path, int flags)
 
 enum hf_status hf_lock_open(struct hf_lock *lock, int access, struct hf_err *err)
 {
-	int fd, high;
+	enum hf_status status = HF_OK;
+	int fd;
 
-	if (sys_fstatat(AT_FDCWD, lock->path, &lock->st, 0) == 0) {
-		enum hf_status status = refuse_type(lock, &lock->st, err);
-
-		if (status != HF_OK)
-			return status;
-	}
+	if (sys_fstatat(AT_FDCWD, lock->path, &lock->st, 0) == 0)
+		status = refuse_type(lock, err);
+	if (status != HF_OK)
+		return status;
 	fd = open_or_create(lock->path, access | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
-		return fail_open(lock, errno, err);
-	high = hf_fd_high(fd);
-	if (high < 0) {
-		int errnum = errno;
-
+		return fail_open(lock, err);
+	lock->fd = hf_fd_high(fd);
+	if (lock->fd < 0) {
+		status = fail_open(lock, err);
 		sys_close(fd);
-		return fail_open(lock, errnum, err);
-	}
-	lock->fd = high;
-	if (sys_fstat(high, &lock->st) < 0) {
-		enum hf_status status = fail_open(lock, errno, err);
-
-		hf_lock_close(lock);
 		return status;
 	}
 	/* the file may have been replaced by a FIFO since the check */
-	if (refuse_type(lock, &lock->st, err) != HF_OK) {
+	status = sys_fstat(lock->fd, &lock->st) < 0 ? fail_open(lock, err) : refuse_type(lock, err);
+	if (status != HF_OK)
 		hf_lock_close(lock);
-		return HF_DATA;
-	}
-	return HF_OK;
+	return status;
 }
 
 enum hf_status hf_lock_recheck(const struct hf_lock *lock)
@@ -129,24 +103,18 @@ enum hf_status hf_lock_unproved(const struct hf_lock *lock, struct hf_err *err)
 static enum hf_status check_inherited(const struct hf_lock *lock, enum hf_held held,
 				      struct hf_err *err)
 {
-	switch (held) {
-	case HF_HELD_NONE:
+	if (held == HF_HELD_NONE)
 		return HF_NO;
-	case HF_HELD_SHARED:
-		if (lock->mode == HF_LOCK_SHARED)
-			break;
-		hf_fail(err, HF_USAGE,
-			"cannot lock '%s': it is already held shared by a process that runs this "
-			"one, and an exclusive lock would wait for itself",
-			lock->path);
-		hf_advise(err, "take the exclusive lock outside, or the shared one (-s) here");
-		return HF_USAGE;
-	case HF_HELD_EXCLUSIVE:
-		break;
-	case HF_HELD_UNKNOWN:
+	if (held == HF_HELD_UNKNOWN)
 		return hf_lock_unproved(lock, err);
-	}
-	return HF_OK;
+	if (held == HF_HELD_EXCLUSIVE || lock->mode == HF_LOCK_SHARED)
+		return HF_OK;
+	hf_fail(err, HF_USAGE,
+		"cannot lock '%s': it is already held shared by a process that runs this one, and "
+		"an exclusive lock would wait for itself",
+		lock->path);
+	hf_advise(err, "take the exclusive lock outside, or the shared one (-s) here");
+	return HF_USAGE;
 }
 
 enum hf_status hf_lock_inherit(struct hf_lock *lock, struct hf_err *err)
@@ -176,29 +144,55 @@ static bool flock_proof(struct hf_lock *lock, int fd, enum hf_held *held)
 	return true;
 }
 
+int hf_lock_borrow_fd(const struct stat *inode, bool (*fits)(void *context, int fd), void *context)
+{
+	struct hf_keeper_loan loan;
+	int found = -1;
+
+	if (!hf_keeper_borrow(inode, &loan))
+		return -1;
+	for (int i = 0; i < loan.count; i++) {
+		int fd = loan.fds[i];
+
+		if (found < 0 && fits(context, fd) && (fd = hf_fd_high(fd)) >= 0)
+			found = fd;
+		else
+			sys_close(loan.fds[i]);
+	}
+	return found;
+}
+
+struct borrowing {
+	struct hf_lock *lock;
+	bool (*proof)(struct hf_lock *lock, int fd, enum hf_held *held);
+	enum hf_status status;
+	struct hf_err *err;
+};
+
+static bool holds_lock(void *context, int fd)
+{
+	struct borrowing *b = context;
+	enum hf_held held;
+
+	if (b->status != HF_NO || !b->proof(b->lock, fd, &held))
+		return false;
+	b->status = check_inherited(b->lock, held, b->err);
+	return b->status == HF_OK;
+}
+
 enum hf_status hf_lock_borrow(struct hf_lock *lock,
 			      bool (*proof)(struct hf_lock *lock, int fd, enum hf_held *held),
 			      struct hf_err *err)
 {
-	struct hf_keeper_loan loan;
-	enum hf_status status = HF_NO;
+	struct borrowing b = {
+		.lock = lock, .proof = proof ? proof : flock_proof, .status = HF_NO, .err = err};
+	int fd = hf_lock_borrow_fd(&lock->st, holds_lock, &b);
 
-	if (!hf_keeper_borrow(&lock->st, &loan))
-		return HF_NO;
-	for (int i = 0; i < loan.count; i++) {
-		int fd = loan.fds[i];
-		enum hf_held held;
-
-		if (status == HF_NO && (proof ? proof : flock_proof)(lock, fd, &held))
-			status = check_inherited(lock, held, err);
-		if (status == HF_OK && lock->inherited < 0 && (fd = hf_fd_high(fd)) >= 0) {
-			lock->inherited = fd;
-			lock->borrowed = true;
-		} else {
-			sys_close(loan.fds[i]);
-		}
-	}
-	return status == HF_OK && lock->inherited < 0 ? HF_NO : status;
+	if (fd < 0)
+		return b.status == HF_OK ? HF_NO : b.status;
+	lock->inherited = fd;
+	lock->borrowed = true;
+	return HF_OK;
 }
 
 enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait *wait,
@@ -226,6 +220,17 @@ enum hf_status hf_lock_flock(struct hf_lock *lock, int fd, const struct hf_wait 
 	return hf_lock_wait(fd, lock->mode, lock->path, &ours, err);
 }
 
+enum hf_status hf_lock_take_flock(struct hf_lock *lock, const struct hf_wait *wait,
+				  struct hf_err *err)
+{
+	enum hf_status status =
+		lock->inherited >= 0 ? HF_OK : hf_lock_flock(lock, lock->fd, wait, err);
+
+	if (lock->inherited >= 0)
+		hf_lock_close(lock);
+	return status;
+}
+
 /* Return 62 bits of a hash of the name, which serve as the start of a range within its
  * directory. */
 int64_t hf_lock_identity(const char *name)
@@ -245,4 +250,24 @@ void hf_lock_close(struct hf_lock *lock)
 		sys_close(lock->fd);
 	lock->fd = -1;
 	errno = saved;
+}
+
+const char *hf_lock_path(const struct hf_lock *lock)
+{
+	return lock->path;
+}
+
+int hf_lock_fd(const struct hf_lock *lock)
+{
+	return lock->fd;
+}
+
+int hf_lock_inherited_fd(const struct hf_lock *lock)
+{
+	return lock->inherited;
+}
+
+bool hf_lock_is_borrowed(const struct hf_lock *lock)
+{
+	return lock->borrowed;
 }

@@ -3,8 +3,9 @@
 
 #include <errno.h>
 
-#include <holdfast/path.h>
 #include "base/sys.h"
+#include "lock/lock_kind.h"
+#include <holdfast/path.h>
 
 static enum hf_status open_file_lock(struct hf_lock *lock, struct hf_err *err)
 {
@@ -31,15 +32,9 @@ static enum hf_status take_file(struct hf_lock *lock, const struct hf_wait *wait
 	struct hf_err first;
 	enum hf_status status;
 
-	if (lock->inherited >= 0) {
-		hf_lock_close(lock);
+	status = hf_lock_take_flock(lock, wait, &first);
+	if (lock->inherited >= 0)
 		return HF_OK;
-	}
-	status = hf_lock_flock(lock, lock->fd, wait, &first);
-	if (status == HF_OK && lock->inherited >= 0) {
-		hf_lock_close(lock);
-		return HF_OK;
-	}
 	if (status != HF_OK && lock->mode == HF_LOCK_EXCLUSIVE && S_ISREG(lock->st.st_mode) &&
 	    (first.errnum == EBADF || first.errnum == EIO)) {
 		status = reopen_for_writing(lock, NULL);

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 #include <holdfast/lock_range.h>
 
-#include <dirent.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <holdfast/clock.h>
+#include "base/sys.h"
+#include "lock/lock_kind.h"
 #include "wait/interrupt.h"
 #include "wait/wait_notice.h"
+#include <holdfast/clock.h>
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
-#include "base/sys.h"
 
 static int set_range(int fd, int command, short type, int64_t start, int64_t length)
 {
@@ -59,17 +58,17 @@ static void *watch_clock(void *arg)
 	struct watch *w = arg;
 
 	pthread_mutex_lock(&w->kick.mutex);
-	while (!w->kick.left && hf_time_left(w->wait->deadline) > 0) {
+	while (!w->kick.returned && hf_time_left(w->wait->deadline) > 0) {
 		int64_t deadline = w->wait->deadline, at = w->notice.at;
 
 		hf_interrupt_sleep(&w->kick, at < deadline ? at : deadline);
-		if (!w->kick.left && hf_wait_notice_is_due(&w->notice)) {
+		if (!w->kick.returned && hf_wait_notice_is_due(&w->notice)) {
 			pthread_mutex_unlock(&w->kick.mutex);
 			hf_wait_notice_say(w->wait, "waiting for %s", w->what);
 			pthread_mutex_lock(&w->kick.mutex);
 		}
 	}
-	if (!w->kick.left)
+	if (!w->kick.returned)
 		hf_interrupt_thread(&w->kick, HF_WAIT_SIGNAL);
 	pthread_mutex_unlock(&w->kick.mutex);
 	return NULL;
@@ -91,7 +90,7 @@ static int start_watch(struct watch *w)
 static void stop_watch(struct watch *w)
 {
 	pthread_mutex_lock(&w->kick.mutex);
-	w->kick.left = true;
+	w->kick.returned = true;
 	pthread_cond_signal(&w->kick.wake);
 	pthread_mutex_unlock(&w->kick.mutex);
 	pthread_join(w->watcher, NULL);
@@ -114,7 +113,7 @@ static int wait_in_range_queue(int fd, enum hf_lock_mode mode, int64_t start, in
 		if (errnum != EINTR)
 			break;
 		errnum = ETIMEDOUT;
-		if (atomic_load(&w->kick.over) || hf_waits_are_cancelled())
+		if (atomic_load(&w->kick.cancelled) || hf_waits_are_cancelled())
 			break;
 		errnum = 0;
 	}
@@ -136,7 +135,7 @@ static enum hf_status fail_range_busy(int fd, enum hf_lock_mode mode, int64_t st
 		hf_proc_describe(who, sizeof(who), range.l_pid);
 	hf_fail(err, HF_BUSY, "cannot lock %s: held by %s", what, who);
 	hf_advise(err, "wait longer with -w%s",
-		  known ? "" : "; lock-status shows who has the file locked");
+		  known ? "" : "; lock-status shows which process has the file locked");
 	return HF_BUSY;
 }
 
@@ -163,58 +162,44 @@ enum hf_status hf_range_wait(int fd, enum hf_lock_mode mode, int64_t start, int6
 	return hf_fail_errno(err, "cannot lock %s", what);
 }
 
-/* Parse "lock:	2: OFDLCK ADVISORY  WRITE -1 fe:00:11013132 5 EOF". */
-static bool parse_fdinfo_line(const char *line, struct hf_range_held *held)
-{
-	char mode[8], last[24];
+struct range_search {
+	const struct hf_lock *lock;
+	int only; /* this descriptor; -1: those that this process inherited */
+	hf_range_fits *fits;
+	struct hf_range_held *found;
+	enum hf_held held;
+};
 
-	if (sscanf(line, "lock: %*d: OFDLCK %*s %7s %*s %*s %" SCNd64 " %23s", mode, &held->start,
-		   last) != 3)
-		return false;
-	held->exclusive = strcmp(mode, "WRITE") == 0;
-	held->last = strcmp(last, "EOF") == 0 ? INT64_MAX : strtoll(last, NULL, 10);
-	return true;
+static bool check_range(void *context, int fd, const struct hf_lock_entry *entry)
+{
+	struct range_search *s = context;
+	struct stat st;
+
+	if (s->only >= 0 ? fd != s->only : fd < 3 || (fcntl(fd, F_GETFD) & FD_CLOEXEC))
+		return true;
+	if (entry->type != HF_LOCK_OFD || fstat(fd, &st) < 0 || !hf_same_inode(&st, &s->lock->st) ||
+	    !s->fits(s->lock, entry))
+		return true;
+	*s->found = (struct hf_range_held){.fd = fd, .start = entry->start};
+	s->held = entry->exclusive ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
+	return false;
 }
 
-bool hf_range_holds(int fd, bool (*fits)(const void *wanted, const struct hf_range_held *held),
-		    const void *wanted, struct hf_range_held *found)
+enum hf_held hf_lock_range_find(const struct hf_lock *lock, int fd, hf_range_fits *fits,
+				struct hf_range_held *found)
 {
-	char path[40], line[256];
-	bool fit = false;
-	FILE *info;
+	struct range_search s = {
+		.lock = lock, .only = fd, .fits = fits, .found = found, .held = HF_HELD_NONE};
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	info = fopen(path, "re");
-	while (info && !fit && fgets(line, sizeof(line), info))
-		fit = parse_fdinfo_line(line, found) && fits(wanted, found);
-	if (info)
-		fclose(info);
-	found->fd = fd;
-	return fit;
-}
-
-enum hf_held hf_range_inherited(const struct stat *inode,
-				bool (*fits)(const void *wanted, const struct hf_range_held *held),
-				const void *wanted, struct hf_range_held *found)
-{
-	enum hf_held held = HF_HELD_NONE;
-	DIR *dir = opendir("/proc/self/fd");
-	struct dirent *entry;
-
-	if (!dir)
+	if (!hf_lock_held_by(getpid(), HF_ALL_LOCKS, check_range, &s) && s.held == HF_HELD_NONE)
 		return HF_HELD_UNKNOWN;
-	while (held == HF_HELD_NONE && (entry = readdir(dir))) {
-		int fd = atoi(entry->d_name), flags = fcntl(fd, F_GETFD);
-		struct stat st;
+	return s.held;
+}
 
-		if (fd < 3 || flags < 0 || (flags & FD_CLOEXEC) || fstat(fd, &st) < 0 ||
-		    !hf_same_inode(&st, inode))
-			continue;
-		if (hf_range_holds(fd, fits, wanted, found))
-			held = found->exclusive ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
-	}
-	closedir(dir);
-	return held;
+void hf_lock_range_set(struct hf_lock *lock, int64_t start, int64_t length)
+{
+	lock->start = start;
+	lock->length = length;
 }
 
 static enum hf_status open_range(struct hf_lock *lock, struct hf_err *err)
@@ -230,18 +215,14 @@ static enum hf_status open_range(struct hf_lock *lock, struct hf_err *err)
 	return hf_lock_open(lock, lock->mode == HF_LOCK_EXCLUSIVE ? O_WRONLY : O_RDONLY, err);
 }
 
-static bool range_covers(const void *wanted, const struct hf_range_held *held)
+static bool range_covers(const struct hf_lock *lock, const struct hf_lock_entry *held)
 {
-	const struct hf_lock *lock = wanted;
-
 	return (held->exclusive || lock->mode == HF_LOCK_SHARED) && held->start <= lock->start &&
 	       held->last >= hf_lock_last(lock->start, lock->length);
 }
 
-static bool range_conflicts(const void *wanted, const struct hf_range_held *held)
+static bool range_conflicts(const struct hf_lock *lock, const struct hf_lock_entry *held)
 {
-	const struct hf_lock *lock = wanted;
-
 	return (held->exclusive || lock->mode == HF_LOCK_EXCLUSIVE) && held->last >= lock->start &&
 	       held->start <= hf_lock_last(lock->start, lock->length);
 }
@@ -250,13 +231,9 @@ static bool range_conflicts(const void *wanted, const struct hf_range_held *held
 static bool range_proof(struct hf_lock *lock, int fd, enum hf_held *held)
 {
 	struct hf_range_held range;
-	struct stat st;
 
-	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, &lock->st) ||
-	    !hf_range_holds(fd, range_covers, lock, &range))
-		return false;
-	*held = range.exclusive ? HF_HELD_EXCLUSIVE : HF_HELD_SHARED;
-	return true;
+	*held = hf_lock_range_find(lock, fd, range_covers, &range);
+	return *held != HF_HELD_NONE && *held != HF_HELD_UNKNOWN;
 }
 
 /* The range is taken: find out whether this process inherited the holder's descriptor. HF_NO: not
@@ -266,7 +243,7 @@ static enum hf_status find_inherited(struct hf_lock *lock, const struct hf_wait 
 {
 	struct hf_range_held held;
 
-	switch (hf_range_inherited(&lock->st, range_covers, lock, &held)) {
+	switch (hf_lock_range_find(lock, -1, range_covers, &held)) {
 	case HF_HELD_UNKNOWN:
 		return getenv(HF_FD_ENV) ? hf_lock_unproved(lock, err) : HF_NO;
 	case HF_HELD_NONE:
@@ -281,7 +258,7 @@ static enum hf_status find_inherited(struct hf_lock *lock, const struct hf_wait 
 		return HF_OK;
 	}
 	if (wait->deadline == HF_NOWAIT ||
-	    hf_range_inherited(&lock->st, range_conflicts, lock, &held) == HF_HELD_NONE)
+	    hf_lock_range_find(lock, -1, range_conflicts, &held) == HF_HELD_NONE)
 		return HF_NO;
 	hf_fail(err, HF_USAGE,
 		"cannot lock '%s': a part of that range is held by a process that runs this one, "

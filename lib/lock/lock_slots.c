@@ -7,23 +7,45 @@
 #include <string.h>
 #include <sys/inotify.h>
 
+#include "base/sys.h"
+#include "lock/lock_kind.h"
+#include "wait/wait_notice.h"
 #include <holdfast/clock.h>
 #include <holdfast/lock_range.h>
-#include "wait/wait_notice.h"
 #include <holdfast/path.h>
-#include "base/sys.h"
 
 #define GATE (HF_SLOT_BASE - 1)
 
+struct slots {
+	int count;
+	int taken; /* the number of the slot */
+};
+
+void hf_lock_slots_set(struct hf_lock *lock, int count)
+{
+	struct slots *slots = lock->kind_data;
+
+	slots->count = count;
+}
+
+int hf_lock_slot(const struct hf_lock *lock)
+{
+	const struct slots *slots = lock->kind_data;
+
+	return lock->state == HF_LOCK_HELD ? slots->taken : -1;
+}
+
 static enum hf_status open_slots(struct hf_lock *lock, struct hf_err *err)
 {
+	const struct slots *slots = lock->kind_data;
 	enum hf_status status;
 	struct stat st;
 
 	lock->mode = HF_LOCK_SHARED;
-	if (lock->slots < 1 || lock->slots > HF_SLOTS_MAX)
-		return hf_fail(err, HF_USAGE, "cannot lock '%s': %d is no number of slots",
-			       lock->path, lock->slots);
+	lock->length = slots->count; /* two numbers of slots of one file are two different locks */
+	if (slots->count < 1 || slots->count > HF_SLOTS_MAX)
+		return hf_fail(err, HF_USAGE, "cannot lock '%s': %d is not a number of slots",
+			       lock->path, slots->count);
 	if (sys_fstatat(AT_FDCWD, lock->path, &st, 0) == 0 && S_ISDIR(st.st_mode)) {
 		hf_fail(err, HF_USAGE, "'%s' is a directory, which has no slots", lock->path);
 		hf_advise(err, "name a file in it");
@@ -36,34 +58,35 @@ static enum hf_status open_slots(struct hf_lock *lock, struct hf_err *err)
 	return status;
 }
 
-static bool is_slot(const void *wanted, const struct hf_range_held *held)
+static bool is_slot(const struct hf_lock *lock, const struct hf_lock_entry *held)
 {
-	const struct hf_lock *lock = wanted;
+	const struct slots *slots = lock->kind_data;
 
 	return held->exclusive && held->start == held->last && held->start >= HF_SLOT_BASE &&
-	       held->start < HF_SLOT_BASE + lock->slots;
+	       held->start < HF_SLOT_BASE + slots->count;
 }
 
 /* For hf_lock_borrow(): any slot satisfies, whatever the mode is. */
 static bool slot_proof(struct hf_lock *lock, int fd, enum hf_held *held)
 {
+	struct slots *slots = lock->kind_data;
 	struct hf_range_held range;
-	struct stat st;
 
-	if (fstat(fd, &st) < 0 || !hf_same_inode(&st, &lock->st) ||
-	    !hf_range_holds(fd, is_slot, lock, &range))
+	*held = hf_lock_range_find(lock, fd, is_slot, &range);
+	if (*held != HF_HELD_EXCLUSIVE)
 		return false;
-	lock->slot = (int)(range.start - HF_SLOT_BASE);
-	*held = HF_HELD_EXCLUSIVE;
+	slots->taken = (int)(range.start - HF_SLOT_BASE);
 	return true;
 }
 
-/* Take any free slot into lock->slot. Return 0; or -1 with errno, EAGAIN if all are taken. */
+/* Take any free slot. Return 0; or -1 with errno, EAGAIN if all are taken. */
 static int try_slots(struct hf_lock *lock)
 {
-	for (int i = 0; i < lock->slots; i++) {
+	struct slots *slots = lock->kind_data;
+
+	for (int i = 0; i < slots->count; i++) {
 		if (hf_range_try(lock->fd, HF_LOCK_EXCLUSIVE, HF_SLOT_BASE + i, 1) == 0) {
-			lock->slot = i;
+			slots->taken = i;
 			return 0;
 		}
 		if (errno != EAGAIN)
@@ -74,9 +97,11 @@ static int try_slots(struct hf_lock *lock)
 
 static enum hf_status fail_all_taken(const struct hf_lock *lock, struct hf_err *err)
 {
+	const struct slots *slots = lock->kind_data;
+
 	hf_fail(err, HF_BUSY, "cannot lock a slot of '%s': all %d are taken", lock->path,
-		lock->slots);
-	hf_advise(err, "wait longer with -w; lock-status shows who has them");
+		slots->count);
+	hf_advise(err, "wait longer with -w; lock-status shows their holders");
 	return HF_BUSY;
 }
 
@@ -119,6 +144,7 @@ static bool await_closing(int closing, struct hf_backoff *backoff)
 static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *wait,
 				   struct hf_err *err)
 {
+	const struct slots *slots = lock->kind_data;
 	struct hf_backoff backoff;
 	struct hf_wait_notice notice = hf_wait_notice_begin(wait);
 	enum hf_status status;
@@ -138,7 +164,7 @@ static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *w
 		}
 		if (hf_wait_notice_is_due(&notice))
 			hf_wait_notice_say(wait, "waiting for a slot of '%s': all %d are taken",
-					   lock->path, lock->slots);
+					   lock->path, slots->count);
 		if (!await_closing(closing, &backoff)) {
 			status = fail_all_taken(lock, err);
 			break;
@@ -190,13 +216,14 @@ static enum hf_status take_slot(struct hf_lock *lock, const struct hf_wait *wait
 static enum hf_status take_slots(struct hf_lock *lock, const struct hf_wait *wait,
 				 struct hf_err *err)
 {
+	struct slots *slots = lock->kind_data;
 	enum hf_status status;
 	struct hf_range_held held;
 
 	if (lock->inherited >= 0 &&
-	    hf_range_inherited(&lock->st, is_slot, lock, &held) != HF_HELD_NONE) {
+	    hf_lock_range_find(lock, -1, is_slot, &held) == HF_HELD_EXCLUSIVE) {
 		hf_lock_close(lock);
-		lock->slot = (int)(held.start - HF_SLOT_BASE);
+		slots->taken = (int)(held.start - HF_SLOT_BASE);
 		return HF_OK;
 	}
 	if (lock->inherited < 0) {
@@ -212,6 +239,7 @@ const struct hf_lock_ops hf_lock_slots = {
 	.name = "slots",
 	.rank = 1,
 	.inherits = true,
+	.data_size = sizeof(struct slots),
 	.open = open_slots,
 	.take = take_slots,
 	.release = hf_lock_close,

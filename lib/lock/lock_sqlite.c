@@ -2,25 +2,27 @@
 #include <holdfast/lock_sqlite.h>
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/sys.h"
+#include "lock/sqlite_freeze.h"
+#include "lock/turnstile.h"
+#include "probe/sqlite_locks.h"
 #include "wait/file_watch.h"
 #include "wait/wait_notice.h"
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
-#include "lock/sqlite_freeze.h"
-#include "probe/sqlite_locks.h"
-#include "base/sys.h"
-#include "lock/turnstile.h"
+
+enum { TURN, WATCHED, FROZEN }; /* strictness */
 
 struct sqlite {
-	struct hf_target db, turnstile;
-	int file; /* the database or -1; with O_PATH: closing it releases no lock of SQLite */
+	struct hf_target turnstile; /* first: lock/turnstile.h; shares db.dir */
+	struct hf_target db;
+	int file;    /* the database or -1; with O_PATH: closing it releases no lock of SQLite */
 	bool passed; /* goes on without the turnstile, which is another user's (lock/N6) */
 	struct sqlite *next;
-	struct hf_sqlite_probe look;
-	struct hf_sqlite_freezer hold; /* freeze */
+	struct hf_sqlite_probe probe;	  /* except TURN */
+	struct hf_sqlite_freezer freezer; /* FROZEN */
 };
 
 /* Find the database's directory, entry and stat; st_mode 0: it is absent. */
@@ -31,7 +33,7 @@ static enum hf_status find_database(struct hf_target *db, const char *path, stru
 
 	if (strcmp(path, ":memory:") == 0) {
 		hf_fail(err, HF_USAGE, "cannot lock '%s': it is not a file", path);
-		hf_advise(err, "a database in memory is nobody else's and needs no lock");
+		hf_advise(err, "a database in memory has no other user and needs no lock");
 		return HF_USAGE;
 	}
 	status = hf_target_open(db, path, HF_TARGET_NO_SYNC, err);
@@ -39,7 +41,7 @@ static enum hf_status find_database(struct hf_target *db, const char *path, stru
 		return status;
 	*st = (struct stat){0};
 	if (sys_fstatat(db->dir, db->name, st, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
-		status = hf_fail_errno(err, "cannot look at database '%s'", path);
+		status = hf_fail_errno(err, "cannot inspect database '%s'", path);
 	else if (st->st_mode && !S_ISREG(st->st_mode))
 		status = hf_fail(err, HF_DATA, "cannot lock database '%s': not a regular file",
 				 path);
@@ -61,142 +63,102 @@ bool hf_sqlite_passed_rightly(void)
 }
 
 /* Go on without a turnstile (lock/N6). The database takes its place in the order of the set. */
-static enum hf_status pass(struct hf_lock *lock, struct sqlite *s)
+static void pass(struct hf_lock *lock, struct sqlite *s)
 {
 	if (sys_fstat(s->file, &lock->st) < 0)
 		sys_fstatat(s->turnstile.dir, s->turnstile.name, &lock->st, AT_SYMLINK_NOFOLLOW);
 	s->passed = true;
 	s->next = passed;
 	passed = s;
-	lock->own = s;
-	return HF_OK;
 }
 
-static void close_sqlite(struct sqlite *s)
+static void close_database(struct sqlite *s)
 {
 	for (struct sqlite **at = &passed; s->passed && *at; at = &(*at)->next)
 		if (*at == s) {
 			*at = s->next;
 			break;
 		}
+	s->passed = false;
+	hf_sqlite_probe_close(&s->probe);
 	if (s->file >= 0)
 		sys_close(s->file);
+	s->file = -1;
 	hf_target_close(&s->db);
-	free(s);
 }
 
-/* may_pass: the caller takes SQLite's own lock too. */
-static enum hf_status open_own(struct hf_lock *lock, bool may_pass, struct hf_err *err)
+/* Open what the external lock needs. On failure nothing is open. */
+static enum hf_status open_database(struct hf_lock *lock, struct stat *st, struct hf_err *err)
 {
-	struct sqlite *s = calloc(1, sizeof(*s));
-	struct hf_err own;
+	struct sqlite *s = lock->kind_data;
 	enum hf_status status;
-	struct stat st;
-	int n;
 
-	if (!s)
-		return hf_fail_errno(err, "cannot lock '%s'", lock->path);
-	s->look = (struct hf_sqlite_probe){-1, -1};
-	s->hold.fd = s->hold.process = s->file = -1;
-	status = find_database(&s->db, lock->path, &st, err);
-	if (status != HF_OK) {
-		free(s);
-		return status;
-	}
-	s->turnstile = s->db;
-	n = snprintf(s->turnstile.name, sizeof(s->turnstile.name), "%s" HF_SQLITE_TURNSTILE,
-		     s->db.name);
-	if (n > NAME_MAX)
-		status = hf_fail(err, HF_USAGE, "cannot lock '%s': its name is too long for %s",
-				 lock->path, HF_SQLITE_TURNSTILE);
-	if (status == HF_OK && st.st_mode) {
-		s->file = sys_openat(s->db.dir, s->db.name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
-		if (s->file < 0)
-			status = hf_fail_errno(err, "cannot open database '%s'", lock->path);
-	}
-	if (status == HF_OK) {
-		status = hf_turnstile_open(lock, &s->turnstile, s->file, &own);
-		if (status == HF_NO && may_pass) {
-			hf_turnstile_ignored(&own);
-			return pass(lock, s);
-		}
-		if (status == HF_NO)
-			status = own.status;
-		if (status != HF_OK && err)
-			*err = own;
-	}
-	if (status != HF_OK) {
-		close_sqlite(s);
-		return status;
-	}
-	lock->own = s;
-	return HF_OK;
-}
-
-static void release_db(struct hf_lock *lock)
-{
-	struct sqlite *s = lock->own;
-	int saved = errno;
-
-	hf_sqlite_hold_end(&s->hold, lock->lent);
-	lock->second = -1;
-	hf_turnstile_release(lock);
-	hf_sqlite_probe_close(&s->look);
-	close_sqlite(s);
-	lock->own = NULL;
-	errno = saved;
-}
-
-static enum hf_status open_turn(struct hf_lock *lock, struct hf_err *err)
-{
-	return open_own(lock, true, err);
-}
-
-static enum hf_status open_looked(struct hf_lock *lock, bool may_pass, struct hf_err *err)
-{
-	struct hf_sqlite_probe look;
-	enum hf_status status;
-	struct sqlite *s;
-	struct stat st;
-	struct hf_target db;
-
-	/* first: a user who may not read the database must not create its turnstile */
-	status = find_database(&db, lock->path, &st, err);
+	*s = (struct sqlite){.file = -1, .probe = {-1, -1}, .freezer = {.process = -1, .fd = -1}};
+	status = find_database(&s->db, lock->path, st, err);
 	if (status != HF_OK)
 		return status;
-	status = hf_sqlite_probe_open(&look, &db, err);
-	hf_target_close(&db);
-	if (status == HF_OK)
-		status = open_own(lock, may_pass, err);
-	if (status != HF_OK) {
-		hf_sqlite_probe_close(&look);
-		return status;
+	if (lock->ops->strictness == FROZEN && !st->st_mode)
+		status = hf_fail(err, HF_NOINPUT, "cannot freeze '%s': there is no such database",
+				 lock->path);
+	else if (lock->ops->strictness != TURN)
+		status = hf_sqlite_probe_open(&s->probe, &s->db, err);
+	if (status != HF_OK)
+		close_database(s);
+	return status;
+}
+
+/* All kinds but hf_lock_sqlite may pass without the turnstile (lock/N6). */
+static enum hf_status open_turnstile(struct hf_lock *lock, const struct stat *st,
+				     struct hf_err *err)
+{
+	struct sqlite *s = lock->kind_data;
+	enum hf_status status;
+	struct hf_err own;
+
+	s->turnstile = s->db;
+	if (snprintf(s->turnstile.name, sizeof(s->turnstile.name), "%s" HF_SQLITE_TURNSTILE,
+		     s->db.name) > NAME_MAX)
+		return hf_fail(err, HF_USAGE, "cannot lock '%s': its name is too long for %s",
+			       lock->path, HF_SQLITE_TURNSTILE);
+	if (st->st_mode) {
+		s->file = sys_openat(s->db.dir, s->db.name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+		if (s->file < 0)
+			return hf_fail_errno(err, "cannot open database '%s'", lock->path);
 	}
-	s = lock->own;
-	s->look = look;
-	return HF_OK;
+	status = hf_turnstile_open(lock, &s->turnstile, s->file, &own);
+	if (status == HF_NO && lock->ops != &hf_lock_sqlite) {
+		hf_turnstile_ignored(&own);
+		pass(lock, s);
+		return HF_OK;
+	}
+	if (status != HF_OK && err)
+		*err = own;
+	return status == HF_NO ? own.status : status;
 }
 
 static enum hf_status open_sqlite(struct hf_lock *lock, struct hf_err *err)
 {
-	return open_looked(lock, false, err);
+	struct stat st;
+	/* first: a user who may not read the database must not create its turnstile */
+	enum hf_status status = open_database(lock, &st, err);
+
+	if (status != HF_OK)
+		return status;
+	status = open_turnstile(lock, &st, err);
+	if (status != HF_OK)
+		close_database(lock->kind_data);
+	return status;
 }
 
-static enum hf_status open_idle(struct hf_lock *lock, struct hf_err *err)
+static void release_sqlite(struct hf_lock *lock)
 {
-	return open_looked(lock, true, err);
-}
+	struct sqlite *s = lock->kind_data;
+	int saved = errno;
 
-static enum hf_status take_db_turnstile(struct hf_lock *lock, const struct hf_wait *wait,
-					struct hf_err *err)
-{
-	struct sqlite *s = lock->own;
-	struct hf_wait ours = *wait;
-
-	if (s->passed)
-		return HF_OK;
-	ours.forbid = hf_turnstile_forbid;
-	return hf_turnstile_take(lock, &s->turnstile, &ours, err);
+	hf_sqlite_freeze_end(&s->freezer, lock->lent);
+	hf_turnstile_release(lock);
+	close_database(s);
+	errno = saved;
 }
 
 static enum hf_status fail_writer_busy(const char *path, const struct hf_sqlite_user *user,
@@ -215,115 +177,89 @@ static enum hf_status fail_writer_busy(const char *path, const struct hf_sqlite_
 
 static enum hf_status try_sqlite(struct hf_lock *lock, struct hf_err *err)
 {
-	struct sqlite *s = lock->own;
+	struct sqlite *s = lock->kind_data;
 	struct hf_sqlite_user user;
 
 	/* an ancestor that holds it has tried */
-	if (lock->inherited >= 0 || !hf_sqlite_writer(&s->look, &s->db, &user))
+	if (lock->inherited >= 0 || !hf_sqlite_writer(&s->probe, &s->db, &user))
 		return HF_OK;
 	return fail_writer_busy(lock->path, &user, err);
 }
 
 /* Wait until no writer is visible (lock/W2). If none is visible at first, something else
- * conflicted: pause at least once. */
-static enum hf_status wait_for_writer(const char *path, const struct hf_target *db,
-				      struct hf_sqlite_probe *look, const struct hf_wait *wait,
-				      bool frozen, struct hf_err *err)
+ * conflicted with the freeze: pause at least once. */
+static enum hf_status wait_for_writer(const struct hf_lock *lock, const struct hf_wait *wait,
+				      struct hf_err *err)
 {
+	struct sqlite *s = lock->kind_data;
 	struct hf_wait_notice notice = hf_wait_notice_begin(wait);
+	bool pause = lock->ops->strictness == FROZEN;
 	struct hf_sqlite_user user;
 	char who[512];
-	struct hf_file_watch await;
-	enum hf_status status = hf_file_watch_begin_often(&await, wait->deadline, err);
+	struct hf_file_watch watch;
+	enum hf_status status = hf_file_watch_begin_often(&watch, wait->deadline, err);
 
 	if (status != HF_OK)
 		return status;
-	for (; hf_sqlite_writer(look, db, &user) || frozen; frozen = false) {
+	for (; hf_sqlite_writer(&s->probe, &s->db, &user) || pause; pause = false) {
 		if (hf_wait_notice_is_due(&notice))
-			hf_wait_notice_say(wait, "waiting for '%s', held by %s, which %s", path,
-					   hf_proc_describe(who, sizeof(who), user.pid),
+			hf_wait_notice_say(wait, "waiting for '%s', held by %s, which %s",
+					   lock->path, hf_proc_describe(who, sizeof(who), user.pid),
 					   hf_sqlite_does(user.role));
-		hf_file_watch_process(&await, user.pid);
-		if (!hf_file_watch_sleep(&await)) {
-			status = fail_writer_busy(path, &user, err);
+		hf_file_watch_process(&watch, user.pid);
+		if (!hf_file_watch_sleep(&watch)) {
+			status = fail_writer_busy(lock->path, &user, err);
 			break;
 		}
 	}
-	hf_file_watch_end(&await);
+	hf_file_watch_end(&watch);
 	return status;
 }
 
 static enum hf_status wait_sqlite(struct hf_lock *lock, const struct hf_wait *wait,
 				  struct hf_err *err)
 {
-	struct hf_sqlite_probe look;
-	struct hf_target db;
 	struct stat st;
-	enum hf_status status = find_database(&db, lock->path, &st, err);
+	enum hf_status status = open_database(lock, &st, err);
 
 	if (status != HF_OK)
 		return status;
-	status = hf_sqlite_probe_open(&look, &db, err);
-	if (status == HF_OK)
-		status = wait_for_writer(lock->path, &db, &look, wait,
-					 lock->ops == &hf_lock_sqlite_freeze, err);
-	hf_sqlite_probe_close(&look);
-	hf_target_close(&db);
+	status = wait_for_writer(lock, wait, err);
+	close_database(lock->kind_data);
 	return status;
 }
 
-static enum hf_status open_db_freeze(struct hf_lock *lock, struct hf_err *err)
+static enum hf_status try_sqlite_freeze(struct hf_lock *lock, struct hf_err *err)
 {
-	struct hf_target db;
-	enum hf_status status;
-	struct stat st;
-
-	if (lock->mode == HF_LOCK_SHARED) {
-		hf_fail(err, HF_USAGE,
-			"cannot freeze '%s' shared: a frozen database is one holder's", lock->path);
-		hf_advise(err, "leave out -s for it");
-		return HF_USAGE;
-	}
-	status = find_database(&db, lock->path, &st, err);
-	if (status != HF_OK)
-		return status;
-	hf_target_close(&db);
-	if (!st.st_mode)
-		return hf_fail(err, HF_NOINPUT, "cannot freeze '%s': there is no such database",
-			       lock->path);
-	return open_looked(lock, true, err);
-}
-
-static enum hf_status try_db_freeze(struct hf_lock *lock, struct hf_err *err)
-{
-	struct sqlite *s = lock->own;
+	struct sqlite *s = lock->kind_data;
 	struct hf_sqlite_user user;
 	enum hf_status status;
 
-	if (hf_sqlite_writer(&s->look, &s->db, &user)) {
+	if (hf_sqlite_writer(&s->probe, &s->db, &user)) {
 		/* an ancestor, or its keeper, has frozen it */
 		if (lock->inherited >= 0 &&
-		    hf_sqlite_hold_is_ours(&s->hold, user.pid, lock->borrowed)) {
-			lock->second = s->hold.fd;
+		    hf_sqlite_freeze_is_ours(&s->freezer, user.pid, lock->borrowed)) {
+			lock->external_fd = s->freezer.fd;
 			return HF_OK;
 		}
 		return fail_writer_busy(lock->path, &user, err);
 	}
 	/* from here on SQLite's locks and ours belong to different processes (probe/Q3) */
-	status = hf_sqlite_hold_begin(&s->hold, lock->path, lock->deadline, err);
-	lock->second = s->hold.fd;
+	status = hf_sqlite_freeze_begin(&s->freezer, lock->path, lock->deadline, err);
+	lock->external_fd = s->freezer.fd;
 	if (status == HF_OK && !hf_sqlite_passed_rightly())
-		return hf_fail(err, HF_BUSY, "cannot freeze '%s': its turnstile has come meanwhile",
+		return hf_fail(err, HF_BUSY,
+			       "cannot freeze '%s': its turnstile was created concurrently",
 			       lock->path);
 	return status;
 }
 
 bool hf_sqlite_thawed(const struct hf_lock *lock)
 {
-	const struct sqlite *s = lock->own;
+	const struct sqlite *s = lock->kind_data;
 
 	return lock->ops == &hf_lock_sqlite_freeze && lock->state == HF_LOCK_HELD &&
-	       hf_sqlite_hold_lost(&s->hold);
+	       hf_sqlite_freeze_lost(&s->freezer);
 }
 
 static const char family[] = "sqlite";
@@ -332,13 +268,16 @@ const struct hf_lock_ops hf_lock_sqlite_freeze = {
 	.name = "frozen sqlite",
 	.rank = 3,
 	.inherits = true,
+	.exclusive = true,
 	.family = family,
-	.strictness = 2,
-	.open = open_db_freeze,
-	.take = take_db_turnstile,
-	.try = try_db_freeze,
+	.strictness = FROZEN,
+	.data_size = sizeof(struct sqlite),
+	.open = open_sqlite,
+	.take = hf_turnstile_take,
+	.try = try_sqlite_freeze,
 	.wait = wait_sqlite,
-	.release = release_db,
+	.release = release_sqlite,
+	.may_wait = hf_turnstile_may_wait,
 };
 
 const struct hf_lock_ops hf_lock_sqlite = {
@@ -346,12 +285,14 @@ const struct hf_lock_ops hf_lock_sqlite = {
 	.rank = 3,
 	.inherits = true,
 	.family = family,
-	.strictness = 1,
+	.strictness = WATCHED,
+	.data_size = sizeof(struct sqlite),
 	.open = open_sqlite,
-	.take = take_db_turnstile,
+	.take = hf_turnstile_take,
 	.try = try_sqlite,
 	.wait = wait_sqlite,
-	.release = release_db,
+	.release = release_sqlite,
+	.may_wait = hf_turnstile_may_wait,
 };
 
 const struct hf_lock_ops hf_lock_sqlite_idle = {
@@ -359,12 +300,14 @@ const struct hf_lock_ops hf_lock_sqlite_idle = {
 	.rank = 3,
 	.inherits = true,
 	.family = family,
-	.strictness = 1,
-	.open = open_idle,
-	.take = take_db_turnstile,
+	.strictness = WATCHED,
+	.data_size = sizeof(struct sqlite),
+	.open = open_sqlite,
+	.take = hf_turnstile_take,
 	.try = try_sqlite,
 	.wait = wait_sqlite,
-	.release = release_db,
+	.release = release_sqlite,
+	.may_wait = hf_turnstile_may_wait,
 };
 
 const struct hf_lock_ops hf_lock_sqlite_turn = {
@@ -372,7 +315,9 @@ const struct hf_lock_ops hf_lock_sqlite_turn = {
 	.rank = 3,
 	.inherits = true,
 	.family = family,
-	.open = open_turn,
-	.take = take_db_turnstile,
-	.release = release_db,
+	.strictness = TURN,
+	.data_size = sizeof(struct sqlite),
+	.open = open_sqlite,
+	.take = hf_turnstile_take,
+	.release = release_sqlite,
 };

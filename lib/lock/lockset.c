@@ -5,22 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+#include "base/sys.h"
+#include "lock/lock_kind.h"
+#include "lock/lockset_stats.h"
 #include <holdfast/clock.h>
 #include <holdfast/path.h>
-#include "base/sys.h"
-#include "lock/lockset_stats.h"
-#include "lock/turnstile.h"
 
 /* a path that names another inode at every check cannot be locked */
 enum { MAX_CHANGES = 1000 };
 
 struct hf_lockset {
 	struct hf_lock **locks; /* in the order of holdfast/lock.h after arrange_locks() */
-	size_t count, room;
+	size_t count;
 	int *fds; /* two for each lock: the one that it took, and the one that it borrowed or its
 		   * external lock's */
 	size_t fd_count;
-	struct hf_lockset_stats tally;
+	struct hf_lockset_stats stats;
 };
 
 struct hf_lockset *hf_lockset_new(void)
@@ -28,52 +29,46 @@ struct hf_lockset *hf_lockset_new(void)
 	return calloc(1, sizeof(struct hf_lockset));
 }
 
-static bool grow_set(struct hf_lockset *set)
+/* Return a new element of the set, all zero, with `size` bytes; NULL: out of memory. */
+static struct hf_lock *new_lock(struct hf_lockset *set, size_t size)
 {
-	size_t room = set->room ? 2 * set->room : 4;
-	struct hf_lock **locks = realloc(set->locks, room * sizeof(*locks));
-	int *fds;
+	struct hf_lock **locks, *lock;
+	int *fds = reallocarray(set->fds, set->count + 1, 2 * sizeof(*fds));
 
-	if (!locks)
-		return false;
-	set->locks = locks;
-	fds = realloc(set->fds, 2 * room * sizeof(*fds));
 	if (!fds)
-		return false;
+		return NULL;
 	set->fds = fds;
-	set->room = room;
-	return true;
+	lock = calloc(1, size);
+	locks = lock ? hf_array_add(&set->locks, &set->count, sizeof(struct hf_lock *)) : NULL;
+	if (locks)
+		return *locks = lock;
+	free(lock);
+	return NULL;
 }
 
 struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops *ops,
 			       const char *path, enum hf_lock_mode mode, struct hf_err *err)
 {
-	size_t size = strlen(path) + 1;
+	const size_t size = strlen(path) + 1;
 	struct hf_lock *lock = NULL;
 
 	if (size == 1) {
 		hf_path_empty(err);
 		return NULL;
 	}
-	if (set && (set->count < set->room || grow_set(set)))
-		lock = malloc(sizeof(*lock) + size);
+	if (set)
+		lock = new_lock(set, sizeof(*lock) + ops->data_size + size);
 	if (!lock) {
 		hf_fail(err, HF_OS, "cannot lock '%s': out of memory", path);
 		return NULL;
 	}
-	*lock = (struct hf_lock){.ops = ops,
-				 .mode = mode,
-				 .fd = -1,
-				 .second = -1,
-				 .inherited = -1,
-				 .slot = -1,
-				 .seen.fd = -1};
-	lock->path = memcpy(lock + 1, path, size);
-	set->locks[set->count++] = lock;
+	lock->ops = ops;
+	lock->mode = mode;
+	lock->kind_data = lock + 1;
+	lock->path = memcpy((char *)(lock + 1) + ops->data_size, path, size);
+	lock->fd = lock->external_fd = lock->inherited = -1;
 	return lock;
 }
-
-#define COMPARE(a, b) ((a) < (b) ? -1 : (a) > (b))
 
 static uintptr_t family_of(const struct hf_lock *lock)
 {
@@ -86,44 +81,42 @@ static int compare_locks(const void *left, const void *right)
 {
 	const struct hf_lock *a = *(struct hf_lock *const *)left;
 	const struct hf_lock *b = *(struct hf_lock *const *)right;
-	int order = COMPARE(a->ops->rank, b->ops->rank);
+	const uintmax_t keys[][2] = {
+		{(uintmax_t)a->ops->rank, (uintmax_t)b->ops->rank},
+		{a->st.st_dev, b->st.st_dev},
+		{a->st.st_ino, b->st.st_ino},
+		{(uintmax_t)a->start, (uintmax_t)b->start},
+		{family_of(a), family_of(b)},
+		{(uintmax_t)b->ops->strictness, (uintmax_t)a->ops->strictness},
+		{(uintptr_t)a->ops, (uintptr_t)b->ops},
+		{b->mode, a->mode},
+	};
 
-	if (!order)
-		order = COMPARE(a->st.st_dev, b->st.st_dev);
-	if (!order)
-		order = COMPARE(a->st.st_ino, b->st.st_ino);
-	if (!order)
-		order = COMPARE(a->start, b->start);
-	if (!order)
-		order = COMPARE(family_of(a), family_of(b));
-	if (!order)
-		order = COMPARE(b->ops->strictness, a->ops->strictness);
-	if (!order)
-		order = COMPARE((uintptr_t)a->ops, (uintptr_t)b->ops);
-	if (!order)
-		order = COMPARE(b->mode, a->mode);
-	return order;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (keys[i][0] != keys[i][1])
+			return keys[i][0] < keys[i][1] ? -1 : 1;
+	return 0;
 }
 
 /* Merge `lock` if it names the same lock as `before`, which precedes it. HF_OK: it does not, or
- * lock->same_as is set. HF_USAGE: they name one file, but not one lock. */
+ * lock->duplicate_of or shares_turnstile is set. HF_USAGE: they name one file, but not one lock. */
 static enum hf_status merge_names(struct hf_lock *before, struct hf_lock *lock, struct hf_err *err)
 {
-	struct hf_lock *first = before->same_as ? before->same_as : before;
-	struct hf_lock *taker = first->beside ? first->beside : first;
+	struct hf_lock *first = before->duplicate_of ? before->duplicate_of : before;
+	struct hf_lock *taker = first->shares_turnstile ? first->shares_turnstile : first;
 
 	if (first->ops->rank != lock->ops->rank || !hf_same_inode(&first->st, &lock->st))
 		return HF_OK;
 	if (first->ops == lock->ops && first->start == lock->start &&
-	    first->length == lock->length && first->slots == lock->slots) {
-		lock->same_as = first;
+	    first->length == lock->length) {
+		lock->duplicate_of = first;
 		return HF_OK;
 	}
 	if (first->ops->family && first->ops->family == lock->ops->family) {
 		if (first->start == lock->start)
-			lock->same_as = first;
+			lock->duplicate_of = first;
 		else
-			lock->beside = taker;
+			lock->shares_turnstile = taker;
 		if (lock->mode == HF_LOCK_EXCLUSIVE)
 			taker->mode = HF_LOCK_EXCLUSIVE;
 		return HF_OK;
@@ -136,6 +129,14 @@ static enum hf_status merge_names(struct hf_lock *before, struct hf_lock *lock, 
 	return HF_USAGE;
 }
 
+static enum hf_status refuse_shared(const struct hf_lock *lock, struct hf_err *err)
+{
+	hf_fail(err, HF_USAGE, "cannot lock '%s' shared: a lock of the kind '%s' is exclusive",
+		lock->path, lock->ops->name);
+	hf_advise(err, "leave out -s for it");
+	return HF_USAGE;
+}
+
 /* Open and sort the locks (lock/L1). */
 static enum hf_status arrange_locks(struct hf_lockset *set, struct hf_err *err)
 {
@@ -144,10 +145,12 @@ static enum hf_status arrange_locks(struct hf_lockset *set, struct hf_err *err)
 	for (size_t i = 0; i < set->count && status == HF_OK; i++) {
 		struct hf_lock *lock = set->locks[i];
 
-		lock->same_as = lock->beside = NULL;
+		lock->duplicate_of = lock->shares_turnstile = NULL;
 		if (lock->state != HF_LOCK_CLOSED)
 			continue;
-		status = lock->ops->open(lock, err);
+		status = lock->ops->exclusive && lock->mode == HF_LOCK_SHARED
+				 ? refuse_shared(lock, err)
+				 : lock->ops->open(lock, err);
 		if (status == HF_OK)
 			lock->state = HF_LOCK_OPEN;
 	}
@@ -158,52 +161,20 @@ static enum hf_status arrange_locks(struct hf_lockset *set, struct hf_err *err)
 	for (size_t i = 1; i < set->count && status == HF_OK; i++)
 		status = merge_names(set->locks[i - 1], set->locks[i], err);
 	for (size_t i = 0; i < set->count && status == HF_OK; i++)
-		if (set->locks[i]->ops->inherits && !set->locks[i]->same_as &&
-		    !set->locks[i]->beside)
+		if (set->locks[i]->ops->inherits && !set->locks[i]->duplicate_of &&
+		    !set->locks[i]->shares_turnstile)
 			status = hf_lock_inherit(set->locks[i], err);
 	return status;
 }
 
-/* Return true if this process has inherited a lock of a higher rank, under which it must not
- * wait. */
-static bool is_inverted(const struct hf_lock *lock)
+/* Take the own lock, or leave that to the lock which has the same one. */
+static enum hf_status take_one(struct hf_lock *lock, const struct hf_wait *wait, struct hf_err *err)
 {
-	return lock->ops->rank >= HF_RANK_STRICT && lock->inherited < 0 &&
-	       hf_turnstile_inherited() > lock->ops->rank;
-}
-
-/* The same, or if a keeper holds such a lock for an ancestor. */
-static bool is_inverted_or_kept(const struct hf_lock *lock)
-{
-	return is_inverted(lock) ||
-	       (lock->ops->rank >= HF_RANK_STRICT && lock->inherited < 0 &&
-		hf_turnstile_kept() > lock->ops->rank);
-}
-
-static enum hf_status take_one(struct hf_lock *lock, const struct hf_wait *wait,
-			       struct hf_err *err)
-{
-	struct hf_wait at_once = *wait;
-	enum hf_status status;
-
 	lock->deadline = wait->deadline;
-	if (lock->beside) {
-		hf_lock_close(lock);
-		return HF_OK;
-	}
-	if (hf_time_left(wait->deadline) == 0 || !is_inverted(lock))
+	if (!lock->shares_turnstile)
 		return lock->ops->take(lock, wait, err);
-	at_once.deadline = HF_NOWAIT;
-	status = lock->ops->take(lock, &at_once, err);
-	return status == HF_BUSY ? hf_turnstile_refuse(lock->path, err) : status;
-}
-
-void hf_lockset_leave(struct hf_lockset *set)
-{
-	struct hf_stats stats;
-
-	if (hf_lockset_stats_prepare(&set->tally, set->locks, set->count, false, &stats))
-		hf_lockset_stats_write(&set->tally, &stats);
+	hf_lock_close(lock);
+	return HF_OK;
 }
 
 /* Take the own locks (lock/L2). On failure *stopped is the lock that could not be taken. */
@@ -212,14 +183,14 @@ static enum hf_status take_own_locks(struct hf_lockset *set, const struct hf_wai
 {
 	for (size_t i = 0; i < set->count; i++) {
 		struct hf_lock *lock = set->locks[i];
-		int64_t asked = hf_lockset_stats_now(&set->tally);
+		int64_t asked = hf_lockset_stats_now(&set->stats);
 		enum hf_status status;
 
-		if (lock->same_as)
+		if (lock->duplicate_of)
 			continue;
 		*stopped = lock;
 		status = take_one(lock, wait, err);
-		hf_lockset_stats_wait(&set->tally, lock, asked);
+		hf_lockset_stats_wait(&set->stats, lock, asked);
 		if (status != HF_OK)
 			return status;
 		lock->state = lock->ops->try ? HF_LOCK_TAKEN : HF_LOCK_HELD;
@@ -239,15 +210,15 @@ static enum hf_status try_external_locks(struct hf_lockset *set, struct hf_lock 
 		struct hf_lock *lock = set->locks[i];
 		enum hf_status status;
 
-		if (lock->same_as || !lock->ops->try)
+		if (lock->duplicate_of || !lock->ops->try)
 			continue;
 		*stopped = lock;
 		status = lock->ops->try(lock, err);
 		if (status != HF_OK)
 			return status;
 		lock->state = HF_LOCK_HELD;
-		if (lock->second >= 0)
-			set->fds[set->fd_count++] = lock->second;
+		if (lock->external_fd >= 0)
+			set->fds[set->fd_count++] = lock->external_fd;
 	}
 	return HF_OK;
 }
@@ -256,51 +227,66 @@ static enum hf_status try_external_locks(struct hf_lockset *set, struct hf_lock 
 static enum hf_status wait_external_lock(const struct hf_lockset *set, struct hf_lock *lock,
 					 const struct hf_wait *wait, struct hf_err *err)
 {
-	int64_t asked = hf_lockset_stats_now(&set->tally);
+	int64_t asked = hf_lockset_stats_now(&set->stats);
 	enum hf_status status = lock->ops->wait(lock, wait, err);
 
 	lock->contended = true;
-	hf_lockset_stats_wait(&set->tally, lock, asked);
+	hf_lockset_stats_wait(&set->stats, lock, asked);
 	return status;
+}
+
+/* An external lock was busy, or a path named another inode: release everything, wait, and return
+ * HF_OK to start again. */
+static enum hf_status start_again(struct hf_lockset *set, struct hf_lock *stopped,
+				  enum hf_status status, const struct hf_wait *wait,
+				  struct hf_err *err)
+{
+	bool waits = status == HF_BUSY && stopped->state == HF_LOCK_TAKEN &&
+		     hf_time_left(wait->deadline) > 0;
+
+	if (waits && stopped->ops->may_wait && stopped->ops->may_wait(stopped, err) != HF_OK) {
+		waits = false;
+		status = HF_USAGE;
+	}
+	hf_lockset_release(set);
+	return waits ? wait_external_lock(set, stopped, wait, err) : status;
+}
+
+static enum hf_status fail_replaced(const char *path, struct hf_err *err)
+{
+	hf_fail(err, HF_BUSY, "cannot lock '%s': it is replaced all the time", path);
+	hf_advise(err, "lock a file that is never replaced: '%s.lock'", path);
+	return HF_BUSY;
 }
 
 enum hf_status hf_lockset_acquire(struct hf_lockset *set, const struct hf_wait *wait,
 				  struct hf_err *err)
 {
-	hf_lockset_stats_begin(&set->tally, set->locks, set->count);
-	for (int changes = 0;;) {
+	int changes = 0;
+
+	hf_lockset_stats_begin(&set->stats, set->locks, set->count);
+	for (;;) {
 		struct hf_lock *stopped = NULL;
-		bool tried = false;
 		enum hf_status status = arrange_locks(set, err);
 
 		if (status == HF_OK)
 			status = take_own_locks(set, wait, &stopped, err);
-		if (status == HF_OK) {
+		if (status == HF_OK)
 			status = try_external_locks(set, &stopped, err);
-			tried = true;
-		}
 		if (status == HF_OK) {
-			hf_lockset_stats_acquired(&set->tally);
+			set->stats.held = true;
 			return HF_OK;
 		}
-		if (status == HF_BUSY && tried && hf_time_left(wait->deadline) > 0 &&
-		    is_inverted_or_kept(stopped))
-			status = hf_turnstile_refuse(stopped->path, err);
-		hf_lockset_release(set);
-		if (status == HF_NO) {
-			if (++changes < MAX_CHANGES)
-				continue;
-			hf_fail(err, HF_BUSY, "cannot lock '%s': it is replaced all the time",
-				stopped->path);
-			hf_advise(err, "lock a file that nobody replaces: '%s.lock'",
-				  stopped->path);
-			return HF_BUSY;
+		if (!stopped) {
+			hf_lockset_release(set);
+			return status;
 		}
-		if (status == HF_BUSY && tried && hf_time_left(wait->deadline) > 0)
-			status = wait_external_lock(set, stopped, wait, err);
-		if (status == HF_BUSY && stopped)
-			hf_lockset_stats_fail(&set->tally, stopped, wait);
-		if (status != HF_OK)
+		status = start_again(set, stopped, status, wait, err);
+		if (status == HF_NO && ++changes == MAX_CHANGES)
+			return fail_replaced(stopped->path, err);
+		if (status == HF_BUSY)
+			hf_lockset_stats_fail(&set->stats, stopped, wait);
+		if (status != HF_OK && status != HF_NO)
 			return status;
 	}
 }
@@ -317,12 +303,20 @@ size_t hf_lockset_locks(const struct hf_lockset *set, struct hf_lock *const **lo
 	return set->count;
 }
 
+void hf_lockset_leave(struct hf_lockset *set)
+{
+	struct hf_stats stats;
+
+	hf_lockset_stats_prepare(&set->stats, set->locks, set->count, false, &stats);
+	hf_stats_flush(&stats, set->stats.sink);
+}
+
 void hf_lockset_release(struct hf_lockset *set)
 {
 	struct hf_stats stats;
 	int saved = errno;
-	bool told = hf_lockset_stats_prepare(&set->tally, set->locks, set->count, true, &stats);
 
+	hf_lockset_stats_prepare(&set->stats, set->locks, set->count, true, &stats);
 	for (size_t i = set->count; i-- > 0;) {
 		struct hf_lock *lock = set->locks[i];
 
@@ -331,12 +325,11 @@ void hf_lockset_release(struct hf_lockset *set)
 		if (lock->borrowed)
 			sys_close(lock->inherited);
 		lock->state = HF_LOCK_CLOSED;
-		lock->inherited = -1;
+		lock->inherited = lock->external_fd = -1;
 		lock->borrowed = lock->lent = false;
 	}
 	set->fd_count = 0;
-	if (told)
-		hf_lockset_stats_write(&set->tally, &stats);
+	hf_stats_flush(&stats, set->stats.sink);
 	errno = saved;
 }
 
@@ -348,12 +341,14 @@ void hf_lockset_free(struct hf_lockset *set)
 		return;
 	hf_lockset_release(set);
 	for (size_t i = 0; i < set->count; i++) {
-		if (set->locks[i]->seen.fd >= 0)
-			sys_close(set->locks[i]->seen.fd);
-		free(set->locks[i]->name);
-		free(set->locks[i]);
+		struct hf_lock *lock = set->locks[i];
+
+		if (lock->ops->free)
+			lock->ops->free(lock);
+		free(lock->name);
+		free(lock);
 	}
-	hf_lockset_stats_free(&set->tally);
+	free(set->stats.sink);
 	free(set->locks);
 	free(set->fds);
 	free(set);

@@ -5,12 +5,13 @@
 
 #include <holdfast/clock.h>
 
-void hf_lockset_stats_begin(struct hf_lockset_stats *tally, struct hf_lock *const *locks,
+void hf_lockset_stats_begin(struct hf_lockset_stats *set, struct hf_lock *const *locks,
 			    size_t count)
 {
-	hf_lockset_stats_free(tally);
-	tally->sink = hf_stats_open();
-	for (size_t i = 0; i < count && tally->sink; i++) {
+	free(set->sink);
+	set->held = false;
+	set->sink = hf_stats_open();
+	for (size_t i = 0; i < count && set->sink; i++) {
 		struct hf_lock *lock = locks[i];
 
 		free(lock->name);
@@ -21,15 +22,14 @@ void hf_lockset_stats_begin(struct hf_lockset_stats *tally, struct hf_lock *cons
 	}
 }
 
-int64_t hf_lockset_stats_now(const struct hf_lockset_stats *tally)
+int64_t hf_lockset_stats_now(const struct hf_lockset_stats *set)
 {
-	return tally->sink ? hf_now() : 0;
+	return set->sink ? hf_now() : 0;
 }
 
-void hf_lockset_stats_wait(const struct hf_lockset_stats *tally, struct hf_lock *lock,
-			   int64_t asked)
+void hf_lockset_stats_wait(const struct hf_lockset_stats *set, struct hf_lock *lock, int64_t asked)
 {
-	if (!tally->sink)
+	if (!set->sink)
 		return;
 	lock->taken = hf_now();
 	lock->waited += lock->taken - asked;
@@ -37,63 +37,42 @@ void hf_lockset_stats_wait(const struct hf_lockset_stats *tally, struct hf_lock 
 		lock->name = hf_stats_name(lock->path);
 }
 
-void hf_lockset_stats_acquired(struct hf_lockset_stats *tally)
+static void add_event(struct hf_stats *stats, const struct hf_lockset_stats *set,
+		      const struct hf_lock *lock, enum hf_outcome outcome, int64_t held)
 {
-	tally->held = true;
+	struct hf_stats_event event = {.lock = lock->name,
+				       .kind = lock->ops->name,
+				       .outcome = outcome,
+				       .contended = outcome != HF_OUTCOME_TAKEN || lock->contended,
+				       .waited = lock->waited,
+				       .held = held,
+				       .breaks = lock->breaks};
+
+	if (lock->name)
+		hf_stats_add(stats, set->sink, &event);
 }
 
-void hf_lockset_stats_fail(const struct hf_lockset_stats *tally, const struct hf_lock *lock,
+void hf_lockset_stats_fail(const struct hf_lockset_stats *set, const struct hf_lock *lock,
 			   const struct hf_wait *wait)
 {
 	struct hf_stats stats = {.size = 0};
-	struct hf_stats_event event = {.lock = lock->name,
-				       .kind = lock->ops->name,
-				       .outcome = wait->deadline == HF_NOWAIT ? HF_OUTCOME_BUSY
-									      : HF_OUTCOME_TIMEOUT,
-				       .contended = true,
-				       .waited = lock->waited,
-				       .held = -1,
-				       .breaks = lock->breaks};
 
-	if (!tally->sink || !lock->name)
+	if (!set->sink)
 		return;
-	hf_stats_add(&stats, tally->sink, &event);
-	hf_stats_flush(&stats, tally->sink);
+	add_event(&stats, set, lock,
+		  wait->deadline == HF_NOWAIT ? HF_OUTCOME_BUSY : HF_OUTCOME_TIMEOUT, -1);
+	hf_stats_flush(&stats, set->sink);
 }
 
-bool hf_lockset_stats_prepare(struct hf_lockset_stats *tally, struct hf_lock *const *locks,
+void hf_lockset_stats_prepare(struct hf_lockset_stats *set, struct hf_lock *const *locks,
 			      size_t count, bool known, struct hf_stats *stats)
 {
-	int64_t now;
+	int64_t now = hf_lockset_stats_now(set);
 
 	stats->size = 0;
-	if (!tally->sink || !tally->held)
-		return false;
-	now = hf_now();
-	for (size_t i = 0; i < count; i++) {
-		const struct hf_lock *lock = locks[i];
-		struct hf_stats_event event = {.lock = lock->name,
-					       .kind = lock->ops->name,
-					       .outcome = HF_OUTCOME_TAKEN,
-					       .contended = lock->contended,
-					       .waited = lock->waited,
-					       .held = known ? now - lock->taken : -1,
-					       .breaks = lock->breaks};
-
-		if (!lock->same_as && lock->inherited < 0 && lock->name)
-			hf_stats_add(stats, tally->sink, &event);
-	}
-	tally->held = false;
-	return true;
-}
-
-void hf_lockset_stats_write(const struct hf_lockset_stats *tally, struct hf_stats *stats)
-{
-	hf_stats_flush(stats, tally->sink);
-}
-
-void hf_lockset_stats_free(struct hf_lockset_stats *tally)
-{
-	free(tally->sink);
-	*tally = (struct hf_lockset_stats){0};
+	for (size_t i = 0; i < count && set->held; i++)
+		if (!locks[i]->duplicate_of && locks[i]->inherited < 0)
+			add_event(stats, set, locks[i], HF_OUTCOME_TAKEN,
+				  known ? now - locks[i]->taken : -1);
+	set->held = false;
 }

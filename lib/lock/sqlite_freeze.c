@@ -15,13 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <holdfast/clock.h>
-#include <holdfast/fd.h>
-#include "keeper/keeper_client.h"
-#include <holdfast/path.h>
-#include <holdfast/proc.h>
 #include "base/spawn.h"
 #include "base/sys.h"
+#include "lock/lock_kind.h"
+#include <holdfast/clock.h>
+#include <holdfast/fd.h>
+#include <holdfast/path.h>
+#include <holdfast/proc.h>
 
 #define HELPER "sqlite-run"
 
@@ -128,45 +128,45 @@ static enum hf_status fail_bad_helper(const char *path, pid_t pid, struct hf_err
 {
 	hf_fail(err, HF_BUSY, "cannot freeze '%s': sqlite-run, PID %d, does not answer", path,
 		(int)pid);
-	hf_advise(err, "it was killed, and nothing is held: was it stopped, or does the machine "
-		       "stand still?");
+	hf_advise(err, "it was killed, and nothing is held: check whether it was stopped, or the "
+		       "machine is overloaded");
 	return HF_BUSY;
 }
 
-static int wait_for_helper(const struct hf_sqlite_freezer *hold, siginfo_t *info, int how)
+static int wait_for_helper(const struct hf_sqlite_freezer *freezer, siginfo_t *info, int how)
 {
-	return hold->process >= 0 ? waitid(P_PIDFD, (id_t)hold->process, info, WEXITED | how)
-				  : waitid(P_PID, (id_t)hold->pid, info, WEXITED | how);
+	return freezer->process >= 0 ? waitid(P_PIDFD, (id_t)freezer->process, info, WEXITED | how)
+				     : waitid(P_PID, (id_t)freezer->pid, info, WEXITED | how);
 }
 
-bool hf_sqlite_hold_lost(const struct hf_sqlite_freezer *hold)
+bool hf_sqlite_freeze_lost(const struct hf_sqlite_freezer *freezer)
 {
 	siginfo_t info = {0};
 
-	return hold->pid > 0 &&
-	       (wait_for_helper(hold, &info, WNOHANG | WNOWAIT) < 0 || info.si_pid == hold->pid);
+	return freezer->pid > 0 && (wait_for_helper(freezer, &info, WNOHANG | WNOWAIT) < 0 ||
+				    info.si_pid == freezer->pid);
 }
 
-static void reap_helper(const struct hf_sqlite_freezer *hold)
+static void reap_helper(const struct hf_sqlite_freezer *freezer)
 {
 	siginfo_t info;
 
-	while (wait_for_helper(hold, &info, 0) < 0 && errno == EINTR)
+	while (wait_for_helper(freezer, &info, 0) < 0 && errno == EINTR)
 		;
 }
 
 /* Wait for the helper's exit after the pipe is closed. A child that the command left may keep the
  * pipe open; killing the helper is harmless then, since it has changed nothing. Return false if it
  * continues. */
-static bool end_helper(const struct hf_sqlite_freezer *hold, bool lent)
+static bool end_helper(const struct hf_sqlite_freezer *freezer, bool lent)
 {
-	struct pollfd end = {.fd = hold->process, .events = POLLIN};
+	struct pollfd end = {.fd = freezer->process, .events = POLLIN};
 	bool ended = end.fd >= 0 && poll(&end, 1, PATIENCE_MS) > 0;
 
 	if (!ended && !lent && end.fd >= 0)
 		syscall(SYS_pidfd_send_signal, end.fd, SIGKILL, NULL, 0);
-	else if (!ended && !lent && !hf_sqlite_hold_lost(hold))
-		kill(hold->pid, SIGKILL);
+	else if (!ended && !lent && !hf_sqlite_freeze_lost(freezer))
+		kill(freezer->pid, SIGKILL);
 	return ended || !lent;
 }
 
@@ -180,9 +180,9 @@ static void kill_session(pid_t pid)
 /* Return the deadline of the helper's answer (lock/Z6). */
 static int64_t answer_deadline(int64_t deadline)
 {
-	int64_t least = hf_deadline_in(MIN_HELPER), most = hf_deadline_in(MAX_HELPER);
+	int64_t min = hf_deadline_in(MIN_HELPER), max = hf_deadline_in(MAX_HELPER);
 
-	return deadline < least ? least : deadline > most ? most : deadline;
+	return deadline < min ? min : deadline > max ? max : deadline;
 }
 
 /* Read and interpret the helper's answer. */
@@ -202,22 +202,22 @@ static enum hf_status read_answer(int fd, pid_t pid, const char *path, int64_t d
 	}
 }
 
-enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_freezer *hold, const char *path,
-				    int64_t deadline, struct hf_err *err)
+enum hf_status hf_sqlite_freeze_begin(struct hf_sqlite_freezer *freezer, const char *path,
+				      int64_t deadline, struct hf_err *err)
 {
 	char helper[PATH_MAX];
-	int in[2], out[2];
+	int in[2] = {-1, -1}, out[2];
 	enum hf_status status;
 	pid_t pid;
 
-	*hold = (struct hf_sqlite_freezer){.process = -1, .fd = -1};
+	*freezer = (struct hf_sqlite_freezer){.process = -1, .fd = -1};
 	find_helper(helper);
-	if (pipe2(in, O_CLOEXEC) < 0)
-		return hf_fail_errno(err, "cannot freeze '%s'", path);
-	if (pipe2(out, O_CLOEXEC) < 0) {
+	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0) {
 		status = hf_fail_errno(err, "cannot freeze '%s'", path);
-		sys_close(in[0]);
-		sys_close(in[1]);
+		if (in[0] >= 0) {
+			sys_close(in[0]);
+			sys_close(in[1]);
+		}
 		return status;
 	}
 	hf_reset_sigchld();
@@ -233,7 +233,7 @@ enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_freezer *hold, const char *
 	if (status == HF_OK) {
 		int high = hf_fd_high(in[1]);
 
-		*hold = (struct hf_sqlite_freezer){
+		*freezer = (struct hf_sqlite_freezer){
 			.pid = pid, .process = pidfd_open(pid, 0), .fd = high < 0 ? in[1] : high};
 		return HF_OK;
 	}
@@ -243,17 +243,17 @@ enum hf_status hf_sqlite_hold_begin(struct hf_sqlite_freezer *hold, const char *
 	return status;
 }
 
-void hf_sqlite_hold_end(struct hf_sqlite_freezer *hold, bool lent)
+void hf_sqlite_freeze_end(struct hf_sqlite_freezer *freezer, bool lent)
 {
 	int saved = errno;
 
-	if (hold->fd >= 0)
-		sys_close(hold->fd);
-	if (hold->pid > 0 && end_helper(hold, lent))
-		reap_helper(hold);
-	if (hold->process >= 0)
-		sys_close(hold->process);
-	*hold = (struct hf_sqlite_freezer){.process = -1, .fd = -1};
+	if (freezer->fd >= 0)
+		sys_close(freezer->fd);
+	if (freezer->pid > 0 && end_helper(freezer, lent))
+		reap_helper(freezer);
+	if (freezer->process >= 0)
+		sys_close(freezer->process);
+	*freezer = (struct hf_sqlite_freezer){.process = -1, .fd = -1};
 	errno = saved;
 }
 
@@ -278,7 +278,7 @@ static bool read_helper(pid_t pid, struct stat *pipe)
 	       stat(path, pipe) == 0 && S_ISFIFO(pipe->st_mode);
 }
 
-static bool is_writing_end(int fd, const struct stat *pipe)
+static bool is_writing_end(void *pipe, int fd)
 {
 	struct stat st;
 
@@ -287,7 +287,7 @@ static bool is_writing_end(int fd, const struct stat *pipe)
 }
 
 /* Search all descriptors: HF_FD_ENV lists only those that hold a kernel lock. */
-static bool has_inherited(const struct stat *pipe)
+static bool has_inherited(struct stat *pipe)
 {
 	struct dirent *entry;
 	bool found = false;
@@ -296,7 +296,7 @@ static bool has_inherited(const struct stat *pipe)
 	while (dir && !found && (entry = readdir(dir))) {
 		int fd = isdigit((unsigned char)entry->d_name[0]) ? atoi(entry->d_name) : -1;
 
-		found = fd > STDERR_FILENO && is_writing_end(fd, pipe) &&
+		found = fd > STDERR_FILENO && is_writing_end(pipe, fd) &&
 			!(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	}
 	if (dir)
@@ -304,27 +304,15 @@ static bool has_inherited(const struct stat *pipe)
 	return found;
 }
 
-static bool borrow_pipe(struct hf_sqlite_freezer *hold, const struct stat *pipe)
-{
-	struct hf_keeper_loan loan;
-
-	if (!hf_keeper_borrow(pipe, &loan))
-		return false;
-	for (int i = 0; i < loan.count; i++) {
-		int fd = loan.fds[i];
-
-		if (hold->fd < 0 && is_writing_end(fd, pipe) && (fd = hf_fd_high(fd)) >= 0)
-			hold->fd = fd;
-		else
-			sys_close(loan.fds[i]);
-	}
-	return hold->fd >= 0;
-}
-
-bool hf_sqlite_hold_is_ours(struct hf_sqlite_freezer *hold, pid_t pid, bool borrow)
+bool hf_sqlite_freeze_is_ours(struct hf_sqlite_freezer *freezer, pid_t pid, bool borrow)
 {
 	struct stat pipe;
 
-	return read_helper(pid, &pipe) &&
-	       (has_inherited(&pipe) || (borrow && borrow_pipe(hold, &pipe)));
+	if (!read_helper(pid, &pipe))
+		return false;
+	if (has_inherited(&pipe))
+		return true;
+	if (borrow)
+		freezer->fd = hf_lock_borrow_fd(&pipe, is_writing_end, &pipe);
+	return freezer->fd >= 0;
 }

@@ -13,6 +13,7 @@
 #include "gitlock/git_exclude.h"
 #include "keeper/keeper_list.h"
 #include "probe/proc_locks.h"
+#include <holdfast/clock.h>
 #include <holdfast/fd.h>
 
 #define ACL "system.posix_acl_access"
@@ -27,8 +28,8 @@ static enum hf_status fail_turnstile(const char *what, const struct hf_target *a
 		hf_fail_errno(err, "cannot %s turnstile '%s' of '%s'", what, at->name, at->path);
 
 	if (errnum == EACCES || errnum == EPERM || errnum == EROFS)
-		hf_advise(err, "whoever writes there makes it or reads it, like SQLite's -wal or "
-			       "Git's index.lock");
+		hf_advise(err, "every user who writes there must be able to make it or read it, "
+			       "as with SQLite's -wal and Git's index.lock");
 	return status;
 }
 
@@ -131,24 +132,10 @@ static enum hf_status create_turnstile(const struct hf_target *at, int like, str
 	hf_git_exclude(at->dir, at->name);
 	if (hf_tempfile_open(at, like >= 0 ? 0600 : NEW_MODE, &fd, name, NULL) != HF_OK)
 		return fail_turnstile("make", at, err);
-	if (!set_owner_and_mode(fd, like)) {
-		status = fail_turnstile("make", at, err);
-	} else if (name[0]) {
-		status = HF_OK;
-		if (sys_renameat2(at->dir, name, at->dir, at->name, RENAME_NOREPLACE) < 0 &&
-		    errno != EEXIST &&
-		    (errno != EINVAL ||
-		     (sys_linkat(at->dir, name, at->dir, at->name, 0) < 0 && errno != EEXIST)))
-			status = fail_turnstile("make", at, err);
-		sys_unlinkat(at->dir, name, 0);
-	} else {
-		status = hf_tempfile_link(at, fd, at->name, NULL);
-		if (status == HF_NO)
-			status = HF_OK;
-		else if (status != HF_OK)
-			status = fail_turnstile("make", at, err);
-	}
-	sys_close(fd);
+	status = set_owner_and_mode(fd, like) ? hf_tempfile_name(at, fd, name, at->name, NULL)
+					      : HF_OS;
+	status = status == HF_OK || status == HF_NO ? HF_OK : fail_turnstile("make", at, err);
+	hf_tempfile_discard(at, fd, name);
 	return status;
 }
 
@@ -165,36 +152,21 @@ static bool may_make_database(struct hf_trust *trust, const struct stat *st)
 	       hf_access_permits(&trust->dir, st->st_uid, W_OK) == HF_MEMBER_YES;
 }
 
-/* Return why the file may not be used (lock/N2), or NULL. */
-static const char *reason(struct hf_trust *trust, const struct stat *st, bool *trusted)
-{
-	*trusted = HF_WITHOUT(turnstile) || hf_trusts(trust, st) || may_make_database(trust, st);
-	if (!S_ISREG(st->st_mode))
-		return "it is no regular file";
-	if (!*trusted)
-		return "that user may not write there";
-	if (st->st_nlink > 1 && !HF_WITHOUT(turnstile))
-		return "it has other names";
-	return NULL;
-}
-
-bool hf_turnstile_is_foreign(const struct hf_target *at, int like)
-{
-	struct hf_trust trust;
-	struct stat st;
-	bool trusted;
-
-	hf_trust_init(&trust, at, like);
-	return sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       reason(&trust, &st, &trusted);
-}
-
-static enum hf_status fail_unusable(const struct hf_trust *trust, const struct stat *st,
-				    const char *why, bool trusted, struct hf_err *err)
+/* Check that the file may be used (lock/N2). HF_NO: it may not; err has the reason. */
+static enum hf_status check_usable(struct hf_trust *trust, const struct stat *st,
+				   struct hf_err *err)
 {
 	const struct hf_target *at = trust->target;
+	bool trusted =
+		HF_WITHOUT(turnstile) || hf_trusts(trust, st) || may_make_database(trust, st);
+	const char *why = !S_ISREG(st->st_mode) ? "it is not a regular file"
+			  : !trusted		? "that user may not write there"
+			  : st->st_nlink > 1	? "it has other names"
+						: NULL;
 	char owner[HF_USER_SIZE];
 
+	if (!why || (trusted && S_ISREG(st->st_mode) && HF_WITHOUT(turnstile)))
+		return HF_OK;
 	hf_fail(err, trusted ? HF_DATA : HF_NOPERM,
 		"cannot use turnstile '%s' of '%s', which belongs to %s: %s", at->name, at->path,
 		hf_user_name(owner, st->st_uid), why);
@@ -206,6 +178,16 @@ static enum hf_status fail_unusable(const struct hf_trust *trust, const struct s
 	return HF_NO;
 }
 
+bool hf_turnstile_is_foreign(const struct hf_target *at, int like)
+{
+	struct hf_trust trust;
+	struct stat st;
+
+	hf_trust_init(&trust, at, like);
+	return sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       check_usable(&trust, &st, NULL) != HF_OK;
+}
+
 /* Open it, with checks (lock/N2), into lock->fd and lock->st. HF_NO: it may not be used.
  * HF_NOINPUT: it is absent. For writing if allowed, since NFS needs that for an exclusive lock. */
 static enum hf_status open_existing(struct hf_lock *lock, struct hf_trust *trust,
@@ -214,16 +196,15 @@ static enum hf_status open_existing(struct hf_lock *lock, struct hf_trust *trust
 	const int flags = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	const struct hf_target *at = trust->target;
 	struct stat *st = &lock->st;
-	const char *why;
-	bool trusted;
+	enum hf_status status;
 	int fd;
 
 	/* opening a device can have side effects */
 	if (sys_fstatat(at->dir, at->name, st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? HF_NOINPUT : fail_turnstile("open", at, err);
-	why = reason(trust, st, &trusted);
-	if (why)
-		return fail_unusable(trust, st, why, trusted, err);
+	status = check_usable(trust, st, err);
+	if (status != HF_OK)
+		return status;
 	fd = sys_openat(at->dir, at->name, O_RDWR | flags, 0);
 	if (fd < 0 && (errno == EACCES || errno == EROFS || errno == EPERM))
 		fd = sys_openat(at->dir, at->name, O_RDONLY | flags, 0);
@@ -231,19 +212,16 @@ static enum hf_status open_existing(struct hf_lock *lock, struct hf_trust *trust
 		return errno == ENOENT || errno == ELOOP ? HF_NOINPUT
 							 : fail_turnstile("open", at, err);
 	lock->fd = hf_fd_high(fd);
-	if (lock->fd < 0 || sys_fstat(lock->fd, st) < 0) {
-		enum hf_status status = fail_turnstile("open", at, err);
-
-		if (lock->fd < 0)
-			sys_close(fd);
-		hf_lock_close(lock);
+	if (lock->fd < 0) {
+		status = fail_turnstile("open", at, err);
+		sys_close(fd);
 		return status;
 	}
-	why = reason(trust, st, &trusted);
-	if (!why)
-		return HF_OK;
-	hf_lock_close(lock);
-	return fail_unusable(trust, st, why, trusted, err);
+	status = sys_fstat(lock->fd, st) < 0 ? fail_turnstile("open", at, err)
+					     : check_usable(trust, st, err);
+	if (status != HF_OK)
+		hf_lock_close(lock);
+	return status;
 }
 
 /* Set the mode again if the database's has changed (lock/N1). A failure does not matter to the
@@ -299,36 +277,7 @@ enum hf_status hf_turnstile_open(struct hf_lock *lock, const struct hf_target *a
 		       at->path);
 }
 
-enum hf_status hf_turnstile_take(struct hf_lock *lock, const struct hf_target *at,
-				 const struct hf_wait *wait, struct hf_err *err)
-{
-	enum hf_status status;
-	struct stat st;
-
-	if (lock->inherited >= 0) {
-		hf_lock_close(lock);
-		return HF_OK;
-	}
-	status = hf_lock_flock(lock, lock->fd, wait, err);
-	if (lock->inherited >= 0)
-		hf_lock_close(lock);
-	if (status != HF_OK || lock->inherited >= 0)
-		return status;
-	if (sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    !hf_same_inode(&st, &lock->st))
-		return HF_NO;
-	return HF_OK;
-}
-
-void hf_turnstile_release(struct hf_lock *lock)
-{
-	int saved = errno;
-
-	if (lock->fd >= 0 && !lock->lent)
-		(void)!sys_flock(lock->fd, LOCK_UN);
-	hf_lock_close(lock);
-	errno = saved;
-}
+/* ---- the order of ranks --------------------------------------------------------------------- */
 
 static bool ends_in(const char *path, const char *end)
 {
@@ -374,7 +323,9 @@ static bool note_kept(void *context, int fd, const struct hf_lock_entry *record)
 	return note_rank(context, fd);
 }
 
-int hf_turnstile_inherited(void)
+/* Return the highest rank (holdfast/lock.h) of a turnstile or frozen index that this process has
+ * inherited, as far as /proc proves it; 0: none. */
+static int inherited_rank(void)
 {
 	struct highest highest = {.pid = getpid()};
 
@@ -382,7 +333,9 @@ int hf_turnstile_inherited(void)
 	return highest.rank;
 }
 
-int hf_turnstile_kept(void)
+/* The same for one that a keeper holds for an ancestor, as far as /proc shows it. Reads all sockets
+ * (keeper/keeper_list.h). */
+static int kept_rank(void)
 {
 	struct highest highest = {.rank = 0};
 	struct hf_keepers keepers;
@@ -397,18 +350,73 @@ int hf_turnstile_kept(void)
 	return highest.rank;
 }
 
-enum hf_status hf_turnstile_refuse(const char *path, struct hf_err *err)
+/* Refuse to wait for the database `path` under a lock of a higher rank. */
+static enum hf_status refuse_wait(const char *path, struct hf_err *err)
 {
 	hf_fail(err, HF_USAGE,
 		"cannot wait for '%s': it is busy, and this command runs under the lock of a Git "
-		"repository, before which it is to be taken",
+		"repository, which must be taken after it",
 		path);
 	hf_advise(err, "take both by one lock-run (--sqlite DB --git DIR), or the database's "
 		       "outside");
 	return HF_USAGE;
 }
 
-enum hf_status hf_turnstile_forbid(const char *path, struct hf_err *err)
+enum hf_status hf_turnstile_check_order(const char *path, bool asks_keepers, struct hf_err *err)
 {
-	return hf_turnstile_kept() > SQLITE_RANK ? hf_turnstile_refuse(path, err) : HF_OK;
+	if (inherited_rank() <= SQLITE_RANK && (!asks_keepers || kept_rank() <= SQLITE_RANK))
+		return HF_OK;
+	return refuse_wait(path, err);
+}
+
+/* For struct hf_wait, 25 ms into the wait. */
+static enum hf_status forbid_wait(const char *path, struct hf_err *err)
+{
+	return hf_turnstile_check_order(path, true, err);
+}
+
+enum hf_status hf_turnstile_may_wait(const struct hf_lock *lock, struct hf_err *err)
+{
+	return lock->inherited >= 0 ? HF_OK : hf_turnstile_check_order(lock->path, true, err);
+}
+
+/* ---- take and release ----------------------------------------------------------------------- */
+
+enum hf_status hf_turnstile_take(struct hf_lock *lock, const struct hf_wait *wait,
+				 struct hf_err *err)
+{
+	const struct hf_target *at = lock->kind_data;
+	struct hf_wait ours = *wait;
+	bool is_inverted = false;
+	enum hf_status status;
+	struct stat st;
+
+	if (lock->fd < 0) /* goes on without it (lock/N6) */
+		return HF_OK;
+	if (lock->ops->rank < GIT_RANK && lock->inherited < 0) {
+		ours.forbid = forbid_wait;
+		is_inverted =
+			hf_time_left(wait->deadline) > 0 && inherited_rank() > lock->ops->rank;
+	}
+	if (is_inverted)
+		ours.deadline = HF_NOWAIT;
+	status = hf_lock_take_flock(lock, &ours, err);
+	if (status == HF_BUSY && is_inverted)
+		return refuse_wait(lock->path, err);
+	if (status != HF_OK || lock->inherited >= 0)
+		return status;
+	if (sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !hf_same_inode(&st, &lock->st))
+		return HF_NO;
+	return HF_OK;
+}
+
+void hf_turnstile_release(struct hf_lock *lock)
+{
+	int saved = errno;
+
+	if (lock->fd >= 0 && !lock->lent)
+		(void)!sys_flock(lock->fd, LOCK_UN);
+	hf_lock_close(lock);
+	errno = saved;
 }

@@ -14,7 +14,7 @@
  * created or opened. Not thread-safe, like struct hf_lock.
  */
 
-#include <holdfast/lock.h>
+#include "lock/lock_kind.h"
 #include <holdfast/path.h>
 
 #define HF_SQLITE_TURNSTILE "-turnstile"
@@ -37,26 +37,22 @@ void hf_turnstile_ignored(const struct hf_err *err);
 /* Return true if a file of that name exists and may not be used (lock/N2). */
 bool hf_turnstile_is_foreign(const struct hf_target *at, int like);
 
-/* Take the turnstile, for the kinds' take. HF_NO: the name names another inode now. */
-enum hf_status hf_turnstile_take(struct hf_lock *lock, const struct hf_target *at,
-				 const struct hf_wait *wait, struct hf_err *err);
+/* Take the turnstile: the take of a kind whose kind_data begins with the turnstile's struct
+ * hf_target. Nothing is taken if lock->fd is -1 (lock/N6). A database's turnstile is not waited for
+ * under a lock of a repository: HF_USAGE. HF_NO: the name names another inode now. */
+enum hf_status hf_turnstile_take(struct hf_lock *lock, const struct hf_wait *wait,
+				 struct hf_err *err);
+
+/* Return HF_OK if this process may wait for the database `path`. HF_USAGE: it has inherited a
+ * turnstile or frozen index of a repository, or, with asks_keepers, a keeper holds one for an
+ * ancestor. That reads all sockets (keeper/keeper_list.h): do it before a wait, not for every
+ * lock. */
+enum hf_status hf_turnstile_check_order(const char *path, bool asks_keepers, struct hf_err *err);
+
+/* The may_wait of a database: the same, with keepers, unless an ancestor holds the lock. */
+enum hf_status hf_turnstile_may_wait(const struct hf_lock *lock, struct hf_err *err);
 
 /* Unlock (lock/N5) and close. */
 void hf_turnstile_release(struct hf_lock *lock);
-
-/* Return the highest rank (holdfast/lock.h) of a turnstile or frozen index that this process has
- * inherited, as far as /proc proves it; 0: none. */
-int hf_turnstile_inherited(void);
-
-/* The same for one that a keeper holds for an ancestor, as far as /proc shows it. Reads all sockets
- * (keeper/keeper_list.h): call it before a wait, not for every lock. */
-int hf_turnstile_kept(void);
-
-/* Report that the wait for the database `path` is refused under a lock of a higher rank. Return
- * HF_USAGE. */
-enum hf_status hf_turnstile_refuse(const char *path, struct hf_err *err);
-
-/* For struct hf_wait: the same, if a keeper holds such a lock for an ancestor. */
-enum hf_status hf_turnstile_forbid(const char *path, struct hf_err *err);
 
 #endif

@@ -2,12 +2,12 @@
 /*
  * libgit2 without its network, for tools that are linked with it statically.
  *
- * As a shared library it brings eighteen others along (TLS, SSH, Kerberos, HTTP), which cost more
- * at each start than all that atomic-record does. These tools never fetch or push. The functions
- * below replace those by which libgit2 1.5 to 1.9 enters its network code, with mbedTLS or with
- * OpenSSL, so that the linker needs no more of it. They are internal to the library, and not its
- * interface: the Makefile tries whether they fit the libgit2 that is installed, and uses the shared
- * one if not.
+ * The shared library needs eighteen others (TLS, SSH, Kerberos, HTTP). To load them takes longer at
+ * each start than all the work of atomic-record. These tools never fetch or push. The functions
+ * below replace those through which libgit2 1.5 to 1.9 enters its network code, with mbedTLS or
+ * OpenSSL, so that the linker needs none of it. They are internal to the library, not its
+ * interface: the Makefile tests whether they fit the installed libgit2, and otherwise uses the
+ * shared library.
  *
  * They ignore their arguments, and so declare none. Setting up the network succeeds; using it
  * fails.

@@ -11,12 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/process_id.h"
+#include "probe/proc_locks.h"
 #include <holdfast/clock.h>
 #include <holdfast/err.h>
-#include "base/process_id.h"
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
-#include "probe/proc_locks.h"
 
 enum { SEARCH_MS = 500 };
 
@@ -167,12 +167,12 @@ void hf_file_users_find(int fd, int place, pid_t inner, struct hf_file_users *lo
 {
 	struct search s = {.inner = inner, .self = getpid(), .found = lookers};
 	int64_t end = hf_now() + SEARCH_MS * HF_MS;
-	enum hf_status told = test_writers(fd);
+	enum hf_status tested = test_writers(fd);
 	struct dirent *entry;
 	DIR *proc;
 
-	*lookers = (struct hf_file_users){.written = told == HF_NO, .hidden = true};
-	s.files = told != HF_OK;
+	*lookers = (struct hf_file_users){.written = tested == HF_NO, .hidden = true};
+	s.files = tested != HF_OK;
 	s.has_place = place >= 0 && fstat(place, &s.place) == 0;
 	s.has_pidns = stat("/proc/self/ns/pid", &s.pidns) == 0;
 	if (fstat(fd, &s.file) < 0 || !hf_proc_mounted() || !(proc = opendir("/proc")))

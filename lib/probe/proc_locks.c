@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/proc_text.h"
 #include <holdfast/clock.h>
 
 enum {
@@ -89,23 +90,16 @@ static bool device_of_mount(int mount, struct hf_lock_id *id)
 
 bool hf_lock_id_of(int fd, struct hf_lock_id *id)
 {
-	char path[48], line[256];
+	char text[256], *line;
 	struct stat st;
 	int mount = -1;
-	FILE *f;
 
-	if (fstat(fd, &st) < 0)
-		return false;
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fopen(path, "re");
-	if (!f)
+	if (fstat(fd, &st) < 0 || hf_proc_text(text, sizeof(text), "/proc/self/fdinfo/%d", fd) <= 0)
 		return false;
 	id->inode = st.st_ino;
-	while (fgets(line, sizeof(line), f)) {
-		sscanf(line, "mnt_id: %d", &mount);
-		sscanf(line, "ino: %llu", &id->inode); /* since Linux 5.14 */
-	}
-	fclose(f);
+	line = strstr(text, "\nmnt_id:");
+	if (line)
+		sscanf(line, " mnt_id: %d ino: %llu", &mount, &id->inode); /* ino: Linux 5.14 */
 	if (mount < 0 || !device_of_mount(mount, id)) {
 		id->major = major(st.st_dev);
 		id->minor = minor(st.st_dev);

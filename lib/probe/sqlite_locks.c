@@ -252,7 +252,7 @@ enum hf_status hf_sqlite_users_read(const struct hf_target *db, struct hf_sqlite
 	hf_sqlite_probe_close(&look);
 	if (!done) {
 		hf_sqlite_users_free(users);
-		return hf_fail(err, HF_OS, "cannot look at database '%s': out of memory", db->path);
+		return hf_fail(err, HF_OS, "cannot inspect database '%s': out of memory", db->path);
 	}
 	if (users->count)
 		qsort(users->at, users->count, sizeof(*users->at), compare_users);

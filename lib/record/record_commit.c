@@ -43,9 +43,9 @@ enum hf_status hf_record_git_find(struct hf_repo *repo, const struct hf_intent *
 
 /* ---- stage ---------------------------------------------------------------------------------- */
 
-static enum hf_status stage_file(struct hf_record_git *g, size_t i, const struct hf_record_file *f,
-				 struct hf_err *err)
+static enum hf_status stage_file(struct hf_record_git *g, size_t i, struct hf_err *err)
 {
+	struct hf_record_file *f = &g->files[i];
 	const struct hf_intent_file *plan = &g->intent->files[i];
 	struct hf_repo_change *change = &g->changes[i];
 	int fd = hf_record_file_content(f);
@@ -54,8 +54,8 @@ static enum hf_status stage_file(struct hf_record_git *g, size_t i, const struct
 
 	change->path = plan->path;
 	change->remove = plan->op == HF_RECORD_REMOVE;
-	g->left[i] = !change->remove && fd < 0;
-	if (change->remove || g->left[i])
+	f->moved_away = !change->remove && fd < 0;
+	if (change->remove || f->moved_away)
 		return HF_OK;
 	if (sys_fstat(fd, &st) < 0)
 		return hf_fail_errno(err, "cannot look at '%s'", f->path);
@@ -89,28 +89,28 @@ static enum hf_status check_commit(const struct hf_record_git *g, struct hf_err 
 	return status;
 }
 
-/* Set the files that the commit keeps to their version at this tip. */
-static enum hf_status find_left(struct hf_record_git *g, const char *tip, struct hf_err *err)
+/* Set the files that the commit keeps to their version at the tip. */
+static enum hf_status find_moved_away(struct hf_record_git *g, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 
 	for (size_t i = 0; i < g->intent->file_count && status == HF_OK; i++) {
-		if (!g->left[i])
+		if (!g->files[i].moved_away)
 			continue;
-		g->changes[i].remove = !*tip;
-		if (*tip)
-			status = hf_repo_entry(g->repo, tip, &g->changes[i], err);
+		g->changes[i].remove = !*g->tip;
+		if (*g->tip)
+			status = hf_repo_entry(g->repo, g->tip, &g->changes[i], err);
 	}
 	return status;
 }
 
-static enum hf_status make_commit(struct hf_record_git *g, const char *tip, struct hf_err *err)
+static enum hf_status make_commit(struct hf_record_git *g, struct hf_err *err)
 {
 	const struct hf_intent *intent = g->intent;
-	enum hf_status status = find_left(g, tip, err);
+	enum hf_status status = find_moved_away(g, err);
 
 	if (status == HF_OK)
-		status = hf_repo_commit(g->repo, tip, g->changes, intent->file_count,
+		status = hf_repo_commit(g->repo, g->tip, g->changes, intent->file_count,
 					intent->message, &intent->author, &intent->committer,
 					g->commit, err);
 
@@ -118,11 +118,10 @@ static enum hf_status make_commit(struct hf_record_git *g, const char *tip, stru
 }
 
 /* Repeat while a gc removes objects that nothing leads to yet. */
-static enum hf_status stage_commit(struct hf_record_git *g, const struct hf_record_file *files,
-				   const char *tip, int64_t deadline, struct hf_err *err)
+static enum hf_status stage_commit(struct hf_record_git *g, struct hf_err *err)
 {
 	struct hf_backoff backoff;
-	enum hf_status status = hf_backoff_init(&backoff, NULL, deadline, err);
+	enum hf_status status = hf_backoff_init(&backoff, NULL, g->deadline, err);
 
 	if (status != HF_OK)
 		return status;
@@ -130,36 +129,28 @@ static enum hf_status stage_commit(struct hf_record_git *g, const struct hf_reco
 		hf_repo_objects_done(g->repo);
 		status = HF_OK;
 		for (size_t i = 0; i < g->intent->file_count && status == HF_OK; i++)
-			status = stage_file(g, i, &files[i], err);
+			status = stage_file(g, i, err);
 		if (status == HF_OK)
-			status = make_commit(g, tip, err);
+			status = make_commit(g, err);
 	} while (status == HF_BUSY && hf_backoff_sleep(&backoff));
 	return status;
 }
 
 enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo,
-				   const struct hf_intent *intent,
-				   const struct hf_record_file *files, const char *tip,
-				   int64_t deadline, struct hf_err *err)
+				   const struct hf_intent *intent, struct hf_record_file *files,
+				   const char *tip, int64_t deadline, struct hf_err *err)
 {
-	enum hf_status status = HF_OK;
+	enum hf_status status;
 
-	*g = (struct hf_record_git){.repo = repo, .intent = intent};
+	*g = (struct hf_record_git){
+		.repo = repo, .intent = intent, .files = files, .deadline = deadline};
+	snprintf(g->tip, sizeof(g->tip), "%s", tip);
 	g->changes = calloc(intent->file_count + 1, sizeof(*g->changes));
-	g->stats = calloc(intent->file_count + 1, sizeof(*g->stats));
-	g->left = calloc(intent->file_count + 1, sizeof(*g->left));
-	if (!g->changes || !g->stats || !g->left)
-		status = hf_fail(err, HF_OS, "cannot make a commit: out of memory");
-	if (status == HF_OK)
-		status = stage_commit(g, files, tip, deadline, err);
+	status = g->changes ? stage_commit(g, err)
+			    : hf_fail(err, HF_OS, "cannot make a commit: out of memory");
 	if (status != HF_OK)
 		hf_record_git_end(g);
 	return status;
-}
-
-enum hf_status hf_record_git_prepare(struct hf_record_git *g, struct hf_err *err)
-{
-	return hf_repo_prepare(g->repo, g->changes, g->intent->file_count, err);
 }
 
 void hf_record_git_end(struct hf_record_git *g)
@@ -167,19 +158,14 @@ void hf_record_git_end(struct hf_record_git *g)
 	if (g->repo)
 		hf_repo_cancel(g->repo);
 	free(g->changes);
-	free(g->stats);
-	free(g->left);
 	g->changes = NULL;
-	g->stats = NULL;
-	g->left = NULL;
 }
 
 /* ---- redo ----------------------------------------------------------------------------------- */
 
 /* Put the files as they are in place into the index. A path that another process has committed
  * since gets that version in the index too. */
-static enum hf_status edit_index(struct hf_record_git *g, const struct hf_record_file *files,
-				 const bool *is_kept, struct hf_err *err)
+static enum hf_status edit_index(struct hf_record_git *g, struct hf_err *err)
 {
 	size_t count = g->intent->file_count, n = 0;
 	struct hf_repo_change *edits = calloc(count + 1, sizeof(*edits));
@@ -189,16 +175,17 @@ static enum hf_status edit_index(struct hf_record_git *g, const struct hf_record
 		return hf_fail(err, HF_OS, "cannot edit the index: out of memory");
 	for (size_t i = 0; i < count; i++) {
 		struct hf_repo_change *edit = &edits[n];
+		struct hf_record_file *f = &g->files[i];
 
-		if (g->left[i] || (is_kept && is_kept[i]))
+		if (f->moved_away || f->reapplied)
 			continue;
 		n++;
 		*edit = g->changes[i];
 		edit->st = NULL;
 		/* stat again: its ctime has changed with its name */
-		if ((files[i].applied || files[i].found_done) && !edit->remove &&
-		    sys_fstat(hf_record_file_content(&files[i]), &g->stats[i]) == 0)
-			edit->st = &g->stats[i];
+		if ((f->applied || f->state == HF_REDO_DONE) && !edit->remove &&
+		    sys_fstat(hf_record_file_content(f), &f->index) == 0)
+			edit->st = &f->index;
 	}
 	if (n)
 		status = hf_repo_index(g->repo, edits, n, err);
@@ -226,194 +213,132 @@ static void clear_ref_lock(const struct hf_record_git *g)
 		hf_git_lock_break(&git, path, NULL, &options, &broken, NULL);
 }
 
-static enum hf_status move_ref(const struct hf_record_git *g, const char *from, const char *to,
-			       const char *reflog, int64_t deadline, struct hf_err *err)
+/* Move the ref from a commit to g->target. */
+static enum hf_status move_ref(const struct hf_record_git *g, const char *from, struct hf_err *err)
 {
 	const struct hf_intent *intent = g->intent;
 	enum hf_status status;
+	char reflog[200];
 
+	snprintf(reflog, sizeof(reflog), "commit%s: %.*s", *g->tip ? "" : " (initial)",
+		 (int)strcspn(intent->message, "\n"), intent->message);
 	do {
 		int64_t soon = hf_deadline_in(LOOK);
 
 		clear_ref_lock(g);
-		status = hf_repo_update_ref(g->repo, intent->ref, from, to, reflog,
-					    &intent->committer, soon < deadline ? soon : deadline,
-					    err);
-	} while (status == HF_BUSY && hf_time_left(deadline) > 0);
+		status = hf_repo_update_ref(g->repo, intent->ref, from, g->target, reflog,
+					    &intent->committer,
+					    soon < g->deadline ? soon : g->deadline, err);
+	} while (status == HF_BUSY && hf_time_left(g->deadline) > 0);
 	return status;
 }
 
-struct hf_record_redo {
-	struct hf_record_git *g;
-	const struct hf_record_file *files;
-	bool *is_kept; /* files whose other version is put back */
-	int64_t deadline;
-	char tip[HF_OID_SIZE], target[HF_OID_SIZE], reflog[200];
-};
-
-/* Make the commit to move to, on r->tip. anew: make all objects again. */
-static enum hf_status make_target(struct hf_record_redo *r, bool anew, struct hf_err *err)
+/* Make the commit to move to. anew: make all objects again. */
+static enum hf_status make_target(struct hf_record_git *g, bool anew, struct hf_err *err)
 {
-	struct hf_record_git *g = r->g;
-	enum hf_status status = HF_OK;
+	enum hf_status status = anew ? stage_commit(g, err) : HF_OK;
 
-	if (anew)
-		status = stage_commit(g, r->files, r->tip, r->deadline, err);
-	memcpy(r->target, g->commit, sizeof(r->target));
-	memset(r->is_kept, 0, g->intent->file_count * sizeof(*r->is_kept));
-	if (status == HF_OK && strcmp(r->tip, g->intent->tip) != 0)
-		status = hf_record_reapply(g->repo, g->intent, g->changes, g->commit, r->tip,
-					   r->is_kept, r->target, err);
+	memcpy(g->target, g->commit, sizeof(g->target));
+	if (status == HF_OK && strcmp(g->tip, g->intent->tip) != 0)
+		status = hf_record_reapply(g->repo, g->intent, g->changes, g->commit, g->tip,
+					   g->files, g->target, err);
 	return status;
 }
 
 /* Make all objects that the ref leads to again. A signed commit then has another id. */
-static enum hf_status remake_target(struct hf_record_redo *r, struct hf_err *err)
+static enum hf_status remake_target(struct hf_record_git *g, struct hf_err *err)
 {
 	char was[HF_OID_SIZE];
 	enum hf_status status;
 
-	memcpy(was, r->target, sizeof(was));
-	status = make_target(r, true, err);
-	if (status == HF_OK && strcmp(was, r->target) != 0)
-		status = move_ref(r->g, was, r->target, r->reflog, r->deadline, err);
-	return status;
+	memcpy(was, g->target, sizeof(was));
+	status = make_target(g, true, err);
+	return status == HF_OK && strcmp(was, g->target) != 0 ? move_ref(g, was, err) : status;
 }
 
 /* After the ref is moved: git/R10. */
-static enum hf_status protect_from_prune(struct hf_record_redo *r, struct hf_err *err)
+static enum hf_status protect_from_prune(struct hf_record_git *g, struct hf_err *err)
 {
-	struct hf_repo *repo = r->g->repo;
 	enum hf_status status = HF_OK;
 
-	if (hf_repo_has_all(repo) && !hf_repo_is_pruned(repo))
+	if (hf_repo_has_all(g->repo) && !hf_repo_is_pruned(g->repo))
 		return HF_OK;
 	do {
-		if (!hf_repo_has_all(repo))
-			status = remake_target(r, err);
+		if (!hf_repo_has_all(g->repo))
+			status = remake_target(g, err);
 		if (status == HF_OK)
-			status = hf_repo_protect(repo, err);
-	} while (status == HF_BUSY && hf_time_left(r->deadline) > 0);
+			status = hf_repo_protect(g->repo, err);
+	} while (status == HF_BUSY && hf_time_left(g->deadline) > 0);
 	return status == HF_NO ? HF_IO : status;
 }
 
-/* Check the branch once more. *lost: it does not have the commit any more; r->tip is where it is.
- */
-static enum hf_status check_branch_again(struct hf_record_redo *r, bool *lost, struct hf_err *err)
+/* Check the branch once more. HF_NO: it does not have the commit any more. */
+static enum hf_status check_branch_again(struct hf_record_git *g, struct hf_err *err)
 {
-	struct hf_record_git *g = r->g;
 	char now[HF_OID_SIZE], found[HF_OID_SIZE], *head = NULL;
 	enum hf_status status = hf_repo_branch(g->repo, &head, err);
 
-	*lost = false;
 	if (status == HF_OK)
 		g->elsewhere = strcmp(head, g->intent->ref) != 0;
 	free(head);
 	if (status == HF_OK)
 		status = hf_repo_tip(g->repo, g->intent->ref, now, err);
-	if (status != HF_OK || strcmp(now, r->target) == 0 || HF_WITHOUT(look_again))
+	if (status != HF_OK || strcmp(now, g->target) == 0 || HF_WITHOUT(look_again))
 		return status;
 	status = *now ? hf_record_git_find(g->repo, g->intent, now, found, err) : HF_NO;
 	if (status != HF_NO)
 		return status;
 	g->lost = g->elsewhere;
-	*lost = !g->elsewhere && *now;
-	memcpy(r->tip, now, sizeof(r->tip));
-	return HF_OK;
+	return g->elsewhere || !*now ? HF_OK : HF_NO;
 }
 
-static enum hf_status redo_commit(struct hf_record_redo *r, struct hf_err *err)
+/* Index, ref, and what must hold afterwards. HF_NO: the ref has moved, before or after that. */
+static enum hf_status try_redo(struct hf_record_git *g, bool anew, struct hf_err *err)
 {
-	struct hf_record_git *g = r->g;
+	enum hf_status status = make_target(g, anew, err);
+
+	if (status == HF_OK)
+		status = edit_index(g, err);
+	if (status == HF_OK)
+		status = move_ref(g, g->tip, err);
+	if (status == HF_OK)
+		status = protect_from_prune(g, err);
+	return status == HF_OK ? check_branch_again(g, err) : status;
+}
+
+enum hf_status hf_record_git_redo(struct hf_record_git *g, struct hf_err *err)
+{
 	const struct hf_intent *intent = g->intent;
 	enum hf_status status = HF_OK;
 
-	snprintf(r->reflog, sizeof(r->reflog), "commit%s: %.*s", *r->tip ? "" : " (initial)",
-		 (int)strcspn(intent->message, "\n"), intent->message);
 	for (int moves = 0; moves < MAX_MOVES; moves++) {
 		/* nothing leads to the staged objects: a gc may have removed them since */
-		status = make_target(r, status == HF_BUSY || !hf_repo_has_all(g->repo), err);
-		if (status == HF_OK)
-			status = edit_index(g, r->files, r->is_kept, err);
-		if (status == HF_OK)
-			status = move_ref(g, r->tip, r->target, r->reflog, r->deadline, err);
-		if (status == HF_OK) {
-			bool lost;
-
-			status = protect_from_prune(r, err);
-			if (status == HF_OK)
-				status = check_branch_again(r, &lost, err);
-			if (status != HF_OK || !lost)
-				return status;
-			status = HF_NO;
-		}
+		status = try_redo(g, status == HF_BUSY || !hf_repo_has_all(g->repo), err);
 		if (status != HF_NO)
 			return status;
-		status = hf_repo_tip(g->repo, intent->ref, r->tip, err);
+		status = hf_repo_tip(g->repo, intent->ref, g->tip, err);
 		/* nor is there a commit on which it could be made */
-		if (status == HF_OK && !*r->tip && *intent->tip)
+		if (status == HF_OK && !*g->tip && *intent->tip)
 			status = hf_fail(err, HF_DATA, "'%s' is gone by now", intent->ref);
 		if (status == HF_OK)
-			status = make_commit(g, r->tip, err);
+			status = make_commit(g, err);
 		if (status != HF_OK && status != HF_BUSY)
 			return status;
 	}
-	return hf_fail(err, HF_BUSY, "cannot move '%s': it is moved by others all the time",
+	return hf_fail(err, HF_BUSY, "cannot move '%s': other processes keep moving it",
 		       intent->ref);
 }
 
-/* After the ref is moved, with all that was made. */
-static enum hf_status renew_objects(struct hf_record_redo *r, struct hf_err *err)
+enum hf_status hf_record_git_renew(struct hf_record_git *g, struct hf_err *err)
 {
-	struct hf_repo *repo = r->g->repo;
 	enum hf_status status;
 
 	do {
-		status = make_target(r, !hf_repo_has_all(repo), err);
+		status = make_target(g, !hf_repo_has_all(g->repo), err);
 		if (status == HF_OK)
-			status = hf_repo_protect(repo, err);
-	} while (status == HF_BUSY && hf_time_left(r->deadline) > 0);
+			status = hf_repo_protect(g->repo, err);
+	} while (status == HF_BUSY && hf_time_left(g->deadline) > 0);
 	return status;
-}
-
-static enum hf_status with_redo_state(struct hf_record_git *g, const struct hf_record_file *files,
-				      const char *tip, int64_t deadline,
-				      enum hf_status (*act)(struct hf_record_redo *r,
-							    struct hf_err *err),
-				      char target[HF_OID_SIZE], struct hf_err *err)
-{
-	size_t count = g->intent->file_count;
-	struct hf_record_redo r = {
-		.g = g,
-		.files = files,
-		.is_kept = calloc(count + 1, sizeof(*r.is_kept)),
-		.deadline = deadline,
-	};
-	enum hf_status status;
-
-	snprintf(r.tip, sizeof(r.tip), "%s", tip);
-	if (r.is_kept)
-		status = act(&r, err);
-	else
-		status = hf_fail(err, HF_OS, "cannot make a commit: out of memory");
-	free(r.is_kept);
-	memcpy(target, r.target, sizeof(r.target));
-	return status;
-}
-
-enum hf_status hf_record_git_redo(struct hf_record_git *g, const struct hf_record_file *files,
-				  const char *tip, int64_t deadline, struct hf_err *err)
-{
-	char target[HF_OID_SIZE];
-
-	return with_redo_state(g, files, tip, deadline, redo_commit, target, err);
-}
-
-enum hf_status hf_record_git_renew(struct hf_record_git *g, const struct hf_record_file *files,
-				   const char *tip, char target[HF_OID_SIZE], int64_t deadline,
-				   struct hf_err *err)
-{
-	return with_redo_state(g, files, tip, deadline, renew_objects, target, err);
 }
 
 static bool has_entry(struct hf_repo *repo, const char *commit, const char *path)

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "atomic/publish.h"
 #include "base/access.h"
 #include "base/copy.h"
-#include "atomic/publish.h"
-#include "record/record_mark.h"
 #include "base/sys.h"
+#include "record/record_mark.h"
 
 /* ---- which ---------------------------------------------------------------------------------- */
 
@@ -91,7 +91,7 @@ static enum hf_status save_file(const struct hf_record_locks *hold, const char *
 {
 	const struct hf_atomic_options options = {
 		.wait = hold->wait, .skip_same = true, .allow_empty = true, .mode = "0600"};
-	struct hf_atomic atomic;
+	struct hf_atomic *atomic;
 	enum hf_status status;
 	char path[PATH_MAX];
 
@@ -102,10 +102,10 @@ static enum hf_status save_file(const struct hf_record_locks *hold, const char *
 	status = hf_atomic_begin(&atomic, path, &options, err);
 	if (status != HF_OK)
 		return status;
-	status = hf_write_all(atomic.fd, bytes, size, path, err);
+	status = hf_write_all(hf_atomic_fd(atomic), bytes, size, path, err);
 	if (status == HF_OK)
-		status = hf_atomic_commit(&atomic, err);
-	hf_atomic_end(&atomic);
+		status = hf_atomic_commit(atomic, err);
+	hf_atomic_end(atomic);
 	return status;
 }
 
@@ -117,11 +117,6 @@ static void saved_name(size_t number, const char *path, char name[NAME_MAX + 1])
 	snprintf(name, NAME_MAX + 1, "%zu-%.200s", number + 1, slash ? slash + 1 : path);
 }
 
-static bool has_content(const struct hf_intent_file *f)
-{
-	return f->op == HF_RECORD_WRITE || f->op == HF_RECORD_APPEND;
-}
-
 static void describe_file(FILE *out, size_t number, const struct hf_intent_file *f)
 {
 	static const char *const ops[] = {"write", "append to", "remove", "snapshot"};
@@ -130,11 +125,11 @@ static void describe_file(FILE *out, size_t number, const struct hf_intent_file 
 	fprintf(out, "\n%s %s\n", ops[f->op], f->path);
 	if (f->op != HF_RECORD_REMOVE)
 		fprintf(out, "mode %04o\n", f->mode);
-	fprintf(out, "before %s\n", f->old[0] ? f->old : "absent");
-	if (f->fresh[0])
-		fprintf(out, "after %s\n", f->fresh);
+	fprintf(out, "before %s\n", f->old_sha256[0] ? f->old_sha256 : "absent");
+	if (f->new_sha256[0])
+		fprintf(out, "after %s\n", f->new_sha256);
 	saved_name(number, f->path, name);
-	if (has_content(f))
+	if (hf_intent_has_content(f))
 		fprintf(out, "content in %s\n", name);
 }
 
@@ -185,7 +180,7 @@ static enum hf_status save_all(const struct hf_record_locks *hold, const struct 
 		const struct hf_intent_file *f = &intent->files[i];
 
 		saved_name(i, f->path, name);
-		if (has_content(f))
+		if (hf_intent_has_content(f))
 			status = save_file(hold, dir, name, f->content, f->size, err);
 	}
 	if (status == HF_OK)

@@ -5,14 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/access.h"
-#include "atomic/target_claim.h"
-#include "base/copy.h"
-#include "atomic/target_lock.h"
 #include "atomic/publish.h"
-#include "record/record_mark.h"
 #include "atomic/target_check.h"
+#include "atomic/target_lock.h"
+#include "base/access.h"
+#include "base/copy.h"
 #include "base/sys.h"
+#include "lock/lock_kind.h"
+#include "record/record_mark.h"
+#include "sqlite/snapshot.h"
 
 /* ---- the kind of lock ----------------------------------------------------------------------- */
 
@@ -22,9 +23,14 @@ static int64_t absent_identity(const struct hf_lock *lock)
 	return (int64_t)((uintptr_t)lock >> 4) + 1;
 }
 
+static const struct hf_record_file *file_of(const struct hf_lock *lock)
+{
+	return *(struct hf_record_file *const *)lock->kind_data;
+}
+
 static enum hf_status open_lock(struct hf_lock *lock, struct hf_err *err)
 {
-	const struct hf_record_file *f = lock->own;
+	const struct hf_record_file *f = file_of(lock);
 	enum hf_status status = hf_target_open_old(&f->target, false, &lock->fd, &lock->st, err);
 
 	lock->start = 0;
@@ -39,7 +45,7 @@ static enum hf_status open_lock(struct hf_lock *lock, struct hf_err *err)
 static enum hf_status take_lock(struct hf_lock *lock, const struct hf_wait *wait,
 				struct hf_err *err)
 {
-	const struct hf_record_file *f = lock->own;
+	const struct hf_record_file *f = file_of(lock);
 	struct stat st;
 	enum hf_status status;
 
@@ -55,6 +61,7 @@ static enum hf_status take_lock(struct hf_lock *lock, const struct hf_wait *wait
 static const struct hf_lock_ops lock_ops = {
 	.name = "target",
 	.rank = 1,
+	.data_size = sizeof(struct hf_record_file *),
 	.open = open_lock,
 	.take = take_lock,
 	.release = hf_lock_close,
@@ -68,7 +75,7 @@ enum hf_status hf_record_file_add(struct hf_record_file *f, struct hf_lockset *s
 	f->lock = hf_lockset_add(set, &lock_ops, f->path, HF_LOCK_EXCLUSIVE, err ? err : &own);
 	if (!f->lock)
 		return err ? err->status : own.status;
-	f->lock->own = f;
+	*(struct hf_record_file **)f->lock->kind_data = f;
 	return HF_OK;
 }
 
@@ -118,8 +125,7 @@ enum hf_status hf_record_file_open(struct hf_record_file *f,
 {
 	enum hf_status status;
 
-	f->fd = f->committed = f->atomic.fd = -1;
-	f->parents = parents;
+	f->fd = f->committed = -1;
 	status = hf_target_open(&f->target, f->path, parents ? HF_TARGET_PARENTS : 0, err);
 	if (status != HF_OK) {
 		f->target.dir = -1;
@@ -141,24 +147,9 @@ enum hf_status hf_record_file_check_place(const struct hf_record_file *f, struct
 	return HF_WITHOUT(place) ? HF_OK : hf_target_verify_path(&f->target, err);
 }
 
-enum hf_status hf_record_file_open_again(struct hf_record_file *f,
-					 const struct hf_record_database *database,
-					 struct hf_err *err)
-{
-	struct hf_err own;
-	enum hf_status status;
-
-	if (!err)
-		err = &own;
-	status = hf_record_file_open(f, database, f->parents, err);
-	if (status == HF_CANTCREAT && (err->errnum == ENOENT || err->errnum == ENOTDIR))
-		return hf_fail(err, HF_BUSY, "the directory of '%s' was removed", f->path);
-	return status;
-}
-
 enum hf_status hf_record_file_check_absent(const struct hf_record_file *f, struct hf_err *err)
 {
-	const struct hf_lock *lock = f->lock->same_as ? f->lock->same_as : f->lock;
+	const struct hf_lock *lock = f->lock->duplicate_of ? f->lock->duplicate_of : f->lock;
 	struct stat st;
 
 	if (lock->fd >= 0 || HF_WITHOUT(absent))
@@ -206,7 +197,7 @@ void hf_record_file_share(struct hf_record_file *f, const struct hf_record_file 
 
 /* ---- look ----------------------------------------------------------------------------------- */
 
-bool hf_record_file_is_text(const struct hf_record_file *f)
+static bool is_sql_text(const struct hf_record_file *f)
 {
 	size_t length = strlen(f->target.name);
 
@@ -230,7 +221,7 @@ static enum hf_status check_fixed(const struct hf_record_file *f, struct hf_err 
 enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wait *wait,
 				   char found[65], struct hf_err *err)
 {
-	const struct hf_lock *lock = f->lock->same_as ? f->lock->same_as : f->lock;
+	const struct hf_lock *lock = f->lock->duplicate_of ? f->lock->duplicate_of : f->lock;
 	const struct hf_target_rules rules = {.keeps_old = f->plan->op == HF_RECORD_APPEND,
 					      .if_match = f->if_match};
 	struct hf_target_claim claim = {.present = lock->fd >= 0, .fd = lock->fd, .st = lock->st};
@@ -240,7 +231,7 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 	f->fd = claim.fd;
 	f->st = claim.st;
 	*found = '\0';
-	status = hf_claim_settle(&claim, &f->target, &rules, wait, err);
+	status = hf_target_recover(&claim, &f->target, &rules, wait, err);
 	/* a batch that was recovered in place has changed the size */
 	if (status == HF_OK && f->present && sys_fstat(f->fd, &f->st) < 0)
 		status = hf_fail_errno(err, "cannot look at '%s'", f->path);
@@ -248,8 +239,8 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 	if (status == HF_OK)
 		status = check_fixed(f, err);
 	if (status == HF_OK)
-		status = hf_target_claim_check(&claim, &f->target, &rules, err);
-	if (status == HF_OK && f->plan->op == HF_RECORD_SNAPSHOT && !hf_record_file_is_text(f))
+		status = hf_target_check(&claim, &f->target, &rules, err);
+	if (status == HF_OK && f->plan->op == HF_RECORD_SNAPSHOT && !is_sql_text(f))
 		status = hf_target_check_image(&f->target, err);
 	if (status == HF_OK && f->present)
 		status = hf_sha256(f->fd, found, f->path, err);
@@ -258,25 +249,25 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 
 /* ---- stage ---------------------------------------------------------------------------------- */
 
-static enum hf_status write_content(struct hf_record_file *f,
-				    enum hf_status (*make)(void *, int, struct hf_err *),
-				    void *context, struct hf_err *err)
+enum hf_status hf_record_file_write(const struct hf_record_file *f, int fd, const char *database,
+				    const struct hf_wait *wait, struct hf_err *err)
 {
-	const struct hf_intent_file *plan = f->plan;
-	enum hf_status status = HF_OK;
+	const struct hf_db_options options = {.flags = HF_DB_READ, .wait = *wait};
+	enum hf_status status;
+	struct hf_db *db;
 
-	if (plan->op == HF_RECORD_SNAPSHOT)
-		return make(context, f->atomic.fd, err);
-	if (plan->op == HF_RECORD_APPEND && f->present)
-		status = hf_copy_file(f->fd, f->atomic.fd, NULL, f->path, f->path, err);
+	if (f->plan->op != HF_RECORD_SNAPSHOT)
+		return hf_write_all(fd, f->plan->content, f->plan->size, f->path, err);
+	/* another connection sees what is committed; one that writes cannot be copied */
+	status = hf_db_open(&db, database, &options, err);
 	if (status == HF_OK)
-		status = hf_write_all(f->atomic.fd, plan->content, plan->size, f->path, err);
+		status = hf_db_snapshot(db, fd, is_sql_text(f), "holdfast_intent*", err);
+	hf_db_close(db);
 	return status;
 }
 
-static enum hf_status stage_content(struct hf_record_file *f,
-				    enum hf_status (*make)(void *, int, struct hf_err *),
-				    void *context, struct hf_err *err)
+static enum hf_status stage_content(struct hf_record_file *f, const char *database,
+				    const struct hf_wait *wait, struct hf_err *err)
 {
 	enum hf_status status;
 	struct stat st;
@@ -289,15 +280,18 @@ static enum hf_status stage_content(struct hf_record_file *f,
 	if (status != HF_OK)
 		return status;
 	f->staged = true;
-	if (f->later && !hf_publish_syncs_late(f->atomic.fd))
+	if (f->later && !hf_publish_syncs_late(hf_atomic_fd(f->atomic)))
 		f->options.sync = HF_SYNC_NONE;
-	status = write_content(f, make, context, err);
+	if (f->plan->op == HF_RECORD_APPEND && f->present)
+		status = hf_copy_file(f->fd, hf_atomic_fd(f->atomic), f->path, f->path, err);
 	if (status == HF_OK)
-		status = hf_atomic_prepare(&f->atomic, err);
-	if (status == HF_OK && sys_fstat(f->atomic.fd, &st) < 0)
+		status = hf_record_file_write(f, hf_atomic_fd(f->atomic), database, wait, err);
+	if (status == HF_OK)
+		status = hf_atomic_prepare(f->atomic, err);
+	if (status == HF_OK && sys_fstat(hf_atomic_fd(f->atomic), &st) < 0)
 		status = hf_fail_errno(err, "cannot look at the new '%s'", f->path);
 	if (status == HF_OK)
-		status = hf_sha256(f->atomic.fd, f->plan->fresh, f->path, err);
+		status = hf_sha256(hf_atomic_fd(f->atomic), f->plan->new_sha256, f->path, err);
 	if (status == HF_OK)
 		f->plan->mode = st.st_mode & 07777;
 	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
@@ -309,30 +303,30 @@ static enum hf_status stage_content(struct hf_record_file *f,
 
 enum hf_status hf_record_file_mark(struct hf_record_file *f, const char *mark, struct hf_err *err)
 {
-	enum hf_status status = hf_mark_put(&f->target, f->present ? f->fd : -1, f->atomic.fd,
-					    f->atomic.temporary, mark, err);
+	enum hf_status status =
+		hf_mark_put(&f->target, f->present ? f->fd : -1, hf_atomic_fd(f->atomic),
+			    hf_atomic_temporary(f->atomic), mark, err);
 
 	if (status != HF_OK)
 		return status;
-	f->atomic.temporary[0] = '\0';
+	hf_atomic_temporary(f->atomic)[0] = '\0';
 	snprintf(f->plan->mark, sizeof(f->plan->mark), "%s", mark);
 	f->marked = true;
 	return HF_OK;
 }
 
 enum hf_status hf_record_file_stage(struct hf_record_file *f, const char found[65],
-				    enum hf_status (*make)(void *context, int fd,
-							   struct hf_err *err),
-				    void *context, struct hf_err *err)
+				    const char *database, const struct hf_wait *wait,
+				    struct hf_err *err)
 {
 	struct hf_intent_file *plan = f->plan;
 	enum hf_status status = HF_OK;
 
-	memcpy(plan->old, found, sizeof(plan->old));
+	memcpy(plan->old_sha256, found, sizeof(plan->old_sha256));
 	plan->old_size = f->present ? f->st.st_size : 0;
-	plan->fresh[0] = '\0';
+	plan->new_sha256[0] = '\0';
 	if (plan->op != HF_RECORD_REMOVE) {
-		status = stage_content(f, make, context, err);
+		status = stage_content(f, database, wait, err);
 	} else if (!f->present) {
 		errno = ENOENT;
 		status = hf_fail_errno_as(err, HF_NOINPUT, "cannot remove '%s'", f->path);
@@ -366,12 +360,13 @@ static enum hf_status apply_mark(struct hf_record_file *f, struct hf_err *err)
 	enum hf_status status = HF_OK;
 
 	if (!f->marked) {
-		status = hf_mark_replace(&f->target, f->atomic.fd, f->atomic.temporary, mark, err);
-		f->atomic.temporary[0] = '\0';
+		status = hf_mark_replace(&f->target, hf_atomic_fd(f->atomic),
+					 hf_atomic_temporary(f->atomic), mark, err);
+		hf_atomic_temporary(f->atomic)[0] = '\0';
 	}
 	if (status == HF_OK)
-		status = hf_mark_take(&f->target, f->atomic.fd, f->present ? &f->st : NULL, mark,
-				      err);
+		status = hf_mark_take(&f->target, hf_atomic_fd(f->atomic),
+				      f->present ? &f->st : NULL, mark, err);
 	return status;
 }
 
@@ -386,7 +381,7 @@ enum hf_status hf_record_file_apply(struct hf_record_file *f, struct hf_err *err
 		if (status == HF_OK)
 			f->marked = f->found_mark = false;
 	} else {
-		status = hf_atomic_commit(&f->atomic, err);
+		status = hf_atomic_commit(f->atomic, err);
 		if (status != HF_OK)
 			f->staged = false; /* the transaction is over */
 	}
@@ -397,7 +392,7 @@ enum hf_status hf_record_file_apply(struct hf_record_file *f, struct hf_err *err
 int hf_record_file_content(const struct hf_record_file *f)
 {
 	if (f->staged)
-		return f->atomic.fd;
+		return hf_atomic_fd(f->atomic);
 	if (f->committed >= 0)
 		return f->committed;
 	return f->present ? f->fd : -1;
@@ -409,10 +404,12 @@ enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t c
 	enum hf_status status = HF_OK;
 
 	for (size_t i = 0; i < count && status == HF_OK; i++) {
-		if (!files[i].applied && !files[i].found_done)
+		const bool found_done = files[i].state == HF_REDO_DONE;
+
+		if (!files[i].applied && !found_done)
 			continue;
 		/* the process that put it there may not have synced it */
-		if (files[i].found_done && files[i].fd >= 0)
+		if (found_done && files[i].fd >= 0)
 			status = hf_sync_batch_lend(due, files[i].fd, files[i].path, err);
 		if (status == HF_OK)
 			status = hf_sync_batch_lend(due, files[i].target.dir, files[i].path, err);
@@ -422,8 +419,8 @@ enum hf_status hf_record_files_sync(const struct hf_record_file *files, size_t c
 
 void hf_record_file_unstage(struct hf_record_file *f)
 {
-	if (f->staged)
-		hf_atomic_end(&f->atomic);
+	hf_atomic_end(f->atomic);
+	f->atomic = NULL;
 	if (f->marked && !f->kept)
 		hf_mark_remove(&f->target, f->plan->mark);
 	f->staged = f->marked = false;

@@ -19,9 +19,17 @@
 #include "record/intent.h"
 #include <holdfast/lockset.h>
 
+enum hf_redo_state {
+	HF_REDO_PENDING,
+	HF_REDO_DONE,
+	/* another program has changed it (record/V1, record/M7) */
+	HF_REDO_SUPERSEDED,
+};
+
 struct hf_record_file {
 	struct hf_intent_file *plan; /* what is to be done; stage fills in mode and hashes */
 	const char *path;	     /* for messages; borrowed */
+	char *own_path;		     /* by recovery: the same, to be freed */
 	const char *if_match;
 	struct hf_target target; /* dir -1: not open */
 	struct stat dir_st;
@@ -35,15 +43,22 @@ struct hf_record_file {
 	int committed; /* by recovery: the record's part of the content, in memory; or -1 */
 
 	struct hf_atomic_options options;
-	char mode[8]; /* of options */
-	struct hf_atomic atomic;
-	bool parents; /* create missing directories */
+	char mode[8];		  /* of options */
+	struct hf_atomic *atomic; /* if staged */
 	bool staged, applied;
-	bool marked;	 /* the staged file has the mark as its name */
-	bool kept;	 /* an intent may name the mark: do not remove it */
-	bool found_mark; /* by recovery: the mark exists, and is to be replaced */
-	bool found_done; /* by recovery: the file is as it was to be */
-	bool later;	 /* the caller syncs the content */
+	bool marked; /* the staged file has the mark as its name */
+	bool kept;   /* an intent may name the mark: do not remove it */
+	bool later;  /* the caller syncs the content */
+
+	/* by recovery: redo_check.h */
+	enum hf_redo_state state;
+	bool found_mark; /* the mark exists, and is to be replaced */
+	bool correct;	 /* first the intent must say durably what exists now (record/V4) */
+
+	/* by record_commit.h */
+	bool moved_away; /* appended to, and moved away since: the commit keeps the tip's version */
+	bool reapplied;	 /* the version of a concurrent commit is put back */
+	struct stat index; /* for the index */
 };
 
 /* The files that are one database: DB, DB-wal and so on. */
@@ -76,11 +91,6 @@ bool hf_record_file_same(const struct hf_record_file *a, const struct hf_record_
  */
 enum hf_status hf_record_file_check_place(const struct hf_record_file *f, struct hf_err *err);
 
-/* Open a closed file again. HF_BUSY: its directory is absent. */
-enum hf_status hf_record_file_open_again(struct hf_record_file *f,
-					 const struct hf_record_database *database,
-					 struct hf_err *err);
-
 /* Check a file that was absent when its lock was taken. HF_NO: it exists now. */
 enum hf_status hf_record_file_check_absent(const struct hf_record_file *f, struct hf_err *err);
 
@@ -88,20 +98,19 @@ enum hf_status hf_record_file_check_absent(const struct hf_record_file *f, struc
 enum hf_status hf_record_file_add(struct hf_record_file *f, struct hf_lockset *set,
 				  struct hf_err *err);
 
-/* Return true if the snapshot is to be SQL text, by its name. */
-bool hf_record_file_is_text(const struct hf_record_file *f);
-
 /* Check the file, under the set. *found is the hash of its content, "" if it is absent. HF_DATA: it
  * must not be replaced, or another database's log is beside a snapshot. */
 enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wait *wait,
 				   char found[65], struct hf_err *err);
 
-/* Write the new content. make(context, fd) writes a snapshot; it is NULL for other files. Fills in
- * the plan's mode, old, old_size, fresh, seen and place. */
+/* Write what the record has for this file: its content, or a snapshot of the database. */
+enum hf_status hf_record_file_write(const struct hf_record_file *f, int fd, const char *database,
+				    const struct hf_wait *wait, struct hf_err *err);
+
+/* Write the new content. Fills in the plan's mode, hashes, old_size, seen and place. */
 enum hf_status hf_record_file_stage(struct hf_record_file *f, const char found[65],
-				    enum hf_status (*make)(void *context, int fd,
-							   struct hf_err *err),
-				    void *context, struct hf_err *err);
+				    const char *database, const struct hf_wait *wait,
+				    struct hf_err *err);
 
 /* Give a staged append the mark as its name. HF_NO: another user has that name; choose another. */
 enum hf_status hf_record_file_mark(struct hf_record_file *f, const char *mark, struct hf_err *err);

@@ -60,11 +60,7 @@ enum hf_status hf_record_locks_add_repo(struct hf_record_locks *hold, struct hf_
 static enum hf_status add_to_set(struct hf_lockset *set, const struct hf_lock_ops *ops,
 				 const char *path, struct hf_err *err)
 {
-	struct hf_err own;
-
-	if (hf_lockset_add(set, ops, path, HF_LOCK_EXCLUSIVE, err ? err : &own))
-		return HF_OK;
-	return err ? err->status : own.status;
+	return hf_lockset_add(set, ops, path, HF_LOCK_EXCLUSIVE, err) ? HF_OK : err->status;
 }
 
 static enum hf_status take_set(struct hf_record_locks *hold, struct hf_err *err)
@@ -83,21 +79,16 @@ static enum hf_status take_set(struct hf_record_locks *hold, struct hf_err *err)
 	return status == HF_OK ? hf_lockset_acquire(hold->set, &hold->wait, err) : status;
 }
 
-/* Read whether the database has a write-ahead log. */
+/* Find out whether the database has a write-ahead log. */
 static enum hf_status read_journal_mode(struct hf_record_locks *hold, struct hf_err *err)
 {
-	struct hf_sqlite_stmt *stmt;
-	enum hf_status status = hf_sqlite_prepare(hf_db_sql(hold->db), "PRAGMA journal_mode",
-					      strlen("PRAGMA journal_mode"), &stmt, NULL, err);
+	int64_t n;
+	enum hf_status status = hf_db_int(hold->db,
+					  "SELECT 1 FROM pragma_journal_mode "
+					  "WHERE journal_mode = 'wal'",
+					  NULL, 0, &n, err);
 
-	if (status == HF_OK)
-		status = hf_sqlite_stmt_step(stmt, err);
-	if (status == HF_OK) {
-		struct hf_db_value mode = hf_sqlite_stmt_column(stmt, 0);
-
-		hold->logs = mode.size == 3 && memcmp(mode.data, "wal", 3) == 0;
-	}
-	hf_sqlite_stmt_finalize(stmt);
+	hold->logs = status == HF_OK;
 	return status == HF_NO ? HF_OK : status;
 }
 

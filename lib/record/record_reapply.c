@@ -46,8 +46,8 @@ static enum hf_status put_back(struct hf_repo *repo, const struct hf_intent *int
 
 enum hf_status hf_record_reapply(struct hf_repo *repo, const struct hf_intent *intent,
 				 const struct hf_repo_change *ours, const char *commit,
-				 const char *tip, bool *is_kept, char result[HF_OID_SIZE],
-				 struct hf_err *err)
+				 const char *tip, struct hf_record_file *files,
+				 char result[HF_OID_SIZE], struct hf_err *err)
 {
 	struct hf_repo_change *theirs = calloc(intent->file_count + 1, sizeof(*theirs));
 	enum hf_status status = HF_OK;
@@ -57,12 +57,12 @@ enum hf_status hf_record_reapply(struct hf_repo *repo, const struct hf_intent *i
 	if (!theirs)
 		return hf_fail(err, HF_OS, "cannot make a commit: out of memory");
 	for (size_t i = 0; i < intent->file_count && status == HF_OK; i++) {
-		is_kept[i] = false;
+		files[i].reapplied = false;
 		if (intent->files[i].op == HF_RECORD_APPEND || !*tip)
 			continue;
 		status = is_committed_by_other(repo, intent, &ours[i], tip, &theirs[count],
-					       &is_kept[i], err);
-		count += is_kept[i];
+					       &files[i].reapplied, err);
+		count += files[i].reapplied;
 	}
 	if (status == HF_OK && count)
 		status = put_back(repo, intent, commit, theirs, count, result, err);

@@ -14,15 +14,14 @@
  * are git/repo.h's. For single-threaded tools.
  */
 
-#include "record/intent.h"
+#include "record/record_file.h"
 #include "git/repo.h"
 
-/* `ours` are the record's changes, in the intent's order; `commit` is its commit on `tip`. is_kept
- * has an element for each of the intent's files, and is set for those whose other version is put
- * back. `result` is the commit to move to: the record's, or the one that puts them back. */
+/* `ours` are the record's changes, in the intent's order; `commit` is its commit on `tip`. `reapplied`
+ * is set in those of its files whose other version is put back. `result` is the commit to move to: the record's, or the one that puts them back. */
 enum hf_status hf_record_reapply(struct hf_repo *repo, const struct hf_intent *intent,
 				 const struct hf_repo_change *ours, const char *commit,
-				 const char *tip, bool *is_kept, char result[HF_OID_SIZE],
-				 struct hf_err *err);
+				 const char *tip, struct hf_record_file *files,
+				 char result[HF_OID_SIZE], struct hf_err *err);
 
 #endif

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "record/record_mark.h"
 #include "base/spawn.h"
 #include "base/sys.h"
+#include "record/record_mark.h"
 
 enum { MAX_SLOTS = 1000, SPARE = 40 };
 
@@ -27,20 +27,17 @@ static enum hf_status mark_file(struct hf_redo *redo, struct hf_record_file *f, 
 	for (unsigned int slot = 0; status == HF_OK && slot < MAX_SLOTS; slot++) {
 		hf_mark_name(id, slot, mark);
 		status = hf_intent_has_mark(redo->hold->db, mark, err);
-		if (status == HF_NO)
-			status = hf_record_file_mark(f, mark, err);
-		else if (status == HF_OK)
+		if (status != HF_NO)
 			continue;
-		if (status == HF_OK)
-			return HF_OK;
-		if (status == HF_NO)
-			status = HF_OK;
+		status = hf_record_file_mark(f, mark, err);
+		if (status != HF_NO)
+			return status;
+		status = HF_OK;
 	}
-	return status == HF_OK
-		       ? hf_fail(err, HF_CANTCREAT,
-				 "cannot append to '%s': no name is free for the mark beside it",
-				 f->path)
-		       : status;
+	if (status != HF_OK)
+		return status;
+	return hf_fail(err, HF_CANTCREAT,
+		       "cannot append to '%s': no name is free for the mark beside it", f->path);
 }
 
 /* Sync what must be durable before the COMMIT. With a repository, the sync of its objects includes
@@ -53,7 +50,7 @@ static enum hf_status sync_file(const struct hf_redo *redo, const struct hf_reco
 	if (redo->repo && !hf_record_has_snapshot(redo->intent))
 		return HF_OK;
 	if (f->staged && !redo->repo)
-		status = hf_sync_batch_lend(due, f->atomic.fd, f->path, err);
+		status = hf_sync_batch_lend(due, hf_atomic_fd(f->atomic), f->path, err);
 	if (status == HF_OK && f->marked && !HF_WITHOUT(mark_sync))
 		status = hf_sync_batch_lend(due, f->target.dir, f->path, err);
 	return status;
@@ -69,11 +66,11 @@ static enum hf_status stage_file(struct hf_redo *redo, struct hf_record_file *f,
 		return status;
 	if (f->plan->op == HF_RECORD_SNAPSHOT) {
 		/* only what it replaces; the image is made after the COMMIT */
-		memcpy(f->plan->old, found, sizeof(f->plan->old));
+		memcpy(f->plan->old_sha256, found, sizeof(f->plan->old_sha256));
 		f->plan->old_size = f->present ? f->st.st_size : 0;
 		return HF_OK;
 	}
-	status = hf_record_file_stage(f, found, NULL, NULL, err);
+	status = hf_record_file_stage(f, found, redo->hold->database, &redo->hold->wait, err);
 	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
 		status = mark_file(redo, f, err);
 	return status == HF_OK ? sync_file(redo, f, due, err) : status;
@@ -125,12 +122,14 @@ enum hf_status hf_record_stage(struct hf_redo *redo, struct hf_err *err)
 	/* the content of the index is not known yet: check only that it can be changed */
 	if (hf_record_has_snapshot(intent))
 		return hf_repo_prepare(redo->repo, NULL, 0, err);
-	/* git/user_program.h: HF_NO */
+	/* HF_NO: git/user_program.h */
 	hf_repo_defer_programs(redo->repo, true);
 	status = hf_record_git_stage(&redo->git, redo->repo, intent, redo->files, intent->tip,
 				     redo->hold->wait.deadline, err);
 	hf_repo_defer_programs(redo->repo, false);
-	return status == HF_OK ? hf_record_git_prepare(&redo->git, err) : status;
+	return status == HF_OK
+		       ? hf_repo_prepare(redo->repo, redo->git.changes, intent->file_count, err)
+		       : status;
 }
 
 void hf_record_unstage(struct hf_redo *redo)

@@ -16,7 +16,6 @@
 struct hf_recovery_files {
 	char id[HF_RECORD_ID];
 	struct hf_record_file *files;
-	char **paths;
 	size_t count;
 	struct hf_repo *repo; /* where it is finished; NULL: no repository */
 };
@@ -156,17 +155,17 @@ static enum hf_status open_file(struct hf_recovery *r, struct hf_recovery_files 
 				struct hf_intent_file *plan, struct hf_err *err)
 {
 	struct hf_record_file *f = &known->files[known->count];
-	char **path = &known->paths[known->count];
-	enum hf_status status = make_path_of(plan, known->repo, path, err);
+	char *path;
+	enum hf_status status = make_path_of(plan, known->repo, &path, err);
 
 	if (status != HF_OK)
 		return status;
 	*f = (struct hf_record_file){
 		.plan = plan,
-		.path = *path,
+		.path = path,
+		.own_path = path,
 		.fd = -1,
 		.committed = -1,
-		.atomic.fd = -1,
 		.target.dir = -1,
 		.later = known->repo,
 	};
@@ -205,8 +204,7 @@ static enum verdict open_files(struct hf_recovery *r, struct hf_intent *intent,
 	memcpy(known->id, intent->id, sizeof(known->id));
 	hf_raise_limit(intent->file_count * PER_FILE + BESIDE);
 	known->files = calloc(intent->file_count + 1, sizeof(*known->files));
-	known->paths = calloc(intent->file_count + 1, sizeof(*known->paths));
-	if (!known->files || !known->paths)
+	if (!known->files)
 		*status = hf_fail(err, HF_OS, "cannot finish a record: out of memory");
 	for (size_t i = 0; i < intent->file_count && *status == HF_OK; i++)
 		*status = open_file(r, known, &intent->files[i], err);
@@ -333,13 +331,9 @@ enum hf_status hf_record_recover_all(struct hf_recovery *r, struct hf_err *err)
 {
 	struct hf_intent *intents;
 	size_t count, before = r->finished;
-	struct hf_err own;
-	enum hf_status status;
+	enum hf_status status = hf_intents_load(r->hold->db, false, &intents, &count, err);
 
-	if (!err)
-		err = &own;
 	r->left = 0;
-	status = hf_intents_load(r->hold->db, false, &intents, &count, err);
 	if (status != HF_OK)
 		return status;
 	if (count)
@@ -357,10 +351,9 @@ void hf_recovery_forget(struct hf_recovery *r)
 	for (size_t i = 0; i < r->file_count; i++) {
 		for (size_t k = 0; k < r->files[i].count; k++) {
 			hf_record_file_close(&r->files[i].files[k]);
-			free(r->files[i].paths[k]);
+			free(r->files[i].files[k].own_path);
 		}
 		free(r->files[i].files);
-		free(r->files[i].paths);
 	}
 	free(r->files);
 	r->files = NULL;

@@ -13,7 +13,7 @@
  * they are added to the hold, and the result is HF_NO. It is also HF_NO after something was
  * finished: that was committed, and locked files may have other inodes by now. Waits only as
  * redo.h does. A crash leaves the intents. Errors: what prevents a record from being finished that
- * could be; nothing is lost, since the intent stays. For single-threaded tools.
+ * could be; nothing is lost, since the intent stays. err is not NULL. For single-threaded tools.
  */
 
 #include "record/record_locks.h"

@@ -7,26 +7,19 @@
 #include <sys/mman.h>
 
 #include "base/copy.h"
-#include "sqlite/snapshot.h"
-#include "record/redo_check.h"
 #include "base/sys.h"
-
-struct hf_snapshot {
-	const struct hf_record_locks *hold;
-	bool as_text;
-};
+#include "record/redo_check.h"
 
 /* ---- what the run itself does --------------------------------------------------------------- */
 
-static enum hf_status apply_files(struct hf_redo *redo, const enum hf_redo_state *fates,
-				  struct hf_err *err)
+static enum hf_status apply_files(struct hf_redo *redo, struct hf_err *err)
 {
 	size_t count = redo->intent->file_count;
 	struct hf_sync_batch own = {NULL, 0};
 	enum hf_status status = HF_OK;
 
 	for (size_t i = 0; i < count && status == HF_OK; i++)
-		if (!fates || fates[i] == HF_REDO_PENDING)
+		if (redo->files[i].state == HF_REDO_PENDING)
 			status = hf_record_file_apply(&redo->files[i], err);
 	if (status == HF_OK)
 		status = hf_record_files_sync(redo->files, count,
@@ -38,13 +31,13 @@ static enum hf_status apply_files(struct hf_redo *redo, const enum hf_redo_state
 	return status;
 }
 
-static enum hf_status redo_git(struct hf_redo *redo, const char *tip, struct hf_err *err)
+static enum hf_status redo_git(struct hf_redo *redo, struct hf_err *err)
 {
 	enum hf_status status;
 
 	if (!redo->repo)
 		return HF_OK;
-	status = hf_record_git_redo(&redo->git, redo->files, tip, redo->hold->wait.deadline, err);
+	status = hf_record_git_redo(&redo->git, err);
 	if (status != HF_OK)
 		return status;
 	memcpy(redo->commit, redo->git.commit, sizeof(redo->commit));
@@ -60,41 +53,22 @@ static enum hf_status redo_git(struct hf_redo *redo, const char *tip, struct hf_
 	return HF_OK;
 }
 
-enum hf_status hf_redo(struct hf_redo *redo, const char *tip, struct hf_err *err)
+enum hf_status hf_redo(struct hf_redo *redo, struct hf_err *err)
 {
-	enum hf_status status = apply_files(redo, NULL, err);
+	enum hf_status status = apply_files(redo, err);
 
-	return status == HF_OK ? redo_git(redo, tip, err) : status;
-}
-
-/* Use another connection, which sees what is committed: a connection that writes cannot be copied.
- */
-static enum hf_status write_snapshot(const struct hf_snapshot *s, int fd, struct hf_err *err)
-{
-	const struct hf_db_options options = {.flags = HF_DB_READ, .wait = s->hold->wait};
-	struct hf_db *db;
-	enum hf_status status = hf_db_open(&db, s->hold->database, &options, err);
-
-	if (status == HF_OK)
-		status = hf_db_snapshot(db, fd, s->as_text, "holdfast_intent*", err);
-	hf_db_close(db);
-	return status;
-}
-
-static enum hf_status make_snapshot(void *context, int fd, struct hf_err *err)
-{
-	return write_snapshot(context, fd, err);
+	return status == HF_OK ? redo_git(redo, err) : status;
 }
 
 /* ---- what is staged ------------------------------------------------------------------------- */
 
 /* Put the content beside the file, without a repository (record/V1). */
 static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_record_file *f,
-				 const struct hf_snapshot *image, struct hf_err *err)
+				 struct hf_err *err)
 {
 	const struct hf_atomic_options options = {
 		.wait = redo->hold->wait, .skip_same = true, .allow_empty = true};
-	struct hf_atomic atomic;
+	struct hf_atomic *atomic;
 	enum hf_status status;
 	char *path;
 
@@ -107,14 +81,11 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 		return hf_fail(err, HF_OS, "cannot finish a record: out of memory");
 	status = hf_atomic_begin(&atomic, path, &options, err);
 	if (status == HF_OK) {
-		if (f->plan->op == HF_RECORD_SNAPSHOT)
-			status = write_snapshot(image, atomic.fd, err);
-		else
-			status =
-				hf_write_all(atomic.fd, f->plan->content, f->plan->size, path, err);
+		status = hf_record_file_write(f, hf_atomic_fd(atomic), redo->hold->database,
+					      &redo->hold->wait, err);
 		if (status == HF_OK)
-			status = hf_atomic_commit(&atomic, err);
-		hf_atomic_end(&atomic);
+			status = hf_atomic_commit(atomic, err);
+		hf_atomic_end(atomic);
 	}
 	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
 		hf_record_locks_report(
@@ -131,52 +102,56 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 }
 
 /* Check one file, and stage what is needed: to apply it, or for its blob. */
-static enum hf_status stage_found(struct hf_redo *redo, size_t i, enum hf_redo_state *fate,
-				  bool *correct, struct hf_err *err)
+static enum hf_status stage_found(struct hf_redo *redo, struct hf_record_file *f,
+				  struct hf_err *err)
 {
-	struct hf_record_file *f = &redo->files[i];
 	struct hf_intent_file plan = *f->plan; /* the members that staging overwrites */
-	struct hf_snapshot image = {.hold = redo->hold};
+	const bool is_removed = plan.op == HF_RECORD_REMOVE;
 	enum hf_status status;
 	char found[65];
 
 	snprintf(f->mode, sizeof(f->mode), "%04o", f->plan->mode);
 	status = hf_record_file_look(f, &redo->hold->wait, found, err);
-	if (status != HF_OK)
+	if (status == HF_OK)
+		status = hf_redo_check(redo->hold, f, found, err);
+	if (status != HF_OK || f->state == HF_REDO_DONE)
 		return status;
-	status = hf_redo_check(redo->hold, f, found, fate, correct, err);
-	if (status != HF_OK)
-		return status;
-	f->found_done = *fate == HF_REDO_DONE;
-	image.as_text = hf_record_file_is_text(f);
-	redo->stays = redo->stays || *fate == HF_REDO_SUPERSEDED;
-	if (*fate == HF_REDO_SUPERSEDED && (!redo->repo || f->plan->op == HF_RECORD_APPEND))
-		return put_beside(redo, f, &image, err);
-	if (*fate == HF_REDO_SUPERSEDED)
+	if (f->state == HF_REDO_SUPERSEDED) {
+		redo->stays = true;
+		if (!redo->repo || plan.op == HF_RECORD_APPEND)
+			return put_beside(redo, f, err);
 		hf_record_locks_report(
 			redo->hold,
 			"'%s' was changed meanwhile, and stays; what was recorded is committed",
 			f->path);
-	if (*fate == HF_REDO_DONE ||
-	    (*fate == HF_REDO_SUPERSEDED && f->plan->op == HF_RECORD_REMOVE))
-		return HF_OK;
-	status = hf_record_file_stage(f, found, make_snapshot, &image, err);
-	if (status == HF_OK && !*correct)
+		if (is_removed)
+			return HF_OK;
+	}
+	status = hf_record_file_stage(f, found, redo->hold->database, &redo->hold->wait, err);
+	if (status == HF_OK && !f->correct)
 		*f->plan = plan;
 	return status;
 }
 
+static enum hf_status stage_all_found(struct hf_redo *redo, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+
+	for (size_t i = 0; i < redo->intent->file_count && status == HF_OK; i++)
+		status = stage_found(redo, &redo->files[i], err);
+	return status;
+}
+
 /* Update the intent durably (record/V4). */
-static enum hf_status correct_intent(const struct hf_redo *redo, const bool *correct,
-				     struct hf_err *err)
+static enum hf_status correct_intent(const struct hf_redo *redo, struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
 	bool any = false;
 
 	for (size_t i = 0; i < redo->intent->file_count && status == HF_OK; i++) {
-		any = any || correct[i];
-		if (correct[i])
-			status = hf_intent_correct(redo->hold->db, redo->intent, i, err);
+		any = any || redo->files[i].correct;
+		if (redo->files[i].correct)
+			status = hf_intent_put_file(redo->hold->db, redo->intent, i, err);
 	}
 	if (status == HF_OK && any)
 		status = hf_db_commit(redo->hold->db, err);
@@ -217,26 +192,24 @@ static enum hf_status find_commit(struct hf_redo *redo, struct seen *seen, struc
 	return status == HF_NO ? HF_OK : status;
 }
 
-static enum hf_status finish_intent(struct hf_redo *redo, enum hf_redo_state *fates, bool *correct,
-				    const char *tip, struct hf_err *err)
+static enum hf_status stage_git(struct hf_redo *redo, const char *tip, struct hf_err *err)
 {
-	enum hf_status status = HF_OK;
+	return hf_record_git_stage(&redo->git, redo->repo, redo->intent, redo->files, tip,
+				   redo->hold->wait.deadline, err);
+}
 
-	for (size_t i = 0; i < redo->intent->file_count && status == HF_OK; i++)
-		status = stage_found(redo, i, &fates[i], &correct[i], err);
+static enum hf_status finish_intent(struct hf_redo *redo, const char *tip, struct hf_err *err)
+{
+	enum hf_status status = stage_all_found(redo, err);
+
 	if (status == HF_OK && redo->repo)
-		status = hf_record_git_stage(&redo->git, redo->repo, redo->intent, redo->files, tip,
-					     redo->hold->wait.deadline, err);
+		status = stage_git(redo, tip, err);
 	if (status == HF_OK && redo->repo)
-		status = hf_record_git_prepare(&redo->git, err);
+		status = hf_repo_prepare(redo->repo, redo->git.changes, redo->intent->file_count,
+					 err);
 	if (status == HF_OK)
-		status = correct_intent(redo, correct, err);
-	if (status == HF_OK)
-		status = apply_files(redo, fates, err);
-	if (status == HF_OK)
-		status = redo_git(redo, tip, err);
-	hf_record_git_end(&redo->git);
-	return status;
+		status = correct_intent(redo, err);
+	return status == HF_OK ? hf_redo(redo, err) : status;
 }
 
 /* ---- done, but objects were removed --------------------------------------------------------- */
@@ -247,20 +220,19 @@ static enum hf_status fail_read(const struct hf_record_file *f, struct hf_err *e
 }
 
 /* Exclude what other processes have appended since: it was not committed. */
-static enum hf_status cut_append(struct hf_record_file *f, enum hf_redo_state fate,
-				 struct hf_err *err)
+static enum hf_status cut_append(struct hf_record_file *f, struct hf_err *err)
 {
 	const struct hf_intent_file *plan = f->plan;
 	off_t size = plan->old_size + (off_t)plan->size;
 	enum hf_status status;
 	int fd;
 
-	if (plan->op != HF_RECORD_APPEND || fate != HF_REDO_DONE || f->st.st_size <= size)
+	if (plan->op != HF_RECORD_APPEND || f->state != HF_REDO_DONE || f->st.st_size <= size)
 		return HF_OK;
 	fd = memfd_create("record", MFD_CLOEXEC);
 	if (fd < 0)
 		return fail_read(f, err);
-	status = hf_copy_file(f->fd, fd, NULL, f->path, "memory", err);
+	status = hf_copy_file(f->fd, fd, f->path, "memory", err);
 	if (status == HF_OK && (sys_ftruncate(fd, size) < 0 || sys_fchmod(fd, f->st.st_mode) < 0))
 		status = fail_read(f, err);
 	if (status != HF_OK) {
@@ -296,31 +268,21 @@ static bool is_kept(const struct hf_redo *redo, const struct seen *now)
 
 /* The branch leads, or led, to the commit, and a prune that started earlier has removed objects or
  * may remove them. Make them again: the same contents give the same names. */
-static enum hf_status renew_commit(struct hf_redo *redo, enum hf_redo_state *fates, bool *correct,
-				   const struct seen *seen, struct hf_err *err)
+static enum hf_status renew_commit(struct hf_redo *redo, const struct seen *seen,
+				   struct hf_err *err)
 {
-	const int64_t deadline = redo->hold->wait.deadline;
-	char target[HF_OID_SIZE] = "";
+	enum hf_status status = stage_all_found(redo, err);
 	struct seen now;
-	enum hf_status status = HF_OK;
 
-	for (size_t i = 0; i < redo->intent->file_count && status == HF_OK; i++) {
-		status = stage_found(redo, i, &fates[i], &correct[i], err);
-		if (status == HF_OK)
-			status = cut_append(&redo->files[i], fates[i], err);
-	}
+	for (size_t i = 0; i < redo->intent->file_count && status == HF_OK; i++)
+		status = cut_append(&redo->files[i], err);
 	if (status == HF_OK)
-		status = hf_record_git_stage(&redo->git, redo->repo, redo->intent, redo->files,
-					     seen->upon, deadline, err);
+		status = stage_git(redo, seen->upon, err);
 	if (status == HF_OK)
-		status = hf_record_git_renew(&redo->git, redo->files, seen->upon, target, deadline,
-					     err);
+		status = hf_record_git_renew(&redo->git, err);
 	if (status == HF_OK)
 		status = find_commit(redo, &now, err);
-	if (status == HF_OK && !is_kept(redo, &now))
-		status = fail_renew(redo, &now, err);
-	hf_record_git_end(&redo->git);
-	return status;
+	return status == HF_OK && !is_kept(redo, &now) ? fail_renew(redo, &now, err) : status;
 }
 
 static bool is_complete(const struct hf_redo *redo, const struct seen *seen)
@@ -332,21 +294,13 @@ static bool is_complete(const struct hf_redo *redo, const struct seen *seen)
 
 enum hf_status hf_redo_found(struct hf_redo *redo, struct hf_err *err)
 {
-	size_t count = redo->intent->file_count;
-	enum hf_redo_state *fates = calloc(count + 1, sizeof(*fates));
-	bool *correct = calloc(count + 1, sizeof(*correct));
 	struct seen seen;
-	enum hf_status status;
+	enum hf_status status = find_commit(redo, &seen, err);
 
-	if (fates && correct)
-		status = find_commit(redo, &seen, err);
-	else
-		status = hf_fail(err, HF_OS, "cannot finish a record: out of memory");
 	if (status == HF_OK && !seen.done && !seen.gone)
-		status = finish_intent(redo, fates, correct, seen.tip, err);
+		status = finish_intent(redo, seen.tip, err);
 	else if (status == HF_OK && !is_complete(redo, &seen))
-		status = renew_commit(redo, fates, correct, &seen, err);
-	free(fates);
-	free(correct);
+		status = renew_commit(redo, &seen, err);
+	hf_record_git_end(&redo->git);
 	return status == HF_OK ? hf_intent_delete(redo->hold->db, redo->intent->id, err) : status;
 }

@@ -31,7 +31,7 @@ struct hf_redo {
 };
 
 /* Apply the files, the index and the ref. */
-enum hf_status hf_redo(struct hf_redo *redo, const char *tip, struct hf_err *err);
+enum hf_status hf_redo(struct hf_redo *redo, struct hf_err *err);
 
 /* Do all that is pending, and delete the intent. */
 enum hf_status hf_redo_found(struct hf_redo *redo, struct hf_err *err);

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "record/record_mark.h"
 #include "base/sys.h"
+#include "record/record_mark.h"
 
 /* Identify the file and its directory, to compare them with the intent. */
 static enum hf_status identify_file(const struct hf_record_file *f, char seen[HF_SEEN_SIZE],
@@ -26,7 +26,8 @@ static enum hf_redo_state judge_without_mark(const struct hf_record_locks *hold,
 		return HF_REDO_SUPERSEDED;
 	if (!*seen || !plan->seen[0] || hf_mark_compare(plan->seen, seen) == HF_SAME_NO)
 		return HF_REDO_DONE;
-	if (hf_mark_compare(plan->seen, seen) != HF_SAME_YES || strcmp(found, plan->old) != 0)
+	if (hf_mark_compare(plan->seen, seen) != HF_SAME_YES ||
+	    strcmp(found, plan->old_sha256) != 0)
 		return HF_REDO_SUPERSEDED;
 	hf_record_locks_report(
 		hold, "the mark beside '%s' was removed by another program; it gets the record",
@@ -35,8 +36,7 @@ static enum hf_redo_state judge_without_mark(const struct hf_record_locks *hold,
 }
 
 static enum hf_status judge_append(const struct hf_record_locks *hold, struct hf_record_file *f,
-				   const char *found, enum hf_redo_state *fate, bool *correct,
-				   struct hf_err *err)
+				   const char *found, struct hf_err *err)
 {
 	const struct hf_intent_file *plan = f->plan;
 	char seen[HF_SEEN_SIZE], place[HF_SEEN_SIZE];
@@ -48,34 +48,33 @@ static enum hf_status judge_append(const struct hf_record_locks *hold, struct hf
 	if (status != HF_OK)
 		return status;
 	if (HF_WITHOUT(mark))
-		f->found_mark = strcmp(found, plan->fresh) != 0;
+		f->found_mark = strcmp(found, plan->new_sha256) != 0;
 	if (!f->found_mark) {
-		*fate = judge_without_mark(hold, f, found, seen, place);
+		f->state = judge_without_mark(hold, f, found, seen, place);
 		return HF_OK;
 	}
-	*fate = HF_REDO_PENDING;
-	*correct = strcmp(seen, plan->seen) != 0 || strcmp(place, plan->place) != 0 ||
-		   strcmp(found, plan->old) != 0;
-	if (plan->old[0] && !f->present)
+	f->state = HF_REDO_PENDING;
+	f->correct = strcmp(seen, plan->seen) != 0 || strcmp(place, plan->place) != 0 ||
+		     strcmp(found, plan->old_sha256) != 0;
+	if (plan->old_sha256[0] && !f->present)
 		hf_record_locks_report(hold, "'%s' was removed or moved meanwhile; it is made anew",
 				       f->path);
 	return HF_OK;
 }
 
 enum hf_status hf_redo_check(const struct hf_record_locks *hold, struct hf_record_file *f,
-			     const char found[65], enum hf_redo_state *fate, bool *correct,
-			     struct hf_err *err)
+			     const char found[65], struct hf_err *err)
 {
 	const struct hf_intent_file *plan = f->plan;
 
-	*correct = false;
-	*fate = HF_REDO_DONE;
+	f->correct = f->found_mark = false;
+	f->state = HF_REDO_DONE;
 	if (plan->op == HF_RECORD_APPEND && plan->mark[0])
-		return judge_append(hold, f, found, fate, correct, err);
-	if (strcmp(found, plan->fresh) == 0 && (*found || plan->op != HF_RECORD_SNAPSHOT))
+		return judge_append(hold, f, found, err);
+	if (strcmp(found, plan->new_sha256) == 0 && (*found || plan->op != HF_RECORD_SNAPSHOT))
 		return HF_OK;
-	*fate = strcmp(found, plan->old) == 0 ? HF_REDO_PENDING : HF_REDO_SUPERSEDED;
+	f->state = strcmp(found, plan->old_sha256) == 0 ? HF_REDO_PENDING : HF_REDO_SUPERSEDED;
 	/* the image is made now: its hash identifies it later */
-	*correct = plan->op == HF_RECORD_SNAPSHOT && *fate == HF_REDO_PENDING;
+	f->correct = plan->op == HF_RECORD_SNAPSHOT && f->state == HF_REDO_PENDING;
 	return HF_OK;
 }

@@ -16,17 +16,9 @@
 #include "record/record_file.h"
 #include "record/record_locks.h"
 
-enum hf_redo_state {
-	HF_REDO_PENDING,
-	HF_REDO_DONE,
-	/* another program has changed it (record/V1, record/M7) */
-	HF_REDO_SUPERSEDED,
-};
-
-/* `found` is the hash of the present content, "" if absent. *correct: before anything is done, the
- * intent must say durably what exists now (record/V4). */
+/* Set f->state, f->found_mark and f->correct. `found` is the hash of the present content, "" if
+ * absent. */
 enum hf_status hf_redo_check(const struct hf_record_locks *hold, struct hf_record_file *f,
-			     const char found[65], enum hf_redo_state *fate, bool *correct,
-			     struct hf_err *err);
+			     const char found[65], struct hf_err *err);
 
 #endif

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 # shellcheck disable=SC3013
 #
-# holdfast.sh: holdfast for shell scripts, and in place of a concurrency.sh of one's own.
+# holdfast.sh: holdfast for shell scripts, in place of a private concurrency.sh.
 #
 #	. holdfast.sh
 #
@@ -11,31 +11,31 @@
 #	sqlite_with_retry DB [SQL]	one transaction, again only while the database is busy
 #	escape_sql TEXT			for '…' in SQL
 #	acquire_git_lock FILE [SECS]	the lock on FILE, held by this shell
-#	release_git_lock FILE		given back, if it is this shell's
+#	release_git_lock FILE		release it, if this shell holds it
 #	with_lock LOCK COMMAND…		a command or a function of this shell, under a lock
-#	detect_stale_lock PATH [SECS]	is the owner of this dotlock or lock directory dead?
+#	detect_stale_lock PATH [SECS]	return 0 if the owner of this lock file or directory is dead
 #	clean_stale_lock PATH [SECS]	move it aside, if that is proved
 #
 # holdfast.sh(7) has arguments, return values and examples. It works in dash, bash, ksh93, mksh,
 # busybox ash and zsh, under set -e, -u and -o pipefail, and evaluates no text of the caller's.
 #
-# How a lock is held. The shell itself opens FILE, and lock-run puts flock(2) on what is open, by
-# way of a duplicate: ksh93 and mksh hand no descriptor of theirs to a command. So
+# How a lock is held. The shell itself opens FILE, and lock-run takes flock(2) on the open file
+# through a duplicate: ksh93 and mksh pass none of their descriptors to a command. So
 #
-#   H1  The lock lives as long as the descriptor. A shell that ends, however it ends, holds nothing.
-#       A command that it was running has the descriptor too (not in ksh93 and mksh), and then the
-#       lock is held until that has ended as well: it may be at work on what the lock is for.
-#   H2  Giving back unlocks the open file, and with it every copy of the descriptor. What the shell
-#       has left in the background does not keep the lock.
-#   H3  Only what this very process took is given back. A subshell has the variables of its parent,
-#       not its locks.
-#   H4  FILE is not opened for creation if it is there (a sticky directory may forbid that), is
-#       never written to or truncated, and must still have its name once it is locked.
-#   H5  Nobody else's descriptor is taken: a number is free if /proc/self/fd does not have it. What
-#       the script has put in our place meanwhile is left alone.
+#   H1  The lock is held as long as the descriptor is open. A shell that exits, in whatever way,
+#       holds nothing. A command that it was running has the descriptor too (not in ksh93 and mksh);
+#       then the lock is held until the command exits as well, since it may still use the file.
+#   H2  A release unlocks the open file, and with it every copy of the descriptor. A background
+#       process of the shell does not keep the lock.
+#   H3  A process releases only locks that it took itself. A subshell has the variables of its
+#       parent, not its locks.
+#   H4  If FILE exists, it is not opened for creation (a sticky directory may forbid that). It is
+#       never written to or truncated, and must still have its name after it is locked.
+#   H5  No descriptor of the script is replaced: a number is free if /proc/self/fd does not have it.
+#       A file that the script has opened under our number since then is left alone.
 #
 # Variables and functions whose names begin with _holdfast are this file's own. POSIX has no local
-# variables: what must outlast a command of the caller's stands in positional parameters.
+# variables: values that are needed after a command of the caller are in positional parameters.
 
 # Where the tools are: in PATH as it is now, else beside this file.
 _holdfast_bin=$(command -v lock-run) || _holdfast_bin='@BINDIR@/lock-run'
@@ -99,8 +99,8 @@ _holdfast_text() {
 # ------------------------------------------------------------------------------------------------
 # Files
 
-# A tool has failed with status $1, and said why. 76 is not like the others: it is done, and who
-# tries again appends twice.
+# Log the failure $2 of a tool, whose exit status is $1. 76 differs from the others: the change is
+# done, and a retry would append twice.
 _holdfast_failed() {
 	_holdfast_log ERROR "$2"
 	[ "$1" = 76 ] || return 1
@@ -322,14 +322,14 @@ _holdfast_run() {
 # ------------------------------------------------------------------------------------------------
 # Locks whose existence is the lock
 
-# The one line that lock-break OPTION says of PATH, in _holdfast_judged.
+# Set _holdfast_judged to the line that lock-break OPTION prints for PATH.
 _holdfast_judge() {
 	_holdfast_judged=$(_holdfast_tool lock-break "$@") || :
 }
 
 # detect_stale_lock PATH [SECS=300]: returns 0 if PATH is a PID file, a dotlock or a lock directory
-# with a file `pid`, and its owner is dead; or it names none, nobody has it, and it is older than
-# SECS. Returns 1 if it is held, cannot be judged, or is not there.
+# with a file `pid`, and its owner is dead; or it names no owner, no process uses it, and it is
+# older than SECS. Returns 1 if it is held, cannot be judged, or does not exist.
 detect_stale_lock() {
 	case $# in
 	1 | 2) _holdfast_judge --dry-run --json --stale-after "${2:-300}" -- "$1" ;;

@@ -33,35 +33,26 @@ static enum hf_status stream_read(struct stream *s, char *buffer, size_t size, s
 	while (*got < size) {
 		uint64_t left = s->record.size - s->done;
 		size_t n = left < size - *got ? (size_t)left : size - *got;
-		ssize_t r;
+		enum hf_status status;
 
 		if (n == 0) {
-			enum hf_status status = hf_batch_next(s->batch, &s->at, &s->record, err);
-
-			if (status == HF_NO)
-				break;
-			if (status != HF_OK)
-				return status;
+			status = hf_batch_next(s->batch, &s->at, &s->record, err);
 			s->done = 0;
-			continue;
+		} else {
+			status = hf_pread_exactly(s->record.fd, buffer + *got, n,
+						  s->record.offset + s->done, s->batch->name, err);
+			*got += n;
+			s->done += n;
 		}
-		r = sys_pread(s->record.fd, buffer + *got, n, (off_t)(s->record.at + s->done));
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0) {
-			if (r == 0)
-				errno = EIO;
-			return hf_fail_errno(err, "cannot read the spool of '%s'", s->batch->path);
-		}
-		*got += (size_t)r;
-		s->done += (uint64_t)r;
+		if (status != HF_OK)
+			return status == HF_NO ? HF_OK : status;
 	}
 	return HF_OK;
 }
 
-enum hf_status hf_write_records(const struct hf_batch *batch, int fd, const char *to,
-				struct hf_err *err)
+enum hf_status hf_write_records(const struct hf_batch *batch, int fd, struct hf_err *err)
 {
+	const char *to = batch->target->path;
 	struct stream stream = {.batch = batch};
 	size_t n, size = batch->head.end < ONE_WRITE ? (size_t)batch->head.end : ONE_WRITE;
 	char *buffer = malloc(size);
@@ -76,24 +67,6 @@ enum hf_status hf_write_records(const struct hf_batch *batch, int fd, const char
 	} while (status == HF_OK && n == size);
 	free(buffer);
 	return status;
-}
-
-static enum hf_status read_exactly(int fd, const char *path, uint64_t offset, char *buffer,
-				   size_t size, struct hf_err *err)
-{
-	for (size_t got = 0; got < size;) {
-		ssize_t n = sys_pread(fd, buffer + got, size - got, (off_t)(offset + got));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			if (n == 0)
-				errno = EIO;
-			return hf_fail_errno(err, "cannot read the end of '%s'", path);
-		}
-		got += (size_t)n;
-	}
-	return HF_OK;
 }
 
 /* Compare the target from the offset on with the batch. A batch after another program's bytes (a
@@ -115,7 +88,7 @@ static enum hf_status compare_batch_at(int fd, uint64_t offset, uint64_t end,
 		if (status != HF_OK)
 			return status;
 		n = left < wanted ? (size_t)left : wanted;
-		status = read_exactly(fd, batch->path, offset, have, n, err);
+		status = hf_pread_exactly(fd, have, n, offset, batch->target->path, err);
 		if (status != HF_OK)
 			return status;
 		for (size_t i = 0; i < n; i++) {
@@ -141,7 +114,7 @@ enum hf_status hf_in_place_compare(int fd, const struct hf_batch *batch, enum hf
 
 	*tail = HF_TAIL_OTHER;
 	if (!buffers || sys_fstat(fd, &st) < 0) {
-		status = hf_fail_errno(err, "cannot read the end of '%s'", batch->path);
+		status = hf_fail_errno(err, "cannot read the end of '%s'", batch->target->path);
 	} else if ((uint64_t)st.st_size >= batch->head.offset) {
 		uint64_t end = (uint64_t)st.st_size, offset = batch->head.offset;
 
@@ -154,7 +127,8 @@ enum hf_status hf_in_place_compare(int fd, const struct hf_batch *batch, enum hf
 
 			/* another program writes whole lines: in the middle of a line no batch
 			 * begins */
-			status = read_exactly(fd, batch->path, offset++, &before, 1, err);
+			status = hf_pread_exactly(fd, &before, 1, offset++, batch->target->path,
+						  err);
 			if (status != HF_OK || before != '\n')
 				continue;
 			status = compare_batch_at(fd, offset, (uint64_t)st.st_size, batch, buffers,
@@ -193,20 +167,20 @@ enum hf_status hf_in_place_cut(int fd, const struct hf_batch *batch, struct hf_e
 	if (tail == HF_TAIL_AMONG || sys_ftruncate(fd, (off_t)batch->head.offset) < 0 ||
 	    sys_fsync(fd) < 0)
 		return hf_fail_errno(err, "cannot cut off what was written to '%s' in part",
-				     batch->path);
+				     batch->target->path);
 	return HF_OK;
 }
 
 /* Write and sync, or cut off: ABANDONED. If that fails too, the batch stays IN_PLACE, and the next
  * append recovers it: it cuts off a part, and keeps a whole batch. */
-static enum hf_status write_synced(const struct hf_target *target, int fd, struct hf_batch *batch,
-				   bool sync, struct hf_err *err)
+static enum hf_status write_synced(int fd, struct hf_batch *batch, bool sync, struct hf_err *err)
 {
-	enum hf_status status = hf_write_records(batch, fd, target->path, err);
+	const char *path = batch->target->path;
+	enum hf_status status = hf_write_records(batch, fd, err);
 	bool whole = status == HF_OK;
 
 	if (whole && sync && sys_fdatasync(fd) < 0)
-		status = hf_fail_errno(err, "cannot sync '%s'", target->path);
+		status = hf_fail_errno(err, "cannot sync '%s'", path);
 	if (status == HF_OK)
 		return status;
 	if (hf_in_place_cut(fd, batch, NULL) == HF_OK) {
@@ -216,33 +190,33 @@ static enum hf_status write_synced(const struct hf_target *target, int fd, struc
 	if (whole)
 		return hf_fail(err, HF_UNCERTAIN,
 			       "'%s' has the record, but could not be synced, nor cut off again",
-			       target->path);
+			       path);
 	hf_advise(err, "a part of the record stays until the next append cuts it off");
 	return status;
 }
 
 /* Make the intent durable: first its content, then its name (spool/S4). */
-static enum hf_status enter_in_place(const struct hf_target *target, int fd, struct hf_batch *batch,
-				     bool sync, struct hf_err *err)
+static enum hf_status enter_in_place(int fd, struct hf_batch *batch, bool sync, struct hf_err *err)
 {
 	enum hf_status status = hf_batch_mark(batch, HF_SPOOL_IN_PLACE, err);
+	bool synced = status == HF_OK && (!sync || sys_fsync(batch->fd) == 0);
 
-	if (status == HF_OK && sync && sys_fsync(batch->fd) < 0)
-		status = hf_fail_errno(err, "cannot keep the intent to append to '%s'",
-				       target->path);
-	if (status == HF_OK)
-		status = hf_batch_enter(target, fd, batch, err);
-	if (status == HF_OK && sync && sys_fsync(target->dir) < 0)
-		status = hf_fail_errno(err, "cannot keep the intent to append to '%s'",
-				       target->path);
-	return status;
+	if (synced)
+		status = hf_batch_enter(fd, batch, err);
+	if (synced && status == HF_OK)
+		synced = !sync || sys_fsync(batch->target->dir) == 0;
+	return status != HF_OK || synced
+		       ? status
+		       : hf_fail_errno(err, "cannot keep the intent to append to '%s'",
+				       batch->target->path);
 }
 
-enum hf_status hf_append_in_place(const struct hf_target *target, const struct stat *st,
-				  struct hf_batch *batch, bool sync, struct hf_err *err)
+enum hf_status hf_append_in_place(const struct stat *st, struct hf_batch *batch, bool sync,
+				  struct hf_err *err)
 {
+	const struct hf_target *target = batch->target;
 	int fd = hf_in_place_open(target, st, O_RDWR | O_APPEND);
-	enum hf_status status = HF_OK;
+	enum hf_status status;
 	struct stat now;
 
 	if (fd < 0 && (errno == ESTALE || errno == ENOENT)) {
@@ -250,19 +224,19 @@ enum hf_status hf_append_in_place(const struct hf_target *target, const struct s
 		return hf_fail_errno_as(err, HF_BUSY, "'%s' was replaced in the meantime",
 					target->path);
 	}
-	if (fd < 0 || sys_fstat(fd, &now) < 0) {
+	if (fd < 0)
+		return hf_fail_errno(err, "cannot append to '%s'", target->path);
+	if (sys_fstat(fd, &now) < 0) {
 		status = hf_fail_errno(err, "cannot append to '%s'", target->path);
-		if (fd >= 0)
-			sys_close(fd);
-		return status;
+	} else {
+		batch->head.target = hf_file_id_of(fd);
+		batch->head.offset = (uint64_t)now.st_size;
+		status = enter_in_place(fd, batch, sync, err);
+		if (status == HF_OK)
+			status = write_synced(fd, batch, sync, err);
+		else
+			hf_batch_mark(batch, HF_SPOOL_ABANDONED, NULL); /* nothing was written */
 	}
-	batch->head.target = hf_file_id_of(fd);
-	batch->head.offset = (uint64_t)now.st_size;
-	status = enter_in_place(target, fd, batch, sync, err);
-	if (status == HF_OK)
-		status = write_synced(target, fd, batch, sync, err);
-	else
-		hf_batch_mark(batch, HF_SPOOL_ABANDONED, NULL); /* the target was not touched */
 	sys_close(fd);
 	return status;
 }

@@ -22,15 +22,14 @@
  * whole batch, with another program's bytes before or after it. OTHER: anything else. */
 enum hf_tail { HF_TAIL_TORN, HF_TAIL_WHOLE, HF_TAIL_AMONG, HF_TAIL_OTHER };
 
-/* Append the batch's records to the target. Return HF_OK if they are durable (without sync:
- * written); the state is not DONE yet. On any other status but HF_UNCERTAIN the old content is
- * kept. HF_BUSY with errnum EEXIST: another program has replaced the target. */
-enum hf_status hf_append_in_place(const struct hf_target *target, const struct stat *st,
-				  struct hf_batch *batch, bool sync, struct hf_err *err);
+/* Append the batch's records to the target, whose locked state is st. Return HF_OK if they are
+ * durable (without sync: written); the state is not DONE yet. On any other status but HF_UNCERTAIN
+ * the old content is kept. HF_BUSY with errnum EEXIST: another program has replaced the target. */
+enum hf_status hf_append_in_place(const struct stat *st, struct hf_batch *batch, bool sync,
+				  struct hf_err *err);
 
 /* Write the batch's records to fd, at its file offset, up to 8 MiB in one write. */
-enum hf_status hf_write_records(const struct hf_batch *batch, int fd, const char *to,
-				struct hf_err *err);
+enum hf_status hf_write_records(const struct hf_batch *batch, int fd, struct hf_err *err);
 
 /* Open the target if it still is this inode. Return -1 with errno, ESTALE if it is another one. */
 int hf_in_place_open(const struct hf_target *target, const struct stat *wanted, int flags);

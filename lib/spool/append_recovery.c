@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/access.h"
-#include "spool/append_in_place.h"
-#include "base/tempfile.h"
 #include "base/sys.h"
+#include "base/tempfile.h"
+#include "spool/append_in_place.h"
 
 /* The target whose batches are recovered. */
 struct work {
@@ -27,8 +27,7 @@ static bool has_other_name(const struct hf_target *target, const struct hf_file_
 {
 	int fd = hf_file_id_find(target, wanted, O_PATH);
 
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	return fd >= 0;
 }
 
@@ -63,8 +62,8 @@ static bool submitters_may_write(const struct hf_batch *batch, int fd)
 {
 	struct hf_access batch_access, access;
 
-	return hf_access_read(&batch_access, batch->fd, batch->path, NULL) == HF_OK &&
-	       hf_access_read(&access, fd, batch->path, NULL) == HF_OK &&
+	return hf_access_read(&batch_access, batch->fd, batch->target->path, NULL) == HF_OK &&
+	       hf_access_read(&access, fd, batch->target->path, NULL) == HF_OK &&
 	       hf_access_within(&batch_access, &access, W_OK, geteuid());
 }
 
@@ -97,8 +96,7 @@ static enum hf_status recover_in_place(const struct work *w, struct hf_batch *ba
 		status = judge_tail(fd, cuts, batch, &state, err);
 	else
 		batch->head.status = HF_UNKNOWN;
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	return status == HF_OK ? hf_batch_mark(batch, state, err) : status;
 }
 
@@ -187,11 +185,10 @@ static enum hf_status recover_named_batch(struct work *w, const char *name, stru
 		status = recover_opened_batch(w, &batch, err);
 	if (status == HF_OK || status == HF_DATA) {
 		/* if the name cannot be removed, the next batch takes another one */
-		hf_batch_finish(w->target, &batch);
+		hf_batch_finish(&batch);
 		return HF_OK;
 	}
-	if (status != HF_NO && batch.fd >= 0)
-		sys_close(batch.fd);
+	hf_batch_close(&batch);
 	return status;
 }
 

@@ -7,7 +7,7 @@
  * the table of states.
  *
  * Each leader calls hf_append_recover() first, and so does each process that is about to replace
- * the target (atomic/target_claim.h). The caller holds the target's lock, if the target exists. It
+ * the target (atomic/target_check.h). The caller holds the target's lock, if the target exists. It
  * blocks to the deadline while a leader lives. If no batch is left, it costs two system calls. It
  * is idempotent: after a crash the next process repeats it. Errors: below, and holdfast/err.h. Not
  * for two threads on one target; not async-signal-safe.

@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/copy.h"
-#include <holdfast/path.h>
-#include "base/tempfile.h"
 #include "base/sys.h"
+#include "base/tempfile.h"
+#include <holdfast/path.h>
 
 enum { LINES_FIRST = 64 << 10, LINES_BATCH = 1 << 20 };
 
@@ -92,8 +92,7 @@ enum hf_status hf_append_record_read(struct hf_append_record *record, int in,
 void hf_append_record_free(struct hf_append_record *record)
 {
 	free((void *)record->data);
-	if (record->fd >= 0)
-		sys_close(record->fd);
+	hf_close(record->fd);
 	*record = (struct hf_append_record){.fd = -1};
 }
 

@@ -7,28 +7,24 @@
 #include <string.h>
 
 #include "base/attributes.h"
-#include <holdfast/clock.h>
 #include "base/copy.h"
-#include "base/tempfile.h"
+#include "base/hash.h"
 #include "base/sys.h"
+#include "base/tempfile.h"
+#include <holdfast/clock.h>
 
 #define MAGIC "hfspool2"
 
 enum { LOCK_TRIES = 24, YIELDS = 4, TRIES = 3, READ_TRIES = 100 };
 
-static uint64_t fnv1a_hash(const void *data, size_t size)
+static uint64_t hash_head(const struct hf_spool_head *head)
 {
-	const unsigned char *s = data;
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < size; i++)
-		h = (h ^ s[i]) * UINT64_C(0x100000001b3);
-	return h;
+	return hf_hash(HF_HASH_START, head, offsetof(struct hf_spool_head, check));
 }
 
 static uint64_t hash_target_name(const struct hf_target *target)
 {
-	return fnv1a_hash(target->name, strlen(target->name));
+	return hf_hash_text(HF_HASH_START, target->name);
 }
 
 /* Retry: a transient error must not hide what became of a record. */
@@ -53,7 +49,7 @@ static bool read_intact_head(int fd, struct hf_spool_head *head)
 			errno = n < 0 ? errno : 0;
 			return false;
 		}
-		if (head->check == fnv1a_hash(head, offsetof(struct hf_spool_head, check)))
+		if (head->check == hash_head(head))
 			return true;
 		sched_yield();
 	}
@@ -83,7 +79,7 @@ int hf_spool_read_head(const struct hf_target *target, int fd, struct hf_spool_h
 
 bool hf_spool_write_head(int fd, struct hf_spool_head *head)
 {
-	head->check = fnv1a_hash(head, offsetof(struct hf_spool_head, check));
+	head->check = hash_head(head);
 	return hf_pwrite_all(fd, head, sizeof(*head), 0, "", NULL) == HF_OK;
 }
 
@@ -127,70 +123,66 @@ int hf_spool_is_marked(int fd, uint64_t at)
 	return range.l_type != F_UNLCK;
 }
 
-int hf_spool_create(const struct hf_target *target, int fd_of_target, const struct stat *st,
-		    char staged[NAME_MAX + 1])
+int hf_spool_create(const struct hf_target *target, int fd_of_target, char temporary[NAME_MAX + 1])
 {
-	int fd, saved;
+	struct stat st;
+	int fd;
 
-	if (hf_tempfile_open(target, 0600, &fd, staged, NULL) != HF_OK)
+	if (sys_fstat(fd_of_target, &st) < 0 ||
+	    hf_tempfile_open(target, 0600, &fd, temporary, NULL) != HF_OK)
 		return -1;
-	if (hf_share_access(fd_of_target, fd, st, target->path, NULL) == HF_OK)
+	if (hf_share_access(fd_of_target, fd, &st, target->path, NULL) == HF_OK)
 		return fd;
-	saved = errno;
-	if (*staged)
-		sys_unlinkat(target->dir, staged, 0);
-	sys_close(fd);
-	errno = saved;
+	hf_tempfile_discard(target, fd, temporary);
 	return -1;
 }
 
-enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char *staged,
+enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char *temporary,
 			     const char *name, struct hf_err *err)
 {
-	enum hf_status status = *staged ? hf_tempfile_move(target, staged, name, err)
-					: hf_tempfile_link(target, fd, name, err);
+	enum hf_status status = hf_tempfile_name(target, fd, temporary, name, err);
 
 	/* a temporary file with a name was locked by its maker */
-	if (status == HF_OK && *staged)
+	if (status == HF_OK && *temporary)
 		hf_spool_unlock(fd);
 	return status;
+}
+
+bool hf_spool_remove(const struct hf_target *target, int fd, const char *name)
+{
+	return !hf_names_inode(target->dir, name, fd) || sys_unlinkat(target->dir, name, 0) == 0 ||
+	       errno == ENOENT;
+}
+
+/* Write the record's bytes at this offset. */
+static bool put_bytes(int fd, const struct hf_append_record *record, uint64_t at)
+{
+	char buffer[65536];
+
+	if (record->data)
+		return hf_pwrite_all(fd, record->data, record->size, (int64_t)at, "", NULL) ==
+		       HF_OK;
+	for (uint64_t done = 0; done < record->size;) {
+		uint64_t rest = record->size - done;
+		size_t got = rest < sizeof(buffer) ? (size_t)rest : sizeof(buffer);
+
+		if (hf_pread_exactly(record->fd, buffer, got, record->offset + done, "", NULL) !=
+			    HF_OK ||
+		    hf_pwrite_all(fd, buffer, got, (int64_t)(at + done), "", NULL) != HF_OK)
+			return false;
+		done += got;
+	}
+	return true;
 }
 
 bool hf_spool_put(int fd, struct hf_spool_head *head, const struct hf_append_record *record)
 {
 	struct hf_spool_frame frame = {.magic = HF_SPOOL_FRAME_MAGIC, .size = record->size};
 	uint64_t at = head->end + sizeof(frame);
-	char buffer[65536];
 
-	if (record->data && sizeof(frame) + record->size <= sizeof(buffer)) {
-		memcpy(buffer, &frame, sizeof(frame));
-		memcpy(buffer + sizeof(frame), record->data, record->size);
-		if (hf_pwrite_all(fd, buffer, sizeof(frame) + record->size, (int64_t)head->end, "",
-				  NULL) != HF_OK)
-			return false;
-		head->end = at + record->size;
-		return hf_spool_write_head(fd, head);
-	}
-	if (hf_pwrite_all(fd, &frame, sizeof(frame), (int64_t)head->end, "", NULL) != HF_OK)
+	if (hf_pwrite_all(fd, &frame, sizeof(frame), (int64_t)head->end, "", NULL) != HF_OK ||
+	    !put_bytes(fd, record, at))
 		return false;
-	if (record->data) {
-		if (hf_pwrite_all(fd, record->data, record->size, (int64_t)at, "", NULL) != HF_OK)
-			return false;
-	} else {
-		for (uint64_t done = 0; done < record->size;) {
-			uint64_t n = record->size - done;
-			ssize_t got = sys_pread(record->fd, buffer,
-						n < sizeof(buffer) ? n : sizeof(buffer),
-						(off_t)(record->at + done));
-
-			if (got < 0 && errno == EINTR)
-				continue;
-			if (got <= 0 || hf_pwrite_all(fd, buffer, (size_t)got, (int64_t)(at + done),
-						      "", NULL) != HF_OK)
-				return false;
-			done += (uint64_t)got;
-		}
-	}
 	head->end = at + record->size;
 	return hf_spool_write_head(fd, head);
 }

@@ -21,9 +21,9 @@
 #include <sys/stat.h>
 
 #include "base/file_id.h"
+#include "base/side_file.h"
 #include <holdfast/input.h>
 #include <holdfast/path.h>
-#include "base/side_file.h"
 
 enum hf_spool_state {
 	HF_SPOOL_OPEN = 1,
@@ -79,14 +79,18 @@ struct hf_spool_frame {
 
 /* Used by both sides. -1 and false leave errno. */
 
-/* Create a spool without the spool's name. staged is its temporary name, or "". It has the target's
- * owner and group, and only users who may read and write the target may open it (spool/S7). */
-int hf_spool_create(const struct hf_target *target, int fd_of_target, const struct stat *target_st,
-		    char staged[NAME_MAX + 1]);
+/* Create a spool without the spool's name. temporary is its temporary name, or "". It has the
+ * target's owner and group, and only users who may read and write the target may open it
+ * (spool/S7). */
+int hf_spool_create(const struct hf_target *target, int fd_of_target, char temporary[NAME_MAX + 1]);
 
 /* Give a new spool or batch its name. Return HF_NO if the name is taken. */
-enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char *staged,
+enum hf_status hf_spool_name(const struct hf_target *target, int fd, const char *temporary,
 			     const char *name, struct hf_err *err);
+
+/* Remove the name beside the target if it still names the spool. Return false, with errno, if that
+ * fails. */
+bool hf_spool_remove(const struct hf_target *target, int fd, const char *name);
 
 struct hf_spool_head hf_spool_new_head(const struct hf_target *target, enum hf_spool_state state);
 /* Read and check the head. Return -1 with errno if it cannot be read; with errno 0 if it is damaged

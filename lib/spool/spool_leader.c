@@ -5,32 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <holdfast/clock.h>
 #include "base/process_id.h"
-#include "base/tempfile.h"
 #include "base/sys.h"
+#include "base/tempfile.h"
+#include <holdfast/clock.h>
 
 enum { MAX_TRIES = 20 };
 
-static struct hf_batch empty_batch(const struct hf_target *target)
+void hf_batch_close(struct hf_batch *batch)
 {
-	return (struct hf_batch){.fd = -1, .path = target->path};
-}
-
-static void close_batch(struct hf_batch *batch)
-{
-	int saved = errno;
-
-	if (batch->fd >= 0)
-		sys_close(batch->fd);
+	hf_close(batch->fd);
 	batch->fd = -1;
-	errno = saved;
-}
-
-static void remove_batch_name(const struct hf_target *target, const struct hf_batch *batch)
-{
-	if (batch->name[0] && hf_names_inode(target->dir, batch->name, batch->fd))
-		sys_unlinkat(target->dir, batch->name, 0);
 }
 
 /* Take the leader's mark, and name this process in the head. */
@@ -43,21 +28,31 @@ static bool become_leader(struct hf_batch *batch)
 	return true;
 }
 
+static enum hf_status fail_read(const struct hf_batch *batch, struct hf_err *err)
+{
+	return hf_fail_errno(err, "cannot read the spool of '%s'", batch->target->path);
+}
+
+static enum hf_status fail_write(const struct hf_batch *batch, struct hf_err *err)
+{
+	return hf_fail_errno(err, "cannot write the spool of '%s'", batch->target->path);
+}
+
 /* Under the spool's flock. HF_NO: the spool cannot be taken. A leftover of a power cut, or of a
  * leader that died before hf_batch_enter(), is removed. */
-static enum hf_status close_spool(const struct hf_target *target, struct hf_batch *batch,
-				  struct hf_err *err)
+static enum hf_status close_spool(struct hf_batch *batch, struct hf_err *err)
 {
 	struct stat st;
+	int damaged = sys_fstat(batch->fd, &st);
 
-	if (sys_fstat(batch->fd, &st) < 0)
-		return hf_fail_errno(err, "cannot read the spool of '%s'", target->path);
-	if (st.st_nlink == 0)
+	if (damaged == 0 && st.st_nlink == 0)
 		return HF_NO;
-	if (hf_spool_read_head(target, batch->fd, &batch->head) < 0) {
-		if (errno)
-			return hf_fail_errno(err, "cannot read the spool of '%s'", target->path);
-		remove_batch_name(target, batch);
+	if (damaged == 0)
+		damaged = hf_spool_read_head(batch->target, batch->fd, &batch->head);
+	if (damaged && errno)
+		return fail_read(batch, err);
+	if (damaged) {
+		hf_spool_remove(batch->target, batch->fd, batch->name);
 		return HF_NO;
 	}
 	if (!become_leader(batch))
@@ -67,7 +62,7 @@ static enum hf_status close_spool(const struct hf_target *target, struct hf_batc
 		return hf_batch_mark(batch, HF_SPOOL_CLOSED, err);
 	if (!hf_spool_is_final(batch->head.state))
 		hf_batch_mark(batch, HF_SPOOL_ABANDONED, NULL);
-	remove_batch_name(target, batch);
+	hf_spool_remove(batch->target, batch->fd, batch->name);
 	return HF_NO;
 }
 
@@ -78,7 +73,7 @@ enum hf_status hf_batch_take(const struct hf_target *target, int fd_of_target,
 	struct hf_trust trust;
 	struct stat st;
 
-	*batch = empty_batch(target);
+	*batch = (struct hf_batch){.target = target, .fd = -1};
 	batch->is_spool = true;
 	hf_trust_init(&trust, target, fd_of_target);
 	hf_target_side(target, "spool", batch->name);
@@ -86,30 +81,31 @@ enum hf_status hf_batch_take(const struct hf_target *target, int fd_of_target,
 		return HF_NO;
 	status = HF_NO;
 	if (hf_spool_lock_soon(batch->fd)) {
-		status = close_spool(target, batch, err);
+		status = close_spool(batch, err);
 		/* no process adds to a closed spool: the flock is not needed any more */
 		if (status == HF_OK && hf_spool_unlock(batch->fd) < 0)
 			status = hf_fail_errno(err, "cannot take the spool of '%s'", target->path);
 	}
 	if (status != HF_OK)
-		close_batch(batch);
+		hf_batch_close(batch);
 	return status;
 }
 
 enum hf_status hf_batch_make(const struct hf_target *target, int fd_of_target,
-			     const struct stat *target_st, struct hf_batch *batch,
-			     struct hf_err *err)
+			     struct hf_batch *batch, struct hf_err *err)
 {
-	*batch = empty_batch(target);
+	enum hf_status status;
+
+	*batch = (struct hf_batch){.target = target, .fd = -1};
 	batch->head = hf_spool_new_head(target, HF_SPOOL_CLOSED);
-	batch->fd = hf_spool_create(target, fd_of_target, target_st, batch->name);
+	batch->fd = hf_spool_create(target, fd_of_target, batch->name);
 	if (batch->fd >= 0 && become_leader(batch) && hf_spool_write_head(batch->fd, &batch->head))
 		return HF_OK;
-	hf_fail_errno(err, "cannot keep the intent to append to '%s'", target->path);
+	status = hf_fail_errno(err, "cannot keep the intent to append to '%s'", target->path);
 	if (batch->fd >= 0)
-		remove_batch_name(target, batch);
-	close_batch(batch);
-	return err ? err->status : HF_OS;
+		hf_tempfile_discard(target, batch->fd, batch->name);
+	batch->fd = -1;
+	return status;
 }
 
 /* Return true if an unfinished batch has this name. */
@@ -128,9 +124,9 @@ static bool is_unfinished_batch(const struct hf_target *target, struct hf_trust 
 	return is;
 }
 
-enum hf_status hf_batch_enter(const struct hf_target *target, int fd_of_target,
-			      struct hf_batch *batch, struct hf_err *err)
+enum hf_status hf_batch_enter(int fd_of_target, struct hf_batch *batch, struct hf_err *err)
 {
+	const struct hf_target *target = batch->target;
 	enum hf_status status = HF_NO;
 	char to[NAME_MAX + 1];
 	struct hf_trust trust;
@@ -139,7 +135,7 @@ enum hf_status hf_batch_enter(const struct hf_target *target, int fd_of_target,
 	hf_trust_init(&trust, target, fd_of_target);
 	for (int tries = 0; status == HF_NO && tries < MAX_TRIES; tries++) {
 		hf_side_name(target, "batch", number, to);
-		status = batch->is_spool ? hf_tempfile_move(target, batch->name, to, err)
+		status = batch->is_spool ? hf_tempfile_name(target, batch->fd, batch->name, to, err)
 					 : hf_spool_name(target, batch->fd, batch->name, to, err);
 		if (status == HF_NO &&
 		    (is_unfinished_batch(target, &trust, to) || HF_WITHOUT(side_names)))
@@ -154,27 +150,25 @@ enum hf_status hf_batch_enter(const struct hf_target *target, int fd_of_target,
 	if (status != HF_NO)
 		return status;
 	errno = EEXIST;
-	return hf_fail_errno_as(err, HF_BUSY, "another append to '%s' is not settled",
-				target->path);
+	return hf_fail_errno_as(err, HF_BUSY, "another append to '%s' is unfinished", target->path);
 }
 
 enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_append_record *record,
 			    struct hf_err *err)
 {
 	if (!hf_spool_put(batch->fd, &batch->head, record))
-		return hf_fail_errno(err, "cannot keep the record for '%s'", batch->path);
+		return hf_fail_errno(err, "cannot keep the record for '%s'", batch->target->path);
 	return HF_OK;
 }
 
-static enum hf_status fail_leader_busy(const struct hf_target *target, const struct hf_batch *batch,
-				       struct hf_err *err)
+static enum hf_status fail_leader_busy(const struct hf_batch *batch, struct hf_err *err)
 {
-	const struct hf_ticket ticket = {.fd = batch->fd};
-	char who[512];
-	bool stopped = hf_ticket_leader(target, &ticket, who, sizeof(who));
+	const struct hf_ticket ticket = {.target = batch->target, .fd = batch->fd};
+	char leader[512];
+	bool stopped = hf_ticket_leader(&ticket, leader, sizeof(leader));
 
-	hf_fail(err, HF_BUSY, "cannot use '%s': there is an append by %s, %s", target->path, who,
-		stopped ? "which is stopped" : "which has not finished");
+	hf_fail(err, HF_BUSY, "cannot use '%s': there is an append by %s, %s", batch->target->path,
+		leader, stopped ? "which is stopped" : "which has not finished");
 	hf_advise(err, "wait longer with -w, or see what that process does");
 	return HF_BUSY;
 }
@@ -182,8 +176,7 @@ static enum hf_status fail_leader_busy(const struct hf_target *target, const str
 /* Wait until the leader's mark is free. A leader normally holds the target's lock, which this
  * process has. One that is alive here is stopped, or lost the target to another program's rename.
  */
-static enum hf_status wait_for_leader_mark(const struct hf_target *target,
-					   const struct hf_batch *batch, const struct hf_wait *wait,
+static enum hf_status wait_for_leader_mark(const struct hf_batch *batch, const struct hf_wait *wait,
 					   struct hf_err *err)
 {
 	struct hf_backoff backoff;
@@ -195,9 +188,9 @@ static enum hf_status wait_for_leader_mark(const struct hf_target *target,
 	while (status == HF_OK && !hf_spool_mark(batch->fd, HF_SPOOL_LEADER, F_WRLCK)) {
 		if (errno != EAGAIN && errno != EACCES && errno != EINTR)
 			return hf_fail_errno(err, "cannot lock '%s' beside '%s'", batch->name,
-					     target->path);
+					     batch->target->path);
 		if (!hf_backoff_sleep(&backoff))
-			return fail_leader_busy(target, batch, err);
+			return fail_leader_busy(batch, err);
 	}
 	return status;
 }
@@ -223,7 +216,7 @@ enum hf_status hf_batch_open(const struct hf_target *target, struct hf_trust *tr
 	struct hf_err why;
 	struct stat st;
 
-	*batch = empty_batch(target);
+	*batch = (struct hf_batch){.target = target, .fd = -1};
 	snprintf(batch->name, sizeof(batch->name), "%s", name);
 	status = hf_side_open(trust, name, O_RDWR, &batch->fd, &st, &why);
 	if (status == HF_NOPERM)
@@ -233,7 +226,7 @@ enum hf_status hf_batch_open(const struct hf_target *target, struct hf_trust *tr
 			*err = why;
 		return status;
 	}
-	status = wait_for_leader_mark(target, batch, wait, err);
+	status = wait_for_leader_mark(batch, wait, err);
 	if (status == HF_OK && sys_fstat(batch->fd, &st) < 0)
 		status = hf_fail_errno(err, "cannot lock '%s' beside '%s'", name, target->path);
 	if (status == HF_OK && st.st_nlink == 0)
@@ -244,7 +237,7 @@ enum hf_status hf_batch_open(const struct hf_target *target, struct hf_trust *tr
 		status = hf_fail_errno(err, "cannot read '%s' beside '%s'", name, target->path);
 	}
 	if (status != HF_OK)
-		close_batch(batch);
+		hf_batch_close(batch);
 	return status;
 }
 
@@ -254,9 +247,9 @@ static enum hf_status read_frame(const struct hf_batch *batch, uint64_t *at,
 	enum hf_status status = hf_spool_frame_at(batch->fd, &batch->head, at, frame);
 
 	if (status == HF_IO)
-		return hf_fail_errno(err, "cannot read the spool of '%s'", batch->path);
+		return fail_read(batch, err);
 	if (status == HF_DATA)
-		return hf_fail(err, HF_DATA, "the spool of '%s' is damaged", batch->path);
+		return hf_fail(err, HF_DATA, "the spool of '%s' is damaged", batch->target->path);
 	return status;
 }
 
@@ -270,15 +263,13 @@ enum hf_status hf_batch_judge(struct hf_batch *batch, struct hf_err *err)
 		int owned = hf_spool_is_marked(batch->fd, at);
 
 		if (owned < 0) /* a record left out by mistake would be lost */
-			return hf_fail_errno(err, "cannot see whose the records for '%s' are",
-					     batch->path);
-		if (owned == 0) {
-			frame.left_out = 1;
-			if (sys_pwrite(batch->fd, &frame, sizeof(frame), (off_t)at) !=
-			    (ssize_t)sizeof(frame))
-				return hf_fail_errno(err, "cannot write the spool of '%s'",
-						     batch->path);
-		}
+			return hf_fail_errno(err,
+					     "cannot read which records for '%s' are withdrawn",
+					     batch->target->path);
+		frame.left_out = 1;
+		if (owned == 0 && sys_pwrite(batch->fd, &frame, sizeof(frame), (off_t)at) !=
+					  (ssize_t)sizeof(frame))
+			return fail_write(batch, err);
 		at += sizeof(frame) + frame.size;
 	}
 	return status == HF_NO ? HF_OK : status;
@@ -292,7 +283,7 @@ enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at,
 
 	while ((status = read_frame(batch, at, &frame, err)) == HF_OK) {
 		*record = (struct hf_append_record){
-			.fd = batch->fd, .at = *at + sizeof(frame), .size = frame.size};
+			.fd = batch->fd, .offset = *at + sizeof(frame), .size = frame.size};
 		*at += sizeof(frame) + frame.size;
 		if (!frame.left_out)
 			return HF_OK;
@@ -303,19 +294,14 @@ enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at,
 enum hf_status hf_batch_mark(struct hf_batch *batch, enum hf_spool_state state, struct hf_err *err)
 {
 	batch->head.state = state;
-	if (!hf_spool_write_head(batch->fd, &batch->head))
-		return hf_fail_errno(err, "cannot write the spool of '%s'", batch->path);
-	return HF_OK;
+	return hf_spool_write_head(batch->fd, &batch->head) ? HF_OK : fail_write(batch, err);
 }
 
-bool hf_batch_finish(const struct hf_target *target, struct hf_batch *batch)
+void hf_batch_finish(struct hf_batch *batch)
 {
-	bool gone = true;
-
-	if (batch->name[0] && hf_names_inode(target->dir, batch->name, batch->fd))
-		gone = sys_unlinkat(target->dir, batch->name, 0) == 0 || errno == ENOENT;
-	close_batch(batch);
-	return gone;
+	if (batch->name[0])
+		hf_spool_remove(batch->target, batch->fd, batch->name);
+	hf_batch_close(batch);
 }
 
 bool hf_ticket_in(const struct hf_ticket *ticket, const struct hf_batch *batch)

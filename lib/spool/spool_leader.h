@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_BATCH_H
-#define HF_BATCH_H
+#ifndef HF_SPOOL_LEADER_H
+#define HF_SPOOL_LEADER_H
 
 /*
  * The leader's side of a spool: take it, go through its records, and mark the state of the batch.
@@ -17,12 +17,12 @@
  * holdfast/err.h. One thread for each batch; not async-signal-safe.
  */
 
-#include <holdfast/lock_wait.h>
 #include "spool/spool_owner.h"
+#include <holdfast/lock_wait.h>
 
 struct hf_batch {
+	const struct hf_target *target;
 	int fd;			 /* -1: no batch */
-	const char *path;	 /* of the target, for messages */
 	char name[NAME_MAX + 1]; /* name beside the target, or "" */
 	bool is_spool;		 /* name is still the spool's */
 	struct hf_spool_head head;
@@ -35,8 +35,7 @@ enum hf_status hf_batch_take(const struct hf_target *target, int fd_of_target,
 
 /* Make an empty batch without a spool. It has no batch name yet. */
 enum hf_status hf_batch_make(const struct hf_target *target, int fd_of_target,
-			     const struct stat *target_st, struct hf_batch *batch,
-			     struct hf_err *err);
+			     struct hf_batch *batch, struct hf_err *err);
 
 /* Add the leader's own record. */
 enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_append_record *record,
@@ -44,8 +43,7 @@ enum hf_status hf_batch_add(struct hf_batch *batch, const struct hf_append_recor
 
 /* Give the complete batch its name. Return HF_BUSY with errnum EEXIST if there is an unfinished
  * batch (append/P3): start again. */
-enum hf_status hf_batch_enter(const struct hf_target *target, int fd_of_target,
-			      struct hf_batch *batch, struct hf_err *err);
+enum hf_status hf_batch_enter(int fd_of_target, struct hf_batch *batch, struct hf_err *err);
 
 /* Open the batch of this name and take its leader's mark. Return HF_NO if it is absent or not to be
  * used, HF_BUSY if its leader still lives at the deadline, HF_NOPERM if it is a trusted user's and
@@ -66,9 +64,12 @@ enum hf_status hf_batch_next(const struct hf_batch *batch, uint64_t *at,
 /* Write batch->head with this state. */
 enum hf_status hf_batch_mark(struct hf_batch *batch, enum hf_spool_state state, struct hf_err *err);
 
-/* Remove the batch's name and release the mark. Return false, with errno, if the name cannot be
- * removed (another user's file in a sticky directory); the next batch then needs another name. */
-bool hf_batch_finish(const struct hf_target *target, struct hf_batch *batch);
+/* Remove the batch's name and release the mark. If the name cannot be removed (another user's file
+ * in a sticky directory), the next batch takes another name. */
+void hf_batch_finish(struct hf_batch *batch);
+
+/* Release the mark; the name stays. Keep errno. */
+void hf_batch_close(struct hf_batch *batch);
 
 /* Return true if the ticket's record is in this batch. */
 bool hf_ticket_in(const struct hf_ticket *ticket, const struct hf_batch *batch);

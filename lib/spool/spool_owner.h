@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef HF_SPOOL_H
-#define HF_SPOOL_H
+#ifndef HF_SPOOL_OWNER_H
+#define HF_SPOOL_OWNER_H
 
 /*
  * The submitter's side of a spool (README.md): hand a record over, and learn its result.
@@ -19,8 +19,9 @@
 
 /* A record that was handed over. */
 struct hf_ticket {
-	int fd; /* -1: no record */
-	uint64_t at;
+	const struct hf_target *target;
+	int fd;		 /* -1: no record */
+	uint64_t offset; /* of the record in the spool, and of the submitter's mark */
 };
 
 /* What a submitter can learn of its record. */
@@ -37,24 +38,17 @@ enum hf_ticket_end {
  * spool's flock is not free, the spool is not to be used, or permission or space is missing. Then
  * nothing was done. Blocks for some 20 ms at most. */
 enum hf_status hf_spool_publish(const struct hf_target *target, int fd_of_target,
-				const struct stat *target_st, const struct hf_append_record *record,
-				struct hf_ticket *ticket);
+				const struct hf_append_record *record, struct hf_ticket *ticket);
 
 /* Return what became of the record. Takes no lock and never waits. The ticket stays open. */
-enum hf_ticket_end hf_ticket_check(const struct hf_target *target, const struct hf_ticket *ticket,
-				   enum hf_status *status);
+enum hf_ticket_end hf_ticket_check(const struct hf_ticket *ticket, enum hf_status *status);
 
-/* Withdraw the record if the spool is OPEN; the last submitter that withdraws removes the spool.
- * Return false if a leader may have the record. */
-bool hf_ticket_withdraw(const struct hf_target *target, const struct hf_ticket *ticket);
-
-/* The same without any lock; the spool stays. For a record in a spool that the caller cannot take.
- */
-bool hf_ticket_take_back(const struct hf_target *target, const struct hf_ticket *ticket);
+/* Withdraw the record if the spool is OPEN; the last submitter that withdraws removes the spool, if
+ * its flock is free soon. Return false if a leader may have the record. */
+bool hf_ticket_withdraw(const struct hf_ticket *ticket);
 
 /* Describe the process that has taken the record. Return true if it is stopped. */
-bool hf_ticket_leader(const struct hf_target *target, const struct hf_ticket *ticket, char *out,
-		      size_t size);
+bool hf_ticket_leader(const struct hf_ticket *ticket, char *out, size_t size);
 
 /* Release the mark. Only under the target's lock, or when the result is final or the record
  * withdrawn. */

@@ -119,15 +119,12 @@ enum hf_status hf_sqlite_open(struct hf_sqlite_conn **result, const char *path, 
 		return status;
 	pthread_once(&guarded, guard_vfs);
 	sql = calloc(1, sizeof(*sql));
-	plain = malloc(strlen(path) + 3);
-	if (!sql || !plain) {
-		free(sql);
-		free(plain);
-		return hf_fail(err, HF_OS, "cannot open '%s': out of memory", name);
-	}
 	/* "file:" would begin a URI, and ":memory:" is not a file; a path begins with "/" or
 	 * "./" */
-	sprintf(plain, "%s%s", *path == '/' ? "" : "./", path);
+	if (!sql || asprintf(&plain, "%s%s", *path == '/' ? "" : "./", path) < 0) {
+		free(sql);
+		return hf_fail(err, HF_OS, "cannot open '%s': out of memory", name);
+	}
 	sql->name = name;
 	code = sqlite3_open_v2(plain, &sql->handle, flags, NULL);
 	free(plain);

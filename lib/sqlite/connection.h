@@ -64,8 +64,8 @@ void hf_sqlite_interrupt_flag(struct hf_sqlite_conn *sql, const volatile sig_ato
 /* Return true if the file was renamed, replaced or removed since it was opened. */
 bool hf_sqlite_has_moved(struct hf_sqlite_conn *sql);
 
-/* Return the code of the last call that failed. A later success, such as a ROLLBACK, does not change
- * it. */
+/* Return the code of the last call that failed. A later success, such as a ROLLBACK, does not
+ * change it. */
 int hf_sqlite_code(const struct hf_sqlite_conn *sql);
 
 /* Set the script of which the statements are parts, so that messages contain line and column; NULL

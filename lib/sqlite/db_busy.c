@@ -15,9 +15,6 @@
 /* limits the delay after the end of an external writer */
 enum { MAX_BACKOFF_MS = 20 };
 
-/* the rank of a database among locks (holdfast/lock.h) */
-enum { RANK = 3 };
-
 enum { BLOCKER_SIZE = 600 };
 
 enum hf_status hf_db_pause_begin(struct hf_db_pause *pause, const char *path,
@@ -116,10 +113,14 @@ bool hf_db_pause(struct hf_db_pause *pause, enum hf_status *status, struct hf_er
 {
 	char blocker[BLOCKER_SIZE];
 
-	if (hf_time_left(pause->wait->deadline) > 0 &&
-	    (hf_turnstile_inherited() > RANK || (!pause->checked && hf_turnstile_kept() > RANK))) {
-		*status = hf_turnstile_refuse(pause->path, err);
-		return false;
+	if (hf_time_left(pause->wait->deadline) > 0) {
+		enum hf_status order =
+			hf_turnstile_check_order(pause->path, !pause->checked, err);
+
+		if (order != HF_OK) {
+			*status = order;
+			return false;
+		}
 	}
 	pause->checked = true;
 	if (hf_wait_notice_is_due(&pause->notice) && find_blocker(pause, blocker))

@@ -274,8 +274,7 @@ static bool is_tracked(const char *dir, const char *name, char *found, size_t si
 	if (fd >= 0 && hf_capture((char **)argv, -1, fd, "git", &wait_status, NULL) == HF_OK &&
 	    wait_status == 0)
 		n = pread(fd, found, size - 1, 0);
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	if (n <= 0)
 		return false;
 	found[n] = '\0';
@@ -285,15 +284,11 @@ static bool is_tracked(const char *dir, const char *name, char *found, size_t si
 
 static void check_git(struct hf_check *check, const struct hf_target *db)
 {
-	char link[40], dir[PATH_MAX], found[NAME_MAX + 16];
+	char dir[64], found[NAME_MAX + 16];
 	struct hf_gitdir git;
-	ssize_t n;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", db->dir);
-	n = sys_readlinkat(AT_FDCWD, link, dir, sizeof(dir) - 1);
-	if (n <= 0)
-		return;
-	dir[n] = '\0';
+	/* a name that git(1), another process, can use too */
+	snprintf(dir, sizeof(dir), "/proc/%d/fd/%d", (int)getpid(), db->dir);
 	unset_git();
 	if (hf_gitdir_find(&git, dir, NULL) == HF_OK && *git.worktree &&
 	    is_tracked(dir, db->name, found, sizeof(found)))

@@ -108,14 +108,11 @@ static const char schema_query[] =
 static enum hf_status dump_schema(struct hf_db *db, const char *leave_out, struct hf_deferred *out,
 				  struct hf_err *err)
 {
-	struct hf_db_value pattern = {.type = HF_DB_NULL};
+	struct hf_db_value pattern = hf_text_value(leave_out);
 	struct hf_sqlite_stmt *entries;
 	bool writable = false; /* writable_schema is ON at this point of the output */
-	enum hf_status status;
+	enum hf_status status = hf_db_query(db, schema_query, &pattern, 1, &entries, err);
 
-	if (leave_out)
-		pattern = HF_DB_TEXT_VALUE(leave_out, strlen(leave_out));
-	status = hf_db_query(db, schema_query, &pattern, 1, &entries, err);
 	while (status == HF_OK && (status = hf_sqlite_stmt_step(entries, err)) == HF_OK) {
 		struct hf_db_value create = hf_sqlite_stmt_column(entries, 1),
 				   query = hf_sqlite_stmt_column(entries, 2),

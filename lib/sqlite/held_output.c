@@ -129,8 +129,7 @@ enum hf_status hf_deferred_flush(struct hf_deferred *box, int fd, const char *to
 
 void hf_deferred_clear(struct hf_deferred *box)
 {
-	if (box->fd)
-		sys_close(box->fd - 1);
+	hf_close(box->fd - 1);
 	box->fd = 0;
 	box->filed = 0;
 	box->used = 0;
@@ -139,10 +138,7 @@ void hf_deferred_clear(struct hf_deferred *box)
 
 void hf_deferred_free(struct hf_deferred *box)
 {
-	int saved = errno;
-
 	hf_deferred_clear(box);
 	free(box->memory);
 	box->memory = NULL;
-	errno = saved;
 }

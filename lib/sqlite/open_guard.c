@@ -52,7 +52,7 @@ static int open_beside(int dir, const char *name, const char *end, int flags, mo
 {
 	struct hf_target target = {.dir = dir, .path = name};
 	struct hf_trust trust;
-	int db, fd = -1, saved;
+	int db, fd = -1;
 
 	snprintf(target.name, sizeof(target.name), "%.*s", (int)(end - name), name);
 	db = hf_sqlite_open_path(dir, target.name);
@@ -66,10 +66,7 @@ static int open_beside(int dir, const char *name, const char *end, int flags, mo
 		if (fd < 0 && errno != EEXIST)
 			break;
 	}
-	saved = errno;
-	if (db >= 0)
-		sys_close(db);
-	errno = saved;
+	hf_close(db);
 	return fd;
 }
 
@@ -78,7 +75,7 @@ static int guarded_open(const char *path, int flags, int mode)
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
 	const char *end = hf_sqlite_suffix(name);
 	char parent[PATH_MAX];
-	int dir, fd, saved;
+	int dir, fd;
 
 	if (!end || strlen(path) >= sizeof(parent))
 		return open(path, flags, (mode_t)mode);
@@ -87,9 +84,7 @@ static int guarded_open(const char *path, int flags, int mode)
 	if (dir < 0)
 		return -1;
 	fd = open_beside(dir, name, end, flags, (mode_t)mode);
-	saved = errno;
-	sys_close(dir);
-	errno = saved;
+	hf_close(dir);
 	return fd;
 }
 

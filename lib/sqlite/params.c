@@ -170,18 +170,12 @@ enum hf_status hf_params_add(struct hf_params *params, const char *text, struct 
 	if (!read || name == 0 || (!*equals && read != read_null))
 		return not_a_parameter(text, err);
 	param = hf_array_add(&params->list, &params->count, sizeof(*param));
-	if (!param)
+	if (param)
+		param->name = strndup(text, name);
+	if (!param || !param->name)
 		return hf_fail_errno(err, "parameter '%s'", text);
-	params->count--;
-	param->name = strndup(text, name);
-	if (!param->name)
-		return hf_fail_errno(err, "parameter '%s'", text);
-	if (find_param(params, param->name)) {
-		hf_fail(err, HF_USAGE, "parameter '%s' is given twice", param->name);
-		free(param->name);
-		return HF_USAGE;
-	}
-	params->count++;
+	if (find_param(params, param->name) != param)
+		return hf_fail(err, HF_USAGE, "parameter '%s' is given twice", param->name);
 	return read(param, *equals ? equals + 1 : "", err);
 }
 

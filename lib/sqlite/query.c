@@ -3,6 +3,13 @@
 
 #include <string.h>
 
+struct hf_db_value hf_text_value(const char *text)
+{
+	if (!text)
+		return (struct hf_db_value){.type = HF_DB_NULL};
+	return HF_DB_TEXT_VALUE(text, strlen(text));
+}
+
 static enum hf_status bind_values(struct hf_sqlite_stmt *stmt, const struct hf_db_value *values,
 				  int count, struct hf_err *err)
 {

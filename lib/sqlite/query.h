@@ -18,6 +18,9 @@
 
 #include "sqlite/db.h"
 
+/* Return the value of a text; NULL gives SQL NULL. */
+struct hf_db_value hf_text_value(const char *text);
+
 /* Prepare a statement and bind its values. */
 enum hf_status hf_db_query(struct hf_db *db, const char *sql, const struct hf_db_value *values,
 			   int count, struct hf_sqlite_stmt **stmt, struct hf_err *err);

@@ -41,7 +41,7 @@ static const struct hf_db_code codes[] = {
 
 	{SQLITE_FULL, HF_DB_NEVER, HF_IO,
 	 .why = "the disk is full, or the database at its greatest size",
-	 .advice = {"nothing was changed; make room, and try again"}},
+	 .advice = {"nothing was changed; free some space, and try again"}},
 	{SQLITE_IOERR_NOMEM, HF_DB_NEVER, HF_OS, .why = "out of memory"},
 	{SQLITE_IOERR, HF_DB_NEVER, HF_IO,
 	 .advice = {"the device or the file system failed: look at the kernel's log"}},

@@ -229,10 +229,5 @@ void hf_row_format_end(struct hf_rows *rows, struct hf_sqlite_stmt *stmt)
 		hf_deferred_text(rows->out, "]\n");
 	else if (rows->mode == HF_ROWS_TABLE && rows->count)
 		hf_text_table_put(&rows->table, (size_t)columns, rows->out);
-	hf_row_format_drop(rows);
-}
-
-void hf_row_format_drop(struct hf_rows *rows)
-{
 	hf_text_table_free(&rows->table);
 }

@@ -33,7 +33,7 @@ struct hf_rows {
 
 	/* of the present query */
 	int64_t count;
-	struct hf_text_table table;
+	struct hf_text_table table; /* free it to discard an unfinished query */
 };
 
 /* Begin a query, format one row, end the query. Output errors stay in out (sqlite/held_output.h).
@@ -42,9 +42,6 @@ void hf_row_format_begin(struct hf_rows *rows, struct hf_sqlite_stmt *stmt);
 enum hf_status hf_row_format_row(struct hf_rows *rows, struct hf_sqlite_stmt *stmt,
 				 struct hf_err *err);
 void hf_row_format_end(struct hf_rows *rows, struct hf_sqlite_stmt *stmt);
-
-/* Discard an unfinished query. */
-void hf_row_format_drop(struct hf_rows *rows);
 
 /* Format a real as above; infinity is its text, without a sign. Return out. */
 char *hf_row_format_real(char out[40], double r, const char *infinity);

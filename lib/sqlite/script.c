@@ -112,11 +112,6 @@ static bool is_all_before(const char *s, const char *end)
 	return true;
 }
 
-static const char *statement_end(const struct hf_script *script)
-{
-	return script->text + script->size;
-}
-
 static enum hf_status run_statement(struct hf_script *script, struct hf_sqlite_stmt *stmt,
 				    struct hf_err *err)
 {
@@ -140,8 +135,7 @@ static enum hf_status run_next(struct hf_script *script, bool passes_over, struc
 	struct hf_sqlite_stmt *stmt;
 	enum hf_status status =
 		hf_sqlite_prepare(hf_db_sql(script->db), script->at,
-				  (size_t)(statement_end(script) - script->at), &stmt, &script->at,
-				  err);
+				  (size_t)(script->end - script->at), &stmt, &script->at, err);
 
 	if (status == HF_OK && stmt && !passes_over)
 		status = run_statement(script, stmt, err);
@@ -213,7 +207,7 @@ static enum hf_status check_pragma(const struct hf_script *script, const struct 
  * transaction (sqlite/R4). */
 static enum hf_status run_statements(struct hf_script *script, bool before, struct hf_err *err)
 {
-	const char *end = statement_end(script);
+	const char *end = script->end;
 	enum hf_status status = HF_OK;
 
 	for (bool first = true; status == HF_OK; first = false) {
@@ -242,7 +236,7 @@ static enum hf_status run_before(void *context, struct hf_err *err)
 	enum hf_status status;
 
 	hf_deferred_clear(script->rows->out);
-	hf_row_format_drop(script->rows);
+	hf_text_table_free(&script->rows->table);
 	hf_params_again(script->params);
 	rewind_script(script);
 	hf_sqlite_interrupt_flag(hf_db_sql(script->db), &came);
@@ -288,41 +282,43 @@ static enum hf_status run_alone(void *context, struct hf_err *err)
 	return status == HF_OK ? run_body(context, err) : status;
 }
 
-static enum hf_status check_script(const struct hf_script *script, const char *path,
+/* Begin to run the script in db, and check it. */
+static enum hf_status begin_script(struct hf_script *script, struct hf_db *db, bool inside,
 				   struct hf_err *err)
 {
 	const char *nul = memchr(script->text, '\0', script->size);
 	size_t line, column;
 
+	script->db = db;
+	script->end = script->text + script->size;
+	script->inside = inside;
 	if (nul) {
 		hf_sql_position(script->text, nul, &line, &column);
 		hf_fail(err, HF_DATA, "the SQL for '%s' has a NUL byte in line %zu, column %zu",
-			path, line, column);
+			hf_db_path(db), line, column);
 		hf_advise(err, "is it a binary file, or UTF-16?");
 		return HF_DATA;
 	}
-	if (hf_sql_skip(script->text, statement_end(script)) < statement_end(script))
+	if (hf_sql_skip(script->text, script->end) < script->end)
 		return HF_OK;
-	hf_fail(err, HF_DATA, "there is no SQL to run in '%s'", path);
+	hf_fail(err, HF_DATA, "there is no SQL to run in '%s'", hf_db_path(db));
 	hf_advise(err, "did the command that was to write it fail?");
 	return HF_DATA;
 }
 
 enum hf_status hf_script_run(struct hf_script *script, struct hf_db *db, struct hf_err *err)
 {
-	enum hf_status status;
+	enum hf_status status = begin_script(script, db, false, err);
 
-	script->db = db;
 	came = 0;
-	status = check_script(script, hf_db_path(db), err);
 	if (status != HF_OK)
 		return status;
-	if (is_all_before(script->text, statement_end(script)))
+	if (is_all_before(script->text, script->end))
 		status = hf_db_outside_transaction(db, run_alone, script, err);
 	else
 		status = hf_db_transact(db, run_before, run_body, script, err);
 	script->signal = came;
-	hf_row_format_drop(script->rows);
+	hf_text_table_free(&script->rows->table);
 	if (hf_db_sql(db)) {
 		hf_sqlite_interrupt_flag(hf_db_sql(db), NULL);
 		hf_sqlite_script(hf_db_sql(db), NULL, 0);
@@ -332,12 +328,10 @@ enum hf_status hf_script_run(struct hf_script *script, struct hf_db *db, struct 
 
 enum hf_status hf_script_run_inside(struct hf_script *script, struct hf_db *db, struct hf_err *err)
 {
-	enum hf_status status = check_script(script, hf_db_path(db), err);
+	enum hf_status status = begin_script(script, db, true, err);
 
 	if (status != HF_OK)
 		return status;
-	script->db = db;
-	script->inside = true;
 	rewind_script(script);
 	status = run_statements(script, false, err);
 	hf_sqlite_script(hf_db_sql(db), NULL, 0);

@@ -28,7 +28,7 @@ struct hf_script {
 	int signal;	      /* set: a signal that came during the run, or 0 */
 
 	struct hf_db *db;
-	const char *at;
+	const char *at, *end;
 	bool reads;	   /* sqlite/R7 */
 	bool begun, ended; /* by a statement of the script */
 	bool inside;

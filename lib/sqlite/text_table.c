@@ -24,10 +24,9 @@ static size_t count_characters(const char *text)
 
 bool hf_text_table_add(struct hf_text_table *table, const char *text, bool number)
 {
+	struct hf_cell *cell = hf_array_add(&table->cells, &table->count, sizeof(*cell));
 	size_t size = 4 * strlen(text) + 1;
-	struct hf_cell *cell;
 
-	cell = hf_array_add(&table->cells, &table->count, sizeof(*cell));
 	if (!cell)
 		return false;
 	*cell = (struct hf_cell){.text = malloc(size), .number = number};
@@ -49,16 +48,16 @@ static void put_padding(struct hf_deferred *out, size_t count, char with)
 static void put_cell(struct hf_deferred *out, const struct hf_cell *cell, size_t width,
 		     size_t *blanks)
 {
-	size_t room = width - cell->width;
+	size_t padding = width - cell->width;
 
 	if (cell->number)
-		*blanks += room;
+		*blanks += padding;
 	if (cell->width) {
 		put_padding(out, *blanks, ' ');
 		*blanks = 0;
 	}
 	hf_deferred_text(out, cell->text);
-	*blanks += 2 + (cell->number ? 0 : room);
+	*blanks += 2 + (cell->number ? 0 : padding);
 }
 
 static void put_rule(struct hf_deferred *out, const size_t *widths, size_t columns)

@@ -37,9 +37,12 @@ void hf_evidence_say(struct hf_evidence *e, const char *format, ...)
 
 const char *hf_verdict_name(enum hf_verdict verdict)
 {
-	return verdict == HF_VERDICT_HELD    ? "held"
-	       : verdict == HF_VERDICT_STALE ? "stale"
-					     : "not to be judged";
+	static const char *const names[] = {[HF_VERDICT_FREE] = "free",
+					    [HF_VERDICT_HELD] = "held",
+					    [HF_VERDICT_STALE] = "stale",
+					    [HF_VERDICT_UNKNOWN] = "unknown"};
+
+	return names[verdict];
 }
 
 const char *hf_evidence_why(const struct hf_evidence *evidence)
@@ -47,22 +50,39 @@ const char *hf_evidence_why(const struct hf_evidence *evidence)
 	return evidence->count ? evidence->reason[evidence->count - 1] : "it may not be read";
 }
 
-/* Known local file systems; an unknown one may be shared. */
-bool hf_is_shared_fs(int fd)
+/* Known local file systems; an unknown one may be shared. Those with stable inode numbers come
+ * first. */
+static const unsigned int local_fs[] = {
+	0xef53,	    /* ext2, ext3, ext4 */
+	0x58465342, /* XFS */
+	0x9123683e, /* btrfs */
+	0xf2f52010, /* F2FS */
+	0x01021994, /* tmpfs */
+	0x858458f6, 0x794c7630, 0x2fc12fc1, 0x52654973, 0x3153464a, 0x4d44,	0x2011bab0,
+	0x5346544e, 0x7366746e, 0xca451a4e, 0x3434,	0xf15f,	    0x15013346, 0x482b,
+};
+enum { STABLE_FS = 5, LOCAL_FS = sizeof(local_fs) / sizeof(local_fs[0]) };
+
+static bool is_one_of(int fd, size_t count)
 {
-	static const unsigned int local[] = {
-		0xef53,	    0x58465342, 0x9123683e, 0x01021994, 0x858458f6, 0x794c7630, 0x2fc12fc1,
-		0xf2f52010, 0x52654973, 0x3153464a, 0x4d44,	0x2011bab0, 0x5346544e, 0x7366746e,
-		0xca451a4e, 0x3434,	0xf15f,	    0x15013346, 0x482b,
-	};
 	struct statfs fs;
 
 	if (fstatfs(fd, &fs) < 0)
-		return true;
-	for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++)
-		if ((unsigned int)fs.f_type == local[i])
-			return false;
-	return true;
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if ((unsigned int)fs.f_type == local_fs[i])
+			return true;
+	return false;
+}
+
+bool hf_is_shared_fs(int fd)
+{
+	return !is_one_of(fd, LOCAL_FS);
+}
+
+bool hf_inodes_identify(int fd)
+{
+	return is_one_of(fd, STABLE_FS);
 }
 
 static void read_owner(int fd, const struct stat *st, struct hf_lock_owner_info *record)
@@ -70,7 +90,7 @@ static void read_owner(int fd, const struct stat *st, struct hf_lock_owner_info 
 	int file = fd;
 
 	*record = (struct hf_lock_owner_info){.form = HF_OWNER_FOREIGN,
-					      .why = "it is no regular file"};
+					      .why = "it is not a regular file"};
 	if (S_ISDIR(st->st_mode)) {
 		struct stat inner;
 
@@ -90,7 +110,7 @@ static void read_owner(int fd, const struct stat *st, struct hf_lock_owner_info 
 		sys_close(file);
 }
 
-static bool set_held(struct hf_evidence *e, pid_t pid)
+bool hf_evidence_set_held(struct hf_evidence *e, pid_t pid)
 {
 	e->verdict = HF_VERDICT_HELD;
 	e->pid = pid;
@@ -136,7 +156,7 @@ bool hf_evidence_by_flock(const struct hf_stale_query *of, struct hf_evidence *e
 	say(e, "it is locked by flock(2): %s", hf_proc_describe(who, sizeof(who), pid));
 	if (!pid && e->record.form == HF_OWNER_HOLDFAST)
 		say(e, "its record names %s", hf_evidence_owner(who, sizeof(who), &e->record));
-	return set_held(e, pid);
+	return hf_evidence_set_held(e, pid);
 }
 
 /* Compare boot, host and PID namespace (stale/E2, stale/E3). Return true if that decides. *lost:
@@ -170,13 +190,13 @@ static bool judge_origin(const struct hf_stale_query *of, const struct hf_proces
 			say(e, "that was an earlier boot of this host");
 			return set_stale(e);
 		}
-		say(e, "%s may live still: %s", who,
+		say(e, "%s may still live: %s", who,
 		    shared ? "this is a network file system" : "it is not this host");
 	} else if (e->record.form == HF_OWNER_TRUNCATED) {
 		say(e, "its content is lost, and it is of this boot");
 		*lost = true;
 	} else if (!hf_process_id_same_pidns(self, owner)) {
-		say(e, "it was taken in another PID namespace: %s is not to be seen", who);
+		say(e, "it was taken in another PID namespace: %s is not visible", who);
 		*lost = true;
 	}
 	return false;
@@ -256,7 +276,7 @@ static bool owner_is_dead(const struct hf_process_id *self, const struct stat *s
 	}
 	/* /proc belongs to another namespace or hides the process: it lives */
 	if (!self->start || !hf_proc_read(pid, &proc)) {
-		say(e, "PID %d lives, and may not be looked at", (int)pid);
+		say(e, "PID %d lives, and may not be inspected", (int)pid);
 		return false;
 	}
 	if (hf_proc_is_zombie(&proc)) {
@@ -276,37 +296,37 @@ static bool may_be_outer_pid(const struct hf_stale_query *of, const struct hf_pr
 {
 	if (of->alone || self->pidns == HF_FIRST_PIDNS)
 		return false;
-	say(e, "PID %d may be of a PID namespace that is not to be seen from this one",
+	say(e, "PID %d may belong to a PID namespace that is not visible from this one",
 	    (int)e->record.owner.pid);
 	return true;
 }
 
 /* Search processes that use the file or work in its directory (stale/E5, stale/E6). */
-bool hf_evidence_by_lookers(const struct hf_stale_query *of, pid_t inner, bool place,
-			    struct hf_evidence *e)
+bool hf_evidence_by_users(const struct hf_stale_query *of, pid_t inner, bool place,
+			  struct hf_evidence *e)
 {
-	struct hf_file_users lookers;
+	struct hf_file_users users;
 	char who[512];
 
-	hf_file_users_find(of->fd, place ? of->place : -1, inner, &lookers);
-	e->hidden = lookers.hidden;
-	if (lookers.written) {
+	hf_file_users_find(of->fd, place ? of->place : -1, inner, &users);
+	e->hidden = users.hidden;
+	if (users.written) {
 		say(e, "it is open for writing, or locked, in %s",
-		    hf_proc_describe(who, sizeof(who), lookers.writer));
-		return set_held(e, lookers.writer);
+		    hf_proc_describe(who, sizeof(who), users.writer));
+		return hf_evidence_set_held(e, users.writer);
 	}
-	if (lookers.inner) {
+	if (users.inner) {
 		say(e, "PID %d of a PID namespace below lives: it is %s", (int)inner,
-		    hf_proc_describe(who, sizeof(who), lookers.inner));
-		return set_held(e, lookers.inner);
+		    hf_proc_describe(who, sizeof(who), users.inner));
+		return hf_evidence_set_held(e, users.inner);
 	}
-	if (lookers.worker) {
+	if (users.worker) {
 		say(e, "%s works in its directory",
-		    hf_proc_describe(who, sizeof(who), lookers.worker));
-		return set_held(e, lookers.worker);
+		    hf_proc_describe(who, sizeof(who), users.worker));
+		return hf_evidence_set_held(e, users.worker);
 	}
 	if (place && !e->hidden)
-		say(e, "nobody has it open for writing or works in its directory");
+		say(e, "no process has it open for writing or works in its directory");
 	return false;
 }
 
@@ -319,7 +339,7 @@ bool hf_evidence_by_age(const struct hf_stale_query *of, const struct stat *st,
 	char old[32], limit[32];
 
 	if (e->hidden && !of->alone) {
-		say(e, "not every process may be looked at (only --alone would do)");
+		say(e, "not every process may be inspected (only --alone decides then)");
 		return false;
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
@@ -347,7 +367,7 @@ void hf_evidence_judge(const struct hf_stale_query *of, struct hf_evidence *e)
 
 	*e = (struct hf_evidence){.verdict = HF_VERDICT_UNKNOWN};
 	if (sys_fstat(of->fd, &st) < 0) {
-		say(e, "it cannot be looked at");
+		say(e, "it cannot be inspected");
 		return;
 	}
 	hf_process_id_self(&self);
@@ -359,11 +379,11 @@ void hf_evidence_judge(const struct hf_stale_query *of, struct hf_evidence *e)
 		if (judge_origin(of, &self, e, &lost))
 			return;
 		if (!lost && !owner_is_dead(&self, &st, e)) {
-			set_held(e, e->record.owner.pid);
+			hf_evidence_set_held(e, e->record.owner.pid);
 			return;
 		}
 		if (!lost && e->record.form == HF_OWNER_PID_ONLY &&
-		    (hf_evidence_by_lookers(of, e->record.owner.pid, false, e) ||
+		    (hf_evidence_by_users(of, e->record.owner.pid, false, e) ||
 		     may_be_outer_pid(of, &self, e)))
 			return;
 		if (!lost) {
@@ -374,6 +394,6 @@ void hf_evidence_judge(const struct hf_stale_query *of, struct hf_evidence *e)
 		say(e, "its owner is not known: %s", e->record.why);
 	}
 	if (of->stale_after != HF_NEVER && (e->record.form == HF_OWNER_NO_PID || of->alone) &&
-	    !hf_evidence_by_lookers(of, 0, true, e))
+	    !hf_evidence_by_users(of, 0, true, e))
 		hf_evidence_by_age(of, &st, e);
 }

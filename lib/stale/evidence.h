@@ -22,12 +22,17 @@
 #include "stale/lock_owner.h"
 #include <holdfast/proc.h>
 
-enum hf_verdict { HF_VERDICT_HELD, HF_VERDICT_STALE, HF_VERDICT_UNKNOWN };
+enum hf_verdict {
+	HF_VERDICT_FREE, /* there is no such lock, or no process has it */
+	HF_VERDICT_HELD,
+	HF_VERDICT_STALE,
+	HF_VERDICT_UNKNOWN, /* no judgement is possible, so it counts as held */
+};
 
 struct hf_stale_query {
-	int fd;		     /* the lock, open for reading: a regular file or a directory */
-	int place;	     /* its directory, for stale/E6; -1: do not check */
-	bool locked;	     /* the caller holds flock(2) on it */
+	int fd;	     /* the lock, open for reading: a regular file or a directory */
+	int place;   /* its directory, for stale/E6; -1: do not check */
+	bool locked; /* the caller holds flock(2) on it */
 	bool alone;
 	int64_t stale_after; /* nanoseconds; HF_NEVER: age does not count */
 };
@@ -50,13 +55,16 @@ void hf_evidence_judge(const struct hf_stale_query *of, struct hf_evidence *evid
 void hf_evidence_say(struct hf_evidence *evidence, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Set the verdict HELD, by this process (0: unknown). Return true. */
+bool hf_evidence_set_held(struct hf_evidence *evidence, pid_t pid);
+
 /* stale/E1 */
 bool hf_evidence_by_flock(const struct hf_stale_query *of, struct hf_evidence *evidence);
 
 /* stale/E5; with `place` also E6; and whether the PID `inner` (0: do not check) lives in an inner
  * namespace. */
-bool hf_evidence_by_lookers(const struct hf_stale_query *of, pid_t inner, bool place,
-			    struct hf_evidence *evidence);
+bool hf_evidence_by_users(const struct hf_stale_query *of, pid_t inner, bool place,
+			  struct hf_evidence *evidence);
 
 /* stale/E7 */
 bool hf_evidence_by_age(const struct hf_stale_query *of, const struct stat *st,
@@ -72,10 +80,14 @@ char *hf_evidence_owner(char *out, size_t size, const struct hf_lock_owner_info 
 /* Return the reason that decided; if there is none, that the lock may not be read. */
 const char *hf_evidence_why(const struct hf_evidence *evidence);
 
-/* Return "held", "stale" or "not to be judged". */
+/* Return "free", "held", "stale" or "unknown". */
 const char *hf_verdict_name(enum hf_verdict verdict);
 
 /* Return true if other hosts can write to the file system of this file, or if that is unknown. */
 bool hf_is_shared_fs(int fd);
+
+/* Return true if a device and inode number certainly identifies a file of this file system, for as
+ * long as the file exists. */
+bool hf_inodes_identify(int fd);
 
 #endif

@@ -5,18 +5,15 @@
 #include <string.h>
 #include <time.h>
 
-#include <holdfast/path.h>
 #include "base/side_file.h"
 #include "base/stats_log.h"
 #include "base/sys.h"
+#include <holdfast/path.h>
 
-static void set_unknown(struct hf_break_result *b, const char *why)
+static void set_verdict(struct hf_break_result *b, enum hf_verdict verdict, const char *why)
 {
-	struct hf_evidence *e = &b->evidence;
-
-	b->end = HF_BREAK_UNKNOWN;
-	*e = (struct hf_evidence){.verdict = HF_VERDICT_UNKNOWN, .count = 1};
-	snprintf(e->reason[0], sizeof(e->reason[0]), "%s", why);
+	b->evidence = (struct hf_evidence){.verdict = verdict};
+	hf_evidence_say(&b->evidence, "%s", why);
 }
 
 /* Open a file or directory that can be judged. Return -1 if b contains the result, or *status the
@@ -30,32 +27,30 @@ static int open_judged(const struct hf_target *target, struct hf_break_result *b
 
 	*status = HF_OK;
 	if (sys_fstatat(target->dir, target->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		b->end = HF_BREAK_ABSENT;
 		if (errno != ENOENT)
 			*status = hf_fail_errno(err, "cannot look at '%s'", target->path);
 		return -1;
 	}
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
-		set_unknown(b, S_ISLNK(st.st_mode) ? "it is a symbolic link"
-						   : "it is neither a file nor a directory");
+		set_verdict(b, HF_VERDICT_UNKNOWN,
+			    S_ISLNK(st.st_mode) ? "it is a symbolic link"
+						: "it is neither a file nor a directory");
 		return -1;
 	}
 	fd = sys_openat(target->dir, target->name, flags, 0);
 	if (fd >= 0)
 		return fd;
-	if (errno == ENOENT)
-		b->end = HF_BREAK_ABSENT;
-	else if (errno == ELOOP)
-		set_unknown(b, "it is a symbolic link");
+	if (errno == ELOOP)
+		set_verdict(b, HF_VERDICT_UNKNOWN, "it is a symbolic link");
 	else if (errno == EACCES || errno == EPERM)
-		set_unknown(b, "it may not be read");
-	else
+		set_verdict(b, HF_VERDICT_UNKNOWN, "it may not be read");
+	else if (errno != ENOENT)
 		*status = hf_fail_errno(err, "cannot open '%s'", target->path);
 	return -1;
 }
 
-/* Can the lock be moved there? The owner of a shared quarantine must be a user who can write to
- * base; any other one must belong to the caller. */
+/* Return true if the lock can be moved there. The owner of a shared quarantine must be a user who
+ * can write to base; any other one must belong to the caller. */
 static bool is_ours(const struct hf_target *target, const struct hf_break_rules *how, int fd)
 {
 	struct hf_target base = {.dir = how->base, .path = target->path};
@@ -113,7 +108,8 @@ static int open_quarantine(const struct hf_target *target, const struct hf_break
 			  "cannot move '%s' aside: none of %s and %s.1 to .9 "
 			  "is a directory of yours",
 			  target->path, how->quarantine, how->quarantine);
-	hf_advise(err, "others have made them; remove them, or have their owner break the lock");
+	hf_advise(err,
+		  "other users have made them: remove them, or let their owner break the lock");
 	return -1;
 }
 
@@ -171,13 +167,6 @@ static enum hf_status move_to_quarantine(const struct hf_target *target,
 	return status;
 }
 
-static enum hf_break_end end_of_verdict(enum hf_verdict verdict)
-{
-	return verdict == HF_VERDICT_HELD    ? HF_BREAK_HELD
-	       : verdict == HF_VERDICT_STALE ? HF_BREAK_STALE
-					     : HF_BREAK_UNKNOWN;
-}
-
 static bool is_directory(int fd)
 {
 	struct stat st;
@@ -195,24 +184,21 @@ static enum hf_status break_stale(const struct hf_target *target, const struct h
 	if (sys_flock(of->fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK)
 			return hf_fail_errno(err, "cannot lock '%s' to break it", target->path);
-		set_unknown(b, "it is locked by flock(2): a process that you may not see");
-		b->end = HF_BREAK_HELD;
+		set_verdict(b, HF_VERDICT_HELD,
+			    "it is locked by flock(2): a process that you may not see");
 		return HF_OK;
 	}
 	if (!hf_names_inode(target->dir, target->name, of->fd))
 		return HF_NO;
 	of->locked = true;
 	how->judge(how->context, of, &b->evidence);
-	b->end = end_of_verdict(b->evidence.verdict);
-	if (b->end != HF_BREAK_STALE)
+	if (b->evidence.verdict != HF_VERDICT_STALE)
 		return HF_OK;
 	status = move_to_quarantine(target, how, of->fd, b, err);
-	if (status == HF_OK) {
-		b->end = HF_BREAK_MOVED;
+	if (status == HF_OK)
 		hf_stats_broken(target->path, how->kind		     ? how->kind
 					      : is_directory(of->fd) ? "directory"
 								     : "dotlock");
-	}
 	return status;
 }
 
@@ -224,12 +210,12 @@ static enum hf_status break_once(const struct hf_target *target, const struct hf
 		.place = target->dir, .alone = options->alone, .stale_after = options->stale_after};
 	enum hf_status status;
 
+	*b = (struct hf_break_result){.moved = ""};
 	of.fd = open_judged(target, b, &status, err);
 	if (of.fd < 0)
 		return status;
 	how->judge(how->context, &of, &b->evidence);
-	b->end = end_of_verdict(b->evidence.verdict);
-	if (b->end == HF_BREAK_STALE && !options->dry_run)
+	if (b->evidence.verdict == HF_VERDICT_STALE && !options->dry_run)
 		status = break_stale(target, how, &of, b, err);
 	sys_close(of.fd);
 	return status;
@@ -242,13 +228,12 @@ enum hf_status hf_break_at(const struct hf_target *target, const struct hf_break
 	enum { MAX_TRIES = 100 };
 	enum hf_status status = HF_NO;
 
-	*b = (struct hf_break_result){.end = HF_BREAK_ABSENT};
 	for (int tries = 0; status == HF_NO && tries < MAX_TRIES; tries++)
 		status = break_once(target, how, options, b, err);
 	if (status != HF_NO)
 		return status;
-	hf_fail(err, HF_BUSY, "cannot break '%s': it changes all the time", target->path);
-	hf_advise(err, "others make and remove it, so it is in use; try again later");
+	hf_fail(err, HF_BUSY, "cannot break '%s': it is replaced all the time", target->path);
+	hf_advise(err, "other processes create and remove it, so it is in use; try again later");
 	return HF_BUSY;
 }
 
@@ -268,7 +253,6 @@ enum hf_status hf_break(const char *path, const struct hf_break_options *options
 	enum hf_status status;
 	size_t size = strlen(path);
 
-	*b = (struct hf_break_result){.end = HF_BREAK_ABSENT};
 	/* the path of a lock directory may end with slashes */
 	while (size > 1 && size < sizeof(clean) && path[size - 1] == '/')
 		size--;

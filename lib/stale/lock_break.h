@@ -16,8 +16,8 @@
 
 #include <limits.h>
 
-#include <holdfast/err.h>
 #include "stale/evidence.h"
+#include <holdfast/err.h>
 #include <holdfast/path.h>
 
 #define HF_QUARANTINE ".holdfast-quarantine"
@@ -28,18 +28,12 @@ struct hf_break_options {
 	bool alone, dry_run;
 };
 
-enum hf_break_end {
-	HF_BREAK_ABSENT, /* there is no such lock */
-	HF_BREAK_STALE,	 /* stale, and left because of dry_run */
-	HF_BREAK_MOVED,
-	HF_BREAK_HELD,
-	HF_BREAK_UNKNOWN, /* no judgement is possible, so it counts as held */
-};
-
+/* The verdict is FREE if there is no such lock. */
 struct hf_break_result {
-	enum hf_break_end end;
 	struct hf_evidence evidence;
-	char moved[NAME_MAX + 64]; /* destination, from the lock's directory, or from how->base */
+	/* The destination, from the lock's directory, or from how->base. "": the lock was not
+	 * moved; a stale one was left because of dry_run. */
+	char moved[NAME_MAX + 64];
 };
 
 /* For locks with other rules: how to judge, and a quarantine in `base`. It belongs to the caller

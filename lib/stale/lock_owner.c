@@ -58,8 +58,8 @@ size_t hf_lock_owner_format(const struct hf_lock_owner_info *record, char out[HF
 	return (size_t)(end - out);
 }
 
-/* Parse text of decimal digits only, at most `most`. */
-static bool read_number(const char *text, uint64_t most, uint64_t *value)
+/* Parse text of decimal digits only, at most `max`. */
+static bool read_number(const char *text, uint64_t max, uint64_t *value)
 {
 	uint64_t n = 0;
 
@@ -70,7 +70,7 @@ static bool read_number(const char *text, uint64_t most, uint64_t *value)
 		    __builtin_add_overflow(n, (uint64_t)(*text - '0'), &n))
 			return false;
 	*value = n;
-	return n <= most;
+	return n <= max;
 }
 
 static bool read_optional_number(const char *text, uint64_t *value)
@@ -214,7 +214,7 @@ void hf_lock_owner_parse(const char *bytes, size_t size, struct hf_lock_owner_in
 	}
 	if (!read_pid(line, &record->owner.pid)) {
 		set_foreign(record, is_nearly_pid(line) ? HF_DOT_RECORD : HF_OWNER_DATA,
-			    "its first line is no PID");
+			    "its first line is not a PID");
 		return;
 	}
 	record->form = HF_OWNER_PID_ONLY;

@@ -42,7 +42,7 @@ enum hf_lock_owner_resemblance {
 
 struct hf_lock_owner_info {
 	enum hf_lock_owner_form form;
-	const char *why; /* FOREIGN, NO_PID: a phrase, "it is empty" */
+	const char *why;			 /* FOREIGN, NO_PID: a phrase, "it is empty" */
 	enum hf_lock_owner_resemblance likeness; /* for FOREIGN */
 	struct hf_process_id owner;
 	int64_t taken; /* wall clock, seconds; for messages, not for judging */

@@ -15,23 +15,13 @@
 #include <holdfast/clock.h>
 #include <holdfast/proc.h>
 
-const char *hf_status_state_name(enum hf_status_state state)
-{
-	static const char *const names[] = {[HF_STATE_FREE] = "free",
-					    [HF_STATE_HELD] = "held",
-					    [HF_STATE_STALE] = "stale",
-					    [HF_STATE_UNKNOWN] = "unknown"};
-
-	return names[state];
-}
-
-const char *hf_status_verdict(enum hf_status_state state)
+const char *hf_status_verdict(enum hf_verdict state)
 {
 	static const char *const verdicts[] = {
-		[HF_STATE_FREE] = "free: nobody is in the way",
-		[HF_STATE_HELD] = "held: leave it",
-		[HF_STATE_STALE] = "stale: lock-break moves it aside",
-		[HF_STATE_UNKNOWN] = "not to be judged: counts as held",
+		[HF_VERDICT_FREE] = "free: no process has it",
+		[HF_VERDICT_HELD] = "held: leave it",
+		[HF_VERDICT_STALE] = "stale: lock-break moves it aside",
+		[HF_VERDICT_UNKNOWN] = "unknown: counts as held",
 	};
 
 	return verdicts[state];
@@ -58,7 +48,7 @@ const char *hf_status_kind(enum hf_lock_type type)
 
 enum hf_status hf_status_no_memory(struct hf_err *err)
 {
-	return hf_fail(err, HF_OS, "cannot look at the locks: out of memory");
+	return hf_fail(err, HF_OS, "cannot read the locks: out of memory");
 }
 
 enum hf_status hf_status_start(struct hf_lock_status *list, struct hf_err *err)
@@ -70,9 +60,9 @@ enum hf_status hf_status_start(struct hf_lock_status *list, struct hf_err *err)
 		if (errno == ENOMEM)
 			return hf_status_no_memory(err);
 		if (errno == EMFILE || errno == ENFILE)
-			return hf_fail_errno(err, "cannot look at the locks");
-		hf_fail(err, HF_UNAVAILABLE, "cannot look at the locks: /proc is not mounted");
-		hf_advise(err, "who holds a lock, only /proc tells");
+			return hf_fail_errno(err, "cannot read the locks");
+		hf_fail(err, HF_UNAVAILABLE, "cannot read the locks: /proc is not mounted");
+		hf_advise(err, "only /proc shows which process holds a lock");
 		return HF_UNAVAILABLE;
 	}
 	while (list->family_count < HF_ANCESTORS_MAX && hf_proc_read(proc.parent, &proc) &&
@@ -172,6 +162,17 @@ bool hf_status_holder(const struct hf_lock_status *list, struct hf_status_row *r
 	return add_process(&row->holders, &row->holder_count, &holding);
 }
 
+bool hf_status_judged(const struct hf_lock_status *list, struct hf_status_row *row,
+		      const struct hf_evidence *evidence)
+{
+	bool ok = true;
+
+	row->state = evidence->verdict;
+	for (int i = 0; i < evidence->count && ok; i++)
+		ok = hf_status_reason(row, "%s", evidence->reason[i]);
+	return ok && (evidence->pid <= 0 || hf_status_holder(list, row, evidence->pid));
+}
+
 /* Ask the process whether it is a keeper, and for which owner. */
 static bool ask_keeper(const struct hf_lock_status *list, struct hf_status_row *row,
 		       struct hf_lock_process *party)
@@ -229,18 +230,17 @@ static bool add_reasons(struct hf_status_row *row, const struct hf_locked_file *
 		const struct hf_lock_table_holder *h = &locked->holders[i];
 
 		if (h->via == HF_VIA_REPORTED)
-			ok = hf_status_reason(row,
-					      "PID %d took it; whether it has it still may not be "
-					      "looked at",
-					      (int)h->pid);
+			ok = hf_status_reason(
+				row, "PID %d took it; its descriptors may not be inspected",
+				(int)h->pid);
 		else if (h->via == HF_VIA_UNSEEN)
 			ok = hf_status_reason(row, "held by a process that you may not see");
 		else if (h->via == HF_VIA_INHERITED && h->record.pid > 0 && h->record.pid != dead &&
 			 kill(h->record.pid, 0) < 0 && errno == ESRCH)
-			ok = hf_status_reason(row,
-					      "PID %d took it and is dead; held by who has "
-					      "inherited it",
-					      (int)(dead = h->record.pid));
+			ok = hf_status_reason(
+				row,
+				"PID %d took it and is dead; a process that inherited it holds it",
+				(int)(dead = h->record.pid));
 	}
 	return ok;
 }
@@ -251,7 +251,7 @@ bool hf_status_fill(const struct hf_lock_status *list, struct hf_status_row *row
 	bool ok = true;
 
 	row->id = locked->id;
-	row->state = HF_STATE_HELD;
+	row->state = HF_VERDICT_HELD;
 	row->mine |= locked->own;
 	for (size_t i = 0; i < locked->holder_count && ok; i++) {
 		row->mine |= is_ancestor(list, locked->holders[i].pid);

@@ -18,20 +18,11 @@
  */
 
 #include "probe/lock_table.h"
+#include "stale/evidence.h"
 #include <holdfast/err.h>
 
-enum hf_status_state {
-	HF_STATE_FREE,
-	HF_STATE_HELD,
-	HF_STATE_STALE,
-	HF_STATE_UNKNOWN,
-};
-
-/* Return "free", "held", "stale" or "unknown". */
-const char *hf_status_state_name(enum hf_status_state state);
-
-/* Return the advice for a state, as in "leave it: somebody has it". */
-const char *hf_status_verdict(enum hf_status_state state);
+/* Return the advice for a state, as in "held: leave it". */
+const char *hf_status_verdict(enum hf_verdict state);
 
 /* A holder or a waiter. */
 struct hf_lock_process {
@@ -61,7 +52,7 @@ struct hf_status_row {
 	char *path;	  /* NULL: unknown */
 	bool deleted;	  /* the path no longer names it */
 	struct hf_lock_id id;
-	enum hf_status_state state;
+	enum hf_verdict state;
 	bool mine;
 	int64_t taken;				   /* wall clock: when it was taken; 0: unknown */
 	struct hf_lock_process *holders, *waiters; /* the taker first, then the oldest */
@@ -96,6 +87,10 @@ bool hf_status_fill(const struct hf_lock_status *list, struct hf_status_row *row
 
 /* Add a holder that is not in the kernel's table. */
 bool hf_status_holder(const struct hf_lock_status *list, struct hf_status_row *row, pid_t pid);
+
+/* Fill in state, reasons and holder from the evidence on a lock whose existence is the lock. */
+bool hf_status_judged(const struct hf_lock_status *list, struct hf_status_row *row,
+		      const struct hf_evidence *evidence);
 
 /* Add a line to the reasons. */
 bool hf_status_reason(struct hf_status_row *row, const char *format, ...)

@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <holdfast/clock.h>
-#include "stale/evidence.h"
-#include <holdfast/path.h>
 #include "base/sys.h"
+#include <holdfast/clock.h>
+#include <holdfast/path.h>
 
 static const enum hf_lock_type types[] = {HF_LOCK_FLOCK, HF_LOCK_POSIX, HF_LOCK_OFD};
 
@@ -105,39 +104,22 @@ static const char *existence_kind(struct place *p, bool locked)
 	}
 }
 
-static enum hf_status_state state_of_verdict(enum hf_verdict verdict)
-{
-	return verdict == HF_VERDICT_HELD    ? HF_STATE_HELD
-	       : verdict == HF_VERDICT_STALE ? HF_STATE_STALE
-					     : HF_STATE_UNKNOWN;
-}
-
-static bool judge_existence(const struct place *p, struct hf_status_row *row)
-{
-	struct hf_stale_query of = {.fd = p->content, .place = -1, .stale_after = HF_NEVER};
-	struct hf_evidence evidence;
-	bool ok = true;
-
-	hf_evidence_judge(&of, &evidence);
-	row->state = state_of_verdict(evidence.verdict);
-	for (int i = 0; i < evidence.count && ok; i++)
-		ok = hf_status_reason(row, "%s", evidence.reason[i]);
-	if (ok && evidence.pid)
-		ok = hf_status_holder(p->list, row, evidence.pid);
-	return ok;
-}
-
 static bool add_existence(struct place *p, const char *kind)
 {
 	const struct hf_locked_file *locked =
 		hf_lock_table_find(&p->list->table, &p->id, HF_LOCK_FLOCK);
 	struct hf_status_row *row = hf_status_add(p->list, kind, p->path);
+	struct hf_stale_query of = {.fd = p->content, .place = -1, .stale_after = HF_NEVER};
+	struct hf_evidence evidence;
 
 	if (!row)
 		return false;
 	row->id = p->id;
 	row->taken = p->record.taken;
-	return locked ? hf_status_fill(p->list, row, locked) : judge_existence(p, row);
+	if (locked)
+		return hf_status_fill(p->list, row, locked);
+	hf_evidence_judge(&of, &evidence);
+	return hf_status_judged(p->list, row, &evidence);
 }
 
 /* Add the rows of the kernel's locks, except one that is listed already (status/I1). */
@@ -174,7 +156,7 @@ static bool add_hidden(struct place *p)
 	if (!row)
 		return false;
 	row->id = p->id;
-	row->state = HF_STATE_HELD;
+	row->state = HF_VERDICT_HELD;
 	return hf_status_holder(p->list, row, lock.l_pid > 0 ? lock.l_pid : 0) &&
 	       hf_status_reason(row, "it is locked by fcntl(2), and not in this PID namespace's "
 				     "records");
@@ -191,8 +173,8 @@ static bool add_free(struct hf_lock_status *list, const char *kind, const char *
 	hf_process_id_self(&self);
 	return hf_status_reason(row, "%s", why) &&
 	       (self.pidns == HF_FIRST_PIDNS ||
-		hf_status_reason(row, "what is locked outside of this PID namespace is not to be "
-				      "seen"));
+		hf_status_reason(row,
+				 "locks of processes outside this PID namespace are not visible"));
 }
 
 static bool add_plain_file(struct place *p)
@@ -202,13 +184,13 @@ static bool add_plain_file(struct place *p)
 
 	if (!p->unread)
 		return add_free(p->list, "file", p->path,
-				locks ? "nobody has it locked"
+				locks ? "no process has it locked"
 				      : "it is neither a file nor a directory");
 	row = hf_status_add(p->list, "file", p->path);
 	if (!row)
 		return false;
-	row->state = HF_STATE_UNKNOWN;
-	return hf_status_reason(row, "nobody has it locked") &&
+	row->state = HF_VERDICT_UNKNOWN;
+	return hf_status_reason(row, "no process has it locked") &&
 	       hf_status_reason(row, "it may not be read, and can be a lock by its existence");
 }
 
@@ -274,6 +256,21 @@ enum hf_status hf_status_path(struct hf_lock_status *list, const char *path, str
 	else
 		status = hf_fail_errno(err, "cannot look at '%s'", path);
 	sys_close(p.fd);
+	return status;
+}
+
+enum hf_status hf_status_turnstile(struct hf_lock_status *list, const char *path,
+				   struct hf_err *err)
+{
+	size_t before = list->count;
+	enum hf_status status;
+	struct stat st;
+
+	if (sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return HF_OK;
+	status = hf_status_path(list, path, err);
+	for (size_t i = before; i < list->count; i++)
+		list->rows[i].kind = "turnstile";
 	return status;
 }
 

@@ -16,6 +16,10 @@
  * HF_NOPERM: its directory may not be searched. */
 enum hf_status hf_status_path(struct hf_lock_status *list, const char *path, struct hf_err *err);
 
+/* Add the rows for the turnstile at this path, if it exists. */
+enum hf_status hf_status_turnstile(struct hf_lock_status *list, const char *path,
+				   struct hf_err *err);
+
 /* Add a row for every lock of the kernel's table, sorted by path. Owner information in the files is
  * read. */
 enum hf_status hf_status_all(struct hf_lock_status *list, struct hf_err *err);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 #include "store/db_watch.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "base/sys.h"
 #include <holdfast/clock.h>
+#include "wait/file_watch.h"
 
-enum { NAP_MS = 1, NAP_MOST_MS = 1000, NAP_BLIND_MS = 100 };
+enum { NAP_MS = 1, NAP_MAX_MS = 1000, NAP_BLIND_MS = 100 };
 
 enum {
 	EVENTS = IN_MODIFY | IN_CLOSE_WRITE | IN_CLOSE_NOWRITE | IN_CREATE | IN_DELETE |
@@ -33,40 +33,14 @@ void hf_db_watch_begin(struct hf_db_watch *watch, const char *path)
 		hf_db_watch_end(watch);
 }
 
-/* Return true if the event is about the database, or a file whose name begins with its name. */
-static bool event_is_of_db(const struct hf_db_watch *watch, const struct inotify_event *event)
-{
-	size_t len = strlen(watch->name);
-
-	return !event->len || (strncmp(event->name, watch->name, len) == 0 &&
-			       (!event->name[len] || event->name[len] == '-'));
-}
-
-static bool read_events(struct hf_db_watch *watch)
-{
-	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
-	bool told = false;
-	ssize_t n;
-
-	while ((n = read(watch->notify, events, sizeof(events))) > 0) {
-		for (char *at = events; at < events + n;) {
-			const struct inotify_event *event = (const void *)at;
-
-			told |= event_is_of_db(watch, event);
-			at += sizeof(*event) + event->len;
-		}
-	}
-	return told;
-}
-
 void hf_db_watch_sleep(struct hf_db_watch *watch, int64_t until)
 {
-	int64_t most = (watch->notify < 0 ? NAP_BLIND_MS : NAP_MOST_MS) * HF_MS;
+	int64_t max = (watch->notify < 0 ? NAP_BLIND_MS : NAP_MAX_MS) * HF_MS;
 	int64_t begin = hf_now(), end = begin + watch->nap, left;
 
 	if (until < end)
 		end = until;
-	watch->nap = watch->nap < most / 2 ? watch->nap * 2 : most;
+	watch->nap = watch->nap < max / 2 ? watch->nap * 2 : max;
 	while ((left = end - hf_now()) > 0) {
 		struct pollfd polled = {.fd = watch->notify, .events = POLLIN};
 		struct timespec ts = {.tv_sec = left / HF_SECOND, .tv_nsec = left % HF_SECOND};
@@ -74,7 +48,7 @@ void hf_db_watch_sleep(struct hf_db_watch *watch, int64_t until)
 
 		if (ready < 0)
 			return;
-		if (ready > 0 && read_events(watch)) {
+		if (ready > 0 && hf_file_watch_read(watch->notify, watch->name, true)) {
 			watch->nap = NAP_MS * HF_MS;
 			/* check at most once a millisecond, however busy the database is */
 			if (begin + NAP_MS * HF_MS < end)
@@ -85,10 +59,6 @@ void hf_db_watch_sleep(struct hf_db_watch *watch, int64_t until)
 
 void hf_db_watch_end(struct hf_db_watch *watch)
 {
-	int saved = errno;
-
-	if (watch->notify >= 0)
-		close(watch->notify);
+	hf_close(watch->notify);
 	watch->notify = -1;
-	errno = saved;
 }

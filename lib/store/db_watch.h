@@ -26,8 +26,8 @@ struct hf_db_watch {
 	int64_t nap;
 };
 
-/* Begin to watch, if this was not done yet: {.notify = -1} has not begun. path is the database's own,
- * without symbolic links. Never fails. */
+/* Begin to watch, if this was not done yet: {.notify = -1} has not begun. path is the database's
+ * own, without symbolic links. Never fails. */
 void hf_db_watch_begin(struct hf_db_watch *watch, const char *path);
 
 /* Sleep until a change, until this instant (hf_now()'s clock), or for a nap's length. */

@@ -61,11 +61,11 @@ static enum hf_status check_marks(struct hf_store *store, const struct hf_bytes 
 	return status;
 }
 
-/* Remove at most `most` expired marks. */
-static enum hf_status purge_some(struct hf_store *store, int64_t most, struct hf_err *err)
+/* Remove at most `max` expired marks. */
+static enum hf_status purge_some(struct hf_store *store, int64_t max, struct hf_err *err)
 {
 	const struct hf_db_value values[] = {HF_DB_INT_VALUE(hf_store_now()),
-					     HF_DB_INT_VALUE(most)};
+					     HF_DB_INT_VALUE(max)};
 
 	return hf_db_exec(store->db,
 			  "DELETE FROM holdfast_once WHERE key IN (SELECT key FROM holdfast_once"

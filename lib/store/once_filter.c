@@ -5,42 +5,35 @@
 #include <string.h>
 
 #include <holdfast/clock.h>
+#include "base/array.h"
 #include "base/copy.h"
 #include <holdfast/input.h>
 #include "store/once.h"
 
 struct batch {
 	struct hf_bytes *keys;
+	size_t count;
 	bool *first;
-	size_t count, room;
 	char *text; /* the lines that are passed on */
 	size_t size;
 };
 
-static bool grow_batch(struct batch *batch)
-{
-	size_t room = batch->room ? batch->room * 2 : 1024;
-	void *keys = realloc(batch->keys, room * sizeof(*batch->keys));
-	void *first = keys ? realloc(batch->first, room * sizeof(*batch->first)) : NULL;
-
-	batch->keys = keys ? keys : batch->keys;
-	batch->first = first ? first : batch->first;
-	batch->room = first ? room : batch->room;
-	return first;
-}
-
 /* Split the record into lines, which are the keys. */
 static bool split_lines(struct batch *batch, const struct hf_append_record *record, int newline)
 {
-	const char *at = record->data, *end = at + record->size, *next;
+	const char *line = record->data, *end = line + record->size, *next;
+	struct hf_bytes *key;
 
-	for (batch->count = 0; at < end; at = next + 1) {
-		if (batch->count == batch->room && !grow_batch(batch))
+	for (batch->count = 0; line < end; line = next + 1) {
+		key = hf_array_add(&batch->keys, &batch->count, sizeof(*key));
+		if (!key)
 			return false;
-		next = memchr(at, newline, (size_t)(end - at));
-		batch->keys[batch->count++] = (struct hf_bytes){at, (size_t)(next - at)};
+		next = memchr(line, newline, (size_t)(end - line));
+		*key = (struct hf_bytes){line, (size_t)(next - line)};
 	}
-	return true;
+	free(batch->first);
+	batch->first = calloc(batch->count, sizeof(*batch->first));
+	return batch->first;
 }
 
 /* Copy the lines that are passed on, with their ends, to text. Return their number. */

@@ -1,31 +1,27 @@
 /* SPDX-License-Identifier: ISC */
 #include "store/once_lock.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/sys.h"
-#include "lock/turnstile.h"
-#include "probe/proc_locks.h"
 #include <holdfast/lock_range.h>
 #include <holdfast/lockset.h>
 #include <holdfast/path.h>
 #include <holdfast/proc.h>
+#include "base/hash.h"
+#include "base/sys.h"
+#include "lock/lock_kind.h"
+#include "lock/turnstile.h"
+#include "probe/lock_table.h"
 
 #define SUFFIX "-once"
 
 /* Return 62 bits of the FNV-1a hash; the last byte of a file is 2^63 - 2. */
 static int64_t byte_of(const struct hf_bytes *key)
 {
-	const unsigned char *s = key->data;
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (size_t i = 0; i < key->size; i++)
-		hash = (hash ^ s[i]) * UINT64_C(0x100000001b3);
-	return (int64_t)(hash >> 2);
+	return (int64_t)(hf_hash(HF_HASH_START, key->data, key->size) >> 2);
 }
 
 static bool is_locked(int fd, int64_t byte, int64_t length)
@@ -63,15 +59,14 @@ static enum hf_status open_file(struct hf_lock *file, const struct hf_store *sto
 	/* with O_PATH, so that closing it releases no lock of SQLite */
 	db = sys_openat(at.dir, at.name, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (db < 0 && errno != ENOENT)
-		status = hf_fail_errno(err, "cannot look at database '%s'", store->path);
+		status = hf_fail_errno(err, "cannot inspect database '%s'", store->path);
 	else if (used + sizeof(SUFFIX) > sizeof(at.name))
 		status = cannot_mark(store, ENAMETOOLONG, err);
 	else
 		strcpy(at.name + used, SUFFIX);
 	if (status == HF_OK)
 		status = turnstile(file, &at, db, err);
-	if (db >= 0)
-		sys_close(db);
+	hf_close(db);
 	hf_target_close(&at);
 	return status;
 }
@@ -82,8 +77,7 @@ void hf_once_lock_look(struct hf_once_lock *lock, const struct hf_store *store)
 	struct hf_lock file;
 	struct hf_err err;
 
-	if (lock->probe >= 0)
-		sys_close(lock->probe);
+	hf_close(lock->probe);
 	if (open_file(&file, store, hf_turnstile_find, &err) == HF_NO)
 		hf_turnstile_ignored(&err);
 	lock->probe = file.fd;
@@ -122,43 +116,26 @@ static enum hf_status make_file(const struct hf_store *store, struct stat *st, s
 	return status;
 }
 
-/* The search for the process that holds a byte, for a message. */
-struct search {
-	struct hf_lock_id id;
-	int64_t byte;
-	bool found;
-};
-
-static bool holds_byte(void *context, int fd, const struct hf_lock_entry *record)
-{
-	struct search *s = context;
-
-	(void)fd;
-	s->found = record->type == HF_LOCK_OFD && record->start == s->byte &&
-		   hf_lock_id_equal(&record->id, &s->id);
-	return !s->found;
-}
-
 /* Describe the holder. The wrapper and its command both hold the byte: name the smaller PID. */
 static char *describe_holder(char *out, size_t size, const struct hf_once_lock *lock, int64_t byte)
 {
-	struct search s = {.byte = byte};
-	DIR *proc = lock->probe >= 0 && hf_lock_id_of(lock->probe, &s.id) ? opendir("/proc") : NULL;
-	struct dirent *entry;
-	pid_t least = 0;
+	const struct hf_locked_file *file;
+	struct hf_lock_table table;
+	struct hf_lock_id id;
+	pid_t first = 0;
 
-	while (proc && (entry = readdir(proc))) {
-		pid_t pid = (pid_t)atoi(entry->d_name);
+	if (lock->probe >= 0 && hf_lock_id_of(lock->probe, &id) && hf_lock_table_read(&table)) {
+		file = hf_lock_table_find(&table, &id, HF_LOCK_OFD);
+		for (size_t i = 0; file && i < file->holder_count; i++) {
+			const struct hf_lock_table_holder *holder = &file->holders[i];
 
-		s.found = false;
-		if (pid > 0 && pid != getpid())
-			hf_lock_held_by(pid, HF_ALL_LOCKS, holds_byte, &s);
-		if (s.found && (!least || pid < least))
-			least = pid;
+			if (holder->record.start == byte && holder->pid > 0 &&
+			    (!first || holder->pid < first))
+				first = holder->pid;
+		}
+		hf_lock_table_free(&table);
 	}
-	if (proc)
-		closedir(proc);
-	return hf_proc_describe(out, size, least);
+	return hf_proc_describe(out, size, first);
 }
 
 static enum hf_status add_key(struct hf_once_lock *lock, const char *name,
@@ -169,8 +146,8 @@ static enum hf_status add_key(struct hf_once_lock *lock, const char *name,
 
 	if (!one)
 		return HF_OS;
-	one->start = lock->held[lock->count++] = byte_of(key);
-	one->length = 1;
+	lock->held[lock->count] = byte_of(key);
+	hf_lock_range_set(one, lock->held[lock->count++], 1);
 	return HF_OK;
 }
 
@@ -240,8 +217,7 @@ void hf_once_lock_release(struct hf_once_lock *lock)
 
 	hf_lockset_free(lock->set);
 	free(lock->held);
-	if (lock->probe >= 0)
-		sys_close(lock->probe);
+	hf_close(lock->probe);
 	*lock = (struct hf_once_lock){.probe = -1};
 	errno = saved;
 }

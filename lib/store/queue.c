@@ -73,7 +73,7 @@ void hf_job_free(struct hf_job *job)
 	*job = (struct hf_job){0};
 }
 
-enum hf_status hf_queue_add_all(struct hf_store *store, const struct hf_job *job, int64_t delay,
+enum hf_status hf_queue_add(struct hf_store *store, const struct hf_job *job, int64_t delay,
 				const struct hf_bytes *payloads, size_t count, int64_t *first,
 				int64_t *last, struct hf_err *err)
 {
@@ -106,14 +106,6 @@ enum hf_status hf_queue_add_all(struct hf_store *store, const struct hf_job *job
 	}
 	hf_sqlite_stmt_finalize(stmt);
 	return hf_store_end(store, status, err);
-}
-
-enum hf_status hf_queue_add(struct hf_store *store, const struct hf_job *job, int64_t delay,
-			    int64_t *id, struct hf_err *err)
-{
-	int64_t first;
-
-	return hf_queue_add_all(store, job, delay, &job->payload, 1, &first, id, err);
 }
 
 /* In a transaction: HF_OK: a job can be claimed. HF_NO: none can; *until is when one will be

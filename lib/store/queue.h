@@ -31,15 +31,11 @@ struct hf_job {
 };
 void hf_job_free(struct hf_job *job);
 
-/* Add a job with the queue, payload, priority and most of *job; it is due after `delay`
- * nanoseconds. *id: its number. hf_queue_add_all() adds several in one transaction. */
+/* Add a job for each payload, in one transaction, with the queue, priority and most of *job; they
+ * are due after `delay` nanoseconds. *first and *last: their numbers, which are consecutive. */
 enum hf_status hf_queue_add(struct hf_store *store, const struct hf_job *job, int64_t delay,
-			    int64_t *id, struct hf_err *err);
-
-/* Add a job for each payload. *first and *last: their numbers, which are consecutive. */
-enum hf_status hf_queue_add_all(struct hf_store *store, const struct hf_job *job, int64_t delay,
-				const struct hf_bytes *payloads, size_t count, int64_t *first,
-				int64_t *last, struct hf_err *err);
+			    const struct hf_bytes *payloads, size_t count, int64_t *first,
+			    int64_t *last, struct hf_err *err);
 
 /* Wait until a job seems claimable, to the deadline. HF_NO: there is none. No lock is held in the
  * meantime, and a signal may end the process. */

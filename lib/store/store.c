@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include <holdfast/clock.h>
-#include "base/sys.h"
 
 static const char *const tokens_sql[] = {
 	"CREATE TABLE holdfast_token("
@@ -16,13 +15,6 @@ static const char *const tokens_sql[] = {
 	NULL,
 };
 const struct hf_store_table hf_store_tokens = {"holdfast_token", tokens_sql};
-
-struct hf_db_value hf_text_value(const char *text)
-{
-	if (!text)
-		return (struct hf_db_value){.type = HF_DB_NULL};
-	return HF_DB_TEXT_VALUE(text, strlen(text));
-}
 
 enum hf_status hf_store_open(struct hf_store *store, const char *path,
 			     const struct hf_store_options *options, struct hf_err *err)
@@ -33,13 +25,12 @@ enum hf_status hf_store_open(struct hf_store *store, const char *path,
 		.wait = options->wait,
 		.backoff = options->backoff,
 	};
-	struct stat st;
+	enum hf_status status;
 
 	*store = (struct hf_store){.path = path, .wait = options->wait};
-	if ((options->read || options->existing) &&
-	    sys_fstatat(AT_FDCWD, path, &st, 0) < 0 && errno == ENOENT)
-		return HF_OK;
-	return hf_db_open(&store->db, path, &db, err);
+	status = hf_db_open(&store->db, path, &db, err);
+	/* an absent database that is not to be made is an empty store */
+	return status == HF_NOINPUT ? HF_OK : status;
 }
 
 /* Set the real path of the database, which exists now. */
@@ -75,7 +66,7 @@ enum hf_status hf_store_check_keys(const struct hf_bytes *keys, size_t count, co
 		if (keys[i].size)
 			continue;
 		hf_fail(err, HF_USAGE, "an empty %s", what);
-		hf_advise(err, "is a variable not set?");
+		hf_advise(err, "check whether a variable is unset");
 		return HF_USAGE;
 	}
 	return HF_OK;

@@ -100,7 +100,4 @@ static inline struct hf_db_value hf_blob_value(const struct hf_bytes *bytes)
 	return HF_DB_BLOB_VALUE(bytes->data, bytes->size);
 }
 
-/* Return the value of a text; NULL gives SQL NULL. */
-struct hf_db_value hf_text_value(const char *text);
-
 #endif

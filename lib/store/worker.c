@@ -140,8 +140,7 @@ static enum hf_status run_command(struct run *run, struct hf_err *err)
 	if (status == HF_OK)
 		status = hf_supervise(&run->child, timer >= 0 ? &run->renewals : NULL, err);
 	sys_close(command.in);
-	if (timer >= 0)
-		sys_close(timer);
+	hf_close(timer);
 	return status;
 }
 
@@ -274,6 +273,8 @@ static void wait_for_workers(pid_t *pids, int count, int running, const sigset_t
 enum hf_status hf_workers(int count, int (*body)(void *context), void *context, int *worst,
 			  int *asked, struct hf_err *err)
 {
+	static const int awaited[] = {SIGHUP,  SIGINT,	SIGQUIT, SIGTERM, SIGCHLD,
+				      SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT};
 	pid_t *pids = calloc((size_t)count, sizeof(*pids));
 	sigset_t set, old;
 	int running = 0;
@@ -282,13 +283,8 @@ enum hf_status hf_workers(int count, int (*body)(void *context), void *context, 
 	if (!pids)
 		return hf_fail_errno(err, "cannot start %d workers", count);
 	sigemptyset(&set);
-	for (int i = 0; i < ENDINGS; i++)
-		sigaddset(&set, endings[i]);
-	sigaddset(&set, SIGCHLD);
-	sigaddset(&set, SIGUSR1);
-	sigaddset(&set, SIGUSR2);
-	sigaddset(&set, SIGTSTP);
-	sigaddset(&set, SIGCONT);
+	for (size_t i = 0; i < sizeof(awaited) / sizeof(awaited[0]); i++)
+		sigaddset(&set, awaited[i]);
 	sigprocmask(SIG_BLOCK, &set, &old);
 	fflush(NULL);
 	for (int i = 0; i < count; i++, running++) {

@@ -5,7 +5,7 @@
 /*
  * A worker: claim jobs of a queue (store/queue.h) one after the other, and run a command for each.
  *
- * The command gets the payload as standard input, and HOLDFAST_JOB and HOLDFAST_TOKEN in its
+ * The command receives the payload as standard input, and HOLDFAST_JOB and HOLDFAST_TOKEN in its
  * environment. README.md has the rules store/W1 to W4.
  *
  * For single-threaded programs: signals are process-wide, as in base/spawn.h. Errors: those of

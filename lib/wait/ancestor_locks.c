@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/proc_text.h"
 
 enum { MAX_ANCESTORS = 1000 }; /* a longer chain is a cycle of reused PIDs */
 
@@ -119,17 +120,8 @@ const struct hf_ancestor_lock *hf_ancestor_lock_find(const struct hf_ancestor_lo
 /* Read the first word of /proc/PID/name; "" if it cannot be read. */
 static void read_word(pid_t pid, const char *name, char *out, size_t size)
 {
-	char path[48];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	out[0] = '\0';
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	if (fgets(out, (int)size, f))
-		out[strcspn(out, " \n")] = '\0';
-	fclose(f);
+	hf_proc_text(out, size, "/proc/%d/%s", (int)pid, name);
+	out[strcspn(out, " \n")] = '\0';
 }
 
 /* Return true if SIGCHLD is blocked: a supervisor that reads its command's output keeps it for
@@ -137,18 +129,11 @@ static void read_word(pid_t pid, const char *name, char *out, size_t size)
 static bool blocks_sigchld(pid_t pid)
 {
 	unsigned long long mask = 0;
-	char path[32], line[256];
-	FILE *status;
+	char text[16384], *line;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	status = fopen(path, "re");
-	if (!status)
-		return false;
-	while (fgets(line, sizeof(line), status))
-		if (sscanf(line, "SigBlk: %llx", &mask) == 1)
-			break;
-	fclose(status);
-	return mask >> (SIGCHLD - 1) & 1;
+	hf_proc_text(text, sizeof(text), "/proc/%d/status", (int)pid);
+	line = strstr(text, "\nSigBlk:");
+	return line && sscanf(line, " SigBlk: %llx", &mask) == 1 && mask >> (SIGCHLD - 1) & 1;
 }
 
 /* Return true if the process waits for a child, in wait4, waitid, or like supervisors for SIGCHLD;
@@ -252,11 +237,12 @@ const struct hf_ancestor_lock *hf_ancestor_self_deadlock(const struct hf_ancesto
 							 const struct hf_lock_id *id,
 							 bool exclusive)
 {
-	bool stands = false;
+	bool deadlocked = false;
 
-	for (size_t i = 0; i < family->count && !stands; i++)
-		stands = !family->at[i].keeper && conflicts_with(&family->at[i], id, exclusive) &&
-			 (family->at[i].pid == getpid() ||
-			  hf_ancestor_waits_for_us(family->at[i].pid));
-	return stands ? find_eldest(family, id, exclusive, false) : NULL;
+	for (size_t i = 0; i < family->count && !deadlocked; i++)
+		deadlocked = !family->at[i].keeper &&
+			     conflicts_with(&family->at[i], id, exclusive) &&
+			     (family->at[i].pid == getpid() ||
+			      hf_ancestor_waits_for_us(family->at[i].pid));
+	return deadlocked ? find_eldest(family, id, exclusive, false) : NULL;
 }

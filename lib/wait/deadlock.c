@@ -10,11 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/proc_text.h"
 #include <holdfast/clock.h>
 
-enum { NOBODY = -1, MAX_NAMED = 8, LOOK_MS = 500 };
+enum { NONE = -1, MAX_NAMED = 8, LOOK_MS = 500 };
 
-/* The search goes from waiter to waiter; from[i] is the one before i, NOBODY while i is not
+/* The search goes from waiter to waiter; from[i] is the one before i, NONE while i is not
  * reached. Waiters are indices into records. */
 struct search {
 	const struct hf_lock_entries *records;
@@ -47,7 +48,7 @@ static void reach_waiters(struct search *s, int i, int *queued)
 		const struct hf_lock_entry *v = waiter(s, k);
 
 		/* a process that waits for the same lock does not hold it */
-		if (!v->waits || v->pid <= 0 || s->from[k] != NOBODY ||
+		if (!v->waits || v->pid <= 0 || s->from[k] != NONE ||
 		    hf_lock_id_equal(&v->id, &w->id))
 			continue;
 		if (!hf_ancestor_locks_read(&family, v->pid, s->records, s->keepers))
@@ -60,7 +61,7 @@ static void reach_waiters(struct search *s, int i, int *queued)
 	}
 }
 
-/* Return the last waiter of a cycle, which waits for this family; NOBODY: there is no cycle. */
+/* Return the last waiter of a cycle, which waits for this family; NONE: there is no cycle. */
 static int find_cycle(struct search *s)
 {
 	int queued = 0;
@@ -74,7 +75,7 @@ static int find_cycle(struct search *s)
 			return i;
 		reach_waiters(s, i, &queued);
 	}
-	return NOBODY;
+	return NONE;
 }
 
 /* Return true if a process waits for this family. Usually none does, and no search is needed. */
@@ -94,7 +95,7 @@ static int find_waiter(const struct hf_lock_entries *records, pid_t pid,
 		if (records->at[i].waits && records->at[i].pid == pid &&
 		    hf_lock_id_equal(&records->at[i].id, id))
 			return i;
-	return NOBODY;
+	return NONE;
 }
 
 /* Return true if all waiters of the cycle still wait (wait/C3): one that stopped may have been the
@@ -105,7 +106,7 @@ static bool cycle_still_waits(const struct search *s, int last)
 	bool closed = hf_lock_entries_read(&now, HF_FLOCK_ONLY);
 
 	for (int i = last; closed && i != s->me; i = s->from[i])
-		closed = find_waiter(&now, waiter(s, i)->pid, &waiter(s, i)->id) != NOBODY;
+		closed = find_waiter(&now, waiter(s, i)->pid, &waiter(s, i)->id) != NONE;
 	hf_lock_entries_free(&now);
 	return closed;
 }
@@ -113,23 +114,17 @@ static bool cycle_still_waits(const struct search *s, int last)
 /* Return true if it is a waiter of this library, which can be a victim (wait/C2). */
 static bool can_be_victim(pid_t pid)
 {
-	char path[64 + NAME_MAX], name[32];
+	char path[32], name[32];
 	struct dirent *entry;
 	bool found = false;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
-	while (dir && !found && (entry = readdir(dir))) {
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/comm", pid, entry->d_name);
-		f = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
-		if (!f)
-			continue;
-		found = fgets(name, sizeof(name), f) && strcmp(name, HF_WATCH_NAME "\n") == 0;
-		fclose(f);
-	}
+	while (dir && !found && (entry = readdir(dir)))
+		found = hf_proc_text(name, sizeof(name), "/proc/%d/task/%s/comm", (int)pid,
+				     entry->d_name) > 0 &&
+			strcmp(name, HF_WATCH_NAME "\n") == 0;
 	if (dir)
 		closedir(dir);
 	return found;
@@ -262,19 +257,19 @@ enum hf_deadlock hf_deadlock_find(int fd, const struct hf_lock_entries *records,
 			   .end = hf_now() + LOOK_MS * HF_MS};
 	enum hf_deadlock result = HF_DEADLOCK_NONE;
 	struct hf_lock_id id;
-	int last = NOBODY;
+	int last = NONE;
 
-	if (!hf_lock_id_of(fd, &id) || (s.me = find_waiter(records, getpid(), &id)) == NOBODY ||
+	if (!hf_lock_id_of(fd, &id) || (s.me = find_waiter(records, getpid(), &id)) == NONE ||
 	    !is_waited_for(&s))
 		return HF_DEADLOCK_NONE;
 	s.from = malloc(records->count * sizeof(*s.from));
 	s.queue = malloc(records->count * sizeof(*s.queue));
 	if (s.from && s.queue) {
 		for (size_t i = 0; i < records->count; i++)
-			s.from[i] = NOBODY;
+			s.from[i] = NONE;
 		last = find_cycle(&s);
 	}
-	if (last != NOBODY)
+	if (last != NONE)
 		result = is_victim(&s, last) ? HF_DEADLOCK_VICTIM : HF_DEADLOCK_OTHER;
 	if (result == HF_DEADLOCK_VICTIM && text)
 		describe_cycle(&s, last, text, size);

@@ -64,22 +64,28 @@ void hf_file_watch_process(struct hf_file_watch *await, int pid)
 		await->pid = pid;
 }
 
-/* Return true if one of the pending events is about the name. */
-static bool read_events(struct hf_file_watch *await)
+static bool is_about(const char *entry, const char *name, bool beside)
+{
+	size_t len = strlen(name);
+
+	return strncmp(entry, name, len) == 0 && (!entry[len] || (beside && entry[len] == '-'));
+}
+
+bool hf_file_watch_read(int notify, const char *name, bool beside)
 {
 	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
-	bool told = false;
+	bool found = false;
 	ssize_t n;
 
-	while ((n = read(await->notify, events, sizeof(events))) > 0) {
-		for (char *at = events; at < events + n;) {
-			const struct inotify_event *event = (const void *)at;
+	while ((n = read(notify, events, sizeof(events))) > 0) {
+		for (char *next = events; next < events + n;) {
+			const struct inotify_event *event = (const void *)next;
 
-			told |= !event->len || strcmp(event->name, await->name) == 0;
-			at += sizeof(*event) + event->len;
+			found |= !event->len || is_about(event->name, name, beside);
+			next += sizeof(*event) + event->len;
 		}
 	}
-	return told;
+	return found;
 }
 
 bool hf_file_watch_sleep(struct hf_file_watch *await)
@@ -98,7 +104,7 @@ bool hf_file_watch_sleep(struct hf_file_watch *await)
 			forget_process(await);
 			break;
 		}
-		if (polled[0].revents && read_events(await))
+		if (polled[0].revents && hf_file_watch_read(await->notify, await->name, false))
 			break;
 	}
 	return sleep > 0;

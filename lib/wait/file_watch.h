@@ -21,7 +21,7 @@
 
 struct hf_file_watch {
 	struct hf_backoff backoff;
-	const char *name; /* borrowed */
+	const char *name;    /* borrowed */
 	int notify, process; /* -1: none */
 	int pid;
 };
@@ -41,5 +41,10 @@ void hf_file_watch_process(struct hf_file_watch *await, int pid);
 bool hf_file_watch_sleep(struct hf_file_watch *await);
 
 void hf_file_watch_end(struct hf_file_watch *await);
+
+/* Read the pending events of an inotify descriptor that does not block. Return true if one of them
+ * is about `name` or the directory itself; with `beside` also about NAME-wal and the like. For
+ * store/db_watch.h. */
+bool hf_file_watch_read(int notify, const char *name, bool beside);
 
 #endif

@@ -13,8 +13,8 @@ void hf_interrupt_init(struct hf_interrupt *kick)
 	pthread_condattr_t clock;
 
 	kick->waiter = pthread_self();
-	kick->left = false;
-	atomic_init(&kick->over, false);
+	kick->returned = false;
+	atomic_init(&kick->cancelled, false);
 	pthread_mutex_init(&kick->mutex, NULL);
 	pthread_condattr_init(&clock);
 	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
@@ -50,8 +50,8 @@ void hf_interrupt_thread(struct hf_interrupt *kick, int signo)
 	sigaction(signo, NULL, &old);
 	if (old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN)
 		sigaction(signo, &act, NULL);
-	atomic_store(&kick->over, true);
-	while (!kick->left) {
+	atomic_store(&kick->cancelled, true);
+	while (!kick->returned) {
 		pthread_kill(kick->waiter, signo);
 		hf_interrupt_sleep(kick, hf_now() + AGAIN_MS * HF_MS);
 	}

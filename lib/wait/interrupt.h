@@ -18,9 +18,9 @@
 struct hf_interrupt {
 	pthread_t waiter;
 	pthread_mutex_t mutex;
-	pthread_cond_t wake; /* uses CLOCK_MONOTONIC */
-	bool left;	     /* the waiting thread has returned; under the mutex */
-	atomic_bool over;    /* the waiting thread must return */
+	pthread_cond_t wake;   /* uses CLOCK_MONOTONIC */
+	bool returned;	       /* the waiting thread has returned; under the mutex */
+	atomic_bool cancelled; /* the waiting thread must return */
 };
 
 /* Initialise, in the waiting thread. */

@@ -10,20 +10,25 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#include "wait/deadlock.h"
-#include <holdfast/clock.h>
-#include <holdfast/fd.h>
-#include "wait/interrupt.h"
-#include "wait/wait_check.h"
 #include "base/sys.h"
 #include "probe/proc_locks.h"
+#include "wait/deadlock.h"
+#include "wait/interrupt.h"
+#include "wait/wait_check.h"
+#include "wait/wait_notice.h"
+#include <holdfast/clock.h>
+#include <holdfast/fd.h>
 
+enum { STACK = 256 * 1024 };
+
+/* The checks of a wait, in the order in which they run at the same time. */
 enum {
-	FIRST_LOOK_MS = 25,
-	FAMILY_LOOK_MS = 250,
-	LOOK_MS = 1000,
-	MAX_MS = 10000,
-	STACK = 256 * 1024,
+	ORDER = HF_WAIT_ORDER,
+	SELF = HF_WAIT_SELF,
+	DEADLOCK = HF_WAIT_DEADLOCK,
+	NOTICE,
+	MOOT,
+	CHECKS
 };
 
 /*
@@ -34,12 +39,12 @@ enum {
  */
 struct watch {
 	struct hf_wait wait;
-	struct hf_wait_check look; /* of the watching thread */
+	struct hf_wait_check state; /* of the watching thread */
+	int64_t next[CHECKS];	    /* instants; HF_NEVER: not again */
 
-	struct hf_interrupt kick; /* over: the wait must end, and err says why */
+	struct hf_interrupt kick; /* cancelled: the wait must end, and err says why */
 	int users;
-	int looks;
-	bool told; /* the notice has been given */
+	bool awake; /* the watching thread has checked something */
 	struct hf_err err;
 	char path[];
 };
@@ -78,48 +83,83 @@ static enum hf_status fail_busy(int fd, const char *path, const struct hf_wait *
 	return HF_BUSY;
 }
 
-/* With the mutex: give the notice of the wait. */
-static void give_notice(struct watch *w, pid_t holder)
+/* Check whether the wait can end. */
+static bool check_wait(struct watch *w, int what)
 {
-	char who[512], raw[1024], line[1024];
-
-	snprintf(raw, sizeof(raw), "waiting for '%s', held by %s", w->path,
-		 hf_proc_describe(who, sizeof(who), holder));
-	hf_escape(line, sizeof(line), raw);
-	w->wait.notice(w->wait.context, line);
-}
-
-/* Check once, with the mutex, which is released in between. Return true if the wait is over. *next
- * is the time of the next check. */
-static bool check_once(struct watch *w, int64_t *next)
-{
-	int64_t waited = hf_now() - w->look.start, pause = waited / 4;
-	bool wanted = waited >= LOOK_MS * HF_MS && !w->told && w->wait.notice, again, over;
 	struct hf_wait_findings found;
-	pid_t holder = 0;
+	bool over;
 
 	pthread_mutex_unlock(&w->kick.mutex);
-	if (w->looks == 0)
-		prctl(PR_SET_NAME, HF_WATCH_NAME);
-	if (wanted)
-		holder = hf_lock_holder(w->look.fd);
-	again = hf_wait_check(&w->look, &found);
+	if (!hf_wait_check(&w->state, (enum hf_wait_what)what, &found) && what == DEADLOCK)
+		w->next[DEADLOCK] = HF_NEVER;
 	pthread_mutex_lock(&w->kick.mutex);
-	over = !w->kick.left && hf_wait_must_end(&w->look, &found, &w->err);
-	if (wanted && !w->kick.left && !over)
-		give_notice(w, holder);
+	over = !w->kick.returned && hf_wait_must_end(&w->state, &found, &w->err);
 	hf_wait_check_free(&found);
-	w->told |= wanted;
-	w->looks++;
-	pause = pause < LOOK_MS * HF_MS ? LOOK_MS * HF_MS : pause;
-	if (!w->look.count)
-		*next = w->look.start + FAMILY_LOOK_MS * HF_MS;
-	else if (w->look.count == 1)
-		*next = w->look.start + LOOK_MS * HF_MS;
-	else
-		*next = again ? hf_now() + (pause < MAX_MS * HF_MS ? pause : MAX_MS * HF_MS)
-			      : HF_NEVER;
 	return over;
+}
+
+static bool give_notice(struct watch *w, int what)
+{
+	char who[512];
+	pid_t holder;
+
+	(void)what;
+	pthread_mutex_unlock(&w->kick.mutex);
+	holder = hf_lock_holder(w->state.fd);
+	pthread_mutex_lock(&w->kick.mutex);
+	if (!w->kick.returned)
+		hf_wait_notice_say(&w->wait, "waiting for '%s', held by %s", w->path,
+				   hf_proc_describe(who, sizeof(who), holder));
+	return false;
+}
+
+/* With the mutex, since the context is the waiting thread's. */
+static bool check_moot(struct watch *w, int what)
+{
+	(void)what;
+	w->err.status = HF_BUSY;
+	return w->wait.is_moot(w->wait.context);
+}
+
+/* README.md has the reasons. The pause after a check is a quarter of the wait so far, within min
+ * and max. run() is called with the mutex, may release it in between, and returns true to end the
+ * wait, with the reason in err. */
+static const struct check {
+	int64_t first, min, max;
+	bool (*run)(struct watch *w, int what);
+} checks[CHECKS] = {
+	[ORDER] = {25 * HF_MS, HF_NEVER, HF_NEVER, check_wait},
+	[SELF] = {250 * HF_MS, HF_NEVER, HF_NEVER, check_wait},
+	[DEADLOCK] = {HF_SECOND, HF_SECOND, 10 * HF_SECOND, check_wait},
+	[NOTICE] = {HF_SECOND, HF_NEVER, HF_NEVER, give_notice},
+	[MOOT] = {HF_SECOND, HF_SECOND, HF_SECOND, check_moot},
+};
+
+static void plan_checks(struct watch *w)
+{
+	for (int i = 0; i < CHECKS; i++)
+		w->next[i] = w->state.start + checks[i].first;
+	if (w->state.nested) /* it may hold the lock itself */
+		w->next[SELF] = w->next[ORDER];
+	if (!w->wait.notice)
+		w->next[NOTICE] = HF_NEVER;
+	if (!w->wait.is_moot)
+		w->next[MOOT] = HF_NEVER;
+}
+
+/* Run the check `what`, which is due. Return true if the wait must end. */
+static bool run_check(struct watch *w, int what)
+{
+	const struct check *check = &checks[what];
+	int64_t now = hf_now(), pause = (now - w->state.start) / 4;
+
+	if (!w->awake)
+		prctl(PR_SET_NAME, HF_WATCH_NAME);
+	w->awake = true;
+	pause = pause < check->max ? pause : check->max;
+	pause = pause > check->min ? pause : check->min;
+	w->next[what] = pause == HF_NEVER ? HF_NEVER : now + pause;
+	return check->run(w, what);
 }
 
 /* Drop this thread's reference, with the mutex, which is released. */
@@ -134,35 +174,27 @@ static void drop_reference(struct watch *w)
 	free(w);
 }
 
-static int64_t earliest(int64_t a, int64_t b, int64_t c)
-{
-	int64_t first = a < b ? a : b;
-
-	return first < c ? first : c;
-}
-
 static void *watch(void *arg)
 {
 	struct watch *w = arg;
-	int64_t next = w->look.start + FIRST_LOOK_MS * HF_MS, deadline = w->wait.deadline;
-	int64_t moot = w->wait.is_moot ? w->look.start + LOOK_MS * HF_MS : HF_NEVER;
 	bool over = false;
 
 	pthread_mutex_lock(&w->kick.mutex);
-	while (!w->kick.left && !over) {
-		hf_interrupt_sleep(&w->kick, earliest(next, deadline, moot));
-		if (w->kick.left)
+	while (!w->kick.returned && !over) {
+		int64_t deadline = w->wait.deadline;
+		int due = 0;
+
+		for (int i = 1; i < CHECKS; i++)
+			if (w->next[i] < w->next[due])
+				due = i;
+		hf_interrupt_sleep(&w->kick, deadline < w->next[due] ? deadline : w->next[due]);
+		if (w->kick.returned)
 			break;
 		if (hf_time_left(deadline) == 0) {
 			w->err.status = HF_BUSY; /* the waiting thread writes the message */
 			over = true;
-		} else if (hf_now() >= moot) {
-			/* with the mutex: the context is the waiting thread's */
-			w->err.status = HF_BUSY;
-			over = w->wait.is_moot(w->wait.context);
-			moot = hf_now() + LOOK_MS * HF_MS;
-		} else if (hf_now() >= next) {
-			over = check_once(w, &next);
+		} else if (hf_now() >= w->next[due]) {
+			over = run_check(w, due);
 		}
 	}
 	if (over)
@@ -202,16 +234,17 @@ static struct watch *make_watch(int fd, enum hf_lock_mode mode, const char *path
 		return NULL;
 	*w = (struct watch){
 		.wait = *wait,
-		.look = {.fd = fd,
-			 .exclusive = mode == HF_LOCK_EXCLUSIVE,
-			 .nested = getenv(HF_FD_ENV),
-			 .for_ever = wait->deadline == HF_NEVER,
-			 .forbid = wait->forbid,
-			 .borrows = wait->borrows,
-			 .start = hf_now()},
+		.state = {.fd = fd,
+			  .exclusive = mode == HF_LOCK_EXCLUSIVE,
+			  .nested = getenv(HF_FD_ENV),
+			  .unlimited = wait->deadline == HF_NEVER,
+			  .forbid = wait->forbid,
+			  .borrows = wait->borrows,
+			  .start = hf_now()},
 		.users = 2,
 	};
-	w->look.path = strcpy(w->path, path);
+	w->state.path = strcpy(w->path, path);
+	plan_checks(w);
 	hf_interrupt_init(&w->kick);
 	return w;
 }
@@ -220,10 +253,10 @@ static struct watch *make_watch(int fd, enum hf_lock_mode mode, const char *path
 static void stop_watch(struct watch *w, struct hf_err *why)
 {
 	pthread_mutex_lock(&w->kick.mutex);
-	w->kick.left = true;
-	if (w->looks)
+	w->kick.returned = true;
+	if (w->awake)
 		pthread_cond_signal(&w->kick.wake);
-	if (atomic_load(&w->kick.over))
+	if (atomic_load(&w->kick.cancelled))
 		*why = w->err;
 	drop_reference(w);
 }
@@ -232,11 +265,11 @@ static void stop_watch(struct watch *w, struct hf_err *why)
  * errno. */
 static enum hf_status block_in_flock(struct watch *w)
 {
-	int operation = w->look.exclusive ? LOCK_EX : LOCK_SH, result;
+	int operation = w->state.exclusive ? LOCK_EX : LOCK_SH, result;
 
 	do
-		result = sys_flock(w->look.fd, operation);
-	while (result < 0 && errno == EINTR && !atomic_load(&w->kick.over) &&
+		result = sys_flock(w->state.fd, operation);
+	while (result < 0 && errno == EINTR && !atomic_load(&w->kick.cancelled) &&
 	       !hf_waits_are_cancelled());
 	if (result == 0)
 		return HF_OK;
@@ -269,8 +302,8 @@ static enum hf_status block_watched(struct watch *w, struct hf_err *why)
 enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
 			    const struct hf_wait *wait, struct hf_err *err)
 {
+	struct hf_err why = {.status = HF_BUSY};
 	struct watch *w;
-	struct hf_err why;
 
 	if (!wait->tried) {
 		if (sys_flock(fd, (mode == HF_LOCK_SHARED ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0)
@@ -280,8 +313,6 @@ enum hf_status hf_lock_wait(int fd, enum hf_lock_mode mode, const char *path,
 	}
 	if (hf_time_left(wait->deadline) == 0)
 		return fail_busy(fd, path, wait, err);
-	why.status = HF_BUSY;
-	why.message[0] = '\0';
 	w = make_watch(fd, mode, path, wait);
 	switch (w ? block_watched(w, &why) : HF_OS) {
 	case HF_OK:

@@ -23,8 +23,8 @@ static void fail_held_by_ancestor(const struct hf_wait_check *l,
 		hf_fail(err, HF_USAGE,
 			"cannot lock '%s': it is held by this command's own ancestor, %s", l->path,
 			hf_proc_describe(who, sizeof(who), owner->pid));
-	hf_advise(err, "it would wait for itself: lock another file here, or give the lock back "
-		       "before");
+	hf_advise(err, "lock another file here, or release the lock first: this command would wait "
+		       "for itself");
 }
 
 static void fail_kept(const struct hf_wait_check *l, const struct hf_keeper_loan *kept,
@@ -36,7 +36,7 @@ static void fail_kept(const struct hf_wait_check *l, const struct hf_keeper_loan
 		"cannot lock '%s': it is held by %s, for this command's own ancestor, %s", l->path,
 		hf_proc_name(keeper, sizeof(keeper), kept->keeper),
 		hf_proc_name(owner, sizeof(owner), kept->owner));
-	hf_advise(err, "lock another file here, or give the lock back before (lock-release)");
+	hf_advise(err, "lock another file here, or release the lock first (lock-release)");
 }
 
 static void fail_deadlock(const struct hf_wait_check *l, struct hf_wait_findings *f,
@@ -45,16 +45,16 @@ static void fail_deadlock(const struct hf_wait_check *l, struct hf_wait_findings
 	char text[900] = "";
 
 	hf_deadlock_find(l->fd, &f->records, &f->keepers, &f->family, text, sizeof(text));
-	hf_fail(err, HF_BUSY, "cannot lock '%s': standing still: %s", l->path, text);
-	hf_advise(err, "this command gives up, being the youngest in the circle; it can be tried "
-		       "again");
+	hf_fail(err, HF_BUSY, "cannot lock '%s': deadlock: %s", l->path, text);
+	hf_advise(err, "this command is the youngest in the deadlock and ends it: try it again");
 	hf_advise(err, "take all the locks by one lock-run, which orders them");
 }
 
 static void fail_without_proc(const struct hf_wait_check *l, struct hf_err *err)
 {
 	hf_fail(err, HF_UNAVAILABLE,
-		"cannot wait for '%s' for ever: /proc is not mounted, and the lock may be held by "
+		"cannot wait for '%s' without a limit: /proc is not mounted, and the lock may be "
+		"held by "
 		"this command's own ancestor",
 		l->path);
 	hf_advise(err, "mount /proc, or limit the wait with -w");
@@ -86,53 +86,57 @@ static void search_deadlock(struct hf_wait_check *l, struct hf_wait_findings *f,
 static bool check_family(struct hf_wait_check *l, struct hf_wait_findings *f,
 			 const struct hf_lock_id *id)
 {
-	bool first = l->count == 0, seldom = !first && hf_now() >= l->seldom;
-	bool was_likely = l->likely;
-
-	if (!first && (seldom || was_likely))
-		hf_keepers_read(&f->keepers);
 	if (!hf_ancestor_locks_read(&f->family, getpid(), NULL, &f->keepers))
 		return false;
 	l->likely = holds_other(&f->family, id);
-	if (l->likely && !first && !seldom && !was_likely)
+	return true;
+}
+
+/* Check the family, its keepers and, if a deadlock is possible, all other waiters. */
+static bool check_deadlock(struct hf_wait_check *l, struct hf_wait_findings *f,
+			   const struct hf_lock_id *id)
+{
+	bool seldom = hf_now() >= l->seldom, was_likely = l->likely;
+	int64_t pause;
+
+	if (seldom || was_likely)
 		hf_keepers_read(&f->keepers);
-	if (!first && (l->likely || was_likely || (seldom && f->family.hidden)))
+	if (!check_family(l, f, id))
+		return false;
+	if (l->likely && !seldom && !was_likely)
+		hf_keepers_read(&f->keepers);
+	if (l->likely || was_likely || (seldom && f->family.hidden))
 		search_deadlock(l, f, id);
 	if (seldom) {
-		int64_t pause = SELDOM * (hf_now() - l->start);
-
+		pause = SELDOM * (hf_now() - l->start);
 		l->seldom = hf_now() + (pause < MAX_SELDOM ? pause : MAX_SELDOM);
 	}
 	return true;
 }
 
-bool hf_wait_check(struct hf_wait_check *l, struct hf_wait_findings *f)
+bool hf_wait_check(struct hf_wait_check *l, enum hf_wait_what what, struct hf_wait_findings *f)
 {
 	struct hf_lock_id id;
 	struct stat st;
-	bool first = l->count == 0;
 
 	*f = (struct hf_wait_findings){.forbidden.status = HF_OK};
-	if (!l->asked && l->forbid)
-		l->forbid(l->path, &f->forbidden);
-	if (!l->asked && !l->nested) {
-		l->asked = true;
+	if (what == HF_WAIT_ORDER) {
+		if (l->forbid)
+			l->forbid(l->path, &f->forbidden);
 		return true;
 	}
-	l->asked = true;
-	if (!hf_lock_id_of(l->fd, &id) || !check_family(l, f, &id)) {
-		l->count++;
-		f->blind = l->for_ever && l->nested && !hf_proc_mounted();
+	if (!hf_lock_id_of(l->fd, &id) ||
+	    !(what == HF_WAIT_SELF ? check_family(l, f, &id) : check_deadlock(l, f, &id))) {
+		f->blind = l->unlimited && l->nested && !hf_proc_mounted();
 		return false;
 	}
-	l->count++;
 	f->owner = hf_ancestor_self_deadlock(&f->family, &id, l->exclusive);
 	if (!f->owner && fstat(l->fd, &st) == 0 && hf_keeper_find(&st, &f->kept)) {
 		f->lent = l->borrows && f->kept.lends;
 		if (!hf_ancestor_waits_for_us(f->kept.owner))
 			f->kept.owner = 0;
 	}
-	return first || f->family.count > 0;
+	return f->family.count > 0;
 }
 
 bool hf_wait_must_end(const struct hf_wait_check *l, struct hf_wait_findings *f, struct hf_err *err)

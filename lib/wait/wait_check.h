@@ -11,23 +11,28 @@
 
 #include <stdint.h>
 
+#include "keeper/keeper_client.h"
 #include "wait/deadlock.h"
 #include <holdfast/err.h>
-#include "keeper/keeper_client.h"
 
-/* The state of one wait. The caller sets the first seven members. */
+/* What is checked; README.md says when. */
+enum hf_wait_what {
+	HF_WAIT_ORDER,	  /* the lock order: forbid() */
+	HF_WAIT_SELF,	  /* this process, its ancestors, or their keepers hold the lock */
+	HF_WAIT_DEADLOCK, /* the same, and a deadlock */
+};
+
+/* The state of one wait. The caller sets the members up to `start`. */
 struct hf_wait_check {
 	int fd;
 	bool exclusive;
 	const char *path;
-	bool nested; /* this process inherits locks */
-	bool for_ever;
+	bool nested;	/* this process inherits locks */
+	bool unlimited; /* the wait has no deadline */
 	enum hf_status (*forbid)(const char *path, struct hf_err *err); /* or NULL */
 	bool borrows;
 
 	int64_t start;	/* of the wait */
-	bool asked;	/* the check of the lock order is done */
-	int count;	/* number of checks */
 	bool likely;	/* other locks are held or kept: a deadlock is possible */
 	int64_t seldom; /* time of the next expensive check if a deadlock is unlikely */
 };
@@ -48,11 +53,12 @@ struct hf_wait_findings {
 };
 
 /* Check once. Return true if later checks can find more. */
-bool hf_wait_check(struct hf_wait_check *look, struct hf_wait_findings *found);
+bool hf_wait_check(struct hf_wait_check *state, enum hf_wait_what what,
+		   struct hf_wait_findings *found);
 
 /* Return true if the findings end the wait; err says why. The message may read the time zone from
  * the environment. */
-bool hf_wait_must_end(const struct hf_wait_check *look, struct hf_wait_findings *found,
+bool hf_wait_must_end(const struct hf_wait_check *state, struct hf_wait_findings *found,
 		      struct hf_err *err);
 
 void hf_wait_check_free(struct hf_wait_findings *found);

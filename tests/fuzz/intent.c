@@ -8,11 +8,11 @@
  */
 
 #include "record/intent.h"
-#include <holdfast/clock.h>
-#include "sqlite/db.h"
 #include "fuzz.h"
+#include "sqlite/db.h"
+#include <holdfast/clock.h>
 
-enum { HEAD = 17, FILE_ROW = 9, MAX_ROWS = 3 };
+enum { HEAD = 17, FILE_ROW = 12, MAX_ROWS = 3 };
 
 static const char id[] = "0123456789abcdef0123456789abcdef";
 static const char hash[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -103,7 +103,10 @@ static void insert_rows(struct hf_db *db, struct input *in)
 						   HF_DB_BLOB_VALUE("content", 7),
 						   TEXT(hash),
 						   HF_DB_INT_VALUE(3),
-						   TEXT(hash)};
+						   TEXT(hash),
+						   TEXT("0123456789abcdef-1.record"),
+						   TEXT("4711 1 0123456789abcdef"),
+						   TEXT("4712 1 0123456789abcdef")};
 	int heads = take_byte(in) % MAX_ROWS, files = take_byte(in) % MAX_ROWS;
 
 	for (int i = 0; i <= heads; i++)
@@ -114,7 +117,7 @@ static void insert_rows(struct hf_db *db, struct input *in)
 	for (int i = 0; i <= files; i++)
 		insert(db,
 		       "INSERT INTO holdfast_intent_file VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, "
-		       "?9)",
+		       "?9, ?10, ?11, ?12)",
 		       in, file, FILE_ROW);
 }
 
@@ -127,12 +130,13 @@ static void check_file(const struct hf_intent_file *f, bool heads)
 {
 	require(f->op <= HF_RECORD_SNAPSHOT);
 	require(f->path && f->mode <= 07777 && f->old_size >= 0);
-	require(strspn(f->old, "0123456789abcdef") == strlen(f->old));
-	require(strspn(f->fresh, "0123456789abcdef") == strlen(f->fresh));
-	if (f->op == HF_RECORD_WRITE || f->op == HF_RECORD_APPEND) {
-		require(*f->fresh);
-		require(heads || f->content);
-		for (size_t i = 0; !heads && i < f->size; i++)
+	require(strspn(f->old_sha256, "0123456789abcdef") == strlen(f->old_sha256));
+	require(strspn(f->new_sha256, "0123456789abcdef") == strlen(f->new_sha256));
+	require(!strchr(f->mark, '/') && strlen(f->seen) < HF_SEEN_SIZE);
+	if (!heads && hf_intent_has_content(f)) {
+		require(*f->new_sha256);
+		require(f->content);
+		for (size_t i = 0; i < f->size; i++)
 			(void)((const volatile char *)f->content)[i];
 	} else {
 		require(!f->content);

@@ -7,7 +7,7 @@
  *	make fuzz [FUZZ_SECONDS=60]
  */
 
-#include "atomic/target_claim.h"
+#include "atomic/target_check.h"
 #include "base/stats_log.h"
 #include "cli/flock_options.h"
 #include "fuzz.h"
@@ -84,7 +84,7 @@ static void if_match(const char *text, size_t size)
 	struct hf_err err;
 
 	(void)size;
-	if (hf_target_rules_check(&rules, &err) == HF_OK)
+	if (hf_target_rules_check(NULL, &rules, &err) == HF_OK)
 		require(strlen(text) == 64 || strcmp(text, "absent") == 0);
 }
 

@@ -77,7 +77,7 @@ byte target[ALL + 1], new[ALL + 1], ticket[ALL + 1], work[ALL + 1]; /* the last:
 byte acked, refused, unknown;
 byte hands;		  /* records in a leader's hands */
 byte victim = NONE;	  /* DEAD: the first was killed; NOBODY: it will not be */
-bool hurried;		  /* somebody has lost his patience */
+bool hurried;		  /* a submitter has lost patience */
 
 #define IS_NAMED(s) (spool == (s) || batch == (s))
 

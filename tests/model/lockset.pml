@@ -16,7 +16,7 @@
  *
  * Asserted:
  *	- nobody stands still: all come to their end, whoever dies, and then nothing is held;
- *	- a user who works holds every part of his set at that instant, and is alone;
+ *	- a user who works holds every part of its set at that instant, and is alone;
  *	- nothing foreign is waited for while anything is held (lock/W1, lock/X1);
  *	- only a dead one's index.lock is moved, and that under the turnstile (lock/X2).
  *
@@ -51,7 +51,7 @@ bool killed;  /* a user was */
 bool hurried; /* there are deadlines */
 byte working = 0;
 
-/* What a user takes as his n-th. */
+/* What a user takes as the n-th. */
 #ifdef BY_NAME
 #define PART(n) (me == 0 -> (n) : OWN - 1 - (n))
 #else

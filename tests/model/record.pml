@@ -37,13 +37,13 @@ bool idx[N], d_idx[N];
 byte tip, d_tip, made[N], d_made[N], users, d_users;
 bool note[N], d_note[N];
 
-byte turn = NONE, ilock = NONE; /* who has them; both are free when he is dead */
+byte turn = NONE, ilock = NONE; /* the holder; both are free when it is dead */
 bool acked[N];
 byte committed; /* by the user, and not lost by a power cut */
 byte power = 0; /* how often it was cut */
 bool killed = false;
 
-/* One step of a recorder, who is dead if the power was cut since he began. */
+/* One step of a recorder, which is dead if the power was cut since it began. */
 #define STEP(what)                                                                                 \
 	atomic {                                                                                   \
 		if                                                                                 \
@@ -80,7 +80,7 @@ proctype recorder(byte me; bool mortal; bool records)
 #endif
 		born = power
 	};
-	/* index.lock: the user has it for the moment of his look at the index */
+	/* index.lock: the user has it while reading the index */
 	atomic {
 		if
 		:: power != born -> goto gone
@@ -223,7 +223,7 @@ proctype user()
 			:: power == born && tip == seen ->
 				tip++; users++; committed++;
 				note[0] = tree[0]; note[1] = tree[1]
-			:: else /* he is told so */
+			:: else /* it is told so */
 			fi
 		}
 	:: break

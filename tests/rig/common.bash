@@ -100,8 +100,8 @@ go_on() {
 	wait "$tool" || status=$?
 }
 
-# Somebody who locks nothing makes $2 anew while "$@" behind it, a tool, stands before call $1; what
-# he has made is never moved, and the tool's status is in $status.
+# A process that locks nothing creates $2 again while the tool after it, "$@", is stopped before
+# call $1. The new file is never moved; the tool's status is in $status.
 made_anew_at() {
 	local lock=$2 tool before
 

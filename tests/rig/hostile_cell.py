@@ -162,7 +162,7 @@ class Cell:
         self.owner = CALLERS[caller][:2]
         uid, gid, groups = CALLERS[caller]
         self.ids = {"user": uid, "group": gid, "extra_groups": list(groups)}
-        self.weak = (scene.trusted and plant.ways) or \
+        self.weak = ((scene.trusted or scene.name in tool.theirs) and plant.ways) or \
             (name == "index.lock" and plant.name in GITS_LOCK)
         self.limit = int(WAIT) * (2 if self.weak else 1) + 1
         self.where = f"{scene.name}/{caller}"

@@ -29,6 +29,8 @@ class Database(Tool):
         super().__init__(name)
         self.argv, self.query, self.journal, self.absent = argv, query, journal, absent
         self.makes = absent
+        # a user who may make the database there may have its turnstile
+        self.theirs = ("group", "setgid", "sticky setgid", "plain, the planter's") if absent else ()
 
     def prepare(self, cell):
         if self.absent:
@@ -176,6 +178,7 @@ class Git(Tool):
         self.argv, self.stale = argv, stale
         if stale:  # the others are locks, which it judges, too
             self.names, self.target = self.names[:5], "repo/.git/index.lock"
+            self.sees_all = True  # in a PID namespace: only what could have made the lock
 
     def prepare(self, cell):
         repo = cell.dir + "/repo"

@@ -58,7 +58,7 @@ TESTS = (
     ("spool/*|append/*|base/side_file|base/file_id|base/access", "append append_recovery "
      "spool_owner tempfile side_file file_id access", "atomic-append trust faults-append"),
     ("atomic/*|base/tempfile|base/attributes|base/capture|base/copy", "atomic tempfile publish "
-     "target_claim target_check symlink", "atomic-write atomic-update atomic-append "
+     "target_check symlink", "atomic-write atomic-update atomic-append "
      "faults-write"),
     ("cli/stdin_replay|cli/atomic_cli", "stdin_replay atomic_cli",
      "atomic-write atomic-update lock-retry"),
@@ -177,7 +177,7 @@ def places(text):
     for start, end in calls(code, r"sys_fsync|sys_fdatasync|sys_syncfs|sys_sync_file_range|"
                             r"hf_\w*sync\w*"):
         add("sync", start, end, "0")
-    for start, end in calls(code, r"hf_same_inode|hf_names_inode|hf_dot_names"):
+    for start, end in calls(code, r"hf_same_inode|hf_names_inode"):
         add("recheck", start, end, "true")
     for start, end in calls(code, r"hf_\w*recheck\w*"):
         add("recheck", start, end, "HF_OK")

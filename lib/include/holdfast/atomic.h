@@ -7,10 +7,12 @@
  *
  *	hf_atomic_begin()	open an unnamed file in the target's directory
  *	hf_atomic_lock()	optional: lock the target now, to read it first
- *	write to a->fd
+ *	write to hf_atomic_fd()
  *	hf_atomic_prepare()	optional: do all of the commit that can be refused
  *	hf_atomic_commit()	put the new file in the target's place
- *	hf_atomic_end()		close a->fd after the commit, or abort in any state
+ *	hf_atomic_end()		abort, unless the commit has succeeded, and free
+ *
+ * A call in another order fails with HF_BUG.
  *
  * At every instant, through SIGKILL, ENOSPC and a power cut, the target has the whole old or the
  * whole new content. HF_OK from the commit means that the new content is durable: the file is
@@ -70,6 +72,8 @@ enum hf_atomic_step {
 	HF_STEP_UNLINKING, /* that failed, and the temporary name is about to be removed */
 };
 
+struct hf_atomic; /* a transaction */
+
 struct hf_atomic_options {
 	struct hf_wait wait; /* for the target's lock */
 	enum hf_sync sync;
@@ -86,45 +90,28 @@ struct hf_atomic_options {
 	/* The temporary name is ".holdfast.NAME.SIDE", or has a number; NULL: "tmp". Only for a
 	 * target that exists. */
 	const char *side;
-	/* Called during the commit. An error at HF_STEP_LINKED aborts; an error at
-	 * HF_STEP_UNLINKING leaves the temporary name for the next run. NULL: not called. */
-	enum hf_status (*step)(void *context, enum hf_atomic_step step, struct hf_err *err);
+	/* Called during the commit; number is the one in the temporary name, or 0. An error at
+	 * HF_STEP_LINKED aborts; an error at HF_STEP_UNLINKING leaves the temporary name for the
+	 * next run. NULL: not called. */
+	enum hf_status (*step)(void *context, enum hf_atomic_step step, uint32_t number,
+			       struct hf_err *err);
 	void *step_context;
 };
 
-struct hf_atomic {
-	struct hf_target target;
-	const struct hf_atomic_options *options;
-	int fd;		  /* the new file; -1 if none is open */
-	int old;	  /* the locked target; -1 before the lock, or if it is absent */
-	struct stat st;	  /* of old */
-	bool present;	  /* the target exists */
-	bool is_link;	  /* it is a symbolic link, which is itself replaced */
-	bool borrowed;	  /* target and old belong to the caller */
-	bool early;	  /* the target was found, or found absent, before the content was made */
-	bool made_absent; /* created for an absent target: mode 0666 & ~umask, default ACL */
-	bool syncs_late;  /* to be synced when it has its temporary name (btrfs) */
-	bool prepared;	  /* checked, with its attributes, and synced, before the commit */
-	bool replaced;	  /* after a commit: false if skip_same kept the target */
-	int validator;	  /* wait status of a validator that refused, or 0 */
-	char temporary[NAME_MAX + 1]; /* its name in the directory, or "" */
-	uint32_t number;	      /* with step: the number in that name */
-};
-
-/* Open the target's directory and a new file in it. path and options must stay valid as long as *a.
- */
-enum hf_status hf_atomic_begin(struct hf_atomic *a, const char *path,
+/* Make a transaction: open the target's directory and a new file in it. path and options must stay
+ * valid as long as *a. Free it with hf_atomic_end(). After a failure *a is NULL. */
+enum hf_status hf_atomic_begin(struct hf_atomic **a, const char *path,
 			       const struct hf_atomic_options *options, struct hf_err *err);
 
 /* The same for a caller that has already locked the target: old (with *st) is its descriptor, or -1
  * (with NULL) if it is absent. Both, and target, stay the caller's, locked and open after the
  * commit. */
-enum hf_status hf_atomic_begin_at(struct hf_atomic *a, const struct hf_target *target, int old,
+enum hf_status hf_atomic_begin_at(struct hf_atomic **a, const struct hf_target *target, int old,
 				  const struct stat *st, const struct hf_atomic_options *options,
 				  struct hf_err *err);
 
-/* Take the target's lock now instead of in the commit (for read, change, replace). a->old and a->st
- * then describe it. HF_NOINPUT: the target is absent, and nothing is locked. */
+/* Take the target's lock now instead of in the commit (for read, change, replace).
+ * hf_atomic_old() then returns it. HF_NOINPUT: the target is absent, and nothing is locked. */
 enum hf_status hf_atomic_lock(struct hf_atomic *a, struct hf_err *err);
 
 /* Do now all steps of the commit that need space or may be refused: the checks, the attributes, and
@@ -136,11 +123,34 @@ enum hf_status hf_atomic_prepare(struct hf_atomic *a, struct hf_err *err);
 /* Put the new file in place. HF_BUSY with errnum EEXIST: the target that hf_atomic_lock() or
  * hf_atomic_begin_at() found, or found absent, was replaced or created by a program that does not
  * lock it. The content was made from a file that is gone; begin again. Whatever is returned, the
- * transaction is over and everything is closed except a->fd. After HF_OK and HF_UNCERTAIN it still
- * reads the new content, and hf_atomic_end() closes it. */
+ * transaction is over and everything is closed, except that after HF_OK and HF_UNCERTAIN
+ * hf_atomic_fd() still reads the new content. */
 enum hf_status hf_atomic_commit(struct hf_atomic *a, struct hf_err *err);
 
-/* Abort (in any state), or release what a commit has kept. Idempotent; keeps errno. */
+/* Abort, unless the commit has succeeded, and free *a, which may be NULL. Keep errno. */
 void hf_atomic_end(struct hf_atomic *a);
+
+/* Return the descriptor of the new file, or -1 after a failed prepare or commit. */
+int hf_atomic_fd(const struct hf_atomic *a);
+
+const struct hf_target *hf_atomic_target(const struct hf_atomic *a);
+
+/* Return the descriptor of the locked target, or -1 if it is absent, a symbolic link or not locked
+ * now. If st is not NULL, *st is the target's state. */
+int hf_atomic_old(const struct hf_atomic *a, struct stat *st);
+
+/* Return true if the target existed when it was last checked: in begin, lock or commit. */
+bool hf_atomic_present(const struct hf_atomic *a);
+
+/* Return true if the commit has put the new file in place; false if skip_same kept the target. */
+bool hf_atomic_replaced(const struct hf_atomic *a);
+
+/* Return the wait status of the validator that refused the new file, or 0. */
+int hf_atomic_validator(const struct hf_atomic *a);
+
+/* Return the new file's name in the target's directory, NAME_MAX + 1 bytes, or "". A caller that
+ * gives the file another name, or keeps this one, sets it to ""; the transaction then removes no
+ * name. */
+char *hf_atomic_temporary(struct hf_atomic *a);
 
 #endif

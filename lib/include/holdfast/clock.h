@@ -10,7 +10,7 @@
  * clock that is set does not matter. HF_NEVER means no limit, HF_NOWAIT do not wait.
  *
  * Backoff is for events that the kernel cannot report. It is exponential with full jitter: the n-th
- * sleep is uniform in [floor, min(cap, base * 2^n)], from arc4random(3), at least 1 ms, and the
+ * sleep is uniform in [1 ms, min(cap, base * 2^n)], from arc4random(3), and the
  * last one is cut to the deadline. See Brooker, "Exponential Backoff And Jitter" (AWS, 2015).
  *
  * hf_cancel_waits() makes every deadline of the process expire at once. Each waiting function then

@@ -40,6 +40,8 @@ enum hf_status {
 	HF_UNCERTAIN = 76,   /* done, but durability or completion is not certain yet */
 	HF_NOPERM = 77,	     /* permission denied */
 	HF_UNKNOWN = 79,     /* not known whether it was done: do not simply try again */
+	HF_CANNOT_RUN = 126, /* a command was found and cannot be run */
+	HF_NOT_FOUND = 127,  /* a command was not found */
 };
 
 struct hf_err {

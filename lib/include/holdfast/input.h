@@ -27,12 +27,12 @@
 
 #include <holdfast/err.h>
 
-/* Bytes in memory, or, if data is NULL, in the file fd from the offset `at`. */
+/* Bytes in memory, or, if data is NULL, in the file fd from the offset on. */
 struct hf_append_record {
 	const void *data;
 	uint64_t size;
 	int fd;
-	uint64_t at;
+	uint64_t offset;
 };
 
 /* A record of this size or more is neither kept in memory nor handed over. */

@@ -22,11 +22,15 @@
  * writing. HF_OS: out of locks. Thread-safe for different descriptors.
  */
 
+#include <stdint.h>
+
 #include <holdfast/fd.h>
 #include <holdfast/lock.h>
 
-/* Uses the parameters start and length of struct hf_lock. */
 extern const struct hf_lock_ops hf_lock_range;
+
+/* Set the bytes of a lock of this kind, before the set is acquired. Without it: the whole file. */
+void hf_lock_range_set(struct hf_lock *lock, int64_t start, int64_t length);
 
 /* Lock a range of fd, waiting. what is for messages: "'x'", "a slot of 'x'". */
 enum hf_status hf_range_wait(int fd, enum hf_lock_mode mode, int64_t start, int64_t length,
@@ -36,28 +40,5 @@ enum hf_status hf_range_wait(int fd, enum hf_lock_mode mode, int64_t start, int6
 int hf_range_try(int fd, enum hf_lock_mode mode, int64_t start, int64_t length);
 
 void hf_range_unlock(int fd, int64_t start, int64_t length);
-
-/* A range, as fdinfo shows it. */
-struct hf_range_held {
-	int fd;
-	bool exclusive;
-	int64_t start, last; /* last: INT64_MAX for "to the end" */
-};
-
-/* Return true if fd holds a range for which fits() returns true; *found is that range. */
-bool hf_range_holds(int fd, bool (*fits)(const void *wanted, const struct hf_range_held *held),
-		    const void *wanted, struct hf_range_held *found);
-
-/*
- * Search the descriptors that this process inherited (from 3 up, not close-on-exec) and that are
- * open on this inode for one that holds a fitting range. Return HF_HELD_SHARED or
- * HF_HELD_EXCLUSIVE, or HF_HELD_NONE. /proc/self/fdinfo is the proof. All are searched, not only
- * those that the environment names: the kernel reports no PID for such locks, so a wait for an
- * inherited one could not be detected later. Close-on-exec descriptors belong to this process
- * itself and exclude its other sets.
- */
-enum hf_held hf_range_inherited(const struct stat *inode,
-				bool (*fits)(const void *wanted, const struct hf_range_held *held),
-				const void *wanted, struct hf_range_held *found);
 
 #endif

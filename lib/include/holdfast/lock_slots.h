@@ -30,12 +30,20 @@
  * The command inherits the description and the slot; both are free when the last copy is closed.
  */
 
+#include <stdint.h>
+
 #include <holdfast/lock.h>
 
 #define HF_SLOT_BASE INT64_C(0x484f4c4400000000)
 enum { HF_SLOTS_MAX = 10000 };
 
-/* lock->slots is N; lock->slot is the slot that was taken. The mode does not matter. */
+/* The mode of such a lock does not matter. */
 extern const struct hf_lock_ops hf_lock_slots;
+
+/* Set N for a lock of this kind, before the set is acquired. */
+void hf_lock_slots_set(struct hf_lock *lock, int count);
+
+/* Return the number of the slot that a lock of this kind holds; -1: it holds none. */
+int hf_lock_slot(const struct hf_lock *lock);
 
 #endif

@@ -49,9 +49,9 @@ struct hf_lockset;
 /* Return a new, empty set. NULL: out of memory, which hf_lockset_add() reports. */
 struct hf_lockset *hf_lockset_new(void);
 
-/* Add a lock; path is copied. The result belongs to the set; the parameters of a kind
- * (holdfast/lock.h: start, length, slots) may be set in it before hf_lockset_acquire(). NULL: out
- * of memory, or an empty path (HF_USAGE). */
+/* Add a lock; path is copied. The result belongs to the set; the parameters of its kind
+ * (hf_lock_range_set(), hf_lock_slots_set()) may be set before hf_lockset_acquire(). NULL: out of
+ * memory, or an empty path (HF_USAGE). */
 struct hf_lock *hf_lockset_add(struct hf_lockset *set, const struct hf_lock_ops *ops,
 			       const char *path, enum hf_lock_mode mode, struct hf_err *err);
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What lies between the tools, musl, and a libbsd that was built with glibc.
+ * The functions that the tools need of musl, and of a libbsd that was built with glibc.
  *
  * Some system calls have no function in musl. Their declarations are in this directory, where the
  * compiler finds them before musl's own headers.
  *
- * musl keeps signal 34 to itself, for what the tools never do; and for a command 34 is SIGRTMIN, to
- * be passed on as any other. So its two functions that leave 34 out of a set are replaced here.
+ * musl reserves signal 34 for a purpose that the tools do not have. For a command 34 is SIGRTMIN,
+ * which is forwarded like any other signal. So the two functions of musl that leave 34 out of a set
+ * are replaced here.
  *
- * Of libbsd.a the tools take setmode(3), and of libmd.a SHA-256. Both want nothing of glibc but
- * POSIX, and setmode(3) the table behind glibc's isdigit(). arc4random(3) wants a good deal more,
- * so it is here.
+ * The tools use setmode(3) of libbsd.a and SHA-256 of libmd.a. Both need only POSIX functions, and
+ * setmode(3) the table of glibc's isdigit(). arc4random(3) needs much more, so it is here.
  */
 #include <bsd/stdlib.h>
 #include <endian.h>
@@ -86,8 +86,8 @@ const unsigned short **__ctype_b_loc(void)
 	return &table;
 }
 
-/* glibc's name for strtol(3) since 2.38, by C23, which has a prefix for base 2. setmode(3) reads
- * base 8. */
+/* The name of strtol(3) in glibc since 2.38, for the prefix of base 2 in C23. setmode(3) reads base
+ * 8. */
 long __isoc23_strtol(const char *text, char **end, int base);
 
 long __isoc23_strtol(const char *text, char **end, int base)
@@ -105,7 +105,7 @@ uint32_t arc4random(void)
 	return n;
 }
 
-/* Drawn again where the rest of 2^32 would favour the small. */
+/* Draw again if the remainder of 2^32 would favour small numbers. */
 uint32_t arc4random_uniform(uint32_t bound)
 {
 	uint32_t n;

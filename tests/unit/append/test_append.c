@@ -41,7 +41,7 @@ static void both_ways(void **state)
 static void a_record_in_a_file(void **state)
 {
 	struct hf_append_options o = options(false);
-	struct hf_append_record record = {.at = 4, .size = 4};
+	struct hf_append_record record = {.offset = 4, .size = 4};
 	struct hf_err err;
 
 	(void)state;

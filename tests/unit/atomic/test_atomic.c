@@ -5,15 +5,26 @@
 #include <errno.h>
 #include <sys/file.h>
 
-#include <holdfast/clock.h>
 #include "base/copy.h"
-#include <holdfast/fd.h>
-#include "hf_test.h"
 #include "base/sys.h"
+#include "hf_test.h"
+#include <holdfast/clock.h>
+#include <holdfast/fd.h>
 
 static struct hf_atomic_options options;
-static struct hf_atomic a;
+static struct hf_atomic *a;
 static struct hf_err err;
+
+/* what the last transaction said */
+static bool replaced;
+static int validator;
+
+/* End the transaction, if there is one. */
+static void end(void)
+{
+	hf_atomic_end(a);
+	a = NULL;
+}
 
 static int set_up(void **state)
 {
@@ -29,7 +40,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	unsetenv("HOLDFAST_FAULT");
-	hf_atomic_end(&a);
+	end();
 	return 0;
 }
 
@@ -59,9 +70,13 @@ static enum hf_status begin(const char *path)
 
 static enum hf_status commit(const char *text)
 {
-	enum hf_status status = hf_write_all(a.fd, text, strlen(text), a.target.path, &err);
+	enum hf_status status = hf_write_all(hf_atomic_fd(a), text, strlen(text), "f", &err);
 
-	return status == HF_OK ? hf_atomic_commit(&a, &err) : status;
+	if (status == HF_OK)
+		status = hf_atomic_commit(a, &err);
+	replaced = hf_atomic_replaced(a);
+	validator = hf_atomic_validator(a);
+	return status;
 }
 
 /* From beginning to end. */
@@ -71,7 +86,7 @@ static enum hf_status replace(const char *path, const char *text)
 
 	if (status == HF_OK)
 		status = commit(text);
-	hf_atomic_end(&a);
+	end();
 	return status;
 }
 
@@ -90,16 +105,16 @@ static void the_new_content_comes_whole_and_not_before(void **state)
 	(void)state;
 	assert_status(HF_OK, begin("f"), &err);
 	assert_false(has_litter());
-	assert_status(HF_OK, hf_write_all(a.fd, "ne", 2, "f", &err), &err);
+	assert_status(HF_OK, hf_write_all(hf_atomic_fd(a), "ne", 2, "f", &err), &err);
 	assert_file("f", "old");
 	assert_status(HF_OK, commit("w"), &err);
-	assert_true(a.replaced);
+	assert_true(replaced);
 	assert_file("f", "new");
-	assert_int_equal(pread(a.fd, read_back, 3, 0), 3);
+	assert_int_equal(pread(hf_atomic_fd(a), read_back, 3, 0), 3);
 	assert_string_equal(read_back, "new");
-	assert_int_equal(hf_fd_held(a.fd), HF_HELD_NONE);
-	hf_atomic_end(&a);
-	hf_atomic_end(&a);
+	assert_int_equal(hf_fd_held(hf_atomic_fd(a)), HF_HELD_NONE);
+	end();
+	end();
 	assert_false(has_litter());
 }
 
@@ -107,15 +122,15 @@ static void an_end_without_a_commit_changes_nothing(void **state)
 {
 	(void)state;
 	assert_status(HF_OK, begin("f"), &err);
-	assert_status(HF_OK, hf_atomic_lock(&a, &err), &err);
-	assert_status(HF_OK, hf_write_all(a.fd, "new", 3, "f", &err), &err);
+	assert_status(HF_OK, hf_atomic_lock(a, &err), &err);
+	assert_status(HF_OK, hf_write_all(hf_atomic_fd(a), "new", 3, "f", &err), &err);
 	errno = 4711;
-	hf_atomic_end(&a);
+	end();
 	assert_int_equal(errno, 4711);
 	assert_file("f", "old");
 	assert_false(has_litter());
 	assert_status(HF_CANTCREAT, begin("nowhere/f"), &err);
-	hf_atomic_end(&a);
+	end();
 }
 
 static void an_absent_file_is_created_as_the_umask_says(void **state)
@@ -151,9 +166,9 @@ static void nothing_is_refused_unless_meant(void **state)
 {
 	(void)state;
 	assert_status(HF_DATA, replace("f", ""), &err);
-	assert_string_equal(err.message, "refusing to replace 'f' by nothing");
+	assert_string_equal(err.message, "refusing to replace 'f': the new content is empty");
 	assert_status(HF_DATA, replace("g", ""), &err);
-	assert_string_equal(err.message, "refusing to create 'g' empty");
+	assert_string_equal(err.message, "refusing to create 'g': the new content is empty");
 	assert_file("f", "old");
 	assert_false(is_there("g"));
 	options.allow_empty = true;
@@ -170,7 +185,7 @@ static void what_appears_meanwhile_is_replaced_with_its_attributes(void **state)
 	assert_status(HF_OK, commit("ours"), &err);
 	assert_file("g", "ours");
 	assert_int_equal(mode_of("g"), 0751);
-	hf_atomic_end(&a);
+	end();
 
 	/* and what disappears is created anew */
 	assert_int_equal(chmod("f", 0600), 0);
@@ -198,7 +213,7 @@ static void a_lost_race_to_create_starts_again(void **state)
 	put_file("f", "theirs");
 	assert_status(HF_NO, commit("ours"), &err);
 	assert_file("f", "theirs");
-	hf_atomic_end(&a);
+	end();
 	assert_false(has_litter());
 }
 
@@ -206,22 +221,22 @@ static void a_content_made_from_nothing_or_from_the_old_is_not_put_over_a_newer(
 {
 	(void)state;
 	assert_status(HF_OK, begin("g"), &err);
-	assert_status(HF_NOINPUT, hf_atomic_lock(&a, &err), &err);
+	assert_status(HF_NOINPUT, hf_atomic_lock(a, &err), &err);
 	assert_string_equal(err.message, "'g' does not exist");
 	put_file("g", "theirs");
 	assert_status(HF_BUSY, commit("ours"), &err);
 	assert_int_equal(err.errnum, EEXIST);
 	assert_file("g", "theirs");
-	hf_atomic_end(&a);
+	end();
 
 	assert_status(HF_OK, begin("f"), &err);
-	assert_status(HF_OK, hf_atomic_lock(&a, &err), &err);
+	assert_status(HF_OK, hf_atomic_lock(a, &err), &err);
 	put_file("stranger's", "theirs");
 	assert_int_equal(rename("stranger's", "f"), 0);
 	assert_status(HF_BUSY, commit("ours"), &err);
 	assert_int_equal(err.errnum, EEXIST);
 	assert_file("f", "theirs");
-	hf_atomic_end(&a);
+	end();
 	assert_false(has_litter());
 }
 
@@ -251,7 +266,7 @@ static void the_target_is_locked_only_for_the_commit(void **state)
 	assert_status(HF_BUSY, commit("new"), &err);
 	assert_file("f", "old");
 	rival_end(&rival);
-	hf_atomic_end(&a);
+	end();
 	assert_status(HF_OK, replace("f", "new"), &err);
 }
 
@@ -263,16 +278,16 @@ static void an_equal_content_is_left_alone(void **state)
 	options.skip_same = true;
 	assert_int_equal(stat("f", &before), 0);
 	assert_status(HF_OK, replace("f", "old"), &err);
-	assert_false(a.replaced);
+	assert_false(replaced);
 	assert_int_equal(stat("f", &after), 0);
 	assert_true(hf_same_inode(&before, &after));
 	assert_status(HF_OK, replace("f", "new"), &err);
-	assert_true(a.replaced);
+	assert_true(replaced);
 	assert_file("f", "new");
 	/* staged under a name, too */
 	fault("openat#2:EOPNOTSUPP");
 	assert_status(HF_OK, replace("f", "new"), &err);
-	assert_false(a.replaced);
+	assert_false(replaced);
 	assert_false(has_litter());
 }
 
@@ -281,14 +296,14 @@ static void a_validator_decides(void **state)
 	(void)state;
 	options.validate = "grep -q good \"$1\"";
 	assert_status(HF_DATA, replace("f", "bad"), &err);
-	assert_true(a.validator != 0);
+	assert_true(validator != 0);
 	assert_file("f", "old");
 	assert_status(HF_OK, replace("f", "good"), &err);
 	assert_file("f", "good");
 	/* what it writes counts: it is looked at, and synced, after it */
 	options.validate = ": >\"$1\"";
 	assert_status(HF_DATA, replace("f", "good"), &err);
-	assert_string_equal(err.message, "refusing to replace 'f' by nothing");
+	assert_string_equal(err.message, "refusing to replace 'f': the new content is empty");
 }
 
 static void a_link_is_followed_or_replaced(void **state)
@@ -322,7 +337,7 @@ static void what_the_caller_has_locked_stays_his(void **state)
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_status(HF_OK, hf_atomic_begin_at(&a, &target, fd, &st, &options, &err), &err);
 	assert_status(HF_OK, commit("new"), &err);
-	hf_atomic_end(&a);
+	end();
 	assert_file("f", "new");
 	assert_int_equal(hf_fd_held(fd), HF_HELD_EXCLUSIVE);
 	assert_int_equal(fcntl(target.dir, F_GETFD), FD_CLOEXEC);
@@ -339,11 +354,13 @@ static void what_the_caller_has_locked_stays_his(void **state)
 }
 
 /* The steps that were called, as letters. */
-static enum hf_status note_step(void *context, enum hf_atomic_step step, struct hf_err *e)
+static enum hf_status note_step(void *context, enum hf_atomic_step step, uint32_t number,
+				struct hf_err *e)
 {
 	char *steps = context;
 
 	(void)e;
+	assert_int_equal(number, 0);
 	assert_true(is_there(".holdfast.f.side"));
 	strcat(steps, step == HF_STEP_LINKED ? "L" : "U");
 	return strlen(steps) > 1 && steps[0] == '!' ? HF_IO : HF_OK;
@@ -416,9 +433,36 @@ static void every_failure_leaves_old_or_new(void **state)
 	}
 }
 
+/* HF_BUG, and nothing is changed. */
+static void a_call_out_of_order_is_refused(void **state)
+{
+	(void)state;
+	assert_status(HF_OK, begin("f"), &err);
+	assert_status(HF_BUG, hf_atomic_prepare(a, &err), &err);
+	assert_string_equal(err.message, "cannot prepare 'f': wrong order of calls");
+	assert_status(HF_OK, hf_atomic_lock(a, &err), &err);
+	assert_status(HF_BUG, hf_atomic_lock(a, &err), &err);
+	assert_status(HF_OK, hf_write_all(hf_atomic_fd(a), "new", 3, "f", &err), &err);
+	assert_status(HF_OK, hf_atomic_prepare(a, &err), &err);
+	assert_status(HF_BUG, hf_atomic_prepare(a, &err), &err);
+	assert_file("f", "old");
+	assert_status(HF_OK, hf_atomic_commit(a, &err), &err);
+	assert_status(HF_BUG, hf_atomic_commit(a, &err), &err);
+	assert_true(hf_atomic_replaced(a));
+	assert_file("f", "new");
+	end();
+	assert_status(HF_OK, begin("f"), &err);
+	assert_status(HF_DATA, hf_atomic_commit(a, &err), &err);
+	assert_status(HF_BUG, hf_atomic_commit(a, &err), &err);
+	assert_int_equal(hf_atomic_fd(a), -1);
+	assert_file("f", "new");
+	assert_false(has_litter());
+}
+
 #define ATOMIC_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
+	ATOMIC_TEST(a_call_out_of_order_is_refused),
 	ATOMIC_TEST(the_new_content_comes_whole_and_not_before),
 	ATOMIC_TEST(an_end_without_a_commit_changes_nothing),
 	ATOMIC_TEST(an_absent_file_is_created_as_the_umask_says),

@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: ISC */
 #include "atomic/target_check.h"
 
-#include "hf_test.h"
+#include <sys/file.h>
 
+#include "hf_test.h"
+#include <holdfast/fd.h>
+
+static struct hf_target target;
 static struct hf_err err;
 
 /* Refuse `name`, or not. */
 static enum hf_status refuse(const char *name, bool links, const char *backup)
 {
-	struct hf_target target;
 	enum hf_status status;
 	struct stat st;
 	int fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
 	assert_status(HF_OK, hf_target_open(&target, name, HF_TARGET_NO_FOLLOW, &err), &err);
 	assert_int_equal(lstat(name, &st), 0);
-	status = hf_target_check(&target, fd, &st, links, backup, &err);
+	status = hf_target_check(
+		&(struct hf_target_claim){.present = true, .fd = fd, .st = st}, &target,
+		&(struct hf_target_rules){.hard_links = links, .backup = backup}, &err);
 	hf_target_close(&target);
 	if (fd >= 0)
 		close(fd);
@@ -68,10 +73,139 @@ static void a_live_database_is_refused(void **state)
 	assert_non_null(strstr(err.message, "live SQLite database"));
 }
 
+static const struct hf_wait at_once = {.deadline = 0};
+
+static enum hf_status take(struct hf_target_claim *claim, const char *name,
+			   struct hf_target_rules rules)
+{
+	enum hf_status status;
+
+	assert_status(HF_OK, hf_target_open(&target, name, HF_TARGET_NO_FOLLOW, &err), &err);
+	status = hf_target_claim(claim, &target, &rules, &at_once, &err);
+	hf_target_close(&target);
+	return status;
+}
+
+static void a_file_is_locked_and_looked_at(void **state)
+{
+	struct hf_target_claim claim, second;
+
+	(void)state;
+	put_file("f", "old");
+	assert_status(HF_OK, take(&claim, "f", (struct hf_target_rules){0}), &err);
+	assert_true(claim.present);
+	assert_false(claim.is_link);
+	assert_int_equal(hf_fd_held(claim.fd), HF_HELD_EXCLUSIVE);
+	assert_int_equal(claim.st.st_size, 3);
+	close(claim.fd);
+
+	assert_int_equal(link("f", "f2"), 0);
+	assert_status(HF_DATA, take(&claim, "f", (struct hf_target_rules){0}), &err);
+	assert_int_equal(claim.fd, -1);
+	assert_status(HF_OK, take(&second, "f", (struct hf_target_rules){.hard_links = true}),
+		      &err);
+	close(second.fd);
+}
+
+static void nothing_and_a_link_are_claimed_without_a_lock(void **state)
+{
+	struct hf_target_claim claim;
+
+	(void)state;
+	assert_status(HF_OK, take(&claim, "absent", (struct hf_target_rules){0}), &err);
+	assert_false(claim.present);
+	assert_int_equal(claim.fd, -1);
+	assert_int_equal(symlink("f", "alias"), 0);
+	assert_status(HF_OK, take(&claim, "alias", (struct hf_target_rules){.links = true}), &err);
+	assert_true(claim.present && claim.is_link);
+	assert_int_equal(claim.fd, -1);
+	assert_status(HF_DATA, take(&claim, "alias", (struct hf_target_rules){0}), &err);
+}
+
+static void the_content_is_what_was_expected_or_not(void **state)
+{
+	/* of "abc", FIPS 180-2 */
+	static const char sha[] = "ba7816bf8f01cfea414140de5dae2223"
+				  "B00361A396177A9CB410FF61F20015AD";
+	struct hf_target_claim claim;
+
+	(void)state;
+	put_file("m", "abc");
+	assert_int_equal(symlink("m", "l"), 0);
+	assert_status(HF_OK, take(&claim, "m", (struct hf_target_rules){.if_match = sha}), &err);
+	close(claim.fd);
+	assert_status(HF_NO, take(&claim, "m", (struct hf_target_rules){.if_match = "absent"}),
+		      &err);
+	assert_string_equal(err.message, "'m' has changed: it exists");
+	assert_int_equal(claim.fd, -1);
+	assert_status(HF_OK, take(&claim, "no", (struct hf_target_rules){.if_match = "absent"}),
+		      &err);
+	assert_status(HF_NO, take(&claim, "no", (struct hf_target_rules){.if_match = sha}), &err);
+	assert_string_equal(err.message, "'no' has changed: it is absent");
+	assert_status(HF_NO,
+		      take(&claim, "l", (struct hf_target_rules){.if_match = sha, .links = true}),
+		      &err);
+	put_file("m", "abd");
+	assert_status(HF_NO, take(&claim, "m", (struct hf_target_rules){.if_match = sha}), &err);
+	assert_non_null(strstr(err.message, "its SHA-256 is a52d159f262b2c6ddb724a61840befc3"));
+}
+
+static void an_expectation_must_be_one(void **state)
+{
+	static const char *const bad[] = {
+		"", "ABSENT", "abc",
+		/* 64 of them, but no digits */
+		"gggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggggg"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_status(HF_USAGE,
+			      hf_target_rules_check(
+				      NULL, &(struct hf_target_rules){.if_match = bad[i]}, &err),
+			      &err);
+	assert_status(HF_OK, hf_target_rules_check(NULL, &(struct hf_target_rules){0}, &err), &err);
+}
+
+static int hold(const struct rival *self, void *arg)
+{
+	int fd = open(arg, O_RDONLY);
+
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return 99;
+	rival_say(self, 'l');
+	rival_hear(self);
+	return 0;
+}
+
+static void a_locked_file_is_busy_and_looking_locks_nothing(void **state)
+{
+	const struct hf_target_rules rules = {0};
+	struct hf_target_claim claim;
+	struct rival rival;
+
+	(void)state;
+	put_file("busy", "x");
+	rival = rival_start(hold, (char *)"busy");
+	assert_hears(&rival, 'l');
+	assert_status(HF_BUSY, take(&claim, "busy", rules), &err);
+	assert_int_equal(claim.fd, -1);
+	assert_status(HF_OK, hf_target_open(&target, "busy", 0, &err), &err);
+	assert_status(HF_OK, hf_target_peek(&claim, &target, &rules, &err), &err);
+	assert_true(claim.present);
+	assert_int_equal(claim.fd, -1);
+	hf_target_close(&target);
+	rival_end(&rival);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(what_is_no_file_is_named),
 	cmocka_unit_test(several_names_are_refused_unless_meant),
 	cmocka_unit_test(a_live_database_is_refused),
+	cmocka_unit_test(a_file_is_locked_and_looked_at),
+	cmocka_unit_test(nothing_and_a_link_are_claimed_without_a_lock),
+	cmocka_unit_test(the_content_is_what_was_expected_or_not),
+	cmocka_unit_test(an_expectation_must_be_one),
+	cmocka_unit_test(a_locked_file_is_busy_and_looking_locks_nothing),
 };
 
 HF_TEST_MAIN(tests)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/xattr.h>
 
+#include "base/sys.h"
 #include "hf_test.h"
 
 #define ACCESS "system.posix_acl_access"
@@ -215,7 +216,34 @@ static void a_file_system_without_attributes_has_none(void **state)
 	close(to);
 }
 
+/* Whether there is an ACL decides what the mode's group bits mean. */
+static void an_acl_that_cannot_be_read_is_not_taken_for_none(void **state)
+{
+	int from, to;
+	struct stat st;
+
+	(void)state;
+	put_file("from", "x");
+	put_file("to", "x");
+	assert_int_equal(chmod("from", 0660), 0);
+	from = open("from", O_RDWR | O_CLOEXEC);
+	to = open("to", O_RDWR | O_CLOEXEC);
+	assert_int_equal(fchmod(to, 0600), 0);
+	assert_int_equal(fstat(from, &st), 0);
+	hf_fault_reset();
+	setenv("HOLDFAST_FAULT", "fgetxattr#1:EIO", 1);
+	assert_status(HF_IO, hf_share_access(from, to, &st, "from", &err), &err);
+	assert_int_equal(fstat(to, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	hf_fault_reset();
+	assert_status(HF_IO, hf_copy_attributes(from, to, &st, "from", &err), &err);
+	unsetenv("HOLDFAST_FAULT");
+	close(from);
+	close(to);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(an_acl_that_cannot_be_read_is_not_taken_for_none),
 	cmocka_unit_test(mode_and_attributes_go_along),
 	cmocka_unit_test(an_acl_goes_along_and_a_default_one_does_not_come_in),
 	cmocka_unit_test(root_keeps_the_owner_and_setuid),

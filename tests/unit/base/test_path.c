@@ -156,8 +156,9 @@ static void side_names_are_no_targets_but_may_be_locks(void **state)
 {
 	(void)state;
 	assert_status(HF_DATA, open_target(".holdfast.f.tmp", 0), &err);
-	assert_string_equal(err.message, "'.holdfast.f.tmp' is a name that holdfast keeps for "
-					 "itself beside a file");
+	assert_string_equal(err.message,
+			    "'.holdfast.f.tmp' is a name that holdfast reserves for its "
+			    "own files");
 	assert_status(HF_DATA, open_target("./.holdfast.x", HF_TARGET_NO_FOLLOW), &err);
 	assert_int_equal(symlink(".holdfast.f.bak", "to-side"), 0);
 	assert_status(HF_DATA, open_target("to-side", 0), &err);

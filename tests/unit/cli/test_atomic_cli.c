@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include "cli/atomic_cli.h"
 
-#include <holdfast/clock.h>
 #include "hf_test.h"
+#include <holdfast/clock.h>
+
+static struct hf_atomic_cli work;
 
 static const struct hf_opt options[] = {
-	HF_ROWS_WAIT("10s"), HF_ROW_MODE,	 HF_ROW_PARENTS,     HF_ROW_BACKUP, HF_ROW_IF_MATCH,
-	HF_ROW_SKIP_SAME,    HF_ROW_VALIDATE,	 HF_ROW_ALLOW_EMPTY, HF_ROW_PRINT,  HF_ROW_SYNC,
-	HF_ROW_NO_FOLLOW,    HF_ROW_BREAK_LINKS, HF_ROWS_END,
+	HF_ROWS_REPLACE(work),
+	HF_ROW_NO_FOLLOW("replace a symbolic link", work.file),
+	HF_ROWS_END,
 };
 
 static const char *const synopsis[] = {"FILE", NULL};
@@ -25,40 +27,42 @@ static int read_options(const struct rival *self, void *arg)
 		       (char *)"--sync",      (char *)"data",
 		       (char *)"--no-follow", (char *)"--break-links",
 		       (char *)"-w",	      (char *)"2m",
-		       (char *)"--print",     NULL};
+		       (char *)"--print",     (char *)"FILE",
+		       (char *)"true",	      NULL};
 	char *none[] = {(char *)"tool", NULL}, *now[] = {(char *)"tool", (char *)"-n", NULL};
 	char *wrong[] = {(char *)"tool", (char *)"--sync=half", NULL};
 	const char *which = arg;
 	char **argv = *which == 'a' ? all : *which == 'n' ? none : *which == '0' ? now : wrong;
-	struct hf_atomic_options o = {0};
-	int64_t timeout = -1, left;
-	int argc = 0, id, others = 0;
-	char *word;
+	const struct hf_atomic_options *o = &work.file;
+	struct hf_wait wait;
+	int64_t left;
+	int argc = 0;
 
 	(void)self;
 	while (argv[argc])
 		argc++;
-	hf_cli_start(&cli, argc, argv);
-	while ((id = hf_cli_next(&cli, &word)) != HF_CLI_END)
-		others += !hf_atomic_cli_option(&cli, id, word, &o, &timeout);
-	hf_atomic_cli_wait(&cli, timeout, &o);
-	left = hf_time_left(o.wait.deadline);
+	hf_atomic_cli_parse(&cli, argc, argv);
+	wait = hf_cli_wait(&cli);
+	left = hf_time_left(wait.deadline);
 	switch (*which) {
 	case 'a':
-		return strcmp(o.mode, "640") == 0 && o.parents && strcmp(o.backup, "~") == 0 &&
-				       strcmp(o.if_match, "absent") == 0 && o.skip_same &&
-				       strcmp(o.validate, "true") == 0 && o.allow_empty &&
-				       o.sync == HF_SYNC_DATA && o.no_follow && o.break_links &&
-				       others == 1 && left > 110 * HF_SECOND
+		hf_atomic_cli_operands(&cli, &work, true);
+		return strcmp(o->mode, "640") == 0 && o->parents && strcmp(o->backup, "~") == 0 &&
+				       strcmp(o->if_match, "absent") == 0 && o->skip_same &&
+				       strcmp(o->validate, "true") == 0 && o->allow_empty &&
+				       o->sync == HF_SYNC_DATA && o->no_follow && o->break_links &&
+				       work.print && strcmp(work.path, "FILE") == 0 &&
+				       strcmp(work.command[0], "true") == 0 &&
+				       left > 110 * HF_SECOND
 			       ? 0
 			       : 1;
 	case 'n':
-		return !o.mode && !o.backup && o.sync == HF_SYNC_FULL && others == 0 &&
+		return !o->mode && !o->backup && o->sync == HF_SYNC_FULL && !work.print &&
 				       left > 9 * HF_SECOND && left <= 10 * HF_SECOND
 			       ? 0
 			       : 1;
 	default:
-		return o.wait.deadline == HF_NOWAIT ? 0 : 1;
+		return wait.deadline == HF_NOWAIT ? 0 : 1;
 	}
 }
 
@@ -131,24 +135,34 @@ static void a_closed_output_is_noticed_before(void **state)
 	assert_int_equal(rival_end(&child), 0);
 }
 
-/* How does a tool end with this? */
+/* End as a tool does. */
 static int finish(const struct rival *self, void *arg)
 {
+	char *argv[] = {(char *)"tool", (char *)"-E", (char *)"3", NULL};
+	char *command[] = {(char *)"sh", (char *)"-c", (char *)"exit 7", NULL};
 	const char *how = arg;
-	struct hf_atomic a = {.present = true};
+	const struct hf_atomic_options o = {.validate = "kill -TERM $$"};
+	struct hf_atomic *a;
 	struct hf_err err;
 
 	(void)self;
+	put_file("f", "old");
+	if (hf_atomic_begin(&a, "f", &o, &err) != HF_OK)
+		return 99;
 	if (!freopen("error", "w", stderr) || setvbuf(stderr, NULL, _IONBF, 0) != 0)
 		return 99;
+	hf_cli_parse(&cli, 3, argv);
 	if (*how == 'b')
-		return hf_atomic_cli_finish(&cli, hf_fail(&err, HF_BUSY, "busy"), &err, 3, &a);
+		return hf_atomic_cli_end(&cli, hf_fail(&err, HF_BUSY, "busy"), &err, a);
 	if (*how == 'i')
-		return hf_atomic_cli_finish(&cli, hf_fail(&err, HF_IO, "disk"), &err, 3, &a);
-	if (*how == 'c')
-		hf_atomic_cli_command_failed(&cli, "f", 7 << 8);
-	a.validator = SIGTERM;
-	return hf_atomic_cli_finish(&cli, hf_fail(&err, HF_DATA, "refused"), &err, -1, &a);
+		return hf_atomic_cli_end(&cli, hf_fail(&err, HF_IO, "disk"), &err, a);
+	if (*how == 'c') {
+		work.path = "f";
+		work.command = command;
+		hf_atomic_cli_capture(&cli, &work, -1, a, &err);
+		return 98;
+	}
+	return hf_atomic_cli_end(&cli, hf_atomic_commit(a, &err), &err, a);
 }
 
 static void the_end_tells_the_outcome(void **state)

@@ -3,19 +3,40 @@
 
 #include <errno.h>
 
-#include <holdfast/clock.h>
 #include "hf_test.h"
+#include <holdfast/clock.h>
 
-enum { OPT_LONG_ONLY = HF_OPT_OWN };
+enum { OPT_LONG_ONLY = HF_OPT_OWN, OPT_RED, OPT_BLUE };
+
+static bool all;
+static int64_t number = -1, duration = -1;
+static int color;
+static const char *text;
+static char **shell_command;
+
+static void take(struct hf_cli *cli, const struct hf_opt *option, char *arg)
+{
+	printf("%c %s as %s for %s\n", option->id, arg ? arg : "-", cli->option,
+	       (const char *)option->context);
+}
+
+static char context[] = "me";
 
 static const struct hf_opt options[] = {
-	{'a', "all", NULL, "all of it"},
-	{'n', "number", "N", "a number from 0 to 9"},
-	{'b', "backup", "[SUFFIX]", "with an optional argument"},
-	{OPT_LONG_ONLY, "long-only", "DURATION", "without a letter"},
-	{'z', NULL, NULL, "without a name"},
-	{'a', "everything", NULL, NULL},
-	HF_ROWS_WAIT("10s"),
+	{'a', "all", NULL, "all of it", .flag = &all},
+	{'N', "number", "N", "a number from 0 to 9", .number = &number, .max = 9},
+	{'b', "backup", "[SUFFIX]", "with an optional argument", .take = take, .context = context},
+	{OPT_LONG_ONLY, "long-only", "DURATION", "without a letter", .duration = &duration,
+	 .min = 1},
+	{'z', NULL, NULL, "without a name", .take = take, .context = context},
+	{'t', "text", "[TEXT]", "some text", .text = &text},
+	{OPT_RED, "red", NULL, "one choice", .choice = &color, .min = OPT_RED},
+	{OPT_BLUE, "blue", NULL, "the other choice", .choice = &color, .min = OPT_BLUE},
+	HF_ROW_ALIAS('a', "everything"),
+	HF_ROW_ALIAS('N', "count"),
+	HF_ROWS_WAIT("wait at most DURATION"),
+	HF_ROW_CONFLICT,
+	HF_ROW_COMMAND(shell_command),
 	HF_ROWS_END,
 };
 
@@ -29,38 +50,39 @@ static struct hf_cli cli = {
 	.footer = "The footer.",
 };
 
-/* What a tool would do with these words: says what it understood, and exits. */
+/* What a tool would do with these words: prints what it understood, and exits. */
 static void understand(char **argv)
 {
-	int argc = 0, id;
-	int64_t timeout = -1;
-	char *arg;
+	struct hf_err err;
+	int argc = 0;
 
 	while (argv[argc])
 		argc++;
-	hf_cli_start(&cli, argc, argv);
-	while ((id = hf_cli_next(&cli, &arg)) != HF_CLI_END) {
-		if (id == 'n')
-			printf("number %ld\n", hf_cli_number(&cli, arg, 0, 9));
-		else if (id == OPT_LONG_ONLY)
-			printf("duration %lld\n", (long long)hf_cli_duration(&cli, arg));
-		else if (id == 'w')
-			timeout = hf_cli_duration(&cli, arg);
-		else
-			printf("%c %s as %s\n", id, arg ? arg : "-", cli.seen);
-	}
-	if (hf_cli_deadline(&cli, timeout, HF_NEVER) != HF_NEVER)
+	cli.default_wait = HF_NEVER;
+	hf_cli_parse(&cli, argc, argv);
+	if (all)
+		printf("all\n");
+	if (number >= 0)
+		printf("number %lld\n", (long long)number);
+	if (duration >= 0)
+		printf("duration %lld\n", (long long)duration);
+	if (color)
+		printf("%s\n", color == OPT_RED ? "red" : "blue");
+	if (text)
+		printf("text %s\n", text);
+	if (hf_cli_wait(&cli).deadline != HF_NEVER)
 		printf("deadline\n");
 	printf("quiet %d verbose %d\n", cli.quiet, cli.verbose);
 	for (int i = 0; i < cli.operand_count; i++)
 		printf("<%s>", cli.operands[i]);
-	exit(hf_cli_finish(&cli, HF_OK));
+	exit(hf_cli_end(&cli, cli.conflict == HF_BUSY ? HF_OK : hf_fail(&err, HF_BUSY, "busy"),
+			&err));
 }
 
 /* Run it; its exit status. Its output lies in the files out and error. */
 static int run(void (*body)(char **), ...)
 {
-	char *argv[16] = {(char *)"argv0"};
+	char *argv[32] = {(char *)"argv0"};
 	va_list words;
 	int status, n = 1;
 	pid_t pid;
@@ -84,22 +106,82 @@ static int run(void (*body)(char **), ...)
 static void options_are_read_up_to_the_first_operand(void **state)
 {
 	(void)state;
-	assert_int_equal(run(understand, "-a", "-n", "7", "--long-only=2s", "-z", "-b", "-b~",
-			     "--backup=.old", "-qv", "FILE", "-a", "--", "x", NULL),
+	assert_int_equal(run(understand, "-a", "-N", "7", "--long-only=2s", "-z", "-b", "-b~",
+			     "--backup=.old", "-qv", "--blue", "-tx", "-t", "FILE", "-a", "--", "x",
+			     NULL),
 			 0);
-	assert_file("out", "a - as -a\nnumber 7\nduration 2000000000\nz - as -z\nb - as -b\n"
-			   "b ~ as -b\nb .old as --backup\nquiet 1 verbose 1\n<FILE><-a><--><x>");
+	assert_file("out", "z - as -z for me\nb - as -b for me\nb ~ as -b for me\n"
+			   "b .old as --backup for me\nall\nnumber 7\nduration 2000000000\nblue\n"
+			   "text x\nquiet 1 verbose 1\n<FILE><-a><--><x>");
 	assert_file("error", "");
-	assert_int_equal(run(understand, "-a", "--", "-n", NULL), 0);
-	assert_file("out", "a - as -a\nquiet 0 verbose 0\n<-n>");
+	assert_int_equal(run(understand, "-a", "--", "-N", NULL), 0);
+	assert_file("out", "all\nquiet 0 verbose 0\n<-N>");
 }
 
 static void long_names_may_be_abbreviated_and_have_aliases(void **state)
 {
 	(void)state;
-	assert_int_equal(run(understand, "--al", "--every", "--num", "3", "--wait", "1", NULL), 0);
-	assert_file("out", "a - as --all\na - as --everything\nnumber 3\ndeadline\n"
-			   "quiet 0 verbose 0\n");
+	assert_int_equal(run(understand, "--al", "--num", "3", "--wait", "1", NULL), 0);
+	assert_file("out", "all\nnumber 3\ndeadline\nquiet 0 verbose 0\n");
+	assert_int_equal(run(understand, "--every", "--count=4", "--nonb", NULL), 0);
+	assert_file("out", "all\nnumber 4\ndeadline\nquiet 0 verbose 0\n");
+}
+
+static void options_of_one_choice_exclude_each_other(void **state)
+{
+	(void)state;
+	assert_int_equal(run(understand, "--red", "--red", NULL), 0);
+	assert_file("out", "red\nquiet 0 verbose 0\n");
+	assert_int_equal(run(understand, "--blue", "--red", NULL), 64);
+	assert_file("error", "tool: --blue and --red exclude each other\n"
+			     "Try 'tool --help' for more information.\n");
+}
+
+static void a_busy_tool_exits_with_the_status_that_the_option_names(void **state)
+{
+	(void)state;
+	assert_int_equal(run(understand, "-E", "9", NULL), 9);
+	assert_file("error", "tool: busy\n");
+	assert_int_equal(run(understand, "-q", "-E", "9", NULL), 9);
+	assert_file("error", "tool: busy\n");
+	cli.quiet_answers = true;
+	assert_int_equal(run(understand, "-q", "-E", "9", NULL), 9);
+	assert_file("error", "");
+	cli.quiet_answers = false;
+	assert_int_equal(run(understand, "-E", "256", NULL), 64);
+}
+
+/* Read a subcommand, and print what it understood. */
+static void obey(char **argv)
+{
+	static const char *const verbs[] = {"go", "stop", NULL};
+	int argc = 0, verb;
+
+	while (argv[argc])
+		argc++;
+	hf_cli_parse(&cli, argc, argv);
+	verb = hf_cli_verb(&cli, verbs);
+	printf("%d %d %s\n", verb, all, hf_cli_operand(&cli, "THING"));
+	hf_cli_last_operand(&cli);
+}
+
+static void options_may_follow_a_subcommand(void **state)
+{
+	(void)state;
+	assert_int_equal(run(obey, "stop", "-a", "x", NULL), 0);
+	assert_file("out", "1 1 x\n");
+	assert_int_equal(run(obey, "-a", "go", "--", "-a", NULL), 0);
+	assert_file("out", "0 1 -a\n");
+	assert_int_equal(run(obey, NULL), 64);
+	assert_int_equal(run(obey, "wait", NULL), 64);
+	assert_int_equal(run(obey, "go", NULL), 64);
+	assert_file("error", "tool: no THING\nTry 'tool --help' for more information.\n");
+	assert_int_equal(run(obey, "go", "", NULL), 64);
+	assert_file("error", "tool: an empty THING: check whether a variable is unset\n"
+			     "Try 'tool --help' for more information.\n");
+	assert_int_equal(run(obey, "go", "x", "y", NULL), 64);
+	assert_file("error", "tool: 'y' is one operand too many\n"
+			     "Try 'tool --help' for more information.\n");
 }
 
 static void wrong_words_are_named_and_exit_with_64(void **state)
@@ -108,16 +190,19 @@ static void wrong_words_are_named_and_exit_with_64(void **state)
 	assert_int_equal(run(understand, "--no-such", NULL), 64);
 	assert_file("error", "tool: unrecognized option '--no-such'\n"
 			     "Try 'tool --help' for more information.\n");
-	assert_int_equal(run(understand, "-n", NULL), 64);
-	assert_int_equal(run(understand, "-n", "10", NULL), 64);
-	assert_file("error", "tool: -n: '10' is not a number from 0 to 9\n"
+	assert_int_equal(run(understand, "-N", NULL), 64);
+	assert_int_equal(run(understand, "-N", "10", NULL), 64);
+	assert_file("error", "tool: -N: '10' is not a number from 0 to 9\n"
 			     "Try 'tool --help' for more information.\n");
-	assert_int_equal(run(understand, "-n", "x", NULL), 64);
-	assert_int_equal(run(understand, "-n", "", NULL), 64);
-	assert_int_equal(run(understand, "-n", "99999999999999999999", NULL), 64);
+	assert_int_equal(run(understand, "-N", "x", NULL), 64);
+	assert_int_equal(run(understand, "-N", "", NULL), 64);
+	assert_int_equal(run(understand, "-N", "99999999999999999999", NULL), 64);
 	assert_int_equal(run(understand, "--long-only", "-1", NULL), 64);
 	assert_file("error", "tool: --long-only: '-1' is not a duration\n"
 			     "  write it as 10, 0.5, 250ms, 2m, 1h30m, 7d, 2w or inf\n");
+	assert_int_equal(run(understand, "--long-only", "0", NULL), 64);
+	assert_file("error", "tool: --long-only: the time must be longer than 0\n"
+			     "Try 'tool --help' for more information.\n");
 }
 
 static void the_environment_sets_the_timeout_unless_an_option_does(void **state)
@@ -146,7 +231,7 @@ static void help_shows_the_table(void **state)
 	assert_true(fread(help, 1, 4095, f) > 0);
 	fclose(f);
 	assert_non_null(strstr(help, "Usage: tool [options] FILE\n       tool FILE COMMAND…\n"));
-	assert_non_null(strstr(help, "  -n, --number N                a number from 0 to 9\n"));
+	assert_non_null(strstr(help, "  -N, --number N                a number from 0 to 9\n"));
 	assert_non_null(strstr(help, "  -b, --backup[=SUFFIX]         with an optional"));
 	assert_non_null(strstr(help, "      --long-only DURATION      without a letter\n"));
 	assert_non_null(strstr(help, "  -h, --help                    show this help\n"));
@@ -177,10 +262,25 @@ static void an_error_is_one_line_and_advice(void **state)
 /* The words of a command, as they would be run. */
 static void command(char **argv)
 {
-	char **words = hf_cli_command(&cli, argv + 1);
+	char **words = NULL;
 
+	hf_cli_command(&cli, argv + 1, false, &words);
 	while (words && *words)
 		printf("<%s>", *words++);
+}
+
+static void required_command(char **argv)
+{
+	char **words = NULL;
+
+	hf_cli_command(&cli, argv + 1, true, &words);
+}
+
+static void second_command(char **argv)
+{
+	char **words = hf_cli_shell("true");
+
+	hf_cli_command(&cli, argv + 1, true, &words);
 }
 
 static void a_command_is_words_or_a_string(void **state)
@@ -201,6 +301,13 @@ static void a_command_is_words_or_a_string(void **state)
 	assert_int_equal(run(command, "--", NULL), 64);
 	assert_int_equal(run(command, "-c", NULL), 64);
 	assert_int_equal(run(command, "-c", "x", "y", NULL), 64);
+	assert_int_equal(run(required_command, "x", NULL), 0);
+	assert_int_equal(run(required_command, NULL), 64);
+	assert_file("error", "tool: no COMMAND\nTry 'tool --help' for more information.\n");
+	assert_int_equal(run(second_command, NULL), 0);
+	assert_int_equal(run(second_command, "x", NULL), 64);
+	assert_file("error", "tool: COMMAND and --command exclude each other\n"
+			     "Try 'tool --help' for more information.\n");
 }
 
 static void closed(char **argv)
@@ -209,7 +316,7 @@ static void closed(char **argv)
 
 	for (int fd = 0; fd < 3; fd++)
 		close(fd);
-	hf_cli_start(&cli, 1, argv);
+	hf_cli_parse(&cli, 1, argv);
 	if (open("landed", O_WRONLY | O_CREAT, 0666) < 3)
 		_exit(1);
 	if (read(0, &byte, 1) != -1 || errno != EBADF)
@@ -247,6 +354,9 @@ static void output_that_cannot_be_written_is_an_error(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(options_are_read_up_to_the_first_operand),
 	cmocka_unit_test(long_names_may_be_abbreviated_and_have_aliases),
+	cmocka_unit_test(options_of_one_choice_exclude_each_other),
+	cmocka_unit_test(a_busy_tool_exits_with_the_status_that_the_option_names),
+	cmocka_unit_test(options_may_follow_a_subcommand),
 	cmocka_unit_test(wrong_words_are_named_and_exit_with_64),
 	cmocka_unit_test(the_environment_sets_the_timeout_unless_an_option_does),
 	cmocka_unit_test(help_shows_the_table),

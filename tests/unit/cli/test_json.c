@@ -2,6 +2,7 @@
 #include "cli/json.h"
 
 #include "hf_test.h"
+#include <holdfast/clock.h>
 
 static struct hf_json json;
 static char *text;
@@ -37,6 +38,9 @@ static void values_stand_in_objects_and_arrays(void **state)
 		hf_json_null(&json, "none");
 		hf_json_text(&json, "nothing", NULL);
 		hf_json_seconds(&json, "waited", 1000123456);
+		hf_json_seconds(&json, "left", HF_NEVER);
+		hf_json_positive(&json, "pid", 7);
+		hf_json_positive(&json, "owner", 0);
 		hf_json_time(&json, "never", 0);
 		hf_json_time(&json, "since", 86399);
 		hf_json_lines(&json, "why", "a\nb\n");
@@ -45,7 +49,8 @@ static void values_stand_in_objects_and_arrays(void **state)
 	}
 #define OBJECT                                                                                     \
 	"{\"path\":\"x\",\"pids\":[-1,2147483648,{}],\"held\":true,\"none\":null,"                 \
-	"\"nothing\":null,\"waited\":1.000123,\"never\":null,\"since\":\"1970-01-01T23:59:59Z\","  \
+	"\"nothing\":null,\"waited\":1.000123,\"left\":null,\"pid\":7,\"owner\":null,\"never\":"   \
+	"null,\"since\":\"1970-01-01T23:59:59Z\","                                                 \
 	"\"why\":[\"a\",\"b\"],\"why not\":[]}\n"
 	assert_written(OBJECT OBJECT);
 }

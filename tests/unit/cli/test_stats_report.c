@@ -20,13 +20,14 @@ static void read_report(const char *const *only)
 static void locks_are_summed_up(void **state)
 {
 	(void)state;
-	put_file("stats", LINE("file", "taken", "1", "30", "5", "/b")
-			  LINE("file", "taken", "0", "1", "-", "/a")
-			  LINE("file", "timeout", "1", "99", "-", "/b")
-			  LINE("file", "busy", "1", "2", "-", "/b")
-			  LINE("slots", "taken", "0", "4", "7", "/b")
-			  LINE("file", "taken", "1", "10", "6", "/b")
-			  "holdfast-stats-1 3000 t 1 dotlock broken 0 0 - 1 /d\n");
+	put_file("stats",
+		 LINE("file", "taken", "1", "30", "5",
+		      "/b") LINE("file", "taken", "0", "1", "-",
+				 "/a") LINE("file", "timeout", "1", "99", "-",
+					    "/b") LINE("file", "busy", "1", "2", "-", "/b")
+			 LINE("slots", "taken", "0", "4", "7", "/b") LINE(
+				 "file", "taken", "1", "10", "6",
+				 "/b") "holdfast-stats-1 3000 t 1 dotlock broken 0 0 - 1 /d\n");
 	read_report(NULL);
 	assert_int_equal(report.lines, 7);
 	assert_int_equal(report.skipped, 0);
@@ -34,21 +35,21 @@ static void locks_are_summed_up(void **state)
 	assert_int_equal(report.last, 3000);
 	assert_int_equal(report.count, 4);
 	/* the one that was waited for longest is the first */
-	assert_string_equal(report.locks[0].lock, "/b");
-	assert_string_equal(report.locks[0].kind, "file");
-	assert_int_equal(report.locks[0].taken, 2);
-	assert_int_equal(report.locks[0].contended, 4);
-	assert_int_equal(report.locks[0].timeouts, 1);
-	assert_int_equal(report.locks[0].busy, 1);
-	assert_int_equal(report.locks[0].waits.sum, 40);
-	assert_int_equal(report.locks[0].waits.at[0], 10);
-	assert_string_equal(report.locks[1].kind, "slots");
-	assert_int_equal(report.locks[2].holds.count, 0);
-	assert_int_equal(report.locks[3].breaks, 1);
-	assert_int_equal(report.locks[3].taken, 0);
+	assert_string_equal(report.locks[0]->lock, "/b");
+	assert_string_equal(report.locks[0]->kind, "file");
+	assert_int_equal(report.locks[0]->counts[HF_STATS_TAKEN], 2);
+	assert_int_equal(report.locks[0]->counts[HF_STATS_CONTENDED], 4);
+	assert_int_equal(report.locks[0]->counts[HF_STATS_TIMEOUTS], 1);
+	assert_int_equal(report.locks[0]->counts[HF_STATS_BUSY], 1);
+	assert_int_equal(report.locks[0]->times[HF_STATS_WAITED].sum, 40);
+	assert_int_equal(report.locks[0]->times[HF_STATS_WAITED].items[0], 10);
+	assert_string_equal(report.locks[1]->kind, "slots");
+	assert_int_equal(report.locks[2]->times[HF_STATS_HELD].count, 0);
+	assert_int_equal(report.locks[3]->counts[HF_STATS_BREAKS], 1);
+	assert_int_equal(report.locks[3]->counts[HF_STATS_TAKEN], 0);
 	read_report((const char *const[]){"/a", "/nothing", NULL});
 	assert_int_equal(report.count, 1);
-	assert_string_equal(report.locks[0].lock, "/a");
+	assert_string_equal(report.locks[0]->lock, "/a");
 }
 
 static void what_is_torn_or_foreign_is_skipped_and_counted(void **state)
@@ -78,14 +79,14 @@ static void what_is_torn_or_foreign_is_skipped_and_counted(void **state)
 	assert_int_equal(report.lines, 2);
 	assert_int_equal(report.skipped, 6);
 	assert_int_equal(report.count, 1);
-	assert_int_equal(report.locks[0].taken, 2);
+	assert_int_equal(report.locks[0]->counts[HF_STATS_TAKEN], 2);
 }
 
 static void percentiles_are_by_nearest_rank(void **state)
 {
 	int64_t hundred[100], one = 5;
-	struct hf_samples many = {.at = hundred, .count = 100}, single = {.at = &one, .count = 1},
-			  none = {.count = 0};
+	struct hf_samples many = {.items = hundred, .count = 100},
+			  single = {.items = &one, .count = 1}, none = {.count = 0};
 
 	(void)state;
 	for (int i = 0; i < 100; i++)
@@ -114,7 +115,7 @@ static void many_locks_are_found_again(void **state)
 	read_report(NULL);
 	assert_int_equal(report.count, 1000);
 	for (size_t i = 0; i < report.count; i++)
-		assert_int_equal(report.locks[i].taken, 3);
+		assert_int_equal(report.locks[i]->counts[HF_STATS_TAKEN], 3);
 }
 
 static void files_that_are_none(void **state)

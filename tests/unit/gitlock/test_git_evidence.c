@@ -136,7 +136,7 @@ static void our_own_record_is_stale_when_nobody_has_it_locked(void **state)
 	(void)state;
 	put_file("repo/.git/index.lock", "holdfast record 17 pid 1\n"); /* gitlock/G2 */
 	assert_int_equal(judge("index.lock"), HF_VERDICT_STALE);
-	assert_reason("nobody has it locked");
+	assert_reason("no process has it locked");
 	struct rival rival = rival_start(lock_it, NULL);
 	assert_hears(&rival, 'l');
 	assert_int_equal(judge("index.lock"), HF_VERDICT_HELD);

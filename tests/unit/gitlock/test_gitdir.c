@@ -110,7 +110,7 @@ static void what_is_none_is_refused_with_a_reason(void **state)
 	assert_non_null(strstr(err.message, "it is not a directory"));
 	put_file("none/.git", "gitdir: nowhere\n");
 	assert_status(HF_NOINPUT, hf_gitdir_find(&found, "none", &err), NULL);
-	assert_non_null(strstr(err.message, "what its file .git leads to is none"));
+	assert_non_null(strstr(err.message, "its file .git does not lead to one"));
 	put_file("none/.git", "nonsense");
 	assert_status(HF_NOINPUT, hf_gitdir_find(&found, "none", &err), NULL);
 	assert_non_null(strstr(err.message, "does not say where it is"));

@@ -12,6 +12,7 @@
 #include <holdfast/lockset.h>
 #include "stopped.h"
 #include "base/sys.h"
+#include "lock/lock_kind.h"
 
 struct held {
 	struct hf_lockset *set;

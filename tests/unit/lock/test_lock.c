@@ -8,6 +8,7 @@
 #include <holdfast/fd.h>
 #include "hf_test.h"
 #include "lender.h"
+#include "lock/lock_kind.h"
 
 static struct hf_lock lock;
 static struct hf_err err;

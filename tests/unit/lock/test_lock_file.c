@@ -30,14 +30,14 @@ static void a_free_lock_is_held(void **state)
 
 	(void)state;
 	assert_status(HF_OK, take(&set, "l", HF_LOCK_EXCLUSIVE, 0, &lock), &err);
-	assert_int_equal(hf_fd_held(lock->fd), HF_HELD_EXCLUSIVE);
+	assert_int_equal(hf_fd_held(hf_lock_fd(lock)), HF_HELD_EXCLUSIVE);
 	fd = open_lock("l");
 	assert_int_equal(flock(fd, LOCK_SH | LOCK_NB), -1);
 	hf_lockset_free(set);
 	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
 	close(fd);
 	assert_status(HF_OK, take(&set, "l", HF_LOCK_SHARED, 0, &lock), &err);
-	assert_int_equal(hf_fd_held(lock->fd), HF_HELD_SHARED);
+	assert_int_equal(hf_fd_held(hf_lock_fd(lock)), HF_HELD_SHARED);
 	hf_lockset_free(set);
 }
 
@@ -52,7 +52,7 @@ static void a_busy_lock_is_busy_and_then_waited_for(void **state)
 	assert_status(HF_BUSY, take(&set, "l", HF_LOCK_EXCLUSIVE, 0, &lock), NULL);
 	hf_lockset_free(set);
 	assert_status(HF_BUSY, take(&set, "l", HF_LOCK_SHARED, 20 * HF_MS, &lock), NULL);
-	assert_int_equal(lock->fd, -1);
+	assert_int_equal(hf_lock_fd(lock), -1);
 	hf_lockset_free(set);
 	rival_tell(&rival, 'x');
 	assert_status(HF_OK, take(&set, "l", HF_LOCK_EXCLUSIVE, HF_NEVER, &lock), &err);
@@ -87,7 +87,7 @@ static void a_file_that_was_replaced_is_locked_anew(void **state)
 	assert_status(HF_OK, take(&set, "l", HF_LOCK_EXCLUSIVE, HF_NEVER, &lock), &err);
 	assert_int_equal(rival_end(&rival), 0);
 	assert_int_equal(stat("l", &named), 0);
-	assert_int_equal(fstat(lock->fd, &held), 0);
+	assert_int_equal(fstat(hf_lock_fd(lock), &held), 0);
 	assert_int_equal(named.st_ino, held.st_ino);
 	hf_lockset_free(set);
 }
@@ -106,8 +106,8 @@ static void an_inherited_lock_is_left_alone(void **state)
 	snprintf(name, sizeof(name), "%d", fd);
 	setenv(HF_FD_ENV, name, 1);
 	assert_status(HF_OK, take(&set, "l", HF_LOCK_SHARED, 0, &lock), &err);
-	assert_int_equal(lock->inherited, fd);
-	assert_int_equal(lock->fd, -1);
+	assert_int_equal(hf_lock_inherited_fd(lock), fd);
+	assert_int_equal(hf_lock_fd(lock), -1);
 	assert_int_equal(hf_lockset_fds(set, &fds), 0);
 	hf_lockset_free(set);
 	unsetenv(HF_FD_ENV);

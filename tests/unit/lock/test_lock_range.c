@@ -121,10 +121,9 @@ static enum hf_status take_by(const struct hf_wait *wait, const char *path, enum
 	struct hf_lock *lock = hf_lockset_add(set, &hf_lock_range, path, mode, &err);
 	enum hf_status status;
 
-	lock->start = start;
-	lock->length = length;
+	hf_lock_range_set(lock, start, length);
 	status = hf_lockset_acquire(set, wait, &err);
-	*inherited = lock->inherited;
+	*inherited = hf_lock_inherited_fd(lock);
 	hf_lockset_free(set);
 	return status;
 }

@@ -23,9 +23,9 @@ static enum hf_status take(struct hf_lockset **set, int slots, int64_t within, i
 	*set = hf_lockset_new();
 	lock = hf_lockset_add(*set, &hf_lock_slots, "l", HF_LOCK_EXCLUSIVE, &err);
 	assert_non_null(lock);
-	lock->slots = slots;
+	hf_lock_slots_set(lock, slots);
 	status = hf_lockset_acquire(*set, &wait, &err);
-	*slot = lock->slot;
+	*slot = hf_lock_slot(lock);
 	return status;
 }
 
@@ -265,11 +265,11 @@ static void a_slot_that_is_lent_is_proved(void **state)
 		assert_hears(&rival, 'l');
 		set = hf_lockset_new();
 		lock = hf_lockset_add(set, &hf_lock_slots, "p", HF_LOCK_EXCLUSIVE, &err);
-		lock->slots = 1;
+		hf_lock_slots_set(lock, 1);
 		status = hf_lockset_acquire(set, &(struct hf_wait){.deadline = HF_NOWAIT}, &err);
 		/* where the slot is free, it is taken */
 		assert_int_equal(status, k == 0 || k == 2 ? HF_OK : HF_BUSY);
-		assert_int_equal(lock->borrowed, k == 0);
+		assert_int_equal(hf_lock_is_borrowed(lock), k == 0);
 		hf_lockset_free(set);
 		assert_int_equal(rival_end(&rival), 0);
 	}

@@ -3,6 +3,7 @@
 
 #include <holdfast/clock.h>
 #include "hf_test.h"
+#include "lock/lock_kind.h"
 
 /*
  * Kinds that lock nothing, and write down what the set does with them: "+" open, "t" take, "?" try,
@@ -255,8 +256,8 @@ static void names_of_one_inode_are_one_lock(void **state)
 	third = hf_lockset_add(set, &first, "b3", HF_LOCK_SHARED, &err);
 	assert_status(HF_OK, hf_lockset_acquire(set, &for_ever, &err), &err);
 	assert_string_equal(diary, "+b1 +a +b2 +b3 ta tb2 ");
-	assert_ptr_equal(shared->same_as, exclusive);
-	assert_ptr_equal(third->same_as, exclusive);
+	assert_ptr_equal(shared->duplicate_of, exclusive);
+	assert_ptr_equal(third->duplicate_of, exclusive);
 	assert_int_equal(hf_lockset_fds(set, &fds), 2);
 }
 

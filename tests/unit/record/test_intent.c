@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "record/intent.h"
 
-#include <holdfast/clock.h>
 #include "hf_test.h"
+#include <holdfast/clock.h>
 
 static struct hf_db *db;
 static struct hf_err err;
@@ -37,16 +37,16 @@ static struct hf_intent_file files[] = {
 	 .mode = 0644,
 	 .content = "a\0b",
 	 .size = 3,
-	 .fresh = "abc1"},
+	 .new_sha256 = "abc1"},
 	{.op = HF_RECORD_APPEND,
 	 .path = "ledger",
 	 .mode = 0600,
 	 .content = "",
 	 .size = 0,
-	 .old = "abc0",
+	 .old_sha256 = "abc0",
 	 .old_size = 7,
-	 .fresh = "abc2"},
-	{.op = HF_RECORD_REMOVE, .path = "gone", .old = "abc3", .old_size = 9},
+	 .new_sha256 = "abc2"},
+	{.op = HF_RECORD_REMOVE, .path = "gone", .old_sha256 = "abc3", .old_size = 9},
 };
 
 static struct hf_intent an_intent(void)
@@ -107,13 +107,13 @@ static void is_loaded_as_it_was(void **state)
 	assert_int_equal(i->file_count, 3);
 	assert_int_equal(i->files[0].size, 3);
 	assert_memory_equal(i->files[0].content, "a\0b", 3);
-	assert_string_equal(i->files[0].old, "");
+	assert_string_equal(i->files[0].old_sha256, "");
 	assert_int_equal(i->files[1].mode, 0600);
 	assert_int_equal(i->files[1].old_size, 7);
-	assert_string_equal(i->files[1].fresh, "abc2");
+	assert_string_equal(i->files[1].new_sha256, "abc2");
 	assert_int_equal(i->files[2].op, HF_RECORD_REMOVE);
 	assert_null(i->files[2].content);
-	assert_string_equal(i->files[2].fresh, "");
+	assert_string_equal(i->files[2].new_sha256, "");
 	hf_intents_free(i, count);
 	assert_status(HF_OK, hf_intents_load(db, true, &i, &count, &err), &err);
 	assert_null(i->files[0].content);
@@ -131,13 +131,13 @@ static void is_found_corrected_and_deleted(void **state)
 	assert_status(HF_OK, hf_intent_find(db, intent.id, &err), &err);
 	memcpy(changed, files, sizeof(changed));
 	changed[1].old_size = 99;
-	strcpy(changed[1].old, "abcd");
+	strcpy(changed[1].old_sha256, "abcd");
 	intent.files = changed;
-	assert_status(HF_OK, hf_intent_correct(db, &intent, 1, &err), &err);
+	assert_status(HF_OK, hf_intent_put_file(db, &intent, 1, &err), &err);
 	assert_status(HF_OK, hf_intents_load(db, false, &i, &count, &err), &err);
 	assert_int_equal(i->files[1].old_size, 99);
-	assert_string_equal(i->files[1].old, "abcd");
-	assert_string_equal(i->files[0].fresh, "abc1");
+	assert_string_equal(i->files[1].old_sha256, "abcd");
+	assert_string_equal(i->files[0].new_sha256, "abc1");
 	hf_intents_free(i, count);
 	assert_status(HF_OK, hf_intent_delete(db, intent.id, &err), &err);
 	assert_status(HF_NO, hf_intent_find(db, intent.id, &err), &err);
@@ -219,6 +219,28 @@ static void a_newer_one_is_not_read(void **state)
 	hf_intents_free(i, count);
 }
 
+/* An intent of version 1 can be corrected too (record/V4). */
+static void tables_of_version_1_get_the_new_columns(void **state)
+{
+	struct hf_intent *i;
+	size_t count;
+
+	(void)state;
+	put();
+	run("UPDATE holdfast_intent SET version = 1");
+	run("ALTER TABLE holdfast_intent_file DROP COLUMN mark");
+	run("ALTER TABLE holdfast_intent_file DROP COLUMN seen");
+	run("ALTER TABLE holdfast_intent_file DROP COLUMN place");
+	assert_status(HF_OK, hf_intents_load(db, true, &i, &count, &err), &err);
+	hf_intents_free(i, count);
+	assert_status(HF_OK, hf_intents_load(db, false, &i, &count, &err), &err);
+	assert_int_equal(count, 1);
+	assert_string_equal(i->files[1].mark, "");
+	strcpy(i->files[1].old_sha256, "abcd");
+	assert_status(HF_OK, hf_intent_put_file(db, i, 1, &err), &err);
+	hf_intents_free(i, count);
+}
+
 static void ids_differ(void **state)
 {
 	char a[HF_RECORD_ID], b[HF_RECORD_ID];
@@ -234,9 +256,13 @@ static void ids_differ(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
-	TEST(no_table_is_no_intent),	      TEST(is_loaded_as_it_was),
-	TEST(is_found_corrected_and_deleted), TEST(what_has_no_form_is_refused),
+	TEST(no_table_is_no_intent),
+	TEST(is_loaded_as_it_was),
+	TEST(is_found_corrected_and_deleted),
+	TEST(what_has_no_form_is_refused),
 	TEST(advises_no_command_of_anothers_making),
-	TEST(a_newer_one_is_not_read),	      TEST(ids_differ),
+	TEST(a_newer_one_is_not_read),
+	TEST(tables_of_version_1_get_the_new_columns),
+	TEST(ids_differ),
 };
 HF_TEST_MAIN(tests)

@@ -7,6 +7,7 @@
 
 static const struct hf_wait now = {.deadline = HF_NOWAIT};
 static struct hf_target target;
+static int target_fd;
 static struct stat st;
 
 static int set_up(void **state)
@@ -17,6 +18,7 @@ static int set_up(void **state)
 	unlink(".holdfast.f.batch");
 	unlink(".holdfast.f.append");
 	assert_status(HF_OK, hf_target_open(&target, "f", 0, NULL), NULL);
+	target_fd = open("f", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(stat("f", &st), 0);
 	return 0;
 }
@@ -24,6 +26,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
+	close(target_fd);
 	hf_target_close(&target);
 	return 0;
 }
@@ -36,7 +39,7 @@ static struct hf_batch make_batch(struct hf_ticket *ticket)
 	struct hf_batch batch;
 	struct hf_err err;
 
-	assert_status(HF_OK, hf_spool_publish(&target, HF_TRUST_NAMED, &st, &two, ticket), NULL);
+	assert_status(HF_OK, hf_spool_publish(&target, target_fd, &two, ticket), NULL);
 	assert_status(HF_OK, hf_batch_take(&target, HF_TRUST_NAMED, &batch, &err), &err);
 	assert_status(HF_OK, hf_batch_add(&batch, &one, &err), &err);
 	return batch;
@@ -48,7 +51,7 @@ static struct hf_batch enter_batch(struct hf_ticket *ticket)
 	struct hf_batch batch = make_batch(ticket);
 	struct hf_err err;
 
-	assert_status(HF_OK, hf_batch_enter(&target, HF_TRUST_NAMED, &batch, &err), &err);
+	assert_status(HF_OK, hf_batch_enter(HF_TRUST_NAMED, &batch, &err), &err);
 	batch.head.target = hf_file_id_at(target.dir, "f");
 	return batch;
 }
@@ -57,7 +60,7 @@ static struct hf_batch enter_batch(struct hf_ticket *ticket)
 static enum hf_ticket_end end_of(struct hf_ticket *ticket)
 {
 	enum hf_status status = HF_OK;
-	enum hf_ticket_end end = hf_ticket_check(&target, ticket, &status);
+	enum hf_ticket_end end = hf_ticket_check(ticket, &status);
 
 	hf_ticket_close(ticket);
 	if (end == HF_TICKET_DONE && status == HF_UNKNOWN)
@@ -370,7 +373,7 @@ static void writing_in_place(void **state)
 	struct hf_err err;
 
 	(void)state;
-	assert_status(HF_OK, hf_append_in_place(&target, &st, &batch, true, &err), &err);
+	assert_status(HF_OK, hf_append_in_place(&st, &batch, true, &err), &err);
 	assert_file("f", "old\ntwo\none\n");
 	assert_int_equal(batch.head.offset, 4);
 	assert_int_equal(settled(&batch, &ticket), HF_TICKET_DONE);
@@ -384,7 +387,7 @@ static void writing_in_place_that_fails_is_taken_back(void **state)
 
 	(void)state;
 	setenv("HOLDFAST_FAULT", "fdatasync#1+:EIO", 1);
-	assert_status(HF_IO, hf_append_in_place(&target, &st, &batch, true, &err), &err);
+	assert_status(HF_IO, hf_append_in_place(&st, &batch, true, &err), &err);
 	unsetenv("HOLDFAST_FAULT");
 	assert_file("f", "old\n");
 	assert_int_equal(settled(&batch, &ticket), HF_TICKET_ABANDONED);

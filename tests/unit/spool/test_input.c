@@ -45,7 +45,7 @@ static void a_large_record_is_in_a_file(void **state)
 	assert_status(HF_OK, hf_append_record_read(&record, in, "f", &err), &err);
 	assert_null(record.data);
 	assert_int_equal(record.size, size);
-	assert_int_equal(pread(record.fd, back, size, (off_t)record.at), (ssize_t)size);
+	assert_int_equal(pread(record.fd, back, size, (off_t)record.offset), (ssize_t)size);
 	assert_memory_equal(back, text, size);
 	hf_append_record_free(&record);
 	close(in);

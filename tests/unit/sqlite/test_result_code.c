@@ -68,7 +68,7 @@ static void advice_belongs_to_its_code(void **state)
 	assert_string_equal(hf_db_code(SQLITE_INTERRUPT)->why, "interrupted");
 	assert_non_null(strstr(hf_db_code(SQLITE_CORRUPT)->advice[0], "copy the database"));
 	assert_non_null(strstr(hf_db_code(SQLITE_CORRUPT_INDEX)->advice[1], "REINDEX"));
-	assert_non_null(strstr(hf_db_code(SQLITE_FULL)->advice[0], "make room"));
+	assert_non_null(strstr(hf_db_code(SQLITE_FULL)->advice[0], "free some space"));
 }
 
 static const struct CMUnitTest tests[] = {

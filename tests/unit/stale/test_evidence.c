@@ -142,9 +142,9 @@ static void a_plain_pid(void **state)
 	put_file("l", text);
 	assert_judged(HF_VERDICT_STALE, "is dead");
 	put_file("l", "-1\n");
-	assert_judged(HF_VERDICT_UNKNOWN, "no PID");
+	assert_judged(HF_VERDICT_UNKNOWN, "not a PID");
 	put_file("l", "2147483648\n");
-	assert_judged(HF_VERDICT_UNKNOWN, "no PID");
+	assert_judged(HF_VERDICT_UNKNOWN, "not a PID");
 }
 
 static void a_zombie_is_dead(void **state)

@@ -25,7 +25,7 @@ static const struct hf_status_row *look_at(const char *path)
                                                                                                    \
 		assert_int_equal(list.count, 1);                                                   \
 		assert_string_equal(row_->kind, (kind_));                                          \
-		assert_string_equal(hf_status_state_name(row_->state), (state_));                  \
+		assert_string_equal(hf_verdict_name(row_->state), (state_));                  \
 		assert_non_null(row_->reasons);                                                    \
 	} while (0)
 
@@ -189,7 +189,7 @@ static int look_as_nobody(const struct rival *self, void *arg)
 		return 99;
 	if (hf_status_start(&list, &err) != HF_OK || hf_status_path(&list, "secret", &err) != HF_OK)
 		return 98;
-	if (list.count != 1 || list.rows[0].state != HF_STATE_UNKNOWN)
+	if (list.count != 1 || list.rows[0].state != HF_VERDICT_UNKNOWN)
 		return 97;
 	return hf_status_path(&list, "closed/x", &err) == HF_NOPERM ? 0 : 96;
 }

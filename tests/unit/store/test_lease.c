@@ -3,8 +3,8 @@
 
 #include "store/lease.h"
 
-#include <holdfast/clock.h>
 #include "hf_test.h"
+#include <holdfast/clock.h>
 
 #define NAME(text) ((struct hf_bytes){(text), sizeof(text) - 1})
 
@@ -47,7 +47,7 @@ static void one_holder_a_name(void **state)
 		      hf_lease_acquire(&store, ab, 2, "me", HF_SECOND, HF_NOWAIT, &token, &err),
 		      &err);
 	assert_status(HF_BUSY,
-		      hf_lease_acquire(&store, bc, 2, "him", HF_SECOND, HF_NOWAIT, &token, &err),
+		      hf_lease_acquire(&store, bc, 2, "other", HF_SECOND, HF_NOWAIT, &token, &err),
 		      NULL);
 	assert_string_equal(err.message,
 			    "cannot acquire 'b' in 'a.db': held by 'me' (token 1) for 1s");
@@ -73,7 +73,8 @@ static void the_boundary(void **state)
 	set_clock("2999999");
 	assert_status(HF_NO, hf_lease_renew(&store, &name, 1, &first, HF_SECOND, &err), NULL);
 	assert_status(HF_NO, hf_lease_release(&store, &name, 1, &first, &err), NULL);
-	assert_string_equal(err.message, "cannot release 'n' in 'b.db': no process holds it any more");
+	assert_string_equal(err.message,
+			    "cannot release 'n' in 'b.db': no process holds it any more");
 	assert_int_equal(acquire(&store, name, HF_SECOND), 2);
 	assert_status(HF_NO, hf_lease_renew(&store, &name, 1, &first, HF_SECOND, &err), NULL);
 	assert_status(HF_OK, hf_lease_release(&store, &name, 1, &second, &err), &err);
@@ -83,9 +84,10 @@ static void the_boundary(void **state)
 
 static void whose_it_is(void **state)
 {
-	struct hf_lease_proof proofs[] = {
-		{.token = 2}, {.holder = "him"}, {.token = 1, .holder = "him"},
-		{.token = 2, .holder = "me"}};
+	struct hf_lease_proof proofs[] = {{.token = 2},
+					  {.holder = "other"},
+					  {.token = 1, .holder = "other"},
+					  {.token = 2, .holder = "me"}};
 	struct hf_store store = open_store("c.db");
 	struct hf_bytes name = NAME("n");
 	struct hf_err err;

@@ -34,7 +34,8 @@ static int64_t add(struct hf_store *store, const char *payload, int64_t priority
 	struct hf_err err;
 	int64_t id;
 
-	assert_status(HF_OK, hf_queue_add(store, &job, delay, &id, &err), &err);
+	assert_status(HF_OK,
+		      hf_queue_add(store, &job, delay, &job.payload, 1, &id, &id, &err), &err);
 	return id;
 }
 

@@ -16,7 +16,9 @@ static struct hf_store open_store(const char *path, int jobs)
 
 	assert_status(HF_OK, hf_store_open(&store, path, &o, &err), &err);
 	while (jobs--)
-		assert_status(HF_OK, hf_queue_add(&store, &job, 0, &id, &err), &err);
+		assert_status(HF_OK,
+			      hf_queue_add(&store, &job, 0, &job.payload, 1, &id, &id, &err),
+			      &err);
 	return store;
 }
 

@@ -29,7 +29,7 @@ static int wait_for_next(const struct member *m)
 	case HF_OK:
 		return 0;
 	case HF_BUSY:
-		return strstr(err.message, "': standing still: it is held by PID ") &&
+		return strstr(err.message, "': deadlock: it is held by PID ") &&
 				       strstr(err.message, " waits for '") &&
 				       strstr(err.message, m->nested ? "this command's own ancestor"
 								     : "held by this command") &&
