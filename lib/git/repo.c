@@ -310,6 +310,23 @@ void hf_repo_unlock(struct hf_repo *repo)
 	hf_index_unlock(repo);
 }
 
+enum hf_status hf_repo_run_unlocked(struct hf_repo *repo, int64_t deadline, struct hf_err *err)
+{
+	struct hf_backoff backoff;
+	enum hf_status status;
+
+	hf_repo_unlock(repo);
+	status = hf_repo_run_programs(repo, deadline, err);
+	if (status == HF_OK)
+		status = hf_backoff_init(&backoff, NULL, deadline, err);
+	if (status != HF_OK)
+		return status;
+	do
+		status = hf_repo_lock(repo, repo->record, err);
+	while (status == HF_BUSY && hf_backoff_sleep(&backoff));
+	return status;
+}
+
 enum hf_status hf_repo_prepare(struct hf_repo *repo, const struct hf_repo_change *changes,
 			       size_t count, struct hf_err *err)
 {

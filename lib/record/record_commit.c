@@ -306,6 +306,20 @@ static enum hf_status try_redo(struct hf_record_git *g, bool anew, struct hf_err
 	return status == HF_OK ? check_branch_again(g, err) : status;
 }
 
+/* Make the commit on a tip that has moved. A program that signs it runs without index.lock. */
+static enum hf_status make_moved_commit(struct hf_record_git *g, struct hf_err *err)
+{
+	enum hf_status status;
+
+	hf_repo_defer_programs(g->repo, true);
+	status = make_commit(g, err);
+	hf_repo_defer_programs(g->repo, false);
+	if (status != HF_NO || !hf_repo_awaits_program(g->repo))
+		return status;
+	status = hf_repo_run_unlocked(g->repo, g->deadline, err);
+	return status == HF_OK ? make_commit(g, err) : status;
+}
+
 enum hf_status hf_record_git_redo(struct hf_record_git *g, struct hf_err *err)
 {
 	const struct hf_intent *intent = g->intent;
@@ -321,7 +335,7 @@ enum hf_status hf_record_git_redo(struct hf_record_git *g, struct hf_err *err)
 		if (status == HF_OK && !*g->tip && *intent->tip)
 			status = hf_fail(err, HF_DATA, "'%s' is gone by now", intent->ref);
 		if (status == HF_OK)
-			status = make_commit(g, err);
+			status = make_moved_commit(g, err);
 		if (status != HF_OK && status != HF_BUSY)
 			return status;
 	}
