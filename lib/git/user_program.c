@@ -76,13 +76,20 @@ static void forget_waiting(struct hf_repo *repo)
 	repo->program_count = kept;
 }
 
+/* Run the program. Its content is closed at once: the descriptor shares the lock of the file. */
 static enum hf_status run_program(struct hf_repo *repo, struct hf_program *program,
 				  struct hf_err *err)
 {
-	return program->path
-		       ? hf_git_blob(repo, program->path, program->fd, program->oid, err)
-		       : hf_git_sign(repo, program->tree, program->parent, program->message,
-				     &program->author, &program->committer, program->oid, err);
+	enum hf_status status =
+		program->path
+			? hf_git_blob(repo, program->path, program->fd, program->oid, err)
+			: hf_git_sign(repo, program->tree, program->parent, program->message,
+				      &program->author, &program->committer, program->oid, err);
+
+	if (program->fd >= 0)
+		sys_close(program->fd);
+	program->fd = -1;
+	return status;
 }
 
 enum hf_status hf_repo_run_programs(struct hf_repo *repo, int64_t deadline, struct hf_err *err)

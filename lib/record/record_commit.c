@@ -117,6 +117,22 @@ static enum hf_status make_commit(struct hf_record_git *g, struct hf_err *err)
 	return status == HF_OK ? check_commit(g, err) : status;
 }
 
+/* HF_NO: programs must run first (git/user_program.h), for all files that need one. */
+static enum hf_status stage_files(struct hf_record_git *g, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+	bool deferred = false;
+
+	for (size_t i = 0; i < g->intent->file_count && status == HF_OK; i++) {
+		status = stage_file(g, i, err);
+		if (status != HF_NO || !hf_repo_awaits_program(g->repo))
+			continue;
+		deferred = true;
+		status = HF_OK;
+	}
+	return status == HF_OK && deferred ? HF_NO : status;
+}
+
 /* Repeat while a gc removes objects that nothing leads to yet. */
 static enum hf_status stage_commit(struct hf_record_git *g, struct hf_err *err)
 {
@@ -127,9 +143,7 @@ static enum hf_status stage_commit(struct hf_record_git *g, struct hf_err *err)
 		return status;
 	do {
 		hf_repo_objects_done(g->repo);
-		status = HF_OK;
-		for (size_t i = 0; i < g->intent->file_count && status == HF_OK; i++)
-			status = stage_file(g, i, err);
+		status = stage_files(g, err);
 		if (status == HF_OK)
 			status = make_commit(g, err);
 	} while (status == HF_BUSY && hf_backoff_sleep(&backoff));
