@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "git/commit_ident.h"
+#include "git/commit_message.h"
 #include "git/object_batch.h"
 #include "git/user_program.h"
 
@@ -32,6 +33,25 @@ static char *format_commit(const char *tree, const char *parent, const char *enc
 	free(authored);
 	free(committed);
 	return text;
+}
+
+enum hf_status hf_repo_message(struct hf_repo *repo, const char *text, const char *trailer,
+			       char **message, struct hf_err *err)
+{
+	struct hf_cleanup cleanup = {0};
+	char *how = NULL, *comment = NULL;
+	enum hf_status status = repo->ops->config(repo, "commit.cleanup", &how, err);
+
+	if (status == HF_OK && strcmp(how, "strip") == 0) {
+		status = repo->ops->config(repo, "core.commentchar", &comment, err);
+		cleanup.comment = comment && !comment[1] ? *comment : '#';
+	}
+	cleanup.verbatim = how && strcmp(how, "verbatim") == 0;
+	free(how);
+	free(comment);
+	return status == HF_OK || status == HF_NO
+		       ? hf_commit_message_make(text, cleanup, trailer, message, err)
+		       : status;
 }
 
 enum hf_status hf_commit_make(struct hf_repo *repo, const char *tree, const char *tip,

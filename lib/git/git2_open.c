@@ -91,6 +91,8 @@ static enum hf_status check_plain(struct hf_repo *repo, const char *dir, struct 
 		return fail_unusable(code, dir, err);
 	if (!repo->plain.unknown[0] && !hf_index_is_plain(repo))
 		snprintf(repo->plain.unknown, sizeof(repo->plain.unknown), "index");
+	if (!repo->plain.unknown[0] && !hf_plain_history(repo))
+		snprintf(repo->plain.unknown, sizeof(repo->plain.unknown), "refs/replace");
 	return repo->plain.unknown[0] ? hf_repo_not_plain(repo, dir, err) : HF_OK;
 }
 

@@ -9,7 +9,7 @@
 #include "git/git_run.h"
 #include "git/index_read.h"
 #include "git/object_batch.h"
-#include "git/plain.h"
+#include "git/plain_rules.h"
 
 enum hf_status hf_git_store_by(const struct hf_git *git, char oid[HF_OID_SIZE], const char *on,
 			       struct hf_err *err)

@@ -126,7 +126,7 @@ bool hf_ref_is_absent(const struct hf_repo *repo, const char *ref)
 	fd = sys_openat(repo->common, "packed-refs", O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
 	if (fd < 0)
 		return errno == ENOENT;
-	snprintf(line, sizeof(line), " %s\n", ref);
+	snprintf(line, sizeof(line), " %s%s", ref, ref[strlen(ref) - 1] == '/' ? "" : "\n");
 	absent = hf_read_all(fd, MAX_PACKED, &text, &size, "packed-refs", NULL) == HF_OK &&
 		 !memmem(text, size, line, strlen(line));
 	free(text);

@@ -7,13 +7,13 @@
 #include <string.h>
 
 #include "base/sys.h"
-#include "git/commit_object.h"
 #include "git/git2_backend.h"
 #include "git/git_cli_backend.h"
 #include "git/git_cli_objects.h"
 #include "git/index_read.h"
 #include "git/object_batch.h"
 #include "git/plain.h"
+#include "git/plain_rules.h"
 #include "git/ref_read.h"
 #include "git/tree_builder.h"
 #include <holdfast/clock.h>
@@ -308,23 +308,6 @@ void hf_repo_unlock(struct hf_repo *repo)
 {
 	hf_repo_cancel(repo);
 	hf_index_unlock(repo);
-}
-
-enum hf_status hf_repo_run_unlocked(struct hf_repo *repo, int64_t deadline, struct hf_err *err)
-{
-	struct hf_backoff backoff;
-	enum hf_status status;
-
-	hf_repo_unlock(repo);
-	status = hf_repo_run_programs(repo, deadline, err);
-	if (status == HF_OK)
-		status = hf_backoff_init(&backoff, NULL, deadline, err);
-	if (status != HF_OK)
-		return status;
-	do
-		status = hf_repo_lock(repo, repo->record, err);
-	while (status == HF_BUSY && hf_backoff_sleep(&backoff));
-	return status;
 }
 
 enum hf_status hf_repo_prepare(struct hf_repo *repo, const struct hf_repo_change *changes,

@@ -26,6 +26,7 @@
  */
 
 #include "git/commit_ident.h"
+#include "git/commit_object.h"
 #include "git/index_lock.h"
 #include "git/index_update.h"
 #include "git/prune_guard.h"
@@ -86,10 +87,6 @@ enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,
 
 /* Release index.lock (index_lock.h), and forget a prepared index. */
 void hf_repo_unlock(struct hf_repo *repo);
-
-/* Run the deferred programs (git/user_program.h) with index.lock released, and take it again, to
- * the deadline. */
-enum hf_status hf_repo_run_unlocked(struct hf_repo *repo, int64_t deadline, struct hf_err *err);
 
 /* Make the index with these changes, without putting it in place (git/index_update.h). The caller
  * holds index.lock, and keeps the paths until hf_repo_index() or hf_repo_cancel(). HF_DATA: the

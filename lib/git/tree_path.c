@@ -9,6 +9,7 @@
 
 #include "base/sys.h"
 #include "git/index_read.h"
+#include "git/plain_rules.h"
 #include "git/sparse.h"
 #include <holdfast/path.h>
 
@@ -247,6 +248,8 @@ static enum hf_status check_tree_path(struct hf_repo *repo, const char *path, co
 	if (status != HF_OK || found.mode)
 		return status;
 	status = check_all_rules(repo, "info/exclude", ".gitignore", tree_path, err);
+	if (status == HF_OK && hf_plain_ignores_nothing(repo, tree_path))
+		return HF_OK;
 	if (status == HF_OK)
 		status = repo->ops->ignored(repo, tree_path, err);
 	if (status != HF_OK)

@@ -11,6 +11,8 @@
 #include "base/copy.h"
 #include "base/sys.h"
 #include "git/git_cli_objects.h"
+#include "git/index_lock.h"
+#include "git/index_update.h"
 #include "git/object_batch.h"
 #include <holdfast/clock.h>
 
@@ -209,4 +211,22 @@ enum hf_status hf_program_sign(struct hf_repo *repo, const char *text, const cha
 	whole = copy_ident(&program.committer, committer) && whole;
 	return run_or_defer(repo, &program, whole && program.from && program.message, true, oid,
 			    err);
+}
+
+enum hf_status hf_repo_run_unlocked(struct hf_repo *repo, int64_t deadline, struct hf_err *err)
+{
+	struct hf_backoff backoff;
+	enum hf_status status;
+
+	hf_repo_cancel(repo);
+	hf_index_unlock(repo);
+	status = hf_repo_run_programs(repo, deadline, err);
+	if (status == HF_OK)
+		status = hf_backoff_init(&backoff, NULL, deadline, err);
+	if (status != HF_OK)
+		return status;
+	do
+		status = hf_repo_lock(repo, repo->record, err);
+	while (status == HF_BUSY && hf_backoff_sleep(&backoff));
+	return status;
 }

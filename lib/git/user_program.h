@@ -26,6 +26,10 @@ void hf_repo_defer_programs(struct hf_repo *repo, bool defer);
 bool hf_repo_awaits_program(const struct hf_repo *repo);
 enum hf_status hf_repo_run_programs(struct hf_repo *repo, int64_t deadline, struct hf_err *err);
 
+/* Run the deferred programs with index.lock released, and take it again, to
+ * the deadline. */
+enum hf_status hf_repo_run_unlocked(struct hf_repo *repo, int64_t deadline, struct hf_err *err);
+
 /* Store a content as Git converts it for path. filter: it may run a filter. HF_NO: deferred. */
 enum hf_status hf_program_convert(struct hf_repo *repo, const char *path, int fd, bool filter,
 				  char oid[HF_OID_SIZE], struct hf_err *err);

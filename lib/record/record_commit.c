@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <holdfast/clock.h>
+#include "base/sys.h"
+#include "git/commit_message.h"
 #include "gitlock/git_locks.h"
 #include "record/record_reapply.h"
-#include "git/commit_message.h"
-#include "base/sys.h"
+#include <holdfast/clock.h>
 
 /* Attempts: each time the tip has moved, another process made progress. */
 enum { MAX_MOVES = 1000 };
@@ -21,13 +21,13 @@ static void trailer_of(char *out, size_t size, const char *id)
 	snprintf(out, size, HF_RECORD_TRAILER ": %s", id);
 }
 
-enum hf_status hf_record_git_message(const char *text, const char *id, char **message,
-				     struct hf_err *err)
+enum hf_status hf_record_git_message(struct hf_repo *repo, const char *text, const char *id,
+				     char **message, struct hf_err *err)
 {
 	char trailer[sizeof(HF_RECORD_TRAILER) + HF_RECORD_ID + 2];
 
 	trailer_of(trailer, sizeof(trailer), id);
-	return hf_commit_message_make(text, trailer, message, err);
+	return hf_repo_message(repo, text, trailer, message, err);
 }
 
 enum hf_status hf_record_git_find(struct hf_repo *repo, const struct hf_intent *intent,

@@ -9,7 +9,8 @@ kinds of repository and operations. Every pair of values of any two dimensions o
 Prints a table, one line a cell: the values; "plain" (no git was run), "plumbing" with the number of
 processes, or "refused"; and the difference, if there is one. The last line is the sum. Exits 1 if a
 cell differs, if more than 5 % are refused by atomic-record alone, or if a record ran more than six
-processes (in a repository of a group, where only Git writes objects, it may run eight).
+processes (with a split index, or in a repository of a group, where only Git writes objects, it may
+run more).
 """
 
 import argparse
@@ -17,6 +18,7 @@ import itertools
 import json
 import os
 import random
+import shlex
 import shutil
 import subprocess
 import sys
@@ -33,12 +35,14 @@ DIMENSIONS = {
     "sign": ("-", "ssh", "no-key", "off"),
     "sparse": ("-", "cone", "cone-out", "index", "index-out", "patterns", "skip"),
     "format": ("sha1", "sha256"),
-    "kind": ("-", "linked", "split", "shared", "detached", "v4", "unborn"),
+    "kind": ("-", "linked", "split", "shared", "detached", "v4", "unborn", "replaced"),
     "op": ("write", "append", "remove"),
+    "message": ("-", "verbatim", "strip", "encoding"),
 }
 CONTENTS = {"lf": b"one\ntwo\n", "crlf": b"one\r\ntwo\r\n", "mixed": b"one\r\ntwo\n",
             "nul": b"one\r\n\0two\r\n", "empty": b""}
 TRACKED = {"lf": b"old\nline\n", "crlf": b"old\r\nline\r\n"}
+MESSAGE = " m \n\n\n# comment\n\nbody  \n\n"
 MOST_PROCESSES = 6
 
 
@@ -143,6 +147,10 @@ class World:
                      ("user.signingKey", f"{self.top}/../{key}.pub")]
         elif cell["sign"] == "off":
             made.append(("commit.gpgSign", "false"))
+        if cell["message"] == "encoding":
+            made.append(("i18n.commitEncoding", "ISO-8859-1"))
+        elif cell["message"] != "-":
+            made.append(("commit.cleanup", cell["message"]))
         return made
 
     def attributes(self):
@@ -235,6 +243,9 @@ class World:
             self.git("config", "core.sharedRepository", "group")
         elif kind == "detached":
             self.git("checkout", "-q", "--detach")
+        elif kind == "replaced":
+            self.git(*base, "commit", "-q", "--allow-empty", "-m", "other")
+            self.git("replace", "HEAD", "HEAD~")
         elif kind == "v4":
             self.git("update-index", "--index-version", "4")
         if sparse.startswith(("cone", "index")):
@@ -262,7 +273,7 @@ class World:
             os.unlink(file)
         done = self.git(*self.prefix, "add", "--", self.path, check=False, raw=True)
         if not done.returncode:
-            done = self.git(*self.prefix, "commit", "-q", "-m", "m", check=False, raw=True)
+            done = self.git(*self.prefix, "commit", "-q", "-m", MESSAGE, check=False, raw=True)
         return done.returncode, done.stderr.decode(errors="replace")
 
     def by_tool(self):
@@ -270,12 +281,12 @@ class World:
         trace = f"{self.top}/trace"
         os.makedirs(trace)
         env = {**self.env, "GIT_TRACE2_EVENT": trace}
-        args = [self.tool, "-q", "--sqlite", f"{self.top}/l.db", "--git", ".", "-m", "m",
+        args = [self.tool, "-q", "--sqlite", f"{self.top}/l.db", "--git", ".", "-m", MESSAGE,
                 "--parents", "--allow-empty", f"--{self.cell['op']}", self.path]
         if self.cell["op"] != "remove":
             args[-1] += f"={self.top}/src"
         if self.prefix:
-            alias = "!exec " + " ".join(f"'{arg}'" for arg in args)
+            alias = "!exec " + shlex.join(args)
             args = ["git", *self.prefix, "-c", f"alias.rec={alias}", "rec"]
         done = subprocess.run(args, cwd=self.repo, env=env, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
@@ -300,7 +311,7 @@ class World:
             if not skip:
                 lines.append(line)
         if b"\n\nHoldfast-Record: " in message:
-            message = message[:message.rindex(b"\n\nHoldfast-Record: ") + 1]
+            message = message[:message.rindex(b"\nHoldfast-Record: ")]
         signers = f"gpg.ssh.allowedSignersFile={self.top}/../signers"
         key = self.git("-c", "gpg.format=ssh", "-c", signers, "log", "-1", "--format=%G? %GF")
         status = self.git(*self.prefix, "status", "--porcelain=v2")
@@ -392,8 +403,8 @@ def main():
         way, processes, difference = compare(f"{top}/cell", cell, args.tool)
         sums[way] = sums.get(way, 0) + 1
         bad = difference and way != "alone"
-        # where only Git may write objects, it does so in more processes
-        over = (processes > MOST_PROCESSES and cell["kind"] != "shared" and
+        # a split index is read by git, and where only Git may write objects, it does
+        over = (processes > MOST_PROCESSES and cell["kind"] not in ("shared", "split") and
                 "HOLDFAST_WITHOUT" not in os.environ)
         wrong += bool(bad)
         many += over
