@@ -150,6 +150,25 @@ passes_then_meets() {
 	[ "$(cat seen)" = 1 ]
 }
 
+@test "a turnstile that is removed after it was passed by keeps no record from its end" {
+	local pid
+	make_database
+	eve touch x.db-turnstile
+	echo note >src
+	bob sh -c 'echo old >note'
+	bg $as_bob env HOLDFAST_FAULT='renameat2#1:stop' faults/atomic-record --sqlite x.db \
+		--write note=src --sql 'INSERT INTO t VALUES (1)'
+	pid=$!
+	await is_stopped "$pid"
+	eve rm x.db-turnstile
+	kill -CONT "$pid"
+	wait "$pid"
+	[ "$(cat note)" = note ]
+	[ "$(rows x.db)" = 1 ]
+	run -0 bob atomic-record --recover --dry-run --sqlite x.db
+	[ -z "$output" ]
+}
+
 @test "who may write to the database may hold its turnstile: by mode, by group, by ACL" {
 	make_database
 	setfacl -m u:41002:rw x.db

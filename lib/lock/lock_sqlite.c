@@ -57,7 +57,7 @@ bool hf_sqlite_passed_rightly(void)
 {
 	for (const struct sqlite *s = passed; s; s = s->next)
 		if (!HF_WITHOUT(turnstile_recheck) &&
-		    !hf_turnstile_is_foreign(&s->turnstile, s->file))
+		    !hf_turnstile_is_unusable(&s->turnstile, s->file))
 			return false;
 	return true;
 }

@@ -178,14 +178,15 @@ static enum hf_status check_usable(struct hf_trust *trust, const struct stat *st
 	return HF_NO;
 }
 
-bool hf_turnstile_is_foreign(const struct hf_target *at, int like)
+bool hf_turnstile_is_unusable(const struct hf_target *at, int like)
 {
 	struct hf_trust trust;
 	struct stat st;
 
 	hf_trust_init(&trust, at, like);
-	return sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       check_usable(&trust, &st, NULL) != HF_OK;
+	if (sys_fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT;
+	return check_usable(&trust, &st, NULL) != HF_OK;
 }
 
 /* Open it, with checks (lock/N2), into lock->fd and lock->st. HF_NO: it may not be used.

@@ -34,8 +34,8 @@ enum hf_status hf_turnstile_find(struct hf_lock *lock, const struct hf_target *a
 /* Give a notice with the text of err, once. For a caller that goes on after HF_NO. */
 void hf_turnstile_ignored(const struct hf_err *err);
 
-/* Return true if a file of that name exists and may not be used (lock/N2). */
-bool hf_turnstile_is_foreign(const struct hf_target *at, int like);
+/* Return true if no process can hold the turnstile: it is absent, or may not be used (lock/N2). */
+bool hf_turnstile_is_unusable(const struct hf_target *at, int like);
 
 /* Take the turnstile: the take of a kind whose kind_data begins with the turnstile's struct
  * hf_target. Nothing is taken if lock->fd is -1 (lock/N6). A database's turnstile is not waited for

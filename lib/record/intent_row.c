@@ -243,5 +243,5 @@ void hf_intent_row_free(const struct hf_intent_table *table, void *row)
 {
 	for (size_t i = 0; i < table->count; i++)
 		if (table->columns[i].form == TEXT)
-			free(*(void **)((char *)row + table->columns[i].offset));
+			free(*(char **)(void *)((char *)row + table->columns[i].offset));
 }

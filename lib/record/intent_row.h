@@ -9,8 +9,8 @@
  *	hf_intent_row_put()	write a struct as a row
  *	hf_intent_row_select(), hf_intent_row_read(), hf_intent_row_free()
  *
- * The form of every value is checked (record/T2). The caller has a transaction. Never waits; a crash
- * leaves what is committed. One thread; not async-signal-safe.
+ * The form of every value is checked (record/T2). The caller has a transaction. Never waits; a
+ * crash leaves what is committed. One thread; not async-signal-safe.
  */
 
 #include "sqlite/query.h"
@@ -29,8 +29,8 @@ enum hf_status hf_intent_row_put(struct hf_db *db, const struct hf_intent_table 
 void hf_intent_row_select(char sql[HF_INTENT_SQL], const struct hf_intent_table *table, int columns,
 			  const char *rest);
 
-/* Read the columns from `from` up to, but not including, `to` into a row, of which these members are
- * zero; but not the content. Return false if a value does not have the column's form. */
+/* Read the columns from `from` up to, but not including, `to` into a row, of which these members
+ * are zero; but not the content. Return false if a value does not have the column's form. */
 bool hf_intent_row_read(const struct hf_intent_table *table, struct hf_sqlite_stmt *stmt, int from,
 			int to, void *row);
 

@@ -11,7 +11,8 @@
  * README.md has the order. What is added later is taken by the next _acquire(), which releases
  * everything first. Blocks to the deadline, and holds nothing while it waits for SQLite's lock or
  * index.lock. A crash frees all but index.lock, which names its maker and is taken over. Errors:
- * those of the modules below; HF_BUSY names the holder; err is not NULL. One thread; not async-signal-safe.
+ * those of the modules below; HF_BUSY names the holder; err is not NULL. One thread; not
+ * async-signal-safe.
  */
 
 #include <holdfast/clock.h>

@@ -17,8 +17,9 @@
 #include "record/record_file.h"
 #include "git/repo.h"
 
-/* `ours` are the record's changes, in the intent's order; `commit` is its commit on `tip`. `reapplied`
- * is set in those of its files whose other version is put back. `result` is the commit to move to: the record's, or the one that puts them back. */
+/* `ours` are the record's changes, in the intent's order; `commit` is its commit on `tip`.
+ * `reapplied` is set in those of its files whose other version is put back. `result` is the commit
+ * to move to: the record's, or the one that puts them back. */
 enum hf_status hf_record_reapply(struct hf_repo *repo, const struct hf_intent *intent,
 				 const struct hf_repo_change *ours, const char *commit,
 				 const char *tip, struct hf_record_file *files,

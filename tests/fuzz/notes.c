@@ -20,6 +20,7 @@
 #include "git/repo_backend.h"
 #include "git/repo_id.h"
 #include "git/prune_guard.h"
+#include "git/ref_read.h"
 #include "git/ref_update.h"
 
 static const char commit[] = "0123456789abcdef0123456789abcdef01234567";

@@ -13,8 +13,8 @@ static void check_samples(const struct hf_samples *samples)
 	int64_t last = 0;
 
 	for (size_t i = 0; i < samples->count; i++) {
-		require(samples->at[i] >= last);
-		last = samples->at[i];
+		require(samples->items[i] >= last);
+		last = samples->items[i];
 	}
 	for (int percent = 0; percent <= 100; percent += 5)
 		require(hf_percentile(samples, percent) >= (samples->count ? 0 : -1));
@@ -38,10 +38,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memset(&report, 0, sizeof(report));
 		require(hf_stats_read(&report, path, all ? NULL : only, &err) == HF_OK);
 		for (size_t i = 0; i < report.count; i++) {
-			check_samples(&report.locks[i].waits);
-			check_samples(&report.locks[i].holds);
-			require(report.locks[i].taken >= 0 && report.locks[i].breaks >= 0);
-			taken += report.locks[i].taken;
+			const struct hf_lock_stats *lock = report.locks[i];
+
+			for (int j = 0; j < HF_STATS_TIMES; j++)
+				check_samples(&lock->times[j]);
+			for (int j = 0; j < HF_STATS_COUNTS; j++)
+				require(lock->counts[j] >= 0);
+			taken += lock->counts[HF_STATS_TAKEN];
 		}
 		require(taken <= report.lines && report.skipped >= 0);
 		hf_stats_report_free(&report);

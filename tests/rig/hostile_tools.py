@@ -145,6 +145,10 @@ class File(Tool):
             os.close(self.lock)
 
     def judge(self, cell, done):
+        # in a directory that is not sticky, or its own, the planter may replace any file
+        if cell.plant.name == "changing name" and \
+                ("sticky" not in cell.where or "planter" in cell.where):
+            return
         content = get(cell.dir + "/log")
         if cell.weak:
             if content.count(SECRET) > 1 or (done and SECRET not in content):
@@ -159,10 +163,7 @@ class File(Tool):
             raise Wrong(f"done, but the file is {content[-100:]!r}")
         if not done and self.old is not None and content not in (self.old, self.new):
             raise Wrong(f"the old content is gone: {content[-100:]!r}")
-        # the planter may replace the backup in a directory that is not sticky, or is its own
         if done and self.backup and \
-                (cell.plant.name != "changing name" or
-                 ("sticky" in cell.where and "planter" not in cell.where)) and \
                 get(cell.dir + "/log~") != self.old:
             raise Wrong("the backup is not the old content")
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "keeper/keeper_protocol.h"
 #include "keeperd/keeper_start.h"
 
 #include <poll.h>
@@ -316,12 +317,37 @@ static int own(const struct rival *self, void *arg)
 	return 0;
 }
 
+/* It is above the owner. A client of this library would not even ask. */
+static void nothing_is_lent_to_this_process(void)
+{
+	struct hf_keeper_question q = {.form = HF_KEEPER_FORM, .what = HF_KEEPER_BORROW};
+	struct hf_keeper_answer answer;
+	struct sockaddr_un address;
+	struct ucred peer;
+	struct pollfd polled = {.fd = -1, .events = POLLIN};
+	int fds[HF_KEEPER_LENT_MAX], count = -1;
+	struct stat st;
+	socklen_t size;
+
+	assert_int_equal(stat("l", &st), 0);
+	q.device = st.st_dev;
+	q.inode = st.st_ino;
+	size = hf_keeper_lock_name(&address, st.st_dev, st.st_ino, 0);
+	assert_status(HF_OK, hf_keeper_reach(&polled.fd, &address, size, HF_SECOND, &peer), NULL);
+	assert_true(hf_keeper_send(polled.fd, &q, sizeof(q), NULL, 0));
+	assert_int_equal(poll(&polled, 1, 20000), 1);
+	assert_true(hf_keeper_receive(polled.fd, &answer, sizeof(answer), fds, &count) > 0);
+	assert_int_equal(count, 0);
+	close(polled.fd);
+}
+
 static void what_was_lent_is_held_when_the_owner_dies(const struct hf_lock_ops *ops)
 {
 	struct rival owner = rival_start(own, (void *)(uintptr_t)ops);
 	int status;
 
 	assert_hears(&owner, 'b');
+	nothing_is_lent_to_this_process();
 	kill(owner.pid, SIGKILL);
 	assert_int_equal(waitpid(owner.pid, &status, 0), owner.pid);
 	/* the keeper, which nobody else can reap */
