@@ -31,7 +31,7 @@ await_spool() {
 	done
 }
 
-@test "a record from standard input, from -t, and from lines" {
+@test "appends a record from standard input, from -t, and from lines" {
 	printf 'a\0b' | atomic-append f
 	[ "$(od -An -c f | tr -s ' ')" = ' a \0 b' ]
 	atomic-append -t 'two words' f
@@ -40,7 +40,7 @@ await_spool() {
 	no_litter
 }
 
-@test "in place the inode stays, otherwise it is replaced" {
+@test "keeps the inode with --in-place, and replaces it otherwise" {
 	echo old >f
 	local before
 	before=$(stat -c %i f)
@@ -53,7 +53,7 @@ await_spool() {
 	no_litter
 }
 
-@test "20 writers append 20 records each; a reader never sees a part of one" {
+@test "appends 20 records of each of 20 writers, and a reader never sees a part of one" {
 	local mode i
 	for mode in '' --in-place; do
 		rm -f f
@@ -90,7 +90,7 @@ PY
 	done
 }
 
-@test "an absent file is created once, by 20 at a time" {
+@test "creates an absent file once, with 20 appenders at a time" {
 	local i
 	for i in {1..20}; do
 		atomic-append -t "$i" f &
@@ -101,7 +101,7 @@ PY
 	no_litter
 }
 
-@test "those who wait are appended together, in the order they came" {
+@test "appends the records of all waiters together, in the order of their arrival" {
 	echo old >f
 	mkfifo go at
 	hold flock f
@@ -117,7 +117,7 @@ PY
 	no_litter
 }
 
-@test "one that gives up takes its record back" {
+@test "withdraws the record when the wait times out" {
 	echo old >f
 	mkfifo go at
 	hold flock f
@@ -132,7 +132,7 @@ PY
 	no_litter
 }
 
-@test "one that is killed while it waits leaves its record out, whole" {
+@test "leaves the whole record out when the waiter is killed" {
 	echo old >f
 	mkfifo go at
 	hold flock f
@@ -150,7 +150,7 @@ PY
 	no_litter
 }
 
-@test "a large record goes by way of a file" {
+@test "hands a large record over through a file" {
 	echo old >f
 	head -c 3000000 /dev/urandom >big
 	for mode in '' --in-place; do
@@ -162,7 +162,7 @@ PY
 	no_litter
 }
 
-@test "atomic-write and atomic-append lose nothing of each other" {
+@test "loses nothing when atomic-write and atomic-append change the same file" {
 	atomic-write f <<<"begin"
 	for i in {1..20}; do
 		atomic-append -t "a$i" f &
@@ -188,7 +188,7 @@ append_stopped() {
 	await_stop "$stopped"
 }
 
-@test "a target that is replaced, renamed or removed meanwhile is begun with again" {
+@test "restarts when the target is replaced, renamed or removed during the append" {
 	echo old >f
 	append_stopped linkat#1 record
 	echo other >g
@@ -210,7 +210,7 @@ append_stopped() {
 	no_litter
 }
 
-@test "one that is stopped while it hands over keeps nobody waiting" {
+@test "does not wait for an appender that is stopped while it hands its record over" {
 	echo old >f
 	mkfifo go at
 	hold flock f
@@ -228,7 +228,7 @@ append_stopped() {
 	no_litter
 }
 
-@test "a leader that is stopped at the end is waited for to the deadline only" {
+@test "waits only until its deadline for a leader that is stopped at the end" {
 	echo old >f
 	append_stopped fsync#2 lead
 	run atomic-append -w 0.3 -t other f
@@ -239,8 +239,8 @@ append_stopped() {
 	no_litter
 }
 
-# A leader with fault $1 and options $4… is killed there, with another's record in its batch, after
-# a stranger has removed the side file $2; the other has $3 as its exit status.
+# Kill a leader with fault $1 and options $4… there, with another appender's record in its batch,
+# after removing the side file $2. The other appender must exit with $3.
 robbed() {
 	local point=$1 side=$2 wanted=$3 lead wait holder
 	shift 3
@@ -259,20 +259,20 @@ robbed() {
 	rm ".holdfast.f.$side" go at
 	kill -KILL "$lead"
 	wait "$lead" || true
-	# whoever goes round in circles does so for ever
+	# an appender in an endless loop never ends
 	timeout 20 tail --pid="$wait" -f /dev/null || kill -KILL "$wait"
 	status=0
 	wait "$wait" || status=$?
 	[ "$status" = "$wanted" ]
 }
 
-@test "what a stranger removes while a leader is stopped is not taken for done" {
+@test "does not report its record as written when the stopped leader's spool is removed" {
 	robbed renameat2#2 append 0
 	[ "$(cat f)" = $'old\nother' ]
 	no_litter
 }
 
-@test "what a stranger removes does not let one wait for ever" {
+@test "does not wait indefinitely when the stopped leader's batch file is removed" {
 	robbed renameat2#2 batch 79
 	[ "$(cat f)" = old ]
 	atomic-append -t next f
@@ -282,7 +282,7 @@ robbed() {
 	no_litter
 }
 
-@test "lines: a lock that is busy when some are in is not \"nothing was done\"" {
+@test "--each-line: exits with 76, not 75, when the lock is busy after some lines are in" {
 	mkfifo lines go
 	echo old >f
 	atomic-append --each-line -n f <lines 2>err &
@@ -305,7 +305,7 @@ robbed() {
 	no_litter
 }
 
-@test "in place, many lines at once are one write: no plain >> can come in between" {
+@test "in place, writes many lines with one write, so that no plain >> can write between them" {
 	echo old >f
 	seq -f 'line %07.0f of the log' 20000 >lines
 	strace -f -e trace=write -o log atomic-append --in-place --each-line f <lines
@@ -314,7 +314,7 @@ robbed() {
 	no_litter
 }
 
-@test "in place, what another wrote behind a record that cannot be synced stays" {
+@test "in place, keeps data that another process wrote after a record that cannot be synced" {
 	echo old >f
 	HOLDFAST_FAULT=fdatasync#1:stop,fdatasync#1:EIO \
 		"$HF_FAULT_BIN/atomic-append" --in-place -t record f 2>err &
@@ -331,7 +331,7 @@ robbed() {
 	no_litter
 }
 
-@test "in place, a file with several names is refused" {
+@test "in place, refuses a file with several names" {
 	echo old >f
 	ln f g
 	run atomic-append --in-place -t x f
@@ -342,7 +342,7 @@ robbed() {
 	[ "$(cat g)" = $'old\nx' ]
 }
 
-@test "settles what another user left in a sticky directory, where only that user can remove it" {
+@test "recovers another user's leftovers in a sticky directory, where only that user can unlink" {
 	require_other_user
 	mkdir -m 1777 sticky
 	chmod 755 . ..
@@ -361,7 +361,7 @@ robbed() {
 	no_litter
 }
 
-@test "mode, owner, link and attributes stay" {
+@test "keeps mode, owner, links and attributes" {
 	require_root
 	echo old >real
 	chmod 640 real
@@ -375,7 +375,7 @@ robbed() {
 	[ "$(cat real)" = $'old\nnew' ]
 }
 
-@test "nothing is refused, unless it is meant" {
+@test "refuses an empty record without --allow-empty" {
 	echo old >f
 	run atomic-append f </dev/null
 	[ "$status" = 65 ]
@@ -385,7 +385,7 @@ robbed() {
 	[ "$(cat f)" = old ]
 }
 
-@test "closed standard input is not an empty one" {
+@test "does not take closed standard input for empty input" {
 	echo old >f
 	run sh -c 'atomic-append --allow-empty f <&-'
 	[ "$status" = 66 ]
@@ -395,7 +395,7 @@ robbed() {
 	[ "$(cat f)" = old ]
 }
 
-@test "what is not a regular file is refused" {
+@test "refuses a target that is not a regular file" {
 	mkdir d
 	mkfifo p
 	ln -s loop loop
@@ -415,7 +415,7 @@ robbed() {
 	one_line atomic-append "${lines[0]}"
 }
 
-@test "wrong calls" {
+@test "refuses wrong calls with 64" {
 	run atomic-append
 	[ "$status" = 64 ]
 	run atomic-append a b
@@ -430,7 +430,7 @@ robbed() {
 	[ ! -e f ]
 }
 
-@test "an ancestor's lock on the file is refused, with what to do" {
+@test "refuses a file that an ancestor has locked, and says what to do" {
 	echo old >f
 	run timeout 10 flock f atomic-append -t x f
 	[ "$status" = 64 ]
@@ -445,7 +445,7 @@ robbed() {
 	no_litter
 }
 
-@test "a full disk keeps the old content" {
+@test "keeps the old content when the disk is full" {
 	require_mount
 	mkdir full
 	mount -t tmpfs -o size=64k tmpfs full
@@ -461,7 +461,7 @@ robbed() {
 	umount full
 }
 
-@test "a name of 255 bytes, and one with newlines" {
+@test "accepts a name of 255 bytes, and one with newlines" {
 	local long=$(printf '%0255d' 0) odd=$'a\nb'
 	atomic-append -t x "$long"
 	atomic-append --in-place -t y "$long"

@@ -24,7 +24,7 @@ setup() {
 	sqlite3 ../db 'PRAGMA journal_mode=WAL' >/dev/null
 	sqlite3 ../db 'CREATE TABLE t(n INTEGER PRIMARY KEY, name UNIQUE)'
 	db=$BATS_TEST_TMPDIR/db
-	lock-run --git . true # makes .git/holdfast, so that what is counted is the record's
+	lock-run --git . true # makes .git/holdfast, so that later files are the record's
 	echo "a note" >../note
 	echo "a line" >../line
 }
@@ -39,7 +39,7 @@ record() {
 		--append ledger=../line --sql "INSERT INTO t(name) VALUES ('$1')" "${@:2}"
 }
 
-# Nothing was done: as setup left it, but for what the user did.
+# The record changed nothing: all is as after setup, except for the user's own changes.
 nothing_done() {
 	[ "$(rows)" = 0 ]
 	[ "$(commits)" = 1 ]
@@ -50,8 +50,8 @@ nothing_done() {
 	git fsck --strict --no-dangling
 }
 
-# What a run leaves that is killed at its first call named $1 after the COMMIT: the row and the
-# intent are there, and of the rest what came before.
+# Kill a run at its first call named $1 after the COMMIT. It leaves the row, the intent, and the
+# results of earlier calls.
 killed_at() {
 	local n
 
@@ -71,7 +71,7 @@ killed_at() {
 	[ "$(intents)" = 1 ]
 }
 
-@test "a note, a line, a row and a commit" {
+@test "records a note, a line, a row and a commit" {
 	echo mine >mine
 	git add mine
 	run -0 record a
@@ -90,21 +90,21 @@ killed_at() {
 	git fsck --strict --no-dangling
 }
 
-@test "--json" {
+@test "prints JSON with --json" {
 	run -0 record a --json
 	[ "$(jq -r .commit <<<"$output")" = "$(git rev-parse HEAD)" ]
 	[ "$(jq -r .rowid <<<"$output")" = 1 ]
 	[[ $(git log -1 --format=%B) == *"$(jq -r .id <<<"$output")"* ]]
 }
 
-@test "standard output that cannot be written takes nothing back" {
+@test "takes nothing back when standard output cannot be written" {
 	record b >/dev/full 2>../said || status=$?
 	[ "$status" = 76 ]
 	grep 'recorded, but' ../said
 	[ "$(git log -1 --format=%s)" = 'record b' ]
 }
 
-@test "without a repository: files and rows" {
+@test "records files and rows without a repository" {
 	run -0 atomic-record --sqlite "$db" --write ../f=../note --append ../g=../line \
 		--sql "INSERT INTO t(name) VALUES ('a')"
 	[ "$output" = 1 ]
@@ -114,7 +114,7 @@ killed_at() {
 	[ "$(intents)" = 0 ]
 }
 
-@test "an object that is half there is made anew, one that is whole is renewed" {
+@test "recreates an incomplete object, and renews the date of a complete one" {
 	local oid object
 
 	oid=$(git hash-object ../note)
@@ -126,7 +126,7 @@ killed_at() {
 	[ "$(git cat-file blob "$oid")" = 'a note' ]
 	[ ! -e .git/objects/tmp_obj_holdfast ]
 	git fsck --strict --no-dangling
-	# one that is whole is the same file afterwards, with a new date
+	# a complete object stays the same file, with a new date
 	touch -d 2001-01-01 "$object"
 	local inode
 	inode=$(stat -c %i "$object")
@@ -135,20 +135,20 @@ killed_at() {
 	[ "$(stat -c %Y "$object")" -gt 1000000000 ]
 }
 
-@test "without files: rows alone, and no table is made" {
+@test "records rows alone without files, and creates no table" {
 	run -0 atomic-record --sqlite "$db" --sql "INSERT INTO t(name) VALUES ('a'), ('b')"
 	[ "$output" = 2 ]
 	[ "$(rows)" = 2 ]
 	run ! intents
 }
 
-@test "without SQL; an absent database is made" {
+@test "records without SQL, and creates an absent database" {
 	run -0 atomic-record --sqlite ../new --git . -m m --write notes/a=../note
 	[[ $output =~ ^0\ [0-9a-f]{40}$ ]]
 	[ "$(sqlite3 ../new 'PRAGMA journal_mode')" = wal ]
 }
 
-@test "several statements, in the order given, in one transaction" {
+@test "runs several statements, in the order given, in one transaction" {
 	echo "UPDATE t SET name = name || 'z';" >../script
 	atomic-record --sqlite "$db" --sql "INSERT INTO t(name) VALUES ('a')" --sql-file ../script \
 		--sql "UPDATE t SET name = name || 'y'"
@@ -163,7 +163,7 @@ killed_at() {
 	[ "$(rows)" = 3 ]
 }
 
-@test "values are bound, never pasted" {
+@test "binds values, and never pastes them into the SQL" {
 	atomic-record --sqlite "$db" --sql 'INSERT INTO t(name) VALUES (:a)' \
 		--sql 'INSERT INTO t(name) VALUES (@b)' -p "a=x'); DROP TABLE t; --" -p b:int=5
 	[ "$(sqlite3 "$db" "SELECT name FROM t WHERE typeof(name) = 'text'")" = \
@@ -176,7 +176,7 @@ killed_at() {
 	[ "$(rows)" = 2 ]
 }
 
-@test "the SQL neither begins nor ends a transaction" {
+@test "refuses SQL that begins or ends a transaction" {
 	run -65 record a --sql 'COMMIT'
 	nothing_done
 	run -65 record a --sql 'ROLLBACK; SELECT 1'
@@ -185,21 +185,21 @@ killed_at() {
 	[ "$(rows)" = 1 ]
 }
 
-@test "foreign keys are enforced, unless told otherwise" {
+@test "enforces foreign keys unless --no-foreign-keys is given" {
 	sqlite3 "$db" 'CREATE TABLE c(t REFERENCES t(n))'
 	run -65 record a --sql 'INSERT INTO c VALUES (99)'
 	nothing_done
 	record a --sql 'INSERT INTO c VALUES (99)' --no-foreign-keys
 }
 
-@test "standard input is a source, once" {
+@test "accepts standard input as a source once" {
 	echo piped | atomic-record --sqlite "$db" --write f=-
 	[ "$(cat f)" = piped ]
 	run -64 atomic-record --sqlite "$db" --write f=- --sql-file - <../note
 	[[ $output == *'once only'* ]]
 }
 
-@test "the last = divides PATH from SRC" {
+@test "splits PATH=SRC at the last =" {
 	atomic-record --sqlite "$db" --write a=b=../note
 	[ "$(cat a=b)" = 'a note' ]
 	atomic-record --sqlite "$db" --write c=/dev/fd/4 4<../note
@@ -207,7 +207,7 @@ killed_at() {
 	run -64 atomic-record --sqlite "$db" --write nothing
 }
 
-@test "a file is removed" {
+@test "removes a file" {
 	run -0 atomic-record --sqlite "$db" --git . -m gone --remove notes/other
 	[ ! -e notes/other ]
 	[ "$(git show --name-status --format= HEAD)" = $'D\tnotes/other' ]
@@ -215,7 +215,7 @@ killed_at() {
 	run -66 atomic-record --sqlite "$db" --git . -m gone --remove notes/other
 }
 
-@test "--if-match" {
+@test "compares the old content with --if-match" {
 	run -1 atomic-record --sqlite "$db" --git . -m m --if-match absent --write ledger=../note
 	nothing_done
 	sum=$(sha256sum ledger)
@@ -224,7 +224,7 @@ killed_at() {
 	run -64 atomic-record --sqlite "$db" --write f=../note --if-match absent
 }
 
-@test "an empty source is refused, unless it is meant" {
+@test "refuses an empty source without --allow-empty" {
 	: >../empty
 	run -65 atomic-record --sqlite "$db" --write f=../empty
 	[[ $output == *allow-empty* ]]
@@ -232,7 +232,7 @@ killed_at() {
 	[ -e f ] && [ ! -s f ]
 }
 
-@test "modes: kept, and committed" {
+@test "keeps modes, and commits them" {
 	chmod 750 ledger
 	git commit -qam x
 	record a
@@ -242,20 +242,20 @@ killed_at() {
 	[ -z "$(git status --porcelain)" ]
 }
 
-@test "a symbolic link is followed, and what it leads to is committed" {
+@test "follows a symbolic link, and commits its target" {
 	ln -s ledger link
 	atomic-record --sqlite "$db" --git . -m m --append link=../line
 	[ -L link ]
 	[ "$(git show --name-only --format= HEAD)" = ledger ]
 }
 
-@test "missing directories" {
+@test "creates missing directories with --parents" {
 	run -73 atomic-record --sqlite "$db" --git . -m m --write a/b/c=../note
 	atomic-record --sqlite "$db" --git . -m m --parents --write a/b/c=../note
 	[ "$(git show HEAD:a/b/c)" = 'a note' ]
 }
 
-@test "refused before anything is done" {
+@test "refuses a request that cannot succeed before it changes anything" {
 	local status
 	refused() {
 		status=$1
@@ -287,7 +287,7 @@ killed_at() {
 	refused 65 --write f=../note
 }
 
-@test "record/R2: what cannot be written behind the commit point is refused before it" {
+@test "refuses before the commit point a file that it could not write after it (record/R2)" {
 	require_other_user
 	require_mount
 	local dir path
@@ -320,7 +320,7 @@ killed_at() {
 	[ "$(rows)" = 0 ]
 }
 
-@test "no identity: the message says what to do" {
+@test "says what to do when the identity is missing" {
 	git config --unset user.name
 	git config --unset user.email
 	HOME=/nonexistent GIT_AUTHOR_NAME='' run -65 record a
@@ -328,7 +328,7 @@ killed_at() {
 	nothing_done
 }
 
-@test "called wrongly" {
+@test "refuses wrong calls with 64" {
 	run -64 atomic-record
 	run -64 atomic-record --sqlite "$db"
 	run -64 atomic-record --sqlite "$db" --git . --write f=../note
@@ -340,14 +340,14 @@ killed_at() {
 	nothing_done
 }
 
-@test "the live database is not among the files" {
+@test "refuses the live database as one of the files" {
 	cp ../db live
 	run -65 atomic-record --sqlite live --git . -m m --write live=../note
 	[[ $output == *'live database'* ]]
 	run -65 atomic-record --sqlite live --git . -m m --write live-wal=../note
 }
 
-@test "not a database; a damaged one; a newer one's intents" {
+@test "refuses a file that is no database and damaged intents, and leaves newer intents" {
 	echo nothing >../text
 	run -65 atomic-record --sqlite ../text --git . -m m --write notes/a=../note
 	[ ! -e notes/a ]
@@ -361,7 +361,7 @@ killed_at() {
 	[[ $output == *'cannot understand'* ]]
 }
 
-@test "a worktree, a detached HEAD, an unborn branch" {
+@test "records in a worktree, on a detached HEAD and on an unborn branch" {
 	git worktree add -q ../wt
 	cd ../wt
 	record a
@@ -435,7 +435,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	[ -z "$(git status --porcelain)" ]
 }
 
-@test "--snapshot: the log of another database is not read into the image" {
+@test "--snapshot does not read the log of another database into the image" {
 	local beside
 
 	for beside in wal journal; do
@@ -450,7 +450,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	[ "$(image 'SELECT name FROM t')" = a ]
 }
 
-@test "record/V1: keeps a snapshot that another user has changed since, and its commit" {
+@test "keeps a snapshot that another user has changed since, and its commit (record/V1)" {
 	local n
 
 	record a --snapshot image.db
@@ -478,7 +478,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	[ "$(intents)" = 0 ]
 }
 
-@test "record/V4: a snapshot that was made is known again, though the database has changed" {
+@test "recognizes its own snapshot although the database has changed since (record/V4)" {
 	local n
 
 	record a --snapshot image.db
@@ -503,7 +503,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	[ -z "$(git status --porcelain)" ]
 }
 
-# $1 recorders at once: all are there.
+# Start $1 runs of atomic-record concurrently: every record is there.
 crowd() {
 	local pids=() i
 	for ((i = 1; i <= $1; i++)); do
@@ -520,15 +520,15 @@ crowd() {
 	[ "$(sqlite3 "$db" 'PRAGMA integrity_check')" = ok ]
 }
 
-@test "20 recorders at once" {
+@test "20 concurrent runs lose nothing" {
 	crowd 20
 }
 
-@test "50 recorders at once" {
+@test "50 concurrent runs lose nothing" {
 	crowd 50
 }
 
-@test "a git commit -a whose hook waits for the database, beside twenty recorders" {
+@test "20 runs beside a git commit -a whose hook waits for the database do not deadlock" {
 	cat >.git/hooks/pre-commit <<-END
 		#!/bin/sh
 		exec sqlite3 -cmd '.timeout 60000' '$db' 'BEGIN IMMEDIATE; COMMIT'
@@ -537,7 +537,7 @@ crowd() {
 	(
 		for i in {1..10}; do
 			echo "$i" >>notes/other
-			# refused where index.lock is there, or the branch has moved meanwhile
+			# Git refuses if index.lock exists, or the branch has moved since
 			until git commit -qam "users $i" 2>/dev/null; do :; done
 		done
 	) 3>&- &
@@ -554,7 +554,7 @@ crowd() {
 	git fsck --strict --no-dangling
 }
 
-@test "an unfinished record is listed, and finished" {
+@test "lists an unfinished record, and finishes it" {
 	killed_at renameat2
 	[ "$(cat ledger)" = first ]
 	run -1 --separate-stderr atomic-record --recover --dry-run --sqlite "$db"
@@ -571,7 +571,7 @@ crowd() {
 	[ -z "$output" ]
 }
 
-@test "the next record finishes it first" {
+@test "finishes an unfinished record before the next one" {
 	killed_at renameat2
 	run -0 --separate-stderr record b
 	[ "$(git log --format=%s)" = $'record b\nrecord a\nfirst' ]
@@ -580,7 +580,7 @@ crowd() {
 	[ -z "$(git status --porcelain)" ]
 }
 
-@test "a user's commit between crash and recovery loses nothing of either" {
+@test "loses no commit that a user makes between crash and recovery, and no record" {
 	killed_at renameat2
 	echo users >>notes/other
 	rm -f .git/index.lock
@@ -592,7 +592,7 @@ crowd() {
 	[ -z "$(git status --porcelain)" ]
 }
 
-@test "record/V2: the user has committed the record's own path meanwhile" {
+@test "keeps a user's later commit of the record's own path (record/V2)" {
 	killed_at renameat2
 	echo theirs >notes/a
 	rm -f .git/index.lock
@@ -608,7 +608,7 @@ crowd() {
 	[ -z "$(git status --porcelain)" ]
 }
 
-@test "record/V2: others have appended meanwhile, and appended and committed" {
+@test "keeps lines that others have appended and committed since (record/V2)" {
 	killed_at linkat
 	[ ! -e notes/a ]
 	rm -f .git/index.lock
@@ -620,7 +620,7 @@ crowd() {
 	[ -z "$(git status --porcelain)" ]
 }
 
-@test "record/V1: without a repository, what was changed meanwhile stays" {
+@test "without a repository, keeps a file that was changed since (record/V1)" {
 	echo old >f
 	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
 		--write f=../note --sql "INSERT INTO t(name) VALUES ('a')"
@@ -631,7 +631,7 @@ crowd() {
 	[ "$(intents)" = 0 ]
 }
 
-@test "record/V3: the branch is not checked out" {
+@test "leaves a record whose branch is not checked out (record/V3)" {
 	killed_at linkat
 	rm -f .git/index.lock
 	git checkout -q -b elsewhere
@@ -647,7 +647,7 @@ crowd() {
 	[ "$(git log --format=%s main)" = $'record a\nfirst' ]
 }
 
-@test "record/V3: a record whose branch was deleted is left, until it is given up" {
+@test "leaves a record whose branch was deleted until it is discarded (record/V3)" {
 	local id
 
 	killed_at linkat
@@ -656,7 +656,7 @@ crowd() {
 	git branch -qD main
 	run -0 --separate-stderr record b
 	id=$(sqlite3 "$db" 'SELECT substr(id, 1, 8) FROM holdfast_intent')
-	# what is to be typed is said
+	# it prints the command to type
 	[[ $stderr == *"atomic-record --recover --drop $id --sqlite '$db'"* ]]
 	run -64 atomic-record --recover --drop x --sqlite "$db"
 	run -64 atomic-record --drop "$id" --sqlite "$db"
@@ -678,7 +678,7 @@ crowd() {
 	git fsck --strict --no-dangling
 }
 
-@test "a record that stands in the way is named, and can be given up" {
+@test "names an unfinished record that blocks the next one, and can discard it" {
 	local id
 
 	killed_at linkat
@@ -691,7 +691,7 @@ crowd() {
 	record b
 }
 
-@test "a record whose content cannot be saved durably is not given up (record/D1)" {
+@test "does not discard a record whose content cannot be saved durably (record/D1)" {
 	local id n failed=0
 
 	killed_at renameat2
@@ -708,7 +708,7 @@ crowd() {
 	[ "$(cat "$db.record-$id/1-a")" = 'a note' ]
 }
 
-@test "what a record had is saved under another name, where its own is taken" {
+@test "saves a discarded record under another name when the usual name is taken" {
 	local id n
 
 	killed_at renameat2
@@ -731,7 +731,7 @@ crowd() {
 	[ -z "$(find elsewhere "$db.record-$id.1" -mindepth 1)" ]
 }
 
-@test "a record that is given up, and standard output cannot be written: 76" {
+@test "exits with 76 when it discards a record and standard output cannot be written" {
 	local id
 
 	killed_at renameat2
@@ -741,7 +741,7 @@ crowd() {
 	[ "$(intents)" = 0 ]
 }
 
-@test "record/V3: another repository's is left alone, and reported" {
+@test "leaves and reports a record of another repository (record/V3)" {
 	killed_at renameat2
 	git init -q -b main ../second
 	cd ../second
@@ -755,7 +755,7 @@ crowd() {
 	[ "$(git -C ../repo log -1 --format=%s)" = 'record a' ]
 }
 
-@test "record/V3: the repository is gone, and comes back elsewhere" {
+@test "finishes a record in a repository that was moved when --git names it (record/V3)" {
 	killed_at renameat2
 	mv ../repo ../moved
 	cd ../moved
@@ -765,7 +765,7 @@ crowd() {
 	[ -z "$(git status --porcelain)" ]
 }
 
-@test "record/V5: an intent in a database that others may write to is not believed" {
+@test "does not trust an intent in a database that others may write to (record/V5)" {
 	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
 		--write ledger=../note --sql "INSERT INTO t(name) VALUES ('a')"
 	chmod 666 "$db"
@@ -777,7 +777,7 @@ crowd() {
 	[ "$(cat ledger)" = 'a note' ]
 }
 
-@test "record/V6: an intent that names the database, or a path out of the repository, is left" {
+@test "leaves an intent that names the database, or a path out of the repository (record/V6)" {
 	killed_at renameat2
 	sqlite3 "$db" "UPDATE holdfast_intent_file SET path = '../db' WHERE number = 0"
 	run -1 atomic-record --recover --sqlite "$db"
@@ -787,7 +787,7 @@ crowd() {
 	git fsck
 }
 
-@test "record/V5: no directory is made outside of the repository, nor in .git" {
+@test "creates no directory outside of the repository, nor in .git (record/V5)" {
 	local path
 
 	killed_at linkat
@@ -801,7 +801,7 @@ crowd() {
 	[ ! -e .git/made ]
 }
 
-@test "record/V5: who may write to the database must be able to write to the repository" {
+@test "trusts an intent only if all its database's writers can write the repository (record/V5)" {
 	local dir=$BATS_TEST_TMPDIR/shared
 
 	require_root
@@ -825,7 +825,7 @@ crowd() {
 	[ "$(cat notes/a)" = 'a note' ]
 }
 
-@test "record/V3: a copy of the repository is another one, while both are there" {
+@test "takes a copy of the repository for another one while both exist (record/V3)" {
 	record z
 	sqlite3 "$db" 'DELETE FROM t'
 	killed_at linkat
@@ -839,7 +839,7 @@ crowd() {
 	[ "$(git -C ../repo log -1 --format=%s)" = 'record a' ]
 }
 
-@test "record/R1: temporary tables of the intent's names do not take it" {
+@test "does not write the intent to temporary tables of the same names (record/R1)" {
 	record z
 	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
 		--sql 'CREATE TEMP TABLE holdfast_intent AS SELECT * FROM holdfast_intent;
@@ -850,7 +850,7 @@ crowd() {
 	[ "$(cat ledger)" = 'a note' ]
 }
 
-@test "the SQL does not take the transaction's safety away" {
+@test "refuses SQL that makes the transaction unsafe" {
 	local mode
 
 	sqlite3 "$db" 'PRAGMA journal_mode=DELETE' >/dev/null
@@ -863,7 +863,7 @@ crowd() {
 	[ "$(rows)" = 0 ]
 }
 
-@test "a branch that cannot be made is refused before anything is done" {
+@test "refuses a branch that cannot be created before it changes anything" {
 	git branch a
 	git symbolic-ref HEAD refs/heads/a/b
 	run -65 record a
@@ -873,7 +873,7 @@ crowd() {
 	nothing_done
 }
 
-@test "names that look like options, by Git's plumbing too" {
+@test "accepts names that look like options, with Git's plumbing too" {
 	local name
 
 	record a --write ./-x=../note
@@ -887,8 +887,8 @@ crowd() {
 	git fsck --strict --no-dangling
 }
 
-# Until what strace $1 runs is stopped, as its log ../calls tells: in proc(5) it is stopped at every
-# call. $stopped is its PID. Fails if it ends before.
+# Wait until strace's log ../calls reports that the program of strace $1 is stopped: proc(5) shows a
+# traced program as stopped at every call. $stopped is its PID. Fails if it ends earlier.
 await_stopped() {
 	until stopped=$(sed -n 's/^\([0-9]*\) .*stopped by SIGSTOP.*/\1/p' ../calls) &&
 		[ -n "$stopped" ]; do
@@ -896,7 +896,7 @@ await_stopped() {
 	done 2>/dev/null
 }
 
-@test "git gc --prune=now between the commit point and the ref: the objects are made anew" {
+@test "recreates the objects that a git gc --prune=now removes between commit point and ref" {
 	local n child
 
 	record z
@@ -924,10 +924,10 @@ await_stopped() {
 	[ -z "$(git status --porcelain)" ]
 }
 
-# A `git prune --expire=now` that has looked what can be reached, and is stopped before it removes
-# anything. $pruner is its PID.
+# Start a `git prune --expire=now`, which stops after it has determined the reachable objects, and
+# before it removes any. $pruner is its PID.
 start_pruner() {
-	# the first that it removes
+	# the first object that it removes
 	[[ $(echo 3 | git hash-object -w --stdin) == 00* ]]
 	rm -f ../calls
 	strace -f -qq -o ../calls -e trace=unlink,unlinkat \
@@ -943,7 +943,7 @@ end_pruner() {
 	wait $strace_pid
 }
 
-# The record of $1 is stopped behind the COMMIT, when all of it is stored and nothing leads to it.
+# Stop the record of $1 after the COMMIT, when all its objects are stored and no ref leads to them.
 # $recorder is its PID.
 start_stopped() {
 	local n before
@@ -962,7 +962,7 @@ start_stopped() {
 	false
 }
 
-@test "git/R10: a git prune --expire=now that has looked before the ref moved" {
+@test "protects the objects from a git prune that has scanned before the ref moved (git/R10)" {
 	local backend
 
 	for backend in libgit2 plumbing; do
@@ -979,8 +979,8 @@ start_stopped() {
 	done
 }
 
-# A record that start_stopped has begun is killed and begun again until it dies behind the ref's
-# move, at the first thing that it does there. $1 is the back end.
+# Kill the record of start_stopped, and recover until the recovery dies at its first call after it
+# has moved the ref. $1 is the back end.
 kill_behind_ref() {
 	local n head
 
@@ -996,7 +996,7 @@ kill_behind_ref() {
 	[ "$(intents)" = 1 ]
 }
 
-@test "git/R10: killed behind the ref, while a git prune --expire=now has looked before" {
+@test "recovers a run killed after the ref when a git prune has scanned before it moved (git/R10)" {
 	local backend recorder n=1 when
 
 	for backend in libgit2 plumbing; do
@@ -1005,7 +1005,7 @@ kill_behind_ref() {
 			start_stopped $backend-$when
 			start_pruner
 			kill_behind_ref $backend
-			# it removes what the branch leads to by now, or is still to do so
+			# it has removed objects to which the branch leads by now, or will do so
 			[ $when = after ] || end_pruner
 			atomic-record --recover --sqlite "$db" --git .
 			[ $when = before ] || end_pruner
@@ -1019,7 +1019,7 @@ kill_behind_ref() {
 	done
 }
 
-@test "git/R10: each object of a record that was killed behind the ref is made anew" {
+@test "recreates each object of a record that was killed after the ref (git/R10)" {
 	local backend recorder n=1 what oid
 
 	for backend in libgit2 plumbing; do
@@ -1035,7 +1035,7 @@ kill_behind_ref() {
 			rm -f ".git/objects/${oid:0:2}/${oid:2}"
 			strace -qq -o ../calls -e trace=close \
 				atomic-record --recover --sqlite "$db" --git . 3>&-
-			# what holds a lock is closed with the lock, and only then
+			# a lock's descriptor is closed once, when the lock is released
 			run -1 grep EBADF ../calls
 			[ "$(intents)" = 0 ]
 			[ "$(commits)" = $n ]
@@ -1047,7 +1047,7 @@ kill_behind_ref() {
 	done
 }
 
-@test "git/R10: what was killed behind the ref, and cannot be made again, is left" {
+@test "leaves a record killed after the ref whose objects cannot be recreated (git/R10)" {
 	local recorder oid
 
 	start_stopped a
@@ -1064,7 +1064,7 @@ kill_behind_ref() {
 	git fsck --strict --no-dangling
 }
 
-@test "git/R10: a git prune --expire=now before the commit point: made again, or 75" {
+@test "recreates objects that a git prune removes before the COMMIT, or exits with 75 (git/R10)" {
 	local backend recorder options
 
 	for backend in libgit2 plumbing; do
@@ -1100,7 +1100,7 @@ by_plumbing() {
 	git config extensions.worktreeConfig true
 }
 
-# The index is spoiled, in way $1; and what is said of it.
+# Damage the index in way $1.
 spoil_index() {
 	local file=.git/index byte
 
@@ -1124,7 +1124,7 @@ mend_index() {
 	rm -r ../spoiled
 }
 
-@test "record/R2: an index that is damaged is refused before the commit point" {
+@test "refuses a damaged index before the commit point (record/R2)" {
 	local backend how
 
 	for backend in libgit2 plumbing; do
@@ -1155,7 +1155,7 @@ mend_index() {
 	[ "$(rows)" = 3 ]
 }
 
-@test "record/R2: what stands in the way in the index is refused before the commit point" {
+@test "refuses a conflicting index entry before the commit point (record/R2)" {
 	local backend
 
 	for backend in libgit2 plumbing; do
@@ -1174,7 +1174,7 @@ mend_index() {
 	done
 }
 
-@test "a record whose index is damaged meanwhile is left, and finished when it is mended" {
+@test "leaves a record while the index is damaged, and finishes it after the repair" {
 	local backend how n=1
 
 	for backend in libgit2 plumbing; do
@@ -1201,7 +1201,7 @@ mend_index() {
 	git fsck --strict --no-dangling
 }
 
-@test "git/R10: an I/O error while a git prune removes objects stays one" {
+@test "reports an I/O error while a git prune removes objects as an I/O error (git/R10)" {
 	local recorder n staging=.git/objects/tmp_objdir-holdfast
 
 	# without unnamed files, an object has a name where a prune sees it
@@ -1225,7 +1225,7 @@ mend_index() {
 	nothing_done
 }
 
-@test "a database with a rollback journal" {
+@test "recovers and records with a rollback journal" {
 	sqlite3 "$db" 'PRAGMA journal_mode=DELETE' >/dev/null
 	killed_at renameat2
 	record b
@@ -1234,7 +1234,7 @@ mend_index() {
 	[ "$(sqlite3 "$db" 'PRAGMA journal_mode')" = delete ]
 }
 
-@test "git/R7: in a container, too, a dead recorder's lock on the ref is taken over" {
+@test "takes over a dead run's lock on the ref, in a container too (git/R7)" {
 	require_pid_namespace
 	cat >../inside <<-'END'
 		n=0
@@ -1254,7 +1254,7 @@ mend_index() {
 	git fsck --strict --no-dangling
 }
 
-@test "somebody has the database, or index.lock: 75, and nothing is done" {
+@test "exits with 75, and changes nothing, when the database or index.lock is busy" {
 	mkfifo ../in ../out
 	sqlite3 "$db" <../in >../out 3>&- &
 	exec 8>../in 9<../out
@@ -1276,7 +1276,7 @@ mend_index() {
 	record a
 }
 
-@test "record/R3: what somebody else has put there, as it was to be, is synced as well" {
+@test "syncs a file that already has the new content but was written by others (record/R3)" {
 	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
 		--git . -m 'record a' --append ledger=../line --write notes/a=../note
 	cp ../note notes/a
@@ -1291,7 +1291,7 @@ mend_index() {
 	grep -q 'fsync([0-9]*</.*/alone>' ../log
 }
 
-@test "a copy of a repository is not taken for as durable as the original" {
+@test "does not take a copy of a repository for as durable as the original" {
 	# did a record of $2 in $1 have to sync everything?
 	synced() {
 		(cd "$1" && HOLDFAST_FAULT_LOG=$BATS_TEST_TMPDIR/log.$1 \
@@ -1308,8 +1308,8 @@ mend_index() {
 	run -1 synced copy four
 }
 
-# A record that is stopped behind the commit point, until the command is done. It stays unfinished:
-# $1 is why.
+# Stop a record after the commit point until the command has run. The record stays unfinished: $1 is
+# the reason.
 meanwhile() {
 	HOLDFAST_FAULT='renameat2#1:stop' "$HF_FAULT_BIN/atomic-record" --sqlite "$db" --git . \
 		-m 'record a' --append ledger=../line --write notes/a=../note 2>../said 3>&- &
@@ -1320,7 +1320,7 @@ meanwhile() {
 	[[ $(<../said) == *"not finished: $1"* ]]
 }
 
-@test "a detached HEAD that is a branch by the time its record is committed" {
+@test "does not commit when the detached HEAD is on a branch by the time of the commit" {
 	local how n=1
 
 	for how in plain 'without a log' plumbing; do
@@ -1344,7 +1344,7 @@ meanwhile() {
 	done
 }
 
-@test "a branch that is renamed or deleted meanwhile is not begun anew" {
+@test "does not recreate a branch that is renamed or deleted after the commit point" {
 	local backend n=1
 
 	for backend in libgit2 plumbing; do
@@ -1361,7 +1361,7 @@ meanwhile() {
 	git fsck --strict --no-dangling
 }
 
-@test "another branch is checked out meanwhile: the record is of the one it was made on" {
+@test "commits to its own branch when another one is checked out after the commit point" {
 	local backend n=1
 
 	for backend in libgit2 plumbing; do
@@ -1381,7 +1381,7 @@ meanwhile() {
 	done
 }
 
-@test "umask 077 keeps nobody out of a repository of several users" {
+@test "umask 077 locks no user out of a repository of several users" {
 	umask 077
 	chmod 660 "$db"
 	git init -q -b main --shared=group ../common
@@ -1395,7 +1395,7 @@ meanwhile() {
 	[ -z "$(find .git -type f ! -perm -040 ! -name description ! -path '*/hooks/*')" ]
 }
 
-@test "record/V5: a user whom an ACL lets write to the database gets nothing written elsewhere" {
+@test "writes nothing for a user who may write to the database by an ACL alone (record/V5)" {
 	local dir=$BATS_TEST_TMPDIR/acl
 
 	mkdir "$dir" "$dir/secret"
@@ -1418,7 +1418,7 @@ meanwhile() {
 	[ "$(cat secret/keys)" = 'a note' ]
 }
 
-@test "record/V5: a group's database beside the group's files is finished by each of its members" {
+@test "each member of a group finishes a record in the group's database and files (record/V5)" {
 	local dir=$BATS_TEST_TMPDIR/group
 
 	mkdir "$dir"
@@ -1444,7 +1444,7 @@ meanwhile() {
 	[ "$(cat ledger)" = 'a line' ]
 }
 
-@test "record/V5: a sticky directory lets every user put a journal beside the database" {
+@test "distrusts a database in a sticky directory, where all can create a journal (record/V5)" {
 	mkdir ../sticky ../own
 	chmod 1777 ../sticky
 	cd ../sticky
@@ -1458,7 +1458,7 @@ meanwhile() {
 	[ "$(cat ../own/f)" = 'a note' ]
 }
 
-@test "record/V5: a mode that was planted in an intent brings no setuid" {
+@test "sets no setuid bit from a mode that was planted in an intent (record/V5)" {
 	atomic-record -q --sqlite "$db" --write ../g=../note
 	HOLDFAST_FAULT='linkat#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
 		--write ../f=../note
@@ -1467,7 +1467,7 @@ meanwhile() {
 	[ "$(stat -c %a ../f)" = 755 ]
 }
 
-@test "a trigger that keeps the intent is named, and keeps nobody waiting" {
+@test "names a trigger that keeps the intent, and does not wait for it" {
 	atomic-record -q --sqlite "$db" --write ../f=../note
 	sqlite3 "$db" 'CREATE TRIGGER keep BEFORE DELETE ON holdfast_intent
 		BEGIN SELECT raise(ignore); END'
@@ -1480,7 +1480,7 @@ meanwhile() {
 	[ "$(intents)" = 0 ]
 }
 
-@test "a trigger that makes a new intent of each one does not go on for ever" {
+@test "ends when a trigger inserts a new intent for each deleted one" {
 	atomic-record -q --sqlite "$db" --write ../f=../note
 	HOLDFAST_FAULT='linkat#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite "$db" \
 		--write ../g=../note
@@ -1492,7 +1492,7 @@ meanwhile() {
 	[ "$(cat ../g)" = 'a note' ]
 }
 
-@test "records of several repositories are told of, and finished, under sanitizers" {
+@test "reports and finishes records of several repositories, under sanitizers" {
 	local r
 
 	for r in r1 r2 r3; do

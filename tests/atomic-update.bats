@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# atomic-update: read, change, replace, with nobody in between.
+# atomic-update: read, change, replace, and no other process writes in between.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -11,7 +11,7 @@ setup() {
 	echo 1 >n
 }
 
-# The rest must exit with $1, say why in one line, and leave nothing behind.
+# The rest must exit with $1, say why in one line, and leave no files.
 refused() {
 	local wanted=$1
 	shift
@@ -25,7 +25,7 @@ add() {
 	atomic-update "$@" awk '{ print $1 + 1 }'
 }
 
-@test "the command reads the file, and its output replaces it" {
+@test "runs the command on the file, and replaces the file with its output" {
 	atomic-update n awk '{ print $1 + 1 }'
 	[ "$(cat n)" = 2 ]
 	atomic-update n -- sed s/2/3/
@@ -38,7 +38,7 @@ add() {
 	no_litter
 }
 
-@test "a command that fails, or says nothing, leaves the file" {
+@test "leaves the file when the command fails or prints nothing" {
 	run --separate-stderr atomic-update n sh -c 'cat; echo half; exit 3'
 	[ "$status" = 3 ]
 	[ "$stderr" = "atomic-update: 'n' is left as it was: the command exited with 3" ]
@@ -52,7 +52,7 @@ add() {
 	no_litter
 }
 
-@test "an absent file is 66, unless --init says what to begin with" {
+@test "exits with 66 when the file is absent, unless --init gives the first content" {
 	refused 66 atomic-update g cat
 	[[ $stderr == *'--init TEXT'* ]]
 	[ ! -e g ]
@@ -69,7 +69,7 @@ add() {
 	[ "$(cat nowhere/k)" = 0 ]
 }
 
-@test "50 increments make 50, and --print 50 different numbers" {
+@test "50 increments add up to 50, and --print prints 50 different numbers" {
 	local i
 	for i in {1..50}; do
 		add --print n >"out.$i" &
@@ -81,7 +81,7 @@ add() {
 	no_litter
 }
 
-@test "the same when the file is absent at first" {
+@test "50 increments add up when the file is absent at first" {
 	local i round
 	for round in 1 2 3; do
 		for i in {1..50}; do
@@ -95,7 +95,7 @@ add() {
 	no_litter
 }
 
-@test "who loses the race to create runs the command again, on what is there then" {
+@test "runs the command again on the new content when another process creates the file first" {
 	mkfifo ready go
 	atomic-update --init 0 --print g sh -c '
 		read n; echo "$n" >>seen; echo >ready; read x <go; echo $((n + 1))' >out &
@@ -110,7 +110,7 @@ add() {
 	no_litter
 }
 
-@test "who is overtaken by a plain mv starts again, too" {
+@test "runs the command again when a plain mv replaces the file" {
 	mkfifo ready go
 	atomic-update n sh -c '
 		read n; echo "$n" >>seen; echo >ready; read x <go; echo $((n + 1))' &
@@ -126,7 +126,7 @@ add() {
 	no_litter
 }
 
-@test "the lock is the file's own, and the command does not inherit it" {
+@test "locks the file itself, and the command does not inherit the lock" {
 	mkfifo ready go
 	atomic-update n sh -c 'ls -l /proc/self/fd >fds; echo >ready; read x <go; cat' &
 	update=$!
@@ -136,7 +136,7 @@ add() {
 	[[ $stderr == *'held by PID '*'atomic-update n '* ]]
 	refused 75 atomic-update -w 0.05 n cat
 	run -9 atomic-update -n -E 9 n cat
-	# nothing but the standard three, the pipe's other ends, and what ls opens
+	# only the standard three, the pipe's other ends, and the descriptors of ls
 	[ "$(grep -c '/n$' fds)" = 1 ]
 	grep -q ' 0 -> .*/n$' fds
 	echo >go
@@ -145,7 +145,7 @@ add() {
 	flock -n n true
 }
 
-@test "two of them on one file in one another are told, not left standing" {
+@test "refuses a nested update of the same file, and does not deadlock" {
 	run --separate-stderr atomic-update n sh -c 'cat; atomic-update n cat'
 	[ "$status" = 64 ]
 	[[ $stderr == *'n.lock'* ]]
@@ -155,7 +155,7 @@ add() {
 	one_line atomic-update "$stderr"
 }
 
-@test "no input, no output, no FILE" {
+@test "works without standard input and output, and refuses wrong calls" {
 	# the command's input is the file, whatever ours is
 	atomic-update n awk '{ print $1 + 1 }' <&-
 	atomic-update n sh -c 'read x; echo $((x + 1))' >&- 2>&-
@@ -179,7 +179,7 @@ add() {
 	refused 73 atomic-update n/x cat
 }
 
-@test "links, names, attributes" {
+@test "follows links, accepts long names, and keeps attributes" {
 	local long
 	long=$(printf 'x%.0s' {1..255})
 	ln -s n link
@@ -202,7 +202,7 @@ add() {
 	no_litter
 }
 
-@test "validated, compared, printed" {
+@test "validates, compares and prints the new content" {
 	refused 65 atomic-update --validate 'grep -q good "$1"' n cat
 	atomic-update --validate 'grep -q good "$1"' n echo good
 	inode=$(stat -c %i n)
@@ -212,7 +212,7 @@ add() {
 		"atomic-update: 'n' is the same already" ]
 }
 
-@test "a file that may be written but not read cannot be updated" {
+@test "refuses a file that may be written but not read" {
 	require_other_user
 	cp "$HF_BIN/atomic-update" tool
 	chmod 755 tool
@@ -225,7 +225,7 @@ add() {
 	no_litter
 }
 
-@test "without /proc" {
+@test "works without /proc" {
 	require_mount
 	run unshare -m sh -c 'mount -t tmpfs none /proc && atomic-update n sed s/1/2/ &&
 		atomic-update --init 0 g cat'
@@ -233,7 +233,7 @@ add() {
 	[ "$(cat n g)" = $'2\n0' ]
 }
 
-@test "a signal reaches the command, and we die of what it dies of" {
+@test "passes a signal on to the command, and dies of the signal that kills it" {
 	mkfifo ready
 	atomic-update n sh -c 'echo half; echo >ready; exec sleep 60' &
 	update=$!
@@ -247,7 +247,7 @@ add() {
 	no_litter
 }
 
-@test "killed at every call, it has added one or nothing" {
+@test "killed at every call, has added one or nothing" {
 	local i calls status before
 	HOLDFAST_FAULT_LOG=log "$HF_FAULT_BIN/atomic-update" n awk '{ print $1 + 1 }'
 	calls=$(wc -l <log)
@@ -266,7 +266,7 @@ add() {
 	no_litter
 }
 
-@test "a command that replaces FILE itself does not go round for ever" {
+@test "gives up after some turns when the command itself replaces FILE" {
 	echo 1 >turns
 	run -75 --separate-stderr timeout 20 atomic-update n sh -c \
 		'echo >>turns; echo 5 >m; mv m n; cat n'
@@ -278,7 +278,7 @@ add() {
 	no_litter
 }
 
-@test "under sanitizers" {
+@test "runs without findings under sanitizers" {
 	PATH=$HF_ASAN_BIN:$PATH
 	add n
 	add --init 0 --print -b --mode=600 g

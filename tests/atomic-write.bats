@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# atomic-write: the whole new content or the whole old one, and a status that tells which.
+# atomic-write: the whole new content or the whole old one, and a status that says which.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -22,7 +22,7 @@ refused() {
 	no_litter
 }
 
-# As a user who has no rights here but those that the modes give; the tool is copied, since its own
+# Run as a user who has only the rights that the modes give. The tool is copied, since its own
 # directory may be closed to others.
 as_nobody() {
 	cp "$HF_BIN/atomic-write" tool
@@ -30,7 +30,7 @@ as_nobody() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
 }
 
-# Does somebody hold flock on file $1?
+# Succeed if a process holds flock(2) on file $1.
 is_locked() {
 	grep -q "FLOCK .*WRITE .*:$(stat -c %i "$1") " /proc/locks
 }
@@ -48,7 +48,7 @@ let_go() {
 	wait "$holder"
 }
 
-@test "standard input becomes the file: from a pipe, a file, and where it stands in one" {
+@test "writes standard input to the file: a pipe, a file, and the rest of a file" {
 	printf 'a\0b' | atomic-write f
 	[ "$(od -An -c f | tr -s ' ')" = ' a \0 b' ]
 	printf 'one\ntwo\n' >in
@@ -61,7 +61,7 @@ let_go() {
 	no_litter
 }
 
-@test "a command's output becomes the file only if it succeeds" {
+@test "writes a command's output to the file only if the command succeeds" {
 	atomic-write f echo new
 	[ "$(cat f)" = new ]
 	atomic-write f -- printf '%s\n' -n
@@ -80,14 +80,14 @@ let_go() {
 	no_litter
 }
 
-@test "nobody whom the command left behind writes to the file afterwards" {
+@test "a background process of the command does not write to the file afterwards" {
 	mkfifo go
 	atomic-write f sh -c '(read x <go; echo late) >/dev/null & echo early'
 	echo >go
 	[ "$(cat f)" = early ]
 }
 
-@test "--from takes a file, a fifo, and not its own target by accident" {
+@test "--from accepts a file and a FIFO, and FILE itself without damage" {
 	echo new >in
 	atomic-write --from in f
 	cmp in f
@@ -104,7 +104,7 @@ let_go() {
 	[ "$(cat f)" = piped ]
 }
 
-@test "an empty result is refused unless it is meant" {
+@test "refuses an empty result without --allow-empty" {
 	run --separate-stderr bash -c 'false | atomic-write f'
 	[ "$status" = 65 ]
 	one_line atomic-write "$stderr"
@@ -117,7 +117,7 @@ let_go() {
 	no_litter
 }
 
-@test "an input that cannot be read is not taken for its end" {
+@test "does not take an input that cannot be read for an empty one" {
 	run --separate-stderr sh -c 'atomic-write --allow-empty f <&-'
 	[ "$status" = 66 ]
 	[ "$stderr" = 'atomic-write: standard input is closed' ]
@@ -129,7 +129,7 @@ let_go() {
 	[ "$(cat f)" = old ]
 }
 
-@test "closed output is no obstacle, unless something shall be printed" {
+@test "accepts closed output unless it has something to print" {
 	echo new | atomic-write f >&- 2>&-
 	[ "$(cat f)" = new ]
 	run --separate-stderr bash -c 'echo newer | atomic-write --print f >&-'
@@ -144,7 +144,7 @@ let_go() {
 	[ "$(cat f)" = newest ]
 }
 
-@test "bad paths get one line and change nothing" {
+@test "reports a bad path in one line, and changes nothing" {
 	refused new 73 atomic-write nowhere/f
 	refused new 64 atomic-write ''
 	refused new 65 atomic-write .
@@ -165,7 +165,7 @@ let_go() {
 	[ -p fifo ] && [ -d d ] && [ -L loop ] && [ -c /dev/null ]
 }
 
-@test "odd names are names: 255 bytes, newlines, dashes, bytes that are no text" {
+@test "accepts odd names: 255 bytes, newlines, dashes, bytes that are not UTF-8" {
 	local name long
 	long=$(printf 'x%.0s' {1..255})
 	for name in "$long" $'a\nb\n' ./-f $'\xff\xfe' ' ' '*'; do
@@ -179,7 +179,7 @@ let_go() {
 	[ "$stderr" = "atomic-write: refusing to replace 'fi\\nfo': it is a FIFO" ]
 }
 
-@test "durations and options that make no sense are refused before anything is read" {
+@test "refuses invalid durations and options before it reads anything" {
 	local bad
 	for bad in -1 1x '' 1h1h 99999999999999999999 nan; do
 		refused new 64 atomic-write -w "$bad" f
@@ -196,7 +196,7 @@ let_go() {
 	[ "$(cat f)" = old ]
 }
 
-@test "symbolic links: followed, created through, or replaced" {
+@test "follows symbolic links, creates their targets, or replaces them" {
 	mkdir d
 	ln -s d/target link
 	echo one | atomic-write link
@@ -215,7 +215,7 @@ let_go() {
 	no_litter
 }
 
-@test "mode, owner, ACL and extended attributes are kept" {
+@test "keeps mode, owner, ACL and extended attributes" {
 	require_root
 	chmod 2751 f
 	chown 1:2 f
@@ -229,7 +229,7 @@ let_go() {
 	[ "$(stat -c '%a %u %g' f; getfacl -n f; getfattr -d f)" = "$before" ]
 }
 
-@test "a new file has what the umask or the directory's default ACL gives" {
+@test "gives a new file the mode of the umask or of the directory's default ACL" {
 	umask 027
 	echo new | atomic-write g
 	[ "$(stat -c %a g)" = 640 ]
@@ -252,7 +252,7 @@ let_go() {
 	[ "$(stat -c %a g)" = 444 ]
 }
 
-@test "setuid goes where the owner cannot be kept" {
+@test "clears setuid when the owner cannot be kept" {
 	require_other_user
 	chmod 777 .
 	chmod 6755 f
@@ -262,7 +262,7 @@ let_go() {
 	no_litter
 }
 
-@test "no permission, and who has it otherwise" {
+@test "exits with 77 without permission, and writes a file that it may write but not read" {
 	require_other_user
 	chmod 755 .
 	run --separate-stderr as_nobody ./tool f <<<new
@@ -277,14 +277,14 @@ let_go() {
 	[ "$status" = 77 ]
 	one_line atomic-write "$stderr"
 	[ "$(cat f e/f)" = $'old\nsecret' ]
-	# one that may be written but not read is still its own lock
+	# a file that may be written but not read is still its own lock
 	chmod 222 e/f
 	echo new | as_nobody ./tool e/f
 	[ "$(cat e/f)" = new ]
 	no_litter e
 }
 
-@test "a read-only file system, and a file that is a mount point" {
+@test "refuses a read-only file system, and a file that is a mount point" {
 	require_mount
 	mkdir d
 	echo old >d/f
@@ -303,7 +303,7 @@ let_go() {
 	no_litter d
 }
 
-@test "a full disk: status 74, the old content is kept" {
+@test "exits with 74 when the disk is full, and keeps the old content" {
 	require_mount
 	mkdir d
 	run --separate-stderr unshare -m sh -c '
@@ -324,7 +324,7 @@ let_go() {
 	no_litter
 }
 
-@test "without /proc" {
+@test "works without /proc" {
 	require_mount
 	run unshare -m sh -c '
 		mount -t tmpfs none /proc && echo new | atomic-write f &&
@@ -345,7 +345,7 @@ let_go() {
 	no_litter
 }
 
-@test "hard links are broken only when that is meant" {
+@test "breaks hard links only with --break-links" {
 	ln f other
 	refused new 65 atomic-write f
 	[[ $stderr == *'2 hard links'* ]]
@@ -354,7 +354,7 @@ let_go() {
 	[ "$(cat f other)" = $'new\nold' ]
 }
 
-@test "a live SQLite database is refused, one at rest is not" {
+@test "refuses a live SQLite database, but not one that is closed" {
 	rm f
 	mkfifo go said
 	python3 - <<'PY' &
@@ -399,7 +399,7 @@ PY
 	diff always f
 }
 
-@test "--if-match and --skip-same" {
+@test "checks the old content with --if-match, and keeps an equal file with --skip-same" {
 	local sha inode
 	sha=$(sha256sum f | cut -d ' ' -f 1)
 	refused new 1 atomic-write --if-match=absent f
@@ -419,7 +419,7 @@ PY
 	[ "$(cat f)" = newer ]
 }
 
-@test "of many who create a file, one does" {
+@test "one of many concurrent creators succeeds" {
 	local i won=0
 	for i in {1..20}; do
 		echo "$i" | atomic-write -q --if-match=absent g 2>/dev/null &
@@ -433,7 +433,7 @@ PY
 	no_litter
 }
 
-@test "--validate sees the new content before anybody else" {
+@test "--validate sees the new content before any other process" {
 	refused '{"a": ' 65 atomic-write --validate 'python3 -m json.tool "$1" 2>/dev/null' f
 	echo '{"a": 1}' | atomic-write --validate 'python3 -m json.tool "$1" >/dev/null' f
 	[ "$(cat f)" = '{"a": 1}' ]
@@ -443,13 +443,13 @@ PY
 	run -143 bash -c 'echo x | atomic-write --validate "kill -TERM \$\$" f'
 }
 
-@test "--parents makes directories, and -v says what was done" {
+@test "--parents creates directories, and -v says what was done" {
 	echo new | atomic-write --parents a/b/c/f
 	[ "$(cat a/b/c/f)" = new ]
 	[ "$(echo new | atomic-write -v f 2>&1)" = "atomic-write: 'f' is replaced" ]
 }
 
-@test "a locked file is waited for, and given up in time" {
+@test "waits for a locked file, up to the time limit" {
 	hold f
 	refused new 75 atomic-write -w 0.05 f
 	[[ $stderr == *"held by PID "*flock* ]]
@@ -466,7 +466,7 @@ PY
 	[ "$(cat f)" = new ]
 }
 
-@test "the time that the input takes is no part of the wait" {
+@test "does not count the time that the input takes as part of the wait" {
 	hold f
 	mkfifo in
 	atomic-write -w 0.2 f <in 2>said &
@@ -483,7 +483,7 @@ PY
 	let_go
 }
 
-@test "a file that an ancestor has locked is refused, with the way out" {
+@test "refuses a file that an ancestor has locked, and names the remedy" {
 	run --separate-stderr flock f sh -c 'echo new | atomic-write f; exit $?'
 	[ "$status" = 64 ]
 	one_line atomic-write "$stderr"
@@ -493,7 +493,7 @@ PY
 	[ "$(cat f)" = new ]
 }
 
-@test "a reader always finds a whole content, and its writer is the last who said so" {
+@test "a reader always finds the whole content of one writer" {
 	local i
 	head -c 100000 /dev/zero | tr '\0' 0 >f
 	python3 - >torn 2>&1 <<'PY' &
@@ -514,7 +514,7 @@ PY
 	no_litter
 }
 
-@test "beside atomic-append, neither is lost" {
+@test "loses no content of either when atomic-append runs concurrently" {
 	local i
 	for i in {1..25}; do
 		echo old >f
@@ -536,7 +536,7 @@ killed() {
 	run -137 sh -c 'echo killed | HOLDFAST_FAULT=$0 "$HF_FAULT_BIN/atomic-write" f' "$1:kill"
 }
 
-@test "what a killed run leaves, the next one takes away" {
+@test "removes the leftovers of a killed run" {
 	local call
 	for call in renameat2#1 linkat#1 fsync#1 fsync#2; do
 		killed "$call"
@@ -553,7 +553,7 @@ killed() {
 	echo newer | HOLDFAST_FAULT=openat#2:EOPNOTSUPP "$HF_FAULT_BIN/atomic-write" f
 	[ "$(cat f)" = newer ]
 	no_litter
-	# for a target that is gone meanwhile
+	# for a target that was removed since
 	killed renameat2#1
 	[ -e .holdfast.f.tmp ]
 	rm f
@@ -561,7 +561,7 @@ killed() {
 	no_litter
 }
 
-@test "a directory that cannot be synced after the rename is told: 76" {
+@test "exits with 76 when the directory cannot be synced after the rename" {
 	run --separate-stderr bash -c 'echo new |
 		HOLDFAST_FAULT=fsync#2:EIO "$HF_FAULT_BIN/atomic-write" f'
 	[ "$status" = 76 ]
@@ -574,7 +574,7 @@ killed() {
 	no_litter
 }
 
-@test "the file is synced before it has a name, the directory after the rename" {
+@test "syncs the file before it links it, and the directory after the rename" {
 	calls() {
 		rm -f log
 		echo new | HOLDFAST_FAULT_LOG=log "$HF_FAULT_BIN/atomic-write" "$@"
@@ -587,7 +587,7 @@ killed() {
 	[ "$(calls --skip-same f)" = 'fsync fsync ' ]
 }
 
-@test "a signal reaches the command, and we die of what it dies of" {
+@test "passes a signal on to the command, and dies of the signal that kills it" {
 	mkfifo ready
 	atomic-write f sh -c 'echo half; echo >ready; exec sleep 60' &
 	writer=$!
@@ -600,7 +600,7 @@ killed() {
 	no_litter
 }
 
-@test "a large content is streamed in 8 MiB of memory" {
+@test "streams a large content in 8 MiB of memory" {
 	run bash -c 'ulimit -v 8192; head -c 100M /dev/zero | atomic-write --sync=none f'
 	[ "$status" = 0 ]
 	[ "$(stat -c %s f)" = 104857600 ]
@@ -610,7 +610,7 @@ killed() {
 	rm f g
 }
 
-@test "5 GB of input" {
+@test "writes 5 GB of input" {
 	require_loop
 	# compressed: zeros then cost no 5 GB of anybody's disk
 	truncate -s 1G image
@@ -624,7 +624,7 @@ killed() {
 	[ "$output" = '0 5000000004 end f' ]
 }
 
-@test "a limit to the size of files is an error, not a death, and commands have the signal" {
+@test "reports a limit on file size as an error, and lets commands receive SIGXFSZ" {
 	local tool
 	for tool in 'write f' 'write f cat' 'append f' 'update f cat big'; do
 		head -c 5000 /dev/zero >big
@@ -637,7 +637,7 @@ killed() {
 	[ "$status" = 153 ]
 }
 
-@test "the names of side files are no FILEs" {
+@test "refuses the names of side files as FILE" {
 	local tool
 	for tool in 'write .holdfast.f.tmp echo' 'append -t x .holdfast.f.spool' \
 		'update --init=x .holdfast.f.batch cat'; do
@@ -654,7 +654,7 @@ killed() {
 	run -0 lock-run .holdfast.f.lock true
 }
 
-@test "as the tool is built, under sanitizers" {
+@test "runs without findings under sanitizers" {
 	PATH=$HF_ASAN_BIN:$PATH
 	echo one | atomic-write -b --mode=g+w --validate 'cat "$1" >/dev/null' f
 	atomic-write --print f echo two

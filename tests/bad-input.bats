@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# Databases, repositories and places that are not as they should be: each tool that meets one says
-# what it is and what to do, does nothing by halves, and leaves it as it was.
+# Databases, repositories and places that are not as they should be: each tool that finds one
+# reports it and the remedy, changes nothing, and leaves it as it was.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -20,7 +20,7 @@ teardown() {
 	rm -rf "${open:-}"
 }
 
-# Go where nobody may go, too.
+# Go to a directory that every user may enter.
 go_public() {
 	open=$(mktemp -d /tmp/holdfast-bad.XXXXXX)
 	chmod 777 "$open"
@@ -56,7 +56,7 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 	[ -s hot.db-journal ]
 }
 
-@test "a hot journal is rolled back by whoever opens the database, and left by who does not" {
+@test "rolls a hot journal back when it opens the database, and leaves it otherwise" {
 	local sql="SELECT count(*), sum(a LIKE 'x%') FROM t"
 	make_hot
 	[ "$(sqlite-run hot.db "$sql")" = '500|500' ]
@@ -82,7 +82,7 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 	[ "$(sqlite3 hot.db "$sql")" = '500|500' ]
 }
 
-@test "a hot journal, and no permission to roll it back" {
+@test "exits with 77 when it may not roll a hot journal back" {
 	require_other_user
 	go_public
 	make_hot
@@ -91,7 +91,7 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 	[ -s hot.db-journal ]
 }
 
-@test "a database that is read only: by its mode, its directory, its file system" {
+@test "refuses to write a database whose mode, directory or file system is read only" {
 	require_other_user
 	require_mount
 	go_public
@@ -125,7 +125,7 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 	done
 }
 
-@test "every journal mode" {
+@test "works in every journal mode" {
 	local mode
 	for mode in delete truncate persist memory off wal; do
 		make_db $mode
@@ -139,7 +139,7 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 	done
 }
 
-@test "a connection in exclusive locking mode is busy, and named" {
+@test "reports a connection in exclusive locking mode as busy, and names it" {
 	local mode
 	mkfifo go at
 	for mode in delete wal; do
@@ -164,14 +164,14 @@ open("go").read()'
 	done
 }
 
-@test "a database of a newer SQLite" {
-	# who writes must know more than who reads
+@test "refuses a database of a newer SQLite, and reads it where its version allows that" {
+	# a writer must know more than a reader
 	make_db delete
 	patch_db 18 '\003'
 	run -77 sqlite-run d/a.db 'INSERT INTO t VALUES (2)'
 	[[ $output == *'a newer SQLite made it'* ]]
 	[ "$(sqlite-run --read d/a.db 'SELECT a FROM t')" = x ]
-	# the same of who reads
+	# the version that a reader must know
 	patch_db 19 '\003'
 	run -65 sqlite-run d/a.db 'INSERT INTO t VALUES (2)'
 	[[ $output == *'a newer SQLite made it'* ]]
@@ -184,7 +184,7 @@ open("go").read()'
 	run -65 atomic-record --sqlite d/a.db --sql 'INSERT INTO t VALUES (2)'
 }
 
-@test "damage in the middle: told by who meets it, and nothing is done by halves" {
+@test "reports damage in the middle of a database, and changes nothing" {
 	make_db delete
 	sqlite3 d/a.db 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 20000)
 		INSERT INTO t SELECT printf("%060d", i) FROM n'
@@ -203,7 +203,7 @@ open("go").read()'
 	cmp before d/a.db
 }
 
-@test "1 GB in a parameter" {
+@test "accepts a parameter of 1 GB, and refuses a larger one" {
 	(($(awk '/^MemAvailable/ { print $2 }' /proc/meminfo) > 4000000)) || skip 'needs 4 GB free'
 	make_db wal
 	truncate -s 1000000001 over
@@ -239,7 +239,7 @@ record() {
 		--sql 'INSERT INTO t VALUES (1)'
 }
 
-# What is done to r by the command $2 makes the record refuse with status $1, and nothing is done.
+# After the command $2 in r, the record exits with $1, and changes nothing.
 refuses() {
 	make_repository
 	(cd r && eval "$2") >&2
@@ -263,7 +263,7 @@ object() {
 	echo ".git/objects/${id:0:2}/${id:2}"
 }
 
-@test "a damaged repository: a record refuses before anything is done" {
+@test "a record in a damaged repository is refused before it changes anything" {
 	refuses 66 'echo garbage >.git/HEAD' 'no Git repository'
 	refuses 66 'rm -r .git/objects' 'no Git repository'
 	refuses 65 'echo garbage >.git/index' 'index'
@@ -275,7 +275,7 @@ object() {
 	refuses 69 'echo "[[[" >.git/config' 'bad config'
 }
 
-@test "a repository in the middle of something: a record refuses" {
+@test "a record is refused during a merge, cherry-pick, revert, bisect or rebase" {
 	refuses 65 'git rev-parse HEAD >.git/MERGE_HEAD' 'a merge is under way'
 	refuses 65 'git rev-parse HEAD >.git/CHERRY_PICK_HEAD' 'a cherry-pick is under way'
 	refuses 65 'git rev-parse HEAD >.git/REVERT_HEAD' 'a revert is under way'
@@ -284,7 +284,7 @@ object() {
 		git rebase main || :' 'a rebase is under way'
 }
 
-@test "a shallow clone; a bare repository" {
+@test "a record works in a shallow clone, and is refused in a bare repository" {
 	make_repository
 	mv r full
 	git clone -q --depth 1 "file://$PWD/full" r
@@ -302,7 +302,7 @@ object() {
 	[ "$(cat r/f)" = 2 ]
 }
 
-@test "hidepid: an ordinary user's locks work, and what is hidden is not said to be dead" {
+@test "hidepid: an ordinary user's locks work, and a hidden process does not count as dead" {
 	require_other_user
 	require_mount
 	go_public
@@ -326,7 +326,7 @@ object() {
 	[[ $output == *'not every process may be inspected'*$'\nleft\n1' ]]
 }
 
-@test "a file system that may be a network's: nothing is proved there, and it is said" {
+@test "on a possible network file system proves no lock stale, and says so" {
 	require_fuse
 	mkdir real net
 	bindfs -o attr_timeout=0 real net
@@ -354,7 +354,7 @@ object() {
 	no_litter
 }
 
-@test "an empty path: 64 from every tool, and nothing is made" {
+@test "an empty path: every tool exits with 64, and creates nothing" {
 	local tool
 	mkdir empty
 	cd empty
@@ -383,7 +383,7 @@ object() {
 	[ -z "$(ls -A)" ]
 }
 
-@test "hard links are what the file system has, not what the kernel has kept of it" {
+@test "counts the hard links of the file system, not those in the kernel's cache" {
 	require_fuse
 	mkdir real net
 	bindfs -o attr_timeout=60,entry_timeout=60 real net
@@ -396,7 +396,7 @@ object() {
 	ln f g
 	run -65 atomic-append -t never f
 	[[ $output == *'2 hard links'* ]]
-	# behind the kernel's back
+	# without the kernel's knowledge
 	rm ../real/g
 	atomic-append -t last f
 	echo newest | atomic-write f

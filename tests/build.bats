@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# What make does with other compilers and flags, with libraries that cannot be linked statically,
+# make with other compilers and flags, with libraries that cannot be linked statically,
 # and without the packages that building needs.
 
 bats_require_minimum_version 1.5.0
@@ -13,7 +13,7 @@ setup() {
 
 build() { make -C "$HF_TOP" -j"$(nproc)" BUILD="$built" "$@" 2>&1; }
 
-# A program $1 that is found before the system's, and does what $2 says.
+# A program $1, found earlier than the system's, that runs the commands $2.
 program() {
 	mkdir -p programs
 	printf '#!/bin/sh\n%s\n' "$2" >"programs/$1"
@@ -28,19 +28,19 @@ works() {
 	rm -r "$built"
 }
 
-@test "-O3: no warning, and the tools work" {
+@test "builds with -O3 without a warning, and the tools work" {
 	works CFLAGS=-O3
 }
 
-@test "link-time optimisation: no warning, and the tools work" {
+@test "builds with link-time optimisation without a warning, and the tools work" {
 	works CFLAGS='-O2 -flto=auto'
 }
 
-@test "clang: no warning, and the tools work" {
+@test "builds with clang without a warning, and the tools work" {
 	works CC=clang
 }
 
-@test "the flags of Debian's packages, all hardening: no warning, and the tools work" {
+@test "builds with Debian's flags and all hardening without a warning, and the tools work" {
 	local flags=() name
 
 	export DEB_BUILD_MAINT_OPTIONS=hardening=+all
@@ -50,7 +50,7 @@ works() {
 	works "${flags[@]}"
 }
 
-@test "SQLite and libgit2 are linked statically where they can be" {
+@test "links SQLite and libgit2 statically where it can" {
 	[[ $(ldd "$HF_BIN/sqlite-run") != *libsqlite3* ]]
 	[[ $(ldd "$HF_BIN/atomic-record") != *lib@(sqlite3|git2)* ]]
 	run -0 build "$built/lib/sqlite.libs" "$built/lib/git2.libs"
@@ -58,7 +58,7 @@ works() {
 	[[ $output == *"git2.libs: static: git2 "* || $output == *"git2.libs: static: "*' git2 '* ]]
 }
 
-@test "else the shared library is linked, and the build says so, with the reason" {
+@test "links the shared library otherwise, and prints the reason" {
 	run -0 build PKG_CONFIG=false "$built/lib/sqlite.libs"
 	[[ $output == *"sqlite.libs: shared: sqlite3 (not static: "* ]]
 	[ "$(cat "$built/lib/sqlite.libs")" = -lsqlite3 ]
@@ -67,14 +67,14 @@ works() {
 	PATH=$PWD/programs:$PATH run -0 build "$built/lib/git2.libs"
 	[[ $output == *"git2.libs: shared: git2 sqlite3 z (not static: "*undefined* ]]
 	[ "$(cat "$built/lib/git2.libs")" = '-lsqlite3 -lgit2 -lz' ]
-	# one that names a library which is not there, as the network's may be
+	# an answer that names a missing library, as that of another package may
 	program pkg-config "$(command -v pkg-config) \"\$@\"; echo -lno-such-library"
 	rm -r "$built"
 	PATH=$PWD/programs:$PATH run -0 build "$built/lib/sqlite.libs"
 	[[ $output == *"sqlite.libs: static: "* ]]
 }
 
-@test "without the packages make names them, and make deps" {
+@test "make names missing packages, and so does make deps" {
 	mkdir programs
 	for tool in bash sh make mkdir touch printf grep sed dirname nproc id env; do
 		ln -s "$(command -v $tool)" programs/

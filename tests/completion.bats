@@ -43,7 +43,7 @@ complete_bash() {
 		printf "%s\n" "${COMPREPLY[@]}"' bash "$completions" "$1" | sed 's/ $//' | sort -u
 }
 
-# A terminal, and a line typed into it: what completion adds that matches is told by a pipe.
+# Type a line into a terminal: a pipe reports the matches that completion adds.
 complete_zsh() {
 	mkfifo answer
 	cat >.zshrc <<-'END'
@@ -117,7 +117,7 @@ cases() {
 	gives 'atomic-write odd-file --sy'
 	gives 'lock-run -- --no'
 
-	# what they take
+	# their arguments
 	gives 'atomic-write --from odd-' odd-dir odd-file
 	gives 'lock-run --file=odd-' odd-dir odd-file
 	gives 'atomic-write --sync ' full data none
@@ -127,7 +127,7 @@ cases() {
 	gives 'lock-run --timeout odd-'
 	gives 'lock-run -w odd-'
 
-	# operands: behind options of every form
+	# operands: after options of every form
 	gives 'atomic-append odd-' odd-dir odd-file
 	gives 'lock-run odd-' odd-dir odd-file
 	gives 'lock-run -nw 5 odd-' odd-dir odd-file
@@ -141,7 +141,7 @@ cases() {
 	gives 'atomic-write --from x odd-file odd-'
 	gives 'atomic-update -c x odd-file odd-'
 
-	# verbs, and options before and behind them
+	# verbs, and options before and after them
 	gives 'sqlite-lease re' release renew
 	gives 'sqlite-lease --ttl 5 re' release renew
 	gives 'sqlite-queue r' release renew retry
@@ -153,7 +153,7 @@ cases() {
 	gives 'sqlite-queue work odd-file odd-c' odd-comma odd-command
 	gives 'sqlite-queue work -j 2 odd-file -- odd-command ' odd-argument
 
-	# a command, where one comes, and then what it would complete itself
+	# a command where one is expected, and then the command's own completions
 	gives 'lock-retry odd-c' odd-comma odd-command
 	gives 'lock-run odd-file odd-c' odd-comma odd-command
 	gives 'lock-run odd-file -- odd-c' odd-comma odd-command
@@ -166,25 +166,25 @@ cases() {
 	gives 'lock-run a lock-run --file=b odd-command odd-' odd-argument
 	gives 'lock-run a atomic-write --sy' --symlink --sync
 
-	# a word of several, and what may be left out
+	# several words, and optional parts
 	gives 'holdfast-hooks ' install status uninstall
 	gives 'holdfast-hooks --shared in' install
 	gives 'holdfast-hooks install odd-' odd-dir
 }
 
-@test "bash completes options, what they take, files, commands and what is theirs" {
+@test "bash completes options, their arguments, files, commands and the commands' own arguments" {
 	cases bash
 }
 
-@test "zsh completes options, what they take, files, commands and what is theirs" {
+@test "zsh completes options, their arguments, files, commands and the commands' own arguments" {
 	cases zsh
 }
 
-@test "fish completes options, what they take, files, commands and what is theirs" {
+@test "fish completes options, their arguments, files, commands and the commands' own arguments" {
 	cases fish
 }
 
-@test "every option of --help is offered, in each shell, for each tool" {
+@test "offers every option of --help, in each shell, for each tool" {
 	local tool shell options
 	for tool in $tools; do
 		options=$("$tool" --help | grep -oE '^  (-., |    )--[a-z-]+' | grep -o -e '--.*')
@@ -194,7 +194,7 @@ cases() {
 	done
 }
 
-@test "each of the files is for all tools" {
+@test "each completion file covers all tools" {
 	same() { [ "$(tr ' ' '\n' <<<"$1" | sort)" = "$(tr ' ' '\n' <<<"$2" | sort)" ]; }
 	local joined=':a; /\\$/ { N; s/ *\\\n\s*/ /; ba }'
 	same "$tools" "$(sed "$joined" "$completions/holdfast.bash" |
@@ -203,7 +203,7 @@ cases() {
 	same "$tools" "$(sed "$joined" "$completions/holdfast.fish" | sed -n 's/^for tool in //p')"
 }
 
-@test "a tool that is not there is no error" {
+@test "ignores a tool that is not installed" {
 	run -0 fish --no-config -c 'set PATH /nonexistent; source $argv[1]' \
 		"$completions/holdfast.fish"
 	[ "$output" = '' ]

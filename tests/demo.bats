@@ -18,7 +18,7 @@ row() {
 	sed -n "s/^$1  *\([0-9. ]*\)\$/\1/p" <<<"$output" | tr -s ' '
 }
 
-# A build directory in which atomic-append says 0 and does what $1 says.
+# A build directory in which atomic-append runs the commands $1.
 fake_append() {
 	mkdir -p fake/bin
 	ln -s "$HF_BIN"/* fake/bin/
@@ -31,7 +31,7 @@ fake_append() {
 bats_require_minimum_version 1.5.0
 load rig/require
 
-@test "every record is there exactly once, while recorders are killed" {
+@test "keeps every record exactly once while appending scripts are killed" {
 	DEMO_PACKAGES=60 run "$demo"
 	[ "$status" = 0 ]
 	[[ $(row holdfast) =~ ^180\ 180\ 0\ 0\ 0\ [0-9.]+$ ]]
@@ -41,7 +41,7 @@ load rig/require
 	[ -z "$(ls tmp)" ]
 }
 
-@test "note, line, row and commit agree, while recorders are killed" {
+@test "keeps note, line, row and commit in agreement while recording scripts are killed" {
 	DEMO_PIPELINE=16 DEMO_PACKAGES=16 run "$demo"
 	[ "$status" = 0 ]
 	[[ $output =~ atomic-record\ +16\ +16\ +16\ +16\ +0\ +0\ +[0-9.]+ ]]
@@ -49,7 +49,7 @@ load rig/require
 	[ -z "$(ls tmp)" ]
 }
 
-@test "a recorder that leaves out the row is found out" {
+@test "detects a tool that leaves out the row" {
 	fake_append 'exec "$real" "$@"'
 	rm fake/bin/atomic-record
 	printf '#!/bin/sh\n%s/atomic-record "$@" && sqlite3 db "DELETE FROM t WHERE rowid = 1"\n' \
@@ -59,28 +59,28 @@ load rig/require
 	[ "$status" = 1 ]
 }
 
-@test "a tool that loses records is found out" {
+@test "detects a tool that loses records" {
 	fake_append 'exit 0'
 	run "$demo"
 	[ "$status" = 1 ]
 	[[ $(row holdfast) == '24 16 8 0 0 '* ]]
 }
 
-@test "a tool that doubles records is found out" {
+@test "detects a tool that doubles records" {
 	fake_append '"$real" "$@" && "$real" "$@"'
 	run "$demo"
 	[ "$status" = 1 ]
 	[[ $(row holdfast) =~ ^24\ 24\ 0\ 0\ [1-9] ]]
 }
 
-@test "a tool that tears records is found out" {
+@test "detects a tool that tears records" {
 	fake_append '"$real" -t "${2%?}" ledger'
 	run "$demo"
 	[ "$status" = 1 ]
 	[[ $(row holdfast) =~ ^24\ 16\ 8\ [1-9][0-9]*\ 0 ]]
 }
 
-@test "a tool that always fails ends the demo" {
+@test "ends when the tool always fails" {
 	fake_append 'exit 74'
 	run "$demo"
 	[ "$status" = 1 ]
@@ -88,7 +88,7 @@ load rig/require
 	[ -z "$(ls tmp)" ]
 }
 
-@test "without dpkg's list, the project's commits are recorded" {
+@test "records the project's commits when dpkg has no list" {
 	require_mount
 	mkdir -p project/tests
 	cp -r "$HF_TOP/tests/demo" project/tests/
@@ -104,7 +104,7 @@ load rig/require
 	[[ $(row holdfast) == '9 9 0 0 0 '* ]]
 }
 
-@test "ended by a signal, it leaves no process and no file" {
+@test "leaves no process and no file when a signal ends it" {
 	mkfifo lines
 	DEMO_PACKAGES=400 "$demo" >lines 3>&- &
 	pid=$!
@@ -119,7 +119,7 @@ load rig/require
 	run ! grep -qsz "^HOLDFAST_DEMO=$dir\$" /proc/[0-9]*/environ
 }
 
-@test "bad input" {
+@test "refuses bad input" {
 	DEMO_PACKAGES=many run "$demo"
 	[ "$status" = 64 ]
 	BUILD=$PWD/nothing run "$demo"

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: ISC
 #
 # Kept locks, with lock-acquire and its keeper killed, stopped and failed at every call of the fault
-# table, until the keeper has released; and so lock-renew and lock-release. Whoever was given a
-# handle has the lock until release says otherwise; nobody else has it meanwhile; and afterwards it
-# is free, whatever happened.
+# table, until the keeper has released; lock-renew and lock-release likewise. A process with a
+# handle has the lock until release says otherwise, and no other process has it until then.
+# Afterwards the lock is free in every case.
 #
 # The owner is this test, which lives: nothing ends by its end.
 #
-# Of what takes long, a sample of the calls; with EVERY=1 in the environment, all of them.
+# Of long loops, a sample of the calls; with EVERY=1 in the environment, all of them.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -59,10 +59,10 @@ await_end() {
 
 nothing_left() { [ -z "$(find . -name '.holdfast.*' -o -name '*.lock')" ]; }
 
-# Somebody has it; flock(1) borrows nothing. A turnstile that was never made is free.
+# A process holds it; flock(1) borrows nothing. A turnstile that was never created is free.
 is_held() { [ -e "$file" ] && ! flock -n "$file" true; }
 
-# It is to be had, and can be used: nothing is frozen any more.
+# It is available and usable: nothing is frozen any more.
 is_free() {
 	[ ! -e "$file" ] || flock -w 20 "$file" true || return 1
 	lock-run -w 20 "${locks[@]}" true || return 1
@@ -72,7 +72,7 @@ is_free() {
 	nothing_left
 }
 
-# After acquire: what its status says is so, release tells the truth, and then all is free.
+# After acquire: its status and that of release are true, and then all is free.
 judge() {
 	local said=$status released=0 was_held=no
 	case $said in
@@ -85,7 +85,7 @@ judge() {
 		0) [ "$was_held" = yes ] || return 1 ;;
 		1) ;;
 		75 | 71)
-			# it heard nothing, or could not answer: it is told again
+			# it received nothing, or could not answer: ask again
 			released=0
 			lock-release "$handle" 2>>"$here/said" || released=$?
 			[ "$released" -le 1 ] || return 1
@@ -128,12 +128,12 @@ faults() {
 	((lost > 0))
 }
 
-@test "a file lock: killed and failed at every call" {
+@test "a file lock survives a fault at every call" {
 	locks=(--file L)
 	faults 'kill EIO ENOMEM EINTR EAGAIN'
 }
 
-@test "a file lock and a dotlock: killed and failed at every call" {
+@test "a file lock and a dotlock survive a fault at every call" {
 	locks=(--file L --dotlock D)
 	faults 'kill EIO EINTR'
 }
@@ -151,7 +151,7 @@ continued() {
 }
 
 # keeperd/K2: at every call the keeper is stopped, its starter killed, and the keeper continued.
-@test "the starter is killed at every call of the keeper" {
+@test "frees every lock when the starter is killed at any call of the keeper (keeperd/K2)" {
 	locks=(--file L --dotlock D)
 	local n starter end left=0
 	local -a calls
@@ -200,33 +200,33 @@ repository() {
 	file=r/.git/holdfast/turnstile
 }
 
-@test "a database: killed and failed at every call" {
+@test "the lock of a database survives a fault at every call" {
 	database
 	locks=(--sqlite db)
 	faults 'kill EIO EINTR' 7
 }
 
-@test "a database that is frozen: its helper is killed and fails, too" {
+@test "a frozen database survives a fault at every call, of the helper too" {
 	database
 	locks=(--sqlite-freeze db)
 	faults 'kill EIO EINTR' 7
 }
 
-@test "a repository: killed and failed at every call" {
+@test "the lock of a repository survives a fault at every call" {
 	repository
 	locks=(--git r)
 	faults 'kill EIO EINTR' 7
 }
 
-@test "a repository that is frozen: killed and failed at every call" {
+@test "a frozen repository survives a fault at every call" {
 	repository
 	locks=(--git-freeze r)
 	faults 'kill EIO EINTR' 7
 }
 
-# What was asked of a keeper that lives is done, or it is not; the lock is held all the while, and
+# A live keeper does what it was asked, or does not; the lock is held all the time, and
 # never said to be lost.
-@test "lock-renew is killed and failed at every call" {
+@test "lock-renew renews or changes nothing after a fault at every call" {
 	locks=(--file L --dotlock D) options=(--ttl 1h)
 	local n fault ended done=0 not=0
 	for n in 1 2 3 4 5; do
@@ -258,7 +258,7 @@ repository() {
 # Seconds that are left to it.
 ttl() { lock-status --json "$file" | jq '.holders[0].keeper.left | floor'; }
 
-@test "lock-release is killed and failed at every call" {
+@test "lock-release succeeds only if the locks are free, after a fault at every call (keeperd/K3)" {
 	locks=(--file L --dotlock D)
 	local n fault ended freed=0 not=0
 	for n in 1 2 3 4 5; do
@@ -278,7 +278,7 @@ ttl() { lock-status --json "$file" | jq '.holders[0].keeper.left | floor'; }
 				cat "$here/said"
 				false
 			}
-			# what it does not know it is told when it asks again
+			# if it does not know, it learns the outcome when it asks again
 			ended=0
 			lock-release "$handle" 2>"$here/said" || ended=$?
 			[ "$ended" -le 1 ]

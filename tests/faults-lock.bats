@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# Locks, killed and failed at every call of the fault table: while the command runs nobody else has
-# the lock, and afterwards it is to be had; nothing is broken that is held.
+# Locks, killed and failed at every call of the fault table: while the command runs no other process
+# has the lock, and afterwards it is available. No held lock is broken.
 #
-# Of what takes long, a sample of the calls; with EVERY=1 in the environment, all of them.
+# Of long loops, a sample of the calls; with EVERY=1 in the environment, all of them.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -18,8 +18,8 @@ setup() {
 }
 
 # faults PREPARE JUDGE TOOL...: for each call of the tool and each fault, in an empty directory:
-# prepare, run the tool with it, judge. Both find what the tool's status was in $status, which is
-# empty while it is prepared. With $step, only every so many-th time.
+# prepare, run the tool with it, judge. Both find the tool's status in $status, which is
+# empty during the preparation. With $step, only every $step-th time.
 faults() {
 	local prepare=$1 judge=$2 calls n fault runs=0 died=0 refused=0 place=0
 	shift 2
@@ -66,7 +66,7 @@ under_dot='dotlockfile -l -r 0 l && echo >broken
 	env -u HOLDFAST_LOCKS lock-run -n --dotlock l true && echo >broken
 	echo >>ran'
 
-# It was held while the command ran, and there is nobody who holds it now.
+# It was held while the command ran, and no process holds it now.
 judge_file() {
 	[ ! -e broken ] && [ "$status" != 0 -o -e ran ] && lock-run -w 20 l true
 }
@@ -80,7 +80,7 @@ nothing() { :; }
 
 stale() { dead_pid >l; }
 
-# A stale one is where it was, or in quarantine, once; what is done to it again gets it there.
+# A stale one is where it was, or in quarantine, once; a second run moves it there.
 judge_break() {
 	# where the first quarantine could not be opened, the next one is used
 	local moved='.holdfast-quarantine*/*'
@@ -95,31 +95,31 @@ remembered() { dead=$(dead_pid) && echo "$dead" >l; }
 
 held() { echo "$BASHPID" >l; }
 
-@test "lock-run" {
+@test "lock-run excludes others despite a fault at every call" {
 	faults nothing judge_file "$run" l sh -c "$under_file"
 }
 
-@test "lock-run with two locks" {
+@test "lock-run with two locks excludes others despite a fault at every call" {
 	faults nothing judge_file "$run" --file m --file l sh -c "$under_file"
 }
 
-@test "lock-run --remove" {
+@test "lock-run --remove excludes others despite a fault at every call" {
 	faults nothing judge_file "$run" --remove l sh -c "$under_file"
 }
 
-@test "lock-run --dotlock" {
+@test "lock-run --dotlock excludes others despite a fault at every call" {
 	faults nothing judge_dot "$run" --dotlock l sh -c "$under_dot"
 }
 
-@test "lock-run --dotlock takes over a stale one" {
+@test "lock-run --dotlock takes a stale dotlock over despite a fault at every call" {
 	faults stale judge_dot "$run" --dotlock l sh -c "$under_dot"
 }
 
-@test "lock-break: the stale one is there, or in quarantine" {
+@test "lock-break leaves a stale dotlock in place or moves it into quarantine" {
 	faults remembered judge_break "$break" l
 }
 
-@test "lock-break never moves one that is held" {
+@test "lock-break never moves a dotlock that is held" {
 	judge_held() { [ -e l ] && [ "$status" != 0 ]; }
 	faults held judge_held "$break" l
 }
@@ -144,12 +144,12 @@ judge_db() {
 		[ ! -e broken ] && nothing_left && rm -f ran && [ "$(echo *)" = 'db db-turnstile' ]
 }
 
-@test "lock-run --sqlite" {
+@test "lock-run --sqlite excludes others despite a fault at every call" {
 	database
 	faults nothing judge_db "$run" --sqlite db sh -c "$under_db"
 }
 
-@test "lock-run --sqlite-freeze, and its helper" {
+@test "lock-run --sqlite-freeze keeps writers out despite a fault at every call, and its helper's" {
 	database
 	faults nothing judge_db "$run" --sqlite-freeze db sh -c "$under_frozen_db"
 }
@@ -157,7 +157,7 @@ judge_db() {
 repository() {
 	export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=x GIT_AUTHOR_EMAIL=x@x
 	export GIT_COMMITTER_NAME=x GIT_COMMITTER_EMAIL=x@x
-	# around it is another one, which is not meant
+	# the repository around it must not be used
 	git init -q "$here/template"
 	git init -q -b main "$here/template/r"
 	echo >"$here/template/r/f"
@@ -183,21 +183,22 @@ usable() {
 		git -C r add f && git -C r fsck --strict && [ ! -e broken ] && nothing_left
 }
 
-@test "lock-run --git" {
+@test "lock-run --git excludes others despite a fault at every call" {
 	repository
 	faults nothing judge_git "$run" --git r sh -c "$under_git"
 }
 
-@test "lock-run --git-freeze" {
+@test "lock-run --git-freeze keeps commits out despite a fault at every call" {
 	repository
 	faults nothing judge_git "$run" --git-freeze r sh -c "$under_frozen_git"
 }
 
-moved() { find r/.git/holdfast/quarantine -type f 2>/dev/null | wc -l; }
+# Where the first quarantine could not be read, the next one is used.
+moved() { find r/.git/holdfast/quarantine* -type f 2>/dev/null | wc -l; }
 
 index_lock() { touch r/.git/index.lock; }
 
-@test "lock-run --git moves a stale index.lock aside: it is there, or in quarantine" {
+@test "lock-run --git leaves a stale index.lock in place or moves it into quarantine" {
 	repository
 	judge_moved() {
 		[ -e r/.git/index.lock -a "$(moved)" = 0 ] ||
@@ -213,18 +214,18 @@ judge_break_git() {
 	local left
 	left=$(find r/.git -name '*.lock' | wc -l)
 	[ $((left + $(moved))) = 4 ] || return 1
-	# on a busy machine not every process is looked at in time
+	# on a busy machine not every process is inspected in time
 	[ "$(git -C r for-each-ref --format='%(refname)')" = refs/heads/main ] &&
 		await lock-break -q --git r && [ "$(moved)" = 4 ] && git -C r gc -q && usable
 }
 
-@test "lock-break --git: each stale one is there, or in quarantine" {
+@test "lock-break --git leaves each stale lock in place or moves it into quarantine" {
 	repository
 	step=53
 	faults stale_git_locks judge_break_git "$break" --git r
 }
 
-@test "lock-break --git never moves one that is held" {
+@test "lock-break --git never moves a lock that is held" {
 	repository
 	open_index_lock() { exec 9>r/.git/index.lock; }
 	judge_held() { [ -e r/.git/index.lock ] && [ "$status" != 0 ] && [ "$(moved)" = 0 ]; }

@@ -9,7 +9,7 @@
 bats_require_minimum_version 1.5.0
 load rig/require
 
-# What fsync(2) costs is not what is asked here: the scene is in memory.
+# The cost of fsync(2) does not matter here: the scene is in memory.
 setup() {
 	cd "$BATS_TEST_TMPDIR"
 	export GIT_CONFIG_NOSYSTEM=1
@@ -27,23 +27,23 @@ every() {
 	[ "$status" = 0 ]
 }
 
-@test "SIGKILL" {
+@test "all parts of a record agree after SIGKILL at a system call and recovery" {
 	every 17 strace kill
 }
 
-@test "EIO and ENOSPC" {
+@test "all parts of a record agree after EIO and ENOSPC and recovery" {
 	every 37 strace EIO ENOSPC
 }
 
-@test "SIGKILL, with a rollback journal" {
+@test "all parts of a record agree after SIGKILL with a rollback journal and recovery" {
 	every 37 -j DELETE strace kill
 }
 
-@test "the fault table: SIGKILL, EIO, ENOSPC" {
+@test "all parts of a record agree after the fault table's SIGKILL, EIO and ENOSPC" {
 	every 13 table kill EIO ENOSPC
 }
 
-@test "without a repository, on a detached HEAD, with a pack made beside a gc" {
+@test "the same without a repository, on a detached HEAD, with a pack made beside a gc" {
 	local kind
 
 	for kind in files detached gc; do
@@ -53,13 +53,13 @@ every() {
 	done
 }
 
-@test "a record that is given up" {
+@test "discards a record whole or not at all" {
 	every 7 -k drop strace kill
 	every 13 -k drop strace EIO ENOSPC
 	every 3 -k drop table kill EIO ENOSPC
 }
 
-@test "equal lines: before recovery another program appends one, or the ledger is moved" {
+@test "appends an equal line once although the ledger grows or is moved before recovery" {
 	local kind
 
 	for kind in equal absent; do
@@ -71,7 +71,7 @@ every() {
 	done
 }
 
-@test "the power is cut: ext4, XFS, btrfs" {
+@test "all parts of a record agree after a power cut: ext4, XFS, btrfs" {
 	require_loop
 	every 97 powercut ext4
 	every 97 powercut xfs

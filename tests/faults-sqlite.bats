@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # sqlite-run, killed and failed at each system call by which SQLite writes, syncs, removes and
-# locks: a row that was acknowledged is there, and one that was refused is not (sqlite/D2).
+# locks: an acknowledged row is there, and a refused one is not (sqlite/D2).
 
 bats_require_minimum_version 1.5.0
 load rig/require
@@ -45,12 +45,12 @@ faults() {
 
 @test "write-ahead log: killed" { faults wal signal=KILL:when=@; }
 @test "write-ahead log: EIO once" { faults wal error=EIO:when=@ fcntl; }
-@test "write-ahead log: EIO from then on" { faults wal error=EIO:when=@+; }
+@test "write-ahead log: EIO at a call and all later" { faults wal error=EIO:when=@+; }
 @test "rollback journal: killed" { faults delete signal=KILL:when=@; }
 @test "rollback journal: EIO once" { faults delete error=EIO:when=@ fcntl; }
-@test "rollback journal: ENOSPC from then on" { faults delete error=ENOSPC:when=@+; }
+@test "rollback journal: ENOSPC at a call and all later" { faults delete error=ENOSPC:when=@+; }
 
-@test "a full disk: nothing is lost, nothing is half done" {
+@test "loses nothing and leaves nothing half done when the disk is full" {
 	require_loop
 	truncate -s 4M image
 	mkfs.ext4 -q image
@@ -90,7 +90,7 @@ write_on_full_disk() {
 	row=$(sqlite3 m/x.db "SELECT count(*) FROM t WHERE a = $1")
 }
 
-@test "a full disk under -shm is an error, and no SIGBUS" {
+@test "reports a full disk under -shm as an error, without SIGBUS" {
 	local left seen=' '
 	[ "$(id -u)" = 0 ] || skip 'needs root, to mount'
 	truncate -s 16M image
@@ -111,7 +111,7 @@ write_on_full_disk() {
 		seen+="$status "
 	done
 	[[ $seen == *' 0 '* && $seen == *' 74 '* ]]
-	# without the precaution it is a SIGBUS, and it is said what was done by then
+	# without the precaution it is a SIGBUS, and the tool reports what is known by then
 	seen=' '
 	for left in 8 10 16 20 24 28 32; do
 		write_on_full_disk "$left" shm_space

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# The power is cut while sqlite-run, sqlite-once, sqlite-queue and sqlite-lease work: what was
-# acknowledged is there, and nothing is there twice (tests/rig/stores.py).
+# The power is cut while sqlite-run, sqlite-once, sqlite-queue and sqlite-lease work:
+# acknowledged changes are there, and none is there twice (tests/rig/stores.py).
 #
 # A sample of the calls; with EVERY=1 in the environment, all of them, which takes ten minutes.
 
@@ -22,11 +22,11 @@ stores() {
 	[ "$status" = 0 ]
 }
 
-@test "ext4" { stores -e "1/${EVERY:-41}" ext4; }
-@test "XFS" { stores -e "1/${EVERY:-41}" xfs; }
-@test "btrfs" { stores -e "1/${EVERY:-41}" btrfs; }
+@test "keeps acknowledged changes over a power cut: ext4" { stores -e "1/${EVERY:-41}" ext4; }
+@test "keeps acknowledged changes over a power cut: XFS" { stores -e "1/${EVERY:-41}" xfs; }
+@test "keeps acknowledged changes over a power cut: btrfs" { stores -e "1/${EVERY:-41}" btrfs; }
 
-@test "syncs left out are seen, of each command" {
+@test "detects a sync left out of each command" {
 	stores -m ext4
 	[ -z "${EVERY:-}" ] || { stores -m xfs && stores -m btrfs; }
 }

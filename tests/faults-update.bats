@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# atomic-update, killed and failed at every call of the fault table. The command adds to what it
-# reads, so that a change lost or made twice shows.
+# atomic-update, killed and failed at every call of the fault table. The command adds to its
+# input, so that a change lost or made twice shows.
 
 bats_require_minimum_version 1.5.0
 load rig/require
@@ -16,26 +16,26 @@ setup() {
 	adds=(sh -c "cat; cat '$here/record'")
 }
 
-@test "a file is changed" {
+@test "changes a file once or not at all after a fault at every call" {
 	rig faultloop -t "$every" "${changed[@]}" "$update" f "${adds[@]}"
 	rig faultloop -t "$every" -l "${changed[@]}" "$update" f "${adds[@]}"
 }
 
-@test "a file is created, with --init" {
+@test "creates a file with --init, or does not, after a fault at every call" {
 	rig faultloop -t "$every" -n new "$update" --init x f \
 		sh -c "cat >/dev/null; cat '$here/new'"
 }
 
-@test "--backup and --print" {
+@test "--backup and --print survive a fault at every call" {
 	rig faultloop -t "$every" -b '~' "${changed[@]}" "$update" -b f "${adds[@]}"
 	rig faultloop -t "$every" "${changed[@]}" "$update" --print f "${adds[@]}"
 }
 
-@test "files may not grow: real short writes" {
+@test "keeps a whole content when a limit on file size causes short writes" {
 	rig faultloop -z "${changed[@]}" "$plain" f "${adds[@]}"
 }
 
-@test "the disk is full: tmpfs, ext4, XFS, btrfs" {
+@test "keeps a whole content when the disk is full: tmpfs, ext4, XFS, btrfs" {
 	require_loop
 	for fs in tmpfs ext4 xfs btrfs; do
 		rig faultloop -f "$fs" "${changed[@]}" "$plain" f "${adds[@]}"

@@ -13,37 +13,37 @@ setup() {
 	plain=$HF_BIN/atomic-write
 }
 
-@test "a file is replaced" {
+@test "replaces a file whole or not at all after a fault at every call" {
 	rig faultloop -t "$every" "${replaced[@]}" "$write" f
 }
 
-@test "a file is created" {
+@test "creates a file whole or not at all after a fault at every call" {
 	rig faultloop -t "$every" "${created[@]}" "$write" f
 }
 
-@test "a symbolic link's target is replaced, a dangling one's created" {
+@test "replaces a symbolic link's target, or creates it, whole or not at all" {
 	rig faultloop -t "$every" -l "${replaced[@]}" "$write" f
 	rig faultloop -t "$every" -l "${created[@]}" "$write" f
 }
 
-@test "a backup is the whole old content" {
+@test "keeps the whole old content in a backup after a fault at every call" {
 	rig faultloop -t "$every" -b .orig "${replaced[@]}" "$write" --backup=.orig f
 	rig faultloop -t "$every" -l -b '~' "${replaced[@]}" "$write" -b f
 }
 
-@test "a command's output" {
+@test "writes a command's output whole or not at all after a fault at every call" {
 	rig faultloop -t "$every" -o old -n new "$write" f cat "$here/new"
 	rig faultloop -t "$every" -n new "$write" f cat "$here/new"
 }
 
-@test "--from, --validate, --skip-same, --symlink" {
+@test "--from, --validate, --skip-same and --symlink survive a fault at every call" {
 	rig faultloop -t "$every" -o old -n new "$write" --from "$here/new" f
 	rig faultloop -t "$every" "${replaced[@]}" "$write" --validate 'grep -q . "$1"' f
 	rig faultloop -t "$every" "${replaced[@]}" "$write" --skip-same f
 	rig faultloop -t "$every" -o old -n new "$write" --symlink "$here/new" f
 }
 
-@test "where there are no unnamed files" {
+@test "without unnamed files: survives a fault at every call" {
 	local rule
 	rule=$(rig_named_rule '' "$write" f)
 	rig faultloop -B "$rule" -t "$every" "${created[@]}" "$write" f
@@ -51,12 +51,12 @@ setup() {
 	rig faultloop -B "$rule" -t "$every" "${replaced[@]}" "$write" f
 }
 
-@test "files may not grow: real short writes" {
+@test "keeps a whole content when a limit on file size causes short writes" {
 	rig faultloop -z "${replaced[@]}" "$plain" f
 	rig faultloop -z -o old -n new "$plain" f cat "$here/new"
 }
 
-@test "the disk is full: tmpfs, ext4, XFS, btrfs" {
+@test "keeps a whole content when the disk is full: tmpfs, ext4, XFS, btrfs" {
 	require_loop
 	for fs in tmpfs ext4 xfs btrfs; do
 		rig faultloop -f "$fs" "${replaced[@]}" "$plain" f

@@ -47,13 +47,13 @@ same() {
 held='mkfifo go at; (exec 9>l; $real -x 9; echo >at; read x <go) & read x <at;'
 let_go='; status=$?; echo >go; wait; exit $status'
 
-@test "there is a flock(1) to compare with" {
+@test "a flock(1) to compare with is installed" {
 	[ -x "$real" ]
 	[[ $("$real" --version) == *util-linux* ]]
 	[[ $(ours/flock --version) == *holdfast* ]]
 }
 
-@test "file and command" {
+@test "runs a command under a file's lock as flock(1) does" {
 	same <<-'EOF'
 		flock l true
 		flock l false
@@ -72,7 +72,7 @@ let_go='; status=$?; echo >go; wait; exit $status'
 	EOF
 }
 
-@test "-c" {
+@test "runs a string with -c as flock(1) does" {
 	same <<-'EOF'
 		flock l -c "echo \$0 x y"
 		SHELL=/bin/bash flock l -c "echo \$0"
@@ -88,7 +88,7 @@ let_go='; status=$?; echo >go; wait; exit $status'
 	EOF
 }
 
-@test "what cannot be run, and what cannot be opened" {
+@test "reports commands that cannot be run and files that cannot be opened as flock(1) does" {
 	same <<-'EOF'
 		flock l /none/there
 		flock l none
@@ -106,7 +106,7 @@ let_go='; status=$?; echo >go; wait; exit $status'
 b" true; ls'
 }
 
-@test "descriptors" {
+@test "locks descriptors as flock(1) does" {
 	same <<-'EOF'
 		exec 9>l; flock 9; flock -n l true
 		exec 9>l; flock 9; flock -u 9; flock -n l true
@@ -133,7 +133,7 @@ b" true; ls'
 	EOF
 }
 
-@test "a command inherits the lock, and -o keeps it from that" {
+@test "the command inherits the lock, but not with -o" {
 	same <<-'EOF'
 		flock l sh -c "flock -n l true"
 		flock l sh -c "readlink /proc/self/fd/3" | sed "s,.*/,,"
@@ -145,7 +145,7 @@ b" true; ls'
 		kill $(cat pid)'
 }
 
-@test "conflicts, -n, -w, -E, --verbose" {
+@test "handles conflicts, -n, -w, -E and --verbose as flock(1) does" {
 	export real
 	same "$held flock -n l echo no $let_go" "$held flock -n -E 9 l true $let_go" \
 		"$held flock -w 0.01 l true $let_go" "$held flock -w 0 l true $let_go" \
@@ -157,7 +157,7 @@ b" true; ls'
 		"$held flock -nw 5 l true $let_go" "$held flock l echo \$(echo >go) then; wait"
 }
 
-@test "--verbose where there is no conflict" {
+@test "prints with --verbose what flock(1) prints without a conflict" {
 	same <<-'EOF'
 		flock --verbose l true
 		flock --verbose l echo hi
@@ -171,7 +171,7 @@ b" true; ls'
 	EOF
 }
 
-@test "timeouts" {
+@test "parses timeouts as flock(1) does" {
 	same <<-'EOF'
 		flock -w 1 l true
 		flock -w 0.5 l true
@@ -200,7 +200,7 @@ b" true; ls'
 	EOF
 }
 
-@test "-E" {
+@test "parses -E as flock(1) does" {
 	same <<-'EOF'
 		flock -E 5 l true
 		flock -E 256 l true
@@ -217,7 +217,7 @@ b" true; ls'
 	EOF
 }
 
-@test "options, abbreviations, and what is none" {
+@test "accepts and rejects options and abbreviations as flock(1) does" {
 	same <<-'EOF'
 		flock
 		flock -x
@@ -261,7 +261,7 @@ b" true; ls'
 	EOF
 }
 
-@test "signals: the exit status, and what is left running" {
+@test "on a signal, exits and leaves the command running as flock(1) does" {
 	same <<-'EOF'
 		flock l sh -c "kill -9 \$\$"
 		flock l sh -c "kill -INT \$\$"
@@ -276,9 +276,9 @@ b" true; ls'
 		wait $!; echo $?; flock -n l true; echo $?; kill $child; flock l true'
 }
 
-# What newer versions than some installed ones have.
+# Options that only newer versions have than some installed ones.
 
-@test "--fcntl locks by fcntl, and not by flock" {
+@test "--fcntl takes an fcntl(2) lock, not a flock(2) lock" {
 	PATH=$PWD/ours:$PATH
 	mkfifo go at
 	flock --fcntl l sh -c 'echo >at; read x <go' >log 2>&1 3>&- &
@@ -299,7 +299,7 @@ b" true; ls'
 	[ ! -s l ]
 }
 
-@test "--start and --length" {
+@test "--start and --length lock a range" {
 	PATH=$PWD/ours:$PATH
 	exec 9<>l
 	flock --start 10 --length 5 9

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# What is read from disk, fed with mutations of what is understood. The same ones each time: `make
-# fuzz` looks for others.
+# The parsers of files on disk, fed with mutations of valid content. The same ones each time: `make
+# fuzz` searches for others.
 
 bats_require_minimum_version 1.5.0
 
@@ -23,9 +23,9 @@ fuzz() {
 	[[ $output == *'DONE'* ]]
 }
 
-@test "no parser reads beyond its input, or understands what it should not" { fuzz parsers 300000; }
+@test "no parser reads beyond its input, or accepts invalid input" { fuzz parsers 300000; }
 @test "a spool or batch of any sizes and offsets doubles and loses no record" { fuzz spool 4000; }
-@test "the rows of an intent are understood as promised, or refused" { fuzz intent 8000; }
+@test "the rows of an intent are parsed as documented, or refused" { fuzz intent 8000; }
 @test "a damaged Git index is never taken for a whole one" { fuzz index 40000; }
 @test "Git's small files and holdfast's beside them are read within bounds" { fuzz notes 6000; }
-@test "every line of a file of statistics is counted once" { fuzz stats 60000; }
+@test "counts every line of a file of statistics once" { fuzz stats 60000; }

@@ -25,7 +25,7 @@ setup() {
 		INSERT INTO t VALUES(1)' >/dev/null
 }
 
-# A process that has the database open, and does what it is told: `tell SQL` returns once it has.
+# A process that has the database open: `tell SQL` returns once it has run the SQL.
 open_database() {
 	coproc OTHER { exec python3 -u -c '
 import sqlite3, sys
@@ -46,7 +46,7 @@ configure() {
 	git config holdfast.snapshot "$1"
 }
 
-# What the database at REVISION:PATH, opened elsewhere, answers.
+# Print the answer of the database at REVISION:PATH, opened elsewhere.
 ask() {
 	git show "$1" >../image
 	[ "$(sqlite3 ../image 'PRAGMA integrity_check')" = ok ]
@@ -60,7 +60,7 @@ no_lock_is_left() {
 	[ -z "$(find .git -name '*.lock')" ]
 }
 
-@test "a snapshot is in every commit, with the newest row, and the worktree is clean" {
+@test "adds a snapshot with the newest row to every commit, and leaves the worktree clean" {
 	open_database
 	configure dir/snap.db
 	tell 'INSERT INTO t VALUES(2)'
@@ -83,7 +83,7 @@ no_lock_is_left() {
 	[ "$(sqlite3 app.db 'PRAGMA journal_mode')" = wal ]
 }
 
-@test "the database itself, staged while others have it open: whole, and the file stays" {
+@test "commits a whole image of a staged database that is open, and keeps the file" {
 	local how
 	open_database
 	for how in '-m' '-am'; do
@@ -109,7 +109,7 @@ no_lock_is_left() {
 	no_lock_is_left
 }
 
-@test "what lies beside a database is taken out, and a like name of another file is not" {
+@test "takes out the side files of a database, but not those of another file" {
 	open_database
 	tell 'INSERT INTO t VALUES(2)'
 	touch app.db-turnstile other-wal other-journal notes
@@ -127,7 +127,7 @@ no_lock_is_left() {
 	[ "$(ask HEAD:app.db 'SELECT max(x) FROM t')" = 3 ]
 }
 
-@test "a commit of paths is left as it is, with a warning; a -wal in it is refused" {
+@test "leaves a commit of paths as it is, with a warning, and refuses a -wal in it" {
 	open_database
 	configure snap.sql
 	git add app.db
@@ -150,7 +150,7 @@ no_lock_is_left() {
 	no_lock_is_left
 }
 
-@test "merge, rebase, cherry-pick, stash, worktree, --no-verify" {
+@test "works with merge, rebase, cherry-pick, stash, worktree and --no-verify" {
 	open_database
 	configure snap.sql
 	git commit -qm one --allow-empty
@@ -204,7 +204,7 @@ no_lock_is_left() {
 	git fsck --strict
 }
 
-@test "a busy database: commit -a goes on at once, with a warning; commit waits" {
+@test "commit -a does not wait for a busy database, but warns; commit waits" {
 	sqlite3 app.db 'PRAGMA journal_mode=DELETE' >/dev/null
 	open_database
 	configure snap.sql
@@ -225,7 +225,7 @@ no_lock_is_left() {
 	no_lock_is_left
 }
 
-@test "an aborted commit leaves no lock" {
+@test "leaves no lock when the commit is aborted" {
 	configure snap.sql
 	echo two >file
 	GIT_EDITOR=false run -1 git commit -a
@@ -245,7 +245,7 @@ no_lock_is_left() {
 	no_lock_is_left
 }
 
-@test "without a configuration, and without databases, a commit is just a commit" {
+@test "leaves a commit alone without a configuration and without databases" {
 	rm app.db*
 	echo two >file
 	git commit -qam two
@@ -263,8 +263,8 @@ no_lock_is_left() {
 	git commit -qm first
 }
 
-# A record that fails between the database and Git. (One that is killed there leaves Git's
-# index.lock too, with which no user's commit gets as far as to its hooks.)
+# A record that fails between the database and Git. (A run that is killed there leaves Git's
+# index.lock too, with which no user's commit reaches its hooks.)
 leave_unfinished() {
 	local n
 	for n in {1..20}; do
@@ -277,7 +277,7 @@ leave_unfinished() {
 	run -1 atomic-record --recover --dry-run --sqlite app.db --git .
 }
 
-@test "an unfinished record: finished before the commit, refused in commit -a and in push" {
+@test "finishes an unfinished record before a commit, and refuses commit -a and push" {
 	git init -q --bare ../remote
 	git remote add origin ../remote
 	git config holdfast.database app.db
@@ -302,7 +302,7 @@ leave_unfinished() {
 	no_lock_is_left
 }
 
-@test "under Git's lock, by lock-run or a keeper: at once, and in the right order whole" {
+@test "under Git's lock, of lock-run or a keeper, commits the snapshot or does not wait for it" {
 	open_database
 	configure snap.sql
 	tell 'INSERT INTO t VALUES(2)'
@@ -316,7 +316,7 @@ leave_unfinished() {
 		git commit -qm four --allow-empty
 		lock-release "$h"'
 	[[ $(git show HEAD:snap.sql) == *'VALUES(4)'* ]]
-	# somebody has the database's turn, and is waited for by nobody who has Git's
+	# a process holds the database's turnstile: no process that holds Git's lock waits for it
 	mkfifo ../held ../end
 	lock-run --sqlite app.db sh -c ': >../held; read -r x <../end' 3>&- &
 	local holder=$!
@@ -332,7 +332,7 @@ leave_unfinished() {
 	no_lock_is_left
 }
 
-@test "recorders beside users who commit: nobody stands still, nothing is lost" {
+@test "records and users' commits beside each other neither deadlock nor lose anything" {
 	local i pids=()
 	configure snap.sql
 	for i in {1..12}; do

@@ -20,7 +20,7 @@ setup() {
 	hooks=.git/hooks
 }
 
-# An executable hook $1: a script of what stands on standard input.
+# An executable hook $1: a script whose text is standard input.
 hook() {
 	{
 		echo '#!/bin/sh'
@@ -29,7 +29,7 @@ hook() {
 	chmod +x "$1"
 }
 
-# What a hook directory is: names, modes, owners, times, links and content.
+# Print the state of a hook directory: names, modes, owners, times, links and content.
 state() {
 	(cd "$1" && find . -printf '%p %y %m %u %i %n %T@ %l\n' | sort | grep -v '^\. ' &&
 		find . -type f -exec sha256sum {} + | sort)
@@ -37,7 +37,7 @@ state() {
 
 commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 
-@test "install and uninstall in a fresh repository, and again" {
+@test "installs and uninstalls in a fresh repository, and repeats both without change" {
 	state $hooks >before
 	run -1 holdfast-hooks status
 	[[ $output == *'pre-commit: not installed'*'pre-push: not installed'* ]]
@@ -57,7 +57,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	run -1 holdfast-hooks status
 }
 
-@test "a hook that is there is kept, runs first under its own name, and comes back as it was" {
+@test "keeps an existing hook, runs it first under its own name, and restores it unchanged" {
 	mkdir tools
 	hook $hooks/pre-commit <<-'END'
 		echo "$0 $*" >>"$(git rev-parse --show-toplevel)/log"
@@ -102,7 +102,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	state $hooks | diff before -
 }
 
-@test "interrupted between keeping the old hook and the stub, it is installed by the next run" {
+@test "completes an installation that was interrupted between keeping the old hook and the stub" {
 	hook $hooks/pre-commit <<<'echo old >>log'
 	state $hooks >before
 	mkdir $hooks.before-holdfast
@@ -115,7 +115,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	state $hooks | diff before -
 }
 
-@test "what was changed since, or is another's, is left, politely" {
+@test "leaves a hook that was changed since or is not its own, and reports it" {
 	hook $hooks/pre-commit <<<'echo old >>log'
 	holdfast-hooks install
 	echo '# mine' >>$hooks/pre-commit
@@ -126,7 +126,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	[[ $output == *"'$PWD/$hooks/pre-commit' was changed since"* ]]
 	run -1 holdfast-hooks install
 	cmp changed $hooks/pre-commit
-	# somebody else's in its place: both stay
+	# another program's hook in its place: both stay
 	rm $hooks/pre-commit
 	hook $hooks/pre-commit <<<'echo new >>log'
 	run -1 holdfast-hooks install
@@ -140,7 +140,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	[ "$(cat log)" = old ]
 }
 
-@test "pre-commit and lefthook move a hook away: .legacy runs, .old does not, both are undone" {
+@test "runs beside pre-commit and lefthook, which move its hook away, and undoes both" {
 	hook $hooks/pre-commit <<<'echo old >>log'
 	cp -p $hooks/pre-commit old
 	holdfast-hooks -q install
@@ -167,7 +167,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	[ "$(tail -n 1 log)" = lefthook ]
 }
 
-@test "husky: a relative core.hooksPath whose hooks go by their own name" {
+@test "works with husky, whose hooks are found by their own name in a relative core.hooksPath" {
 	mkdir -p .husky/_ sub
 	echo '*' >.husky/_/.gitignore
 	# as husky 9 has it: one script for all hooks, which runs the user's of that name
@@ -188,11 +188,11 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	[ "$output" = '' ]
 	git commit -qm two --allow-empty
 	[ "$(cat log)" = $'user\nuser' ]
-	# a hook that the stub silences is told
+	# a hook that the stub silences is reported
 	git config --unset core.hooksPath
 	run -1 holdfast-hooks status
 	git config core.hooksPath .husky/_
-	# husky writes its files anew
+	# husky rewrites its files
 	hook .husky/_/pre-commit <<<'. "${0%/*}/h"'
 	run -1 holdfast-hooks status
 	holdfast-hooks install
@@ -203,7 +203,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	[ "$(sed -n 2p .husky/_/pre-commit)" = '. "${0%/*}/h"' ]
 }
 
-@test "hooks that others share are left, unless --shared says so" {
+@test "leaves hooks that others share unless --shared is given" {
 	mkdir ../all .githooks
 	git config --global core.hooksPath "$PWD/../all"
 	run -65 holdfast-hooks install
@@ -231,7 +231,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	[[ $output == *'switched off'* ]]
 }
 
-@test "a hook directory that is a link, or is not there" {
+@test "works when the hook directory is a symbolic link or absent" {
 	rm -r $hooks
 	holdfast-hooks install
 	git commit -qm one --allow-empty
@@ -251,7 +251,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	[ "$(ls ../tools)" = $'hooks\nrun' ]
 }
 
-@test "a worktree has the hooks of its repository; a bare one is refused" {
+@test "installs into a worktree's repository, and refuses a bare one" {
 	git commit -qm one --allow-empty
 	git worktree add -q ../tree
 	(cd ../tree && holdfast-hooks install)
@@ -270,7 +270,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	[ -x ../other/.git/hooks/pre-commit ]
 }
 
-@test "a hook directory that may not be written" {
+@test "exits with 77 when it may not write into the hook directory" {
 	require_other_user
 	local dir=$PWD
 	while [[ $dir == */holdfast-tests.*/* ]]; do
@@ -285,12 +285,12 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	[ ! -e $hooks.before-holdfast ]
 }
 
-@test "hooks by configuration, where Git has them" {
+@test "installs hooks by configuration if Git supports them" {
 	# this Git's own answer decides
 	if git -c hook.x.event=pre-commit -c hook.x.command=true hook list pre-commit; then
 		configured=1
 	else
-		# it has none: one that says that it has
+		# it does not support them: use a git that says that it does
 		mkdir ../bin
 		hook ../bin/git <<-END
 			case "\$*" in
@@ -316,7 +316,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	state $hooks | diff before -
 }
 
-@test "a hook whose tool is gone lets the commit pass, with a word" {
+@test "a hook whose tool is gone reports that and lets the commit pass" {
 	mkdir -p p/bin p/share
 	cp "$HF_BIN"/holdfast* "$HF_BIN"/lock-run "$HF_BIN"/atomic-write p/bin
 	cp -r "$HF_BUILD/share/holdfast" p/share
@@ -326,7 +326,7 @@ commits() { git rev-list --count HEAD 2>/dev/null || echo 0; }
 	[[ $output == *'not there any more'* ]]
 }
 
-@test "usage" {
+@test "refuses wrong calls with 64" {
 	run -64 holdfast-hooks
 	run -64 holdfast-hooks nonsense
 	run -64 holdfast-hooks install one two

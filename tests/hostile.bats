@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# The hostile neighbour: what a second user puts beside a target never decides what becomes of the
-# call (tests/rig/hostile.py, docs/security.md).
+# The hostile neighbour: a file that a second user puts beside a target never decides the outcome of
+# the call (tests/rig/hostile.py, docs/security.md).
 #
 # A sample, in which each pair of a tool, a name, a plant and a place is; with EVERY=1 in the
 # environment, all of it, which takes an hour.
@@ -25,18 +25,18 @@ hostile() {
 	[[ $output == *' cells, 0 wrong'* ]]
 }
 
-@test "a planted name costs a tool its fast way at most: files" { hostile -t 'atomic-[wau]*'; }
-@test "a planted name costs a tool its fast way at most: locks" { hostile -t 'lock-*'; }
-@test "a planted name costs a tool its fast way at most: databases" { hostile -t 'sqlite-*'; }
-@test "a planted name costs a tool its fast way at most: records" { hostile -t 'atomic-record*'; }
+@test "a planted name can only disable a fast path: files" { hostile -t 'atomic-[wau]*'; }
+@test "a planted name can only disable a fast path: locks" { hostile -t 'lock-*'; }
+@test "a planted name can only disable a fast path: databases" { hostile -t 'sqlite-*'; }
+@test "a planted name can only disable a fast path: records" { hostile -t 'atomic-record*'; }
 
-@test "docs/security.md has every name that the tools make or read beside a target" {
+@test "docs/security.md lists every name that the tools create or read beside a target" {
 	run "$HF_TOP/tests/rig/hostile.py" --names "$page"
 	echo "$output"
 	[ "$status" = 0 ]
 }
 
-# The names, and beginnings of names, in string literals; what comes behind a % is left off. Not
+# The names, and beginnings of names, in string literals; the text after a % is left off. Not
 # names: tables, statistics, settings, files of the build.
 literals() {
 	find "$HF_TOP/lib" -name '*.[ch]' -exec grep -hv '^[[:space:]]*/*\*' {} + >sources
@@ -46,7 +46,7 @@ literals() {
 	grep -oE 'hf_(target_side|side_[a-z]*)\([^")]*"[a-z]+"' sources | sed 's/.*"\(.*\)"/.\1/'
 }
 
-@test "docs/security.md has every name that stands in the library's sources" {
+@test "docs/security.md lists every name in the library's sources" {
 	local name missing=
 	[ "$(literals | wc -l)" -gt 15 ]
 	for name in $(literals | sort -u); do

@@ -21,21 +21,20 @@ setup() {
 	examples=$(hf_make print-EXAMPLES)
 }
 
-# Compile example $1 against what is installed, into ./$1.
+# Compile example $1 against the installed files, into ./$1.
 compile() {
 	cc -Wall -Wextra -Werror -o "$1" "$HF_TOP/docs/examples/$1.c" \
 		$(pkg-config --cflags --libs holdfast)
 }
 
-# What a program that uses the library must do: wait for a lock no longer than it said, and replace
-# a file.
+# A program that uses the library must wait for a lock no longer than its limit, and replace a file.
 try_example() {
 	export LD_LIBRARY_PATH=$1
 	echo old >note
 	run ./lock-and-write note.lock 1s note 'new text'
 	[ "$status" = 0 ]
 	[ "$(cat note)" = 'new text' ]
-	# 75 while somebody else has the lock, and the file is as it was
+	# 75 while another process holds the lock, and the file is as it was
 	coproc flock note.lock sh -c 'echo held; read -r end' 3>&-
 	read -r -u "${COPROC[0]}"
 	run ./lock-and-write note.lock 50ms note 'newer text'
@@ -45,13 +44,13 @@ try_example() {
 	[ "$(cat note)" = 'new text' ]
 }
 
-@test "the example is compiled against the installed shared library, and runs" {
+@test "the example compiles against the installed shared library, and runs" {
 	compile lock-and-write
 	ldd lock-and-write | grep -F libholdfast.so.0
 	try_example "$PREFIX/lib"
 }
 
-@test "the example is compiled against the installed static library, and runs" {
+@test "the example compiles against the installed static library, and runs" {
 	cc -o lock-and-write "$HF_TOP/docs/examples/lock-and-write.c" \
 		$(pkg-config --cflags holdfast) "$PREFIX/lib/libholdfast.a" \
 		$(pkg-config --static --libs-only-l holdfast | sed s/-lholdfast//)
@@ -64,14 +63,14 @@ try_example() {
 	for example in $examples; do compile "$example"; done
 }
 
-@test "a staged installation is used through its sysroot" {
+@test "a program is built against a staged installation as its sysroot" {
 	unset PKG_CONFIG_PATH
 	export PKG_CONFIG_LIBDIR=$STAGE/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$STAGE
 	compile lock-and-write
 	try_example "$STAGE/usr/lib"
 }
 
-@test "the headers do not hide the system's" {
+@test "the headers do not hide system headers" {
 	printf '#include <%s>\n' err.h holdfast.h >a.c
 	echo 'int main(void) { errx(0, "x"); }' >>a.c
 	cc -Wall -Werror -c a.c $(pkg-config --cflags holdfast)
@@ -84,7 +83,7 @@ try_example() {
 	done
 }
 
-@test "installed tools say their version, and it is pkg-config's" {
+@test "installed tools print their version, and pkg-config prints the same" {
 	local version
 	version=$(pkg-config --modversion holdfast)
 	[ -n "$version" ]
@@ -115,7 +114,7 @@ try_example() {
 	[ -s "$PREFIX/share/man/man7/holdfast.7" ]
 }
 
-@test "installing is complete under umask 077, and installing twice is fine" {
+@test "an installation is complete under umask 077, and can be repeated" {
 	umask 077
 	hf_make install PREFIX="$PWD/p" >/dev/null
 	hf_make install PREFIX="$PWD/p" >/dev/null
@@ -125,7 +124,7 @@ try_example() {
 	[ ! -e p ]
 }
 
-@test "DESTDIR may hold spaces and quotes; a PREFIX with spaces is refused" {
+@test "DESTDIR may contain spaces and quotes, but PREFIX no spaces" {
 	local stage="$PWD/a b's \"stage\" *"
 	hf_make install DESTDIR="$stage" PREFIX=/usr >/dev/null
 	[ "$(ls)" = "${stage##*/}" ]
@@ -139,7 +138,7 @@ try_example() {
 	[[ $output == *'PREFIX must not hold spaces'* ]]
 }
 
-@test "uninstall leaves nothing, and takes nothing that was there before" {
+@test "uninstall removes everything that install created, and nothing else" {
 	mkdir -p d/usr/bin d/usr/share/man/man1 d/usr/lib
 	echo mine >d/usr/share/man/man1/mine.1
 	find d | sort >before

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# lock-break: what is proved stale goes to quarantine, and nothing else.
+# lock-break: only a lock that is proved stale goes to quarantine.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -9,14 +9,14 @@ load rig/common
 setup() {
 	require_first_pid_namespace
 	cd "$BATS_TEST_TMPDIR"
-	mkdir locks # where nobody works
+	mkdir locks # in which no process works
 }
 
 old() { touch -d '-10 min' "$1"; }
 
 in_quarantine() { compgen -G "locks/.holdfast-quarantine/$1.*" >/dev/null; }
 
-# Broken, once no process that may not be looked at is there by chance.
+# Wait until lock-break succeeds, when no process happens to exist that it may not inspect.
 await_judged() {
 	local end=$((SECONDS + 20))
 	until run -0 lock-break "$@"; do
@@ -25,7 +25,7 @@ await_judged() {
 	done
 }
 
-# It is left, and this is why; asked again while a process that just starts cannot be looked at.
+# It is left, for this reason; ask again while a process that just starts cannot be inspected.
 await_left() {
 	local end=$((SECONDS + 20)) why=$1
 	shift
@@ -38,7 +38,7 @@ await_left() {
 	[ "$status" = 75 ]
 }
 
-@test "a dead PID's file: the evidence, and into quarantine" {
+@test "moves a dead PID's file into quarantine, and prints the evidence" {
 	dead_pid >locks/x
 	cp locks/x before
 	run -0 lock-break --dry-run locks/x
@@ -55,7 +55,7 @@ await_left() {
 	[ "$output" = 'locks/x: there is no lock' ]
 }
 
-@test "a live one is left: by PID, by flock, by an open file" {
+@test "leaves a live lock: known by its PID, by flock, or by an open file" {
 	echo $$ >locks/x
 	run -75 lock-break locks/x
 	[[ $output == 'locks/x: held'* ]]
@@ -72,7 +72,7 @@ await_left() {
 	[[ $output == *held*75 ]]
 }
 
-@test "a lock directory is judged by its pid file" {
+@test "judges a lock directory by its pid file" {
 	mkdir locks/d locks/e locks/f
 	dead_pid >locks/d/pid
 	echo $$ >locks/e/pid
@@ -84,7 +84,7 @@ await_left() {
 	[[ $output == *"without a file 'pid'"* ]]
 }
 
-@test "no PID: age, when nobody has it and nobody works there" {
+@test "without a PID, judges by age if no process has the file open or works in its directory" {
 	require_every_process
 	: >locks/x
 	printf 0 >locks/y
@@ -108,7 +108,7 @@ await_left() {
 	await_judged locks/z
 }
 
-@test "who has it, or works there, and whose first thread has ended" {
+@test "finds a user of the file or directory whose first thread has ended" {
 	require_every_process
 	: >locks/z
 	old locks/z
@@ -124,14 +124,14 @@ await_left() {
 	await_judged locks/z
 }
 
-@test "stale/B3: what was made anew since it was judged is not moved" {
+@test "does not move a lock that was recreated after it was judged (stale/B3)" {
 	dead_pid >locks/x
 	made_anew_at mkdirat#1 locks/x lock-break locks/x
 	[ "$status" = 75 ]
 	! in_quarantine x
 }
 
-@test "a lock that is recreated in the instant before it is moved is put back (stale/B3)" {
+@test "puts back a lock that is recreated just before the move (stale/B3)" {
 	local faults inode
 
 	for faults in renameat2#1:stop renameat2#1:EINVAL,renameat2#2:stop; do
@@ -148,7 +148,7 @@ await_left() {
 	done
 }
 
-@test "what cannot be judged is left, unless one is alone" {
+@test "leaves a lock that it cannot judge, unless --alone is given" {
 	printf 'rubbish \e[31m\n' >locks/x
 	old locks/x
 	ln -s x locks/link
@@ -165,7 +165,7 @@ await_left() {
 	run -75 lock-break --alone locks/y
 }
 
-@test "tells an ordinary user what is not permitted" {
+@test "reports to an ordinary user what is not permitted" {
 	require_other_user
 	chmod 755 . ..
 	mkdir -m 1777 sticky
@@ -193,7 +193,7 @@ take_names() {
 	ln -s ../absent "$theirs.4"
 }
 
-@test "a quarantine that is another's is not used: the next name is" {
+@test "does not use another user's quarantine, but the next name" {
 	local n
 	require_root
 	chmod 755 . ..
@@ -223,7 +223,7 @@ take_names() {
 	[ -e open/x ]
 }
 
-@test "an option behind a PATH is no PATH: what it would have prevented is not done" {
+@test "refuses an option after a PATH, and breaks nothing" {
 	dead_pid >x
 	run -64 lock-break x --dry-run
 	[[ ${lines[0]} == *"'--dry-run' follows a PATH: options come first"* && -e x ]]
@@ -231,7 +231,7 @@ take_names() {
 	[[ ! -e x && $output == *'--dry-run: there is no lock' ]]
 }
 
-@test "--json, and -q" {
+@test "prints JSON with --json, and nothing with -q" {
 	dead_pid >locks/x
 	echo $$ >locks/$'y"\n\\'
 	run -75 lock-break --json locks/x locks/$'y"\n\\' locks/z
@@ -247,7 +247,7 @@ assert y["state"] == "held" and z["state"] == "absent", (y, z)
 	[ "$output" = '' ]
 }
 
-@test "usage, and paths that are none" {
+@test "refuses wrong calls and invalid paths" {
 	run -64 lock-break
 	run -64 lock-break --stale-after -1 x
 	run -66 lock-break --git .
@@ -264,7 +264,7 @@ assert y["state"] == "held" and z["state"] == "absent", (y, z)
 	[ ! -e "locks/$name" ]
 }
 
-@test "eight breakers and eight takers at once: one of them gets the stale one" {
+@test "with eight breakers and eight takers, one at a time has the lock" {
 	local i
 	for i in 1 2 3 4 5 6 7 8; do
 		lock-break -q locks/x &
@@ -272,19 +272,19 @@ assert y["state"] == "held" and z["state"] == "absent", (y, z)
 	done
 	dead_pid >locks/y && mv -n locks/y locks/x || :
 	wait
-	# whoever was in was alone
+	# no two were in at the same time
 	[ "$(grep -c in log)" = 8 ]
 	[ "$(paste -sd ' ' log)" = "$(printf 'in out %.0s' {1..8} | sed 's/ $//')" ]
 }
 
-@test "stale/E3: a plain PID that is not in this PID namespace may be of one above" {
+@test "does not take a plain PID for dead that may be of an outer PID namespace (stale/E3)" {
 	require_pid_namespace
 	echo $$ >x
 	run -75 unshare -p -f --mount-proc lock-break x
 	[[ $output == *"may belong to a PID namespace that is not visible"* ]]
 	run -75 unshare -p -f --mount-proc lock-run -n --dotlock x true
 	[[ $output == *'it is unknown'* ]]
-	# one that is there is seen to live, and alone it is dead
+	# a visible process is alive; an invisible one counts as dead with --alone
 	run -75 unshare -p -f --mount-proc sh -c 'echo $$ >y; lock-break --alone y'
 	[[ $output == *lives* ]]
 	run -0 unshare -p -f --mount-proc lock-break --alone x

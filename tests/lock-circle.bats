@@ -3,7 +3,7 @@
 #
 # shellcheck disable=SC2016
 #
-# Standstills through keepers: scripts that have kept (lock-acquire) what each other waits for.
+# Deadlocks through keepers (lock-acquire): each script waits for a lock of another one's keeper.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -32,7 +32,7 @@ member() {
 	hear
 }
 
-# Let them stand still. The statuses, sorted, are in $statuses, the seconds in $took.
+# Let them deadlock. The statuses, sorted, are in $statuses, the seconds in $took.
 meet() {
 	local i start=$SECONDS
 
@@ -42,7 +42,7 @@ meet() {
 	statuses=$(cat ended* | sort -n | tr '\n' ' ')
 }
 
-# One gave up in time, with words of a keeper and its owner; the others went on.
+# One timed out early, with a message that names a keeper and its owner; the others went on.
 one_gave_up() {
 	[ "$statuses" = "$(printf '0 %.0s' $(seq $((count - 1))))75 " ]
 	((took < 8))
@@ -54,14 +54,14 @@ one_gave_up() {
 
 keep() { echo "h=\$(lock-acquire --owner \$\$ $*)"; }
 
-@test "two scripts that keep what the other waits for: one gives up" {
+@test "ends a deadlock of two scripts whose keepers hold what the other waits for" {
 	member "$(keep EA)" 'lock-run -w 30 EB true'
 	member "$(keep EB)" 'lock-run -w 30 EA true'
 	meet
 	one_gave_up
 }
 
-@test "the youngest of three in a ring" {
+@test "the youngest of three in a cycle is the victim" {
 	member "$(keep EA)" 'lock-run -w 30 EB true'
 	member "$(keep EB)" 'lock-run -w 30 EC true'
 	member "$(keep EC)" 'lock-run -w 30 EA true'
@@ -69,7 +69,7 @@ keep() { echo "h=\$(lock-acquire --owner \$\$ $*)"; }
 	one_gave_up
 }
 
-@test "a keeper against an ordinary lock-run" {
+@test "ends a deadlock between a keeper and an ordinary lock-run" {
 	member "$(keep EA)" 'lock-run -w 30 EB true'
 	member true 'lock-run EB sh -c "echo >at; read x <go; lock-run -w 30 EA true"'
 	mkfifo go
@@ -83,14 +83,14 @@ keep() { echo "h=\$(lock-acquire --owner \$\$ $*)"; }
 	grep -q 'keeper' log
 }
 
-@test "lock-acquire itself waits, and a lock is kept that was taken by its scripts" {
+@test "ends a deadlock in which lock-acquire waits while its script's keeper holds a lock" {
 	member "$(keep EA)" 'h2=$(lock-acquire --owner $$ -w 30 EB)'
 	member "$(keep EB)" 'h2=$(lock-acquire --owner $$ -w 30 EA)'
 	meet
 	one_gave_up lock-acquire
 }
 
-@test "dotlocks that are kept" {
+@test "ends a deadlock over dotlocks that keepers hold" {
 	member "$(keep --dotlock DA)" 'lock-run -w 30 --dotlock DB true'
 	member "$(keep --dotlock DB)" 'lock-run -w 30 --dotlock DA true'
 	meet
@@ -98,7 +98,7 @@ keep() { echo "h=\$(lock-acquire --owner \$\$ $*)"; }
 	[ ! -e DA ] && [ ! -e DB ]
 }
 
-@test "an owner higher up, and a waiter further down" {
+@test "ends a deadlock of an owner further up and a waiter further down" {
 	member 'h=$(sh -c "lock-acquire --owner $$ EA")' \
 		'bash -c "bash -c \"lock-run -w 30 EB true; exit \\\$?\"; exit \$?"'
 	member "$(keep EB)" 'lock-run -w 30 EA true'
@@ -106,7 +106,7 @@ keep() { echo "h=\$(lock-acquire --owner \$\$ $*)"; }
 	one_gave_up
 }
 
-@test "an owner that becomes the command that waits" {
+@test "ends a deadlock when the owner becomes the waiting command" {
 	member "$(keep EA)" 'exec lock-run -w 30 EB sh -c "echo 0 >ended1"'
 	member "$(keep EB)" 'lock-run -w 30 EA true'
 	echo >go1
@@ -118,7 +118,7 @@ keep() { echo "h=\$(lock-acquire --owner \$\$ $*)"; }
 	grep -q 'a keeper, whose owner waits for' log
 }
 
-@test "who does not wait in a circle goes on waiting, however many keep something" {
+@test "a process outside of a cycle goes on waiting, however many locks keepers hold" {
 	member "$(keep EA)" 'lock-run -w 30 EB true'
 	member "$(keep EB)" 'lock-run -w 2 EC true'
 	mkfifo go

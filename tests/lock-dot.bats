@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# lock-run --dotlock: beside lockfile(1) and dotlockfile(1), and over what the dead leave behind.
+# lock-run --dotlock: beside lockfile(1) and dotlockfile(1), and leftovers of dead processes.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -17,13 +17,13 @@ leave_dead() {
 	[ -e "$1" ]
 }
 
-# Until nobody has file $1 locked.
+# Wait until no process has file $1 locked.
 await_unlocked() { flock -w 20 "$1" true; }
 
 # change FILE KEY VALUE: in a record.
 change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 
-@test "held while the command runs, and gone afterwards" {
+@test "holds the dotlock while the command runs, and removes it afterwards" {
 	run lock-run --dotlock x sh -c 'head -n 1 x; echo $PPID'
 	[ "$status" = 0 ]
 	[ "${lines[0]}" = "${lines[1]}" ]
@@ -31,20 +31,20 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	no_litter
 }
 
-@test "the command's status; a dotlock that was lost is told of" {
+@test "exits with the command's status, and reports a lost dotlock" {
 	run -7 lock-run --dotlock x sh -c 'exit 7'
 	[ ! -e x ]
 	run --separate-stderr -0 lock-run --dotlock x rm x
 	[[ $stderr == "lock-run: dotlock 'x' was lost"* ]]
 }
 
-@test "a nested one goes on under the same dotlock" {
+@test "a nested lock-run goes on under the same dotlock" {
 	run -0 lock-run --dotlock x lock-run -n --dotlock ./x echo inner
 	[ "$output" = inner ]
 	run -75 lock-run -o --dotlock x lock-run -n --dotlock x true
 }
 
-@test "usage" {
+@test "refuses wrong calls with 64" {
 	run -64 lock-run -F --dotlock x true
 	run -64 lock-run -s --dotlock x true
 	run -64 lock-run --remove --dotlock x true
@@ -53,7 +53,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[ ! -e x ]
 }
 
-@test "what is no dotlock is refused, and left" {
+@test "refuses a path that is not a dotlock, and leaves it" {
 	ln -s nowhere link
 	mkfifo fifo
 	mkdir dir
@@ -66,7 +66,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	run -65 lock-run --dotlock /dev/null true
 }
 
-@test "procmail's lockfile: excluded both ways" {
+@test "excludes procmail's lockfile, and is excluded by it" {
 	lockfile x
 	run -75 lock-run -w 0.05 --dotlock x true
 	rm -f x
@@ -83,7 +83,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[ "$(cat out)" = taken ]
 }
 
-@test "dotlockfile: excluded both ways" {
+@test "excludes dotlockfile, and is excluded by it" {
 	dotlockfile -p -l x
 	run -75 lock-run -w 0.05 --dotlock x true
 	[[ $output == *'lives'* ]]
@@ -94,7 +94,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[ ! -e x ]
 }
 
-@test "a dead PID, a used PID, an earlier boot: taken over in 20 ms" {
+@test "takes over in 20 ms from a dead PID, a reused PID and an earlier boot" {
 	require_first_pid_namespace
 	stale_dead() { leave_dead "$1"; }
 	stale_plain() { dead_pid >"$1"; }
@@ -117,7 +117,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	no_litter
 }
 
-@test "a PID of another namespace, another host, a network file system: never" {
+@test "never takes over a PID of another namespace or host" {
 	leave_dead x
 	cp x record
 	change x pidns 1
@@ -134,7 +134,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[ -e x ]
 }
 
-@test "a PID namespace of its own: a holder inside is held outside; its own dead are taken over" {
+@test "respects a holder in a PID namespace, which in turn takes over from its own dead processes" {
 	require_pid_namespace
 	mkfifo up down
 	unshare -p -f --mount-proc lock-run --dotlock x sh -c 'echo >up; read x <down' &
@@ -153,7 +153,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[ "$(cat out)" = over ]
 }
 
-@test "the same PID again in another namespace's life: told by its start time" {
+@test "takes over when the same PID is reused in the namespace, as the start time differs" {
 	require_pid_namespace
 	cat >again <<-'END'
 		echo 99 >/proc/sys/kernel/ns_last_pid
@@ -173,7 +173,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[[ $output == *over ]]
 }
 
-@test "lock/D4: what was made anew since it was judged is not moved, not for an instant" {
+@test "does not move a dotlock that was recreated after it was judged (lock/D4)" {
 	require_first_pid_namespace
 	dead_pid >x
 	made_anew_at linkat#1 x lock-run -n --dotlock x true
@@ -181,7 +181,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[ "$(cat x)" = $$ ]
 }
 
-@test "a dotlock that is recreated during a takeover stays its new holder's (lock/D4)" {
+@test "leaves a dotlock that is recreated during a takeover to its new holder (lock/D4)" {
 	local faults inode
 
 	mkfifo go at
@@ -203,7 +203,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	done
 }
 
-@test "a dotlock that is made while a takeover puts another one back stays its maker's (lock/D4)" {
+@test "leaves a dotlock that is created while another one is put back to its creator (lock/D4)" {
 	local inode
 
 	dead_pid >x
@@ -211,7 +211,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	rm x
 	echo $$ >x
 	kill -CONT "$tool"
-	# exchanged with what is not the stale one, and about to be exchanged back
+	# exchanged with a file that is not the stale one, and about to be exchanged back
 	await sh -c '[ "$(head -n 1 x)" != '$$' ]'
 	await is_stopped "$tool"
 	rm x
@@ -224,7 +224,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	no_litter
 }
 
-@test "a takeover that stands still makes nobody else spin, and the stale one is taken over yet" {
+@test "waiters back off while another process's takeover is stopped, and take over later" {
 	require_first_pid_namespace
 	local tool
 
@@ -232,7 +232,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	HOLDFAST_FAULT=renameat2#1:stop "$HF_FAULT_BIN/lock-run" --dotlock x true >>log 2>&1 3>&- &
 	tool=$!
 	await is_stopped "$tool"
-	# somebody who locks nothing, and dies
+	# a process that locks nothing, and dies
 	rm x
 	dead_pid >x
 	run -75 strace -f -o calls -e trace=linkat lock-run -w 1 --dotlock x true
@@ -245,7 +245,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	no_litter
 }
 
-@test "a stale one that cannot be moved, being mounted, is said to be so, at once" {
+@test "reports at once a stale dotlock that cannot be moved because it is mounted" {
 	require_first_pid_namespace
 	require_mount
 	dead_pid >x
@@ -254,7 +254,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	no_litter
 }
 
-@test "a killed wrapper's lock is held until its command ends" {
+@test "holds a killed wrapper's lock until its command ends" {
 	mkfifo up down
 	lock-run --dotlock x sh -c 'kill -9 $PPID; echo >up; read x <down' &
 	read -r _ <up
@@ -268,7 +268,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[ ! -e x ]
 }
 
-@test "records that say nothing are held, whatever they are" {
+@test "takes a lock file without valid content as held" {
 	local text
 	for text in '' 0 -1 1 2147483648 99999999999999999999 '12 34' '12x' $'7\n8' $'\x01\xff'; do
 		printf '%s\n' "$text" >x
@@ -288,7 +288,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[[ $output == *lives* ]]
 }
 
-@test "another user's: waited for, and not taken over where it cannot be" {
+@test "waits for another user's dotlock, and exits with 77 if it may not take it over" {
 	require_first_pid_namespace
 	require_other_user
 	chmod 755 . ..
@@ -316,7 +316,7 @@ soon() {
 		-e inject=timerfd_settime:poke_enter=@arg3="$zero$ms$zero$ms" "$@"
 }
 
-@test "a dotlock is touched while its command runs, and while it is kept (lock/D5)" {
+@test "touches a dotlock while its command runs, and while a keeper holds it (lock/D5)" {
 	cat >until_touched <<-'END'
 		touch -d '-10 min' x
 		until [ "$(($(date +%s) - $(stat -c %Y x)))" -lt 60 ]; do :; done
@@ -330,7 +330,7 @@ soon() {
 	[ "$(tail -n 1 log)" = touched ]
 }
 
-@test "hidepid: a process that is not shown is alive" {
+@test "hidepid: takes a hidden process for alive" {
 	require_other_user
 	require_mount
 	echo $$ >x
@@ -342,7 +342,7 @@ soon() {
 	[[ $output == *'may not be inspected'* ]]
 }
 
-@test "without /proc nothing is judged but what the kernel says" {
+@test "without /proc judges only by evidence of the kernel" {
 	require_mount
 	leave_dead x
 	run -75 unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' sh \
@@ -350,11 +350,11 @@ soon() {
 	[[ ${lines[0]} == *"PID $(head -n 1 x) of host '$(hostname)' "*'boot is not known'* ]]
 }
 
-@test "a dotlock and a file lock in one set" {
+@test "takes a dotlock and a file lock in one set" {
 	run -0 lock-run --dotlock x --file y --dotlock z sh -c 'ls; flock -n y true || echo held'
 	[ "$output" = $'x\ny\nz\nheld' ]
 	[ "$(ls)" = y ]
-	# a foreign dotlock is not waited for while the file lock is held
+	# it does not hold the file lock while it waits for an external dotlock
 	mkfifo said
 	exec 9<>said
 	lockfile z
@@ -367,7 +367,7 @@ soon() {
 	wait $!
 }
 
-@test "8 x 50 contenders, one at a time" {
+@test "8 x 50 contenders hold the lock one at a time" {
 	echo 0 >n
 	for _ in 1 2 3 4 5 6 7 8; do
 		(for _ in $(seq 50); do
@@ -390,7 +390,7 @@ await_waiting() {
 # The inodes of the dotlock and of its queue, as an expression.
 inodes() { stat -c %i "$1" ".holdfast.$1.queue" 2>/dev/null | paste -sd '|'; }
 
-@test "a background process of the command keeps nobody waiting" {
+@test "a background process of the command does not delay waiters" {
 	mkfifo go at
 	hold lock-run --dotlock x sh -c 'sleep 60 & echo $! >sleeper; exec "$@"' sh
 	bg lock-run -w 20 --dotlock x sh -c 'echo had >at'
@@ -401,7 +401,7 @@ inodes() { stat -c %i "$1" ".holdfast.$1.queue" 2>/dev/null | paste -sd '|'; }
 	wait
 }
 
-@test "a file in the way of a takeover is reported and left, and another name is used" {
+@test "reports and leaves a file that blocks a takeover, and uses another name" {
 	require_first_pid_namespace
 	ln -s nowhere .holdfast.D.dot
 	dead_pid >D
@@ -413,14 +413,14 @@ inodes() { stat -c %i "$1" ".holdfast.$1.queue" 2>/dev/null | paste -sd '|'; }
 	no_litter
 }
 
-@test "those who wait, in the order in which they came, whoever held it before" {
+@test "serves waiters in the order of their arrival, whichever process held the lock before" {
 	mkfifo go at
 	hold lock-run --dotlock x
 	for i in 1 2 3; do
 		bg lock-run --dotlock x sh -c "echo $i >>order"
 		await await_waiting "$i" "$(inodes x)"
 	done
-	# who waits is no holder of a lock of another kind
+	# a waiter does not count as the holder of a lock of another kind
 	[ "$(lock-status --json x | jq -r .kind)" = dotlock ]
 	bg lock-run --dotlock x sh -c 'echo 4 >>order; echo >at; read x <go; echo 5 >>order'
 	await await_waiting 4 "$(inodes x)"
@@ -439,7 +439,7 @@ inodes() { stat -c %i "$1" ".holdfast.$1.queue" 2>/dev/null | paste -sd '|'; }
 	no_litter
 }
 
-@test "who waits for it does not keep a dead one's alive" {
+@test "a waiter does not make a dead process's dotlock count as held" {
 	require_first_pid_namespace
 	dead_pid >x
 	mkfifo go at
@@ -455,7 +455,7 @@ open("at", "w").write("up\n"); open("go").read()' 3>&- &
 	wait
 }
 
-@test "a queue whose waiters were all killed is removed by the next one" {
+@test "the next waiter removes a queue whose waiters were all killed" {
 	mkfifo go at
 	hold lock-run --dotlock x
 	bg lock-run --dotlock x sh -c 'echo >at; read x <go'
@@ -472,7 +472,7 @@ open("at", "w").write("up\n"); open("go").read()' 3>&- &
 	echo >go
 	wait
 	no_litter
-	# a name that is left, and nobody behind it
+	# a leftover name, and no process that uses it
 	: >.holdfast.x.queue
 	lock-run --dotlock x true
 	no_litter

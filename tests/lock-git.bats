@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# lock-run --git: the turnstile, Gits that run without it, and what dead ones leave.
+# lock-run --git: the turnstile, Gits that run without it, and the leftovers of dead ones.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -35,7 +35,7 @@ commit_slowly() {
 	[ -e repo/.git/index.lock ]
 }
 
-# What a git add leaves that is killed while it has index.lock: it waits for a FIFO's content.
+# Kill a git add while it holds index.lock: it waits for a FIFO's content.
 kill_add() {
 	local pid
 	git -C repo config filter.slow.clean "echo >$PWD/at; cat"
@@ -55,11 +55,11 @@ kill_add() {
 
 count() { git -C "$1" rev-list --count HEAD; }
 
-# What a dead one has left is no obstacle. On a busy machine not every process is looked at in time,
-# and then it is left.
+# The leftover of a dead one is no obstacle. On a busy machine not every process is inspected in
+# time, and then the lock is left.
 to_be_had() { await lock-run -n "$@" true; }
 
-# The same of lock-break: it says 0, sooner or later, and $output is what it said of what it judged.
+# The same for lock-break: it exits with 0, sooner or later, and $output is all that it printed.
 breaks() {
 	local end=$((SECONDS + 60)) all=
 
@@ -73,7 +73,7 @@ breaks() {
 
 in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
 
-@test "twenty commit in their turns, and none fails" {
+@test "twenty commits take turns, and none fails" {
 	local i pids=()
 	for ((i = 0; i < 20; i++)); do
 		bg lock-run -w 60 --git repo sh -c "echo $i >repo/$i && git -C repo add $i &&
@@ -87,7 +87,7 @@ in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
 	[ -z "$(git -C repo status --porcelain)" ]
 }
 
-@test "all names of a repository are one lock; worktrees share it" {
+@test "all names of a repository are one lock, which worktrees share" {
 	git -C repo worktree add -q ../linked
 	mkdir repo/dir
 	ln -s repo/dir alias
@@ -103,7 +103,7 @@ in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
 	[ -z "$(git -C repo status --porcelain -uall)" ]
 }
 
-@test "each worktree's own index.lock counts" {
+@test "respects each worktree's own index.lock" {
 	require_first_pid_namespace
 	git -C repo worktree add -q ../linked
 	bg sh -c 'exec 9>repo/.git/index.lock; echo >at; read x <go'
@@ -118,7 +118,7 @@ in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
 	in_quarantine index.lock
 }
 
-@test "bare, a submodule, SHA-256, an extension that nobody knows" {
+@test "accepts a bare repository, a submodule, SHA-256, and an unknown extension" {
 	git clone -q --bare repo bare
 	lock-run -n --git bare true
 	[ -e bare/holdfast/turnstile ]
@@ -131,7 +131,7 @@ in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
 	lock-run -n --git new true
 }
 
-@test "what is no repository" {
+@test "refuses a directory that is not a repository" {
 	mkdir none
 	run -66 lock-run --git none true
 	run -66 lock-run --git absent true
@@ -141,7 +141,7 @@ in_quarantine() { compgen -G "repo/.git/holdfast/quarantine/$1.*" >/dev/null; }
 	run -64 lock-run --git '' true
 }
 
-@test "an index.lock that no Git makes is refused at once, and left" {
+@test "refuses at once an index.lock that Git cannot have made, and leaves it" {
 	local make kind
 
 	for make in 'ln -s file' 'ln -s nowhere' mkfifo mkdir 'python3 -c "import socket, sys
@@ -159,10 +159,10 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])"'; do
 	lock-run -n --git repo true
 }
 
-@test "a repository that cannot be looked at is an I/O error, and its lock no dotlock" {
+@test "reports an unreadable repository as an I/O error, and its lock not as a dotlock" {
 	local n inject=readlink:error=EIO
 	git -C repo worktree add -q ../linked
-	# the path, the file .git, and what that leads to
+	# the path, the file .git, and its target
 	for n in 1 2; do
 		run -74 strace -o /dev/null -e trace=readlink -e inject=$inject:when=$n+ \
 			lock-status --git linked
@@ -182,7 +182,7 @@ socket.socket(socket.AF_UNIX).bind(sys.argv[1])"'; do
 	let_go
 }
 
-# lock-run is refused, and names $holder. On a busy machine not every process is looked at in time:
+# lock-run is refused, and names $holder. On a busy machine not every process is inspected in time:
 # then it is refused without a name.
 names_holder() {
 	run lock-run -n --git repo true
@@ -190,7 +190,7 @@ names_holder() {
 	[[ ${lines[0]} == *"index.lock is held: PID $holder (git "*'could have made it, lives' ]]
 }
 
-@test "a git commit -a whose hook sleeps is waited for, paused or not" {
+@test "waits for a git commit -a whose hook sleeps, stopped or not" {
 	commit_slowly
 	await names_holder
 	[ "$(sort -u statuses)" = 75 ]
@@ -206,7 +206,7 @@ names_holder() {
 	[ ! -e repo/.git/holdfast/quarantine ]
 }
 
-@test "nothing is held while a foreign index.lock is waited for" {
+@test "holds nothing while it waits for an external index.lock" {
 	sqlite3 db 'CREATE TABLE t (x)'
 	commit_slowly
 	bg lock-run -w 60 --file f --sqlite db --git repo true
@@ -219,7 +219,7 @@ names_holder() {
 	wait "$waiter"
 }
 
-@test "what a killed git add left is moved aside, at once" {
+@test "moves a killed git add's index.lock aside at once" {
 	require_first_pid_namespace
 	kill_add
 	local ms
@@ -230,7 +230,7 @@ names_holder() {
 	git -C repo fsck
 }
 
-@test "a killed git commit in its hook frees a waiter" {
+@test "a git commit that is killed in its hook frees a waiter" {
 	require_first_pid_namespace
 	commit_slowly
 	bg lock-run -w 20 --git repo git -C repo status
@@ -241,7 +241,7 @@ names_holder() {
 	echo >go
 }
 
-@test "Gits that started later, or work elsewhere, do not keep a dead one's lock alive" {
+@test "a Git that started later or works elsewhere does not keep a dead one's lock alive" {
 	require_first_pid_namespace
 	git init -q other
 	slow_hook other
@@ -256,7 +256,7 @@ names_holder() {
 	let_go
 }
 
-@test "a Git lives whose first thread has ended" {
+@test "takes a Git whose first thread has ended for alive" {
 	require_first_pid_namespace
 	leaderless repo git
 	touch repo/.git/index.lock
@@ -268,7 +268,7 @@ names_holder() {
 	in_quarantine index.lock
 }
 
-@test "gitlock/U3: maintenance.lock may have been left to a child that started later" {
+@test "considers that a child that started later may hold maintenance.lock (gitlock/U3)" {
 	require_first_pid_namespace
 	touch -d '-10 min' repo/.git/objects/maintenance.lock
 	commit_slowly
@@ -278,7 +278,7 @@ names_holder() {
 	run -0 lock-break repo/.git/objects/maintenance.lock
 }
 
-@test "gitlock/G6: a repository that is moved while its lock is judged" {
+@test "leaves the lock of a repository that is moved while it is judged (gitlock/G6)" {
 	require_first_pid_namespace
 	local tool
 	commit_slowly
@@ -323,7 +323,7 @@ other_git_at() {
 ticks() { awk '{ print $1 * 100 }' /proc/uptime; }
 later_than() { [ "$(ticks)" -gt "$1" ]; }
 
-@test "lock/X3: another Git's index.lock is not taken for the one that was seen" {
+@test "does not take another Git's index.lock for the one that it saw (lock/X3)" {
 	local call n stopped=0
 
 	for call in fstatat openat fstat; do
@@ -338,7 +338,7 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 	git -C repo fsck
 }
 
-@test "its holder lives, but may not be looked at" {
+@test "leaves the lock of a live process that it may not inspect" {
 	require_other_user
 	local dir user
 	dir=$(mktemp -d /tmp/holdfast-git.XXXXXX)
@@ -362,7 +362,7 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 	cd / && rm -r "$dir"
 }
 
-@test "from another PID namespace nothing is proved" {
+@test "proves nothing from another PID namespace" {
 	require_first_pid_namespace
 	require_pid_namespace
 	commit_slowly
@@ -374,7 +374,7 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 	to_be_had --git repo
 }
 
-@test "in a hook that runs under index.lock it is refused, not waited for" {
+@test "is refused in a hook that runs under index.lock, instead of waiting" {
 	printf '#!/bin/sh\nlock-run --git . true\n' >repo/.git/hooks/pre-commit
 	chmod +x repo/.git/hooks/pre-commit
 	echo 2 >repo/file
@@ -386,14 +386,14 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 	[ "$(count repo)" = 2 ]
 }
 
-@test "GIT_DIR of a hook does not mislead" {
+@test "ignores the GIT_DIR of a hook" {
 	git init -q other
 	GIT_DIR=$PWD/other/.git lock-run --git repo true
 	[ -e repo/.git/holdfast/turnstile ]
 	[ ! -e other/.git/holdfast ]
 }
 
-@test "frozen: no Git changes the index, and nothing is left" {
+@test "--git-freeze: no Git changes the index, and nothing is left" {
 	run -0 lock-run --git-freeze repo sh -c '
 		echo 2 >repo/new; git -C repo add new || echo refused
 		git -C repo status --porcelain'
@@ -410,7 +410,7 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 	run -64 lock-run -F --git-freeze repo true
 }
 
-@test "a killed lock-run does not thaw a command that works, and its record is no obstacle then" {
+@test "a killed lock-run's freeze lasts until its command ends, and its leftover is then moved" {
 	bg lock-run --git-freeze repo sh -c 'kill -9 $PPID; echo >at; read x <go'
 	hear
 	run -75 lock-run -n --git repo true
@@ -420,7 +420,7 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 	in_quarantine index.lock
 }
 
-@test "a database before a repository: the other way round is refused where it would wait" {
+@test "refuses to wait for a database under a repository's lock" {
 	sqlite3 db 'CREATE TABLE t (x)'
 	lock-run --git repo lock-run --sqlite db true
 	hold lock-run --sqlite db
@@ -429,7 +429,7 @@ later_than() { [ "$(ticks)" -gt "$1" ]; }
 	run -64 timeout 20 lock-run --git-freeze repo lock-run --sqlite db true
 	run -75 lock-run --git repo lock-run -n --sqlite db true
 	let_go
-	# behind the turnstile too
+	# the same if the turnstile is free and the database is busy
 	bg python3 -c '
 import sqlite3
 db = sqlite3.connect("db", isolation_level=None)
@@ -442,7 +442,7 @@ open("go").read()'
 	let_go
 }
 
-@test "the same where the repository's lock is kept" {
+@test "refuses to wait for a database while a keeper holds the repository's lock" {
 	sqlite3 db 'CREATE TABLE t (x)'
 	kept() { timeout 20 bash -c "h=\$(lock-acquire --owner \$\$ $1 repo) || exit; $2"; }
 	kept --git 'lock-run --sqlite db true'
@@ -453,7 +453,7 @@ open("go").read()'
 	run -64 kept --git 'sqlite-run db "SELECT 1"'
 	run -75 kept --git 'lock-run -n --sqlite db true'
 	let_go
-	# behind the turnstile too
+	# the same if the turnstile is free and the database is busy
 	bg python3 -c '
 import sqlite3
 db = sqlite3.connect("db", isolation_level=None)
@@ -467,7 +467,7 @@ open("go").read()'
 	let_go
 }
 
-@test "two loops that name the locks in opposite order never stand still" {
+@test "two loops that name the locks in opposite order never deadlock" {
 	sqlite3 db 'CREATE TABLE t (x)'
 	loop() {
 		local i
@@ -481,7 +481,7 @@ open("go").read()'
 	wait "$second"
 }
 
-@test "recorders, beside a git commit -a whose hook waits for the database" {
+@test "lock-run beside a git commit -a whose hook waits for the database does not deadlock" {
 	sqlite3 db 'CREATE TABLE t (x)'
 	cat >repo/.git/hooks/pre-commit <<-'END'
 		#!/bin/sh
@@ -491,7 +491,7 @@ open("go").read()'
 	chmod +x repo/.git/hooks/pre-commit
 	local i pids=()
 	for ((i = 1; i <= 20; i++)); do
-		# 128: a stranger has come meanwhile; so the locks are given back, and taken anew
+		# 128: an external commit came first; release the locks, and take them again
 		bg lock-retry --on 128 -w 60 lock-run -w 60 --git repo --sqlite db sh -c "
 			echo $i >repo/$i && git -C repo add $i &&
 			git -C repo commit -q --allow-empty -m $i &&
@@ -505,7 +505,7 @@ open("go").read()'
 	git -C repo fsck
 }
 
-# A stranger's commit, which Git may refuse: others commit meanwhile.
+# An external commit, which Git may refuse if another one came first.
 foreign() {
 	echo "$1" >>repo/file
 	FOREIGN=1 timeout 60 git -C repo commit -qam foreign || [ $? != 124 ]
@@ -526,7 +526,7 @@ make_all() {
 	done
 }
 
-@test "lock-break --git: all of Git's locks, into quarantine, and Git is content" {
+@test "lock-break --git moves all of Git's locks into quarantine, and Git works" {
 	require_first_pid_namespace
 	git -C repo worktree add -q ../linked
 	make_all
@@ -546,7 +546,7 @@ make_all() {
 	[ "$output" = 'repo: there is no lock' ]
 }
 
-@test "lock-break: a lock whose Git lives is left, however old; --alone does not change that" {
+@test "lock-break leaves a lock whose Git lives, whatever its age, even with --alone" {
 	require_first_pid_namespace
 	commit_slowly
 	touch -d '-1 day' repo/.git/index.lock
@@ -563,7 +563,7 @@ make_all() {
 	[ "$(git -C repo log -1 --format=%s)" = slow ]
 }
 
-@test "lock-break --git: no repository; what Git does not write" {
+@test "lock-break --git refuses a directory without a repository, and a lock not written by Git" {
 	require_first_pid_namespace
 	mkdir none
 	run -66 lock-break --git none
@@ -577,7 +577,7 @@ make_all() {
 	run -64 lock-break
 }
 
-@test "X~pid.lock is read" {
+@test "reads the note X~pid.lock" {
 	require_first_pid_namespace
 	slow_hook repo
 	git init -q other
@@ -596,13 +596,13 @@ make_all() {
 	in_quarantine HEAD.lock
 }
 
-@test "usage" {
+@test "refuses wrong calls with 64" {
 	run -64 lock-run --git repo
 	run -64 lock-run --slots 2 --git repo true
 	run -64 lock-run --remove --git repo true
 }
 
-@test "gitlock/G5: --git-dir leads here, whatever GIT_DIR says" {
+@test "takes --git-dir for the repository, whatever GIT_DIR says (gitlock/G5)" {
 	git init -q other
 	slow_hook repo
 	echo 2 >repo/file
@@ -617,7 +617,7 @@ make_all() {
 	[ "$(count repo)" -eq 2 ]
 }
 
-@test "gitlock/G5: words that look like --git-dir do not lead a Git away" {
+@test "arguments that look like --git-dir do not hide a Git's repository (gitlock/G5)" {
 	git init -q other
 	slow_hook repo
 	echo 2 >repo/file
@@ -629,7 +629,7 @@ make_all() {
 	let_go
 }
 
-@test "a quarantine that another user has made, or that is a file: the next name is taken" {
+@test "uses the next name when the quarantine is another user's or a file" {
 	local own=repo/.git/holdfast
 	require_first_pid_namespace
 	require_other_user
@@ -647,7 +647,7 @@ make_all() {
 	[ -z "$(find $own/quarantine -mindepth 1)" ]
 }
 
-@test "what is made in a repository is its owner's, even by a kill and by root" {
+@test "creates files as the repository's owner, as root too and when killed" {
 	require_first_pid_namespace
 	require_other_user
 	chown -R 65534:65534 repo

@@ -16,7 +16,7 @@ setup() {
 # lock-acquire $1 has a keeper, whose PID is in a file then.
 starts_keeper() { tr -d ' ' <"/proc/$1/task/$1/children" >keeper && [ -s keeper ]; }
 
-# Process $1 is gone, or would be if somebody had asked for its status.
+# Process $1 is gone, or is a zombie.
 ended() { [ ! -e "/proc/$1" ] || [[ "$(cat "/proc/$1/stat" 2>/dev/null)" == *') Z'* ]]; }
 
 # The keeper of handle $1.
@@ -44,7 +44,7 @@ own() {
 	handle=$(cat handle)
 }
 
-@test "held from one step to another, and given back" {
+@test "holds a lock from one step to another, and releases it" {
 	h=$(lock-acquire --owner $$ L)
 	[[ $h =~ ^k1-[0-9]+-[0-9]+-[0-9]+-[0-9a-f]{16}$ ]]
 	run -1 flock -n L true
@@ -52,7 +52,7 @@ own() {
 	flock -n L true
 }
 
-@test "dash, and every other way to say it" {
+@test "works in dash, in a function and under timeout" {
 	run -0 dash -c 'h=$(lock-acquire --owner $$ L) || exit
 		flock -n L true && echo free
 		lock-release $h && flock -n L echo free again'
@@ -65,7 +65,7 @@ own() {
 	flock -w 20 L true
 }
 
-@test "all or none of a set, in one order; shared ones too" {
+@test "takes all or none of a set, in one order, shared ones too" {
 	own -s --file a -x --file b --dotlock d
 	run -1 flock -n a true
 	flock -sn a true
@@ -80,7 +80,7 @@ own() {
 	echo >go
 }
 
-@test "busy: 75, or what -E says, with the holder and its owner's name" {
+@test "exits with 75, or the status of -E, when busy, and names the holder and its owner" {
 	own L
 	run -75 --separate-stderr lock-acquire --owner $$ -w 30ms L
 	[ "$output" = '' ]
@@ -96,7 +96,7 @@ own() {
 	flock -w 20 L true
 }
 
-@test "the owner is killed: the lock is free, a dotlock gone" {
+@test "frees the lock and removes the dotlock when the owner is killed" {
 	own --file L --dotlock D
 	kill -KILL "$owner"
 	flock -w 20 L true
@@ -106,7 +106,7 @@ own() {
 	run -1 lock-renew "$handle"
 }
 
-@test "the keeper is killed: release says that the lock was lost" {
+@test "release reports a lost lock when the keeper is killed" {
 	own L
 	kill -KILL "$(keeper_of "$handle")"
 	flock -w 20 L true
@@ -122,7 +122,7 @@ ask() {
 	[ "$(ps -o state=,comm= --ppid "$self" | grep -cx "S $2")" = "$1" ]
 }
 
-@test "keeperd/K3: whoever gave up before a stopped keeper answered has not released" {
+@test "a request does not release if its client gave up before the keeper read it (keeperd/K3)" {
 	own L
 	kill -STOP "$(keeper_of "$handle")"
 	await is_stopped "$(keeper_of "$handle")"
@@ -139,7 +139,7 @@ ask() {
 	echo >go
 }
 
-@test "keeperd/K7: eighty who ask at once are heard, one after the other" {
+@test "the keeper answers eighty concurrent requests one after the other (keeperd/K7)" {
 	own --ttl 1h L
 	kill -STOP "$(keeper_of "$handle")"
 	await is_stopped "$(keeper_of "$handle")"
@@ -166,7 +166,7 @@ ask() {
 	echo >go
 }
 
-@test "a time to live: over, renewed, changed" {
+@test "expires after its time to live, which lock-renew renews and changes" {
 	h=$(lock-acquire --owner none --ttl 20ms L)
 	flock -w 20 L true
 	run -1 lock-release "$h"
@@ -186,7 +186,7 @@ ask() {
 	lock-release "$h"
 }
 
-@test "a dotlock that somebody removed was lost" {
+@test "reports a dotlock that another process removed as lost" {
 	h=$(lock-acquire --owner $$ --ttl 1h --dotlock D)
 	lock-renew "$h"
 	rm D
@@ -196,7 +196,7 @@ ask() {
 	[[ $output == "lock-release: dotlock 'D' was lost"* ]]
 }
 
-@test "usage" {
+@test "refuses wrong calls with 64" {
 	run -64 lock-acquire L
 	[[ $output == *'--owner $$'* ]]
 	run -64 lock-acquire --owner $$
@@ -222,7 +222,7 @@ ask() {
 	[[ ${lines[0]} == *"'--ttl' follows a HANDLE: options come first"* ]]
 }
 
-@test "an owner that is dead, or no ancestor" {
+@test "refuses an owner that is dead or not an ancestor" {
 	sleep 60 3>&- &
 	run -64 lock-acquire --owner $! L
 	[[ $output == *'not an ancestor'* ]]
@@ -233,7 +233,7 @@ ask() {
 	[ ! -e L ]
 }
 
-@test "a handle that is nonsense, of another boot, or forged" {
+@test "refuses a handle that is malformed, of another boot, or forged" {
 	local handle
 	for handle in '' x 4711 k1 k1-1-1-1-1 'k1-4711-1-1-9f86d081884c7d65 ' \
 		"$(printf %9999s k)"; do
@@ -252,7 +252,7 @@ ask() {
 	flock -n L true
 }
 
-@test "another user's keeper: 77; root may" {
+@test "exits with 77 for another user's keeper, except for root" {
 	require_other_user
 	chmod 777 .
 	chmod 755 ..
@@ -270,7 +270,7 @@ ask() {
 	lock-release "$h"
 }
 
-@test "another user's command under root's keeper is told at once, and borrows nothing" {
+@test "refuses at once another user's command under root's keeper, and lends it nothing" {
 	require_other_user
 	chmod 777 .
 	chmod 755 ..
@@ -282,7 +282,7 @@ ask() {
 	END
 	run -64 ./inside
 	[[ $output == *"cannot lock 'L': it is held by PID "*" for this command's own ancest"* ]]
-	# a stranger's word is not taken: its keeper says that it is for root's script
+	# another user's keeper is not trusted, although it says that it is for root's script
 	script inside <<-'END'
 		echo >at
 		read x <go
@@ -328,7 +328,7 @@ time.sleep(60)'
 	lock-release "$h"
 }
 
-@test "who stands before a kept lock waits, and gets it when it is given back" {
+@test "a waiter for a lock that a keeper holds acquires it after the release" {
 	own L
 	bg lock-run L touch done
 	local waiter=$!
@@ -340,7 +340,7 @@ time.sleep(60)'
 	echo >go
 }
 
-@test "killed or interrupted while it waits: nobody is left, and no dotlock" {
+@test "leaves no process and no dotlock when it is killed or interrupted during the wait" {
 	bg flock L sh -c 'echo >at; read x <go'
 	hear
 	local signal keeper
@@ -358,7 +358,7 @@ time.sleep(60)'
 	echo >go
 }
 
-@test "the same while another program has the dotlock, and the file lock is given back" {
+@test "gives back the other locks when its keeper is ended while it waits for an external dotlock" {
 	lockfile D
 	bg lock-acquire --owner $$ -w 1m --dotlock D --dotlock C
 	local starter=$! keeper
@@ -373,14 +373,14 @@ time.sleep(60)'
 	rm -f D
 }
 
-@test "the handle cannot be printed: nothing is held" {
+@test "holds nothing when the handle cannot be printed" {
 	run -74 sh -c 'lock-acquire --owner $$ L >/dev/full'
 	flock -n L true
 	run -74 sh -c 'lock-acquire --owner $$ --dotlock D >&-'
 	[ ! -e D ]
 }
 
-@test "a nested lock-run borrows the lock, at once, and so does what it runs" {
+@test "a nested lock-run borrows the lock at once, and so does its command" {
 	own L
 	script inside <<-'END'
 		h=$(lock-acquire --owner $$ --file L --dotlock D) || exit
@@ -395,13 +395,13 @@ time.sleep(60)'
 	run -0 timeout 20 ./inside
 	[ "$output" = $'one\ntwo\nthree\nfour' ]
 	[ ! -e D ]
-	# a stranger does not
+	# a process outside does not
 	own L
 	run -75 lock-run -n L true
 	echo >go
 }
 
-@test "keeperd/K6: a keeper that answers late lends all the same" {
+@test "a keeper that answers late still lends (keeperd/K6)" {
 	script owner <<-'END'
 		h=$(lock-acquire --owner $$ L) || exit
 		kill -STOP "$(echo "$h" | cut -d - -f 2)"
@@ -414,7 +414,7 @@ time.sleep(60)'
 	bg ./owner
 	owner=$!
 	hear
-	# it has asked, and nobody answered
+	# it has asked, and no keeper has answered
 	await child_waits
 	kill -CONT "$(keeper_of "$(cat handle)")"
 	ends_with 0 $owner
@@ -422,14 +422,14 @@ time.sleep(60)'
 }
 child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/children")"; }
 
-@test "exclusive wanted under a shared one is refused at once" {
+@test "refuses at once an exclusive lock under a shared one" {
 	run -64 timeout 10 bash -c 'h=$(lock-acquire --owner $$ -s L); lock-run L true'
 	[[ $output == *'already held shared'* ]]
 	run -0 timeout 10 bash -c 'h=$(lock-acquire --owner $$ -s L); lock-run -s L echo fine'
 	[ "$output" = fine ]
 }
 
-@test "an atomic tool on a file that is kept for its ancestor refuses" {
+@test "an atomic tool refuses a file that a keeper holds for its ancestor" {
 	echo old >f
 	run -64 timeout 10 bash -c 'h=$(lock-acquire --owner $$ f)
 		echo new | atomic-write f; exit $?'
@@ -438,7 +438,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	[ "$(cat f)" = old ]
 }
 
-@test "work under a borrowed lock stays excluded when the owner dies in the middle of it" {
+@test "work under a borrowed lock stays excluded when the owner dies during it" {
 	local kind
 	for kind in --file --dotlock; do
 		script owner <<-END
@@ -458,7 +458,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	done
 }
 
-@test "what is inherited already can be kept, and given back, and is held in between" {
+@test "keeps and releases an inherited lock, which is held throughout" {
 	run -0 lock-run L bash -c 'h=$(lock-acquire --owner $$ L) && lock-release $h
 		flock -n L true || echo held'
 	[ "$output" = held ]
@@ -468,14 +468,14 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	[[ $output == held$'\n'free ]]
 }
 
-@test "a dotlock that was inherited is kept, and touched" {
+@test "keeps an inherited dotlock, and touches it" {
 	run -0 lock-run --dotlock D bash -c 'h=$(lock-acquire --owner $$ --dotlock D) || exit
 		cat "/proc/$(echo "$h" | cut -d - -f 2)/fdinfo/"*
 		lock-release "$h"'
 	[[ $output == *'it_interval: (120, 0)'* ]]
 }
 
-@test "slots and ranges are kept, and lent" {
+@test "keeps slots and ranges, and lends them" {
 	own --slots 1 L
 	run -75 lock-run -n --slots 1 L true
 	lock-release "$handle"
@@ -499,7 +499,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	[ "$output" = $'slot 0\nsame\nunder exclusive\nrange' ]
 }
 
-@test "a kept lock of another object does not stand in for one that a third process holds" {
+@test "a keeper's lock on another object does not replace one that a third process holds" {
 	script inside <<-'END'
 		h=$(lock-acquire --owner $$ "$@" --file m) || exit
 		$inner true
@@ -527,7 +527,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	let_go
 }
 
-@test "a turnstile is kept, and what was lent of it is not unlocked" {
+@test "keeps a turnstile, and does not unlock it while it is lent" {
 	script inside <<-'END'
 		h=$(lock-acquire --owner $$ --sqlite DB) || exit
 		lock-run -n --sqlite DB sh -c 'lock-release '$h'
@@ -538,7 +538,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	[ "$output" = $'held\nfree' ]
 }
 
-@test "a frozen repository is kept, lent, and thawed" {
+@test "keeps a frozen repository, lends it, and thaws it" {
 	git init -q r
 	script inside <<-'END'
 		h=$(lock-acquire --owner $$ --git-freeze r) || exit
@@ -552,7 +552,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	[ "$output" = $'frozen\nunder\nstill\nthawed' ]
 }
 
-@test "--json" {
+@test "prints JSON with --json" {
 	local json
 	json=$(lock-acquire --json --owner $$ --ttl 1h -s --file $'a"b' -x --dotlock D)
 	[ "$(jq -r '.locks[] | [.kind, .path, .mode] | join(" ")' <<<"$json")" = \
@@ -564,7 +564,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	[ "$(jq .ttl <<<"$json")" = null ]
 }
 
-@test "--json: a keeper that answers late" {
+@test "--json waits for a keeper that answers late" {
 	HOLDFAST_FAULT=connect#1:stop "$HF_FAULT_BIN/lock-acquire" --json --owner none --ttl 1h L \
 		>json 2>log 3>&- &
 	local starter=$!
@@ -572,14 +572,14 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	await starts_keeper $starter
 	kill -STOP "$(cat keeper)"
 	kill -CONT $starter
-	# longer than a look takes
+	# longer than an inspection takes
 	sleep 0.5
 	kill -CONT "$(cat keeper)"
 	ends_with 0 $starter
 	lock-release "$(jq -r .handle json)"
 }
 
-@test "many keepers are small, and nothing wakes them" {
+@test "many keepers are small, and unrelated locks do not wake them" {
 	local -a handles=() pids=()
 	local i before after
 	switches() { cat "${pids[@]/%//status}" | awk '/ctxt/ { n += $2 } END { print n }'; }
@@ -601,7 +601,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	lock-release "${handles[@]}"
 }
 
-@test "in a PID namespace, as its first process" {
+@test "works in a PID namespace, as its first process" {
 	require_pid_namespace
 	run -0 unshare -p -f --mount-proc bash -c '
 		h=$(lock-acquire --owner $$ L); flock -n L true || echo held
@@ -612,7 +612,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	echo >go
 }
 
-@test "without /proc" {
+@test "works without /proc" {
 	require_mount
 	run -0 unshare -m sh -c 'mount -t tmpfs none /proc
 		h=$(lock-acquire --owner none --ttl 1m L); flock -n L true || echo held
@@ -620,21 +620,21 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	[ "$output" = $'held\nfree' ]
 }
 
-@test "keeperd/K6: under a frozen database that is kept" {
+@test "lends a frozen database that a keeper holds (keeperd/K6)" {
 	sqlite3 db 'CREATE TABLE t (x)'
 	script owner <<-'END'
 		h=$(lock-acquire --owner $$ --sqlite-freeze db) || exit
 		lock-run -w 5 --sqlite-freeze db sh -c '
 			timeout 9 lock-release '$h'
 			sqlite3 db "INSERT INTO t VALUES (1)" 2>/dev/null || echo frozen'
-		# the helper is nobody's child any more, and ends by itself
+		# the helper's parent is gone, and the helper ends by itself
 		sqlite3 -cmd '.timeout 10000' db "INSERT INTO t VALUES (1)" && echo thawed
 	END
 	run -0 ./owner
 	[ "$output" = $'frozen\nthawed' ]
 }
 
-@test "a frozen database whose helper was killed was lost" {
+@test "reports a frozen database as lost when its helper was killed" {
 	sqlite3 db 'CREATE TABLE t (x)'
 	own --sqlite-freeze db
 	local helper
@@ -646,7 +646,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	echo >go
 }
 
-@test "keeperd/K1: no helper of a keeper keeps what its starter had inherited" {
+@test "a keeper's helper keeps no lock that its starter had inherited (keeperd/K1)" {
 	sqlite3 db 'CREATE TABLE t (x)'
 	script owner <<-'END'
 		h=$(lock-run outer lock-acquire --owner $$ --sqlite-freeze db) || exit
@@ -657,7 +657,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	[ "$output" = free ]
 }
 
-@test "from another network namespace the keeper is not said to be gone" {
+@test "does not report a keeper as gone from another network namespace" {
 	require_network_namespace
 	own lock
 	run -77 unshare -n lock-release "$handle"
@@ -667,7 +667,7 @@ child_waits() { waits "$(tr -d ' ' <"/proc/$(cat child)/task/$(cat child)/childr
 	echo >go
 }
 
-@test "keeperd/K6: a stranger who has taken all the names of a lock's inode is not in the way" {
+@test "lends although another user has taken all names of a lock's inode (keeperd/K6)" {
 	require_other_user
 	: >lock
 	bg python3 -c '

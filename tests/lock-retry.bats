@@ -23,12 +23,12 @@ teardown() {
 	mountpoint -q full && umount full || true
 }
 
-# The status of "$@" as wait(2) tells it: negative for a signal.
+# Print the status of "$@" as wait(2) returns it: negative for a signal.
 ends_as() {
 	python3 -c 'import subprocess, sys; print(subprocess.call(sys.argv[1:]))' "$@"
 }
 
-@test "a command that is not busy runs once, with its own words and exit status" {
+@test "runs a command that is not busy once, with its own arguments and exit status" {
 	run -0 lock-retry printf '<%s>' a 'b  c' '' -n
 	[ "$output" = '<a><b  c><><-n>' ]
 	run -3 lock-retry sh -c 'echo once >>runs; exit 3'
@@ -38,13 +38,13 @@ ends_as() {
 	[[ $output == *'two words' ]]
 }
 
-@test "a busy one runs again until it is not" {
+@test "runs a busy command again until it is not busy" {
 	run -0 lock-retry ./busy 5 </dev/null
 	[ -z "$output" ]
 	[ "$(cat tries)" = 6 ]
 }
 
-@test "only the statuses of --on mean busy" {
+@test "takes only the statuses of --on for busy" {
 	run -5 lock-retry ./busy 3 5 </dev/null
 	[ "$(cat tries)" = 1 ]
 	rm tries
@@ -54,7 +54,7 @@ ends_as() {
 	[ "$(cat tries)" = 1 ]
 }
 
-@test "--tries limits the number, and the last status is returned" {
+@test "--tries limits the number of tries, and the last status is returned" {
 	run -75 lock-retry --tries 3 ./busy 5 </dev/null
 	[ "$(cat tries)" = 3 ]
 	one_line lock-retry "$output"
@@ -64,7 +64,7 @@ ends_as() {
 	[[ $output =~ ^"lock-retry: gave up after 1 try in "[0-9.]+[a-z]+": 'exit 9' exits 9"$ ]]
 }
 
-@test "-w limits the whole, and no try begins after it" {
+@test "-w limits the total time, and no try begins after it" {
 	local start=${EPOCHREALTIME/./}
 	run -75 lock-retry -w 1s sh -c 'echo >>runs; exit 75'
 	(($(since "$start") >= 1000))
@@ -84,7 +84,7 @@ ends_as() {
 	[ "$output" = 'done' ]
 }
 
-@test "--backoff and HOLDFAST_BACKOFF say how long the sleeps are" {
+@test "--backoff and HOLDFAST_BACKOFF set the length of the sleeps" {
 	run -75 lock-retry -w 1s --backoff 1h,1h -c 'echo >>runs; exit 75'
 	# the only sleep is clipped to the limit
 	[ "$(wc -l <runs)" = 2 ]
@@ -92,16 +92,16 @@ ends_as() {
 	[ "$(wc -l <runs)" = 4 ]
 }
 
-@test "every try gets a file from where it stood" {
+@test "gives every try a file from the same offset" {
 	printf '123456789' >input
 	{ head -c 3 >/dev/null; lock-retry ./busy 2; } <<<123456789
 	local try
 	for try in 1 2 3; do [ "$(cat in.$try)" = 456789 ]; done
-	# in the end the file stands where the last one left it
+	# in the end the file has the offset at which the last try left it
 	[ "$({ lock-retry sh -c 'head -c 4 >/dev/null'; cat; } <input)" = 56789 ]
 }
 
-@test "every try gets all of a pipe, as much of it as it reads" {
+@test "gives every try all of a pipe, as much as the try reads" {
 	seq 400000 >all
 	seq 400000 | lock-retry ./busy 2
 	local try
@@ -120,7 +120,7 @@ ends_as() {
 	seq 400000 | lock-retry ./partly | cmp - all
 }
 
-@test "a pipe is passed on as it comes, and its end is not waited for" {
+@test "passes a pipe on as data arrives, and does not wait for its end" {
 	mkfifo in out
 	lock-retry cat <in >out 3>&- &
 	exec 8>in 9<out
@@ -133,7 +133,7 @@ ends_as() {
 	exec 8>&- 9<&-
 	wait $!
 
-	# nobody ever closes this one
+	# no process ever closes this one
 	exec 8<>in
 	run -4 timeout 20 lock-retry sh -c 'exit 4' <in
 	run -0 timeout 20 lock-retry sh -c 'read -r x; test "$x" = a' \
@@ -141,7 +141,7 @@ ends_as() {
 	exec 8>&-
 }
 
-@test "a slow writer's end comes to the second try" {
+@test "passes a slow writer's last data to the second try" {
 	mkfifo gate
 	{
 		echo first
@@ -153,7 +153,7 @@ ends_as() {
 	[ "$(cat out)" = $'first\nsecond' ]
 }
 
-@test "an input that can no longer be kept is still all there for this try" {
+@test "gives the whole input to the current try when it can no longer be kept" {
 	require_mount
 	seq 400000 >all
 	mkdir full
@@ -166,7 +166,7 @@ ends_as() {
 	umount full
 }
 
-@test "nothing is left in TMPDIR" {
+@test "leaves nothing in TMPDIR" {
 	mkdir tmp
 	seq 100000 | TMPDIR=tmp lock-retry ./busy 1
 	[ -z "$(ls -A tmp)" ]
@@ -174,14 +174,14 @@ ends_as() {
 	[ "$(TMPDIR=/no/such/directory lock-retry ./busy 1 < <(echo text); cat in.2)" = text ]
 }
 
-@test "a terminal, /dev/null and a closed input are the command's own" {
+@test "passes a terminal, /dev/null and a closed input to the command itself" {
 	run -0 script -qec 'lock-retry test -t 0' /dev/null
 	run -0 lock-retry sh -c 'test /dev/stdin -ef /dev/null' </dev/null
 	run -0 sh -c "exec lock-retry sh -c '! test -e /proc/self/fd/0' <&-"
 	run -0 sh -c "exec lock-retry sh -c '! test -e /proc/self/fd/1' >&-"
 }
 
-@test "a command that cannot be run is not tried again" {
+@test "does not retry a command that cannot be run" {
 	run -127 lock-retry --on 127 ./absent
 	[ "$output" = "lock-retry: cannot run './absent': No such file or directory" ]
 	: >plain
@@ -189,12 +189,12 @@ ends_as() {
 	[ "$output" = "lock-retry: cannot run './plain': Permission denied" ]
 }
 
-@test "death by a signal ends it, and is its own" {
+@test "ends when a signal kills the command, and dies of the same signal" {
 	[ "$(ends_as lock-retry --on 137,9 sh -c 'echo >>runs; kill -KILL $$')" = -9 ]
 	[ "$(wc -l <runs)" = 1 ]
 }
 
-@test "a signal reaches the command once; between tries it ends the retrying" {
+@test "passes a signal to the command once; between tries the signal ends lock-retry" {
 	mkfifo at go
 	exec 8<>go
 	lock-retry bash -c \
@@ -208,7 +208,7 @@ ends_as() {
 	wait $pid && false || [ $? = 6 ]
 	[ "$(wc -l <signals)" = 1 ]
 
-	# one that says after all that it is busy is not tried again
+	# a command that exits as busy after the signal is not retried
 	lock-retry bash -c 'trap "exit 75" TERM; echo >>once; echo >at; until read -r; do :; done' \
 		<go 3>&- &
 	pid=$!
@@ -224,7 +224,7 @@ ends_as() {
 	wait $pid && false || [ $? = 143 ]
 }
 
-@test "many at once share a lock that only tells that it is there" {
+@test "many concurrent runs share a lock that only its existence marks" {
 	local i
 	echo 0 >count
 	for i in $(seq 12); do
@@ -238,7 +238,7 @@ ends_as() {
 	[ "$(cat count)" = 12 ]
 }
 
-@test "bad usage is told in one line" {
+@test "reports wrong calls in one line" {
 	local words
 	while read -r words; do
 		run -64 eval "lock-retry $words"
@@ -267,7 +267,7 @@ ends_as() {
 	one_line lock-retry "$output"
 }
 
-@test "-v says what it does, -q nothing but errors" {
+@test "-v prints each retry, -q only errors" {
 	run -0 lock-retry -v ./busy 1 </dev/null
 	[ "$output" = "lock-retry: './busy' exits 75: trying again" ]
 	run -75 lock-retry -q --tries 1 -c 'exit 75'

@@ -22,7 +22,7 @@ setup() {
 	[ -e l ] && [ ! -s l ]
 }
 
-@test "-c runs a string by the shell, before and behind the lock" {
+@test "-c runs a string with the shell, before and after the lock" {
 	export SHELL=/bin/sh
 	run -5 lock-run l -c 'exit 5'
 	run -5 lock-run l --command 'exit 5'
@@ -40,7 +40,7 @@ setup() {
 	one_line lock-run "$output"
 }
 
-@test "a command that cannot be run: 127 not found, 126 otherwise" {
+@test "exits with 127 when the command is not found, with 126 when it cannot be run" {
 	run -127 lock-run l nonesuch
 	[ "${lines[0]}" = "lock-run: cannot run 'nonesuch': No such file or directory" ]
 	run -127 lock-run l ./none/such
@@ -54,7 +54,7 @@ setup() {
 	flock -n l true
 }
 
-@test "lock-run and flock(1) exclude each other, both ways, in every mode" {
+@test "excludes flock(1), and is excluded by it, in every mode" {
 	hold lock-run l
 	run -1 flock -n l true
 	run -1 flock -sn l true
@@ -90,7 +90,7 @@ setup() {
 	[ -e done ]
 }
 
-@test "--timeout, --nonblock, -E, HOLDFAST_TIMEOUT" {
+@test "limits the wait by --timeout, --nonblock and HOLDFAST_TIMEOUT, with the status of -E" {
 	hold flock l
 	run -75 lock-run -w 0.05 l true
 	[[ ${lines[0]} == "lock-run: cannot lock 'l' within 50ms: held by PID "* ]]
@@ -115,12 +115,12 @@ setup() {
 	let_go
 }
 
-@test "the time limit is for the lock, not for the command" {
+@test "limits the wait for the lock, not the command" {
 	run -0 lock-run -w 10ms l sh -c 'sleep 0.1; echo whole'
 	[ "$output" = whole ]
 }
 
-@test "bad durations, sizes and numbers: one line, 64" {
+@test "refuses bad durations, sizes and numbers in one line with 64" {
 	local value
 	for value in -1 abc '' 1h30 5x 1e3 0x10 nan ' 1' '1 ' 9999999999999999999 300y; do
 		run -64 lock-run -w "$value" l true
@@ -145,7 +145,7 @@ setup() {
 	[ ! -e l ]
 }
 
-@test "what does not go together: one line, 64" {
+@test "refuses options that exclude each other in one line with 64" {
 	local words
 	while read -ra words; do
 		run -64 lock-run "${words[@]}"
@@ -180,7 +180,7 @@ setup() {
 	[ ! -e l ]
 }
 
-@test "a single number is a descriptor; with a command it is a file" {
+@test "takes a single number for a descriptor, and with a command for a file" {
 	exec 9>l
 	lock-run 9
 	run -1 flock -n l true
@@ -201,7 +201,7 @@ setup() {
 	run -65 bash -c 'lock-run 1 >&-'
 }
 
-@test "--fd: a command under a descriptor's lock, which stays with the descriptor" {
+@test "--fd runs a command under a descriptor's lock, which stays with the descriptor" {
 	exec 9>l
 	run -0 lock-run --fd 9 sh -c 'test -e /proc/self/fd/9; flock -n l true || echo locked'
 	[ "$output" = locked ]
@@ -212,7 +212,7 @@ setup() {
 	[ "$output" = inherited ]
 }
 
-@test "--fcntl, --start, --length: fcntl ranges, which flock does not see" {
+@test "--fcntl, --start and --length lock fcntl ranges, which flock does not see" {
 	hold lock-run --fcntl l
 	run -75 lock-run --fcntl -n l true
 	run -75 lock-run --fcntl -w 20ms l true
@@ -241,7 +241,7 @@ setup() {
 	[ ! -s l ]
 }
 
-@test "the command inherits the lock at 64 or above, and -o keeps it from that" {
+@test "the command inherits the lock at descriptor 64 or above, but not with -o" {
 	run -0 lock-run l sh -c 'cd /proc/self/fd; for n in *; do readlink $n; done | grep "/l$"'
 	run -0 lock-run l sh -c 'echo $HOLDFAST_LOCKS; readlink /proc/self/fd/$HOLDFAST_LOCKS'
 	[ "${lines[0]}" -ge 64 ]
@@ -257,7 +257,7 @@ setup() {
 	kill "$(cat pid)"
 }
 
-@test "-F becomes the command, which holds the lock" {
+@test "-F replaces itself by the command, which holds the lock" {
 	lock-run -F l sh -c 'echo $$; exec sleep 60' >pid 3>&- &
 	await test -s pid
 	[ "$(cat pid)" = $! ]
@@ -266,7 +266,7 @@ setup() {
 	lock-run l true
 }
 
-@test "COMMAND may be a script without #!, which runs by /bin/sh" {
+@test "runs a script without #! with /bin/sh" {
 	local how
 	mkdir bin blocked
 	echo 'echo "$0: $1, $2"' >bin/a-script
@@ -291,7 +291,7 @@ setup() {
 	done
 }
 
-@test "the content of a lock file never changes: a script as its own lock" {
+@test "never changes the content of a lock file, even of a script that is its own lock" {
 	cat >script <<-'EOF'
 		#!/bin/sh
 		[ "$LOCKED" ] || LOCKED=1 exec lock-run -n "$0" "$0" "$@"
@@ -311,7 +311,7 @@ setup() {
 	cmp other before
 }
 
-@test "a lock file is created 0666 & ~umask, and left as it is" {
+@test "creates a lock file with mode 0666 & ~umask, and leaves an existing one as it is" {
 	umask 027
 	lock-run new true
 	[ "$(stat -c %a new)" = 640 ]
@@ -320,7 +320,7 @@ setup() {
 	[ "$(stat -c %a new)" = 400 ]
 }
 
-@test "LOCK: a directory, a dangling link, a long name, one with newlines" {
+@test "locks a directory, a dangling link, a long name, and one with newlines" {
 	mkdir dir
 	hold lock-run dir
 	run -1 flock -n dir true
@@ -342,14 +342,14 @@ setup() {
 	one_line lock-run "$output"
 }
 
-@test "LOCK: a block device" {
+@test "locks a block device" {
 	require_root
 	mknod block b 7 99
 	run lock-run -n block true
 	[ "$status" = 0 ] || [[ $output == *"'block': No such device"* ]]
 }
 
-@test "LOCK: what cannot be one" {
+@test "refuses a LOCK that cannot be a lock file" {
 	local lock
 	mkfifo fifo
 	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
@@ -372,7 +372,7 @@ setup() {
 	one_line lock-run "$output"
 }
 
-@test "LOCK: no permission, a read-only file system, a full one" {
+@test "reports missing permission, a read-only file system and a full one" {
 	require_other_user
 	require_mount
 	chmod 755 . && install -d -o root -m 755 closed
@@ -393,7 +393,7 @@ setup() {
 	umount mnt
 }
 
-@test "another user's lock file in a sticky directory" {
+@test "locks another user's lock file in a sticky directory" {
 	require_root
 	install -d -m 1777 sticky
 	chmod 755 .
@@ -402,7 +402,7 @@ setup() {
 	[ ! -s sticky/l ]
 }
 
-@test "closed standard input, output and error" {
+@test "works with closed standard input, output and error" {
 	run -0 bash -c 'lock-run l echo x <&-'
 	[ "$output" = x ]
 	run -0 bash -c 'lock-run l test ! -e /proc/self/fd/0 <&-'
@@ -413,18 +413,18 @@ setup() {
 	[ ! -s l ]
 }
 
-@test "as PID 1: statuses, orphans, a command that dies" {
+@test "works as PID 1: exits with the command's status or signal, and reaps orphans" {
 	require_pid_namespace
 	run -3 unshare -pf --mount-proc lock-run l sh -c 'exit 3'
 	run -143 unshare -pf --mount-proc lock-run l sh -c 'kill -TERM $$'
-	# its parent ends, and then it does; a dead one that nobody waited for would stay
+	# its parent ends, and then it does; without a wait(2) it would stay as a zombie
 	run -0 timeout 20 unshare -pf --mount-proc lock-run l sh -c '
 		(sh -c "echo \$\$ >orphan; read x <go" & exec true)
 		echo >go
 		while [ -e "/proc/$(cat orphan)" ]; do :; done'
 }
 
-@test "a lock file that is replaced while one waits is locked anew" {
+@test "locks the new file when the lock file is replaced during the wait" {
 	hold flock l
 	bg lock-run l sh -c 'echo >at; read x <go'
 	await waits $!
@@ -437,7 +437,7 @@ setup() {
 	wait
 }
 
-@test "after a second -v says whom one waits for; by default only a terminal is told" {
+@test "names the holder after a second with -v, and by default only on a terminal" {
 	hold flock l
 	mkfifo said
 	lock-run -v l true 2>said 3>&- &
@@ -453,7 +453,7 @@ setup() {
 	[ "$line" = 'lock-run: executing true' ]
 }
 
-@test "an exclusive lock that NFS refuses for reading only: opened for writing" {
+@test "opens the file for writing when NFS refuses an exclusive lock on a read-only descriptor" {
 	export HOLDFAST_FAULT_LOG=$PWD/log
 	HOLDFAST_FAULT=flock#1:EIO run -0 "$HF_FAULT_BIN/lock-run" l echo ran
 	[ "$output" = ran ]
@@ -464,7 +464,7 @@ setup() {
 	one_line lock-run "$output"
 }
 
-@test "any system call that fails: the command runs under the lock, or not at all" {
+@test "after any failed system call, runs the command under the lock, or not at all" {
 	local n fault calls
 	HOLDFAST_FAULT_LOG=$PWD/log "$HF_FAULT_BIN/lock-run" l true
 	calls=$(wc -l <log)
@@ -482,7 +482,7 @@ setup() {
 	done
 }
 
-@test "few descriptors are enough" {
+@test "works with few descriptors" {
 	run -0 bash -c 'ulimit -n 40; lock-run l sh -c "! flock -n l true && lock-run l echo inner"'
 	[ "$output" = inner ]
 	run -0 bash -c 'ulimit -n 8; lock-run l flock -n m echo ran'
@@ -491,7 +491,7 @@ setup() {
 	[ "$output" = ran ]
 }
 
-@test "--help names every option, --version the version" {
+@test "--help prints every option, --version the version" {
 	run -0 lock-run --help
 	[[ $output == *--slots* && $output == *--remove* && $output == *--file* ]]
 	run -0 lock-run --version

@@ -31,13 +31,13 @@ at_once() {
 
 increment='read n <count; echo $((n + 1)) >count'
 
-@test "8 x 50 contended increments are exact" {
+@test "counts 8 x 50 contended increments exactly" {
 	echo 0 >count
 	at_once 8 50 lock-run l sh -c "$increment"
 	[ "$(cat count)" = 400 ]
 }
 
-@test "lock-run and flock(1) together count exactly" {
+@test "counts exactly when lock-run and flock(1) contend" {
 	echo 0 >count
 	at_once 4 25 flock l sh -c "$increment" &
 	local others=$!
@@ -46,7 +46,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	[ "$(cat count)" = 200 ]
 }
 
-@test "a set holds all its locks, shared and exclusive as they were named" {
+@test "holds all locks of a set, shared and exclusive as requested" {
 	hold lock-run --file a -s --file b --file c -x --file d
 	run -1 flock -sn a true
 	flock -sn b true
@@ -58,7 +58,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	flock -n a flock -n b flock -n c flock -n d true
 }
 
-@test "a timeout names the limit that was asked for, not what the locks before have left of it" {
+@test "a timeout names the requested limit, not the rest of it after earlier locks" {
 	bg lock-run --dotlock d sleep 60
 	local other=$!
 	await test -e d
@@ -73,7 +73,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	wait $other || :
 }
 
-@test "all or nothing: what is busy keeps nothing else locked" {
+@test "takes all locks or none: a busy one keeps no other locked" {
 	hold flock b
 	run -75 lock-run -n --file a --file b --file c true
 	[[ ${lines[0]} == "lock-run: cannot lock 'b': held by "* ]]
@@ -81,14 +81,14 @@ increment='read n <count; echo $((n + 1)) >count'
 	let_go
 }
 
-@test "sets that are named in opposite order never deadlock" {
+@test "sets in opposite order never deadlock" {
 	at_once 2 60 lock-run -w 20 --file a --file b true &
 	local others=$!
 	at_once 2 60 lock-run -w 20 --file b --file a true
 	wait $others
 }
 
-@test "two names of one file are one lock, and the exclusive one counts" {
+@test "takes two names of one file for one lock, exclusive if either is" {
 	touch l
 	ln l hard
 	ln -s l soft
@@ -121,14 +121,14 @@ increment='read n <count; echo $((n + 1)) >count'
 	flock -n l true
 }
 
-@test "after a nested lock-run ends, the outer one still holds" {
+@test "the outer lock-run still holds the lock after a nested one ends" {
 	run -0 lock-run l sh -c 'lock-run l true; flock -n l true || echo held'
 	[ "$output" = held ]
 	run -0 lock-run -s l sh -c 'lock-run -s l true; flock -n l true || flock -sn l echo shared'
 	[ "$output" = shared ]
 }
 
-@test "exclusive wanted under an inherited shared lock is refused at once" {
+@test "refuses at once an exclusive lock under an inherited shared one" {
 	run -64 timeout 10 lock-run -s l lock-run l true
 	[[ ${lines[0]} == "lock-run: cannot lock 'l': it is already held shared by "* ]]
 	run -64 timeout 10 lock-run -s l lock-run -n l true
@@ -136,7 +136,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	run -64 timeout 10 lock-run --slots 2 l lock-run l true
 }
 
-@test "a lock that an ancestor holds without handing it on is refused, not waited for" {
+@test "refuses a lock that an ancestor holds and does not pass on" {
 	run -64 timeout 10 lock-run -o l lock-run l true
 	[[ ${lines[0]} == "lock-run: cannot lock 'l': it is held by this command's own ancestor"* ]]
 	run -64 timeout 10 bash -c 'exec 9>l; flock 9; lock-run l true'
@@ -144,11 +144,11 @@ increment='read n <count; echo $((n + 1)) >count'
 	run -75 lock-run -o l lock-run -n l true
 }
 
-@test "a lock of a shell that waits for another child meanwhile is waited for" {
+@test "waits for a lock of a shell that waits for another child" {
 	exec 9>l
 	flock 9
 	lock-run -v -w 60 l touch ran 2>log 9>&- 3>&- &
-	# Both looks, at 25 ms and after a second, find this shell waiting for a child.
+	# Both checks, at 25 ms and after a second, find this shell waiting for a child.
 	timeout 20 sh -c 'until grep -q "waiting for" log; do :; done'
 	flock -u 9
 	wait $!
@@ -156,14 +156,14 @@ increment='read n <count; echo $((n + 1)) >count'
 	exec 9>&-
 }
 
-@test "in a pipeline, a lock of the shell around it is refused" {
+@test "refuses a lock of the surrounding shell in a pipeline" {
 	exec 9>l
 	flock 9
 	run -64 timeout 20 bash -c 'set -o pipefail; lock-run l true 9>&- | cat; exit $?'
 	exec 9>&-
 }
 
-@test "a stale or forged environment makes no process believe that it holds something" {
+@test "a stale or forged environment proves no lock" {
 	hold flock l
 	local forged
 	exec 70<l 71>other
@@ -176,7 +176,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	let_go
 }
 
-@test "HOLDFAST_LOCKS names what is inherited, also over two levels, and nothing with -o" {
+@test "HOLDFAST_LOCKS names inherited locks, also over two levels, and nothing with -o" {
 	run -0 lock-run a lock-run b sh -c 'for n in $(echo $HOLDFAST_LOCKS | tr , " "); do
 		readlink /proc/self/fd/$n; done'
 	[ "${lines[*]##*/}" = 'a b' ]
@@ -184,7 +184,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	[ "$(tr , '\n' <<<"$output" | sort -u)" = 64 ]
 }
 
-@test "without /proc an inherited lock cannot be proved: 69" {
+@test "exits with 69 when an inherited lock cannot be proved without /proc" {
 	require_mount
 	run -69 unshare -m sh -c 'lock-run l sh -c "mount -t tmpfs none /proc; lock-run l true"'
 	[[ ${lines[0]} == "lock-run: cannot lock 'l': "*'/proc'* ]]
@@ -192,7 +192,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	[ "$output" = 'no need' ]
 }
 
-@test "a command inherits the descriptors of the locks, and no other" {
+@test "a command inherits the descriptors of the locks, and no others" {
 	local locks
 
 	descriptor_lister list.py
@@ -209,7 +209,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	done
 }
 
-@test "--slots: at most N at once, each with a number of its own" {
+@test "--slots: at most N commands run at once, each with its own number" {
 	# a slot's number makes a directory: only one at a time can
 	at_once 6 10 lock-run --slots 2 l sh -c 'mkdir "slot$HOLDFAST_SLOT" &&
 		echo "$HOLDFAST_SLOT" >>slots && rmdir "slot$HOLDFAST_SLOT"'
@@ -218,7 +218,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	[ ! -s l ]
 }
 
-@test "--slots: full is busy, and an exclusive lock means nobody in any slot" {
+@test "--slots: all slots taken is busy, and an exclusive lock excludes all slots" {
 	mkfifo go2
 	hold lock-run --slots 2 l
 	bg lock-run --slots 2 l sh -c 'echo >at; read x <go2'
@@ -242,14 +242,14 @@ increment='read n <count; echo $((n + 1)) >count'
 	let_go
 }
 
-@test "--slots: who waits gets the first that is free, also when its holder is killed" {
+@test "--slots: a waiter gets the first free slot, also when its holder is killed" {
 	bg lock-run --slots 1 l sh -c 'echo $$ >pid; echo >at; exec sleep 60'
 	hear
 	bg lock-run --slots 1 l touch done
 	local waiter=$!
 	bg lock-run --slots 1 l touch done2
 	local second=$!
-	await waits -1 # at the gate, behind the first
+	await waits -1 # at the gate, after the first
 	[ ! -e done ]
 	kill -KILL "$(cat pid)"
 	wait $waiter
@@ -257,7 +257,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	[ -e done ] && [ -e done2 ]
 }
 
-@test "--slots: a slot outlives a killed lock-run, in its command" {
+@test "--slots: a slot of a killed lock-run stays taken until its command ends" {
 	bg lock-run --slots 1 l sh -c 'echo >at; read x <go'
 	hear
 	kill -KILL $!
@@ -267,7 +267,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	lock-run --slots 1 l true
 }
 
-@test "--slots: a nested one is in its parent's slot; under an exclusive lock they are shared out" {
+@test "--slots: nested runs share the parent's slot, and divide the slots of an exclusive lock" {
 	run -0 timeout 10 lock-run --slots 1 l lock-run --slots 1 l sh -c 'echo $HOLDFAST_SLOT'
 	[ "$output" = 0 ]
 	run -0 timeout 10 lock-run l lock-run --slots 1 l lock-run m lock-run --slots 1 l echo deep
@@ -279,7 +279,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	[ "$output" = end ]
 }
 
-@test "--slots: a file that cannot be written, a directory, two slotted locks" {
+@test "--slots: refuses a file that it cannot write and a directory; allows two slotted locks" {
 	require_other_user
 	chmod 755 .
 	install -m 644 /dev/null l
@@ -296,7 +296,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	[[ ${lines[1]} == *'lock another file' ]]
 }
 
-@test "--remove removes the lock file, and what a link leads to" {
+@test "--remove removes the lock file, and the target of a link" {
 	run -3 lock-run --remove l sh -c 'exit 3'
 	[ ! -e l ]
 	run -127 lock-run --remove l nonesuch
@@ -312,7 +312,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	[ ! -e l ]
 }
 
-@test "--remove leaves a file that somebody else uses" {
+@test "--remove leaves a file that another process uses" {
 	hold lock-run -s l
 	lock-run -s --remove l true
 	[ -e l ]
@@ -339,7 +339,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	done
 }
 
-@test "a nested lock of another object does not stand in for one that a third process holds" {
+@test "a nested lock on another object does not replace one that a third process holds" {
 	hold lock-run --fcntl --start 10 --length 10 l
 	run -75 lock-run --fcntl --start 10 --length 10 m \
 		lock-run -n --fcntl --start 10 --length 10 l true
@@ -360,7 +360,7 @@ increment='read n <count; echo $((n + 1)) >count'
 	let_go
 }
 
-@test "--remove by everybody: 8 x 25 increments are exact, and no file is left" {
+@test "--remove by all: 8 x 25 increments are exact, and no file is left" {
 	echo 0 >count
 	at_once 8 25 lock-run --remove l sh -c "$increment"
 	[ "$(cat count)" = 200 ]

@@ -15,7 +15,7 @@ setup() {
 counting='trap "echo TERM >>got" TERM; trap "echo HUP >>got" HUP; trap "echo USR1 >>got" USR1
 	exec 5<>go; echo $$ >at; until read x <&5; do :; done'
 
-@test "SIGKILL of lock-run: the command goes on to exclude others until it ends" {
+@test "after SIGKILL of lock-run, the command excludes others until it ends" {
 	bg lock-run l sh -c 'echo at work >at; read x <go'
 	hear
 	kill -KILL $!
@@ -30,7 +30,7 @@ counting='trap "echo TERM >>got" TERM; trap "echo HUP >>got" HUP; trap "echo USR
 	[ -e done ]
 }
 
-@test "a signal that is sent to lock-run reaches the command, once" {
+@test "passes a signal to the command once" {
 	local signal
 	for signal in TERM HUP USR1; do
 		rm -f got
@@ -44,7 +44,7 @@ counting='trap "echo TERM >>got" TERM; trap "echo HUP >>got" HUP; trap "echo USR
 	done
 }
 
-@test "so does a real-time signal, from the first to the last" {
+@test "passes real-time signals to the command, from the first to the last" {
 	local signal
 	for signal in 34 35 50 64; do
 		bg lock-run l bash -c "trap 'exit 3' $signal; exec 5<>go; echo >at; read x <&5"
@@ -55,7 +55,7 @@ counting='trap "echo TERM >>got" TERM; trap "echo HUP >>got" HUP; trap "echo USR
 	done
 }
 
-@test "a command that does not heed SIGTERM dies of it, and lock-run with it" {
+@test "SIGTERM kills a command that does not handle it, and lock-run dies of it too" {
 	bg lock-run l sh -c 'echo >at; exec sleep 60'
 	hear
 	kill -TERM $!
@@ -63,7 +63,7 @@ counting='trap "echo TERM >>got" TERM; trap "echo HUP >>got" HUP; trap "echo USR
 	lock-run -n l true
 }
 
-@test "lock-run dies of the signal that its command died of, without a core" {
+@test "dies of the signal that killed the command, without a core" {
 	local signal
 	ulimit -c unlimited || true
 	for signal in KILL TERM INT SEGV ABRT; do
@@ -78,7 +78,7 @@ counting='trap "echo TERM >>got" TERM; trap "echo HUP >>got" HUP; trap "echo USR
 	[ -z "$(find . -name 'core*')" ]
 }
 
-@test "SIGTERM while it waits for the lock: it dies of it, and the command never runs" {
+@test "SIGTERM during the wait kills lock-run, and the command never runs" {
 	exec 9>l
 	flock 9
 	bg lock-run l touch ran 9>&-
@@ -90,7 +90,7 @@ counting='trap "echo TERM >>got" TERM; trap "echo HUP >>got" HUP; trap "echo USR
 	[ ! -e ran ]
 }
 
-@test "a signal that is ignored stays so, also in the command" {
+@test "an ignored signal stays ignored, also in the command" {
 	(
 		trap '' TERM
 		exec lock-run l sh -c 'echo >at; read x <go'
@@ -106,7 +106,7 @@ counting='trap "echo TERM >>got" TERM; trap "echo HUP >>got" HUP; trap "echo USR
 terminal() {
 	timeout 30 python3 - "$@" 3>&- <<-'EOF'
 		import fcntl, os, pty, select, sys, termios
-		# kept open here: the last one to close it can take what was not read along
+		# kept open here: the last close can discard unread data
 		fd, terminal = pty.openpty()
 		pid = os.fork()
 		if pid == 0:
@@ -145,7 +145,7 @@ terminal() {
 	[[ $output != *after* && $output == *'exit -2'* ]]
 }
 
-@test "Ctrl-C while it waits for the lock ends lock-run and the loop" {
+@test "Ctrl-C during the wait ends lock-run and the loop" {
 	exec 9>l
 	flock 9
 	local waits
@@ -158,7 +158,7 @@ terminal() {
 	[ ! -e ran ]
 }
 
-@test "Ctrl-Z stops both, and fg continues both" {
+@test "Ctrl-Z stops lock-run and the command, and fg continues both" {
 	run -0 terminal 'set -m; lock-run l sh -c "echo ready; read x; echo read \$x"
 		jobs; fg; echo after' '\x1athat\n'
 	[[ $output == *Stopped*'read that'*after* ]]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# lock-run --sqlite: the turnstile, and strangers who write without it.
+# lock-run --sqlite: the turnstile, and external programs that write without it.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -28,7 +28,7 @@ db.execute("COMMIT")' "$1"
 
 count() { sqlite3 "$1" 'SELECT count(*) FROM t'; }
 
-@test "the command writes in its turn, and nobody fails" {
+@test "twenty commands write in turn, and none fails" {
 	local i pids=()
 	for ((i = 0; i < 20; i++)); do
 		bg lock-run -w 60 --sqlite db sqlite3 db "INSERT INTO t VALUES ($i)"
@@ -55,7 +55,7 @@ count() { sqlite3 "$1" 'SELECT count(*) FROM t'; }
 	[ "$(find . -name '*-turnstile')" = ./real/db-turnstile ]
 }
 
-@test "a database that is not there yet; a directory that is not there" {
+@test "locks a database that does not exist, and refuses one in an absent directory" {
 	lock-run --sqlite new.db sqlite3 new.db 'CREATE TABLE t (x)'
 	[ "$(count new.db)" = 0 ]
 	ln -s later.db dangling
@@ -68,7 +68,7 @@ count() { sqlite3 "$1" 'SELECT count(*) FROM t'; }
 	run -65 lock-run --sqlite dir true
 }
 
-@test "a foreign writer is waited out, with a journal and with a log" {
+@test "waits for an external writer, with a journal and with a log" {
 	local mode
 	for mode in delete wal; do
 		sqlite3 db "PRAGMA journal_mode=$mode" >&2
@@ -86,7 +86,7 @@ count() { sqlite3 "$1" 'SELECT count(*) FROM t'; }
 	[ "$(grep -c done log)" = 2 ]
 }
 
-@test "nothing is held while a foreign writer is waited for" {
+@test "holds nothing while it waits for an external writer" {
 	write_foreign db
 	bg lock-run --file f --sqlite db true
 	local waiter=$!
@@ -96,7 +96,7 @@ count() { sqlite3 "$1" 'SELECT count(*) FROM t'; }
 	wait $waiter
 }
 
-@test "a writer that is killed is noticed" {
+@test "notices that a writer is killed" {
 	write_foreign db
 	bg lock-run -w 20 --sqlite db sqlite3 db 'INSERT INTO t VALUES (1)'
 	local waiter=$!
@@ -105,7 +105,7 @@ count() { sqlite3 "$1" 'SELECT count(*) FROM t'; }
 	[ "$(count db)" = 1 ]
 }
 
-@test "readers and idle connections are not in the way" {
+@test "does not wait for readers and idle connections" {
 	sqlite3 db 'PRAGMA journal_mode=wal' >&2
 	bg python3 -c '
 import sqlite3
@@ -122,7 +122,7 @@ open("go").read()'
 	let_go
 }
 
-@test "nested, it goes on; shared, several hold it and no writer" {
+@test "goes on when nested; with -s several hold the lock, and no writer" {
 	run -0 lock-run --sqlite db lock-run -n --sqlite ./db echo inner
 	[ "$output" = inner ]
 	run -75 lock-run -o --sqlite db lock-run -n --sqlite db true
@@ -132,7 +132,7 @@ open("go").read()'
 	let_go
 }
 
-@test "a child that is left behind does not keep the turnstile" {
+@test "a background child does not keep the turnstile locked" {
 	lock-run --sqlite db sh -c 'exec >&- 2>&- 3>&-; (echo >at; read x <go) & echo $! >pid'
 	hear
 	kill -0 "$(cat pid)"
@@ -140,7 +140,7 @@ open("go").read()'
 	echo >go
 }
 
-@test "a killed lock-run keeps it as long as its command lives" {
+@test "a killed lock-run's turnstile stays locked until its command ends" {
 	bg lock-run --sqlite db sh -c 'kill -9 $PPID; echo >at; read x <go'
 	hear
 	run -75 lock-run -n --sqlite db true
@@ -148,7 +148,7 @@ open("go").read()'
 	lock-run -w 20 --sqlite db true
 }
 
-@test "a turnstile that is deleted under its holder is taken anew" {
+@test "recreates a turnstile that is deleted while it is held" {
 	hold lock-run --sqlite db
 	bg lock-run --sqlite db sh -c 'sqlite3 db "INSERT INTO t VALUES (1)"'
 	local waiter=$!
@@ -159,7 +159,7 @@ open("go").read()'
 	[ "$(count db)" = 1 ]
 }
 
-@test "a turnstile that is recreated and held while it is locked, or created, is busy" {
+@test "a turnstile that another process recreates and holds during lock or creation is busy" {
 	local faults
 
 	: >db-turnstile
@@ -183,7 +183,7 @@ open("go").read()'
 	done
 }
 
-@test "a turnstile that cannot be dressed as its database is not made" {
+@test "creates no turnstile if it cannot set its owner and mode" {
 	local fault
 
 	[ "$(id -u)" = 0 ] || skip 'needs root'
@@ -199,7 +199,7 @@ open("go").read()'
 	[ "$(stat -c %a db-turnstile)" = 644 ]
 }
 
-@test "a turnstile on a read-only file system is opened for reading" {
+@test "opens a turnstile on a read-only file system for reading" {
 	[ "$(id -u)" = 0 ] || skip 'needs root'
 	lock-run --sqlite db true
 	unshare -m sh -c 'mount --bind . . && mount -o remount,bind,ro . && cd "$PWD" &&
@@ -214,7 +214,7 @@ tmpfile_open() {
 	awk '$2 == "linkat" { print n; exit } $2 == "openat" { n++ }' calls
 }
 
-@test "the turnstile is as its database is" {
+@test "gives the turnstile the database's owner, group and mode" {
 	require_root
 	chmod 660 db
 	umask 077
@@ -228,7 +228,7 @@ tmpfile_open() {
 	[ "$(stat -c '%a' db-turnstile)" = 644 ]
 }
 
-@test "what is no turnstile is refused, and left" {
+@test "refuses a file that is not a turnstile, and leaves it" {
 	ln -s elsewhere db-turnstile
 	run -65 lock-run --sqlite db true
 	[ ! -e elsewhere ]
@@ -237,7 +237,7 @@ tmpfile_open() {
 	run -65 timeout 20 lock-run --sqlite db true
 }
 
-@test "in a worktree it is listed in info/exclude, once" {
+@test "lists the turnstile in a worktree's info/exclude once" {
 	git init -q repo
 	mkdir repo/data
 	sqlite3 repo/data/my.db 'CREATE TABLE t (x)'
@@ -252,7 +252,7 @@ tmpfile_open() {
 
 needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 
-@test "frozen: nobody writes, and all is as before afterwards" {
+@test "--sqlite-freeze: nothing can write until the command ends" {
 	needs_helper
 	run -0 lock-run --sqlite-freeze db sh -c '
 		sqlite3 db "INSERT INTO t VALUES (1)" || echo refused
@@ -272,7 +272,7 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 	run -65 lock-run --sqlite-freeze zeros true
 }
 
-@test "frozen: a foreign writer is waited out first" {
+@test "--sqlite-freeze waits for an external writer first" {
 	needs_helper
 	write_foreign db
 	run -75 lock-run -n --sqlite-freeze db true
@@ -282,7 +282,7 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 	grep -x 1 log
 }
 
-@test "frozen: a killed lock-run does not thaw a command that works; a child left behind does" {
+@test "--sqlite-freeze lasts until the command of a killed lock-run ends, not a background child" {
 	needs_helper
 	bg lock-run --sqlite-freeze db sh -c 'kill -9 $PPID; echo >at; read x <go'
 	hear
@@ -296,7 +296,7 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 	[ "$(count db)" = 2 ]
 }
 
-@test "frozen: the PID of a helper that was killed is another process's by the end" {
+@test "--sqlite-freeze spares a process that reuses the PID of a killed helper" {
 	require_pid_namespace
 	needs_helper
 	cat >again <<-'END'
@@ -314,7 +314,7 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 	[[ $output == *"'db' was thawed"*lives ]]
 }
 
-@test "frozen: a helper that is stopped is not waited for, and not left behind" {
+@test "--sqlite-freeze neither waits for nor leaves a stopped helper" {
 	local wait helper
 	mkdir bin
 	cp "$(command -v lock-run)" "$(command -v lock-acquire)" bin
@@ -334,7 +334,7 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 	[[ $output == *'does not answer'* ]]
 }
 
-@test "frozen: without its helper it says so; one that is killed is told of" {
+@test "--sqlite-freeze reports a missing helper, and one that was killed" {
 	mkdir bin
 	cp "$(command -v lock-run)" bin
 	PATH=/usr/bin:/bin run -69 bin/lock-run --sqlite-freeze db true
@@ -347,14 +347,14 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 	[[ $stderr == *"'db' was thawed"* ]]
 }
 
-@test "usage" {
+@test "refuses wrong calls with 64" {
 	run -64 lock-run --sqlite db
 	run -64 lock-run --slots 2 --sqlite db true
 	run -64 lock-run --remove --sqlite db true
 	run -64 lock-run --sqlite '' true
 }
 
-@test "lock/Z5: a sibling that writes is no proof that the database is frozen" {
+@test "does not take a sibling's write for a freeze of its own (lock/Z5)" {
 	run -75 lock-run --sqlite db sh -c '
 		{ tail -f /dev/null & echo $! >feeder; wait; } | sqlite-run --hold db >held &
 		until grep -q held held; do :; done
@@ -365,7 +365,7 @@ needs_helper() { command -v sqlite-run >&2 || skip 'no sqlite-run here'; }
 	[[ $output == *'writes to it'* && $output != *frozen* ]]
 }
 
-@test "lock/Z4: what holds a database frozen holds nothing else" {
+@test "the helper that holds a database frozen holds nothing else (lock/Z4)" {
 	mkdir here
 	run -0 lock-run outer lock-run --sqlite-freeze db sh -c '
 		read -r helper me <"/proc/$PPID/task/$PPID/children"
@@ -395,16 +395,16 @@ replace_held() {
 	[ "$(sqlite3 db 'PRAGMA integrity_check')" = ok ]
 }
 
-@test "sqlite/D6: a holder may replace the database; who waits writes to the new one" {
+@test "waiters write to the new database when the holder replaces it (sqlite/D6)" {
 	sqlite3 db 'PRAGMA journal_mode=wal'
 	replace_held wal
 }
 
-@test "sqlite/D6: the same with a rollback journal" {
+@test "waiters write to a new database with a rollback journal, too (sqlite/D6)" {
 	replace_held delete
 }
 
-@test "sqlite/D6: a holder may remove the database; a waiter makes it anew, or says it is gone" {
+@test "when the holder removes the database, a waiter recreates it or reports it gone (sqlite/D6)" {
 	local made gone
 	hold lock-run --sqlite db
 	bg sqlite-run -w 60 db 'CREATE TABLE new (x)'
@@ -431,7 +431,7 @@ replace_held() {
 	[ ! -e db ]
 }
 
-@test "lock/W3: a writer is looked for in the database that the holder has put in place" {
+@test "looks for a writer in the database that the holder has put in place (lock/W3)" {
 	local waiter
 	hold lock-run --sqlite db
 	bg lock-run -w 60 --sqlite db sh -c 'echo it runs'
@@ -446,7 +446,7 @@ replace_held() {
 .shell echo >at" >&8
 	hear
 	let_go
-	# nobody holds the turnstile while it waits
+	# no process holds the turnstile while it waits
 	await flock -n db-turnstile true
 	run -75 lock-run -n --sqlite db true
 	sleep 0.1

@@ -3,7 +3,7 @@
 #
 # shellcheck disable=SC2016
 #
-# lock-status: every kind of lock, who holds it and why; without a lock being taken to look.
+# lock-status: every kind of lock, its holder and the reasons; it takes no lock itself.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -35,7 +35,7 @@ let_go() {
 # state PATH: "kind state", one a line.
 state() { lock-status --json "$@" | jq -r '"\(.kind) \(.state)"'; }
 
-@test "a lock file: free, held, its holders and its waiter" {
+@test "shows whether a lock file is free or held, its holders and its waiter" {
 	run -0 lock-status L
 	[[ ${lines[0]} == KIND*STATE*PID*SINCE*WAIT*COMMAND*PATH ]]
 	[[ ${lines[1]} == absent*free*L ]]
@@ -63,7 +63,7 @@ state() { lock-status --json "$@" | jq -r '"\(.kind) \(.state)"'; }
 	[ "$(state L)" = 'file free' ]
 }
 
-@test "a looker disturbs nobody: lock-run -n succeeds all the while" {
+@test "disturbs no other process: lock-run -n always succeeds beside it" {
 	lock-status --watch=10ms L >seen 3>&- &
 	local looker=$! i
 	await test -s seen
@@ -72,7 +72,7 @@ state() { lock-status --json "$@" | jq -r '"\(.kind) \(.state)"'; }
 	wait "$looker" || [ $? = 143 ]
 }
 
-@test "the taker is dead: its child holds the lock, and is named" {
+@test "names the child that holds the lock of a dead process" {
 	require_first_pid_namespace
 	hold_by_heir L
 	run -0 lock-status --json L
@@ -86,7 +86,7 @@ state() { lock-status --json "$@" | jq -r '"\(.kind) \(.state)"'; }
 	let_go
 }
 
-@test "fcntl locks of both types, with their ranges and modes" {
+@test "shows fcntl locks of both types, with their ranges and modes" {
 	: >F
 	python3 -c '
 import fcntl, os, struct
@@ -104,7 +104,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	wait
 }
 
-@test "dotlocks, PID files and lock directories, judged" {
+@test "judges dotlocks, PID files and lock directories" {
 	require_first_pid_namespace
 	hold lock-run --dotlock D
 	lock-status --json D | jq -e --argjson p "$holder" '.kind == "dotlock" and
@@ -133,7 +133,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	[ "$(state number)" = 'file free' ]
 }
 
-@test "a record that cannot be understood is there, and cannot be judged" {
+@test "shows lock files with unintelligible content as unknown" {
 	hold lock-run --dotlock D
 	cp D whole
 	let_go
@@ -163,7 +163,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	let_go
 }
 
-@test "a record of another PID namespace, and of another host, is said to be so" {
+@test "reports that a lock file's owner is in another PID namespace or on another host" {
 	require_pid_namespace
 	unshare -p -f --mount-proc sh -c 'lock-run --dotlock N sh -c "cp N copy"'
 	run -0 lock-status --json copy
@@ -198,7 +198,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	[[ ${lines[1]} == *'held*'*"$PWD/L" ]]
 }
 
-@test "everything: a row for each lock of each kind, in JSON that jq takes" {
+@test "without operands, prints a row for each lock of each kind, as JSON that jq accepts" {
 	hold lock-run --file A --file B --dotlock C
 	lock-status --json | jq -es --arg d "$PWD" 'map(select(.path // "" | startswith($d))) |
 		map("\(.kind) \(.path[($d | length) + 1:])") == ["flock A", "flock B", "dotlock C"]'
@@ -207,7 +207,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	let_go
 }
 
-@test "hostile names and commands" {
+@test "escapes hostile names and commands" {
 	local name=$'x"\\\n\e[31m\xff'
 	hold lock-run "$name"
 	lock-status --json "$name" | jq -e --arg p $'x"\\\n\e[31m' '.path | startswith($p)'
@@ -217,7 +217,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	let_go
 }
 
-@test "tells an ordinary user what may be known" {
+@test "shows an ordinary user only permitted facts" {
 	require_first_pid_namespace
 	require_other_user
 	chmod 755 . ..
@@ -228,7 +228,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 		.holders[0].pid == $p and .holders[0].via == "reported"'
 	run -1 $nobody "$HF_BIN/lock-status" -q L
 	let_go
-	# the taker is dead, and who inherited it may not be seen
+	# the taker is dead, and the process that inherited it may not be inspected
 	hold_by_heir L
 	run -0 $nobody "$HF_BIN/lock-status" L
 	[[ ${lines[1]} =~ held\ +\?.*\(unseen\) ]]
@@ -242,7 +242,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	run -1 $nobody "$HF_BIN/lock-status" -q secret
 }
 
-@test "/proc mounted with hidepid" {
+@test "works when /proc is mounted with hidepid" {
 	require_other_user
 	require_mount
 	chmod 755 . ..
@@ -257,7 +257,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	let_go
 }
 
-@test "without /proc nothing can be told" {
+@test "exits with 69 without /proc" {
 	require_mount
 	run -69 unshare -m sh -c 'mount -t tmpfs none /proc && lock-status L'
 	[[ $output == *'/proc is not mounted'* ]]
@@ -265,7 +265,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	[[ $output == 'lock-status: cannot read the locks: Too many open files' ]]
 }
 
-@test "a PID namespace: what is outside is not to be seen, and that is said" {
+@test "in a PID namespace, says that outer processes are not visible" {
 	require_pid_namespace
 	hold lock-run L
 	run -0 unshare -p -f --mount-proc lock-status L
@@ -275,7 +275,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	let_go
 }
 
-@test "the table: ideographs take two columns, and commands give way to paths that fit" {
+@test "gives ideographs two columns in the table, and shortens commands before paths" {
 	local line long
 	long=$(printf 'x%.0s' {1..200})
 	lock-run 日本 sh -c 'echo >up; read -r _ <down; : and more than is fair' 3>&- &
@@ -293,7 +293,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	let_go
 }
 
-@test "--watch on a terminal of 80 x 24: in place, cut, resized, left cleanly" {
+@test "--watch redraws a terminal of 80 x 24 in place, fits it, and restores it" {
 	local i
 	for i in {1..30}; do
 		echo $$ >"a-file-whose-name-is-so-long-that-no-window-is-wide-enough-$i"
@@ -320,7 +320,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	tmux -S tmux kill-server
 }
 
-@test "--watch elsewhere: blocks, until nobody reads" {
+@test "--watch prints blocks elsewhere, until the reader closes the pipe" {
 	require_first_pid_namespace
 	run -0 bash -c 'lock-status --watch=10ms L | head -8; [ "${PIPESTATUS[0]}" = 141 ]'
 	[[ ${lines[0]} == *'  lock-status' ]]
@@ -329,7 +329,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	run -74 bash -c 'lock-status --watch=10ms L >/dev/full'
 }
 
-@test "usage, and paths that are none" {
+@test "refuses wrong calls and invalid paths" {
 	run -64 lock-status --watch=x L
 	run -64 lock-status --watch -q L
 	run -64 lock-status --no-such
@@ -341,7 +341,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	run -74 bash -c 'lock-status L >/dev/full'
 }
 
-@test "a keeper: whom it keeps it for, and for how long; and what is kept for us is ours" {
+@test "shows a keeper's owner and remaining time, and its locks as the owner's own" {
 	local handle
 	handle=$(lock-acquire --owner $$ --ttl 1h --file A --dotlock B)
 	lock-status --json A | jq -e --argjson p $$ '.kind == "flock" and .mine and
@@ -353,7 +353,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	setsid -f sh -c 'exec 3>&-; lock-status -q --mine A; echo $? >up'
 	read -r status <up
 	[ "$status" = 1 ]
-	# one that is stopped does not keep us
+	# a stopped keeper does not delay the inspection
 	kill -STOP "$(lock-status --json A | jq '.holders[0].pid')"
 	lock-status --json A | jq -e '.state == "held" and .holders[0].keeper == null'
 	kill -CONT "$(lock-status --json A | jq '.holders[0].pid')"
@@ -363,17 +363,17 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	lock-release "$handle"
 }
 
-# stats ARGUMENTS...: what the lines of ./stats come to.
+# stats ARGUMENTS...: print the summary of ./stats.
 stats() { lock-status --stats stats --json "$@"; }
 
-@test "HOLDFAST_STATS: a line for each acquisition of each kind" {
+@test "HOLDFAST_STATS: writes a line for each acquisition of each kind" {
 	export HOLDFAST_STATS=stats
 	lock-run L true
 	run -7 lock-run L sh -c 'exit 7'
 	lock-run --file L --dotlock D --fcntl true
 	lock-run --slots 2 S true
 	lock-run -F F true
-	lock-run N lock-run -n N true # what is inherited is no acquisition
+	lock-run N lock-run -n N true # an inherited lock is no acquisition
 	git init -q G
 	sqlite3 B 'CREATE TABLE t(x)'
 	lock-run --git G --sqlite B true
@@ -391,7 +391,7 @@ stats() { lock-status --stats stats --json "$@"; }
 	run ! grep -q '/Q$' stats
 }
 
-@test "HOLDFAST_STATS: contention, timeouts, busy, breaks" {
+@test "HOLDFAST_STATS: counts contention, timeouts, busy locks and breaks" {
 	require_first_pid_namespace
 	export HOLDFAST_STATS=$PWD/stats
 	hold lock-run L
@@ -412,7 +412,7 @@ stats() { lock-status --stats stats --json "$@"; }
 	stats Q | jq -e '.taken == 0 and .breaks == 1'
 }
 
-@test "HOLDFAST_STATS: 8 writers at once tear nothing" {
+@test "HOLDFAST_STATS: tears no line with 8 concurrent writers" {
 	export HOLDFAST_STATS=stats
 	local i
 	for i in {1..8}; do
@@ -438,7 +438,7 @@ stats() { lock-status --stats stats --json "$@"; }
 	[ "$output" = '' ]
 }
 
-@test "--stats: text, histogram, CSV, OpenMetrics; torn and foreign lines" {
+@test "--stats prints text, histogram, CSV and OpenMetrics, and skips torn and other lines" {
 	local name=$'a "b"\n,\\'
 	HOLDFAST_STATS=stats lock-run "$name" true
 	run -0 lock-status --stats stats
@@ -480,7 +480,7 @@ assert re.search(r"taken_total\{lock=\"[^\n]*/a \\\"b\\\"\\n,\\\\\",kind=\"file\
 	[ "$output" = '' ]
 }
 
-@test "--sqlite: who writes, who reads and pins the log, who waits at the turnstile" {
+@test "--sqlite shows the writer, the readers that pin the log, and waiters at the turnstile" {
 	sqlite3 db 'pragma journal_mode=wal; create table t (x); insert into t values (1)'
 	lock-status --json --sqlite db | jq -e '.kind == "sqlite" and .state == "free" and
 		.holders == []'
@@ -506,7 +506,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	run -73 lock-status --sqlite no/such
 }
 
-@test "--git: the locks of a repository, held, stale and named" {
+@test "--git shows the locks of a repository, held, stale and named" {
 	require_first_pid_namespace
 	git init -q g
 	lock-status --json --git g | jq -e '.kind == "git" and .state == "free"'
@@ -515,7 +515,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 		lock-status --json --git g | jq -e '.kind == "git" and .state == "stale" and
 			(.path | endswith("/g/.git/index.lock")) and (.reasons | length) > 0'
 	}
-	# on a busy machine not every process is looked at in time
+	# on a busy machine not every process is inspected in time
 	await is_stale
 	looks_stale() { [ "$(state g/.git/index.lock)" = 'git stale' ]; }
 	await looks_stale

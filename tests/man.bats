@@ -47,7 +47,7 @@ page_statuses() {
 	sed -n '/^\.Sh EXIT STATUS/,/^\.Sh EXAMPLES/s/^\.It \([0-9]*\)$/\1/p' "$1"
 }
 
-# Those that holdfast/err.h defines, and a shell's two.
+# The statuses that holdfast/err.h defines, and a shell's two.
 statuses() {
 	sed -n 's/^\tHF_[A-Z]* = \([0-9]*\),.*/\1/p' "$HF_TOP/lib/include/holdfast/err.h"
 	printf '%s\n' 126 127
@@ -56,7 +56,7 @@ statuses() {
 messages() { "$HF_TOP/tests/rig/messages.py" "$HF_TOP"/lib/*/*.{c,sh} "$HF_TOP"/bin/*.c \
 	"$HF_TOP"/hooks/*; }
 
-# Write the examples of page $1 to ./N/example, with what is given before and what holds then: the
+# Write the examples of page $1 to ./N/example, with its conditions before and after: the
 # comments above a display,
 #	.\" given: COMMAND	run before
 #	.\" then: COMMAND	must succeed afterwards
@@ -98,7 +98,7 @@ type_example() {
 	}
 }
 
-@test "mandoc finds nothing to say about the pages" {
+@test "mandoc reports nothing about the pages" {
 	mandoc -Tlint "$man"/*.[17] >found 2>failed || :
 	cat failed >>found
 	# which other pages there are is the machine's affair, and tested below
@@ -107,7 +107,7 @@ type_example() {
 	[ -z "$output" ]
 }
 
-@test "the pages refer to pages that are there" {
+@test "the pages refer only to existing pages" {
 	local name section
 	local foreign=' dotlockfile.1 lockfile.1 '
 	foreign+=' chmod.1 flock.1 sponge.1 timeout.1 fcntl.2 flock.2 rename.2 sqlite3.1 '
@@ -119,7 +119,7 @@ type_example() {
 	done <refs
 }
 
-@test "the options of a page are those of --help, with the same names for what they take" {
+@test "a page lists the options of --help, with the same names for their arguments" {
 	local tool
 	for tool in $tools; do
 		[ -n "$(help_options "$tool")" ]
@@ -149,7 +149,7 @@ type_example() {
 	[[ $(sqlite-queue list --json a.db) == *'"holder":"you"'* ]]
 }
 
-@test "a page lists no exit status that is not the suite's, and the overview lists all" {
+@test "a page lists only exit statuses of the suite, and the overview lists all" {
 	local tool
 	same "$(page_statuses "$man/holdfast.7")" "$(statuses)"
 	for tool in $tools; do
@@ -158,7 +158,7 @@ type_example() {
 	done
 }
 
-@test "the variables that are read or set are in the overview" {
+@test "the overview lists the variables that are read or set" {
 	local used
 	used=$(cat "$HF_TOP"/lib/*/*.[ch] "$HF_TOP"/lib/include/holdfast/*.h \
 		"$HF_TOP"/bin/*.c | grep -o '"HOLDFAST_[A-Z]*"' |
@@ -167,13 +167,13 @@ type_example() {
 	same "$used" "$(sed -n 's/^\.It Ev \(HOLDFAST_[A-Z]*\)$/\1/p' "$man/holdfast.7")"
 }
 
-@test "the names made beside a file are in the overview" {
+@test "the overview lists the names that are created beside a file" {
 	same "$(grep -ohE '(hf_target_side\(.*|side = |side : |hf_spool_name\(.*)"[a-z]+"' \
 		"$HF_TOP"/lib/*/*.c | grep -oE '[a-z]+"$' | tr -d '"')" \
 		"$(sed -n 's/^\.It Pa \.holdfast\.NAME\.\([a-z]*\)$/\1/p' "$man/holdfast.7")"
 }
 
-@test "examples work when they are typed" {
+@test "the examples work as typed" {
 	require_first_pid_namespace
 	local page n
 	for page in "$man"/*.[17]; do
@@ -200,7 +200,7 @@ type_example() {
 	[ "$(git show HEAD:notes/disk.md)" = 'The disk was full.' ]
 }
 
-@test "what is a dotlock in one example is no lock file in another" {
+@test "a dotlock in one example is not a lock file in another" {
 	local lines name
 	lines=$(sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$man"/lock-*.1)
 	for name in $(grep -oP -- '--dotlock \K[^ )]+' <<<"$lines"); do
@@ -211,7 +211,7 @@ type_example() {
 	[ "$seen" ]
 }
 
-@test "an example that fails is noticed" {
+@test "detects an example that fails" {
 	printf '%s\n' '.Sh EXAMPLES' '.Bd -literal' 'echo a\e' '  b >f' 'false' '.Ed' \
 		'.\" given: echo 1 >g' '.\" then: grep -q 2 g' '.Bd -literal' 'true' '.Ed' \
 		'.\" given: echo 1 >g' '.\" then: grep -q 1 g' '.Bd -literal' 'true' '.Ed' >page
@@ -222,7 +222,7 @@ type_example() {
 	type_example 3
 }
 
-@test "every message of the library, the tools and the scripts is in docs/messages.md" {
+@test "docs/messages.md lists every message of the library, the tools and the scripts" {
 	local all missing
 	all=$(messages)
 	(($(wc -l <<<"$all") > 80))
@@ -235,8 +235,8 @@ type_example() {
 	[ -z "$missing" ]
 }
 
-@test "docs/messages.md has no message that nobody gives" {
-	# what is not a format in a call: texts of libc, and those put together
+@test "docs/messages.md lists no message that the sources do not contain" {
+	# texts that are not formats in a call: those of libc, and composed ones
 	local all
 	all=$(messages)
 	run -1 grep -vxF -e "$all" <(sed -n 's/^- `\(.*\)`$/\1/p' "$HF_TOP/docs/messages.md")

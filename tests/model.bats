@@ -10,8 +10,8 @@ setup() {
 	cd "$BATS_TEST_TMPDIR"
 }
 
-# explore -On MODEL [-DVARIANT...]: leaves what the search says in $output. Where an error is found
-# soon, compiling takes longer than searching.
+# explore -On MODEL [-DVARIANT...]: leaves the output of the search in $output. If an error is
+# found soon, compiling takes longer than searching.
 explore() {
 	local optimise=$1 model=$HF_TOP/tests/model/$2.pml
 	shift 2
@@ -39,199 +39,199 @@ stands_still() {
 	[[ $output == *'invalid end state'* && $output == *'errors: 1'* ]]
 }
 
-@test "dotlock: never two holders, PATH never empty while one holds, nobody left waiting" {
+@test "dotlock: never two holders, PATH never empty while one holds, every waiter is served" {
 	holds dotlock
 }
 
-@test "dotlock: a program that breaks the rule does not make two holders" {
+@test "dotlock: a program that breaks the rule does not lead to two holders" {
 	holds dotlock -DFOREIGN
 }
 
-@test "dotlock: found, if nobody looks again after locking" {
+@test "dotlock: finds an error if the path is not rechecked after locking" {
 	fails dotlock -DNO_RECHECK
 }
 
-@test "dotlock: found, if it is judged without the lock" {
+@test "dotlock: finds an error if the file is judged without the lock" {
 	fails dotlock -DNO_FLOCK
 }
 
-@test "dotlock: found, if the stale one is removed and then the new one linked" {
+@test "dotlock: finds an error if the stale one is removed before the new one is linked" {
 	fails dotlock -DNO_FLOCK -DUNLINK
 }
 
-@test "record: row, file, index and commit agree, whatever happens; nothing of the user's is lost" {
+@test "record: row, file, index and commit always agree, and no change of the user's is lost" {
 	holds record
 }
 
-@test "record: found, if the ref comes before the index" {
+@test "record: finds an error if the ref is moved before the index" {
 	fails record -DREF_FIRST
 }
 
-@test "record: found, if the intent is deleted before the ref is moved" {
+@test "record: finds an error if the intent is deleted before the ref is moved" {
 	fails record -DFORGET_FIRST
 }
 
-@test "record: found, if the file comes before the COMMIT" {
+@test "record: finds an error if the file is changed before the COMMIT" {
 	fails record -DFILE_FIRST
 }
 
-@test "record: found, if the ref is moved without a look" {
+@test "record: finds an error if the ref is moved without a comparison" {
 	fails record -DNO_SWAP
 }
 
-@test "record: found, if the file or the COMMIT is not synced" {
+@test "record: finds an error if the file or the COMMIT is not synced" {
 	fails record -DNO_SYNC
 	fails record -DLAZY_COMMIT
 }
 
-@test "record: found, if two recover at a time" {
+@test "record: finds an error if two processes recover concurrently" {
 	fails record -DNO_TURNSTILE
 }
 
-@test "mark: each equal record is there once, beside appends, rotation and restored copies" {
+@test "mark: appends each equal record once, beside appends, rotation and restored copies" {
 	holds mark
 	holds mark -DABSENT
 	holds mark -DRESTORE
 }
 
-@test "mark: found, if an append is known by its content, or the mark's content is used" {
+@test "mark: finds an error if content identifies an append, or the mark's content is used" {
 	fails mark -DBY_CONTENT
 	fails mark -DUSE_CONTENT
 }
 
-@test "mark: found, if the mark is not durable, or not there, before the COMMIT" {
+@test "mark: finds an error if the mark is absent or not durable before the COMMIT" {
 	fails mark -DNO_MARK_SYNC
 	fails mark -DMARK_LATE
 }
 
-@test "mark: found, if the intent is deleted before the new file is durable" {
+@test "mark: finds an error if the intent is deleted before the new file is durable" {
 	fails mark -DFORGET_FIRST
 }
 
-@test "mark: found, if the mark is removed by recovery, or by another program" {
+@test "mark: finds an error if recovery or another program removes the mark" {
 	fails mark -DUNLINK_FIRST
 	fails mark -DOTHERS_CLEAN
 }
 
-@test "mark: found, if a file that was moved away or created is replaced all the same" {
+@test "mark: finds an error if a file that was moved away or created is replaced" {
 	fails mark -DRENAME
 	fails mark -DABSENT -DREPLACE_ABSENT
 }
 
-@test "mark: found, if recovery does not correct the intent" {
+@test "mark: finds an error if recovery does not correct the intent" {
 	fails mark -DNO_CORRECT
 }
 
-@test "keeper: no lock lost, none left for ever, no two who work" {
+@test "keeper: no lock is lost or held indefinitely, and never two processes work" {
 	holds keeper
 }
 
-@test "keeper: found, if the starter's early death is not looked for" {
+@test "keeper: finds an error if an early death of the starter is not checked" {
 	fails keeper -DNO_PARENT_CHECK
 }
 
-@test "keeper: found, if the handle need not be known" {
+@test "keeper: finds an error if the handle need not be known" {
 	fails keeper -DNO_LEAVE
 }
 
-@test "keeper: found, if release is said before it is done" {
+@test "keeper: finds an error if the release is reported before it is done" {
 	fails keeper -DSAY_FIRST
 }
 
-@test "keeper: found, if what was lent is unlocked" {
+@test "keeper: finds an error if a lent descriptor is unlocked" {
 	fails keeper -DUNLOCK
 }
 
-@test "append: what is acknowledged is in, once, and durable; nobody waits for ever" {
+@test "append: acknowledged records are in once and durable, and no process waits indefinitely" {
 	holds append
 }
 
-@test "append: so it is if one writes in place, and the others replace" {
+@test "append: the same holds if one appender writes in place and the others replace" {
 	holds append -DIN_PLACE=0
 }
 
-@test "append: found, if DONE is marked before the rename, or before the sync" {
+@test "append: finds an error if DONE is marked before the rename, or before the sync" {
 	fails append -DDONE_FIRST
 	fails append -DNO_SYNC
 }
 
-@test "append: found, if PREPARED is marked after the rename" {
+@test "append: finds an error if PREPARED is marked after the rename" {
 	fails append -DPREPARED_LATE
 }
 
-@test "append: beside a process that replaces the file, too, which settles first" {
+@test "append: the same holds beside a process that replaces the file and recovers first" {
 	holds append -DUPDATE -DN=2
 	holds append -DUPDATE -DN=2 -DIN_PLACE=0
 }
 
-@test "append: found, if that process does not settle" {
+@test "append: finds an error if that process does not recover" {
 	fails append -DUPDATE -DN=2 -DONLY_LOCKS
 	fails append -DUPDATE -DN=2 -DONLY_LOCKS -DIN_PLACE=0
 }
 
-@test "append: found, if an owner judges a dead leader's work by the state that it saw before" {
+@test "append: finds an error if a submitter judges a dead leader's work by an outdated state" {
 	fails append -DLOOK_ONCE
 }
 
-@test "append: found, if the leader's mark is taken after CLOSED is marked" {
+@test "append: finds an error if the leader's mark is taken after CLOSED is marked" {
 	fails append -DLATE_MARK
 }
 
-@test "append: found, if the next leader does not settle" {
+@test "append: finds an error if the next leader does not recover" {
 	fails append -DNO_SETTLE
 }
 
-@test "append: found, if an owner gives up after handing over" {
+@test "append: finds an error if a submitter withdraws after handing over" {
 	fails append -DJUST_GIVE_UP
 }
 
-@test "append: found, if owners are looked for before CLOSED is marked, or not at all" {
+@test "append: finds an error if submitters are checked before CLOSED is marked, or not at all" {
 	fails append -DCLOSED_LATE
 	fails append -DNO_JUDGE
 }
 
-@test "exchange: a log that is rotated does not come back, and another program's file is not lost" {
+@test "exchange: a rotated log does not come back, and another program's file is not lost" {
 	explore -O1 exchange
 	[[ $output == *'errors: 0'* ]]
 }
 
-@test "exchange: found, if it is a rename after a last look" {
+@test "exchange: finds an error if a last check and a rename replace the exchange" {
 	fails exchange -DRENAME
 }
 
-@test "exchange: found, if what was exchanged is not looked at, or not put back" {
+@test "exchange: finds an error if the exchanged file is not checked, or not put back" {
 	fails exchange -DNO_CHECK
 	fails exchange -DNOT_BACK
 }
 
-@test "lockset: all parts at one instant, and no deadlock with a Git whose hook waits" {
+@test "lockset: all parts are held at one instant, without a deadlock with a Git hook" {
 	holds lockset
 }
 
-@test "lockset: so it is if the foreign parts are taken" {
+@test "lockset: the same holds if the external locks are taken" {
 	holds lockset -DFREEZE
 }
 
-@test "lockset: a deadlock, if turnstiles are held while the foreign lock is waited for" {
+@test "lockset: finds a deadlock if turnstiles are held during a wait for an external lock" {
 	stands_still lockset -DHOLD_AND_WAIT
 }
 
-@test "lockset: a deadlock, if the order is that of the names" {
+@test "lockset: finds a deadlock if the order is that of the names" {
 	stands_still lockset -DBY_NAME
 }
 
-@test "lockset: a deadlock, if a nested one waits against the order" {
+@test "lockset: finds a deadlock if a nested process waits against the order" {
 	stands_still lockset -DNO_REFUSAL
 }
 
-@test "lockset: a deadlock, if the database is kept while index.lock is waited for" {
+@test "lockset: finds a deadlock if the database is kept during a wait for index.lock" {
 	stands_still lockset -DFREEZE -DKEEP_FOREIGN
 }
 
-@test "lockset: found, if what was given back is not taken again" {
+@test "lockset: finds an error if released locks are not taken again" {
 	fails lockset -DGO_ON
 }
 
-@test "lockset: found, if an index.lock is moved without proof" {
+@test "lockset: finds an error if an index.lock is moved without proof" {
 	fails lockset -DBY_AGE
 }

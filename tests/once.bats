@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# Each acknowledged line exactly once, over a file and what it was rotated to: ordinary builds under
-# SIGKILL at random instants (tests/rig/stress.c); recorders of equal lines; and a leader of appends
-# and a recorder, killed at each of their calls, while another program changes the file before those
-# that wait come to it (tests/rig/once.py).
+# Each acknowledged line exactly once, over a file and its rotated predecessors: ordinary builds
+# under SIGKILL at random instants (tests/rig/stress.c); records of equal lines; and a leader of
+# appends and an atomic-record, killed at each of their calls, while another program changes the
+# file before the waiters reach it (tests/rig/once.py).
 #
 # With EVERY=1 in the environment, each mixture runs five times for 30 s, and must show at least 200
-# deaths of a process that held the lock and 50 settled batches; and the loops leave nothing out.
+# deaths of a process that held the lock and 50 recovered batches; and the loops leave nothing out.
 
 bats_require_minimum_version 1.5.0
 load rig/rig
@@ -48,40 +48,40 @@ stress() {
 	done
 }
 
-@test "appends in place" {
+@test "appends in place: each line is there once" {
 	stress -m iiiiiiii -r 300
 }
 
-@test "appends" {
+@test "appends: each line is there once" {
 	stress -m aaaaaaaa -r 300
 }
 
-@test "appends of either way" {
+@test "appends in place and by replacement: each line is there once" {
 	stress -m iiiiaaaa -r 300
 }
 
-@test "appends and atomic-update" {
+@test "appends and atomic-update: each line is there once" {
 	stress -m iiiaauuu -r 300
 }
 
-@test "appends and atomic-write --if-match" {
+@test "appends and atomic-write --if-match: each line is there once" {
 	stress -m iiiaawww -r 300
 }
 
-@test "appends and atomic-record" {
+@test "appends and atomic-record: each line is there once" {
 	stress -m iiaarrrr -r 300
 }
 
-@test "all that change a file, and records with commits" {
+@test "all tools that change a file, and records with commits: each line is there once" {
 	stress -m iiaauwrr -r 300
 	stress -m iiaauwgg -r 300
 }
 
-@test "appends and records, and a copy of the file is put in its place" {
+@test "appends and records, while a copy replaces the file: each line is there once" {
 	stress -m aaaarrrr -r 500 -c 150
 }
 
-@test "with the settling left out, the same run shows lines that are wrong" {
+@test "finds wrong lines in the same run when recovery is left out" {
 	HOLDFAST_WITHOUT=settle run "$HF_RIG/stress" -m iiiaauuu -s "${EVERY:+2}5" -r 300 -n 0 \
 		"$HF_FAULT_BIN"
 	row "$output"
@@ -90,9 +90,9 @@ stress() {
 }
 
 # -------------------------------------------------------------------------------------------------
-# Recorders
+# Concurrent records
 
-# recorders N GIT EQUAL: that many at once, at a ledger that is absent, with Git or not, of equal
+# recorders N GIT EQUAL: N concurrent runs, at a ledger that is absent, with Git or not, of equal
 # lines or not: all succeed, and every line is there.
 recorders() (
 	local i n=$1 git=()
@@ -128,7 +128,7 @@ record() {
 	echo $status >"status.$1"
 }
 
-@test "recorders at an absent ledger: all succeed, every line is there" {
+@test "concurrent records in an absent ledger succeed, and every line is there" {
 	local n git lines round rounds=1
 	[ -z "${EVERY-}" ] || rounds=20
 	for n in 8 20; do
@@ -147,8 +147,8 @@ record() {
 # -------------------------------------------------------------------------------------------------
 # Known instants
 
-# once N WHAT...: tests/rig/once.py at every N-th place, on an ext4 in memory: what a sync costs is
-# not what is asked, but a number of an inode that is free must be given again.
+# once N WHAT...: tests/rig/once.py at every N-th place, on an ext4 in memory: the cost of a sync
+# does not matter, but the file system must reuse a free inode number.
 once() {
 	local n=${EVERY:-$1}
 
@@ -160,23 +160,23 @@ once() {
 	[ "$status" = 0 ]
 }
 
-@test "a leader is killed at each call, and another program comes before the appenders that wait" {
+@test "keeps each line once when a leader is killed and another program precedes the waiters" {
 	once 3 leader
 }
 
-@test "a leader is killed, and the file changes before an appender that waited looks again" {
+@test "keeps each line once when the file changes before a dead leader's waiter checks again" {
 	once 9 waiter
 }
 
-@test "a recorder is killed at each call, and the file changes before recovery" {
+@test "keeps each line once when a record is killed and the file changes before recovery" {
 	once 3 record
 }
 
-@test "a recorder is killed at each system call, and an equal line is appended before recovery" {
+@test "keeps each line once when an equal line is appended between a kill and recovery" {
 	once 31 -v syscalls
 }
 
-@test "with the settling left out, the loops show lines that are wrong" {
+@test "finds wrong lines in the loops when recovery is left out" {
 	HOLDFAST_WITHOUT=settle run -1 once 5 leader
 	[[ $output == *WRONG* ]]
 }

@@ -32,7 +32,7 @@ under_every_cut() {
 	[ "$failed" = 0 ]
 }
 
-# Leave out each sync in turn; what is seen of that goes to the file "mutations".
+# Leave out each sync in turn, and write the results to the file "mutations".
 leave_out() {
 	under_every_cut powercut -m "$@" >mutations || {
 		cat mutations
@@ -47,27 +47,27 @@ seen() {
 	grep -q "^mutation [^ ]* $2 [a-z]*: sync $1 .*: SEEN" mutations
 }
 
-@test "atomic-write: a file is replaced, and created" {
+@test "atomic-write: replaces and creates a file whole or not at all" {
 	under_every_cut powercut "${replaced[@]}" "$write" f
 	under_every_cut powercut "${created[@]}" "$write" f
 }
 
-@test "atomic-write: through a symbolic link, with a backup" {
+@test "atomic-write: works through a symbolic link, with a backup" {
 	under_every_cut powercut -l -b '~' "${replaced[@]}" "$write" -b f
 }
 
-@test "atomic-write: --symlink, --parents" {
+@test "atomic-write: --symlink and --parents survive a power cut" {
 	under_every_cut powercut -o old -n new "$write" --symlink "$here/new" f
 	under_every_cut powercut -p a/b/f "${created[@]}" "$write" --parents a/b/f
 }
 
-@test "atomic-write: where there are no unnamed files" {
+@test "atomic-write: replaces a file whole without unnamed files" {
 	local rule
 	rule=$(rig_named_rule old "$write" f)
 	under_every_cut powercut -B "$rule" "${replaced[@]}" "$write" f
 }
 
-@test "atomic-write: btrfs commits in between" {
+@test "atomic-write: replaces a file whole when btrfs commits between the calls" {
 	for call in linkat#1 renameat2#1 fsync#1 fsync#2; do
 		rig powercut -f btrfs -c copy -C "$call" "${replaced[@]}" "$write" f
 	done
@@ -76,42 +76,42 @@ seen() {
 	done
 }
 
-@test "atomic-append: to a file, and to a new one" {
+@test "atomic-append: appends to a file, and to a new one" {
 	under_every_cut powercut "${appended[@]}" "$append" f
 	under_every_cut powercut -k append "${created[@]}" "$append" f
 }
 
-@test "atomic-append --in-place: to a file, and to a new one" {
+@test "atomic-append --in-place: appends to a file, and to a new one" {
 	under_every_cut powercut "${in_place[@]}" "$append" --in-place f
 	under_every_cut powercut -k in-place "${created[@]}" "$append" --in-place f
 }
 
-@test "atomic-append --in-place: a part of the record is on the disk" {
+@test "atomic-append --in-place: removes a part of the record that is on the disk" {
 	seq 100000 160000 >large
 	under_every_cut powercut -w "${in_place[@]}" "$append" --in-place f
 	under_every_cut powercut -y -k in-place -o old -n large -i large "$append" --in-place f
 }
 
-@test "atomic-append --in-place: after a run that was killed halfway" {
+@test "atomic-append --in-place: recovers after a run that was killed halfway" {
 	seq 500000 -3 300000 >large
 	under_every_cut powercut -F large "${in_place[@]}" "$append" --in-place f
 }
 
-@test "atomic-append --each-line" {
+@test "atomic-append --each-line: keeps acknowledged lines" {
 	under_every_cut powercut "${each_line[@]}" "$append" --each-line f
 }
 
-@test "atomic-append: five together, the leader stopped or killed" {
+@test "atomic-append: five together survive when the leader is stopped or killed" {
 	under_every_cut groupfault -t kill,stop "$append" f
 	under_every_cut groupfault -k in-place -t kill,stop "$append" --in-place f
 }
 
-@test "atomic-update" {
+@test "atomic-update: changes a file once or not at all" {
 	under_every_cut powercut -k append -o old -n record "$update" f \
 		sh -c "cat; cat '$here/record'"
 }
 
-@test "a sync left out of atomic-write or atomic-append is seen on every file system" {
+@test "detects a sync left out of atomic-write or atomic-append on every file system" {
 	leave_out "${replaced[@]}" "$write" f
 	for fs in ext4 xfs btrfs; do
 		seen '1 of 2' $fs
@@ -129,9 +129,9 @@ seen() {
 	done
 }
 
-@test "a sync left out of atomic-append --in-place is seen" {
+@test "detects a sync left out of atomic-append --in-place" {
 	seq 100000 160000 >large
-	# the note of how to take it back: what it says; its name; then the record
+	# the batch file: its content; its name; then the record
 	leave_out -y -k in-place -o old -n large -i large "$append" --in-place f
 	for fs in ext4 xfs btrfs; do seen '1 of 3' $fs; done
 	# ext4 and XFS keep the order of all names and sizes, so that whatever makes a torn record
@@ -142,13 +142,13 @@ seen() {
 	for fs in ext4 xfs btrfs; do seen '3 of 3' $fs; done
 }
 
-@test "a sync left out where a torn record is cut off is seen" {
+@test "detects a sync left out where a torn record is cut off" {
 	seq 500000 -3 300000 >large
 	leave_out -F large "${in_place[@]}" "$append" --in-place f
 	seen '1 of 4' btrfs
 }
 
-@test "a sync left out where a dead leader's work is finished is seen" {
+@test "detects a sync left out where a dead leader's work is finished" {
 	run "$HF_RIG/groupfault" -v -f btrfs -c copy -t kill -o fsync#1:skip "$append" f
 	grep 'kill at call [0-9]* (fsync): WRONG: appender 1 exited 0' <<<"$output"
 	run "$HF_RIG/groupfault" -v -f btrfs -c copy -k in-place -t kill -o fdatasync#1:skip \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# The appends of atomic-record: each record appends its line once, whatever else has an equal line.
+# The appends of atomic-record: each record appends its line once, even if equal lines exist.
 # The invariants cited are those of lib/record/README.md.
 
 bats_require_minimum_version 1.5.0
@@ -36,7 +36,7 @@ append() {
 		"${@:2}"
 }
 
-# That is killed before its first call named $1 behind the COMMIT.
+# Kill such a record before its first call named $1 after the COMMIT.
 killed_at() {
 	local n
 
@@ -51,7 +51,7 @@ killed_at() {
 	rm -rf ../before
 }
 
-# $1 recorders at once append the same line to a ledger that is absent; $3 and on are further
+# $1 concurrent runs append the same line to a ledger that is absent; $3 and on are further
 # arguments. All succeed, and each line is there.
 crowd() {
 	local pid status=0
@@ -66,7 +66,7 @@ crowd() {
 	[ "$status $(rows) $(lines) $(marks) $(intents)" = "0 $1 $1 0 0" ]
 }
 
-@test "recorders of equal lines exclude each other at an absent ledger" {
+@test "records of equal lines exclude each other at an absent ledger" {
 	for _ in {1..4}; do
 		crowd 8 "$HF_BIN"
 		rm led
@@ -75,7 +75,7 @@ crowd() {
 	crowd 20 "$HF_BIN"
 }
 
-@test "recorders of equal lines exclude each other at an absent ledger, with commits" {
+@test "records of equal lines exclude each other at an absent ledger, with commits" {
 	repository
 	crowd 8 "$HF_BIN" --git . -m x
 	[ -z "$(git status --porcelain)" ]
@@ -83,7 +83,7 @@ crowd() {
 	[ "$(git show HEAD:led | grep -c line)" = 8 ]
 }
 
-@test "a file that is created between the last look and the rename is appended to" {
+@test "appends to a file that is created between the last check and the rename" {
 	HOLDFAST_FAULT='renameat2#1:stop' "$HF_FAULT_BIN/atomic-record" --sqlite db \
 		--append led=../line --sql 'INSERT INTO t VALUES (1)' 3>&- &
 	await is_stopped $!
@@ -94,7 +94,7 @@ crowd() {
 	[ "$(lines) $(intents) $(marks)" = '2 0 0' ]
 }
 
-@test "an equal line that another program appends after a crash is another line (record/M2)" {
+@test "does not take another program's equal line after a crash for its own (record/M2)" {
 	echo first >led
 	killed_at renameat2
 	atomic-append -t line led
@@ -103,7 +103,7 @@ crowd() {
 	[ "$(intents) $(marks)" = '0 0' ]
 }
 
-@test "an append that was done is not repeated when the file is restored, cut, moved (record/M2)" {
+@test "does not repeat an append when the file is restored, cut or moved since (record/M2)" {
 	local way
 	local -a ways=('cp ../old led' 'mv ../old led' ': >led' 'mv led led.1' 'sed -i s/i/o/ led')
 
@@ -123,7 +123,7 @@ crowd() {
 	done
 }
 
-@test "a rotated file gets its record under the old name, once (record/M2)" {
+@test "appends once to a rotated file under its old name (record/M2)" {
 	echo first >led
 	killed_at renameat2
 	mv led led.1
@@ -132,7 +132,7 @@ crowd() {
 	[ "$(intents) $(marks)" = '0 0' ]
 }
 
-@test "recorders lose and double nothing while the ledger is rotated" {
+@test "records neither lose nor double a line while the ledger is rotated" {
 	local pid status=0
 	local -a pids=()
 
@@ -161,7 +161,7 @@ crowd() {
 	[ "$(intents) $(marks)" = '0 0' ]
 }
 
-@test "a mark that another program removed is seen where the file is the same (record/M7)" {
+@test "detects a mark that another program removed if the file is the same (record/M7)" {
 	echo first >led
 	killed_at renameat2
 	rm .holdfast.led.*.record
@@ -170,7 +170,7 @@ crowd() {
 	[ "$(cat led)" = $'first\nline' ]
 }
 
-@test "what cannot be known is said, and the text is put beside (record/M7)" {
+@test "reports an unknowable outcome, and saves the text beside the file (record/M7)" {
 	echo first >led
 	killed_at renameat2
 	rm .holdfast.led.*.record
@@ -182,7 +182,7 @@ crowd() {
 	[ "$(intents)" = 0 ]
 }
 
-@test "a directory that was exchanged is not taken for the old one (record/M7)" {
+@test "does not take an exchanged directory for the old one (record/M7)" {
 	mkdir logs
 	echo first >logs/led
 	HOLDFAST_FAULT='renameat2#1:kill' run -137 "$HF_FAULT_BIN/atomic-record" --sqlite db \
@@ -195,7 +195,7 @@ crowd() {
 	[ "$(cat logs/led)" = first ]
 }
 
-@test "a mark of another user's making is ignored (record/M6)" {
+@test "ignores another user's mark (record/M6)" {
 	local mark
 
 	[ "$(id -u)" = 0 ]
@@ -215,7 +215,7 @@ crowd() {
 	[ "$(cat "$mark")" = x ]
 }
 
-@test "a mark without an intent is removed by the next record of its database (record/M5)" {
+@test "the next record of the database removes a mark without an intent (record/M5)" {
 	echo first >led
 	sqlite3 db 'PRAGMA journal_mode=DELETE' >/dev/null
 	HOLDFAST_FAULT='fsync#1:kill' run -137 append "$HF_FAULT_BIN"
@@ -224,7 +224,7 @@ crowd() {
 	[ "$(rows) $(lines) $(marks)" = '1 1 0' ]
 }
 
-@test "a record that must be left keeps its mark beside the next ones' (record/M5)" {
+@test "an unfinished record keeps its mark beside later ones (record/M5)" {
 	repository
 	echo first >led
 	git add led
@@ -241,7 +241,7 @@ crowd() {
 	[ -z "$(git status --porcelain)" ]
 }
 
-@test "an I/O error while it finishes another record: nothing was done (record/R5)" {
+@test "exits with 74, without a row, when recovery of another record fails (record/R5)" {
 	local n outcomes=
 
 	echo first >led
@@ -262,7 +262,7 @@ crowd() {
 	[[ $outcomes == *0*74*76* ]]
 }
 
-@test "a record that is given up leaves no mark" {
+@test "leaves no mark of a discarded record" {
 	local id
 
 	echo first >led
@@ -274,7 +274,7 @@ crowd() {
 	[ "$(lines)" = 1 ]
 }
 
-@test "an unfinished record of version 1 is finished by its hashes" {
+@test "finishes an unfinished record of version 1 by its hashes" {
 	local old fresh
 
 	append "$HF_BIN" -q
@@ -296,7 +296,7 @@ crowd() {
 	[ "$(intents)" = 0 ]
 }
 
-@test "a dead append in place is settled before a record, and the reverse" {
+@test "recovers a dead append in place before a record, and the reverse" {
 	# the leader has written a part of its record
 	echo first >led
 	HOLDFAST_FAULT='write#3:kill' "$HF_FAULT_BIN/atomic-append" --in-place -t 'torn' led || :
@@ -319,7 +319,7 @@ crowd() {
 	no_litter
 }
 
-@test "a record that replaces or removes a file settles a dead append in it first" {
+@test "recovers a dead append in a file before it replaces or removes the file" {
 	local change
 	for change in --write=led=../line --remove=led; do
 		echo first >led

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# atomic-record beside what others do to its place: directories that are moved or removed, a full
-# disk, attributes, limits, branches that are switched.
+# atomic-record while its place changes: directories that are moved or removed, a full disk,
+# attributes, limits, branches that are switched.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -33,7 +33,7 @@ record_waits() {
 	await waits "$recorder"
 }
 
-@test "a directory that is moved while the record waits is looked for again" {
+@test "looks a directory up again that is moved while the record waits" {
 	record_waits
 	mv repo/notes old
 	mkdir repo/notes
@@ -46,7 +46,7 @@ record_waits() {
 	[ -z "$(git -C repo status --porcelain)" ]
 }
 
-@test "a directory that is removed while the record waits: 75, or it is made with --parents" {
+@test "exits with 75 when the directory is removed while it waits, or recreates it with --parents" {
 	record_waits -w 3s
 	rm -r repo/notes
 	let_go
@@ -70,7 +70,7 @@ stopped_at() {
 	await is_stopped "$recorder"
 }
 
-@test "a file that appears while the record waits for its locks is not absent" {
+@test "does not take a file for absent that appears while the record waits for its locks" {
 	hold lock-run --git repo
 	atomic-record --sqlite db --git repo -m m --if-match absent --write repo/notes/y=src \
 		--sql 'INSERT INTO t VALUES (1)' >out 2>&1 3>&- &
@@ -83,7 +83,7 @@ stopped_at() {
 	[ "$(cat repo/notes/y)" = other ]
 }
 
-@test "a directory that is moved just before the COMMIT is looked for again" {
+@test "looks a directory up again that is moved just before the COMMIT" {
 	mkdir notes
 	echo first >notes/k
 	# the mark has its name
@@ -101,7 +101,7 @@ stopped_at() {
 	[ "$(rows)" = 1 ]
 }
 
-@test "a directory that is moved after the COMMIT gets the record where it is" {
+@test "writes to the directory at its new place when it is moved after the COMMIT" {
 	mkdir notes
 	echo first >notes/k
 	stopped_at renameat2#1
@@ -113,7 +113,7 @@ stopped_at() {
 	[ ! -e notes ]
 }
 
-@test "chattr +i and +a are refused before the COMMIT" {
+@test "refuses chattr +i and +a before the COMMIT" {
 	local what flag
 
 	command -v chattr
@@ -136,7 +136,7 @@ stopped_at() {
 	[ "$status" = 0 ]
 }
 
-@test "the limit on descriptors is raised, for the record but not for its Git" {
+@test "raises the limit on descriptors for itself, but not for its Git" {
 	local i
 	local -a files=()
 
@@ -159,7 +159,7 @@ stopped_at() {
 	no_litter
 }
 
-@test "near the limit on descriptors a record is done or refused, never half done" {
+@test "near the limit on descriptors does all of a record or nothing" {
 	local n ok=0 refused=0
 
 	for n in {12..70..2}; do
@@ -196,12 +196,12 @@ line_stopped_at() {
 	await is_stopped "$recorder"
 }
 
-@test "a git checkout that has given index.lock back, and not moved HEAD, is waited for" {
+@test "waits for a git checkout that has released index.lock and not yet moved HEAD" {
 	two_branches
-	# what git checkout has done by then
+	# as git checkout has done by then
 	git -C repo read-tree -m -u HEAD other
 	[ "$(cat repo/ledger)" = other ]
-	# and it lives: by its name and words, in that worktree
+	# and it lives: known by its name and arguments, in that worktree
 	cp "$(command -v cat)" git
 	exec 9<>go
 	(cd repo && exec ../git - checkout <&9) 3>&- &
@@ -218,7 +218,7 @@ line_stopped_at() {
 	[ -z "$(git -C repo status --porcelain)" ]
 }
 
-@test "a branch that is switched before the COMMIT is not the record's" {
+@test "does not commit to a branch that is switched before the COMMIT" {
 	two_branches
 	git -C repo branch -f other main
 	for call in fsync#{1..20}; do
@@ -237,7 +237,7 @@ line_stopped_at() {
 	[ -z "$(git -C repo status --porcelain)" ]
 }
 
-@test "a commit that a reset took out of its branch is made again" {
+@test "recreates a commit that a reset took out of its branch" {
 	local tip
 
 	two_branches
@@ -245,7 +245,7 @@ line_stopped_at() {
 	echo more >repo/notes/k
 	git -C repo commit -qam more
 	git -C repo tag more
-	# behind the ref's rename: its directory's sync
+	# after the ref's rename: its directory's sync
 	for call in fsync#{1..40}; do
 		git -C repo reset -q --hard more
 		line_stopped_at "$call"
@@ -263,7 +263,7 @@ line_stopped_at() {
 	[ "$(git -C repo status --porcelain ledger)" = '' ]
 }
 
-@test "a commit whose branch was reset and left is reported, and not made again" {
+@test "reports a commit whose branch was reset and left, and does not recreate it" {
 	local tip
 
 	two_branches
@@ -283,7 +283,7 @@ line_stopped_at() {
 	[ "$(git -C repo rev-parse main)" = "$tip" ]
 }
 
-@test "HEAD.lock and the branch's lock are held for an instant, over no sync" {
+@test "holds HEAD.lock and the branch's lock only briefly, and during no sync" {
 	git -C repo commit -q --allow-empty -m second
 	strace -f -o log -e trace=linkat,unlinkat,fsync,fdatasync,renameat,renameat2 \
 		atomic-record -q --sqlite db --git repo -m rec --append repo/notes/k=src

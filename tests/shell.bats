@@ -53,7 +53,7 @@ in_every_shell() {
 	done
 }
 
-@test "write_atomic: every text as it is, in every shell" {
+@test "write_atomic writes every text unchanged, in every shell" {
 	in_every_shell <<-'END'
 		odd=$(printf 'a\n\n\\n "b" '\''c'\'' $x `y` \001\033\377 %%s * \t end')
 		for text in '' x "$odd" -n -e '-' '\c' '%s%n' '--help' ' two  blanks ' '!x!'; do
@@ -72,7 +72,7 @@ in_every_shell() {
 	END
 }
 
-@test "write_atomic: a megabyte, mode and symbolic link kept" {
+@test "write_atomic writes a megabyte, and keeps the mode and the symbolic link" {
 	in_every_shell <<-'END'
 		x=0123456789abcdef
 		x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x; x=$x$x$x$x$x$x$x$x
@@ -90,7 +90,7 @@ in_every_shell() {
 	END
 }
 
-@test "what cannot be written is 1, and the old content stays" {
+@test "returns 1 when it cannot write, and keeps the old content" {
 	in_every_shell <<-'END'
 		mkdir d
 		fails 1 write_atomic d text
@@ -103,7 +103,7 @@ in_every_shell() {
 	END
 }
 
-@test "append_atomic: text as it is, from a crowd" {
+@test "append_atomic appends text unchanged, from many concurrent callers" {
 	in_every_shell <<-'END'
 		append_atomic f 'a
 		'
@@ -122,7 +122,7 @@ in_every_shell() {
 	END
 }
 
-@test "escape_sql" {
+@test "escape_sql doubles quotes, and keeps all other text" {
 	in_every_shell <<-'END'
 		check test "$(escape_sql "it's 'so'")" = "it''s ''so''"
 		check test "$(escape_sql "''")" = "''''"
@@ -136,7 +136,7 @@ in_every_shell() {
 	END
 }
 
-@test "sqlite_with_retry: an argument, a heredoc, rows, errors" {
+@test "sqlite_with_retry takes an argument or a heredoc, prints rows, reports errors" {
 	in_every_shell <<-'END'
 		sqlite_with_retry db 'CREATE TABLE t(x UNIQUE)'
 		text="it's \\ \"so\"
@@ -150,7 +150,7 @@ in_every_shell() {
 		)
 		check test "$id" = 1
 		check test "$(sqlite_with_retry db 'SELECT x, 1 FROM t')" = "$text|1"
-		# any other error is none of being busy: said at once, and nothing is done
+		# any other error is not a busy one: it is reported at once, and nothing changes
 		fails 65 sqlite_with_retry db "INSERT INTO t VALUES(1); INSERT INTO t VALUES(1)"
 		fails 65 sqlite_with_retry db 'INSERT INTO'
 		fails 64 sqlite_with_retry
@@ -163,7 +163,7 @@ in_every_shell() {
 	END
 }
 
-@test "sqlite_with_retry waits for a foreign writer, and gives the heredoc once" {
+@test "sqlite_with_retry waits for an external writer, and runs the heredoc once" {
 	sqlite3 db 'CREATE TABLE t(x)'
 	in_every_shell <<-'END'
 		mkfifo begun end
@@ -189,7 +189,7 @@ in_every_shell() {
 	END
 }
 
-@test "acquire_git_lock, release_git_lock: two at once, and only one's own" {
+@test "acquire_git_lock holds two locks at once, and release_git_lock releases only its own" {
 	in_every_shell <<-'END'
 		mkdir .git
 		free() { lock-run -q -n "$1" true; }
@@ -222,7 +222,7 @@ in_every_shell() {
 	END
 }
 
-@test "acquire_git_lock gives up in time, with 1, and says who holds it" {
+@test "acquire_git_lock times out with 1, and names the holder" {
 	coproc flock held sh -c 'echo held; read -r end' 3>&-
 	read -r -u "${COPROC[0]}"
 	in_every_shell <<-'END'
@@ -244,7 +244,7 @@ in_every_shell() {
 	kill "$COPROC_PID"
 }
 
-@test "what the shell has left in the background does not keep the lock" {
+@test "a background process of the shell does not keep the lock" {
 	in_every_shell <<-'END'
 		mkfifo end
 		exec 3<>end
@@ -264,7 +264,7 @@ in_every_shell() {
 	END
 }
 
-@test "a killed shell holds nothing" {
+@test "a killed shell holds no lock" {
 	local shell
 	for shell in "${shells[@]}"; do
 		run $shell -c '. holdfast.sh; acquire_git_lock lock && lock-run -q -n lock true
@@ -274,7 +274,7 @@ in_every_shell() {
 	done
 }
 
-@test "with_lock: commands, functions, their status, variables and failures" {
+@test "with_lock runs commands and functions, and keeps status, variables and failures" {
 	local shell
 	in_every_shell <<-'END'
 		one() { fails 75 lock-run -q -n lock true; count=$((count + $#)); cd /; }
@@ -307,7 +307,7 @@ in_every_shell() {
 	done
 }
 
-@test "a file that is replaced or removed while one waits or holds" {
+@test "releases its lock when the lock file was replaced or removed" {
 	in_every_shell <<-'END'
 		acquire_git_lock lock
 		rm lock
@@ -320,7 +320,7 @@ in_every_shell() {
 		release_git_lock other
 		check lock-run -n lock true
 		check lock-run -n other true
-		# our descriptor is overwritten: what stands there now is the script's
+		# the script has overwritten our descriptor, which is now its own
 		acquire_git_lock lock
 		exec 7>mine
 		release_git_lock lock
@@ -330,7 +330,7 @@ in_every_shell() {
 	END
 }
 
-@test "a lock file that is replaced while one waits for it" {
+@test "locks the new file when the lock file is replaced during the wait" {
 	local shell inode
 	for shell in "${shells[@]}"; do
 		: >lock
@@ -348,7 +348,7 @@ in_every_shell() {
 	done
 }
 
-@test "a log function of the script's is used, and no program of that name" {
+@test "uses a log function of the script, and no program of that name" {
 	mkdir bin
 	printf '#!/bin/sh\necho WRONG\n' >bin/log
 	chmod +x bin/log
@@ -372,7 +372,7 @@ in_every_shell() {
 	! grep WRONG ./*.out
 }
 
-@test "detect_stale_lock, clean_stale_lock: files and directories, never a live one" {
+@test "detect_stale_lock and clean_stale_lock accept files and directories, but never a live one" {
 	require_first_pid_namespace
 	in_every_shell <<-'END'
 		dead=$(sh -c 'echo $$')
@@ -402,7 +402,7 @@ in_every_shell() {
 	END
 }
 
-@test "old helpers: validate_severity, validate_confidence" {
+@test "validate_severity and validate_confidence return a valid value for any input" {
 	in_every_shell <<-'END'
 		for x in 1:1 5:5 low:2 medium:3 high:4 critical:5 6:3 '':3 '1;2':3; do
 			check test "$(validate_severity "${x%:*}")" = "${x#*:}"
@@ -414,7 +414,7 @@ in_every_shell() {
 	END
 }
 
-@test "a lock that the script's own parent holds is refused, and not waited for" {
+@test "refuses a lock that the script's parent holds, and does not wait for it" {
 	local shell
 	for shell in "${shells[@]}"; do
 		SECONDS=0
@@ -427,7 +427,7 @@ in_every_shell() {
 	done
 }
 
-@test "a recording script, unchanged, with holdfast.sh for its library: fifty at once" {
+@test "fifty concurrent runs of an unchanged recording script with holdfast.sh lose nothing" {
 	export GIT_CONFIG_GLOBAL=$PWD/global GIT_CONFIG_NOSYSTEM=1
 	git config --global user.name me
 	git config --global user.email me@example.org
@@ -459,13 +459,13 @@ in_every_shell() {
 	! grep -h ERROR repo/logs/*.log
 }
 
-@test "bash hands the functions on to the bash scripts that it starts" {
+@test "bash passes the functions on to the bash scripts that it starts" {
 	run -0 bash -c '. holdfast.sh; PATH=/usr/bin:/bin bash -euc "
 		acquire_git_lock lock; write_atomic f x; release_git_lock lock"'
 	[ "$(cat f)" = x ]
 }
 
-@test "the tools are found where the library is, when PATH does not lead to them" {
+@test "finds the tools beside the library when PATH does not lead to them" {
 	local shell
 	for shell in "${shells[@]}"; do
 		run -0 env PATH=/usr/bin:/bin $shell -euc ". '$HF_BIN/holdfast.sh'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# sqlite-backup: one state of the database, whole, whoever writes meanwhile.
+# sqlite-backup: one state of the database, whole, while other processes write.
 
 bats_require_minimum_version 1.5.0
 
@@ -55,7 +55,7 @@ everything() {
 	[ "$(ls)" = $'a.db\ncopy.db' ]
 }
 
-@test "the text makes the same database, and the same text" {
+@test "the SQL text recreates the same database, and the same text" {
 	everything
 	sqlite-backup a.db a.sql
 	sqlite3 b.db <a.sql
@@ -76,14 +76,14 @@ everything() {
 		"$(sqlite3 b.db 'select quote(b), typeof(b), g from k where id < 11')" ]
 }
 
-@test "the image is the same, table by table" {
+@test "the image equals the database, table by table" {
 	everything
 	sqlite-backup a.db copy.db
 	diff <(sqlite3 a.db .dump) <(sqlite3 copy.db .dump)
 	[ "$(sqlite3 copy.db 'pragma integrity_check')" = ok ]
 }
 
-@test "each copy is one state, while four others write" {
+@test "each copy is one state while four writers run" {
 	sqlite3 a.db "insert into t values(0, 0), (0, 0)"
 	local i writers=()
 	for i in 1 2 3 4; do
@@ -104,7 +104,7 @@ everything() {
 	wait "${writers[@]}"
 }
 
-@test "it is as open as the database; an old copy keeps its mode" {
+@test "gives a new copy the database's mode, and keeps the mode of an old copy" {
 	chmod 600 a.db
 	sqlite-backup a.db copy.db
 	[ "$(stat -c %a copy.db)" = 600 ]
@@ -116,7 +116,7 @@ everything() {
 	[ "$(stat -c %a other.db)" = 644 ]
 }
 
-@test "what fails leaves the old copy" {
+@test "a failure leaves the old copy" {
 	echo old >copy.db
 	run -65 sqlite-backup --validate false a.db copy.db
 	run -66 sqlite-backup absent.db copy.db
@@ -148,7 +148,7 @@ everything() {
 	[ ! -e copy.sql ]
 }
 
-@test "a damaged page is told" {
+@test "reports a damaged page" {
 	sqlite3 a.db "insert into t select value, hex(randomblob(200))
 		from generate_series(1, 2000); pragma journal_mode=delete" >/dev/null
 	dd if=/dev/urandom of=a.db bs=4096 seek=20 count=1 conv=notrunc status=none
@@ -157,13 +157,13 @@ everything() {
 	[[ $output == *'.recover'* ]]
 }
 
-@test "the log or the journal of another database is not read into the copy" {
+@test "does not read the log or the journal of another database into the copy" {
 	local beside
 	sqlite3 a.db "insert into t values('mine', 1)"
 	for beside in wal journal; do
 		sqlite3 other.db "pragma journal_mode=wal; create table o(x)" >/dev/null
 		[ "$beside" = wal ] || sqlite3 other.db 'pragma journal_mode=delete' >/dev/null
-		# it dies with what it has not put into the database
+		# it dies before it has put its changes into the database
 		(ulimit -c 0 && exec python3 -c '
 import os, signal, sqlite3
 c = sqlite3.connect("other.db", isolation_level=None)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# sqlite-check: what it finds, and that it does not disturb.
+# sqlite-check: its findings, and that it does not disturb other processes.
 
 bats_require_minimum_version 1.5.0
 
@@ -10,7 +10,7 @@ setup() {
 	sqlite3 a.db 'pragma journal_mode=wal; create table t(a, b)' >/dev/null
 }
 
-# A log that nobody has open: its writer was killed.
+# A log that no process has open: its writer was killed.
 leave_log() {
 	python3 -c '
 import os, signal, sqlite3
@@ -21,7 +21,7 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 	[ -s a.db-wal ]
 }
 
-@test "a sound one" {
+@test "reports a sound database" {
 	run -0 sqlite-check a.db
 	[ "${lines[-1]}" = 'a.db: sound, journal mode wal' ]
 	run -0 sqlite-check -q a.db
@@ -30,7 +30,7 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 	[ "$(ls)" = a.db ]
 }
 
-@test "a log that a dead process left is found, left, and put in order by --fix" {
+@test "reports a log that a dead process left, keeps it, and empties it with --fix" {
 	leave_log
 	local before
 	before=$(stat -c %s,%Y a.db a.db-wal)
@@ -42,7 +42,7 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 	[ "$(sqlite3 a.db 'select * from t')" = '1|1' ]
 }
 
-@test "who has it open is noted; one who works is no finding" {
+@test "lists the processes that have the database open, which are no finding" {
 	mkfifo in
 	sqlite3 a.db <in >out &
 	exec 8>in
@@ -57,7 +57,7 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 	wait
 }
 
-@test "rows without their parents; records that are not finished" {
+@test "reports rows without their parents, and unfinished records" {
 	sqlite3 a.db 'create table p(id integer primary key); create table c(p references p);
 		insert into c values(1), (2);
 		create table holdfast_intent(id); insert into holdfast_intent values(1)'
@@ -66,7 +66,7 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 	[[ $output == *'finding: 1 records are not finished'*'atomic-record --recover'* ]]
 }
 
-@test "hard links, and a database that Git tracks" {
+@test "reports hard links, and a database that Git tracks" {
 	git init -q .
 	git add a.db
 	ln a.db other
@@ -78,7 +78,7 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 	run -0 sqlite-check a.db
 }
 
-@test "damage is told, with what to do, and left alone" {
+@test "reports damage and the remedy, and changes nothing" {
 	sqlite3 a.db "insert into t select value, hex(randomblob(200))
 		from generate_series(1, 2000); pragma journal_mode=delete" >/dev/null
 	dd if=/dev/zero of=a.db bs=4096 seek=20 count=1 conv=notrunc status=none
@@ -90,7 +90,7 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 	cmp a.db before
 }
 
-@test "what is no database, or absent" {
+@test "refuses a file that is no database, or is absent" {
 	head -c 5000 /dev/urandom >noise
 	run -65 sqlite-check noise
 	[ "${lines[0]}" = "sqlite-check: cannot open 'noise': it is not a SQLite database" ]
@@ -101,7 +101,7 @@ os.kill(os.getpid(), signal.SIGKILL)' || [ $? = 137 ]
 	run -64 sqlite-check a.db b.db
 }
 
-@test "a hot journal is rolled back" {
+@test "rolls a hot journal back" {
 	sqlite3 a.db 'pragma journal_mode=delete; insert into t values(1, 1)' >/dev/null
 	python3 -c '
 import os, signal, sqlite3

@@ -14,7 +14,7 @@ teardown() {
 	stores_teardown
 }
 
-@test "acquire prints a token, and nobody else gets the name until it is released" {
+@test "acquire prints a token, and no other process gets the name until it is released" {
 	local token
 	token=$(sqlite-lease acquire s.db ticket)
 	((token > 0))
@@ -28,13 +28,13 @@ teardown() {
 	((output > token))
 }
 
-@test "store/E1: of 50 racers one gets the name" {
+@test "of 50 racers one gets the name (store/E1)" {
 	race 50 sqlite-lease acquire -w 60s --wait 0 s.db ticket
 	[ "$(grep -c '^0$' statuses)" = 1 ]
 	[ "$(grep -c '^75$' statuses)" = 49 ]
 }
 
-# The test of a ticket store: as many free tickets as takers, who start together, and each tries one
+# The test of a ticket store: as many free tickets as takers, which start together; each tries one
 # after the other until it gets one.
 barrier() {
 	local i
@@ -49,19 +49,19 @@ barrier() {
 	race_end
 }
 
-@test "three takers at a barrier, three free tickets: all of them get one, none twice" {
+@test "three takers with three free tickets each get one, none twice" {
 	barrier 3
 	[ "$(sort -u statuses)" = 0 ]
 	[ "$(sort -n got)" = $'1\n2\n3' ]
 }
 
-@test "fifty takers at a barrier, fifty free tickets: all of them get one, none twice" {
+@test "fifty takers with fifty free tickets each get one, none twice" {
 	barrier 50
 	[ "$(sort -u statuses)" = 0 ]
 	[ "$(sort -n got)" = "$(seq 50)" ]
 }
 
-@test "store/E2: several names are had together, with one token, or not at all" {
+@test "acquires several names together, with one token, or none of them (store/E2)" {
 	local token
 	token=$(sqlite-lease acquire s.db a b c)
 	[ "$(sqlite-lease list s.db | cut -f 1,3)" = "$(printf '%s\t'"$token"'\n' a b c)" ]
@@ -73,7 +73,7 @@ barrier() {
 	[ "$(sqlite-lease list s.db | cut -f 1)" = c ]
 }
 
-@test "two who want two names in opposite order do not stand still" {
+@test "two holders that want two names in opposite order do not deadlock" {
 	local i
 	race_begin
 	for i in {1..10}; do
@@ -86,7 +86,7 @@ barrier() {
 	[ "$(sort -u statuses)" = 0 ]
 }
 
-@test "store/E4: a wrong holder can neither renew nor release" {
+@test "a wrong holder can neither renew nor release (store/E4)" {
 	local token
 	token=$(sqlite-lease acquire --as alice s.db ticket)
 	run -1 sqlite-lease release --token $((token + 1)) s.db ticket
@@ -103,7 +103,7 @@ barrier() {
 	run -0 sqlite-lease release --as alice --token "$token" s.db ticket
 }
 
-@test "store/E5: it has run out when now >= expires, and is refused even if nobody took it" {
+@test "expires when now >= expires, and is refused even if no process took it (store/E5)" {
 	local token
 	token=$(at 1000000000 sqlite-lease acquire --ttl 10s s.db ticket)
 	run -75 at 1009999999 sqlite-lease acquire -n s.db ticket
@@ -117,7 +117,7 @@ barrier() {
 	run -0 at 1029999998 sqlite-lease acquire -n s.db ticket
 }
 
-@test "store/E3: a later holder's token is larger, and the old holder is refused" {
+@test "a later holder's token is larger, and the old holder is refused (store/E3)" {
 	local old new
 	old=$(at 1000000000 sqlite-lease acquire --ttl 10s s.db ticket)
 	new=$(at 1010000000 sqlite-lease acquire --ttl 10s s.db ticket)
@@ -127,7 +127,7 @@ barrier() {
 	run -0 at 1010000001 sqlite-lease renew --token "$new" s.db ticket
 }
 
-@test "store/S5: tokens grow over release, purge, and a row that somebody deletes" {
+@test "tokens grow over release, purge, and deletion of the row (store/S5)" {
 	local last=0 token i
 	for i in 1 2 3; do
 		token=$(sqlite-lease acquire s.db ticket)
@@ -138,13 +138,13 @@ barrier() {
 		2) sqlite3 s.db 'DELETE FROM holdfast_lease; VACUUM' ;;
 		esac
 	done
-	# the jobs of a queue have theirs from the same row
+	# the jobs of a queue get their tokens from the same row
 	sqlite-queue add s.db job
 	read -r _ token _ < <(sqlite-queue claim s.db)
 	((token > last))
 }
 
-@test "one who waits is woken by the release" {
+@test "the release wakes a waiter" {
 	local token
 	token=$(sqlite-lease acquire s.db ticket)
 	woken() {
@@ -161,7 +161,7 @@ barrier() {
 	quick 900 woken
 }
 
-@test "one who waits is woken when the lease runs out" {
+@test "a waiter wakes when the lease expires" {
 	runs_out() {
 		local start=${EPOCHREALTIME/./} token
 		sqlite-lease acquire --ttl 400ms s.db ticket
@@ -180,7 +180,7 @@ barrier() {
 	[ "${lines[1]}" = '  wait longer with --wait' ]
 }
 
-@test "of 20 who wait one is next, and so on: nobody is left out" {
+@test "twenty waiters acquire one after another, and none is left out" {
 	local token
 	token=$(sqlite-lease acquire s.db ticket)
 	race_begin
@@ -197,7 +197,7 @@ barrier() {
 	sort -n -c tokens
 }
 
-@test "names and holders are bytes; list shows them on a line, and as JSON" {
+@test "accepts any bytes in names and holders; list prints them on one line, and as JSON" {
 	sqlite-lease acquire --as $'a\n"b"' --ttl inf s.db $'it\'s\tone\n'
 	run -75 sqlite-lease acquire -n s.db $'it\'s\tone\n'
 	local held="sqlite-lease: cannot acquire 'it's\\tone\\n' in 's.db': held by "
@@ -210,7 +210,7 @@ barrier() {
 	run -64 sqlite-lease acquire --as "$(printf %256s x)" s.db longer
 }
 
-@test "what is called wrongly makes no database" {
+@test "a wrong call creates no database" {
 	run -64 sqlite-lease
 	run -64 sqlite-lease take s.db a
 	[ "${lines[0]}" = "sqlite-lease: 'take' is not a verb" ]
@@ -227,14 +227,14 @@ barrier() {
 	run -0 sqlite-lease --ttl 5m acquire s.db a
 }
 
-@test "a database that is not there has no leases, and is not made by who only asks" {
+@test "a database that does not exist has no leases, and a query does not create it" {
 	run -0 sqlite-lease list none.db
 	[ -z "$output" ]
 	run -1 sqlite-lease release --token 1 none.db a
 	[ ! -e none.db ]
 }
 
-@test "another program's database is refused" {
+@test "refuses another program's database" {
 	sqlite3 geo.db 'PRAGMA application_id = 1196444487; CREATE TABLE t(a)'
 	run -65 sqlite-lease acquire geo.db a
 	sqlite3 same.db 'CREATE TABLE holdfast_token(a)'
@@ -243,7 +243,7 @@ barrier() {
 	[ "$(sqlite3 same.db .tables)" = holdfast_token ]
 }
 
-@test "a busy database is told from a held name" {
+@test "distinguishes a busy database from a held name" {
 	sqlite-lease acquire s.db a
 	foreign_writer s.db
 	run -75 sqlite-lease acquire -w 50ms s.db b
@@ -253,14 +253,14 @@ barrier() {
 	[[ ${lines[0]} == *"held by '"*token* ]]
 }
 
-@test "leases that have run out are removed by those who acquire" {
+@test "acquire removes expired leases" {
 	local i
 	for i in {1..30}; do at 1000000000 sqlite-lease acquire --ttl 1s s.db "$i"; done >/dev/null
 	for i in {1..5}; do at 2000000000 sqlite-lease acquire s.db "new $i"; done >/dev/null
 	[ "$(sqlite3 s.db 'SELECT count(*) FROM holdfast_lease')" = 5 ]
 }
 
-@test "a token that cannot be printed is nobody's: the lease is released" {
+@test "releases the lease when its token cannot be printed" {
 	run -74 bash -c 'sqlite-lease acquire l.db one two >/dev/full'
 	[[ ${lines[1]} == *'nothing is held' ]]
 	[ "$(sqlite-lease list l.db)" = '' ]
@@ -271,13 +271,13 @@ barrier() {
 	[[ $(sqlite-lease list l.db) == *three* ]]
 }
 
-@test "store/S3: a database that is removed while its lease is waited for is made anew" {
+@test "recreates a database that is removed while it waits for a lease (store/S3)" {
 	local waiter
 	sqlite-lease acquire l.db one
 	sqlite-lease acquire --wait 60s l.db one >token &
 	waiter=$!
 	await_watcher "$waiter"
-	# the holder of the turnstile may do so, and nobody makes it but under that
+	# the holder of the turnstile may do so, and only that holder recreates it
 	flock l.db-turnstile sh -c 'rm -f l.db l.db-wal l.db-shm; sleep 0.1; [ ! -e l.db ]'
 	wait "$waiter"
 	[ "$(cat token)" = 1 ]

@@ -16,7 +16,7 @@ teardown() {
 	stores_teardown
 }
 
-@test "0 the first time, 1 ever after, and nothing is said" {
+@test "exits with 0 the first time and with 1 later, and prints nothing" {
 	run -0 sqlite-once s.db key
 	[ -z "$output" ]
 	run -1 sqlite-once s.db key
@@ -25,7 +25,7 @@ teardown() {
 	run -1 sqlite-once s.db key
 }
 
-@test "an option behind DB is a key, and told of" {
+@test "takes an option after DB for a key, and says so" {
 	local told="follows DB, and is taken as a"
 
 	run -0 sqlite-once s.db key --check
@@ -44,7 +44,7 @@ teardown() {
 	[ "$output" = --check ]
 }
 
-@test "several keys are one step: all are new, or none is marked" {
+@test "marks several keys in one step: all if all are new, or none" {
 	run -0 sqlite-once s.db a b
 	run -1 sqlite-once s.db c b
 	run -1 sqlite-once --check s.db c
@@ -53,14 +53,14 @@ teardown() {
 	run -1 sqlite-once --check s.db a b d
 }
 
-@test "store/O1: of 50 racers one is the first" {
+@test "of 50 racers one is the first (store/O1)" {
 	race 50 sqlite-once s.db key
 	[ "$(grep -c '^0$' statuses)" = 1 ]
 	[ "$(grep -c '^1$' statuses)" = 49 ]
 	[ "$(sqlite-once --count s.db)" = 1 ]
 }
 
-@test "100 concurrent marks are all there, with 100 readers of one key beside them" {
+@test "keeps 100 concurrent marks, with 100 readers of one key beside them" {
 	local i
 	sqlite-once s.db read
 	race_begin
@@ -73,7 +73,7 @@ teardown() {
 	[ "$(sqlite-once --count s.db)" = 101 ]
 }
 
-@test "100 concurrent reads of one key while nobody writes: no reader writes anything" {
+@test "100 concurrent reads of one key without a writer write nothing" {
 	sqlite-once s.db read
 	local before
 	before=$(ls)
@@ -86,7 +86,7 @@ teardown() {
 	[ "$(ls)" = "$before" ]
 }
 
-@test "a key is bytes: newlines, quotes, a leading dash, no text at all, 1 MB" {
+@test "accepts any bytes in a key: newlines, quotes, a leading dash, invalid UTF-8, 1 MB" {
 	local keys=($'two\nlines' "it's" '"; DROP TABLE holdfast_once; --' '-n' '--check'
 		$'\xff\xfe' 'NULL' '1' '1.0' ' 1' $'a\tb' 'ä' 'Ä')
 	local key
@@ -105,7 +105,7 @@ teardown() {
 	[ "$(sqlite-once --filter s.db <larger | wc -c)" = 1000002 ]
 }
 
-@test "an empty key is refused, also in a command's place, and nothing is made" {
+@test "refuses an empty key, also in place of a command, and creates nothing" {
 	run -64 sqlite-once s.db ''
 	[ "${lines[0]}" = 'sqlite-once: an empty KEY: check whether a variable is unset' ]
 	run -64 sqlite-once s.db a ''
@@ -116,7 +116,7 @@ teardown() {
 	[ ! -e s.db ]
 }
 
-@test "options that do not belong together are refused" {
+@test "refuses options that exclude each other" {
 	run -64 sqlite-once --check --forget s.db a
 	run -64 sqlite-once --filter s.db a
 	run -64 sqlite-once --null s.db a
@@ -129,7 +129,7 @@ teardown() {
 	[ ! -e s.db ]
 }
 
-@test "store/O3: a mark has run out when now >= expires" {
+@test "a mark expires when now >= expires (store/O3)" {
 	at 1000000000 sqlite-once --ttl 10s s.db key
 	run -1 at 1000000000 sqlite-once s.db key
 	run -1 at 1009999999 sqlite-once s.db key
@@ -140,26 +140,26 @@ teardown() {
 	run -0 at 1010000000 sqlite-once --ttl 10s s.db key
 	run -1 at 1019999999 sqlite-once s.db key
 	run -0 at 1020000000 sqlite-once s.db key
-	# without a TTL it is for ever
+	# without a TTL it never expires
 	run -1 at 9000000000000000000 sqlite-once s.db key
 	run -0 at 9000000000000000000 sqlite-once --ttl 15000w s.db far
 	run -0 at 9000000000000000 sqlite-once --check s.db far
 }
 
-@test "of 20 racers for a mark that has run out one is the first" {
+@test "of 20 racers for an expired mark one is the first" {
 	at 1000000000 sqlite-once --ttl 1ms s.db key
 	race 20 at 1000001000 sqlite-once s.db key
 	[ "$(grep -c '^0$' statuses)" = 1 ]
 }
 
-@test "marks that have run out go in the course of writing" {
+@test "writing removes expired marks" {
 	seq 1000 | at 1000000000 sqlite-once --ttl 1s --filter s.db >/dev/null
 	seq 2000 3000 | at 1000000000 sqlite-once --ttl 1h --filter s.db >/dev/null
 	seq 4000 4499 | at 2000000000 sqlite-once --filter s.db >/dev/null
 	[ "$(sqlite3 s.db 'SELECT count(*) FROM holdfast_once')" = 1501 ]
 }
 
-@test "--purge removes what has run out, --older-than what is old, and both say how much" {
+@test "--purge removes expired marks, --older-than old ones, and both print the number" {
 	at 1000000000 sqlite-once s.db old
 	at 1000000000 sqlite-once --ttl 1s s.db gone
 	at 5000000000 sqlite-once s.db new
@@ -174,14 +174,14 @@ teardown() {
 	[ "$(sqlite-once --count s.db)" = 0 ]
 }
 
-@test "--purge takes many in steps" {
+@test "--purge removes many marks in steps" {
 	seq 25000 | at 1000000000 sqlite-once --ttl 1s --filter s.db >/dev/null
 	seq 25001 35000 | at 1000000000 sqlite-once --filter s.db >/dev/null
 	[ "$(at 1001000000 sqlite-once --purge s.db)" = 25000 ]
 	[ "$(sqlite-once --count s.db)" = 10000 ]
 }
 
-@test "--forget lets it be the first time again" {
+@test "--forget lets a key be new again" {
 	sqlite-once s.db a b
 	run -0 sqlite-once --forget s.db a x
 	run -1 sqlite-once --forget s.db a x
@@ -189,14 +189,14 @@ teardown() {
 	run -1 sqlite-once s.db b
 }
 
-@test "what only looks makes no database" {
+@test "a query creates no database" {
 	run -1 sqlite-once --check none.db key
 	[ -z "$output" ]
 	[ "$(sqlite-once --count none.db)" = 0 ]
 	[ ! -e none.db ]
 }
 
-@test "COMMAND runs the first time, and its success is marked" {
+@test "runs COMMAND the first time, and marks its success" {
 	run -0 sqlite-once s.db job -- sh -c 'echo ran "$1"' sh 'a  b'
 	[ "$output" = 'ran a  b' ]
 	run -1 sqlite-once s.db job -- sh -c 'echo ran'
@@ -206,7 +206,7 @@ teardown() {
 	run -1 sqlite-once s.db job
 }
 
-@test "COMMAND that fails, dies or cannot be run leaves no mark" {
+@test "leaves no mark when COMMAND fails, dies or cannot be run" {
 	run -3 sqlite-once s.db job -- sh -c 'exit 3'
 	run -127 sqlite-once s.db job -- no-such-command
 	run -143 sqlite-once s.db job -- sh -c 'kill $$'
@@ -215,14 +215,14 @@ teardown() {
 	run -0 sqlite-once --check s.db job
 }
 
-@test "store/O5: of 20 racers one runs COMMAND, and the others wait for the outcome" {
+@test "of 20 racers one runs COMMAND, and the others wait for the outcome (store/O5)" {
 	race 20 sqlite-once s.db job -- sh -c 'echo x >>ran'
 	[ "$(wc -l <ran)" = 1 ]
 	[ "$(grep -c '^0$' statuses)" = 1 ]
 	[ "$(grep -c '^1$' statuses)" = 19 ]
 }
 
-@test "store/O5: if it fails the next one runs it, until one succeeds" {
+@test "if COMMAND fails the next one runs it, until one succeeds (store/O5)" {
 	race 10 sqlite-once s.db job -- sh -c 'echo x >>ran; [ "$(wc -l <ran)" -ge 4 ]'
 	[ "$(wc -l <ran)" = 4 ]
 	[ "$(grep -c '^0$' statuses)" = 1 ]
@@ -241,7 +241,7 @@ let_go() {
 	echo "$1" >go
 }
 
-@test "store/O6: who marks a key whose command runs waits for it, and no longer than -w" {
+@test "marking a key whose command runs waits for it, up to the limit of -w (store/O6)" {
 	hold s.db job
 	run -75 sqlite-once -n s.db job
 	local run_by="sqlite-once: cannot mark 'job' in 's.db': its command is run by "
@@ -258,7 +258,7 @@ let_go() {
 	ends_with 1 "$waiter"
 }
 
-@test "store/O6: a command that fails lets the one who waits be the first" {
+@test "when the command fails, the waiter is the first (store/O6)" {
 	hold s.db job
 	sqlite-once s.db job &
 	waiter=$!
@@ -268,7 +268,7 @@ let_go() {
 	run -1 sqlite-once s.db job
 }
 
-@test "store/O6: a filter waits for the command of its line, too" {
+@test "a filter waits for the command of its line, too (store/O6)" {
 	hold s.db b
 	printf '%s\n' a b c | sqlite-once --filter s.db >out &
 	waiter=$!
@@ -277,7 +277,7 @@ let_go() {
 	[ "$(cat out)" = $'a\nc' ]
 }
 
-@test "store/O5: a killed one leaves no mark and no lock" {
+@test "a killed run leaves no mark and no lock (store/O5)" {
 	hold s.db job
 	kill -KILL "$holder" # the wrapper alone: the command works on
 	run -75 sqlite-once -n s.db job
@@ -285,13 +285,13 @@ let_go() {
 	run -0 sqlite-once s.db job
 }
 
-@test "a nested one with the same key does not wait for itself" {
+@test "a nested run with the same key does not wait for itself" {
 	run -0 timeout 20 sqlite-once s.db job -- sqlite-once s.db job -- echo inner
 	[ "$output" = inner ]
 	run -1 sqlite-once s.db job
 }
 
-@test "signals are passed on to COMMAND" {
+@test "passes signals on to COMMAND" {
 	mkfifo began
 	sqlite-once s.db job -- sh -c \
 		'trap "exit 7" TERM; echo >began; while :; do sleep 0.01; done' &
@@ -301,7 +301,7 @@ let_go() {
 	ends_with 7 "$holder"
 }
 
-@test "store/F1, store/F3: a filter passes on the lines never seen before, in order" {
+@test "--filter passes on lines never seen before, in order (store/F1, store/F3)" {
 	[ "$(printf '%s\n' b a b c a | sqlite-once --filter s.db)" = $'b\na\nc' ]
 	[ "$(printf '%s\n' d a e b | sqlite-once --filter s.db)" = $'d\ne' ]
 	# an empty line is a line; the last one gets its newline
@@ -310,12 +310,12 @@ let_go() {
 	run -1 sqlite-once s.db x
 }
 
-@test "a filter of NUL-separated names" {
+@test "--filter --null accepts NUL-separated names" {
 	printf 'a\nb\0c\0a\nb\0d' | sqlite-once --filter -0 s.db >out
 	printf 'a\nb\0c\0d\0' | cmp - out
 }
 
-@test "a filter passes on each line when it comes" {
+@test "--filter passes on each line when it arrives" {
 	mkfifo in out
 	sqlite-once --filter s.db <in >out &
 	filter=$!
@@ -332,7 +332,7 @@ let_go() {
 	exec 6<&-
 }
 
-@test "store/F1: ten filters of the same 20,000 lines pass each line once" {
+@test "ten filters of the same 20,000 lines pass each line once (store/F1)" {
 	local i
 	seq 20000 | shuf >lines
 	race_begin
@@ -342,7 +342,7 @@ let_go() {
 	cat out.* | sort -n | cmp - <(seq 20000)
 }
 
-@test "store/F2: what has left was marked; --at-least-once: what was not marked comes again" {
+@test "a filter marks a line before writing it; --at-least-once repeats unmarked ones (store/F2)" {
 	# the write fails, and the marks of the batch stay, or do not
 	run -74 sh -c 'printf "a\n" | sqlite-once --filter full.db >/dev/full'
 	run -0 sqlite-once --check full.db a
@@ -354,7 +354,7 @@ let_go() {
 	[ "$(printf '%s\n' a b a | sqlite-once --filter --at-least-once least.db)" = '' ]
 }
 
-@test "store/F4: a filter whose reader stands still keeps nobody from the database" {
+@test "a filter whose reader is stopped does not block the database (store/F4)" {
 	mkfifo out
 	seq 100000 | sqlite-once --filter s.db >out &
 	exec 6<out
@@ -365,7 +365,7 @@ let_go() {
 	exec 6<&-
 }
 
-@test "a store among the user's own tables, in a database in rollback mode" {
+@test "keeps its tables among the user's own, in a database in rollback mode" {
 	sqlite3 own.db 'CREATE TABLE t(a); INSERT INTO t VALUES (1)'
 	run -0 sqlite-once own.db key
 	run -1 sqlite-once own.db key
@@ -377,7 +377,7 @@ let_go() {
 	run -1 sqlite-once link.db key
 }
 
-@test "store/S1, store/S2: another program's database is refused, and left as it is" {
+@test "refuses another program's database, and leaves it as it is (store/S1, store/S2)" {
 	sqlite3 geo.db 'PRAGMA application_id = 1196444487; CREATE TABLE t(a)'
 	sqlite3 same.db 'CREATE TABLE Holdfast_Once(a, b)'
 	sqlite3 view.db 'CREATE VIEW holdfast_once AS SELECT 1 AS key'
@@ -400,7 +400,7 @@ let_go() {
 	[ ! -e ran ]
 }
 
-@test "a database that somebody else writes to is waited for, and no longer than -w" {
+@test "waits for a database that another process writes to, up to the limit of -w" {
 	sqlite-once s.db a
 	foreign_writer s.db
 	run -75 sqlite-once -w 100ms s.db b
@@ -425,7 +425,7 @@ let_go() {
 	[ "$(sqlite-once --count s.db)" = 200 ]
 }
 
-@test "a killed one leaves whole marks: two keys, or none" {
+@test "a killed run leaves both of its keys marked, or none" {
 	local i status left
 	for i in {1..30}; do
 		status=0

@@ -23,7 +23,7 @@ claim() {
 	payload=$(tail -n +2 claimed)
 }
 
-@test "add prints the number; claim that, a token, the attempt and the payload; done removes it" {
+@test "add prints the number; claim adds token, attempt and payload; done removes the job" {
 	[ "$(sqlite-queue add s.db 'one  job')" = 1 ]
 	claim s.db
 	[ "$id/$attempt/$payload" = '1/1/one  job' ]
@@ -35,7 +35,7 @@ claim() {
 	[ "$(sqlite-queue add s.db more)" = 2 ]
 }
 
-@test "store/Q2: priority, then age; P0 before P1" {
+@test "serves jobs by priority, then by age; P0 before P1 (store/Q2)" {
 	sqlite-queue add --priority 1 s.db p1-old
 	sqlite-queue add --priority 0 s.db p0-old
 	sqlite-queue add --priority 1 s.db p1-new
@@ -45,7 +45,7 @@ claim() {
 	[ "$output" = $'first\np0-old\np0-new\np1-old\np1-new' ]
 }
 
-@test "store/Q2: a released job keeps its age" {
+@test "a released job keeps its age (store/Q2)" {
 	sqlite-queue add s.db a b >/dev/null
 	claim s.db
 	sqlite-queue release --token "$token" s.db "$id"
@@ -53,7 +53,7 @@ claim() {
 	[ "$payload/$attempt" = a/2 ]
 }
 
-@test "queues of one database are apart" {
+@test "separates the queues of one database" {
 	sqlite-queue add --queue mail s.db m
 	sqlite-queue add s.db d
 	claim --queue mail s.db
@@ -66,7 +66,7 @@ claim() {
 	[ "$(sqlite-queue list s.db | wc -l)" = 2 ]
 }
 
-@test "three workers at a barrier, three free jobs: all of them get one, none twice" {
+@test "three workers with three free jobs each get one, none twice" {
 	seq 3 | sqlite-queue add --each-line s.db >/dev/null
 	race 3 sh -c 'sqlite-queue claim -w 60s --json s.db >>got'
 	[ "$(sort -u statuses)" = 0 ]
@@ -74,7 +74,7 @@ claim() {
 	[ "$(jq .token got | sort -u | wc -l)" = 3 ]
 }
 
-@test "fifty workers at a barrier, fifty free jobs: all of them get one, none twice" {
+@test "fifty workers with fifty free jobs each get one, none twice" {
 	seq 50 | sqlite-queue add --each-line s.db >/dev/null
 	race 50 sh -c 'sqlite-queue claim -w 60s --json s.db >>got'
 	[ "$(sort -u statuses)" = 0 ]
@@ -82,7 +82,7 @@ claim() {
 	[ "$(jq .token got | sort -u | wc -l)" = 50 ]
 }
 
-@test "10 x 20 jobs are added, and ten workers do each of them once" {
+@test "adds 10 x 20 jobs, and ten workers do each of them once" {
 	local i
 	race_begin
 	for i in {1..10}; do
@@ -98,7 +98,7 @@ claim() {
 	[ -z "$(sqlite-queue list s.db)" ]
 }
 
-@test "30 readers during writes see whole jobs, and leave nothing behind" {
+@test "30 readers during writes see whole jobs, and leave no files" {
 	local i
 	sqlite-queue add s.db first >/dev/null
 	race_begin
@@ -111,7 +111,7 @@ claim() {
 	[ "$(sqlite-queue list s.db | wc -l)" = 31 ]
 }
 
-@test "store/Q1, store/Q3: a claim that has run out is taken over with a larger token" {
+@test "takes over an expired claim with a larger token (store/Q1, store/Q3)" {
 	local old
 	at 1000000000 sqlite-queue add s.db job
 	at 1000000000 sqlite-queue claim --ttl 10s s.db >claimed
@@ -130,7 +130,7 @@ claim() {
 	[[ $output == *'there is no such job, or it is done' ]]
 }
 
-@test "store/Q4: whose time is over is refused, even if nobody has followed" {
+@test "refuses an expired token, even if no other process has claimed the job (store/Q4)" {
 	at 1000000000 sqlite-queue add s.db job
 	at 1000000000 sqlite-queue claim --ttl 10s s.db >claimed
 	read -r id token _ <claimed
@@ -143,7 +143,7 @@ claim() {
 	[[ $(at 1019999999 sqlite-queue list s.db) == *$'\texpired\t'* ]]
 }
 
-@test "store/Q4: somebody else's token, and none" {
+@test "refuses another process's token, and a missing one (store/Q4)" {
 	sqlite-queue add s.db job
 	claim s.db
 	run -1 sqlite-queue done --token $((token + 1)) s.db "$id"
@@ -155,7 +155,7 @@ claim() {
 	[[ $output == *'no process has claimed it' ]]
 }
 
-@test "store/Q5: after its last attempt a job is dead, until it is retried or purged" {
+@test "after its last attempt a job is dead, until it is retried or purged (store/Q5)" {
 	sqlite-queue add --max-attempts 2 s.db job
 	claim s.db
 	sqlite-queue release --token "$token" s.db "$id"
@@ -178,7 +178,7 @@ claim() {
 	[ -z "$(sqlite-queue list s.db)" ]
 }
 
-@test "store/Q5: a job whose workers die has so many attempts, too" {
+@test "counts the attempts of a job whose workers die (store/Q5)" {
 	at 1000000000 sqlite-queue add --max-attempts 2 s.db job
 	at 1000000000 sqlite-queue claim --ttl 1s s.db
 	at 1001000000 sqlite-queue claim --ttl 1s s.db
@@ -186,7 +186,7 @@ claim() {
 	[[ $(sqlite-queue list s.db) == *$'\tdead\t'* ]]
 }
 
-@test "a delayed job is not due before" {
+@test "a delayed job is not due earlier" {
 	at 1000000000 sqlite-queue add --delay 10s s.db job
 	run -1 at 1009999999 sqlite-queue claim s.db
 	[[ $(at 1009999999 sqlite-queue list s.db) == *$'\tdelayed\t'* ]]
@@ -197,7 +197,7 @@ claim() {
 	run -0 at 1011000000 sqlite-queue claim s.db
 }
 
-@test "payloads are bytes: from arguments, from standard input, each line" {
+@test "accepts any bytes in payloads: from arguments, from standard input, each line" {
 	local bytes=$'two\nlines, "quotes", it\'s\n\n'
 	sqlite-queue add s.db "$bytes" -- >/dev/null
 	claim s.db
@@ -213,7 +213,7 @@ claim() {
 	[ "$(sqlite-queue claim --json s.db | jq -r .payload)" = a ]
 }
 
-@test "an empty payload is refused, unless it is meant" {
+@test "refuses an empty payload without --allow-empty" {
 	run -65 sqlite-queue add s.db ''
 	[ "${lines[0]}" = 'sqlite-queue: an empty payload' ]
 	run -65 sqlite-queue add s.db </dev/null
@@ -224,7 +224,7 @@ claim() {
 	[ -z "$payload" ]
 }
 
-@test "claim --wait is woken by add, at once" {
+@test "add wakes claim --wait at once" {
 	woken() {
 		sqlite-queue claim --wait 60s s.db >claimed &
 		waiter=$!
@@ -238,7 +238,7 @@ claim() {
 	quick 900 woken
 }
 
-@test "claim --wait is woken by another program's INSERT" {
+@test "another program's INSERT wakes claim --wait" {
 	sqlite-queue add s.db job >/dev/null
 	sqlite-queue claim s.db >/dev/null
 	woken() {
@@ -256,7 +256,7 @@ claim() {
 	quick 900 woken
 }
 
-@test "claim --wait is woken when a claim runs out, and when a job is due" {
+@test "claim --wait wakes when a claim expires, and when a job is due" {
 	runs_out() {
 		local start=${EPOCHREALTIME/./}
 		sqlite-queue add s.db job >/dev/null
@@ -276,14 +276,14 @@ claim() {
 	quick 1200 is_due
 }
 
-@test "claim --wait gives up in time" {
+@test "claim --wait times out" {
 	run -1 sqlite-queue claim --wait 100ms s.db
 	[ -z "$output" ]
 	run -0 sqlite-queue add s.db job
 	run -0 sqlite-queue claim --wait 100ms s.db
 }
 
-@test "of 20 who wait each gets one of 20 jobs that are added" {
+@test "each of 20 waiters gets one of 20 jobs that are added" {
 	local i
 	race_begin
 	for i in {1..20}; do
@@ -296,7 +296,7 @@ claim() {
 	[ "$(jq .id got | sort -n)" = "$(seq 20)" ]
 }
 
-@test "work: the payload is standard input, number and token are in the environment" {
+@test "work: passes the payload as standard input, number and token in the environment" {
 	sqlite-queue add s.db 'some text' >/dev/null
 	run -0 sqlite-queue work s.db -- sh -c \
 		'printf "%s %s %s" "$HOLDFAST_JOB" "$HOLDFAST_TOKEN" "$(cat)"'
@@ -308,7 +308,7 @@ claim() {
 	[ "$output" = $'xsqlite-queue: job 2 is done' ]
 }
 
-@test "work: what fails goes back, with its attempts, and is dead after the last" {
+@test "work: puts a failed job back, and marks it dead after its last attempt" {
 	sqlite-queue add --max-attempts 2 s.db bad >/dev/null
 	sqlite-queue add s.db good >/dev/null
 	run -1 sqlite-queue work s.db -- grep good
@@ -322,20 +322,20 @@ claim() {
 	[[ $output == *'the command died of signal 9 (Killed): it is dead' ]]
 }
 
-@test "work --delay keeps a job that has failed for later" {
+@test "work --delay postpones a failed job" {
 	sqlite-queue add s.db bad good >/dev/null
 	run -1 sqlite-queue work --delay 1h s.db -- grep good
 	[ "${#lines[@]}" = 2 ]
 	[[ $(sqlite-queue list s.db) == $'1\tdelayed\t0\t1/5\t'* ]]
 }
 
-@test "work: a command that is not there takes no attempt" {
+@test "work: a command that is not found counts no attempt" {
 	sqlite-queue add s.db job >/dev/null
 	run -127 sqlite-queue work s.db -- no-such-command
 	[[ $(sqlite-queue list s.db) == $'1\twaiting\t0\t0/5\t'* ]]
 }
 
-# at_work [options]: a worker whose command waits for a line on ./go, and exits with what that says.
+# at_work [options]: a worker whose command waits for a line on ./go, which is its exit status.
 at_work() {
 	mkfifo began go
 	sqlite-queue work "$@" s.db -- sh -c 'echo >began; read -r line <go; exit "$line"' &
@@ -343,7 +343,7 @@ at_work() {
 	read -r <began
 }
 
-@test "work: the lease is renewed while the command runs" {
+@test "work: renews the lease while the command runs" {
 	sqlite-queue add s.db job >/dev/null
 	at_work --ttl 1500ms
 	# longer than the claim would have lasted, and another one finds nothing
@@ -353,7 +353,7 @@ at_work() {
 	[ -z "$(sqlite-queue list s.db)" ]
 }
 
-@test "store/W2: a lease that was lost ends the command, and what it did is not taken for done" {
+@test "work: ends the command when its lease is lost, and the job is not done (store/W2)" {
 	sqlite-queue add s.db job >/dev/null
 	mkfifo began
 	sqlite-queue work --ttl 500ms s.db -- sh -c 'echo >began; exec sleep 60' 2>said &
@@ -369,7 +369,7 @@ at_work() {
 	run -0 sqlite-queue done --token "$token" s.db "$id"
 }
 
-@test "store/W3: a worker that is asked to end passes it on; the job waits again, no attempt lost" {
+@test "work: passes a signal on; the job waits again without a lost attempt (store/W3)" {
 	sqlite-queue add s.db one two >/dev/null
 	at_work
 	kill -TERM "$worker"
@@ -377,7 +377,7 @@ at_work() {
 	[[ $(sqlite-queue list s.db) == $'1\twaiting\t0\t0/5\t'*$'\n2\twaiting\t'* ]]
 }
 
-@test "store/W3: a command that heeds no signal is done, and then no other begins" {
+@test "work: waits for a command that ignores the signal, then starts no other (store/W3)" {
 	sqlite-queue add s.db one two >/dev/null
 	mkfifo began go
 	sqlite-queue work s.db -- sh -c 'trap "" TERM; echo >began; read -r line <go' &
@@ -389,7 +389,7 @@ at_work() {
 	[[ $(sqlite-queue list s.db) == $'2\twaiting\t0\t0/5\t'* ]]
 }
 
-@test "store/W3: an idle worker ends at once" {
+@test "work: an idle worker ends at once (store/W3)" {
 	sqlite-queue work --wait inf s.db -- true &
 	worker=$!
 	await_watcher "$worker"
@@ -397,7 +397,7 @@ at_work() {
 	ends_with 143 "$worker"
 }
 
-@test "store/W3: a worker that waits for the database ends at once" {
+@test "work: a worker that waits for the database ends at once (store/W3)" {
 	mkfifo to
 	sqlite-queue add s.db job >/dev/null
 	sqlite3 s.db <to &
@@ -414,7 +414,7 @@ at_work() {
 	kill -TERM "$worker"
 	ends_with 143 "$worker"
 	kill -0 "$stranger"
-	# and one that waits for the turnstile
+	# and a worker that waits for the turnstile
 	exec 7>>s.db-turnstile
 	flock 7
 	sqlite-queue work -w inf s.db -- true 7>&- 8>&- &
@@ -427,7 +427,7 @@ at_work() {
 	[ "$(sqlite-queue list s.db | cut -f2,4)" = $'waiting\t0/5' ]
 }
 
-@test "store/W4: the job of a killed worker is claimed until its lease runs out" {
+@test "work: a killed worker's job stays claimed until its lease expires (store/W4)" {
 	sqlite-queue add s.db job >/dev/null
 	at_work --ttl 2s
 	kill -KILL "$worker"
@@ -438,7 +438,7 @@ at_work() {
 	echo 0 >go
 }
 
-@test "work --wait takes jobs as they come" {
+@test "work --wait takes jobs as they arrive" {
 	mkfifo did
 	sqlite-queue work --wait inf s.db -- sh -c 'cat >did' &
 	worker=$!
@@ -451,7 +451,7 @@ at_work() {
 	ends_with 143 "$worker"
 }
 
-@test "work -j: several at the same time" {
+@test "work -j runs several jobs concurrently" {
 	mkfifo a b
 	sqlite-queue add s.db a b >/dev/null
 	# each waits for the other
@@ -463,7 +463,7 @@ at_work() {
 	run -1 sqlite-queue work -j 3 s.db -- false
 }
 
-@test "work -j: a signal ends all of them" {
+@test "work -j: a signal ends all workers" {
 	sqlite-queue work -j 3 --wait inf s.db -- true &
 	worker=$!
 	local pid
@@ -475,7 +475,7 @@ at_work() {
 	run -1 pgrep -P "$worker"
 }
 
-# killed N COMMAND...: at its N-th write or sync. Fails when there are not so many.
+# killed N COMMAND...: at its N-th write or sync. Fails if there are fewer.
 killed() {
 	local n=$1 ended=0
 
@@ -486,7 +486,7 @@ killed() {
 	[ $ended = 137 ]
 }
 
-@test "killed at every write: a job is there, claimed or done, as a whole or not at all" {
+@test "killed at every write, leaves a job there, claimed or done, whole or not at all" {
 	local n state
 	for ((n = 1; n < 50; n++)); do
 		sqlite-queue add --priority 1 s.db other >/dev/null
@@ -517,7 +517,7 @@ killed() {
 	((n > 2))
 }
 
-@test "no write or sync can fail unseen: what exits with 0 is there" {
+@test "reports every failed write or sync; after exit status 0 the job is there" {
 	local n call ended count=1 there
 	sqlite-queue add s.db first >/dev/null
 	for call in pwrite64:error=ENOSPC pwrite64:error=EIO fdatasync:error=EIO; do
@@ -537,7 +537,7 @@ killed() {
 	done
 }
 
-@test "what is called wrongly makes no database" {
+@test "a wrong call creates no database" {
 	run -64 sqlite-queue
 	run -64 sqlite-queue put s.db
 	run -64 sqlite-queue claim
@@ -552,7 +552,7 @@ killed() {
 	[ ! -e s.db ]
 }
 
-@test "a database that is not there has no jobs, and is not made by who does not add" {
+@test "a database that does not exist has no jobs, and only add creates it" {
 	run -1 sqlite-queue claim none.db
 	run -0 sqlite-queue list none.db
 	[ "$(sqlite-queue purge none.db)" = 0 ]
@@ -561,7 +561,7 @@ killed() {
 	[ ! -e none.db ]
 }
 
-@test "another program's database is refused, and a full disk adds nothing" {
+@test "refuses another program's database, and adds nothing on a full disk" {
 	sqlite3 geo.db 'PRAGMA application_id = 1196444487; CREATE TABLE t(a)'
 	run -65 sqlite-queue add geo.db job
 	sqlite3 same.db 'CREATE TABLE holdfast_job(a)'
@@ -573,7 +573,7 @@ killed() {
 	[ "$(sqlite-queue list s.db | wc -l)" = 1 ]
 }
 
-@test "marks, leases, jobs and the user's own tables in one database" {
+@test "keeps marks, leases, jobs and the user's own tables in one database" {
 	sqlite3 s.db 'CREATE TABLE mine(a); INSERT INTO mine VALUES(1)'
 	run -0 sqlite-once s.db key
 	run -0 sqlite-lease acquire s.db name
@@ -583,7 +583,7 @@ killed() {
 	run -0 sqlite-queue claim copy.db
 }
 
-@test "--each-line: busy after some jobs is not \"nothing was done\", which would double them" {
+@test "--each-line: exits with 76, not 75, when the database is busy after some jobs" {
 	local adding id
 
 	mkfifo jobs ids
@@ -607,7 +607,7 @@ killed() {
 	foreign_writer_ends
 }
 
-@test "what cannot be printed: a claim is given back, what is added is not \"nothing was done\"" {
+@test "gives a claim back that it cannot print, and exits with 76 for an added job" {
 	run -76 bash -c 'sqlite-queue add q.db one >/dev/full'
 	[[ ${lines[1]} == *'the jobs are added; only their numbers are lost' ]]
 	run -76 bash -c 'printf "two\n" | sqlite-queue add --each-line q.db >/dev/full'

@@ -13,14 +13,14 @@ setup() {
 }
 
 teardown() {
-	# who waits at a FIFO after a test that failed finds its other end closed
+	# a process that waits at a FIFO after a failed test finds its other end closed
 	exec 8>&-
 	[ ! -p go ] || : <>go
 	wait
 	sqlite3 -cmd '.timeout 10000' a.db 'pragma integrity_check' | grep -qx ok
 }
 
-# A stranger that ends checkpoints, and has it locked for that instant.
+# An external program checkpoints when it ends, and has the database locked for that instant.
 count() { sqlite3 -cmd '.timeout 10000' "${1-a.db}" 'select count(*) from t'; }
 
 # A program that knows nothing of turnstiles writes to a.db until a line comes by descriptor 8.
@@ -38,7 +38,7 @@ c.execute("COMMIT")' &
 	: <told
 }
 
-@test "all of it happens, or nothing" {
+@test "runs all of the SQL, or nothing of it" {
 	sqlite-run a.db 'insert into t values(1, 2); insert into t values(3, 4)'
 	[ "$(count)" = 2 ]
 	run -65 --separate-stderr sqlite-run a.db \
@@ -48,7 +48,7 @@ c.execute("COMMIT")' &
 	[ "$(count)" = 2 ]
 }
 
-@test "a message tells line and column" {
+@test "prints line and column in a message" {
 	run -65 sqlite-run a.db <<-'END'
 		select 1;
 		-- a comment; with a semicolon
@@ -61,7 +61,7 @@ c.execute("COMMIT")' &
 	[[ $output == *'no such table: nowhere' ]]
 }
 
-@test "standard input is run once, whole" {
+@test "runs standard input once, as a whole" {
 	seq 2000 | sed 's/.*/insert into t values(&, 0);/' | sqlite-run a.db
 	[ "$(count)" = 2000 ]
 	run -65 sqlite-run a.db </dev/null
@@ -72,7 +72,7 @@ c.execute("COMMIT")' &
 	[[ ${lines[0]} == *'NUL byte in line 1, column 10' ]]
 }
 
-@test "a database that it makes is WAL, one that exists keeps its mode" {
+@test "creates a database in WAL mode, and keeps the mode of an existing one" {
 	sqlite-run new.db 'create table t(a)'
 	[ "$(sqlite3 new.db 'pragma journal_mode')" = wal ]
 	[ ! -e new.db-wal ]
@@ -87,7 +87,7 @@ c.execute("COMMIT")' &
 	[ "$(count old.db)" = 2 ]
 }
 
-@test "rows come as list, CSV, JSON and table" {
+@test "prints rows as list, CSV, JSON and table" {
 	sqlite3 a.db "insert into t values(1, 'x,y'), (2.5, null), (x'00ff', 'é\"' || char(10)),
 		('', 1e999)"
 	local sql='select a, b from t order by rowid'
@@ -112,7 +112,7 @@ c.execute("COMMIT")' &
 	[ "$(sqlite-run --json a.db "$sql" | jq -r '.[].x')" = 'a�b' ]
 }
 
-@test "values are bound, with their type" {
+@test "binds values with their type" {
 	local evil="'); drop table t; --"
 	sqlite-run -p v="$evil" -p n:int=5 a.db 'insert into t values(:v, @n)'
 	[ "$(sqlite3 a.db 'select a from t where b = 5')" = "$evil" ]
@@ -127,7 +127,7 @@ c.execute("COMMIT")' &
 	[ "$(sqlite-run -p x=1 a.db 'select :x; select :x')" = $'1\n1' ]
 }
 
-@test "a parameter that is missing, unknown or wrong" {
+@test "refuses a missing, unknown or wrong parameter" {
 	run -64 sqlite-run a.db 'insert into t values(:v, 1)'
 	[ "${lines[0]}" = 'sqlite-run: the SQL has a parameter :v, and no -p gives its value' ]
 	run -64 sqlite-run -p v=1 -p w=2 a.db 'insert into t values(:v, 1)'
@@ -145,7 +145,7 @@ c.execute("COMMIT")' &
 	[[ $output == *"'large' is too large"* ]]
 }
 
-@test "transaction control: a dump's is passed over, elsewhere it is refused" {
+@test "ignores transaction control in a dump, and refuses it elsewhere" {
 	sqlite3 a.db 'insert into t values(1, 2)'
 	sqlite3 a.db .dump | sqlite-run copy.db
 	[ "$(count copy.db)" = 1 ]
@@ -165,7 +165,7 @@ c.execute("COMMIT")' &
 	[ "$(count)" = 2 ]
 }
 
-@test "PRAGMA and VACUUM in front run before the transaction" {
+@test "runs leading PRAGMA and VACUUM before the transaction" {
 	sqlite-run a.db 'create table p(id integer primary key); create table c(p references p)'
 	run -65 sqlite-run a.db 'insert into c values(7)'
 	[[ $output == *'FOREIGN KEY constraint failed' ]]
@@ -204,7 +204,7 @@ c.execute("COMMIT")' &
 	[ "$(sqlite-run --read a.db 'pragma journal_mode; select count(*) from t')" = $'wal\n1' ]
 }
 
-@test "a foreign writer is waited for, and named" {
+@test "waits for an external writer, and names it" {
 	foreign_writer
 	run -75 sqlite-run -w 0.1 a.db 'insert into t values(1, 1)'
 	[[ ${lines[0]} == *"'a.db': another program has it locked, namely PID $! ("*python3* ]]
@@ -212,21 +212,21 @@ c.execute("COMMIT")' &
 	run -75 sqlite-run -n a.db 'insert into t values(1, 1)'
 	echo 'insert into t values(2, 2)' | sqlite-run -w 60 a.db &
 	local writer=$!
-	# nobody holds the turnstile while it waits
+	# no process holds the turnstile while it waits
 	until flock -n a.db-turnstile true; do :; done
 	echo >&8
 	wait "$writer"
 	[ "$(count)" = 2 ]
 }
 
-@test "under lock-run --sqlite it is its turn" {
+@test "runs at once under lock-run --sqlite" {
 	lock-run --sqlite a.db sqlite-run -n a.db 'insert into t values(1, 1)'
 	run -75 lock-run --sqlite a.db env -u HOLDFAST_LOCKS sqlite-run -n a.db \
 		'insert into t values(2, 2)'
 	[ "$(count)" = 1 ]
 }
 
-@test "what never ends is ended by a signal, and rolled back" {
+@test "a signal ends an endless statement, which is rolled back" {
 	local signal status
 	sqlite-run a.db 'select 1'
 	for signal in INT TERM HUP; do
@@ -245,7 +245,7 @@ c.execute("COMMIT")' &
 	done
 }
 
-@test "much output goes by a file; a closed pipe" {
+@test "writes much output through a file, and accepts a closed pipe" {
 	[ "$(sqlite-run a.db "insert into t values(1, 1); with recursive n(i) as
 		(select 1 union all select i + 1 from n limit 300000)
 		select i, 'xxxxxxxxxx' from n" |
@@ -259,7 +259,7 @@ c.execute("COMMIT")' &
 	[ "$(count)" = 3 ]
 }
 
-@test "what is no database" {
+@test "refuses a file that is not a database" {
 	printf 'this is some text, and no database, however long it may be\n%.0s' {1..9} >text
 	run -65 sqlite-run text 'select 1'
 	[ "${lines[0]}" = "sqlite-run: cannot open 'text': it is not a SQLite database" ]
@@ -289,7 +289,7 @@ c.execute("COMMIT")' &
 	[ "$output" = "66 cannot open 'absent.db': No such file or directory" ]
 }
 
-@test "40 writers at once lose nothing, nor does one that reads first" {
+@test "40 concurrent writers lose nothing, nor does one that reads first" {
 	sqlite3 a.db 'create table n(v); insert into n values(0)'
 	local i
 	for i in {1..40}; do
@@ -303,7 +303,7 @@ c.execute("COMMIT")' &
 	[ "$(sqlite3 a.db 'select v from n')" = 120 ]
 }
 
-@test "settings: durable and with foreign keys, unless told otherwise" {
+@test "is durable and enforces foreign keys unless an option says otherwise" {
 	local sql='pragma foreign_keys; pragma journal_mode'
 	[ "$(sqlite-run a.db "$sql")" = $'1\nwal' ]
 	[ "$(sqlite-run a.db 'pragma synchronous')" -ge 2 ]
@@ -327,7 +327,7 @@ c.execute("COMMIT")' &
 	[ "$(sqlite3 a.db 'select group_concat(a) from t')" = 1,2 ]
 }
 
-@test "only what is busy is tried again" {
+@test "retries only when the database is busy" {
 	local sql
 	for sql in 'select nil' 'insert into t values(1, 1), (1, 1)' 'selec'; do
 		HOLDFAST_STATS=$PWD/tries run -65 timeout 20 sqlite-run -w 60 a.db "$sql"
@@ -336,7 +336,7 @@ c.execute("COMMIT")' &
 	[ "$(count)" = 0 ]
 }
 
-@test "30 readers at once, while a writer is in the middle" {
+@test "30 concurrent readers do not wait for a writer, and see only committed rows" {
 	sqlite3 a.db 'insert into t values(1, 1)'
 	foreign_writer
 	local i pids
@@ -347,17 +347,17 @@ c.execute("COMMIT")' &
 				>"read.$i" 3>&- 8>&- &
 			pids+=($!)
 		done
-		# none waits for the writer; but one that closes has all of it locked for an instant
+		# none waits for the writer; but closing the database locks all of it briefly
 		for i in "${pids[@]}"; do wait "$i"; done
 	done
-	# what is not committed is nobody else's
+	# no other process sees uncommitted rows
 	[ "$(sort -u read.*)" = '1|1' ]
 	echo >&8
 	wait
 	[ "$(count)" = 2 ]
 }
 
-@test "ten writers, twenty jobs each, and five readers: none is locked out, none sees half a job" {
+@test "ten writers and five readers: none is locked out, and no reader sees half a job" {
 	sqlite3 a.db 'create table job(n integer primary key, status, result, cluster);
 		create table event(job references job)'
 	local i pids=()
@@ -395,7 +395,7 @@ c.execute("COMMIT")' &
 	[ "$(sqlite3 a.db 'select status, result, cluster from job where n = -1')" = '10|10|10' ]
 }
 
-@test "a foreign writer in the way after a VACUUM INTO: it is not made twice" {
+@test "does not repeat a VACUUM INTO when an external writer delays the rest" {
 	foreign_writer
 	sqlite-run -w 60 a.db "vacuum into 'copy.db'; pragma user_version;
 		insert into t values(2, 2)" >out &
@@ -408,7 +408,7 @@ c.execute("COMMIT")' &
 	[ "$(count copy.db)" = 0 ]
 }
 
-@test "a database that is made while a stranger has it locked is WAL as well" {
+@test "creates a WAL database even while another program has it locked" {
 	rm a.db
 	mkfifo told go
 	python3 -c '
@@ -428,7 +428,7 @@ c.execute("rollback")' &
 	[ "$(sqlite3 a.db 'pragma journal_mode')" = wal ]
 }
 
-@test "a long script costs what its statements cost" {
+@test "the cost of a long script is that of its statements" {
 	local i
 	# SQLite would copy all that is left of it for each: a minute for these, else 0.2 s
 	{
@@ -439,7 +439,7 @@ c.execute("rollback")' &
 	[ "$(count)" = 20000 ]
 }
 
-# A stranger who has $1 locked, also for readers, until a line comes by descriptor 8.
+# An external program that has $1 locked, for readers too, until a line comes by descriptor 8.
 foreign_exclusive() {
 	mkfifo told go
 	python3 -c '
@@ -453,7 +453,7 @@ c.execute("commit")' "$1" &
 	: <told
 }
 
-@test "sqlite/D4: a reader waits for the moment of a commit, where there is a rollback journal" {
+@test "a reader waits for a commit of a database with a rollback journal (sqlite/D4)" {
 	sqlite3 a.db 'pragma journal_mode=delete' >/dev/null
 	foreign_exclusive a.db
 	run -75 sqlite-run --read -w 0.2 a.db 'select 1'
@@ -468,13 +468,13 @@ c.execute("commit")' "$1" &
 	[ "$(cat out)" = 0 ]
 }
 
-@test "sqlite/R2: an attached database that is busy is waited for, and all of it run again" {
+@test "waits for a busy attached database, and runs everything again (sqlite/R2)" {
 	sqlite3 b.db 'create table t(a)'
 	foreign_exclusive b.db
 	sqlite-run -w 60 a.db "attach 'b.db' as b; insert into t values(1, 1);
 		insert into b.t values(1); select 'once'" >out &
 	local writer=$!
-	# nobody holds the turnstile while it waits
+	# no process holds the turnstile while it waits
 	until ls -l "/proc/$writer/fd" 2>/dev/null | grep -q a.db &&
 		flock -n a.db-turnstile true; do :; done
 	echo >&8

@@ -13,7 +13,7 @@ setup() {
 	tools=$(list TOOLS)
 }
 
-@test "no file of lib, bin, tests or docs is left out of the Makefile" {
+@test "the Makefile lists every file of lib, bin, tests and docs" {
 	same "$(printf 'lib/%s\n' $folders include port shell holdfast.map holdfast.pc.in)" \
 		"$(ls -d lib/*)"
 	same "$(printf 'lib/%s.c\n' $(list CORE_MODULES) $(list UPPER_MODULES))" \
@@ -32,7 +32,7 @@ setup() {
 	same "$(printf '%s\n' $tools $(list SCRIPTS))" "$(list MAN1)"
 }
 
-@test "every module has a header, and every unit test is of a module of that folder" {
+@test "every module has a header, and every unit test tests a module of that folder" {
 	local module name test bad=
 	for module in $(list CORE_MODULES) $(list UPPER_MODULES); do
 		name=${module##*/}
@@ -112,7 +112,7 @@ former_words() {
 		grep -v "jq '.*| floor'"
 }
 
-@test "texts use plain technical English: no person in place of a process, no house" {
+@test "texts use plain technical English: no person in place of a process, no private metaphor" {
 	local files found
 	echo 'a process and its room' >"$BATS_TEST_TMPDIR/example"
 	[ -n "$(former_words "$BATS_TEST_TMPDIR/example")" ]
@@ -144,7 +144,7 @@ functions_with() {
 		{ body = body $0 "\n" }' "${@:3}"
 }
 
-@test "only side_file opens what lies beside a file; stage opens what it has just made" {
+@test "only side_file opens side files, and tempfile opens those that it has just created" {
 	local names='hf_target_side[(]|hf_side_name[(]|hf_side_next[(]' open='openat[(]' found
 	printf '%s\n' 'static int f(void)' '{' 'sys_openat(dir, hf_target_side(t, "x", n), 0, 0);' \
 		'}' >"$BATS_TEST_TMPDIR/example.c"
@@ -165,7 +165,7 @@ functions_with() {
 	! grep -E " (__)?($printers)(_chk)?\$" <<<"$output"
 }
 
-@test "libholdfast.so exports what the public headers declare, and its symbol map names" {
+@test "libholdfast.so exports what the public headers declare and its symbol map lists" {
 	local symbols headers declared
 	headers=$(list PUBLIC_HEADERS | sed 's|.*|lib/include/holdfast/&.h|')
 	same "$(cc -I lib/include -MM lib/include/holdfast/holdfast.h |
@@ -182,7 +182,7 @@ functions_with() {
 	same "$symbols" "$(sed -n 's/^\t\(hf_.*\);$/\1/p' lib/holdfast.map)"
 }
 
-@test "the core tools load no library, and only those that need it load SQLite or libgit2" {
+@test "the core tools load no library, and only the tools that need it load SQLite or libgit2" {
 	local tool
 	for tool in $(list CORE_TOOLS); do
 		run ldd "$HF_BIN/$tool"
@@ -194,7 +194,7 @@ functions_with() {
 	done
 }
 
-@test "sqlite3.h is included in lib/sqlite only, and git2.h by one header of lib/git" {
+@test "only lib/sqlite includes sqlite3.h, and one header of lib/git includes git2.h" {
 	[ "$(grep -rl '^#include <sqlite3' lib bin | grep -v '^lib/sqlite/')" = '' ]
 	[ "$(grep -rl '^#include <git2' lib bin)" = lib/git/git2_open.h ]
 	same "$(grep -rl '^#include "git/git2_open' lib bin)" \
@@ -238,7 +238,7 @@ functions_with() {
 	[ "${lines[-1]}" = '0 passed, 1 failed, 0 skipped' ]
 }
 
-@test "tests/run ends what a test leaves behind, keepers too" {
+@test "tests/run ends the processes that a test leaves, keepers too" {
 	cd "$BATS_TEST_TMPDIR"
 	# bats would take a line that begins with the word for a test of this file
 	sed 's/^ *it/@test/' >left.bats <<-'END'

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 #
 # Databases, repositories and keepers where another user can put a file, a socket or a link in the
-# way: what SQLite and holdfast keep beside a database, .git/holdfast, info/exclude, a keeper's
+# way: the files of SQLite and holdfast beside a database, .git/holdfast, info/exclude, a keeper's
 # names. Each mend is seen failing when it is taken out (HOLDFAST_WITHOUT, base/sys.h).
 
 bats_require_minimum_version 1.5.0
@@ -29,7 +29,7 @@ setup() {
 	chmod 666 log
 }
 
-# Two users whom no table knows; the database is Bob's.
+# Two users that are in no user database; Bob owns the SQLite database.
 as_bob='setpriv --reuid 41001 --regid 41001 --clear-groups env HOME=/nonexistent'
 as_eve='setpriv --reuid 41002 --regid 41002 --clear-groups env HOME=/nonexistent'
 bob() { $as_bob "$@"; }
@@ -60,7 +60,7 @@ all_write() {
 		bob "$1/lock-run" -w 1 --sqlite-freeze x.db true
 }
 
-@test "a turnstile that another user has put there, and locked, keeps no one waiting" {
+@test "does not wait for a turnstile that another user has created and locked" {
 	make_database
 	eve touch x.db-turnstile
 	eve_locks x.db-turnstile
@@ -68,7 +68,7 @@ all_write() {
 	[[ $output == *'going on without a turnstile'* ]]
 	[[ $output == *"'x.db-turnstile' of 'x.db', which belongs to user 41002"* ]]
 	HOLDFAST_WITHOUT=turnstile run -75 all_write faults
-	# which holds nothing else, and could not keep what it promises
+	# it takes no other lock, and could not keep its promise
 	run -77 bob lock-run -w 1 --sqlite x.db true
 	[[ $output == *"of 'x.db', which belongs to user 41002: that user may not write"* ]]
 	run -77 lock-run -w inf --sqlite x.db true
@@ -81,7 +81,7 @@ all_write() {
 	[ "$(rows x.db)" = 2 ]
 }
 
-@test "a name for the turnstile that is no file, or has other names, is no obstacle either" {
+@test "ignores a turnstile name that is not a file, or has other names" {
 	local make
 	make_database
 	export -f bob all_write
@@ -102,7 +102,7 @@ all_write() {
 	bob sqlite-run x.db 'INSERT INTO t VALUES (1)'
 }
 
-@test "a database that is made where its turnstile's name is taken" {
+@test "creates a database whose turnstile's name is taken" {
 	eve touch new.db-turnstile
 	eve_locks new.db-turnstile
 	bob sqlite-run -w 1 new.db 'CREATE TABLE t (a); INSERT INTO t VALUES (1)'
@@ -111,14 +111,14 @@ all_write() {
 	let_go
 }
 
-# A sqlite-run of Bob's that has passed Eve's turnstile by stands before it takes SQLite's lock.
-# Meanwhile the turnstile is made, and held by a command. $1: what is taken out.
+# Bob's sqlite-run, which has ignored Eve's turnstile, stops before it takes SQLite's lock. In the
+# meantime the turnstile is recreated, and a command holds it. $1: the mend that is taken out.
 passes_then_meets() {
 	local pid n
 	make_database
 	eve touch x.db-turnstile
 	bob env HOLDFAST_FAULT_LOG="$dir/calls" faults/sqlite-run x.db 'SELECT 1' 2>/dev/null
-	# the last fstat before the last fstatat, which is the second look
+	# the last fstat before the last fstatat, which is the second check
 	n=$(awk '$2 == "fstat" { f++ } $2 == "fstatat" { n = f } END { print n }' calls)
 	# shellcheck disable=SC2086
 	bg $as_bob env HOLDFAST_FAULT="fstat#$n:stop" HOLDFAST_WITHOUT="$1" \
@@ -134,7 +134,7 @@ passes_then_meets() {
 	writer=$pid
 }
 
-@test "a turnstile that came after it was passed by is honoured all the same" {
+@test "respects a turnstile that replaces the ignored one after the first check" {
 	passes_then_meets ''
 	await waits "$writer"
 	let_go
@@ -143,14 +143,14 @@ passes_then_meets() {
 	[ "$(rows x.db)" = 1 ]
 }
 
-@test "without that second look, a write comes in between" {
+@test "without the second check, a write intervenes" {
 	passes_then_meets turnstile_recheck
 	wait "$writer"
 	let_go
 	[ "$(cat seen)" = 1 ]
 }
 
-@test "a turnstile that is removed after it was passed by keeps no record from its end" {
+@test "finishes a record when the ignored turnstile is removed during it" {
 	local pid
 	make_database
 	eve touch x.db-turnstile
@@ -169,7 +169,7 @@ passes_then_meets() {
 	[ -z "$output" ]
 }
 
-@test "who may write to the database may hold its turnstile: by mode, by group, by ACL" {
+@test "every user who may write to the database may hold its turnstile: by mode, group or ACL" {
 	make_database
 	setfacl -m u:41002:rw x.db
 	eve sqlite-run x.db 'INSERT INTO t VALUES (1)'
@@ -186,7 +186,7 @@ group::--- group:41001:r-- mask::rw- other::r--" ]
 }
 root_runs() { lock-run "$@" --sqlite x.db true; }
 
-@test "the turnstile is open to no one to whom the database is not" {
+@test "opens the turnstile to no user to whom the database is closed" {
 	make_database
 	setfacl -m u:41002:rw x.db
 	[ "$(stat -c %a x.db)" = 664 ]
@@ -207,7 +207,7 @@ root_runs() { lock-run "$@" --sqlite x.db true; }
 	[ "$(stat -c %a x.db-turnstile)" = 600 ]
 }
 
-@test "a user who may only read the database makes no turnstile" {
+@test "a user who may only read the database creates no turnstile" {
 	make_database
 	run -77 eve lock-run -s --sqlite x.db true
 	[ ! -e x.db-turnstile ]
@@ -254,7 +254,7 @@ has_row_66() {
 	[ "$(bob sqlite3 'file:x.db?immutable=1' 'SELECT count(*) FROM t WHERE a = 66')" = 1 ]
 }
 
-@test "a log or a journal that another user has put beside a database is not played in" {
+@test "does not replay a log or journal that another user has put beside a database" {
 	local tool suffix
 	make_database
 	bob sqlite3 x.db 'PRAGMA journal_mode=DELETE' >/dev/null
@@ -291,13 +291,13 @@ has_row_66() {
 	done
 }
 
-@test "so it is where it is put there between a look and the open" {
+@test "does not replay a log that is put there between the check and the open" {
 	local n
 	make_database
 	eve_writes_log
 	bob env HOLDFAST_FAULT_LOG="$dir/calls" faults/sqlite-run x.db 'SELECT 1'
 	rm -f x.db-*
-	# the look closes the database and its directory; then SQLite opens the log
+	# the check closes the database and its directory; then SQLite opens the log
 	n=$(awk '$2 == "close" { c++ } $2 == "openat" && c >= 2 { print $1; exit }' calls)
 	cp -p x.db before
 	plant() { # WITHOUT
@@ -323,7 +323,7 @@ has_row_66() {
 	has_row_66
 }
 
-@test "a log beside a database that is made is no part of it" {
+@test "refuses to create a database beside another user's log" {
 	make_database
 	eve_writes_log
 	eve cp eve/wal new.db-wal
@@ -331,7 +331,7 @@ has_row_66() {
 	[[ $output == *"'new.db-wal' beside it belongs to user 41002"* ]]
 }
 
-@test "a log of a trusted user's to which others may write is not believed, one to be read is" {
+@test "refuses a trusted user's log that others may write, and replays one that they may read" {
 	make_database
 	bob sqlite3 x.db 'PRAGMA journal_mode=DELETE' >/dev/null
 	eve_writes_log
@@ -346,7 +346,7 @@ has_row_66() {
 	has_row_66
 }
 
-@test "a -journal that is a FIFO, a directory or a link keeps no one waiting" {
+@test "does not wait for a -journal that is a FIFO, a directory or a link" {
 	local make
 	make_database
 	bob sqlite3 x.db 'PRAGMA journal_mode=DELETE' >/dev/null
@@ -358,7 +358,7 @@ has_row_66() {
 	done
 }
 
-@test "a -shm of another user's is not asked who writes" {
+@test "does not take locks on another user's -shm for a writer's" {
 	make_database
 	eve touch x.db-shm
 	bg $as_eve python3 -c '
@@ -374,7 +374,7 @@ open("go").read()'
 	let_go
 }
 
-@test "sqlite-once: a lock file of another user's marks nothing as running" {
+@test "sqlite-once: another user's lock file marks nothing as running" {
 	make_database
 	bob sqlite-once x.db first
 	eve sh -c 'touch x.db-once; chmod 666 x.db-once'
@@ -405,7 +405,7 @@ make_repository() { # USER DIR
 			echo '# none' >'$2/.git/info/exclude'"
 }
 
-@test "sqlite-once: a lock file that is replaced between the check and its lock is refused" {
+@test "sqlite-once: refuses a lock file that is replaced between the check and its lock" {
 	local n
 	make_database
 	bob sqlite-once x.db first -- true
@@ -428,7 +428,7 @@ make_repository() { # USER DIR
 	[ "$status" = 0 ]
 }
 
-@test "info/exclude: nothing is written to another user's repository, nor through a link" {
+@test "info/exclude: writes nothing to another user's repository, nor through a link" {
 	mkdir -m 700 private
 	echo 'EDITOR=vi' >private/profile
 	make_repository 41002 eve
@@ -436,7 +436,7 @@ make_repository() { # USER DIR
 	chmod 666 eve/x.db
 	sqlite-run eve/x.db 'INSERT INTO t VALUES (1)'
 	[ "$(cat eve/.git/info/exclude)" = '# none' ]
-	# what that means: it is seen there, until the owner uses it
+	# so git status shows it, until the owner uses the database
 	[[ $(eve git -C eve status --short) == *'?? x.db-turnstile'* ]]
 	rm eve/x.db-turnstile
 	HOLDFAST_WITHOUT=exclude_owner faults/sqlite-run eve/x.db 'INSERT INTO t VALUES (1)'
@@ -450,7 +450,7 @@ make_repository() { # USER DIR
 	grep -x /x.db-turnstile private/profile
 }
 
-@test "info/exclude: in the own repository a line for each, but for names that are none" {
+@test "info/exclude: in the own repository lists each turnstile, except for unusable names" {
 	local name
 	make_repository 41001 repo
 	for name in 'x;id>pwned;#' $'two\nlines' '#a' ' b ' '!c'; do
@@ -469,7 +469,7 @@ make_repository() { # USER DIR
 	[ -z "$(ls elsewhere)" ]
 }
 
-@test ".git/holdfast, and what is in it, is of those who may write to the repository" {
+@test ".git/holdfast and its content must belong to users who may write to the repository" {
 	make_repository 41001 repo
 	mkdir repo/.git/holdfast
 	chown 41002 repo/.git/holdfast
@@ -490,7 +490,7 @@ make_repository() { # USER DIR
 	bob lock-run -w 1 --git repo true
 }
 
-@test "a look makes no .git/holdfast" {
+@test "an inspection creates no .git/holdfast" {
 	make_repository 41002 eve
 	eve touch eve/.git/index.lock
 	run lock-status eve/.git/index.lock
@@ -498,7 +498,7 @@ make_repository() { # USER DIR
 	[ ! -e eve/.git/holdfast ]
 }
 
-@test "the identity of a repository: a FIFO keeps no one waiting, a foreign one is not believed" {
+@test "repository identity: does not wait for a FIFO, and does not trust another user's file" {
 	make_repository 41001 repo
 	bob mkdir repo/.git/holdfast
 	bob sh -c 'cd repo && echo a >f && git add f &&
@@ -540,7 +540,7 @@ record_in() {
 		--sql 'CREATE TABLE IF NOT EXISTS t (a)'
 }
 
-@test "a record: a FIFO as a file of ignore rules or of attributes keeps no one waiting" {
+@test "a record: does not wait for a FIFO in place of ignore rules or attributes" {
 	local name wanted
 
 	make_recorded
@@ -556,14 +556,14 @@ record_in() {
 		rm "repo/$name"
 	done
 	[ ! -e repo/d/new ]
-	# what is not on the path is not looked at, and a link to a file is one
+	# a file off the path is not inspected, and a link to a file counts as one
 	bob mkdir repo/e
 	mkfifo repo/e/.gitignore
 	bob sh -c 'cd repo && echo x >e/rules && ln -s ../../e/rules .git/info/exclude'
 	run -0 record_in d/new
 }
 
-@test "a record: no name that is taken keeps the new index, or the branch, from its place" {
+@test "a record: replaces index and branch although names for its new files are taken" {
 	local name branch
 
 	make_recorded
@@ -584,7 +584,7 @@ record_in() {
 	run ! compgen -G 'repo/.git/index.holdfast*'
 }
 
-@test "in another user's repository nothing is run that its configuration names" {
+@test "runs no program that another user's repository configures" {
 	make_repository 41002 eve
 	eve sh -c 'cd eve && echo a >f && git add f &&
 		git -c user.name=e -c user.email=e commit -qm i'
@@ -616,7 +616,7 @@ record_in() {
 	[ ! -e ran ]
 }
 
-@test "holdfast-hooks: nothing is read or written in a repository that Git refuses" {
+@test "holdfast-hooks: reads and writes nothing in a repository that Git refuses" {
 	make_repository 41002 eve
 	eve git -C eve config core.hooksPath "$dir/planted"
 	PATH=$HF_BIN:$PATH
@@ -631,7 +631,7 @@ record_in() {
 	[ -z "$(find . -user root)" ]
 }
 
-# A keeper of Eve's for PID $2, which lends what it holds on $1, and then unlocks it.
+# A keeper of Eve's for PID $2, which lends its lock on $1, and then unlocks it.
 fake_keeper() {
 	bg $as_eve python3 -c '
 import array, fcntl, os, socket, struct, sys
@@ -658,7 +658,7 @@ while True:
 	hear
 }
 
-@test "where a user namespace maps no user, no keeper is taken for the own user's" {
+@test "trusts no keeper if the user namespace maps no user" {
 	unshare -U true || skip 'no user namespaces here'
 	: >L
 	chmod 644 L
@@ -669,13 +669,13 @@ while True:
 	kill "$holder"
 }
 
-@test "a keeper whose name is taken has another, by which it is found" {
+@test "a keeper whose name is taken uses another one, and is found by it" {
 	local handle pid start
 	handle=$(HOLDFAST_FAULT=bind#1:EADDRINUSE faults/lock-acquire --owner $$ L)
 	run -71 env HOLDFAST_WITHOUT=keeper_name HOLDFAST_FAULT=bind#1:EADDRINUSE \
 		faults/lock-acquire --owner $$ M
 	IFS=- read -r _ pid start _ <<<"$handle"
-	# and Eve, who listens under the first, and answers nothing
+	# and Eve's process listens under the first name, and answers nothing
 	bg $as_eve python3 -c '
 import os, socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -694,7 +694,7 @@ open("go").read()' "$pid" "$start"
 	let_go
 }
 
-@test "lock-release: a process that has the PID of a keeper, but not its start, is no keeper" {
+@test "lock-release: does not take a process with a keeper's PID and another start for it" {
 	local handle
 	bg $as_eve python3 -c '
 import os, socket, struct

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: ISC
 #
-# What another user puts beside a file: it costs a fast path, never the outcome. The users are real,
-# by number: in no user database, which is the harder case.
+# Files that another user puts beside a target: they can disable a fast path, and never change the
+# outcome. The users are real, by number: in no user database, which is the harder case.
 
 bats_require_minimum_version 1.5.0
 load rig/common
@@ -101,7 +101,7 @@ forged_batch() {
 	[ "$(cat d/log)" = "$(seq 1000; echo honest)" ]
 }
 
-@test "cuts nothing off by an untrusted user's batch" {
+@test "does not truncate the file by an untrusted user's batch" {
 	needs trust forged_batch
 }
 
@@ -114,11 +114,11 @@ linked_batch() {
 	[ "$(cat d/log)" = $'old\nhonest' ]
 }
 
-@test "does not believe a file that has other names" {
+@test "does not trust a file that has other names" {
 	needs trust linked_batch
 }
 
-@test "does not believe a batch that was moved from another file's name" {
+@test "does not trust a batch that was moved from another file's name" {
 	sticky 666
 	forge $EVE -n other d/.holdfast.log.batch in-place $'old\nx'
 	atomic-append -t honest d/log
@@ -151,7 +151,7 @@ handed_over() {
 	needs trust handed_over
 }
 
-# Whatever user $EVE made by this command, the tool does its work, soon, and says what it ignores.
+# Beside any file that user $EVE creates, the tool does its work, soon, and reports what it ignores.
 planted() {
 	local what=$1 made=$2 holder=
 	shift 2
@@ -181,7 +181,7 @@ planted() {
 	[ ! -s said ] || grep -q "ignoring '.holdfast.log.$what' beside" said
 }
 
-@test "no FIFO, link, directory, locked or damaged file of another user changes an outcome" {
+@test "is not affected by another user's FIFO, link, directory, locked or damaged file" {
 	local made what
 	for made in locked fifo directory link damaged; do
 		for what in spool batch append tmp; do
@@ -203,7 +203,7 @@ planted() {
 	done
 }
 
-@test "finds what it left itself under another name, where the usual one is planted" {
+@test "finds its own leftover under another name when the usual one is planted" {
 	local n what
 	{ head -c 600000 /dev/zero | tr '\0' x && echo; } >big
 	for what in batch tmp; do
@@ -262,8 +262,8 @@ exchanged_link() {
 	[ "$(cat d/private/config)" = config ]
 }
 
-@test "follows a symbolic link only if the link that it read was a trusted user's" {
-	# the look before the rename would notice it, too
+@test "follows a symbolic link only if a trusted user owned the link that it read" {
+	# the check before the rename would notice it, too
 	needs link_fd,atomic_place exchanged_link
 }
 
@@ -345,13 +345,13 @@ locked_by_another() {
 	no_litter d
 }
 
-@test "a spool that another process has locked keeps no appender waiting" {
+@test "does not wait for a spool that another process has locked" {
 	locked_by_another spool 'copy_file_range#1'
 	rm -rf d
 	locked_by_another batch 'copy_file_range#1:stop,fsync#1'
 }
 
-# A leader that has taken the other's record is stopped, or ends. $1: what the waiter's -w is.
+# Stop a leader that has taken the waiter's record, at call $1. $2: the waiter's -w.
 taken() {
 	local call=$1 mode=${3-}
 	rm -rf d
@@ -370,7 +370,7 @@ taken() {
 	await is_stopped $leader
 }
 
-@test "a leader that is stopped with the record is named: 79, and the record is in once" {
+@test "exits with 79 and names a leader that is stopped with the record, which is in once" {
 	local mode
 	for mode in '' --in-place; do
 		taken "$([ -n "$mode" ] && echo fdatasync || echo fsync)#1" 0.5 $mode
@@ -385,7 +385,7 @@ taken() {
 	done
 }
 
-@test "a leader that dies with the record leaves it to the owner, also after -w" {
+@test "the submitter writes the record when the leader dies with it, also after -w" {
 	local mode
 	for mode in '' --in-place; do
 		taken "$([ -n "$mode" ] && echo fdatasync || echo fsync)#1" 5 $mode
@@ -402,7 +402,7 @@ stopped_owner() {
 	mkdir d
 	echo old >d/log
 	hold flock d/log
-	# it waits, and is stopped as soon as it looks what became of its record
+	# it waits, and is stopped before it checks the state of its record
 	atomic-append -w 20 -t first d/log 3>&- &
 	first=$!
 	await grep -qs first d/.holdfast.log.spool
@@ -418,11 +418,11 @@ stopped_owner() {
 	no_litter d
 }
 
-@test "an owner that is stopped keeps no other appender waiting" {
+@test "does not wait for a submitter that is stopped" {
 	stopped_owner
 }
 
-@test "users who may both write a log share its spool, and settle each other's batches" {
+@test "users who may both write a log share its spool, and recover each other's batches" {
 	local first second
 	mkdir -m 2775 d
 	chgrp 1500 d
@@ -455,7 +455,7 @@ stopped_owner() {
 	no_litter
 }
 
-@test "a trusted user's batch that cannot be opened: 77 for what keeps the old content" {
+@test "exits with 77 where it needs the old content and cannot open a trusted user's batch" {
 	mkdir -m 1777 d
 	printf 'old\n' >d/log
 	chown $EVE d/log
@@ -486,7 +486,7 @@ group_lost() {
 }
 lost_0640() { bin=${without:+$HF_FAULT_BIN} group_lost 640 600; }
 
-@test "a group that cannot be kept loses its permissions" {
+@test "clears the permissions of a group that it cannot keep" {
 	needs group lost_0640
 	group_lost 644 644
 	group_lost 664 644
@@ -494,7 +494,7 @@ lost_0640() { bin=${without:+$HF_FAULT_BIN} group_lost 640 600; }
 	group_lost 2750 700
 }
 
-@test "a group that cannot be kept loses its entry in an ACL, and others keep theirs" {
+@test "clears the ACL entry of a group that it cannot keep, and keeps the others" {
 	mkdir -m 755 d
 	chown $EVE d
 	echo secret >d/log
@@ -526,7 +526,7 @@ torn_and_updated() {
 	[ "$(cat d/log)" = $'old\nnext' ]
 }
 
-@test "cuts a dead append's torn tail off before it makes new content from it" {
+@test "cuts a dead append's torn tail off before it creates new content from it" {
 	head -c 600000 /dev/zero | tr '\0' x >big
 	needs settle torn_and_updated
 }
@@ -568,7 +568,7 @@ torn_and_recreated() {
 	no_litter d
 }
 
-@test "knows a file by more than its inode number" {
+@test "identifies a file by more than its inode number" {
 	require_loop
 	# where no other process makes files, ext4 gives a number again at once
 	truncate -s 8M image
@@ -607,11 +607,11 @@ replaced_between() {
 	no_litter d
 }
 
-@test "a record that a dead leader wrote is not there twice after the file was replaced" {
+@test "does not repeat a dead leader's record after the file was replaced" {
 	needs settle replaced_between
 }
 
-@test "atomic-write settles what a dead append left, and removes its files" {
+@test "atomic-write recovers after a dead append, and removes its files" {
 	mkdir d
 	echo old >d/log
 	HOLDFAST_FAULT=fdatasync#1:kill "$HF_FAULT_BIN/atomic-append" --in-place -t x d/log || :
@@ -621,7 +621,7 @@ replaced_between() {
 	no_litter d
 }
 
-# The file is moved away between the last look at its name and the rename.
+# The file is moved away between the last check of its name and the rename.
 moved_away() {
 	local appender
 	mkdir d
@@ -642,7 +642,7 @@ moved_away() {
 	needs exchange moved_away
 }
 
-@test "a file that another program puts there in the last instant is not lost" {
+@test "does not lose a file that another program puts there in the last instant" {
 	local appender
 	mkdir d
 	echo old >d/log
@@ -678,6 +678,6 @@ blocked_queue() {
 	[ "$status" = 0 ]
 }
 
-@test "a dotlock that is free is taken, whoever has the lock of its queue" {
+@test "takes a free dotlock, whichever process has the lock of its queue" {
 	needs moot blocked_queue
 }
