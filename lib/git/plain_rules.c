@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/copy.h"
 #include "base/sys.h"
 #include "git/index_read.h"
 
@@ -38,20 +37,15 @@ static void find_words(const char *text, struct rules *rules)
 /* Read the rules of a file, or of none. */
 static void read_rules(int dir, const char *path, struct rules *rules)
 {
-	int fd = sys_openat(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
 	void *text = NULL;
 	size_t size;
+	enum hf_status status = hf_repo_read_file(dir, path, MAX_RULES, &text, &size, NULL);
 
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-		return;
-	if (fd >= 0 && hf_read_all(fd, MAX_RULES, &text, &size, path, NULL) == HF_OK &&
-	    strlen(text) == size)
+	if (status == HF_OK && strlen(text) == size)
 		find_words(text, rules);
-	else
+	else if (status != HF_NO)
 		rules->filters = rules->others = true;
 	free(text);
-	if (fd >= 0)
-		sys_close(fd);
 }
 
 /* Set the path of a file in the directory of the user's configuration, as Git finds it. */
@@ -160,22 +154,17 @@ enum hf_status hf_plain_conversion(struct hf_repo *repo, const char *path, int f
 /* Return true if the file is absent, or has only comments and empty lines. */
 static bool has_no_pattern(int dir, const char *path)
 {
-	int fd = sys_openat(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
 	void *text = NULL;
-	bool none = fd < 0 && (errno == ENOENT || errno == ENOTDIR);
 	size_t size;
+	enum hf_status status = hf_repo_read_file(dir, path, MAX_RULES, &text, &size, NULL);
+	bool none = status == HF_NO || (status == HF_OK && strlen(text) == size);
 
-	if (fd >= 0 && hf_read_all(fd, MAX_RULES, &text, &size, path, NULL) == HF_OK) {
-		none = strlen(text) == size;
-		for (const char *line = text; none && *line; line += *line == '\n')
-			if (*line == '#')
-				line += strcspn(line, "\n");
-			else
-				none = *line == '\n';
-	}
+	for (const char *line = text; none && line && *line; line += *line == '\n')
+		if (*line == '#')
+			line += strcspn(line, "\n");
+		else
+			none = *line == '\n';
 	free(text);
-	if (fd >= 0)
-		sys_close(fd);
 	return none;
 }
 

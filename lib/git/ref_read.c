@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/copy.h"
 #include "base/sys.h"
 
 enum {
@@ -114,22 +113,18 @@ bool hf_ref_is_absent(const struct hf_repo *repo, const char *ref)
 	char line[PATH_MAX];
 	struct stat st;
 	void *text = NULL;
+	enum hf_status status;
 	bool absent;
 	size_t size;
-	int fd;
 
 	/* refs are not files (reftable), or this one is, or it cannot be known */
 	if (sys_fstatat(repo->common, "reftable", &st, 0) == 0 ||
 	    sys_fstatat(hf_ref_base(repo, ref), ref, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
 	    errno != ENOENT)
 		return false;
-	fd = sys_openat(repo->common, "packed-refs", O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
-	if (fd < 0)
-		return errno == ENOENT;
 	snprintf(line, sizeof(line), " %s%s", ref, ref[strlen(ref) - 1] == '/' ? "" : "\n");
-	absent = hf_read_all(fd, MAX_PACKED, &text, &size, "packed-refs", NULL) == HF_OK &&
-		 !memmem(text, size, line, strlen(line));
+	status = hf_repo_read_file(repo->common, "packed-refs", MAX_PACKED, &text, &size, NULL);
+	absent = status == HF_NO || (status == HF_OK && !memmem(text, size, line, strlen(line)));
 	free(text);
-	sys_close(fd);
 	return absent;
 }

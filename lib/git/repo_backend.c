@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/copy.h"
 #include "base/side_file.h"
 #include "base/strerror.h"
 #include "base/sys.h"
@@ -189,6 +190,27 @@ void hf_tip_durable(struct hf_repo *repo, const char *commit)
 	if (fd >= 0)
 		sys_close(fd);
 	errno = saved;
+}
+
+enum hf_status hf_repo_read_file(int dir, const char *path, size_t max, void **text, size_t *size,
+				 struct hf_err *err)
+{
+	int fd = sys_openat(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	enum hf_status status;
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR
+			       ? HF_NO
+			       : hf_fail_errno(err, "cannot read '%s'", path);
+	/* a FIFO could block */
+	if (sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		status = hf_read_all(fd, max, text, size, path, err);
+	else
+		status = hf_fail(err, HF_DATA,
+				 "cannot read the rules in '%s': it is not a regular file", path);
+	sys_close(fd);
+	return status;
 }
 
 enum hf_status hf_repo_sync_all(struct hf_repo *repo, struct hf_err *err)

@@ -139,7 +139,8 @@ struct hf_repo {
 	size_t unstored_count;
 	struct hf_index_list *list; /* git/index_read.h */
 	bool defers_programs;	  /* git/user_program.h */
-	int64_t program_deadline; /* 0: none */
+	int64_t program_limit;	  /* 0: none */
+	int64_t program_deadline; /* of the program that runs now; 0: none */
 	struct hf_program *programs;
 	size_t program_count;
 	struct hf_repo_index index;
@@ -170,6 +171,11 @@ enum hf_status hf_repo_is_set(struct hf_repo *repo, const char *key, bool by_def
  * one of which this is a copy; note that it is (git/R4). */
 bool hf_tip_is_durable(struct hf_repo *repo, const char *commit);
 void hf_tip_durable(struct hf_repo *repo, const char *commit);
+
+/* Read a whole regular file, followed by a NUL; the caller frees *text. HF_NO: there is none. HF_DATA:
+ * it is not a regular file, or larger than max. */
+enum hf_status hf_repo_read_file(int dir, const char *path, size_t max, void **text, size_t *size,
+				 struct hf_err *err);
 
 /* Sync everything that Git has written to the repository (git/R4). */
 enum hf_status hf_repo_sync_all(struct hf_repo *repo, struct hf_err *err);

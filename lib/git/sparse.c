@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "git/sparse.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/copy.h"
-#include "base/sys.h"
 
 enum { MAX_PATTERNS = 16 * 1024 * 1024 };
 
@@ -79,18 +73,14 @@ enum hf_status hf_sparse_find(struct hf_repo *repo, const char *path, enum hf_sp
 	void *patterns = NULL;
 	size_t size, length = strlen(path);
 	bool found = false;
-	int fd;
 
 	*where = HF_SPARSE_IN;
 	if (status != HF_OK)
 		return status == HF_NO ? HF_OK : status;
-	fd = sys_openat(repo->git, "info/sparse-checkout", O_RDONLY | O_NONBLOCK | O_CLOEXEC, 0);
-	if (fd < 0 && errno == ENOENT)
-		return HF_OK;
-	if (fd < 0)
-		return hf_fail_errno(err, "cannot read the patterns of '%s'", hf_repo_name(repo));
-	status = hf_read_all(fd, MAX_PATTERNS, &patterns, &size, "info/sparse-checkout", err);
-	sys_close(fd);
+	status = hf_repo_read_file(repo->git, "info/sparse-checkout", MAX_PATTERNS, &patterns,
+				   &size, err);
+	if (status != HF_OK)
+		return status == HF_NO ? HF_OK : status;
 	/* as Git: the path itself, else its directory, and so on */
 	*where = HF_SPARSE_OUT;
 	while (status == HF_OK && !found && length) {

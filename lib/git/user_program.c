@@ -35,6 +35,11 @@ void hf_repo_defer_programs(struct hf_repo *repo, bool defer)
 	repo->defers_programs = defer;
 }
 
+void hf_repo_limit_programs(struct hf_repo *repo, int64_t deadline)
+{
+	repo->program_limit = deadline;
+}
+
 bool hf_repo_awaits_program(const struct hf_repo *repo)
 {
 	for (size_t i = 0; i < repo->program_count; i++)
@@ -82,28 +87,30 @@ static void forget_waiting(struct hf_repo *repo)
 static enum hf_status run_program(struct hf_repo *repo, struct hf_program *program,
 				  struct hf_err *err)
 {
-	enum hf_status status =
-		program->path
-			? hf_git_blob(repo, program->path, program->fd, program->oid, err)
-			: hf_git_sign(repo, program->tree, program->parent, program->message,
-				      &program->author, &program->committer, program->oid, err);
+	const int64_t least = hf_deadline_in(MIN_TIME);
+	enum hf_status status;
 
+	if (repo->program_limit)
+		repo->program_deadline = repo->program_limit > least ? repo->program_limit : least;
+	status = program->path
+			 ? hf_git_blob(repo, program->path, program->fd, program->oid, err)
+			 : hf_git_sign(repo, program->tree, program->parent, program->message,
+				       &program->author, &program->committer, program->oid, err);
+
+	repo->program_deadline = 0;
 	if (program->fd >= 0)
 		sys_close(program->fd);
 	program->fd = -1;
 	return status;
 }
 
-enum hf_status hf_repo_run_programs(struct hf_repo *repo, int64_t deadline, struct hf_err *err)
+enum hf_status hf_repo_run_programs(struct hf_repo *repo, struct hf_err *err)
 {
-	const int64_t least = hf_deadline_in(MIN_TIME);
 	enum hf_status status = HF_OK;
 
-	repo->program_deadline = deadline > least ? deadline : least;
 	for (size_t i = 0; i < repo->program_count && status == HF_OK; i++)
 		if (!repo->programs[i].oid[0])
 			status = run_program(repo, &repo->programs[i], err);
-	repo->program_deadline = 0;
 	if (status != HF_OK)
 		forget_waiting(repo);
 	hf_objects_discard(repo);
@@ -220,7 +227,7 @@ enum hf_status hf_repo_run_unlocked(struct hf_repo *repo, int64_t deadline, stru
 
 	hf_repo_cancel(repo);
 	hf_index_unlock(repo);
-	status = hf_repo_run_programs(repo, deadline, err);
+	status = hf_repo_run_programs(repo, err);
 	if (status == HF_OK)
 		status = hf_backoff_init(&backoff, NULL, deadline, err);
 	if (status != HF_OK)

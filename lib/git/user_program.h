@@ -21,10 +21,12 @@
 /* Defer programs, or run them at once. */
 void hf_repo_defer_programs(struct hf_repo *repo, bool defer);
 
-/* Return true if a program must run. Run these programs, to the deadline. HF_BUSY: one has not
- * ended in time. */
+/* End a program that still runs at the deadline: HF_BUSY. Each has a second at least. */
+void hf_repo_limit_programs(struct hf_repo *repo, int64_t deadline);
+
+/* Return true if a program must run. Run these programs. */
 bool hf_repo_awaits_program(const struct hf_repo *repo);
-enum hf_status hf_repo_run_programs(struct hf_repo *repo, int64_t deadline, struct hf_err *err);
+enum hf_status hf_repo_run_programs(struct hf_repo *repo, struct hf_err *err);
 
 /* Run the deferred programs with index.lock released, and take it again, to
  * the deadline. */

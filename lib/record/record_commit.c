@@ -159,6 +159,7 @@ enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo
 	*g = (struct hf_record_git){
 		.repo = repo, .intent = intent, .files = files, .deadline = deadline};
 	snprintf(g->tip, sizeof(g->tip), "%s", tip);
+	hf_repo_limit_programs(repo, deadline);
 	g->changes = calloc(intent->file_count + 1, sizeof(*g->changes));
 	status = g->changes ? stage_commit(g, err)
 			    : hf_fail(err, HF_OS, "cannot make a commit: out of memory");

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <holdfast/clock.h>
 #include "base/sys.h"
 #include "record/commit_point.h"
 #include "record/record_mark.h"
 #include "record/record_stage.h"
+#include <holdfast/clock.h>
 
 /* Attempts after the deadline, for records that dead processes left. */
 enum { MAX_LATE = 10 };
@@ -176,9 +176,7 @@ static enum hf_status run_programs(struct hf_record_run *r, struct hf_err *err)
 
 	hf_record_unstage(&r->redo);
 	status = start_again(r, HF_RECORD_READY, err);
-	return status == HF_OK
-		       ? hf_repo_run_programs(r->redo.repo, r->hold.wait.deadline, err)
-		       : status;
+	return status == HF_OK ? hf_repo_run_programs(r->redo.repo, err) : status;
 }
 
 /* Do all until the COMMIT; or start again, since a path now leads elsewhere, an absent file exists,
