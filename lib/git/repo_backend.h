@@ -172,8 +172,8 @@ enum hf_status hf_repo_is_set(struct hf_repo *repo, const char *key, bool by_def
 bool hf_tip_is_durable(struct hf_repo *repo, const char *commit);
 void hf_tip_durable(struct hf_repo *repo, const char *commit);
 
-/* Read a whole regular file, followed by a NUL; the caller frees *text. HF_NO: there is none. HF_DATA:
- * it is not a regular file, or larger than max. */
+/* Read a whole regular file, followed by a NUL; the caller frees *text. HF_NO: there is none.
+ * HF_DATA: it is not a regular file, or larger than max. */
 enum hf_status hf_repo_read_file(int dir, const char *path, size_t max, void **text, size_t *size,
 				 struct hf_err *err);
 
