@@ -89,7 +89,7 @@ static enum hf_status print_json(const struct hf_kept *kept, const char *handle,
 	struct hf_keeper_lock lock;
 	size_t offset = 0;
 
-	/* it holds, and a busy machine is no reason to give that back */
+	/* the keeper holds the locks: it keeps them even if the machine is busy */
 	do
 		status = hf_keeper_ask(kept->handle.pid, &state, err);
 	while (status == HF_BUSY && hf_time_left(end) > 0);

@@ -85,7 +85,7 @@ static void show(const char *path, const struct hf_break_result *b)
 		[HF_VERDICT_FREE] = "there is no lock",
 		[HF_VERDICT_STALE] = "stale",
 		[HF_VERDICT_HELD] = "held",
-		[HF_VERDICT_UNKNOWN] = "cannot be judged, and counts as held",
+		[HF_VERDICT_UNKNOWN] = "unknown, and counts as held",
 	};
 	char name[8192];
 

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2154
 #
-# What the hooks have in common. The hook sets $hook and $index before it uses this.
+# Functions that the hooks share. The hook sets $hook and $index before it sources this file.
 #
-# How a hook waits. Git's index.lock may be held by the very `git commit` that runs the hook, and a
-# script may have taken Git's lock around it (lock-run --git). SQLite comes before Git, everywhere:
-# who holds Git's lock and waits for a database can stand still against a recorder that has them in
-# the right order. So
+# How a hook waits. The `git commit` that runs the hook may hold index.lock, and a script may have
+# taken Git's lock around it (lock-run --git). In the order of locks SQLite comes before Git: a
+# process that holds Git's lock and waits for a database can deadlock with a recorder that takes
+# them in the right order. So
 #
 #   K1  a hook tries without waiting, and waits only if that Git holds no index.lock;
-#   K2  a tool that refuses to wait because a Git lock is inherited counts as busy, no more;
-#   K3  what is busy is left as it is, with a warning: no commit fails for the order of locks;
-#   K4  no lock is held when the hook ends.
+#   K2  a tool that refuses to wait because it inherited a Git lock counts as busy;
+#   K3  a busy database is left as it is, with a warning: no commit fails for the order of locks;
+#   K4  the hook holds no lock when it exits.
 
-# Names of files are names, and no patterns.
+# File names are names, not patterns.
 export GIT_LITERAL_PATHSPECS=1
 
 warn() {
@@ -24,24 +24,24 @@ advise() {
 	printf '  %s\n' "$1" >&2
 }
 
-# Git has judged the repository before it runs a hook (safe.directory). Whoever runs one by hand is
-# told what Git says, and nothing of that repository's configuration counts.
+# Git checks the owner of the repository before it runs a hook (safe.directory). If a user runs a
+# hook by hand, git prints its refusal here, and the configuration of the repository is not used.
 git rev-parse --git-dir >/dev/null || exit 77
 
-# The commit, or push, is refused.
+# Refuse the commit, or push.
 refuse() {
 	exit 1
 }
 
-# Run a tool that is about a database, or about this repository by name: Git has told its hooks by
-# variables which index and repository they are in, and no other is to be taken for that.
+# Run a tool without the variables by which Git names its index and repository to a hook: the tool
+# works on a database, or on the repository that its options name.
 clean() (
 	# shellcheck disable=SC2046
 	unset $(git rev-parse --local-env-vars)
 	exec "$@"
 )
 
-# Does the Git that runs this hook hold index.lock? `commit -a` has the new index there, and
+# Return 0 if the Git that runs this hook holds index.lock. `commit -a` has the new index there, and
 # `commit -- PATH` in next-index-PID.lock beside it.
 git_holds_index() {
 	case ${index##*/} in
@@ -50,7 +50,7 @@ git_holds_index() {
 	esac
 }
 
-# try TOOL ARGUMENT…: K1 and K2. What it prints, on either output, is in $said.
+# try TOOL ARGUMENT…: K1 and K2. Set $said to its output and error output.
 try() {
 	tool=$1
 	shift
@@ -64,13 +64,13 @@ try() {
 	return $status
 }
 
-# The database that the configuration names, as a path from here; empty if there is none.
+# Set $database to the path that the configuration names. Return 1 if it is absent.
 configured_database() {
 	database=$(git config --type=path holdfast.database) || return 1
 	[ -n "$database" ] && [ -e "$database" ]
 }
 
-# This repository, for a tool that is told by --git.
+# Print the path of this repository, for an option --git.
 this_repository() {
 	if [ -e .git ]; then
 		echo .
@@ -79,18 +79,18 @@ this_repository() {
 	fi
 }
 
-# Is there a record that is committed to $database and not yet to Git? 0 there is one; 1 there is
-# none, or it could not be seen, which is said.
+# Return 0 if a record is committed to $database and not yet to Git; 1 if none is, or, with a
+# warning, if that is unknown.
 unfinished_record() {
 	try atomic-record --recover --dry-run --sqlite "$database" --git "$(this_repository)"
 	case $? in
 	0) return 1 ;;
 	1) return 0 ;;
 	75)
-		warn "'$database' is busy: whether a record in it is unfinished could not be seen"
+		warn "'$database' is busy: cannot tell whether a record in it is unfinished"
 		;;
 	*)
-		warn "whether a record in '$database' is unfinished could not be seen"
+		warn "cannot tell whether a record in '$database' is unfinished"
 		advise "$said"
 		;;
 	esac

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh disable=SC2154,SC3013
 #
-# How a hook is put beside one that is there. Part of holdfast-hooks, which sets tool, self, bin,
+# Install a hook beside an existing one. Part of holdfast-hooks, which sets tool, self, bin,
 # hooks (the hook directory), kept ($hooks.before-holdfast) and common (what all worktrees share).
 #
-# Git has one file for each hook. Where it is taken already, that hook is kept, and runs first, as
-# if nothing had happened to it: under its own name, since many hooks ask for that; in a directory
-# beside its own, so that `dirname "$0"`/../.. and relative links lead where they did; and with
-# links to what it had beside it.
+# Git has one file for each hook. An existing hook is kept, and runs first, without a difference to
+# it: under its own name, which many hooks check; in a directory beside its own, so that
+# `dirname "$0"`/../.. and relative links lead where they did; and with links to the files that it
+# had beside it.
 #
 #	.git/hooks/pre-commit			a stub: runs the kept hook, and then ours
 #	.git/hooks.before-holdfast/pre-commit	the kept hook: the same inode, or link
 #	.git/hooks.before-holdfast/other	-> ../hooks/other
 #
-#   I1  At every instant there is a hook, the old one or the stub: the old one gets its second name
-#       before the stub is renamed over its first.
-#   I2  Uninstalling renames the kept hook back. So it is what it was in every respect.
-#   I3  What is neither ours nor kept is never replaced or removed. A stub that somebody has changed
-#       is not ours any more: its last line is the sum of the others.
+#   I1  At every instant a hook exists, the old one or the stub: the old one receives its second
+#       name before the stub is renamed over its first.
+#   I2  Uninstalling renames the kept hook back. So it is unchanged in every respect.
+#   I3  A file that is neither ours nor kept is never replaced or removed. A stub that a user has
+#       changed is not ours any more: its last line is the checksum of the others.
 
 quoted() {
 	printf "'%s'" "$(printf '%s' "$1" | sed "s/'/'\\\\''/g")"
@@ -45,7 +45,7 @@ stub() {
 	printf '%s\n# %s\n' "$body" "$(printf '%s\n' "$body" | cksum)"
 }
 
-# What FILE is to HOOK: absent, ours, changed (it was ours) or other.
+# Print what FILE is to HOOK: absent, ours, changed (it was ours) or other.
 judge() {
 	if [ ! -e "$1" ] && [ ! -L "$1" ]; then
 		echo absent
@@ -69,7 +69,7 @@ exists() {
 	[ -e "$1" ] || [ -L "$1" ]
 }
 
-# Give HOOK its second name, and beside it all that it has beside it now.
+# Give HOOK its second name, with links to all files that are beside it now.
 keep() {
 	mkdir -p -- "$kept" || exit 73
 	case $hooks in
@@ -103,7 +103,7 @@ install_hook() {
 			keep "$1"
 		elif [ ! "$kept/$1" -ef "$hooks/$1" ] && ! cmp -s "$kept/$1" "$hooks/$1"; then
 			warn "both '$hooks/$1' and '$kept/$1' are there"
-			advise 'another hook took the place of ours: remove the one not wanted'
+			advise 'another hook replaced ours: remove the one that you do not want'
 			return 1
 		fi
 		;;
@@ -152,7 +152,7 @@ uninstall_hook() {
 	fi
 }
 
-# Remove what install has made beside the hooks, once nothing is kept.
+# Remove the files that install made beside the hooks, if no hook is kept.
 clean_up() {
 	for name in $hooks_to_install; do
 		! exists "$kept/$name" || return 0

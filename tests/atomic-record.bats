@@ -397,7 +397,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	wait $! || status=$?
 	cat ../said
 	[ "$status" = 76 ]
-	grep "notes/other' was .* meanwhile" ../said
+	grep "notes/other' was .* in the meantime" ../said
 	[ "$(cat notes/other)" = mine ]
 	atomic-record --recover --sqlite "$db"
 	[ "$(cat notes/other)" = mine ]
@@ -441,7 +441,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	for beside in wal journal; do
 		echo log >"image.db-$beside"
 		run -65 record a --snapshot image.db
-		[[ $output == *"'image.db': another one's -$beside file is there"* ]]
+		[[ $output == *"'image.db': it has the -$beside file of another database"* ]]
 		[ ! -e image.db ]
 		nothing_done
 		rm "image.db-$beside"
@@ -465,7 +465,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	rm -f .git/index.lock
 	echo theirs >image.db
 	run -0 atomic-record --recover --sqlite "$db"
-	[[ $output == *"image.db' was changed meanwhile, and stays"* ]]
+	[[ $output == *"image.db' was changed in the meantime, and is kept"* ]]
 	[ "$(cat image.db)" = theirs ]
 	[ "$(image 'SELECT group_concat(name) FROM t')" = a,b ]
 	# without a repository
@@ -498,7 +498,7 @@ image() { git show HEAD:image.db >../image && sqlite3 ../image "$1"; }
 	[ "$(intents)" = 1 ]
 	sqlite3 "$db" "INSERT INTO t(name) VALUES ('c')"
 	run -0 atomic-record --recover --sqlite "$db"
-	[[ $output != *'changed meanwhile'* ]]
+	[[ $output != *'changed in the meantime'* ]]
 	[ "$(image 'SELECT group_concat(name) FROM t')" = a,b ]
 	[ -z "$(git status --porcelain)" ]
 }
@@ -599,7 +599,7 @@ crowd() {
 	git add notes/a
 	git commit -qm users
 	run -0 atomic-record --recover --sqlite "$db"
-	[[ $output == *'was changed meanwhile, and stays'* ]]
+	[[ $output == *'was changed in the meantime, and is kept'* ]]
 	[ "$(cat notes/a)" = theirs ]
 	[ "$(git show HEAD:notes/a)" = theirs ]
 	[ "$(git show HEAD~1:notes/a)" = 'a note' ]
@@ -770,7 +770,7 @@ crowd() {
 		--write ledger=../note --sql "INSERT INTO t(name) VALUES ('a')"
 	chmod 666 "$db"
 	run -1 atomic-record --recover --sqlite "$db"
-	[[ $output == *'others may write to the database, and not to'* ]]
+	[[ $output == *'other users may write to the database, but not to'* ]]
 	[ "$(cat ledger)" = first ]
 	chmod 600 "$db"
 	atomic-record --recover --sqlite "$db"
@@ -809,7 +809,7 @@ crowd() {
 	# that user's database, or one that all users can write to, or replace
 	chown 12345 "$db"
 	run -1 atomic-record --recover --sqlite "$db"
-	[[ $output == *'others may write to the database'* ]]
+	[[ $output == *'other users may write to the database'* ]]
 	chown 0 "$db"
 	chmod 666 "$db"
 	run -1 atomic-record --recover --sqlite "$db"
@@ -858,7 +858,7 @@ crowd() {
 		'"journal_mode"=OFF' "[main] . 'journal_mode' (OFF)"; do
 		run -65 atomic-record --sqlite "$db" --sql "INSERT INTO t(name) VALUES ('a'); \
 			PRAGMA $mode"
-		[[ $output == *"transaction's safety"* ]]
+		[[ $output == *"make the transaction unsafe"* ]]
 	done
 	[ "$(rows)" = 0 ]
 }
@@ -1333,7 +1333,7 @@ meanwhile() {
 			;;
 		plumbing) by_plumbing ;;
 		esac
-		meanwhile "'HEAD' is 'refs/heads/main' by now" git symbolic-ref HEAD refs/heads/main
+		meanwhile "'HEAD' is 'refs/heads/main' now" git symbolic-ref HEAD refs/heads/main
 		[ "$(git symbolic-ref HEAD) $(commits)" = "refs/heads/main $((n - 1))" ]
 		git symbolic-ref HEAD refs/heads/gone
 		git update-ref --no-deref HEAD main
@@ -1350,7 +1350,7 @@ meanwhile() {
 	for backend in libgit2 plumbing; do
 		[ $backend = libgit2 ] || by_plumbing
 		n=$((n + 1))
-		meanwhile "'refs/heads/main' is gone by now" git branch -m trunk
+		meanwhile "'refs/heads/main' no longer exists" git branch -m trunk
 		run ! git rev-parse --verify -q main
 		[ "$(git symbolic-ref HEAD) $(commits)" = "refs/heads/trunk $((n - 1))" ]
 		git branch -m main
@@ -1407,7 +1407,7 @@ meanwhile() {
 		--write secret/keys=../note
 	setfacl -m u:12345:rw x.db
 	run -1 atomic-record --recover --sqlite x.db
-	[[ $output == *'others may write to the database, and not to'* ]]
+	[[ $output == *'other users may write to the database, but not to'* ]]
 	[ ! -e secret/keys ]
 	# others' records go on
 	atomic-record -q --sqlite x.db --write f=../note

@@ -333,7 +333,7 @@ object() {
 	cd net
 	sqlite3 a.db 'CREATE TABLE t(a)'
 	run -1 sqlite-check a.db
-	[[ $output == *'it lies on a network file system'*'keep it on a local disk'* ]]
+	[[ $output == *'it is on a network file system'*'keep it on a local disk'* ]]
 	sqlite-run a.db 'INSERT INTO t VALUES (1)'
 	[ "$(rows a.db)" = 1 ]
 	lock-run --dotlock x cp x ../record

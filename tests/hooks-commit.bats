@@ -288,7 +288,7 @@ leave_unfinished() {
 	[[ $output == *'is not yet in Git'*'atomic-record --recover'* ]]
 	echo two >file
 	run -1 git commit -am two
-	[[ $output == *'is unfinished, and not to be finished in this commit'* ]]
+	[[ $output == *'is unfinished, and cannot be finished in this commit'* ]]
 	[ "$(git rev-list --count HEAD)" = "$commits" ]
 	git add file
 	run -1 git commit -m two

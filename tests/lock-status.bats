@@ -236,7 +236,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	let_go
 	mkdir -m 700 closed
 	run -77 $nobody "$HF_BIN/lock-status" closed/x L
-	[[ $output == *"cannot look at 'closed/x'"* && $output == *file*free* ]]
+	[[ $output == *"cannot read the state of 'closed/x'"* && $output == *file*free* ]]
 	echo 1 >secret
 	chmod 600 secret
 	run -1 $nobody "$HF_BIN/lock-status" -q secret
@@ -337,7 +337,7 @@ open("up", "w").close(); open("down").read()' 3>&- &
 	run -0 lock-status -q -- L -q
 	run -64 lock-status ''
 	run -73 lock-status no/such L
-	[[ $output == *"cannot look at 'no/such'"* && $output == *absent*free*L* ]]
+	[[ $output == *"cannot read the state of 'no/such'"* && $output == *absent*free*L* ]]
 	run -74 bash -c 'lock-status L >/dev/full'
 }
 

@@ -34,7 +34,7 @@ fails() {
 	[[ $output == *'assertion violated'* ]]
 }
 
-stands_still() {
+deadlocks() {
 	explore -O1 "$@"
 	[[ $output == *'invalid end state'* && $output == *'errors: 1'* ]]
 }
@@ -213,19 +213,19 @@ stands_still() {
 }
 
 @test "lockset: finds a deadlock if turnstiles are held during a wait for an external lock" {
-	stands_still lockset -DHOLD_AND_WAIT
+	deadlocks lockset -DHOLD_AND_WAIT
 }
 
 @test "lockset: finds a deadlock if the order is that of the names" {
-	stands_still lockset -DBY_NAME
+	deadlocks lockset -DBY_NAME
 }
 
 @test "lockset: finds a deadlock if a nested process waits against the order" {
-	stands_still lockset -DNO_REFUSAL
+	deadlocks lockset -DNO_REFUSAL
 }
 
 @test "lockset: finds a deadlock if the database is kept during a wait for index.lock" {
-	stands_still lockset -DFREEZE -DKEEP_FOREIGN
+	deadlocks lockset -DFREEZE -DKEEP_FOREIGN
 }
 
 @test "lockset: finds an error if released locks are not taken again" {

@@ -161,22 +161,27 @@ once() {
 }
 
 @test "keeps each line once when a leader is killed and another program precedes the waiters" {
+	require_loop
 	once 3 leader
 }
 
 @test "keeps each line once when the file changes before a dead leader's waiter checks again" {
+	require_loop
 	once 9 waiter
 }
 
 @test "keeps each line once when a record is killed and the file changes before recovery" {
+	require_loop
 	once 3 record
 }
 
 @test "keeps each line once when an equal line is appended between a kill and recovery" {
+	require_loop
 	once 31 -v syscalls
 }
 
 @test "finds wrong lines in the loops when recovery is left out" {
+	require_loop
 	HOLDFAST_WITHOUT=settle run -1 once 5 leader
 	[[ $output == *WRONG* ]]
 }

@@ -176,7 +176,7 @@ crowd() {
 	rm .holdfast.led.*.record
 	echo more >>led
 	run -0 atomic-record --recover --sqlite db
-	[[ $output == *"cannot be known whether '$PWD/led' has the record"* ]]
+	[[ $output == *"cannot tell whether '$PWD/led' has the record"* ]]
 	[ "$(cat led)" = $'first\nmore' ]
 	[ "$(cat led.record-*)" = line ]
 	[ "$(intents)" = 0 ]

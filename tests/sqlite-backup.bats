@@ -176,7 +176,7 @@ os.kill(os.getpid(), signal.SIGKILL)') || true
 		[ -s "other.db-$beside" ]
 		rm other.db
 		run -65 sqlite-backup a.db other.db
-		[[ ${lines[0]} == *"'other.db': another one's -$beside file is there" ]]
+		[[ ${lines[0]} == *"'other.db': it has the -$beside file of another database" ]]
 		[ ! -e other.db ]
 		sqlite-backup --sql a.db other.db
 		rm "other.db" "other.db-$beside"

@@ -201,7 +201,7 @@ barrier() {
 	sqlite-lease acquire --as $'a\n"b"' --ttl inf s.db $'it\'s\tone\n'
 	run -75 sqlite-lease acquire -n s.db $'it\'s\tone\n'
 	local held="sqlite-lease: cannot acquire 'it's\\tone\\n' in 's.db': held by "
-	[ "${lines[0]}" = "$held'a\\n\"b\"' (token 1) for ever" ]
+	[ "${lines[0]}" = "$held'a\\n\"b\"' (token 1) for an unlimited time" ]
 	[ "$(sqlite-lease list s.db)" = "it's\\tone\\n"$'\ta\\n"b"\t1\t-' ]
 	[ "$(sqlite-lease list --json s.db | jq -r .name)" = $'it\'s\tone' ]
 	[ "$(sqlite-lease list --json s.db | jq -c '[.holder, .token, .expires]')" = \
@@ -213,7 +213,7 @@ barrier() {
 @test "a wrong call creates no database" {
 	run -64 sqlite-lease
 	run -64 sqlite-lease take s.db a
-	[ "${lines[0]}" = "sqlite-lease: 'take' is not a verb" ]
+	[ "${lines[0]}" = "sqlite-lease: 'take' is not a subcommand" ]
 	run -64 sqlite-lease acquire s.db
 	run -64 sqlite-lease acquire s.db ''
 	run -64 sqlite-lease acquire --as '' s.db a

@@ -138,7 +138,7 @@ claim() {
 	local verb
 	for verb in renew done release; do
 		run -1 at 1019999999 sqlite-queue $verb --token "$token" s.db "$id"
-		[[ $output == *'its lease has run out' ]]
+		[[ $output == *'its lease has expired' ]]
 	done
 	[[ $(at 1019999999 sqlite-queue list s.db) == *$'\texpired\t'* ]]
 }
@@ -215,7 +215,7 @@ claim() {
 
 @test "refuses an empty payload without --allow-empty" {
 	run -65 sqlite-queue add s.db ''
-	[ "${lines[0]}" = 'sqlite-queue: an empty payload' ]
+	[ "${lines[0]}" = 'sqlite-queue: the payload is empty' ]
 	run -65 sqlite-queue add s.db </dev/null
 	run -65 sqlite-queue add s.db a ''
 	[ -z "$(sqlite-queue list s.db)" ]

@@ -123,6 +123,23 @@ former_words() {
 	[ -z "$found" ]
 }
 
+# The lines with a word that is dated, or that hides which process or user acts. Name the actor.
+# Write "in the meantime", "concurrently"; "recreate"; "indefinitely"; "so that … not".
+vague_words() {
+	grep -HnwiE 'meanwhile|nobody|somebody|whoever|anew|for ever|lest' "$@"
+}
+
+@test "messages, pages and headers name the actor: no nobody, whoever, meanwhile or made anew" {
+	local files found
+	echo '"%s is made anew"' >"$BATS_TEST_TMPDIR/example.c"
+	[ "$(vague_words "$BATS_TEST_TMPDIR/example.c")" = \
+		"$BATS_TEST_TMPDIR/example.c:1:\"%s is made anew\"" ]
+	files=$(find Makefile NEWS ./*.md lib bin hooks completions docs -type f)
+	found=$(vague_words $files) || :
+	echo "$found"
+	[ -z "$found" ]
+}
+
 @test "docs/architecture.md shows every folder" {
 	local folder
 	for folder in $folders; do

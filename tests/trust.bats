@@ -78,10 +78,12 @@ forged_spool() {
 }
 
 @test "appends no record that an untrusted user put into a spool" {
+	require_other_user
 	needs trust forged_spool
 }
 
 @test "names the spool and its owner, once" {
+	require_other_user
 	sticky
 	forge $EVE d/.holdfast.log.spool open x
 	run --separate-stderr atomic-append --each-line d/log <<<$'a\nb'
@@ -102,6 +104,7 @@ forged_batch() {
 }
 
 @test "does not truncate the file by an untrusted user's batch" {
+	require_other_user
 	needs trust forged_batch
 }
 
@@ -119,6 +122,7 @@ linked_batch() {
 }
 
 @test "does not trust a batch that was moved from another file's name" {
+	require_other_user
 	sticky 666
 	forge $EVE -n other d/.holdfast.log.batch in-place $'old\nx'
 	atomic-append -t honest d/log
@@ -148,6 +152,7 @@ handed_over() {
 }
 
 @test "hands no record over to an untrusted user" {
+	require_other_user
 	needs trust handed_over
 }
 
@@ -182,6 +187,7 @@ planted() {
 }
 
 @test "is not affected by another user's FIFO, link, directory, locked or damaged file" {
+	require_other_user
 	local made what
 	for made in locked fifo directory link damaged; do
 		for what in spool batch append tmp; do
@@ -204,6 +210,7 @@ planted() {
 }
 
 @test "finds its own leftover under another name when the usual one is planted" {
+	require_other_user
 	local n what
 	{ head -c 600000 /dev/zero | tr '\0' x && echo; } >big
 	for what in batch tmp; do
@@ -263,11 +270,13 @@ exchanged_link() {
 }
 
 @test "follows a symbolic link only if a trusted user owned the link that it read" {
+	require_other_user
 	# the check before the rename would notice it, too
 	needs link_fd,atomic_place exchanged_link
 }
 
 @test "follows no link of a user that the namespace does not map" {
+	require_other_user
 	sticky
 	chmod 777 d && chmod +t d
 	chown $BOB d
@@ -423,6 +432,7 @@ stopped_owner() {
 }
 
 @test "users who may both write a log share its spool, and recover each other's batches" {
+	require_other_user
 	local first second
 	mkdir -m 2775 d
 	chgrp 1500 d
@@ -456,6 +466,7 @@ stopped_owner() {
 }
 
 @test "exits with 77 where it needs the old content and cannot open a trusted user's batch" {
+	require_other_user
 	mkdir -m 1777 d
 	printf 'old\n' >d/log
 	chown $EVE d/log
@@ -487,6 +498,7 @@ group_lost() {
 lost_0640() { bin=${without:+$HF_FAULT_BIN} group_lost 640 600; }
 
 @test "clears the permissions of a group that it cannot keep" {
+	require_other_user
 	needs group lost_0640
 	group_lost 644 644
 	group_lost 664 644
@@ -495,6 +507,7 @@ lost_0640() { bin=${without:+$HF_FAULT_BIN} group_lost 640 600; }
 }
 
 @test "clears the ACL entry of a group that it cannot keep, and keeps the others" {
+	require_other_user
 	mkdir -m 755 d
 	chown $EVE d
 	echo secret >d/log

@@ -141,7 +141,7 @@ static enum hf_status gather_records(struct work *w)
 	return status;
 }
 
-/* Record in the batch when the new file gets and loses its temporary name (spool/S3). */
+/* Record in the batch when the new file receives and loses its temporary name (spool/S3). */
 static enum hf_status mark_step(void *context, enum hf_atomic_step step, uint32_t number,
 				struct hf_err *err)
 {

@@ -13,7 +13,7 @@ void hf_handover_init(struct hf_handover *h, const struct hf_wait *wait)
 static enum hf_ticket_end end_unknown(struct hf_handover *h, const char *when,
 				      enum hf_status *status, struct hf_err *err)
 {
-	hf_advise(err, "%slook for the record at the end of '%s' before you append it again", when,
+	hf_advise(err, "%scheck the end of '%s' for the record before you append it again", when,
 		  h->ticket.target->path);
 	hf_ticket_close(&h->ticket);
 	*status = HF_UNKNOWN;
@@ -70,7 +70,7 @@ static enum hf_ticket_end await_leader(struct hf_handover *h, enum hf_status *st
 	hf_fail(err, HF_UNKNOWN, "cannot tell whether '%s' has the record: it was taken by %s, %s",
 		h->ticket.target->path, leader,
 		stopped ? "which is stopped" : "which has not finished");
-	return end_unknown(h, "when that process has ended, ", status, err);
+	return end_unknown(h, "when that process has exited, ", status, err);
 }
 
 enum hf_ticket_end hf_handover_withdraw(struct hf_handover *h, enum hf_status *status,

@@ -35,8 +35,8 @@ enum hf_ticket_end hf_handover_check(struct hf_handover *h, enum hf_status *stat
 				     struct hf_err *err);
 
 /* Take the record back. HF_TICKET_ABANDONED: it is the submitter's. HF_TICKET_DONE: a leader has
- * it, and *status is the result. HF_TICKET_UNSETTLED: its leader died, and a process that gets the
- * target's lock can recover the batch. */
+ * it, and *status is the result. HF_TICKET_UNSETTLED: its leader died, and a process that
+ * acquires the target's lock can recover the batch. */
 enum hf_ticket_end hf_handover_withdraw(struct hf_handover *h, enum hf_status *status,
 					struct hf_err *err);
 

@@ -123,9 +123,10 @@ enum hf_status hf_target_check_image(const struct hf_target *target, struct hf_e
 	hf_close(fd);
 	if (live)
 		return HF_OK;
-	hf_fail(err, HF_DATA, "refusing to put a database at '%s': another one's %s file is there",
+	hf_fail(err, HF_DATA,
+		"refusing to put a database at '%s': it has the %s file of another database",
 		target->path, beside);
-	hf_advise(err, "SQLite would read it into the new one; remove it if it is not needed");
+	hf_advise(err, "SQLite would read it into the new database; remove it if it is not needed");
 	return HF_DATA;
 }
 

@@ -133,10 +133,8 @@ char *hf_format_duration(char *out, size_t size, int64_t duration)
 {
 	size_t i = 0;
 
-	if (duration == HF_NEVER) {
-		snprintf(out, size, "for ever");
-		return out;
-	}
+	if (duration == HF_NEVER)
+		return strcpy(out, "inf");
 	while (i < UNITS - 1 && duration < units[i].ns)
 		i++;
 	if (!duration)

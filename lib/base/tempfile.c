@@ -35,7 +35,7 @@ enum hf_status hf_tempfile_reap(const struct hf_target *target, const char *name
 	if (sys_flock(fd, LOCK_EX | LOCK_NB) < 0)
 		status = errno == EWOULDBLOCK ? HF_BUSY : HF_NOPERM;
 	else if (!hf_names_inode(dir, name, fd))
-		status = HF_BUSY; /* another file has the name by now: check again */
+		status = HF_BUSY; /* another file has the name now: check again */
 	else if (remove_name(dir, name, fd, S_ISDIR(st.st_mode)) < 0 && errno != ENOENT)
 		status = hf_status_of(errno);
 	sys_close(fd);

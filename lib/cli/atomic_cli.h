@@ -73,7 +73,7 @@
 		 .flag = &(w).print},                                                              \
 		HF_ROW_SYNC((w).file), HF_ROW_BREAK_LINKS((w).file)
 
-/* What the command line of such a tool says. */
+/* The command line of such a tool. */
 struct hf_atomic_cli {
 	struct hf_atomic_options file;
 	const char *path;

@@ -151,7 +151,7 @@ int hf_cli_verb(struct hf_cli *cli, const char *const *verbs)
 	while (verbs[i] && strcmp(verb, verbs[i]) != 0)
 		i++;
 	if (!verbs[i])
-		hf_cli_usage(cli, "'%s' is not a verb", verb);
+		hf_cli_usage(cli, "'%s' is not a subcommand", verb);
 	parse_from(cli, cli->operands);
 	return i;
 }
@@ -169,7 +169,7 @@ char *hf_cli_operand(struct hf_cli *cli, const char *what)
 void hf_cli_last_operand(struct hf_cli *cli)
 {
 	if (cli->operand_count)
-		hf_cli_usage(cli, "'%s' is one operand too many", cli->operands[0]);
+		hf_cli_usage(cli, "unexpected operand '%s'", cli->operands[0]);
 }
 
 static void print_line(const struct hf_cli *cli, const char *format, va_list args)

@@ -22,7 +22,7 @@ static enum hf_status add_all(struct hf_queue_cli *q, struct hf_store *store,
 	for (size_t i = 0; i < count && !q->allow_empty; i++) {
 		if (payloads[i].size)
 			continue;
-		hf_fail(err, HF_DATA, "an empty payload");
+		hf_fail(err, HF_DATA, "the payload is empty");
 		hf_advise(err, "use --allow-empty to accept it");
 		return HF_DATA;
 	}

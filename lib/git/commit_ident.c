@@ -57,7 +57,7 @@ static enum hf_status read_first_set(struct hf_repo *repo, const char *variable,
 	if (!set && status == HF_NO && fallback)
 		set = getenv(fallback);
 	if (set && !(*value = strdup(set)))
-		return hf_fail_errno(err, "cannot find out who commits");
+		return hf_fail_errno(err, "cannot find out the committer");
 	if (*value)
 		strip_name(*value);
 	return status == HF_NO ? HF_OK : status;

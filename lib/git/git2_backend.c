@@ -96,7 +96,7 @@ static enum hf_status git2_move_locked(struct hf_repo *repo, git_transaction *tr
 	if (code && code != GIT_ENOTFOUND)
 		return hf_git2_failed(code, err, "read the commit of", ref);
 	if (strcmp(now, was) != 0)
-		return hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
+		return hf_fail(err, HF_NO, "'%s' has moved in the meantime", ref);
 	code = git_oid_fromstr(&oid, commit);
 	if (!code)
 		code = git_transaction_set_target(transaction, ref, &oid, who, reflog);

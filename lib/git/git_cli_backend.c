@@ -107,7 +107,7 @@ static enum hf_status cli_tip(struct hf_repo *repo, const char *ref, char oid[HF
 		status = hf_fail(err, HF_DATA, "'%s' leads to no commit", ref);
 	else if (status == HF_OK && sys_fstatat(repo->common, ref, &st, 0) == 0)
 		/* a disk error during the command must not make the branch look unborn */
-		status = hf_fail(err, HF_IO, "git does not find '%s', which is there", ref);
+		status = hf_fail(err, HF_IO, "git does not find '%s', which exists", ref);
 	hf_git_free(&out);
 	return status;
 }
@@ -198,7 +198,7 @@ static enum hf_status cli_move(struct hf_repo *repo, const char *ref, const char
 	if (status == HF_OK && !out.status)
 		status = hf_repo_sync_all(repo, err);
 	else if (status == HF_OK && cli_tip(repo, ref, now, NULL) == HF_OK && strcmp(now, was) != 0)
-		status = hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
+		status = hf_fail(err, HF_NO, "'%s' has moved in the meantime", ref);
 	else if (status == HF_OK)
 		status = hf_git_failed(&out, "move", ref, err);
 	if (status == HF_DATA && strstr(out.why, "File exists"))

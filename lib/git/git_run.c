@@ -220,7 +220,7 @@ static enum hf_status run_with_files(const struct hf_git *git, const int files[3
 	words = read_output(files[2], &size);
 	if (!out->text || !words) {
 		free(words);
-		return hf_fail_errno(err, "cannot read what git says");
+		return hf_fail_errno(err, "cannot read the output of git");
 	}
 	out->said = size > 0;
 	first_line(out->why, sizeof(out->why), out->said ? words : "it does not say why");

@@ -22,7 +22,7 @@ void hf_index_advise(const struct hf_repo *repo, struct hf_err *err)
 		  "move '%s/index' away, and make another one: lock-run --git '%s' git -C '%s' "
 		  "reset",
 		  repo->gitdir, hf_repo_name(repo), hf_repo_name(repo));
-	hf_advise(err, "the files stay as they are; what was staged is to be staged again");
+	hf_advise(err, "the files stay as they are; stage again what was staged");
 }
 
 enum hf_status hf_index_damaged(const struct hf_repo *repo, const char *why, struct hf_err *err)
@@ -86,7 +86,7 @@ static const char *what_is_wrong(const struct hf_repo *repo, const struct hf_ind
 	version = bytes->at + 4;
 	end = bytes->at + bytes->size - repo->oid_size;
 	if (memcmp(bytes->at, "DIRC", 4) != 0)
-		return "it does not begin as one";
+		return "it does not begin with the signature of an index";
 	if (version[0] || version[1] || version[2] || version[3] < OLDEST || version[3] > NEWEST)
 		return "its version is not known";
 	if (memcmp(end, none, repo->oid_size) == 0)

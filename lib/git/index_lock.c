@@ -35,7 +35,8 @@ static enum hf_status fail_lock_busy(const struct wanted *w, int fd, struct hf_e
 		if (record.purpose[0])
 			hf_advise(err, "it works on %s", record.purpose);
 	} else {
-		hf_fail(err, HF_BUSY, "cannot %s '%s': it is locked by a Git", w->what, w->name);
+		hf_fail(err, HF_BUSY, "cannot %s '%s': it is locked by a Git command", w->what,
+			w->name);
 		hf_advise(err, "wait longer with -w; 'lock-break --git' shows whether it is stale");
 	}
 	return HF_BUSY;

@@ -20,7 +20,7 @@ static enum hf_status fail_index(const struct hf_repo *repo, struct hf_err *err)
 	return hf_fail_errno(err, "cannot replace the index of '%s'", hf_repo_name(repo));
 }
 
-/* What the dead left, and our own. What cannot be removed is in nobody's way. */
+/* Remove the files of dead processes, and our own. One that cannot be removed does no harm. */
 static void remove_leftovers(struct hf_repo *repo)
 {
 	int fd = sys_openat(repo->git, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);

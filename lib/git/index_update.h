@@ -13,8 +13,8 @@
  * No other process changes the index under index.lock. A change that was prepared before the commit
  * point of a record can therefore be put in place after it without reading the index again.
  *
- * The name has random digits, so that nobody can take it, or its ".lock", before it is used: behind
- * the commit point that could not be refused any more.
+ * The name has random digits, so that no user can take it, or its ".lock", before it is used: after
+ * the commit point the change cannot be refused any more.
  *
  * Never waits. A crash leaves that file and its ".lock", which the next one removes.
  */

@@ -86,7 +86,7 @@ enum hf_status hf_ref_head(const struct hf_repo *repo, char **ref, struct hf_err
 
 enum hf_status hf_ref_is_symbolic(const char *ref, const char *target, struct hf_err *err)
 {
-	return hf_fail(err, HF_DATA, "'%s' is '%s' by now", ref, target);
+	return hf_fail(err, HF_DATA, "'%s' is '%s' now", ref, target);
 }
 
 enum hf_status hf_ref_check_direct(struct hf_repo *repo, const char *ref, struct hf_err *err)

@@ -158,7 +158,7 @@ static enum hf_status move_locked(struct hf_repo *repo, const struct place *p, c
 	if (strncmp(now, "ref: ", 5) == 0)
 		return hf_ref_is_symbolic(ref, now + 5, err);
 	if (strcmp(now, was) != 0 || !hf_ref_is_file(p->dir, p->name, &st))
-		return hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
+		return hf_fail(err, HF_NO, "'%s' has moved in the meantime", ref);
 	if (hf_time_left(end) == 0)
 		return hf_fail(err, HF_BUSY, "cannot move '%s': this machine is too slow", ref);
 	status = write_logs(repo, ref, was, commit, reflog, who, err);
@@ -233,7 +233,7 @@ enum hf_status hf_ref_move(struct hf_repo *repo, const char *ref, const char *wa
 	if (hf_ref_is_file(p.dir, p.name, &st))
 		status = write_new_value(repo, &p, ref, commit, st.st_mode, err);
 	else
-		status = hf_fail(err, HF_NO, "'%s' has moved meanwhile", ref);
+		status = hf_fail(err, HF_NO, "'%s' has moved in the meantime", ref);
 	if (status == HF_OK)
 		status = lock_and_move(repo, &p, ref, was, commit, reflog, who, err);
 	if (status != HF_OK)

@@ -45,7 +45,7 @@ static enum hf_status open_with(struct hf_repo *repo, const struct hf_gitdir *fo
 	status = hf_repo_plumbing_open(repo, found, by_environment, &ours);
 	/* without git in PATH, libgit2's reason is the one to report */
 	if (status == HF_UNAVAILABLE && repo->no_git)
-		hf_advise(err, "where git is in PATH, it is done by that");
+		hf_advise(err, "install git, or add it to PATH: it can do this");
 	else if (status != HF_OK)
 		*err = ours;
 	return status;

@@ -109,7 +109,7 @@ enum hf_status hf_repo_id(struct hf_repo *repo, const char **id, struct hf_err *
 			status = make_id(repo, &target, &common, err);
 			if (status == HF_OK || status == HF_NO)
 				status = read_id(repo, &target, err);
-			/* nobody who works with it removes it */
+			/* no program of holdfast removes it */
 			if (status == HF_NO)
 				status = hf_fail(err, HF_NOPERM,
 						 "cannot use '%s': it is removed all the time",

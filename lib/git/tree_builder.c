@@ -171,7 +171,7 @@ static enum hf_status change_leaf(struct tree *tree, size_t oid_size,
 	struct entry *entry = find_entry(tree, name, strlen(name));
 
 	if (entry && (entry->mode == DIRECTORY || entry->mode == SUBMODULE))
-		return hf_fail(err, HF_DATA, "'%s' is a %s in the commit before", change->path,
+		return hf_fail(err, HF_DATA, "'%s' is a %s in the previous commit", change->path,
 			       entry->mode == DIRECTORY ? "directory" : "submodule");
 	if (change->remove) {
 		if (entry)
@@ -183,7 +183,7 @@ static enum hf_status change_leaf(struct tree *tree, size_t oid_size,
 	entry->mode = change->mode;
 	return to_binary(change->oid, oid_size, entry->oid)
 		       ? HF_OK
-		       : hf_fail(err, HF_BUG, "'%s' is no object", change->oid);
+		       : hf_fail(err, HF_BUG, "'%s' is not an object ID", change->oid);
 }
 
 static bool only_removes(const struct part *part)
@@ -209,7 +209,7 @@ static enum hf_status change_below(struct hf_repo *repo, struct tree *tree, cons
 	if (entry && entry->mode != DIRECTORY) {
 		if (only_removes(part))
 			return HF_OK;
-		return hf_fail(err, HF_DATA, "'%.*s' is no directory in the commit before",
+		return hf_fail(err, HF_DATA, "'%.*s' is not a directory in the previous commit",
 			       (int)(part->skip - 1), part->changes[0]->path);
 	}
 	if (entry)
@@ -256,7 +256,7 @@ static enum hf_status change_entries(struct hf_repo *repo, struct tree *tree, st
 		struct part below = {part.changes, n, part.skip + len + 1};
 
 		if (!len)
-			return hf_fail(err, HF_BUG, "'%s' is no path in a tree",
+			return hf_fail(err, HF_BUG, "'%s' is not a path in a tree",
 				       part.changes[0]->path);
 		if (name[len])
 			status = change_below(repo, tree, name, len, &below, err);

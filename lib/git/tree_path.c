@@ -96,7 +96,7 @@ static enum hf_status resolve_file(const char *path, char real[PATH_MAX], struct
 	if (lstat(real, &st) < 0)
 		return errno == ENOENT || errno == ENOTDIR
 			       ? HF_OK
-			       : hf_fail_errno(err, "cannot look at '%s'", path);
+			       : hf_fail_errno(err, "cannot read the state of '%s'", path);
 	if (S_ISLNK(st.st_mode)) {
 		strcpy(dir, real);
 		if (!realpath(dir, real) || lstat(real, &st) < 0)
@@ -173,7 +173,7 @@ static enum hf_status check_parents(struct hf_repo *repo, const char *path, cons
 	return status;
 }
 
-/* Neither Git nor libgit2 looks before it opens: a FIFO would stop it for ever. */
+/* Neither Git nor libgit2 checks before it opens: a FIFO would block it indefinitely. */
 static enum hf_status check_rules(const char *dir, int len, const char *name, struct hf_err *err)
 {
 	char path[PATH_MAX];
@@ -255,7 +255,7 @@ static enum hf_status check_tree_path(struct hf_repo *repo, const char *path, co
 	if (status != HF_OK)
 		return status == HF_NO ? HF_OK : status;
 	hf_fail(err, HF_DATA, "cannot commit '%s': it is ignored", path);
-	hf_advise(err, "'git check-ignore -v' says by which rule; 'git add -f' overrules it");
+	hf_advise(err, "'git check-ignore -v' shows the rule; 'git add -f' overrules it");
 	return HF_DATA;
 }
 
@@ -270,7 +270,7 @@ enum hf_status hf_repo_path(struct hf_repo *repo, const char *path, char **tree_
 	if (status != HF_OK)
 		return status;
 	if (!realpath(repo->workdir, workdir))
-		return hf_fail_errno(err, "cannot look at '%s'", hf_repo_name(repo));
+		return hf_fail_errno(err, "cannot read the state of '%s'", hf_repo_name(repo));
 	if (path_below(repo->gitdir, real) || path_below(repo->commondir, real))
 		return refuse_dotgit(path, err);
 	inside = path_below(workdir, real);

@@ -70,8 +70,8 @@ static bool put(const struct hf_atomic *a, const char *text, size_t size)
 	return hf_write_all(hf_atomic_fd(a), text, size, "", NULL) == HF_OK;
 }
 
-/* Write the old content and the line. Return false if the line is there already or cannot be
- * written. */
+/* Write the old content and the line. Return false if the file has the line already, or
+ * cannot be written. */
 static bool add_line(struct hf_atomic *a, const char *line)
 {
 	enum hf_status status = hf_atomic_lock(a, NULL);
@@ -158,8 +158,8 @@ void hf_git_exclude(int dir, const char *name)
 	info = open_info(&git);
 	if (info < 0)
 		return;
-	/* by the descriptor, so that it is that directory, whatever the path leads to by now; if
-	 * another process creates the file first, its line is as good */
+	/* by the descriptor, since the path may lead elsewhere now; if another process creates the
+	 * file first, its line is as good */
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/exclude", info);
 	if (hf_atomic_begin(&a, path, &options, NULL) == HF_OK) {
 		if (add_line(a, line))

@@ -5,8 +5,8 @@
 /*
  * Keep a file of ours out of a repository, with a line in info/exclude of its common directory.
  *
- * Add the path of `name` in the directory `dir`, unless it is there. Do nothing if the directory is
- * in no worktree, if the repository is not the caller's own (README.md), if the path contains
+ * Add the path of `name` in the directory `dir`, unless it is listed. Do nothing if the directory
+ * is in no worktree, if the repository is not the caller's own (README.md), if the path contains
  * control characters, or if info/exclude may not be written. Reports no error. Thread-safe; blocks
  * a second at most.
  */

@@ -37,7 +37,7 @@ int hf_git_own_dir(const struct hf_gitdir *git, enum hf_status *status, struct h
 					  "cannot use '%s/" OWN
 					  "', which belongs to %s: that user may not write there",
 					  git->common, hf_user_name(owner, st.st_uid));
-			hf_advise(err, "see what is in it, and remove it");
+			hf_advise(err, "examine its content, and remove it");
 		}
 	}
 	if (dir >= 0)
@@ -79,7 +79,7 @@ enum hf_status hf_git_lock_is(const char *path, struct hf_gitdir *git, char abso
 	if (status != HF_OK)
 		return repository_is_absent(status) ? HF_NO : status;
 	if (!realpath(dir, absolute))
-		return hf_fail_errno(err, "cannot look at '%s'", dir);
+		return hf_fail_errno(err, "cannot read the state of '%s'", dir);
 	size = strlen(git->common);
 	if (strncmp(absolute, git->common, size) != 0 || (absolute[size] && absolute[size] != '/'))
 		return HF_NO;
@@ -266,7 +266,7 @@ enum hf_status hf_git_locks_each(const struct hf_gitdir *git,
 	enum hf_status status;
 
 	if (!w)
-		return hf_fail_errno(err, "cannot look through '%s'", git->common);
+		return hf_fail_errno(err, "cannot list the locks of '%s'", git->common);
 	*w = (struct walk){.git = git,
 			   .options = options,
 			   .each = each,

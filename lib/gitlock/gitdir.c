@@ -322,7 +322,7 @@ enum hf_status hf_gitdir_find(struct hf_gitdir *found, const char *dir, struct h
 		index = "index";
 		strcpy(here, found->git);
 	} else if (!getcwd(here, sizeof(here))) {
-		return hf_fail_errno(err, "cannot tell the working directory");
+		return hf_fail_errno(err, "cannot find the working directory");
 	}
 	if (!hf_gitdir_join(found->index, here, index))
 		return fail_not_found(found->git, "the path is too long", err);

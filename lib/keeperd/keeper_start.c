@@ -182,7 +182,7 @@ static enum hf_status become_daemon(struct child *c, char place[PATH_MAX], struc
 }
 
 /* Stop reacting to signals: the socket reports the starter's exit from here on. Return false if the
- * keeper was told to exit before (keeperd/K2). */
+ * keeper had received a signal to exit (keeperd/K2). */
 static bool starter_is_there(const struct child *c)
 {
 	set_signals(SIG_IGN);
@@ -274,7 +274,7 @@ static enum hf_status await_result(const struct hf_keeper_plan *plan, struct hf_
 		if (poll(polled, 2, -1) < 0)
 			continue;
 		if (polled[1].revents)
-			return hf_fail(err, HF_NO, "the owner, PID %d, has ended",
+			return hf_fail(err, HF_NO, "the owner, PID %d, has exited",
 				       (int)plan->owner);
 		n = hf_keeper_receive(kept->socket, &word, sizeof(word), NULL, NULL);
 		if (n < 0 && errno == EAGAIN)

@@ -269,7 +269,8 @@ static enum hf_status take_dot(struct hf_lock *lock, const struct hf_wait *wait,
 		if (status == HF_NO)
 			continue;
 		if (status == HF_OK && lock->fd >= 0 && sys_fstat(lock->fd, &lock->st) < 0)
-			return hf_fail_errno(err, "cannot look at dotlock '%s'", lock->path);
+			return hf_fail_errno(err, "cannot read the state of dotlock '%s'",
+					     lock->path);
 		return status;
 	}
 	return fail_dotlock_busy(&dot->target, wait, err);

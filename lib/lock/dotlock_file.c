@@ -22,7 +22,7 @@ static enum hf_status fail_not_regular(const struct hf_target *target, const str
 						  : "not a regular file";
 
 	hf_fail(err, HF_DATA, "cannot use '%s' as a dotlock: it is %s", target->path, type);
-	hf_advise(err, "a dotlock is a file that is made by taking the lock");
+	hf_advise(err, "name another path: a dotlock is a file that is created by taking the lock");
 	return HF_DATA;
 }
 
@@ -34,9 +34,9 @@ enum hf_status hf_dot_look(const struct hf_target *target, int *fd, struct stat 
 	*fd = -1;
 	/* opening a device can have side effects */
 	if (sys_fstatat(target->dir, target->name, st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT
-			       ? HF_NO
-			       : hf_fail_errno(err, "cannot look at dotlock '%s'", target->path);
+		return errno == ENOENT ? HF_NO
+				       : hf_fail_errno(err, "cannot read the state of dotlock '%s'",
+						       target->path);
 	if (!S_ISREG(st->st_mode))
 		return fail_not_regular(target, st, err);
 	*fd = sys_openat(target->dir, target->name, flags, 0);
@@ -58,7 +58,7 @@ static enum hf_status cannot_make(const struct hf_target *target, struct hf_err 
 {
 	hf_fail_errno(err, "cannot make dotlock '%s'", target->path);
 	if (errno == EACCES || errno == EPERM || errno == EROFS)
-		hf_advise(err, "a dotlock is made in its directory, which must be writable");
+		hf_advise(err, "make its directory writable: the dotlock is created in it");
 	return hf_status_of(errno);
 }
 
@@ -214,7 +214,7 @@ static enum hf_status cannot_replace(const struct hf_target *target, const char 
 		hf_advise(err, "its owner (user %u) or root can remove it by lock-break",
 			  (unsigned int)st.st_uid);
 	else if (errnum == EEXIST)
-		hf_advise(err, "'%s' beside it is in the way: remove it", side);
+		hf_advise(err, "remove '%s' beside it: the takeover needs this name", side);
 	return hf_status_of(errnum);
 }
 

@@ -160,8 +160,8 @@ static enum hf_status check_kind(const struct hf_lock *lock, const struct git *g
 	return HF_DATA;
 }
 
-/* Return HF_OK if no index.lock is in the way. A stale one is moved, unless `dry`. *e is the
- * evidence on the one that is there. */
+/* Return HF_OK if index.lock is absent, or stale; move a stale one aside, unless `dry`. *e is the
+ * evidence on the present one. */
 static enum hf_status clear_index_lock(struct hf_lock *lock, bool dry, struct hf_evidence *e,
 				       struct hf_err *err)
 {

@@ -133,7 +133,7 @@ static enum hf_status refuse_shared(const struct hf_lock *lock, struct hf_err *e
 {
 	hf_fail(err, HF_USAGE, "cannot lock '%s' shared: a lock of the kind '%s' is exclusive",
 		lock->path, lock->ops->name);
-	hf_advise(err, "leave out -s for it");
+	hf_advise(err, "omit -s for it");
 	return HF_USAGE;
 }
 

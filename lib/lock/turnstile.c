@@ -173,8 +173,9 @@ static enum hf_status check_usable(struct hf_trust *trust, const struct stat *st
 	if (trusted)
 		hf_advise(err, "remove it: an empty file is expected there");
 	else
-		hf_advise(err, "remove it, or move what it lies beside into a directory in which "
-			       "only its users can make files");
+		hf_advise(err,
+			  "remove it, or move the database or repository into a directory in which "
+			  "only its users can make files");
 	return HF_NO;
 }
 
@@ -358,7 +359,7 @@ static enum hf_status refuse_wait(const char *path, struct hf_err *err)
 		"cannot wait for '%s': it is busy, and this command runs under the lock of a Git "
 		"repository, which must be taken after it",
 		path);
-	hf_advise(err, "take both by one lock-run (--sqlite DB --git DIR), or the database's "
+	hf_advise(err, "take both by one lock-run (--sqlite DB --git DIR), or the database's lock "
 		       "outside");
 	return HF_USAGE;
 }

@@ -43,8 +43,7 @@ enum hf_status hf_sqlite_refuse_beside(const char *path, const char *name, uid_t
 
 	hf_fail(err, HF_NOPERM, "cannot use database '%s': '%s' beside it belongs to %s: %s", path,
 		name, hf_user_name(who, owner), why);
-	hf_advise(err, "SQLite would write what is in it to the database: see what it is, and "
-		       "remove it");
+	hf_advise(err, "SQLite would write its content to the database: examine it, and remove it");
 	hf_advise(err, "keep the database in a directory in which only its users can make files");
 	return HF_NOPERM;
 }

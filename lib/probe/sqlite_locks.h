@@ -50,7 +50,7 @@ struct hf_sqlite_probe {
 };
 
 /* Open the files of a database. HF_OK: opened, or the database is absent. HF_NOPERM and others: it
- * cannot be opened. Each test reopens a file that is absent or is another one by now. */
+ * cannot be opened. Each test reopens a file that is absent or is another one now. */
 enum hf_status hf_sqlite_probe_open(struct hf_sqlite_probe *look, const struct hf_target *db,
 				    struct hf_err *err);
 void hf_sqlite_probe_close(struct hf_sqlite_probe *look);

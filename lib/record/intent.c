@@ -238,7 +238,7 @@ enum hf_status hf_intent_delete(struct hf_db *db, const char *id, struct hf_err 
 		if (status == HF_OK) {
 			hf_fail(err, HF_DATA, "cannot delete record %.8s from '%s': it stays", id,
 				hf_db_path(db));
-			hf_advise(err, "is there a trigger on the table holdfast_intent?");
+			hf_advise(err, "check the triggers on the table holdfast_intent");
 			return HF_DATA;
 		}
 		status = status == HF_NO ? HF_OK : status;

@@ -62,8 +62,7 @@ enum hf_status hf_intent_repo_open(struct hf_record_locks *hold, const struct hf
 		return status;
 	if (!is_intents_repo(repo, intent)) {
 		hf_repo_close(repo);
-		return hf_fail(err, HF_NOINPUT, "'%s' is another repository by now",
-			       intent->gitdir);
+		return hf_fail(err, HF_NOINPUT, "'%s' is another repository now", intent->gitdir);
 	}
 	return hf_record_locks_add_repo(hold, repo, false, err);
 }

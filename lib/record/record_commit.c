@@ -58,7 +58,7 @@ static enum hf_status stage_file(struct hf_record_git *g, size_t i, struct hf_er
 	if (change->remove || f->moved_away)
 		return HF_OK;
 	if (sys_fstat(fd, &st) < 0)
-		return hf_fail_errno(err, "cannot look at '%s'", f->path);
+		return hf_fail_errno(err, "cannot read the state of '%s'", f->path);
 	status = hf_repo_mode(g->repo, plan->path, &st, &change->mode, err);
 	if (status == HF_OK)
 		status = hf_repo_blob(g->repo, plan->path, fd, change->oid, err);
@@ -248,10 +248,10 @@ static enum hf_status move_ref(const struct hf_record_git *g, const char *from, 
 	return status;
 }
 
-/* Make the commit to move to. anew: make all objects again. */
-static enum hf_status make_target(struct hf_record_git *g, bool anew, struct hf_err *err)
+/* Make the commit to move to. again: make all objects again. */
+static enum hf_status make_target(struct hf_record_git *g, bool again, struct hf_err *err)
 {
-	enum hf_status status = anew ? stage_commit(g, err) : HF_OK;
+	enum hf_status status = again ? stage_commit(g, err) : HF_OK;
 
 	memcpy(g->target, g->commit, sizeof(g->target));
 	if (status == HF_OK && strcmp(g->tip, g->intent->tip) != 0)
@@ -307,10 +307,10 @@ static enum hf_status check_branch_again(struct hf_record_git *g, struct hf_err 
 	return g->elsewhere || !*now ? HF_OK : HF_NO;
 }
 
-/* Index, ref, and what must hold afterwards. HF_NO: the ref has moved, before or after that. */
-static enum hf_status try_redo(struct hf_record_git *g, bool anew, struct hf_err *err)
+/* Update index and ref, and check the result. HF_NO: the ref has moved, before or after that. */
+static enum hf_status try_redo(struct hf_record_git *g, bool again, struct hf_err *err)
 {
-	enum hf_status status = make_target(g, anew, err);
+	enum hf_status status = make_target(g, again, err);
 
 	if (status == HF_OK)
 		status = edit_index(g, err);
@@ -348,7 +348,7 @@ enum hf_status hf_record_git_redo(struct hf_record_git *g, struct hf_err *err)
 		status = hf_repo_tip(g->repo, intent->ref, g->tip, err);
 		/* nor is there a commit on which it could be made */
 		if (status == HF_OK && !*g->tip && *intent->tip)
-			status = hf_fail(err, HF_DATA, "'%s' is gone by now", intent->ref);
+			status = hf_fail(err, HF_DATA, "'%s' no longer exists", intent->ref);
 		if (status == HF_OK)
 			status = make_moved_commit(g, err);
 		if (status != HF_OK && status != HF_BUSY)

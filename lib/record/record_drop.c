@@ -22,8 +22,8 @@ static enum hf_status check_id(const char *id, struct hf_err *err)
 	if (length >= HF_DROP_MIN && length < HF_RECORD_ID &&
 	    strspn(id, "0123456789abcdef") == length)
 		return HF_OK;
-	hf_fail(err, HF_USAGE, "'%s' is no id of a record", id);
-	hf_advise(err, "it has 8 to 32 digits, as --recover --dry-run shows them");
+	hf_fail(err, HF_USAGE, "'%s' is not the ID of a record", id);
+	hf_advise(err, "give 8 to 32 digits, as --recover --dry-run prints them");
 	return HF_USAGE;
 }
 
@@ -36,8 +36,8 @@ static enum hf_status find_intent(const struct hf_record_locks *hold, const char
 		if (strncmp(intents[i].id, id, strlen(id)) != 0)
 			continue;
 		if (*picked)
-			return hf_fail(err, HF_USAGE, "'%s' means several records: say more of it",
-				       id);
+			return hf_fail(err, HF_USAGE,
+				       "'%s' matches several records: give more digits", id);
 		*picked = &intents[i];
 	}
 	if (!*picked)

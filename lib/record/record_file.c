@@ -52,7 +52,9 @@ static enum hf_status take_lock(struct hf_lock *lock, const struct hf_wait *wait
 	if (lock->fd < 0) {
 		if (sys_fstatat(f->target.dir, f->target.name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			return HF_NO;
-		return errno == ENOENT ? HF_OK : hf_fail_errno(err, "cannot look at '%s'", f->path);
+		return errno == ENOENT
+			       ? HF_OK
+			       : hf_fail_errno(err, "cannot read the state of '%s'", f->path);
 	}
 	status = hf_target_wait(&f->target, lock->fd, wait, err);
 	return status == HF_OK ? hf_target_recheck(&f->target, lock->fd, &lock->st, err) : status;
@@ -93,7 +95,7 @@ enum hf_status hf_record_database_find(struct hf_record_database *database, cons
 	*database = (struct hf_record_database){0};
 	memcpy(database->name, target.name, sizeof(database->name));
 	if (sys_fstat(target.dir, &database->dir) < 0)
-		status = hf_fail_errno(err, "cannot look at '%s'", path);
+		status = hf_fail_errno(err, "cannot read the state of '%s'", path);
 	else if (sys_fstatat(target.dir, target.name, &database->file, AT_SYMLINK_NOFOLLOW) < 0)
 		database->file.st_nlink = 0;
 	hf_target_close(&target);
@@ -234,7 +236,7 @@ enum hf_status hf_record_file_look(struct hf_record_file *f, const struct hf_wai
 	status = hf_target_recover(&claim, &f->target, &rules, wait, err);
 	/* a batch that was recovered in place has changed the size */
 	if (status == HF_OK && f->present && sys_fstat(f->fd, &f->st) < 0)
-		status = hf_fail_errno(err, "cannot look at '%s'", f->path);
+		status = hf_fail_errno(err, "cannot read the state of '%s'", f->path);
 	claim.st = f->st;
 	if (status == HF_OK)
 		status = check_fixed(f, err);
@@ -289,7 +291,7 @@ static enum hf_status stage_content(struct hf_record_file *f, const char *databa
 	if (status == HF_OK)
 		status = hf_atomic_prepare(f->atomic, err);
 	if (status == HF_OK && sys_fstat(hf_atomic_fd(f->atomic), &st) < 0)
-		status = hf_fail_errno(err, "cannot look at the new '%s'", f->path);
+		status = hf_fail_errno(err, "cannot read the state of the new '%s'", f->path);
 	if (status == HF_OK)
 		status = hf_sha256(hf_atomic_fd(f->atomic), f->plan->new_sha256, f->path, err);
 	if (status == HF_OK)
@@ -346,7 +348,7 @@ static enum hf_status remove_file(const struct hf_record_file *f, struct hf_err 
 
 	if (status == HF_NO) {
 		errno = EEXIST;
-		return hf_fail_errno_as(err, HF_BUSY, "'%s' was replaced meanwhile", f->path);
+		return hf_fail_errno_as(err, HF_BUSY, "'%s' was replaced in the meantime", f->path);
 	}
 	if (status == HF_OK && sys_unlinkat(f->target.dir, f->target.name, 0) < 0)
 		status = hf_fail_errno(err, "cannot remove '%s'", f->path);

@@ -3,7 +3,7 @@
 #define HF_RECORD_MARK_H
 
 /*
- * The mark of an append that belongs to a record. After a crash it tells whether the append was
+ * The mark of an append that belongs to a record. After a crash it shows whether the append was
  * done. README.md has the protocol and its invariants (record/M1 to
  * record/M7).
  *

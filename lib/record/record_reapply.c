@@ -20,7 +20,7 @@ static enum hf_status is_committed_by_other(struct hf_repo *repo, const struct h
 	status = hf_repo_entry(repo, tip, entry, err);
 	if (status != HF_OK)
 		return status;
-	/* a tip that was seen and is gone tells nothing: the present version counts as another's */
+	/* a tip that no longer exists proves nothing: the present version counts as another's */
 	if (!*intent->tip || hf_repo_entry(repo, intent->tip, &seen, NULL) != HF_OK)
 		seen.remove = true;
 	*is = (entry->remove != seen.remove || strcmp(entry->oid, seen.oid) != 0 ||

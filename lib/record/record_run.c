@@ -68,7 +68,7 @@ enum hf_status hf_record_run_add_file(struct hf_record_run *r, size_t i, struct 
 		if (!hf_record_file_same(f, &r->redo.files[k]))
 			continue;
 		status = hf_fail(err, HF_USAGE, "'%s' is named twice", f->path);
-		hf_advise(err, "put together what is to become of it");
+		hf_advise(err, "combine the changes to it");
 	}
 	if (status != HF_OK)
 		return status;
@@ -151,7 +151,7 @@ static enum hf_status run_sql(struct hf_record_run *r, struct hf_err *err)
 	if (status == HF_OK && !hf_db_in_transaction(r->hold.db)) {
 		hf_fail(err, HF_DATA, "cannot record in '%s': the SQL has ended the transaction",
 			request->database);
-		hf_advise(err, "leave COMMIT and ROLLBACK out: all of it is one transaction");
+		hf_advise(err, "omit COMMIT and ROLLBACK: all of it is one transaction");
 		status = HF_DATA;
 	}
 	return status;
@@ -285,7 +285,7 @@ static enum hf_status finish_again(struct hf_record_run *r, struct hf_err *err)
 	r->state = HF_RECORD_READY;
 	status = hf_record_run_advance(r, HF_RECORD_LOCKED, err);
 	if (status == HF_OK && r->recovery.own_left)
-		status = hf_fail(err, HF_BUSY, "another process was in the way");
+		status = hf_fail(err, HF_BUSY, "another process changed a file during the record");
 	memcpy(r->redo.commit, r->recovery.own_commit, sizeof(r->redo.commit));
 	r->redo.stays = r->recovery.own_stays;
 	return status;
@@ -325,7 +325,7 @@ static enum hf_status finish_record(struct hf_record_run *r, struct hf_err *err)
 	if (!r->redo.stays)
 		return HF_OK;
 	return hf_fail(err, HF_UNCERTAIN,
-		       "recorded, but a file was changed by another process, and stays");
+		       "recorded, but a file was changed by another process, and is kept");
 }
 
 /* Go from state to state. Before LOCKED nothing is held, and the wait goes on to the deadline. */

@@ -18,7 +18,7 @@
 /* A function for each state leads to the next one, or back to a state before LOCKED if another
  * process was first. */
 enum hf_record_state {
-	HF_RECORD_MOVED,     /* a path leads elsewhere by now: open its directory again */
+	HF_RECORD_MOVED,     /* a path leads elsewhere now: open its directory again */
 	HF_RECORD_READY,     /* all directories are open, and nothing is held */
 	HF_RECORD_LOCKED,    /* everything is held, and no other record is unfinished */
 	HF_RECORD_STAGED,    /* the SQL has run, and all that needs it is durable */
@@ -33,7 +33,7 @@ struct hf_record_run {
 	struct hf_record_locks hold;
 	struct hf_recovery recovery;
 	struct hf_intent intent;
-	struct hf_redo redo; /* files and repository are there */
+	struct hf_redo redo; /* has the files and the repository */
 	int late;	     /* attempts after the deadline */
 };
 

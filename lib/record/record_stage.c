@@ -96,7 +96,7 @@ static enum hf_status read_head(struct hf_redo *redo, struct hf_err *err)
 					     &redo->switched, err);
 	free(paths);
 	if (status == HF_OK && redo->switched)
-		return hf_fail(err, HF_BUSY, "a Git is about to switch or reset '%s'",
+		return hf_fail(err, HF_BUSY, "a Git command is about to switch or reset '%s'",
 			       hf_repo_workdir(redo->repo));
 	return status;
 }

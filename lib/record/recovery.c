@@ -29,16 +29,16 @@ enum verdict { READY, LEFT, MORE };
 static enum verdict leave_unfinished(struct hf_recovery *r, const struct hf_intent *intent,
 				     const char *why)
 {
-	char *told;
+	char *slot;
 
 	if (r->own && strcmp(r->own, intent->id) == 0)
 		r->own_left = true;
-	for (size_t i = 0; i < r->told_count; i++)
-		if (strcmp(r->told[i], intent->id) == 0)
+	for (size_t i = 0; i < r->reported_count; i++)
+		if (strcmp(r->reported[i], intent->id) == 0)
 			return LEFT;
-	told = hf_array_add(&r->told, &r->told_count, HF_RECORD_ID);
-	if (told)
-		memcpy(told, intent->id, HF_RECORD_ID);
+	slot = hf_array_add(&r->reported, &r->reported_count, HF_RECORD_ID);
+	if (slot)
+		memcpy(slot, intent->id, HF_RECORD_ID);
 	hf_record_locks_report(r->hold, "record %.8s is left unfinished: %s", intent->id, why);
 	return LEFT;
 }
@@ -48,17 +48,17 @@ static enum verdict leave_with_advice(struct hf_recovery *r, const struct hf_int
 				      const struct hf_err *why)
 {
 	const char *line = why->advice;
-	size_t before = r->told_count;
+	size_t before = r->reported_count;
 
 	leave_unfinished(r, intent, why->message);
-	if (r->told_count == before)
+	if (r->reported_count == before)
 		return LEFT;
 	for (; *line; line += strspn(line, "\n")) {
 		hf_record_locks_report(r->hold, "%.*s", (int)strcspn(line, "\n"), line);
 		line += strcspn(line, "\n");
 	}
 	hf_record_locks_report(r->hold,
-			       "to give it up: atomic-record --recover --drop %.8s --sqlite '%s'",
+			       "to discard it: atomic-record --recover --drop %.8s --sqlite '%s'",
 			       intent->id, r->hold->database);
 	return LEFT;
 }
@@ -119,14 +119,15 @@ static enum hf_status check_path_again(const struct hf_record_file *f, const cha
 	enum hf_status status = hf_repo_path(repo, real, &tree_path, err);
 
 	if (status == HF_OK && strcmp(tree_path, f->plan->path) != 0)
-		status = hf_fail(err, HF_DATA, "'%s' leads elsewhere by now", f->path);
+		status = hf_fail(err, HF_DATA, "'%s' leads elsewhere now", f->path);
 	free(tree_path);
 	return status;
 }
 
 static enum hf_status fail_not_trusted(const struct hf_record_file *f, struct hf_err *err)
 {
-	return hf_fail(err, HF_DATA, "others may write to the database, and not to '%s'", f->path);
+	return hf_fail(err, HF_DATA, "other users may write to the database, but not to '%s'",
+		       f->path);
 }
 
 /* Check the path twice: before creating directories, and again after opening the file. */
@@ -233,7 +234,8 @@ static enum verdict prepare_intent(struct hf_recovery *r, struct hf_intent *inte
 		verdict = find_repo(r, intent, &repo);
 	if (verdict != LEFT && repo && !hf_intent_is_trusted(r->hold, hf_repo_commondir(repo)))
 		verdict = leave_unfinished(
-			r, intent, "others may write to the database, and not to the repository");
+			r, intent,
+			"other users may write to the database, but not to the repository");
 	if (verdict == LEFT)
 		return LEFT;
 	known = known_files(r, intent->id);
@@ -289,8 +291,7 @@ static enum hf_status fail_stuck(const struct hf_recovery *r, const struct hf_in
 	err->errnum = why.errnum;
 	strcpy(err->advice, why.advice);
 	if (status != HF_BUSY)
-		hf_advise(err,
-			  "if it never can be: atomic-record --recover --drop %.8s --sqlite '%s'",
+		hf_advise(err, "to discard it: atomic-record --recover --drop %.8s --sqlite '%s'",
 			  intent->id, r->hold->database);
 	return status;
 }
@@ -363,7 +364,7 @@ void hf_recovery_forget(struct hf_recovery *r)
 void hf_recovery_end(struct hf_recovery *r)
 {
 	hf_recovery_forget(r);
-	free(r->told);
-	r->told = NULL;
-	r->told_count = 0;
+	free(r->reported);
+	r->reported = NULL;
+	r->reported_count = 0;
 }

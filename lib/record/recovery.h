@@ -11,7 +11,7 @@
  *
  * The caller has acquired the hold, in a transaction. If an intent needs more locks than are held,
  * they are added to the hold, and the result is HF_NO. It is also HF_NO after something was
- * finished: that was committed, and locked files may have other inodes by now. Waits only as
+ * finished: that was committed, and locked files may have other inodes now. Waits only as
  * redo.h does. A crash leaves the intents. Errors: what prevents a record from being finished that
  * could be; nothing is lost, since the intent stays. err is not NULL. For single-threaded tools.
  */
@@ -31,8 +31,8 @@ struct hf_recovery {
 
 	struct hf_recovery_files *files; /* of the intents that were seen, for their locks */
 	size_t file_count;
-	char (*told)[HF_RECORD_ID]; /* ids that were already reported as unfinished */
-	size_t told_count;
+	char (*reported)[HF_RECORD_ID]; /* ids that were reported as unfinished */
+	size_t reported_count;
 };
 
 /* HF_OK: no intent is left that can be finished, and nothing was done. HF_NO: release, acquire, and

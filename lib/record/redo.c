@@ -73,7 +73,7 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 	char *path;
 
 	if (f->plan->op == HF_RECORD_REMOVE) {
-		hf_record_locks_report(redo->hold, "'%s' was changed meanwhile, and stays",
+		hf_record_locks_report(redo->hold, "'%s' was changed in the meantime, and is kept",
 				       f->path);
 		return HF_OK;
 	}
@@ -89,14 +89,13 @@ static enum hf_status put_beside(const struct hf_redo *redo, const struct hf_rec
 	}
 	if (status == HF_OK && f->plan->op == HF_RECORD_APPEND)
 		hf_record_locks_report(
-			redo->hold,
-			"it cannot be known whether '%s' has the record; its text is in '%s'",
+			redo->hold, "cannot tell whether '%s' has the record; its text is in '%s'",
 			f->path, path);
 	else if (status == HF_OK)
-		hf_record_locks_report(
-			redo->hold,
-			"'%s' was changed meanwhile, and stays; what was recorded is in '%s'",
-			f->path, path);
+		hf_record_locks_report(redo->hold,
+				       "'%s' was changed in the meantime, and is kept; the "
+				       "recorded content is in '%s'",
+				       f->path, path);
 	free(path);
 	return status;
 }
@@ -120,10 +119,10 @@ static enum hf_status stage_found(struct hf_redo *redo, struct hf_record_file *f
 		redo->stays = true;
 		if (!redo->repo || plan.op == HF_RECORD_APPEND)
 			return put_beside(redo, f, err);
-		hf_record_locks_report(
-			redo->hold,
-			"'%s' was changed meanwhile, and stays; what was recorded is committed",
-			f->path);
+		hf_record_locks_report(redo->hold,
+				       "'%s' was changed in the meantime, and is kept; the "
+				       "recorded content is committed",
+				       f->path);
 		if (is_removed)
 			return HF_OK;
 	}
@@ -248,7 +247,7 @@ static enum hf_status fail_renew(struct hf_redo *redo, const struct seen *seen, 
 	/* so far a running prune is the only reason why this was tried */
 	if (!seen->gone &&
 	    hf_record_git_is_whole(redo->repo, redo->intent, redo->commit, seen->tip))
-		return hf_fail(err, HF_BUSY, "a 'git gc' or 'git prune' is at work in '%s'",
+		return hf_fail(err, HF_BUSY, "a 'git gc' or 'git prune' runs in '%s'",
 			       hf_repo_workdir(redo->repo));
 	hf_fail(err, HF_DATA, "objects of '%s' at %.12s are gone, and cannot be made again",
 		redo->intent->ref, seen->tip);

@@ -30,7 +30,7 @@ static enum hf_redo_state judge_without_mark(const struct hf_record_locks *hold,
 	    strcmp(found, plan->old_sha256) != 0)
 		return HF_REDO_SUPERSEDED;
 	hf_record_locks_report(
-		hold, "the mark beside '%s' was removed by another program; it gets the record",
+		hold, "the mark beside '%s' was removed by another program; the record is appended",
 		f->path);
 	return HF_REDO_PENDING;
 }
@@ -57,7 +57,8 @@ static enum hf_status judge_append(const struct hf_record_locks *hold, struct hf
 	f->correct = strcmp(seen, plan->seen) != 0 || strcmp(place, plan->place) != 0 ||
 		     strcmp(found, plan->old_sha256) != 0;
 	if (plan->old_sha256[0] && !f->present)
-		hf_record_locks_report(hold, "'%s' was removed or moved meanwhile; it is made anew",
+		hf_record_locks_report(hold,
+				       "'%s' was removed or moved in the meantime; it is recreated",
 				       f->path);
 	return HF_OK;
 }

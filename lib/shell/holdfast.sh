@@ -69,7 +69,7 @@ _holdfast_say() {
 	printf '%s\n' "holdfast.sh: $1" >&2
 }
 
-# What the caller did wrong.
+# Report a wrong call.
 _holdfast_usage() {
 	_holdfast_say "usage: $1"
 	return 64
@@ -118,7 +118,7 @@ write_atomic() {
 	fi
 }
 
-# append_atomic FILE TEXT: the same, but for the directories. A newline at the end is TEXT's affair.
+# append_atomic FILE TEXT: the same, without the directories. No newline is added to TEXT.
 append_atomic() {
 	[ $# = 2 ] || { _holdfast_usage 'append_atomic FILE TEXT'; return; }
 	if _holdfast_text "$2" | _holdfast_tool atomic-append --allow-empty -- "$1"; then
@@ -249,7 +249,7 @@ _holdfast_take() {
 	_holdfast_take "$1" "$2" $(($4 + 1))
 }
 
-# Give back what _holdfast_find has found for FILE.
+# Release the lock that _holdfast_find has found for FILE.
 _holdfast_give() {
 	set -- "$1" "$_holdfast_n"
 	if [ -e "$1" ] && [ ! "$1" -ef "/proc/self/fd/$2" ]; then
@@ -279,8 +279,8 @@ acquire_git_lock() {
 	fi
 }
 
-# release_git_lock FILE: returns 0, also if there was nothing to give back, so that it can stand in
-# a trap.
+# release_git_lock FILE: returns 0, also if there was nothing to release, so that a trap can
+# call it.
 release_git_lock() {
 	[ $# = 1 ] || { _holdfast_usage 'release_git_lock FILE'; return; }
 	_holdfast_absolute "$1"
@@ -306,7 +306,7 @@ with_lock() {
 	_holdfast_under "$_holdfast_file" "$@"
 }
 
-# Run COMMAND, and give FILE's lock back.
+# Run COMMAND, and release FILE's lock.
 _holdfast_under() {
 	_holdfast_run "$@"
 	set -- $? "$1"
@@ -361,7 +361,7 @@ clean_stale_lock() {
 }
 
 # ------------------------------------------------------------------------------------------------
-# What such libraries have besides.
+# Other functions that such libraries have.
 
 # validate_severity WORD: prints 1 to 5; 3 for what is neither that nor low, medium, high, critical.
 validate_severity() {

@@ -166,7 +166,7 @@ enum hf_status hf_in_place_cut(int fd, const struct hf_batch *batch, struct hf_e
 		errno = EWOULDBLOCK;
 	if (tail == HF_TAIL_AMONG || sys_ftruncate(fd, (off_t)batch->head.offset) < 0 ||
 	    sys_fsync(fd) < 0)
-		return hf_fail_errno(err, "cannot cut off what was written to '%s' in part",
+		return hf_fail_errno(err, "cannot cut off the incomplete record in '%s'",
 				     batch->target->path);
 	return HF_OK;
 }
@@ -189,8 +189,7 @@ static enum hf_status write_synced(int fd, struct hf_batch *batch, bool sync, st
 	}
 	if (whole)
 		return hf_fail(err, HF_UNCERTAIN,
-			       "'%s' has the record, but could not be synced, nor cut off again",
-			       path);
+			       "'%s' has the record, but can be neither synced nor cut off", path);
 	hf_advise(err, "a part of the record stays until the next append cuts it off");
 	return status;
 }

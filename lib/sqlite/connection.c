@@ -54,7 +54,7 @@ enum hf_status hf_sqlite_fail(struct hf_sqlite_conn *sql, int code, const char *
 	if (is_query_only(sql, code)) {
 		hf_fail(err, status, "cannot %s '%s': it writes, and --read only reads", what,
 			sql->name);
-		hf_advise(err, "leave --read out");
+		hf_advise(err, "omit --read");
 		return status;
 	}
 	if ((code & 0xff) == SQLITE_CANTOPEN && errnum) {

@@ -66,7 +66,7 @@ static enum hf_status check_db_file(const char *path, bool create, bool *absent,
 	if (!*path)
 		return hf_path_empty(err);
 	if (strcmp(path, ":memory:") == 0) {
-		hf_fail(err, HF_USAGE, "'%s' is no path of a database", path);
+		hf_fail(err, HF_USAGE, "'%s' is not a path of a database", path);
 		hf_advise(err, "no other process can open a database in memory: it needs no lock");
 		return HF_USAGE;
 	}

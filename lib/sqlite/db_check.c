@@ -70,7 +70,7 @@ static void check_links(struct hf_check *check, const struct hf_target *db)
 	if (hf_is_shared_fs(fd))
 		add(check, HF_CHECK_FINDING,
 		    "SQLite's locks cannot be trusted there: keep it on a local disk",
-		    "it lies on a network file system, or one that other hosts can write to");
+		    "it is on a network file system, or one that other hosts can write to");
 	sys_close(fd);
 }
 

@@ -36,7 +36,7 @@ static int open_judged(struct hf_trust *trust, const char *name, int flags)
 	if (sys_fstatat(trust->target->dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -1;
 	if (!S_ISREG(st.st_mode))
-		return refuse(name, &st, "it is no regular file");
+		return refuse(name, &st, "it is not a regular file");
 	fd = openat(trust->target->dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return fd;

@@ -11,7 +11,7 @@
 
 static const struct hf_db_code codes[] = {
 	{SQLITE_BUSY_SNAPSHOT, HF_DB_RESTART, HF_BUSY,
-	 .why = "another program wrote after this one had read"},
+	 .why = "another program has written since this one read"},
 	{SQLITE_BUSY_RECOVERY, HF_DB_RETRY, HF_BUSY,
 	 .why = "another program recovers it after a crash"},
 	{SQLITE_BUSY, HF_DB_RETRY, HF_BUSY, .why = "another program has it locked"},
@@ -21,7 +21,7 @@ static const struct hf_db_code codes[] = {
 	{SQLITE_ERROR, HF_DB_NEVER, HF_DATA, .why = NULL},
 	{SQLITE_ABORT, HF_DB_NEVER, HF_DATA, .why = NULL},
 	{SQLITE_LOCKED, HF_DB_NEVER, HF_DATA,
-	 .why = "a statement of this same connection is in the way"},
+	 .why = "another statement of this connection uses it"},
 	{SQLITE_SCHEMA, HF_DB_NEVER, HF_BUSY, .why = "its schema was changed concurrently"},
 	{SQLITE_TOOBIG, HF_DB_NEVER, HF_DATA,
 	 .advice = {"a value or a statement has at most 1,000,000,000 bytes"}},
@@ -33,18 +33,19 @@ static const struct hf_db_code codes[] = {
 
 	{SQLITE_CORRUPT_INDEX, HF_DB_NEVER, HF_DATA, .why = "an index disagrees with its table",
 	 .advice = {"stop all writers and copy the database first", "then: sqlite3 DB REINDEX",
-		    "sqlite-check DB says what else is wrong"}},
-	{SQLITE_CORRUPT, HF_DB_NEVER, HF_DATA, .advice = {SALVAGE, "sqlite-check DB says more"}},
+		    "sqlite-check DB reports what else is wrong"}},
+	{SQLITE_CORRUPT, HF_DB_NEVER, HF_DATA,
+	 .advice = {SALVAGE, "sqlite-check DB reports details"}},
 	{SQLITE_NOTADB, HF_DB_NEVER, HF_DATA, .why = "it is not a SQLite database",
 	 .advice = {"or it is encrypted, or its beginning was overwritten",
 		    "or a newer SQLite made it, in a format that this one does not know"}},
 
 	{SQLITE_FULL, HF_DB_NEVER, HF_IO,
-	 .why = "the disk is full, or the database at its greatest size",
+	 .why = "the disk is full, or the database has its maximum size",
 	 .advice = {"nothing was changed; free some space, and try again"}},
 	{SQLITE_IOERR_NOMEM, HF_DB_NEVER, HF_OS, .why = "out of memory"},
 	{SQLITE_IOERR, HF_DB_NEVER, HF_IO,
-	 .advice = {"the device or the file system failed: look at the kernel's log"}},
+	 .advice = {"read the kernel's log: the device or the file system failed"}},
 	{SQLITE_NOLFS, HF_DB_NEVER, HF_IO, .why = NULL},
 	{SQLITE_NOMEM, HF_DB_NEVER, HF_OS, .why = "out of memory"},
 
@@ -58,8 +59,8 @@ static const struct hf_db_code codes[] = {
 		    "or a newer SQLite made it, in a format that this one only reads"}},
 	{SQLITE_PERM, HF_DB_NEVER, HF_NOPERM, .why = NULL},
 	{SQLITE_CANTOPEN, HF_DB_NEVER, HF_CANTCREAT, .why = "it cannot be opened",
-	 .advice = {"SQLite keeps -wal, -shm and -journal files beside it: is its directory "
-		    "writable?"}},
+	 .advice = {"check whether its directory is writable: SQLite keeps -wal, -shm and -journal "
+		    "files beside it"}},
 
 	/* any other code is a fault of this program */
 	{0, HF_DB_NEVER, HF_BUG, .why = NULL},

@@ -191,12 +191,11 @@ static enum hf_status check_pragma(const struct hf_script *script, const struct 
 	if (script->reads && (strcmp(l->pragma, "WAL_CHECKPOINT") == 0 ||
 			      (l->sets && (is_mode || strcmp(l->pragma, "QUERY_ONLY") == 0)))) {
 		refuse_statement(script, HF_NOPERM, "it writes, and --read only reads", err);
-		hf_advise(err, "leave --read out");
+		hf_advise(err, "omit --read");
 		return HF_NOPERM;
 	}
 	if (script->inside && is_mode) {
-		refuse_statement(script, HF_DATA, "it would take the transaction's safety away",
-				 err);
+		refuse_statement(script, HF_DATA, "it would make the transaction unsafe", err);
 		hf_advise(err, "nothing was done; change the mode with sqlite-run, once");
 		return HF_DATA;
 	}
@@ -270,7 +269,7 @@ static enum hf_status run_body(void *context, struct hf_err *err)
 		return status;
 	/* also after the last statement */
 	hf_fail(err, HF_OS, "cannot run SQL in '%s': interrupted", hf_db_path(script->db));
-	hf_advise(err, "by a signal; everything was rolled back");
+	hf_advise(err, "a signal ended it; everything was rolled back");
 	return HF_OS;
 }
 
@@ -296,13 +295,13 @@ static enum hf_status begin_script(struct hf_script *script, struct hf_db *db, b
 		hf_sql_position(script->text, nul, &line, &column);
 		hf_fail(err, HF_DATA, "the SQL for '%s' has a NUL byte in line %zu, column %zu",
 			hf_db_path(db), line, column);
-		hf_advise(err, "is it a binary file, or UTF-16?");
+		hf_advise(err, "check whether it is a binary file, or UTF-16");
 		return HF_DATA;
 	}
 	if (hf_sql_skip(script->text, script->end) < script->end)
 		return HF_OK;
 	hf_fail(err, HF_DATA, "there is no SQL to run in '%s'", hf_db_path(db));
-	hf_advise(err, "did the command that was to write it fail?");
+	hf_advise(err, "check whether the command that writes it has failed");
 	return HF_DATA;
 }
 

@@ -5,8 +5,8 @@
 /*
  * Run a user's SQL as one transaction.
  *
- * The script is in memory, so it can run again if an external program was in the way; its output is
- * held back (sqlite/held_output.h). README.md has the rules sqlite/R1 to R7.
+ * The script is in memory, so it can run again if an external program kept the database busy; its
+ * output is held back (sqlite/held_output.h). README.md has the rules sqlite/R1 to R7.
  *
  * A message has the line and column of the failure. HUP, INT and TERM end a running script: it is
  * rolled back, and script->signal is set, so that the caller can die of the signal. For

@@ -6,7 +6,7 @@
  * A text table: aligned columns, as wide as their widest cell, a rule below the heading, numbers to
  * the right.
  *
- * Cells are kept until the last row is there, since only then the widths are known. Text is made
+ * Cells are kept until the last row is added, since only then the widths are known. Text is made
  * printable when it is added (holdfast/err.h), so a row is one line; widths count characters. No
  * line ends with blanks. The first row is the heading. A zeroed struct is empty. Not thread-safe.
  */

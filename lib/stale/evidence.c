@@ -247,7 +247,7 @@ static bool pid_was_reused(const struct hf_proc *proc, const struct hf_process_i
 		    owner->start == proc->start)
 			return false;
 		if (owner->start > ((uint64_t)up.tv_sec + 1) * ticks) {
-			say(e, "its start time lies in the future, and says nothing");
+			say(e, "its start time is in the future, and proves nothing");
 			return false;
 		}
 		say(e, "PID %d is used again: the owner started at tick %llu, this process at %llu",

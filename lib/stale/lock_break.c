@@ -28,7 +28,7 @@ static int open_judged(const struct hf_target *target, struct hf_break_result *b
 	*status = HF_OK;
 	if (sys_fstatat(target->dir, target->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno != ENOENT)
-			*status = hf_fail_errno(err, "cannot look at '%s'", target->path);
+			*status = hf_fail_errno(err, "cannot read the state of '%s'", target->path);
 		return -1;
 	}
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {

@@ -190,11 +190,11 @@ static bool ask_keeper(const struct hf_lock_status *list, struct hf_status_row *
 	party->left = state.left;
 	row->taken = row->taken ? row->taken : state.since;
 	row->mine |= is_ancestor(list, state.owner);
-	if (state.owner && !hf_status_reason(row, "it is kept until %s ends",
+	if (state.owner && !hf_status_reason(row, "it is held until %s exits",
 					     hf_proc_name(owner, sizeof(owner), state.owner)))
 		return false;
 	return state.left == HF_NEVER ||
-	       hf_status_reason(row, "it is kept for another %s, unless it is renewed",
+	       hf_status_reason(row, "it is held for another %s, unless it is renewed",
 				hf_format_duration(left, sizeof(left), state.left));
 }
 

@@ -231,7 +231,7 @@ static enum hf_status add_absent(struct hf_lock_status *list, const char *path, 
 	free(dir);
 	if (!ok) {
 		errno = ENOENT;
-		return hf_fail_errno(err, "cannot look at '%s'", path);
+		return hf_fail_errno(err, "cannot read the state of '%s'", path);
 	}
 	return add_free(list, "absent", path, "there is no such file") ? HF_OK
 								       : hf_status_no_memory(err);
@@ -249,12 +249,12 @@ enum hf_status hf_status_path(struct hf_lock_status *list, const char *path, str
 	if (p.fd < 0 && errno == ENOENT)
 		return add_absent(list, path, err);
 	if (p.fd < 0)
-		return hf_fail_errno(err, "cannot look at '%s'", path);
+		return hf_fail_errno(err, "cannot read the state of '%s'", path);
 	p.link = sys_fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
 	if (sys_fstat(p.fd, &p.st) == 0 && hf_lock_id_of(p.fd, &p.id))
 		status = add_rows(&p, err);
 	else
-		status = hf_fail_errno(err, "cannot look at '%s'", path);
+		status = hf_fail_errno(err, "cannot read the state of '%s'", path);
 	sys_close(p.fd);
 	return status;
 }

@@ -57,7 +57,7 @@ static char *format_left(char out[32], int64_t expires)
 	int64_t us = expires - hf_store_now(), unit = us < 1000000 ? 1000 : 1000000;
 
 	if (expires == HF_STORE_NEVER || us > HF_NEVER / 1000)
-		return strcpy(out, "ever");
+		return strcpy(out, "an unlimited time");
 	return hf_format_duration(out, 32, us < 1000 ? HF_MS : us / unit * unit * 1000);
 }
 

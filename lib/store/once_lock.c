@@ -161,8 +161,7 @@ static enum hf_status check_file(const struct hf_once_lock *lock, const struct h
 	for (size_t i = 0; i < count; i++)
 		if (!hf_same_inode(&locks[i]->st, st) && !HF_WITHOUT(once_file))
 			return hf_fail(err, HF_NOPERM,
-				       "cannot mark in '%s': another file came in the place of "
-				       "'%s" SUFFIX "'",
+				       "cannot mark in '%s': another file replaced '%s" SUFFIX "'",
 				       store->path, store->real);
 	return HF_OK;
 }

@@ -222,7 +222,7 @@ static enum hf_status fail_not_held(struct hf_store *store, const char *verb, in
 {
 	struct hf_db_value values[] = {HF_DB_INT_VALUE(id), HF_DB_INT_VALUE(hf_store_now())};
 	int64_t token = 0;
-	const char *why = "its lease has run out";
+	const char *why = "its lease has expired";
 	enum hf_status status = hf_db_int(store->db,
 					  "SELECT CASE WHEN state = 1 AND due > ?2 THEN token"
 					  " ELSE -state END FROM holdfast_job WHERE id = ?1",

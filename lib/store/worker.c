@@ -163,7 +163,7 @@ static enum hf_status finish_job(struct run *run, struct hf_err *err)
 	else if (end == HF_WORK_FAILED && job->most && job->attempts >= job->most)
 		end = HF_WORK_DEAD;
 	if (status != HF_OK && status != HF_NO) {
-		hf_advise(err, "job %lld is claimed until its lease runs out", (long long)job->id);
+		hf_advise(err, "job %lld is claimed until its lease expires", (long long)job->id);
 		if (!good)
 			return status;
 		hf_advise(err, "its command has succeeded, but it will run again");

@@ -2,14 +2,14 @@
 /*
  * pair [-r ROUNDS] [-i INPUT] [-b SCRIPT] [-a SCRIPT] COMMAND… -- COMMAND…
  *
- * Times two commands side by side: in every round each runs once, and who goes first alternates, so
- * that what disturbs the machine disturbs both alike. Prints one line:
+ * Times two commands side by side: in every round each runs once, and the order alternates, so that
+ * other load on the machine disturbs both alike. Prints one line:
  *
  *	MEDIAN MEDIAN PEAK PEAK		(microseconds; most resident memory of any run, in KiB)
  *
  * INPUT is every run's standard input (/dev/null by default). The scripts run by sh -c before and
- * after each run, with 1 or 2 as $1 for the command that is meant, and are not timed; the one after
- * a run looks whether its result is right. A command or script that fails ends it all with exit
+ * after each run, with 1 or 2 as $1, the number of the command, and are not timed; the one after
+ * a run checks its result. A command or script that fails ends it all with exit
  * status 1.
  *
  * The memory is that of the command and of the children that it waited for. A new process starts

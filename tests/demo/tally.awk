@@ -2,7 +2,7 @@
 #
 # awk -f tally.awk list journal/* ledger count notes/*
 #
-# Compares what the recorders were told with what is there. Prints for notes, lines and counts:
+# Compares the acknowledged records with those that are there. Prints for notes, lines and counts:
 #
 #	KIND ACKNOWLEDGED FOUND LOST TORN DOUBLED UNASKED
 #
@@ -96,7 +96,7 @@ END {
 	add_up("line")
 	add_up("count")
 
-	# The counter is one record that stands for all: it tells how many, not which.
+	# The counter is one record for all: it shows how many, not which.
 	if (number_is !~ /^[0-9]+\n$/)
 		torn["count"] = 1
 	n = number_is + 0

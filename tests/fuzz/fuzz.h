@@ -48,7 +48,7 @@ struct input {
 	size_t left;
 };
 
-/* The next byte; 0 behind the end. */
+/* The next byte; 0 after the end. */
 static inline uint8_t take_byte(struct input *in)
 {
 	if (!in->left)

@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (flags & (RIGHT | NONE))
 		length = seal(file, length, flags);
 	put_file("index", file, length, false);
-	if (flags & SHARED) { /* of the name that stands in its middle, and as damaged as it is */
+	if (flags & SHARED) { /* of the name in its middle, and as damaged as it is */
 		for (size_t i = 0; i < repo.oid_size; i++)
 			snprintf(name + strlen(name), 3, "%02x",
 				 length > i + 12 ? file[i + 12] : 0);

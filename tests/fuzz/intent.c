@@ -19,7 +19,7 @@ static const char hash[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495
 
 #define TEXT(s) HF_DB_TEXT_VALUE(s, strlen(s))
 
-/* What stands there as a rule, or a value of the input's. */
+/* The usual value, or one from the input. */
 static struct hf_db_value choose(struct input *in, struct hf_db_value usual)
 {
 	struct hf_db_value value = {.type = HF_DB_NULL};

@@ -2,34 +2,35 @@
 /*
  * The group commit of appends (lib/append/README.md, lib/spool/README.md).
  *
- * N appenders have a record each. Who finds the target locked hands its record over, and waits; who
- * gets the lock looks what became of its record, settles what a dead leader left, and leads. The
- * first may be killed at any step, or fail. The second may lose its patience; who is told that
- * nothing was done may begin again with the same record. All replace the target, but for the one
- * that -DIN_PLACE=WHO names: it writes behind the target's end. At the end comes one more, whom
- * nothing befalls. With -DUPDATE another process replaces the target by a copy once, as
- * atomic-update does: under the target's lock, after it has settled what a dead leader left.
+ * N appenders have a record each. An appender that finds the target locked hands its record over,
+ * and waits. An appender that gets the lock checks the state of its record, recovers the batch of a
+ * dead leader, and leads. The first may be killed at any step, or fail. The second may time out; an
+ * appender that learns that nothing was done may begin again with the same record. All replace the
+ * target, except the one that -DIN_PLACE=WHO names: it writes after the target's end. In the end
+ * one more appender runs, which is neither killed nor fails. With -DUPDATE another process replaces
+ * the target by a copy once, as atomic-update does: under the target's lock, after recovery.
  *
- * A file is what it holds, as a set of records, and who has it locked. What nobody has open and
- * no name leads to is used again, as another file of the same number. The directory has four
- * names, of which the target's alone must be durable. Every atomic step is one system call, or
- * several of which no other process sees the parts. "Soon" is a lock that is tried for a while:
- * that may fail whenever somebody has it.
+ * A file is its content, as a set of records, and the process that has it locked. A file that no
+ * process has open and that has no name is used again, as another file of the same number. The
+ * directory has four names, of which the target's alone must be durable. Every atomic step is one
+ * system call, or several of which no other process sees the parts. "Soon" is a lock that is tried
+ * for a while: that may fail whenever another process has it.
  *
  * Asserted:
- *	- what is acknowledged is in the target, and would be after a power cut (append/P2);
+ *	- an acknowledged record is in the target, and would be after a power cut (append/P2);
  *	- no record is there twice, no acknowledged one goes, and none that was refused is there;
- *	- no record is in two leaders' hands (append/P1), and nobody leads over an unsettled batch
- *	  (append/P3);
- *	- nobody waits for ever: all that were not killed are told, and no lock is left over.
+ *	- no record is in two leaders' hands (append/P1), and no process leads over a batch that is
+ *	  not recovered (append/P3);
+ *	- no process waits indefinitely: all that were not killed learn their outcome, and no lock
+ *	  is left over.
  *
  * Errors to be found: -DDONE_FIRST (DONE is marked before the rename), -DNO_SYNC (or before the
  * directory is synced), -DPREPARED_LATE (PREPARED is marked after the rename), -DNO_SETTLE (a
- * dead leader's batch is thrown away without a look), -DJUST_GIVE_UP (an owner gives up without
- * withdrawing), -DCLOSED_LATE (owners are looked for before CLOSED is marked), -DNO_JUDGE (they
- * are not looked for), -DLOOK_ONCE (an owner that sees no leader's mark does not look at the
+ * dead leader's batch is discarded unchecked), -DJUST_GIVE_UP (an owner gives up without
+ * withdrawing), -DCLOSED_LATE (owners are checked before CLOSED is marked), -DNO_JUDGE (they
+ * are not checked), -DLOOK_ONCE (an owner that sees no leader's mark does not check the
  * state again), -DLATE_MARK (the leader's mark is taken after CLOSED is marked), -DUPDATE
- * -DONLY_LOCKS (the process that replaces the target does not settle).
+ * -DONLY_LOCKS (the process that replaces the target does not recover).
  */
 
 #ifndef N
@@ -53,13 +54,13 @@
 
 mtype = { OPEN, CLOSED, PREPARED, WRITING, DONE, ABANDONED }; /* WRITING: IN_PLACE */
 mtype = { LOCKED, SETTLED, LATE };
-mtype = { UNSETTLED }; /* the leader died: whoever has the target's lock can tell */
+mtype = { UNSETTLED }; /* the leader died: the holder of the target's lock decides */
 
 /* files that are, were or will be the target */
 byte path = 0, d_path = 0, tmp = NONE; /* the target's name, also as durable; the temporary one */
 byte has[FILES], d_has[FILES];	       /* which records */
-bool torn[FILES];		       /* a part of one behind them */
-byte flk[FILES];		       /* who has it locked */
+bool torn[FILES];		       /* a part of one after them */
+byte flk[FILES];		       /* the process that has it locked */
 
 /* spools */
 byte spool = NONE, batch = NONE; /* names */
@@ -69,7 +70,7 @@ byte in[FILES];	   /* records in the batch */
 byte place[FILES]; /* WRITING, PREPARED: the target as it was */
 byte fresh[FILES]; /* PREPARED: the new file */
 byte sflk[FILES];
-byte leader[FILES]; /* who has the leader's mark */
+byte leader[FILES]; /* the process with the leader's mark */
 
 /* what each appender has open */
 byte target[ALL + 1], new[ALL + 1], ticket[ALL + 1], work[ALL + 1]; /* the last: -DUPDATE's */
@@ -81,7 +82,7 @@ bool hurried;		  /* a submitter has lost patience */
 
 #define IS_NAMED(s) (spool == (s) || batch == (s))
 
-/* What nobody can reach is forgotten, and can be used again. */
+/* An unreachable file is forgotten, and can be used again. */
 inline forget()
 {
 	byte f, w;
@@ -187,7 +188,7 @@ inline disown(who)
 #ifndef NO_JUDGE
 	owned[ticket[who]] = owned[ticket[who]] & ~BIT(who)
 #else
-	skip /* nobody looks for it */
+	skip /* no process checks for it */
 #endif
 }
 
@@ -469,7 +470,7 @@ in_place:
 		if :: spool == work[me] -> spool = NONE :: else fi
 	};
 #ifndef NO_SYNC
-	sync_directory(); /* also of one who replaced the target, and died */
+	sync_directory(); /* also of a process that replaced the target, and died */
 #endif
 	torn[path] = true;
 	if
@@ -490,7 +491,7 @@ fail:
 	tmp = NONE;
 
 leave_batch:
-	/* told: the name goes, then the lock */
+	/* it learns the outcome: the name goes, then the lock */
 	atomic {
 		if
 		:: batch == work[me] -> batch = NONE
@@ -535,7 +536,7 @@ no_spool:
 		goto gathered
 	:: else
 	fi;
-	/* alone, there is nobody to tell */
+	/* alone, no other process waits for the outcome */
 	atomic {
 		assert((has[path] & BIT(me)) == 0 && (hands & BIT(me)) == 0);
 		new_file(me, has[path] | BIT(me));
@@ -643,7 +644,7 @@ looked:
 		:: else
 		fi
 	};
-	/* the leader died with it: who gets the lock can tell */
+	/* the leader died with it: the next lock holder decides */
 	atomic { flk[target[me]] == FREE -> goto turn };
 
 told_busy:

@@ -5,23 +5,23 @@
  *
  * One PATH names an inode or nothing. CONTENDERS take it, work, and give it back, and then are gone
  * as a process that ends; one of them may be killed at any step, and if that is while it works, the
- * command that it runs lives on with the inherited lock. A BREAKER looks and moves aside what it
- * proves stale. With -DFOREIGN, in their place, a program breaks the rule: as dotlockfile(1) does,
- * it removes a stale record without locking it, makes its own, and removes whatever is there.
+ * command that it runs lives on with the inherited lock. A BREAKER checks, and moves aside a lock
+ * that it proves stale. With -DFOREIGN, in their place, a program breaks the rule: as
+ * dotlockfile(1) does, it removes a stale record without locking it, makes its own, and removes any
+ * file there.
  *
- * An inode is a record: who made it, and who has it locked. Each contender makes two at most, one
- * that it links and one more for a second try, and inode 0 was left by somebody who is dead. Every
+ * An inode is a record: its maker, and the process that has it locked. Each contender makes two at
+ * most, one that it links and one more for a second try, and inode 0 is of a dead process. Every
  * atomic step is one system call.
  *
  * Asserted:
- *	- never two who work (lock/D2, lock/D3);
- *	- while one works, PATH names its record (lock/D4, and what hf_dot_lost() asks);
- *	- in the end nobody has worked for nothing: all that were not killed have worked, and no
- *	  flock is left over.
+ *	- never two processes work (lock/D2, lock/D3);
+ *	- while one works, PATH names its record (lock/D4, and the answer of hf_dot_lost());
+ *	- in the end all that were not killed have worked, and no flock is left over.
  *
- * Errors to be found: -DNO_RECHECK (after the lock nobody looks whether PATH still names it, nor
- * what came out of the exchange), -DNO_FLOCK (judged without the lock), -DUNLINK (taken over by
- * unlink and link, after a judgement without the lock).
+ * Errors to be found: -DNO_RECHECK (no check after the lock whether PATH still names it, nor of
+ * the exchanged file), -DNO_FLOCK (judged without the lock), -DUNLINK (taken over by unlink and
+ * link, after a judgement without the lock).
  */
 
 #define N 3
@@ -32,8 +32,8 @@
 #define INODES (1 + 2 * N + 1)
 
 byte path = 0;		  /* the inode that PATH names */
-byte lock[INODES];	  /* who has it locked */
-byte maker[INODES];	  /* whose PID the record has */
+byte lock[INODES];	  /* the process that has it locked */
+byte maker[INODES];	  /* the process whose PID the record has */
 bool dead[N + 2];	  /* the process is gone */
 bool killed = false;	  /* one at most */
 byte working = 0;
@@ -54,7 +54,7 @@ inline unlock_all(who)
 
 /* A process may be killed between any two calls. */
 #ifdef FOREIGN
-#define NAMED true /* the rule is broken: only two who work are too many */
+#define NAMED true /* the rule is broken: only two working processes are an error */
 #else
 #define NAMED (path == mine)
 #endif
@@ -134,8 +134,8 @@ again:
 #ifndef NO_RECHECK
 	if
 	:: out != seen ->
-		/* not what was judged: put it back; and if meanwhile it was given back, and
-		 * somebody else has taken PATH, undo that */
+		/* not the judged one: put it back; and if it was released since, and
+		 * another process has taken PATH, undo that */
 		atomic {
 			if
 			:: path == NONE -> out = mine
@@ -163,7 +163,7 @@ again:
 #endif
 
 make:
-	/* lock/D1: complete in one step, if nobody was quicker */
+	/* lock/D1: complete in one step, if no other process was quicker */
 	atomic {
 		if
 		:: path == NONE -> maker[mine] = me; lock[mine] = me; path = mine
@@ -291,7 +291,7 @@ init {
 		run breaker();
 #endif
 	}
-	/* nobody waits for ever, and nothing stays locked */
+	/* no process waits indefinitely, and nothing stays locked */
 	_nr_pr == 1;
 	assert(working == 0);
 #ifdef FOREIGN

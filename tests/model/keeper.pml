@@ -9,19 +9,19 @@
  * took it is open. Every atomic step is one system call.
  *
  * Asserted:
- *	- never two who work, and none who works without the lock (keeperd/K6);
- *	- who is told "released" finds that the keeper has nothing (keeperd/K3);
- *	- the keeper gives back only what is over (no lock lost);
- *	- whoever is dead is not waited for: the keeper of a dead starter leaves the queue
+ *	- never two processes work, and none works without the lock (keeperd/K6);
+ *	- after "released" the keeper holds nothing (keeperd/K3);
+ *	- the keeper releases only a lock that is over (no lock lost);
+ *	- a dead process does not wait: the keeper of a dead starter leaves the queue
  *	  (keeperd/K2);
- *	- in the end, if the keeper still holds, its owner lives, the handle is known, and nobody
- *	  has asked for release (keeperd/K2, keeperd/K4: no lock left for ever); and if the
- *	  keeper is gone, the lock
- *	  is free.
+ *	- in the end, if the keeper still holds, its owner lives, the handle is known, and no
+ *	  process has asked for release (keeperd/K2, keeperd/K4: no lock left indefinitely); and
+ *	  if the keeper is gone, the lock is free.
  *
- * Errors to be found: -DNO_PARENT_CHECK (it is not looked whether the starter died before its death
- * could be told), -DNO_LEAVE (the keeper is on its own once it has said that it holds), -DSAY_FIRST
- * (it says "released", and then gives back), -DUNLOCK (what was lent is unlocked, not closed).
+ * Errors to be found: -DNO_PARENT_CHECK (no check whether the starter died before its death
+ * could be reported), -DNO_LEAVE (the keeper is on its own once it has said that it holds),
+ * -DSAY_FIRST (it says "released", and then releases), -DUNLOCK (a lent descriptor is unlocked, not
+ * closed).
  */
 
 #ifndef B
@@ -30,16 +30,16 @@
 #define R 2
 
 bool starter = true, owner = true, keeper = false;	/* alive */
-bool told = false;	/* the starter's death is told to the keeper (PR_SET_PDEATHSIG) */
+bool told = false;	/* the keeper learns of the starter's death (PR_SET_PDEATHSIG) */
 bool answered = false;	/* it was said that the lock is held */
 bool known = false;	/* the handle is printed */
-bool left = false;	/* the keeper was told so */
+bool left = false;	/* the keeper has learned so */
 bool asked = false, replied = false;
 bool serving = false;
 byte copies = 0;	/* of the description that the keeper took the lock by */
 bool locked = false;	/* that description holds it */
 bool kept = false;	/* the keeper has its copy */
-byte rival = 255;	/* who else has the lock */
+byte rival = 255;	/* another process that has the lock */
 bool forever = false;	/* a rival does not give it back */
 byte working = 0;
 byte ended = 0;
@@ -69,10 +69,10 @@ proctype Keeper()
 #ifndef NO_PARENT_CHECK
 	if :: !starter -> goto end :: else fi;
 #else
-	/* only a death from here on is told */
+	/* only a death from here on is reported */
 	if :: !starter -> told = false :: else fi;
 #endif
-	/* waits in the queue, until the starter's death is told */
+	/* waits in the queue, until the starter's death is reported */
 end_waits:
 	if
 	:: atomic { FREE -> locked = true; kept = true; copies = 1 }
@@ -84,7 +84,7 @@ end_waits:
 #endif
 	serving = true;
 	answered = true;
-end_serve: /* it may sleep for ever */
+end_serve: /* it may sleep indefinitely */
 	do
 	:: !owner -> break
 	:: asked -> break

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Lock sets with turnstiles and foreign locks (holdfast/lock.h, holdfast/lockset.h,
+ * Lock sets with turnstiles and external locks (holdfast/lock.h, holdfast/lockset.h,
  * docs/lock-order.md).
  *
  * Two USERS take a file, a database and a repository as a set, which one names in the opposite
  * order of the other. NESTED has the repository, and then wants the database under it. A GIT is
  * `git commit -a`: it has index.lock while its hook waits for the database, by SQLite's own lock or
  * by the turnstile first. A WRITER writes to the database, and knows nothing of all this. With
- * -DFREEZE the users take the foreign parts too; without, they look that nobody has them.
+ * -DFREEZE the users take the external locks too; without, they check that no process has them.
  *
- * A lock is who has it. Either users may lose patience at any wait, or never; one of them, and the
+ * A lock is its holder. Either the users may time out at any wait, or never; one of them, and the
  * Git, may be killed at any step. The kernel frees all but index.lock, which then is its dead
- * maker's: it is proved stale, and moved by who has the turnstile. Every atomic step is one system
- * call.
+ * maker's: it is proved stale, and the holder of the turnstile moves it. Every atomic step is
+ * one system call.
  *
  * Asserted:
- *	- nobody stands still: all come to their end, whoever dies, and then nothing is held;
+ *	- no deadlock: all come to their end, whichever process dies, and then nothing is held;
  *	- a user who works holds every part of its set at that instant, and is alone;
- *	- nothing foreign is waited for while anything is held (lock/W1, lock/X1);
+ *	- no wait for an external lock while anything is held (lock/W1, lock/X1);
  *	- only a dead one's index.lock is moved, and that under the turnstile (lock/X2).
  *
- * Errors to be found: -DHOLD_AND_WAIT (the turnstiles are kept while a foreign part is waited for),
+ * Errors to be found: -DHOLD_AND_WAIT (the turnstiles are kept during a wait for an external lock),
  * -DBY_NAME (the order is that in which they are named), -DNO_REFUSAL (NESTED waits against the
- * order), -DKEEP_FOREIGN (with FREEZE: the database is kept while index.lock is waited for),
- * -DGO_ON (what was given back is not taken again), -DBY_AGE (an index.lock is moved without
+ * order), -DKEEP_FOREIGN (with FREEZE: the database is kept during a wait for index.lock),
+ * -DGO_ON (released locks are not taken again), -DBY_AGE (an index.lock is moved without
  * proof).
  */
 
@@ -34,7 +34,7 @@
 #define ALL (USERS + 3)
 #define FREE 255
 
-/* our own parts, in their order; and what strangers take */
+/* our own locks, in their order; and those of external programs */
 #define OWN 3
 #define DB_TURN 1
 #define REPO_TURN 2

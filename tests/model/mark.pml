@@ -3,11 +3,11 @@
  * The mark of a record's append (lib/record/README.md): equal records, kills, a power cut, and
  * other programs that append to FILE, rotate it, and restore a copy of it.
  *
- * All lines are equal, so that no content tells whose line it is. Two recorders append one line
+ * All lines are equal, so that no content shows whose line it is. Two recorders append one line
  * each. The first to be killed may be killed at any step. Another program appends a line under
  * FILE's lock, by a replacement, at any time. A third one moves FILE away, and a fourth puts a copy
- * of FILE, as it was at the start, in its place; neither locks. At the end a recorder comes that
- * nothing befalls.
+ * of FILE, as it was at the start, in its place; neither locks. In the end a recorder runs that
+ * is not disturbed.
  *
  * A file is an inode with a number of lines. A directory has three names: FILE, the rotated file,
  * and the mark. What is in the directory may reach the disk at any time, and does so at a sync. An
@@ -244,7 +244,7 @@ proctype other()
 
 	atomic { file == NONE || locked != file; at = file };
 	atomic {
-		/* the lock, and what it does under it, are one step here: others who lock wait */
+		/* the lock, and its work under it, are one step here: other lockers wait */
 		if
 		:: file == at && (file == NONE || locked != file) ->
 			make_inode(LINES_OF(file) + 1); file = inodes; wanted++;

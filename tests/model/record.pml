@@ -3,11 +3,11 @@
  * A record and its recovery (lib/record/README.md), a user who commits, SIGKILL, a
  * power cut.
  *
- * Two recorders make a record each, and finish what they find unfinished. A record is a row, a file
+ * Two recorders make a record each, and finish unfinished records. A record is a row, a file
  * and a commit that has the file. One recorder may be killed at any step, and the power may be cut
  * once at any step: then each of database, files, index and branch is as it was made durable last,
- * or as it was seen last. A user commits what is in the index, on top of the branch, twice. At the
- * end a recorder comes whom nothing befalls.
+ * or as it was seen last. A user commits what is in the index, on top of the branch, twice. In the
+ * end a recorder runs that is not disturbed.
  *
  * The branch is a number that grows with each commit (tip), the tree at its tip (note), and what is
  * in its history (made, users). Every atomic step is one that the kernel, SQLite or Git makes
@@ -154,7 +154,7 @@ redo:
 	fi;
 again:
 	STEP(seen = tip);
-	/* upon a tip that somebody else made: that is durable first */
+	/* upon another process's tip: that is durable first */
 	atomic {
 		if
 		:: power != born -> goto gone
@@ -223,7 +223,7 @@ proctype user()
 			:: power == born && tip == seen ->
 				tip++; users++; committed++;
 				note[0] = tree[0]; note[1] = tree[1]
-			:: else /* it is told so */
+			:: else /* it reports so */
 			fi
 		}
 	:: break

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154
 #
-# What many bats files need: messages, litter, locks that are held, waits for others. `load
-# rig/common`; who holds or hears also has `mkfifo go at` in setup.
+# Functions for many bats files: messages, leftovers, locks that are held, waits for others. `load
+# rig/common`; a file that uses hold or hear also has `mkfifo go at` in setup.
 
 # shellcheck source=tests/rig/require.bash
 source "${BASH_SOURCE[0]%/*}/require.bash"
@@ -24,7 +24,7 @@ no_litter() {
 	[ -z "$(find "${1:-.}" -name '.holdfast.*')" ]
 }
 
-# A PID that nobody has.
+# A PID that no process has.
 dead_pid() { (exec sh -c 'echo $$'); }
 
 # Milliseconds that the command takes.
@@ -46,7 +46,7 @@ quick() {
 	return 1
 }
 
-# In a subshell: what it does comes before what others do, where that is allowed.
+# In a subshell: schedule it before other processes, if that is permitted.
 urgently() { chrt -f -p 1 "$BASHPID" 2>/dev/null || :; }
 
 # Milliseconds since $1, a time of EPOCHREALTIME without its point.
@@ -58,7 +58,7 @@ list() { make -s -C "$HF_TOP" BUILD="$HF_BUILD" "print-$1" | tr ' ' '\n'; }
 # Both lists, sorted, are the same.
 same() { diff <(sort -u <<<"$1") <(sort -u <<<"$2"); }
 
-# Until "$@" succeeds: for what tells nobody when it happens.
+# Wait until "$@" succeeds: for a change that sends no event.
 await() {
 	local end=$((SECONDS + 20))
 
@@ -67,13 +67,13 @@ await() {
 	done
 }
 
-# Somebody writes a line into the FIFO `at`, sooner or later.
+# Wait until a process writes a line into the FIFO `at`.
 hear() { timeout 20 sh -c 'read -r line <at'; }
 
-# In the background, out of bats's way: it would wait for whoever has its descriptors.
+# In the background, without bats's descriptor 3: bats would wait for each process that has it.
 bg() { "$@" >>log 2>&1 3>&- & }
 
-# Start "$@" with a command behind it that says when it runs, and ends when it is let go.
+# Start "$@" followed by a command that reports when it runs, and ends at let_go.
 hold() {
 	bg "$@" sh -c 'echo >at; read x <go'
 	holder=$!

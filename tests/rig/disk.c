@@ -85,7 +85,7 @@ static int attach(const char *path)
 		if (loop >= 0)
 			close(loop);
 		loop = -1;
-		if (errno != EBUSY && errno != ENXIO) /* somebody else was quicker */
+		if (errno != EBUSY && errno != ENXIO) /* another process was quicker */
 			break;
 	}
 	if (loop < 0)

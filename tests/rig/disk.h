@@ -33,8 +33,8 @@ const char *disk_root(void);
 /* Everything written so far is durable. */
 void disk_sync(void);
 
-/* The commit that btrfs makes every so often: names, but no data that nobody asked for. Others are
- * left to themselves: theirs keeps the order of all that was done before. */
+/* The commit that btrfs makes every so often: names, but no data without a request. Nothing
+ * is done for other file systems: their commit keeps the order of all earlier changes. */
 void disk_commit(void);
 
 /* Stop the disk; then, when no process uses it any more, bring it back. */

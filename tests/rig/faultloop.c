@@ -98,13 +98,13 @@ static void tell(const char *what, const struct rig_run *run, const char *compla
 		printf("  it said: %s%s", run->messages, strchr(run->messages, '\n') ? "" : "\n");
 }
 
-/* A failure that a full or broken disk causes is told as that. */
+/* A failure that a full or broken disk causes must be reported as that. */
 static const char *judge_status(const char *action, const struct rig_run *run)
 {
 	if (strncmp(action, "EIO", 3) != 0 && strncmp(action, "ENOSPC", 6) != 0)
 		return NULL;
 	if (run->end == RIG_EXITED && run->code != 0 && run->code != 74 && run->code != 76)
-		return "an I/O error is told as something else";
+		return "an I/O error is reported as something else";
 	return NULL;
 }
 
@@ -179,8 +179,8 @@ static size_t strace_learn(struct call *calls, size_t max)
 	return n;
 }
 
-/* A call that the C library makes before main(), and whose failure it tells in its own words; or
- * one that no kernel lets fail so. */
+/* A call that the C library makes before main(), and whose failure it reports itself; or one
+ * that no kernel lets fail so. */
 static bool is_odd(const char *name)
 {
 	static const char *const names[] = {
@@ -242,7 +242,7 @@ static void size_loop(bool deadly)
 		if (!complaint && limit >= size && run.code != 0)
 			complaint = "it was not disturbed, and failed";
 		if (!complaint && !deadly && run.code != 0 && run.code != 74)
-			complaint = "a file size limit is told as something else";
+			complaint = "a file size limit is reported as something else";
 		tell(what, &run, complaint);
 	}
 }
@@ -300,7 +300,7 @@ static void full_loop(const char *fs)
 
 		successes = run.code == 0 ? successes + 1 : 0;
 		if (!complaint && run.code != 0 && run.code != 74)
-			complaint = "a full disk is told as something else";
+			complaint = "a full disk is reported as something else";
 		snprintf(what, sizeof(what), "with %u blocks on %s", blocks, fs);
 		tell(what, &run, complaint);
 	}

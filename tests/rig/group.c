@@ -91,7 +91,7 @@ static long waits(const struct rig_run *r)
 }
 
 /* Wait until each of the first n is at its end, stopped, or waits for a lock: and has slept all the
- * time from one look at all of them to the next, so that nobody is there to wake it. */
+ * time from one check of all of them to the next, so that no process is left to wake it. */
 static bool come_to_rest(struct group *g, unsigned int n)
 {
 	long until = rig_now_ms() + RIG_PATIENCE_MS, before[GROUP_MAX];
@@ -117,7 +117,7 @@ static bool come_to_rest(struct group *g, unsigned int n)
 	return true;
 }
 
-/* A process that holds the file's lock, and is nobody's ancestor (a tool would see that). */
+/* A process that holds the file's lock, and is no tool's ancestor (a tool would see that). */
 static pid_t hold(struct group *g)
 {
 	char path[PATH_MAX], byte;
@@ -214,7 +214,7 @@ void group_end(struct group *g)
 	}
 }
 
-/* Count the records behind the old content; *tail is what is no whole record at the end. */
+/* Count the records after the old content; *tail is the rest at the end, no whole record. */
 static const char *count_records(const struct group *g, struct rig_bytes content,
 				 unsigned int counts[GROUP_MAX + 1], size_t *tail)
 {

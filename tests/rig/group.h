@@ -5,17 +5,17 @@
 /*
  * Several appenders that want one file at once, one of them the victim.
  *
- * The rig holds the file's flock until all of them wait, in order; then it lets go. What must hold
- * when all is over:
+ * The rig holds the file's flock until all of them wait, in order; then it lets go. In the end the
+ * following must hold:
  *
  *	G1  A record whose appender exited 0 or 76 is in the file exactly once. One whose appender
  *	    exited otherwise is not. One whose appender died is there at most once, and with
  *	    may_be_unsure (it can read and write nothing any more) so is that of a victim which
  *	    exits 79. All are whole.
- *	G2  Nobody but the victim fails; only if it exits 76, since the sync for all failed, may the
+ *	G2  Only the victim fails; only if it exits 76, since the sync for all failed, may the
  *	    others too. With may_be_busy they may also exit 75, or 79 if a leader has the record.
- *	G3  Nobody hangs.
- *	G4  The next append succeeds, and leaves the file and no litter. In place, a torn tail is
+ *	G3  No process hangs.
+ *	G4  The next append succeeds, and leaves the file and no leftover. In place, a torn tail is
  *	    allowed before it, where the victim died or failed, or the power was cut.
  */
 
@@ -50,7 +50,7 @@ const char *group_play(struct group *g);
 /* The victim, if it is stopped, goes on, or dies; all come to their end. NULL, or G3. */
 const char *group_resume(struct group *g, bool kill_it);
 
-/* Stop all that still runs, and return when it stands: a disk that is copied takes a while. */
+/* Stop all processes that still run; return when they are stopped: copying a disk takes time. */
 void group_freeze(struct group *g);
 
 /* End all that still lives; it counts as dead. */

@@ -11,18 +11,18 @@ only.
     -t, -n, -p, -s  only what fits this pattern (fnmatch); of a scene: DIRECTORY/CALLER
     -l      list the cells
     --names compare the names that the tools use, as strace(1) sees them, with the page's table
-    -v      tell of every cell
+    -v      report every cell
 
-What must hold in each cell:
+In each cell the following must hold:
 
     H1  The call does its work and exits with 0; or with the status that PAGE says, and changes
         nothing. Never with 75: trying again cannot help.
     H2  It ends within its -w and a second.
-    H3  What the record has comes into no hand of that user, by no file, link, FIFO or socket; and
-        nothing of that user's comes into the target.
-    H4  What a planted link leads to is neither changed nor made. The target is open to nobody to
-        whom it was not.
-    H5  Nothing is left behind but what was planted.
+    H3  That user receives no content of the record, by no file, link, FIFO or socket; and no
+        content of that user's comes into the target.
+    H4  The target of a planted link is neither changed nor created. The tool's target is open to
+        no more users than before.
+    H5  No file is left but the planted ones.
 
 Where the planter may write the target (a scene that is `trusted`), a lock or a forged spool of
 theirs may cost more: they could do the same to the target. There only the end within the time and
@@ -141,7 +141,7 @@ def work(number, chosen, rows, out):
         begun = time.monotonic()
         try:
             result = try_cell(cell, f"/mnt/scene/{number}.{i}", planter, rows)
-        except Exception as error:  # the rig itself: told as the cell's result
+        except Exception as error:  # the rig itself: reported as the cell's result
             result = f"the rig: {error!r}"
             cell.clean()
         out.write(json.dumps([str(cell), result, getattr(cell, "status", None),

@@ -278,13 +278,13 @@ class Cell:
                 any(keep.endswith("-") and name.startswith(keep) for keep in self.tool.keeps) or \
                 self.weak
             if not known and not (self.status and name in ("x.db-wal", "x.db-shm")):
-                raise Wrong(f"H5: '{name}' is left behind")
+                raise Wrong(f"H5: '{name}' is left over")
         git = self.dir + "/repo/.git"
         for name in os.listdir(git) if self.scene.repository else ():
             if (name.startswith((".holdfast", "index.holdfast")) or name.endswith(".lock")) and \
                     planted != "repo/.git/" + name and not self.weak and \
                     not (self.tool.name.startswith("lock-status") or self.status):
-                raise Wrong(f"H5: '.git/{name}' is left behind")
+                raise Wrong(f"H5: '.git/{name}' is left over")
 
     def judge_messages(self):
         lines = self.err.decode(errors="replace").splitlines()
@@ -293,7 +293,7 @@ class Cell:
         if any(not re.match(r"[a-z-]+: ", line) for line in heads):
             raise Wrong(f"a message without the tool's name: {heads}")
         if sum(f"{name}'" in line for line in heads) > 1 and self.plant.kind != "changing":
-            raise Wrong(f"the planted name is told of more than once: {heads}")
+            raise Wrong(f"the planted name is reported more than once: {heads}")
 
     def clean(self):
         self.tool.finish(self)

@@ -292,7 +292,7 @@ class Remote:
             name, args = pickle.loads(request)
             try:
                 answer = getattr(planter, name)(*args)
-            except Exception as error:  # told to the one who asked
+            except Exception as error:  # sent to the client
                 answer = error
             if isinstance(answer, bytes):
                 answer = answer[:100000]

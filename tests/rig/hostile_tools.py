@@ -131,7 +131,7 @@ class File(Tool):
         end = time.monotonic() + 0.6
         while time.monotonic() < end and process.poll() is None and not is_waited_for(process.pid):
             time.sleep(0.001)
-        time.sleep(0.005)  # whoever looks into a spool has had the time
+        time.sleep(0.005)  # a process that reads a spool has had the time
         fcntl.flock(self.lock, fcntl.LOCK_UN)
 
     def start(self, cell):
@@ -185,7 +185,7 @@ class Symlink(Tool):
 
 
 class Dotlock(Tool):
-    """free: nobody has it. stale: a dead process had it. held: it is given back after a moment."""
+    """free: no process has it. stale: a dead process had it. held: it is released after a while."""
 
     names = (("dot", ".holdfast.D.dot"), ("queue", ".holdfast.D.queue"),
              ("XXXXXXXX.tmp", ".holdfast.D.00000000.tmp"), ("tmp", ".holdfast.D.tmp"))

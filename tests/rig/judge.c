@@ -164,7 +164,7 @@ const char *rig_judge(const struct rig_scenario *s, const char *dir, const struc
 }
 
 /* The first entry of a directory that is neither name nor its backup, in a static buffer; NULL. */
-static const char *stranger(const struct rig_scenario *s, const char *dir, const char *name)
+static const char *extra_entry(const struct rig_scenario *s, const char *dir, const char *name)
 {
 	static char found[NAME_MAX + 1];
 	char backup[NAME_MAX + 1];
@@ -199,7 +199,7 @@ static const char *litter(const struct rig_scenario *s, const char *dir)
 	snprintf(parts, sizeof(parts), "%s", s->path);
 	for (char *part = strtok_r(parts, "/", &rest); part && !found;
 	     part = strtok_r(NULL, "/", &rest)) {
-		found = stranger(s, at, part);
+		found = extra_entry(s, at, part);
 		strcat(strcat(at, "/"), part);
 	}
 	return found;

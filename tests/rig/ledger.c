@@ -89,7 +89,7 @@ void ledger_read(struct ledger *l, const char *path, bool rotated)
 			l->torn++;
 		} else {
 			ledger_wrong(l, 1,
-				     "%s has at %zu a line of %zu bytes that nobody wrote: "
+				     "%s has at %zu a line of %zu bytes that no process wrote: "
 				     "%.30s",
 				     path, at, size, line);
 		}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Print every message that the C files and shell scripts named can give, one a line, sorted.
 
-What is filled in when it is given stands as "…". Advice is left out, and what the system adds.
+An inserted value is printed as "…". Advice is left out, and so is the text of the system.
 """
 
 import re
@@ -31,7 +31,7 @@ EXPANSION = re.compile(r"\$(?:\w+|\{[^}]*\}|\([^)]*\))")
 
 
 def arguments(text):
-    """The arguments of the call whose parenthesis text begins behind, as lists of tokens."""
+    """The arguments of the call after whose parenthesis text begins, as lists of tokens."""
     found, depth = [[]], 0
     for token in TOKEN.findall(text):
         if token in ")]}" and depth == 0:

@@ -107,7 +107,7 @@ def mask(text):
 
 
 def closing(code, at):
-    """The index behind the bracket that closes the one at `at`; -1: none does."""
+    """The index after the bracket that closes the one at `at`; -1 if there is none."""
     depth = 0
     for i in range(at, len(code)):
         if code[i] == "(":
@@ -162,7 +162,7 @@ def places(text):
     for match in re.finditer(r"\b(?:return|status =|\?|:) (HF_OK|HF_NO|HF_BUSY|true|false|0|-1);",
                              code):
         add("status", match.start(1), match.end(1), STATUSES[match.group(1)])
-    # a call whose result nobody asks for
+    # a call whose result is ignored
     for start, end in calls(code, r"[a-z]\w+"):
         line = code[code.rfind("\n", 0, start) + 1:start]
         if re.fullmatch(r"\t+(?:\(void\)!?)?", line) and code[end:end + 1] == ";" and \
@@ -235,7 +235,7 @@ def sources(top, globs):
 
 
 def sample(texts, kinds, chance):
-    """Mutants without end, no one twice; None when there are no more."""
+    """Mutants without end, none twice; None when there are no more."""
     pool = {}
     for path, text in texts.items():
         pool[path] = {kind: at for kind, at in places(text).items() if not kinds or kind in kinds}

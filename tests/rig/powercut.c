@@ -12,12 +12,12 @@
  *		its end, and the power is cut: is it seen? One line for each, "mutation …". With -w,
  *		-y or -F the power is cut at every call after the one left out, and at the end.
  *	-w	before the cut the kernel happens to write back the first half of what was appended
- *	-y	before the cut somebody else syncs the file
+ *	-y	before the cut another process syncs the file
  *	-F FILE	first, a run of the tool with this standard input is killed when it has written a
  *		part of it, and what it leaves is durable
  *	-C CALL	the file system's own commit comes when the tool is at this call, as in linkat#1
  *	-B RULE	a rule of the fault table for all runs (so that another way is taken)
- *	-v	tell of every run
+ *	-v	report every run
  *
  * Works in the directory "powercut-FS-CUT" under the current one. Exits 1 if anything was wrong
  * (without -m: a mutation that is not seen here may be seen on another file system).
@@ -109,7 +109,7 @@ static void prepare(void)
 	disk_sync();
 }
 
-/* One run with a cut; NULL, or what is wrong. *run tells how far it came. */
+/* One run with a cut; NULL, or the complaint. *run has the progress. */
 static const char *attempt(const char *own_rule, struct rig_run *run)
 {
 	char rule[512];

@@ -28,7 +28,7 @@ a row; a commit. The user has something else staged. What must hold afterwards:
     J2  Exit 0 and 76 mean there; any other exit status means not there. Only a death, and 79, may
         mean either.
     J3  The repository, the database and the user's staging are sound, nothing is unfinished, and
-        there is no litter.
+        there are no leftovers.
     J4  The next record succeeds.
 
 The kinds "equal" and "absent" record one line in a ledger, which is there or absent, without or
@@ -38,7 +38,7 @@ every second place the ledger is moved away before that. Then (record/record_mar
     J5  All ledgers together have a line for each row, and the other program's. There is a commit
         for each row, no intent, and after the next record no name of holdfast's.
 
-With -v each run tells these numbers.
+With -v each run prints these numbers.
 
 Exits 1 if anything was wrong, or if the runs did not show both outcomes.
 """

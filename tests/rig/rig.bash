@@ -27,8 +27,8 @@ rig() {
 }
 
 # rig_named_rule OLD|'' TOOL...: the rule by which this tool, at a file f of OLD's content or none,
-# is told that unnamed files (O_TMPFILE) are not to be had: then it makes calls more, since it looks
-# for what others left.
+# learns that unnamed files (O_TMPFILE) are not available: then it makes more calls, since it
+# searches for leftovers of others.
 rig_named_rule() {
 	local old=$1 k calls usual
 

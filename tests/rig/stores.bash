@@ -10,8 +10,8 @@ stores_setup() {
 	cd "$BATS_TEST_TMPDIR" || return
 }
 
-# Nobody stays behind, also after a test that failed: who waits at a FIFO finds its other end
-# closed. Every database is sound after every test.
+# No process is left, also after a test that failed: a process that waits at a FIFO finds its other
+# end closed. Every database is sound after every test.
 stores_teardown() {
 	local db job fifo
 
@@ -24,7 +24,7 @@ stores_teardown() {
 	done
 }
 
-# at MICROSECONDS TOOL...: by a clock that stands there.
+# at MICROSECONDS TOOL...: with the clock stopped at that time.
 at() {
 	HOLDFAST_FAULT_CLOCK=$1 "$HF_FAULT_BIN/$2" "${@:3}"
 }
@@ -46,7 +46,7 @@ race_begin() {
 	racers=()
 }
 
-# It stands at the barrier as long as nobody opens the other end.
+# It waits at the barrier until race_end opens the other end.
 racer() {
 	{
 		: <start
@@ -96,8 +96,8 @@ await_watcher() {
 	done
 }
 
-# deaf DB TOOL...: what the tool prints cannot be written, and when it learns that, somebody has the
-# turnstile of DB, who does not give it back. Its status; 1 if it waits for more than 20 s.
+# deaf DB TOOL...: the tool's output cannot be written, and when the tool learns that, another
+# process has the turnstile of DB and keeps it. The tool's status; 1 if it waits for more than 20 s.
 deaf() {
 	python3 -c '
 import fcntl, os, subprocess, sys

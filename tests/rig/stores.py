@@ -167,7 +167,7 @@ class QueueDone(Scene):
 
 
 class LeaseAcquire(Scene):
-    """Who was told a token has the lease; the next token is greater than any that was told."""
+    """A process that got a token has the lease; the next token is greater than any earlier one."""
 
     argv = ["sqlite-lease", "acquire", "--ttl", "1h", "--as", "a", "db", "name"]
 
@@ -175,7 +175,7 @@ class LeaseAcquire(Scene):
         status, other = self.ask("sqlite-lease", "acquire", "-n", "--as", "b", "db", "name",
                                  allowed=(0, 75))
         if out and status == 0:
-            raise Wrong(f"{out!r} was told, and the lease is another's")
+            raise Wrong(f"{out!r} was printed, and the lease is another's")
         if status == 75:
             self.ask("sqlite-lease", "release", "--as", "a", "db", "name")
             other = self.ask("sqlite-lease", "acquire", "-n", "--as", "b", "db", "name")[1]

@@ -312,7 +312,7 @@ static void kill_at_once(struct writer *w, ino_t file, bool in_write)
 		close(process);
 }
 
-/* Whom to kill next: any writer, the one with the lock, or an appender with a batch. */
+/* The next victim: any writer, the one with the lock, or an appender with a batch. */
 static enum aim { ANY, HOLDER, LEADER } aim;
 static long aimed; /* since when, rig_now_ms() */
 

@@ -19,14 +19,14 @@
 
 /*
  * Texts. A text is one line, known by its number: "line NUMBER letters…", of 40, 1000 or 200000
- * bytes. So a whole line is told from a part of one, and from two that run into each other.
+ * bytes. So a whole line differs from a part of one, and from two that run into each other.
  */
 
 /* The line of this number, with its newline; to be freed. */
 struct rig_bytes ledger_line(unsigned int number);
 
 /* What is known of the attempts to add one text. Those by atomic-record are counted apart, since
- * the database tells how many of them were committed. */
+ * the database shows how many of them were committed. */
 struct ledger_text {
 	unsigned int done, maybe;	    /* acknowledged; killed, or not known (79) */
 	unsigned int rows_done, rows_maybe; /* the same, by atomic-record */
@@ -38,7 +38,7 @@ struct ledger {
 	unsigned int texts;
 	unsigned int lines;	/* whole ones found */
 	unsigned int late;	/* of killed writers, found all the same */
-	unsigned int late_rows; /* the same, of killed recorders */
+	unsigned int late_rows; /* the same, of killed runs of atomic-record */
 	unsigned int torn;	/* parts of lines at the end of a rotated file */
 	unsigned int wrong;
 };
@@ -53,7 +53,7 @@ void ledger_read(struct ledger *l, const char *path, bool rotated);
 /* Count the rows: the output of a query for "number|count". */
 void ledger_rows(struct ledger *l, const char *output);
 
-/* Compare, text by text. Tells of the first few that are wrong. */
+/* Compare, text by text. Reports the first few that are wrong. */
 void ledger_judge(struct ledger *l);
 
 /* Say what is wrong, a few times only. */

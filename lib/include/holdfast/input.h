@@ -14,7 +14,7 @@
  *
  * hf_lines_next() waits for input, takes what else is already available, and returns all whole
  * lines as one record. Many lines then cost one append, and a slow writer need not fill a buffer.
- * The last line gets a newline if it has none, so that the next record does not continue it.
+ * A newline is added to the last line if it has none, so that the next record does not continue it.
  *
  * A failed read is never taken for the end of the input: HF_IO, or HF_NOINPUT if the descriptor is
  * closed. Both functions block until input is available. A crash leaves nothing. Thread-safe for

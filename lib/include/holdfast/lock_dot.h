@@ -10,7 +10,7 @@
  * lock also locks the file with flock(2), so the kernel knows which process lives, and waiters wait
  * in its queue.
  *
- *	- The file is complete and locked when it gets its name PATH; it is never seen empty.
+ *	- The file is complete and locked when it receives its name PATH; it is never seen empty.
  *	- A process removes or replaces PATH only if it holds flock(2), exclusive, on the inode
  *	  that PATH names, and is its owner or has judged it stale under that lock.
  *	- A command inherits the descriptor: a killed wrapper's lock is held until its command

@@ -8,7 +8,7 @@
  * Its own lock is flock(2) on DB-turnstile, a file beside the database; processes wait for it in
  * the kernel's queue. The external lock is that no other program writes, according to SQLite's lock
  * bytes. SQLite's own lock is not taken: the command uses sqlite3, or any other program, as usual,
- * and gets it without waiting. Readers, idle connections and a checkpoint do not conflict. The
+ * and acquires it without waiting. Readers, idle connections and a checkpoint do not conflict. The
  * database is opened for reading at most, never through SQLite, and may be absent if its directory
  * exists.
  *

@@ -16,8 +16,8 @@
  * or to the directory's owner.
  *
  * Side files: files that must be found after a crash are beside the target under the name
- * ".holdfast.NAME.WHAT"; a NAME that is too long is cut and gets a hash. Such a name cannot be a
- * target: the next run on NAME would remove the file, or use it.
+ * ".holdfast.NAME.WHAT"; a NAME that is too long is cut, and a hash is added. Such a name cannot be
+ * a target: the next run on NAME would remove the file, or use it.
  *
  * Errors: HF_CANTCREAT: the directory does not exist, or a loop. HF_NOPERM. HF_DATA: a path that
  * cannot name a file ("", "dir/", ".", "..") or that names a side file. Nothing is created, except

@@ -22,7 +22,7 @@ static enum hf_status append(const char *path, const char *text, bool in_place, 
 	return hf_append(path, &record, &o, err);
 }
 
-static void both_ways(void **state)
+static void appends_by_replacement_and_in_place(void **state)
 {
 	struct hf_err err;
 
@@ -130,7 +130,7 @@ static void a_failing_leader(const char *fault, bool in_place, int first_status)
 	fd = open("f", O_RDONLY);
 	assert_true(read(fd, content, sizeof(content) - 1) > 0);
 	close(fd);
-	/* whoever was told so is there, once; a dead one's record may be */
+	/* an acknowledged record is there, once; a dead appender's record may be */
 	assert_non_null(strstr(content, "two\n"));
 	assert_non_null(strstr(content, "three\n"));
 	assert_null(strstr(strstr(content, "two\n") + 1, "two\n"));
@@ -189,7 +189,7 @@ static int append_hastily(const struct rival *self, void *arg)
 }
 
 /* append/P6: it would be synced less, or have another mode, than its owner asked for. */
-static void who_asks_for_something_else_goes_alone(void **state)
+static void an_appender_with_other_options_writes_alone(void **state)
 {
 	struct hasty ways[] = {{HF_SYNC_NONE, NULL}, {HF_SYNC_DATA, NULL}, {HF_SYNC_FULL, "600"}};
 
@@ -211,11 +211,11 @@ static void who_asks_for_something_else_goes_alone(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(both_ways),
+	cmocka_unit_test(appends_by_replacement_and_in_place),
 	cmocka_unit_test(a_record_in_a_file),
 	cmocka_unit_test(a_leader_that_has_no_trouble),
 	cmocka_unit_test(a_leader_that_dies),
 	cmocka_unit_test(a_leader_that_fails_fails_for_itself),
-	cmocka_unit_test(who_asks_for_something_else_goes_alone),
+	cmocka_unit_test(an_appender_with_other_options_writes_alone),
 };
 HF_TEST_MAIN(tests)

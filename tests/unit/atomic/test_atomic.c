@@ -162,7 +162,7 @@ static void modes_are_those_of_chmod(void **state)
 	assert_file("f", "3");
 }
 
-static void nothing_is_refused_unless_meant(void **state)
+static void an_empty_content_is_refused_without_allow_empty(void **state)
 {
 	(void)state;
 	assert_status(HF_DATA, replace("f", ""), &err);
@@ -176,7 +176,7 @@ static void nothing_is_refused_unless_meant(void **state)
 	assert_file("f", "");
 }
 
-static void what_appears_meanwhile_is_replaced_with_its_attributes(void **state)
+static void a_target_created_since_is_replaced_with_its_attributes(void **state)
 {
 	(void)state;
 	assert_status(HF_OK, begin("g"), &err);
@@ -187,7 +187,7 @@ static void what_appears_meanwhile_is_replaced_with_its_attributes(void **state)
 	assert_int_equal(mode_of("g"), 0751);
 	end();
 
-	/* and what disappears is created anew */
+	/* and a target that disappears is recreated */
 	assert_int_equal(chmod("f", 0600), 0);
 	assert_status(HF_OK, begin("f"), &err);
 	unlink("f");
@@ -196,7 +196,7 @@ static void what_appears_meanwhile_is_replaced_with_its_attributes(void **state)
 	assert_file("f", "ours");
 }
 
-/* It is there when we begin, seems absent when we look for its lock, and is there when we link. */
+/* It is there when we begin, seems absent when we open it to lock it, and is there when we link. */
 static void a_lost_race_to_create_starts_again(void **state)
 {
 	(void)state;
@@ -231,8 +231,8 @@ static void a_content_made_from_nothing_or_from_the_old_is_not_put_over_a_newer(
 
 	assert_status(HF_OK, begin("f"), &err);
 	assert_status(HF_OK, hf_atomic_lock(a, &err), &err);
-	put_file("stranger's", "theirs");
-	assert_int_equal(rename("stranger's", "f"), 0);
+	put_file("other", "theirs");
+	assert_int_equal(rename("other", "f"), 0);
 	assert_status(HF_BUSY, commit("ours"), &err);
 	assert_int_equal(err.errnum, EEXIST);
 	assert_file("f", "theirs");
@@ -300,7 +300,7 @@ static void a_validator_decides(void **state)
 	assert_file("f", "old");
 	assert_status(HF_OK, replace("f", "good"), &err);
 	assert_file("f", "good");
-	/* what it writes counts: it is looked at, and synced, after it */
+	/* its changes count: the file is checked, and synced, after it */
 	options.validate = ": >\"$1\"";
 	assert_status(HF_DATA, replace("f", "good"), &err);
 	assert_string_equal(err.message, "refusing to replace 'f': the new content is empty");
@@ -323,8 +323,8 @@ static void a_link_is_followed_or_replaced(void **state)
 	assert_int_equal(mode_of("link"), 0644);
 }
 
-/* A caller who has found and locked the target. */
-static void what_the_caller_has_locked_stays_his(void **state)
+/* A caller that has opened and locked the target. */
+static void the_callers_lock_stays_the_callers(void **state)
 {
 	struct hf_target target;
 	struct stat st;
@@ -366,7 +366,7 @@ static enum hf_status note_step(void *context, enum hf_atomic_step step, uint32_
 	return strlen(steps) > 1 && steps[0] == '!' ? HF_IO : HF_OK;
 }
 
-static void each_step_is_told(void **state)
+static void each_step_is_reported(void **state)
 {
 	char steps[8] = "";
 
@@ -401,7 +401,7 @@ static void each_step_is_told(void **state)
 	assert_false(has_litter());
 }
 
-/* Every call fails in turn, by every way of staging: old or new, true status, no litter. */
+/* Fail every call, with every kind of temporary file: old or new, true status, no leftover. */
 static void every_failure_leaves_old_or_new(void **state)
 {
 	static const char *const errors[] = {"EIO", "ENOSPC", "EINTR", "EACCES", "EMFILE"};
@@ -467,16 +467,16 @@ static const struct CMUnitTest tests[] = {
 	ATOMIC_TEST(an_end_without_a_commit_changes_nothing),
 	ATOMIC_TEST(an_absent_file_is_created_as_the_umask_says),
 	ATOMIC_TEST(modes_are_those_of_chmod),
-	ATOMIC_TEST(nothing_is_refused_unless_meant),
-	ATOMIC_TEST(what_appears_meanwhile_is_replaced_with_its_attributes),
+	ATOMIC_TEST(an_empty_content_is_refused_without_allow_empty),
+	ATOMIC_TEST(a_target_created_since_is_replaced_with_its_attributes),
 	ATOMIC_TEST(a_lost_race_to_create_starts_again),
 	ATOMIC_TEST(a_content_made_from_nothing_or_from_the_old_is_not_put_over_a_newer),
 	ATOMIC_TEST(the_target_is_locked_only_for_the_commit),
 	ATOMIC_TEST(an_equal_content_is_left_alone),
 	ATOMIC_TEST(a_validator_decides),
 	ATOMIC_TEST(a_link_is_followed_or_replaced),
-	ATOMIC_TEST(what_the_caller_has_locked_stays_his),
-	ATOMIC_TEST(each_step_is_told),
+	ATOMIC_TEST(the_callers_lock_stays_the_callers),
+	ATOMIC_TEST(each_step_is_reported),
 	ATOMIC_TEST(every_failure_leaves_old_or_new),
 };
 

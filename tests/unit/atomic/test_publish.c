@@ -85,7 +85,7 @@ static void a_leftover_makes_way_and_beside_a_living_one_another_name_is_taken(v
 	close(other);
 }
 
-static void what_cannot_be_judged_is_left_and_another_name_taken(void **state)
+static void an_unknown_file_is_left_and_another_name_taken(void **state)
 {
 	(void)state;
 	assert_int_equal(mkfifo(".holdfast.f.tmp", 0600), 0);
@@ -116,7 +116,7 @@ static struct stat stat_of(const char *path)
 	return st;
 }
 
-static void an_exchange_replaces_only_the_file_that_was_looked_at(void **state)
+static void an_exchange_replaces_only_the_file_that_was_checked(void **state)
 {
 	/* with RENAME_EXCHANGE, and without */
 	static const char *const faults[] = {"1000:EIO", "renameat2#1+:EINVAL"};
@@ -217,9 +217,9 @@ static void a_sync_that_fails_is_final_and_a_signal_is_not(void **state)
 static const struct CMUnitTest tests[] = {
 	PUBLISH_TEST(it_gets_its_name_locked_and_replaces),
 	PUBLISH_TEST(a_leftover_makes_way_and_beside_a_living_one_another_name_is_taken),
-	PUBLISH_TEST(what_cannot_be_judged_is_left_and_another_name_taken),
+	PUBLISH_TEST(an_unknown_file_is_left_and_another_name_taken),
 	PUBLISH_TEST(a_file_staged_under_a_name_keeps_it_or_moves),
-	PUBLISH_TEST(an_exchange_replaces_only_the_file_that_was_looked_at),
+	PUBLISH_TEST(an_exchange_replaces_only_the_file_that_was_checked),
 	PUBLISH_TEST(creating_replaces_nothing),
 	PUBLISH_TEST(creating_from_a_name_replaces_nothing_either),
 	PUBLISH_TEST(a_mount_point_cannot_be_replaced),

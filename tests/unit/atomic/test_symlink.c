@@ -60,7 +60,7 @@ static void a_link_comes_into_any_place(void **state)
 	assert_link("d/e/l", "far");
 }
 
-static void what_should_not_be_replaced_is_not(void **state)
+static void a_target_that_must_stay_is_not_replaced(void **state)
 {
 	(void)state;
 	mkdir("l", 0777);
@@ -143,7 +143,7 @@ static void litter_makes_way(void **state)
 static void creating_replaces_nothing(void **state)
 {
 	(void)state;
-	/* it seems absent when we look for its lock: then the rename is told not to replace */
+	/* it seems absent when we open it to lock it: then the rename must not replace */
 	put_file("l", "theirs");
 	fault("fstatat#3:ENOENT");
 	assert_status(HF_OK, make("ours"), &err);
@@ -183,7 +183,7 @@ static void every_failure_leaves_old_or_new(void **state)
 
 static const struct CMUnitTest tests[] = {
 	LINK_TEST(a_link_comes_into_any_place),
-	LINK_TEST(what_should_not_be_replaced_is_not),
+	LINK_TEST(a_target_that_must_stay_is_not_replaced),
 	LINK_TEST(the_same_is_left_alone_and_the_old_is_kept_when_asked),
 	LINK_TEST(a_file_that_is_locked_is_waited_for),
 	LINK_TEST(litter_makes_way),

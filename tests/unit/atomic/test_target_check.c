@@ -27,7 +27,7 @@ static enum hf_status refuse(const char *name, bool links, const char *backup)
 	return status;
 }
 
-static void what_is_no_file_is_named(void **state)
+static void a_target_that_is_no_file_is_refused_by_its_type(void **state)
 {
 	(void)state;
 	mkdir("d", 0777);
@@ -45,7 +45,7 @@ static void what_is_no_file_is_named(void **state)
 	assert_status(HF_OK, refuse("f", false, NULL), &err);
 }
 
-static void several_names_are_refused_unless_meant(void **state)
+static void several_names_are_refused_without_break_links(void **state)
 {
 	(void)state;
 	put_file("one", "x");
@@ -86,7 +86,7 @@ static enum hf_status take(struct hf_target_claim *claim, const char *name,
 	return status;
 }
 
-static void a_file_is_locked_and_looked_at(void **state)
+static void a_file_is_locked_and_checked(void **state)
 {
 	struct hf_target_claim claim, second;
 
@@ -177,7 +177,7 @@ static int hold(const struct rival *self, void *arg)
 	return 0;
 }
 
-static void a_locked_file_is_busy_and_looking_locks_nothing(void **state)
+static void a_locked_file_is_busy_and_a_check_locks_nothing(void **state)
 {
 	const struct hf_target_rules rules = {0};
 	struct hf_target_claim claim;
@@ -198,14 +198,14 @@ static void a_locked_file_is_busy_and_looking_locks_nothing(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(what_is_no_file_is_named),
-	cmocka_unit_test(several_names_are_refused_unless_meant),
+	cmocka_unit_test(a_target_that_is_no_file_is_refused_by_its_type),
+	cmocka_unit_test(several_names_are_refused_without_break_links),
 	cmocka_unit_test(a_live_database_is_refused),
-	cmocka_unit_test(a_file_is_locked_and_looked_at),
+	cmocka_unit_test(a_file_is_locked_and_checked),
 	cmocka_unit_test(nothing_and_a_link_are_claimed_without_a_lock),
 	cmocka_unit_test(the_content_is_what_was_expected_or_not),
 	cmocka_unit_test(an_expectation_must_be_one),
-	cmocka_unit_test(a_locked_file_is_busy_and_looking_locks_nothing),
+	cmocka_unit_test(a_locked_file_is_busy_and_a_check_locks_nothing),
 };
 
 HF_TEST_MAIN(tests)

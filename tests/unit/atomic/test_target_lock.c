@@ -54,7 +54,7 @@ static void an_absent_target_is_no_input(void **state)
 	assert_false(is_there("absent"));
 }
 
-static void what_is_no_regular_file_is_refused_without_opening_it(void **state)
+static void a_target_that_is_no_regular_file_is_refused_unopened(void **state)
 {
 	static const char *const names[] = {"fifo", "dir", "socket", "/dev/null", "link"};
 	struct sockaddr_un address = {AF_UNIX, "socket"};
@@ -94,7 +94,7 @@ static int lock_without_privilege(const struct rival *self, void *arg)
 	return lock("secret", 0, &fd, &st, &err) == HF_NOPERM && fd == -1 ? 0 : 97;
 }
 
-static void one_that_may_only_be_written_is_locked_too(void **state)
+static void a_target_that_may_only_be_written_is_locked_too(void **state)
 {
 	struct rival rival;
 
@@ -122,7 +122,7 @@ static int hold_and_replace(const struct rival *self, void *arg)
 	return names[1] ? rename(names[1], names[0]) : unlink(names[0]);
 }
 
-static void one_that_is_replaced_meanwhile_is_locked_anew(void **state)
+static void a_target_replaced_during_the_wait_is_locked_again(void **state)
 {
 	static const char *const names[] = {"old", "new"};
 	struct stat st, now;
@@ -144,7 +144,7 @@ static void one_that_is_replaced_meanwhile_is_locked_anew(void **state)
 	close(fd);
 }
 
-static void one_that_is_removed_meanwhile_is_absent(void **state)
+static void a_target_removed_during_the_wait_is_absent(void **state)
 {
 	static const char *const names[] = {"removed", NULL};
 	struct rival rival;
@@ -176,7 +176,7 @@ static int lock_below(const struct rival *self, void *arg)
 		       : 98;
 }
 
-static void one_that_an_ancestor_holds_is_refused_with_advice(void **state)
+static void a_target_that_an_ancestor_holds_is_refused_with_advice(void **state)
 {
 	struct rival rival;
 	int fd;
@@ -192,11 +192,11 @@ static void one_that_an_ancestor_holds_is_refused_with_advice(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_free_target_is_locked),
 	cmocka_unit_test(an_absent_target_is_no_input),
-	cmocka_unit_test(what_is_no_regular_file_is_refused_without_opening_it),
-	cmocka_unit_test(one_that_may_only_be_written_is_locked_too),
-	cmocka_unit_test(one_that_is_replaced_meanwhile_is_locked_anew),
-	cmocka_unit_test(one_that_is_removed_meanwhile_is_absent),
-	cmocka_unit_test(one_that_an_ancestor_holds_is_refused_with_advice),
+	cmocka_unit_test(a_target_that_is_no_regular_file_is_refused_unopened),
+	cmocka_unit_test(a_target_that_may_only_be_written_is_locked_too),
+	cmocka_unit_test(a_target_replaced_during_the_wait_is_locked_again),
+	cmocka_unit_test(a_target_removed_during_the_wait_is_absent),
+	cmocka_unit_test(a_target_that_an_ancestor_holds_is_refused_with_advice),
 };
 
 HF_TEST_MAIN(tests)

@@ -43,7 +43,7 @@ static void a_refusal_says_how_the_command_ended(void **state)
 	assert_int_equal(WEXITSTATUS(status), 127);
 }
 
-static void what_it_prints_goes_to_standard_error(void **state)
+static void its_output_goes_to_standard_error(void **state)
 {
 	int out = dup(1), error = dup(2), status;
 	int file = open("out", O_WRONLY | O_CREAT | O_TRUNC, 0666);
@@ -65,7 +65,7 @@ static void what_it_prints_goes_to_standard_error(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_command_sees_the_content),
 	cmocka_unit_test(a_refusal_says_how_the_command_ended),
-	cmocka_unit_test(what_it_prints_goes_to_standard_error),
+	cmocka_unit_test(its_output_goes_to_standard_error),
 };
 
 HF_TEST_MAIN(tests)

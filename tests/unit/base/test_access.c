@@ -66,7 +66,7 @@ static void others_are_permitted_by_the_mode(void **state)
 	assert_int_equal(hf_access_permits(&access, 1, R_OK), HF_MEMBER_NO);
 }
 
-static void a_group_stands_for_its_members(void **state)
+static void a_group_means_its_members(void **state)
 {
 	struct hf_access access;
 
@@ -127,14 +127,14 @@ static void one_file_is_open_to_no_more_than_another(void **state)
 	assert_true(is_within(&group, of("j", 1, 2, 0666, NULL), W_OK));
 	assert_false(is_within(&group, of("j", A, 2, 0660, NULL), W_OK));
 	assert_true(is_within(&group, of("j", A, 2, 0660, "u:1:rw"), W_OK));
-	/* permitted to all others is not permitted to those who are named and denied */
+	/* a permission of all others does not apply to a user that is named and denied */
 	assert_false(is_within(&wide, of("j", A, A, 0666, "u:41002:-"), R_OK));
 }
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_owner_and_root_are_always_permitted),
 	cmocka_unit_test(others_are_permitted_by_the_mode),
-	cmocka_unit_test(a_group_stands_for_its_members),
+	cmocka_unit_test(a_group_means_its_members),
 	cmocka_unit_test(an_acl_names_users_and_groups_below_its_mask),
 	cmocka_unit_test(one_file_is_open_to_no_more_than_another),
 };

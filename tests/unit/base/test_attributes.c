@@ -139,7 +139,7 @@ static void root_keeps_the_owner_and_setuid(void **state)
 	close(to);
 }
 
-/* As user 1 in group 1, who may not give away a file. */
+/* As user 1 in group 1, which may not give away a file. */
 static int copy_as_other(const struct rival *self, void *arg)
 {
 	int from = *(int *)arg, to;
@@ -179,7 +179,7 @@ static void setuid_goes_where_the_owner_cannot_be_kept(void **state)
 	close(from);
 }
 
-static void what_the_system_keeps_for_itself_is_left_out(void **state)
+static void attributes_of_the_system_are_left_out(void **state)
 {
 	int from = make("from", 0644), to = make("to", 0600);
 
@@ -217,7 +217,7 @@ static void a_file_system_without_attributes_has_none(void **state)
 }
 
 /* Whether there is an ACL decides what the mode's group bits mean. */
-static void an_acl_that_cannot_be_read_is_not_taken_for_none(void **state)
+static void an_unreadable_acl_is_an_error(void **state)
 {
 	int from, to;
 	struct stat st;
@@ -243,12 +243,12 @@ static void an_acl_that_cannot_be_read_is_not_taken_for_none(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(an_acl_that_cannot_be_read_is_not_taken_for_none),
+	cmocka_unit_test(an_unreadable_acl_is_an_error),
 	cmocka_unit_test(mode_and_attributes_go_along),
 	cmocka_unit_test(an_acl_goes_along_and_a_default_one_does_not_come_in),
 	cmocka_unit_test(root_keeps_the_owner_and_setuid),
 	cmocka_unit_test(setuid_goes_where_the_owner_cannot_be_kept),
-	cmocka_unit_test(what_the_system_keeps_for_itself_is_left_out),
+	cmocka_unit_test(attributes_of_the_system_are_left_out),
 	cmocka_unit_test(a_file_system_without_attributes_has_none),
 };
 

@@ -90,7 +90,7 @@ static void an_early_end_is_confirmed(void **state)
 	close(out);
 }
 
-static void a_stream_goes_on_where_it_stands(void **state)
+static void a_stream_is_copied_from_its_offset(void **state)
 {
 	int in = empty_file("in"), out = empty_file("out");
 	int64_t size;
@@ -159,7 +159,7 @@ static void a_pipe_and_a_socket_are_read_to_their_end(void **state)
 	unsetenv("HOLDFAST_FAULT");
 }
 
-static void a_failure_is_no_end(void **state)
+static void a_failure_is_not_taken_for_the_end(void **state)
 {
 	int in = made_file("in", 100000), out = empty_file("out"),
 	    full = open("/dev/full", O_WRONLY);
@@ -278,9 +278,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_file_is_copied_whole),
 	cmocka_unit_test(a_file_is_copied_where_the_kernel_cannot),
 	cmocka_unit_test(an_early_end_is_confirmed),
-	cmocka_unit_test(a_stream_goes_on_where_it_stands),
+	cmocka_unit_test(a_stream_is_copied_from_its_offset),
 	cmocka_unit_test(a_pipe_and_a_socket_are_read_to_their_end),
-	cmocka_unit_test(a_failure_is_no_end),
+	cmocka_unit_test(a_failure_is_not_taken_for_the_end),
 	cmocka_unit_test(reading_is_full_up_to_the_end),
 	cmocka_unit_test(writing_at_a_place_leaves_the_offset),
 	cmocka_unit_test(contents_are_compared),

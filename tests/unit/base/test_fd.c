@@ -25,7 +25,7 @@ static struct stat inode_of(const char *path)
 	return st;
 }
 
-static void what_a_descriptor_holds_is_told_without_touching_it(void **state)
+static void the_lock_of_a_descriptor_is_read_without_changing_it(void **state)
 {
 	int none = open_lock("none", 0), shared = open_lock("shared", LOCK_SH);
 	int exclusive = open_lock("exclusive", LOCK_EX), copy = dup(exclusive);
@@ -59,7 +59,7 @@ static void other_kinds_of_lock_do_not_count(void **state)
 	close(fd);
 }
 
-static void the_environment_is_believed_only_with_proof(void **state)
+static void the_environment_is_trusted_only_with_proof(void **state)
 {
 	int fd = open_lock("e", LOCK_EX), shared = open_lock("s", LOCK_SH), found = -1;
 	struct stat e = inode_of("e"), s = inode_of("s");
@@ -160,7 +160,7 @@ static void under_a_low_limit_it_is_as_high_as_it_can_be(void **state)
 	close(high);
 }
 
-static void what_is_exported_is_what_is_proved_and_what_is_new(void **state)
+static void proved_and_new_descriptors_are_exported(void **state)
 {
 	int old = hf_fd_high(open_lock("old", LOCK_SH)), new = hf_fd_high(open_lock("new", 0));
 	int stale = hf_fd_high(open_lock("stale", 0));
@@ -199,14 +199,14 @@ static void a_range_stays_exported_and_nothing_is_named_twice(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(what_a_descriptor_holds_is_told_without_touching_it),
+	cmocka_unit_test(the_lock_of_a_descriptor_is_read_without_changing_it),
 	cmocka_unit_test(other_kinds_of_lock_do_not_count),
-	cmocka_unit_test(the_environment_is_believed_only_with_proof),
+	cmocka_unit_test(the_environment_is_trusted_only_with_proof),
 	cmocka_unit_test(the_strongest_is_returned),
 	cmocka_unit_test(nonsense_in_the_environment_is_no_lock),
 	cmocka_unit_test(high_numbers_are_out_of_a_scripts_way),
 	cmocka_unit_test(under_a_low_limit_it_is_as_high_as_it_can_be),
-	cmocka_unit_test(what_is_exported_is_what_is_proved_and_what_is_new),
+	cmocka_unit_test(proved_and_new_descriptors_are_exported),
 	cmocka_unit_test(a_range_stays_exported_and_nothing_is_named_twice),
 };
 

@@ -58,7 +58,7 @@ static void a_path_must_name_a_file(void **state)
 	assert_status(HF_CANTCREAT, open_target("file/f", 0), &err);
 }
 
-static void a_long_name_is_a_name_and_a_longer_one_is_none(void **state)
+static void the_longest_name_is_accepted_and_a_longer_one_refused(void **state)
 {
 	char name[NAME_MAX + 2], path[PATH_MAX + 1];
 
@@ -188,7 +188,7 @@ static void side_names_stay_names(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_path_is_a_directory_and_a_name),
 	cmocka_unit_test(a_path_must_name_a_file),
-	cmocka_unit_test(a_long_name_is_a_name_and_a_longer_one_is_none),
+	cmocka_unit_test(the_longest_name_is_accepted_and_a_longer_one_refused),
 	cmocka_unit_test(links_are_followed_to_their_end),
 	cmocka_unit_test(a_loop_of_links_is_noticed),
 	cmocka_unit_test(others_links_in_sticky_directories_are_not_followed),

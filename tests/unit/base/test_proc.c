@@ -92,7 +92,7 @@ static int stay(const struct rival *self, void *arg)
 	return 0;
 }
 
-static void ancestry_is_told(void **state)
+static void ancestors_and_descendants_are_recognized(void **state)
 {
 	pid_t me = getpid();
 	struct rival child = rival_start(have_child, &me), sibling;
@@ -170,7 +170,7 @@ static int look_in_other_namespace(const struct rival *self, void *arg)
 	return waitpid(pid, &status, 0) == pid ? WEXITSTATUS(status) : 97;
 }
 
-static void a_missing_or_a_foreign_proc_is_noticed(void **state)
+static void a_missing_proc_or_one_of_another_namespace_is_noticed(void **state)
 {
 	struct rival rival;
 
@@ -187,9 +187,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_process_is_read),
 	cmocka_unit_test(a_name_may_hold_anything),
 	cmocka_unit_test(impossible_pids_are_no_process),
-	cmocka_unit_test(ancestry_is_told),
+	cmocka_unit_test(ancestors_and_descendants_are_recognized),
 	cmocka_unit_test(a_description_names_the_command_and_its_age),
-	cmocka_unit_test(a_missing_or_a_foreign_proc_is_noticed),
+	cmocka_unit_test(a_missing_proc_or_one_of_another_namespace_is_noticed),
 };
 
 HF_TEST_MAIN(tests)

@@ -16,7 +16,7 @@ static void note(void *context, const char *line)
 	snprintf(said, sizeof(said), "%s", line);
 }
 
-/* The target "f" of user A, and whom it trusts. */
+/* The target "f" of user A, and the users that it trusts. */
 static void begin(mode_t mode, mode_t dir_mode)
 {
 	if (geteuid() != 0)
@@ -88,7 +88,7 @@ static void an_unknown_user_is_trusted_by_group_and_directory(void **state)
 	end();
 }
 
-static void it_is_open_to_nobody_to_whom_the_target_is_not(void **state)
+static void it_must_not_be_open_to_more_users_than_the_target(void **state)
 {
 	(void)state;
 	begin(0640, 0755);
@@ -123,7 +123,7 @@ static void only_a_regular_file_with_one_name_is_opened(void **state)
 	end();
 }
 
-static void a_directory_is_trusted_by_who_can_make_files_there(void **state)
+static void a_directory_is_trusted_if_its_writers_are(void **state)
 {
 	(void)state;
 	begin(0640, 0755);
@@ -162,9 +162,9 @@ static void beside_an_absent_target_only_root_and_the_caller_are_trusted(void **
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_owner_must_be_trusted),
 	cmocka_unit_test(an_unknown_user_is_trusted_by_group_and_directory),
-	cmocka_unit_test(it_is_open_to_nobody_to_whom_the_target_is_not),
+	cmocka_unit_test(it_must_not_be_open_to_more_users_than_the_target),
 	cmocka_unit_test(only_a_regular_file_with_one_name_is_opened),
-	cmocka_unit_test(a_directory_is_trusted_by_who_can_make_files_there),
+	cmocka_unit_test(a_directory_is_trusted_if_its_writers_are),
 	cmocka_unit_test(beside_an_absent_target_only_root_and_the_caller_are_trusted),
 };
 HF_TEST_MAIN(tests)

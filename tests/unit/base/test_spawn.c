@@ -29,7 +29,7 @@ static enum hf_status run(const struct hf_command *c, int *wait_status, struct h
 	return status;
 }
 
-static void how_a_command_ended_is_told(void **state)
+static void the_exit_status_of_a_command_is_returned(void **state)
 {
 	struct hf_command c = command(WORDS("sh", "-c", "exit 7"));
 	int wait_status;
@@ -44,7 +44,7 @@ static void how_a_command_ended_is_told(void **state)
 	assert_int_equal(hf_exit_status(wait_status), 128 + SIGKILL);
 }
 
-static void what_cannot_be_run_is_126_or_127(void **state)
+static void a_command_that_cannot_be_run_is_126_or_127(void **state)
 {
 	static const struct {
 		const char *name;
@@ -146,7 +146,7 @@ static int run_masked(const struct rival *self, void *arg)
 	return run(&c, &wait_status, NULL) == HF_OK ? wait_status : 99;
 }
 
-/* SIGUSR1 blocked, SIGHUP ignored; SIGCHLD, which nobody could wait under, is not. */
+/* SIGUSR1 blocked, SIGHUP ignored; SIGCHLD is not, as wait(2) would fail. */
 static void mask_and_ignored_signals_are_as_we_had_them(void **state)
 {
 	struct rival rival = rival_start(run_masked, NULL);
@@ -507,8 +507,8 @@ static void as_pid_1_orphans_are_reaped_and_signals_are_exit_statuses(void **sta
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(how_a_command_ended_is_told),
-	cmocka_unit_test(what_cannot_be_run_is_126_or_127),
+	cmocka_unit_test(the_exit_status_of_a_command_is_returned),
+	cmocka_unit_test(a_command_that_cannot_be_run_is_126_or_127),
 	cmocka_unit_test(a_script_without_interpreter_runs_by_sh),
 	cmocka_unit_test(it_gets_the_descriptors_that_it_is_given_and_no_others),
 	cmocka_unit_test(mask_and_ignored_signals_are_as_we_had_them),

@@ -58,7 +58,7 @@ static void a_name_that_is_too_long_keeps_its_end(void **state)
 	assert_int_equal(text[size - 2], 'z');
 }
 
-static void what_is_no_line_is_refused(void **state)
+static void an_invalid_line_is_refused(void **state)
 {
 	static const char *const bad[] = {
 		"",
@@ -145,7 +145,7 @@ static struct hf_stats_sink *to(const char *path)
 }
 
 /* base/S1, base/S4 */
-static void what_cannot_be_written_is_not_written(void **state)
+static void a_log_that_cannot_be_written_changes_nothing(void **state)
 {
 	struct rlimit limit, small;
 	struct hf_stats_sink *sink;
@@ -206,9 +206,9 @@ static void spellings_are_one_name(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_line_is_read_as_it_was_written),
 	cmocka_unit_test(a_name_that_is_too_long_keeps_its_end),
-	cmocka_unit_test(what_is_no_line_is_refused),
+	cmocka_unit_test(an_invalid_line_is_refused),
 	cmocka_unit_test(lines_go_to_the_file),
-	cmocka_unit_test(what_cannot_be_written_is_not_written),
+	cmocka_unit_test(a_log_that_cannot_be_written_changes_nothing),
 	cmocka_unit_test(spellings_are_one_name),
 };
 

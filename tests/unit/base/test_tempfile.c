@@ -110,7 +110,7 @@ static void litter_of_the_dead_is_removed_and_the_living_are_left(void **state)
 	assert_int_equal(entries(), 5);
 }
 
-static void a_name_lost_to_one_who_reaps_is_made_again(void **state)
+static void a_name_lost_to_a_reaping_process_is_recreated(void **state)
 {
 	char name[NAME_MAX + 1];
 	int fd;
@@ -146,7 +146,7 @@ static void a_name_comes_by_proc_where_the_kernel_wants_it_so(void **state)
 	close(fd);
 }
 
-static void what_cannot_be_litter_is_not_judged(void **state)
+static void a_file_that_cannot_be_a_leftover_is_not_judged(void **state)
 {
 	(void)state;
 	assert_int_equal(hf_tempfile_reap(&target, "absent"), HF_OK);
@@ -254,9 +254,9 @@ static const struct CMUnitTest tests[] = {
 	STAGE_TEST(a_new_file_has_no_name_until_it_gets_one),
 	STAGE_TEST(without_unnamed_files_it_has_one_and_holds_it),
 	STAGE_TEST(litter_of_the_dead_is_removed_and_the_living_are_left),
-	STAGE_TEST(a_name_lost_to_one_who_reaps_is_made_again),
+	STAGE_TEST(a_name_lost_to_a_reaping_process_is_recreated),
 	STAGE_TEST(a_name_comes_by_proc_where_the_kernel_wants_it_so),
-	STAGE_TEST(what_cannot_be_litter_is_not_judged),
+	STAGE_TEST(a_file_that_cannot_be_a_leftover_is_not_judged),
 	STAGE_TEST(a_directory_with_a_link_is_litter_too),
 	STAGE_TEST(the_reaper_leaves_a_name_that_was_recreated),
 	STAGE_TEST(a_maker_sees_that_its_new_name_was_recreated),

@@ -99,7 +99,7 @@ static int print_file(const struct rival *self, void *arg)
 	return (int)hf_atomic_cli_print(fd, "f", &err);
 }
 
-static void printing_that_fails_is_told_as_done(void **state)
+static void a_failed_print_exits_as_uncertain(void **state)
 {
 	struct rival child;
 
@@ -127,7 +127,7 @@ static int check_closed(const struct rival *self, void *arg)
 											    : 98;
 }
 
-static void a_closed_output_is_noticed_before(void **state)
+static void a_closed_output_is_noticed_early(void **state)
 {
 	struct rival child = rival_start(check_closed, NULL);
 
@@ -165,7 +165,7 @@ static int finish(const struct rival *self, void *arg)
 	return hf_atomic_cli_end(&cli, hf_atomic_commit(a, &err), &err, a);
 }
 
-static void the_end_tells_the_outcome(void **state)
+static void the_exit_status_is_that_of_the_outcome(void **state)
 {
 	struct rival child;
 
@@ -184,9 +184,9 @@ static void the_end_tells_the_outcome(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(options_reach_the_transaction),
-	cmocka_unit_test(printing_that_fails_is_told_as_done),
-	cmocka_unit_test(a_closed_output_is_noticed_before),
-	cmocka_unit_test(the_end_tells_the_outcome),
+	cmocka_unit_test(a_failed_print_exits_as_uncertain),
+	cmocka_unit_test(a_closed_output_is_noticed_early),
+	cmocka_unit_test(the_exit_status_is_that_of_the_outcome),
 };
 
 HF_TEST_MAIN(tests)

@@ -180,11 +180,11 @@ static void options_may_follow_a_subcommand(void **state)
 	assert_file("error", "tool: an empty THING: check whether a variable is unset\n"
 			     "Try 'tool --help' for more information.\n");
 	assert_int_equal(run(obey, "go", "x", "y", NULL), 64);
-	assert_file("error", "tool: 'y' is one operand too many\n"
+	assert_file("error", "tool: unexpected operand 'y'\n"
 			     "Try 'tool --help' for more information.\n");
 }
 
-static void wrong_words_are_named_and_exit_with_64(void **state)
+static void wrong_arguments_are_named_and_exit_with_64(void **state)
 {
 	(void)state;
 	assert_int_equal(run(understand, "--no-such", NULL), 64);
@@ -283,7 +283,7 @@ static void second_command(char **argv)
 	hf_cli_command(&cli, argv + 1, true, &words);
 }
 
-static void a_command_is_words_or_a_string(void **state)
+static void a_command_is_arguments_or_a_string(void **state)
 {
 	(void)state;
 	unsetenv("SHELL");
@@ -357,11 +357,11 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(options_of_one_choice_exclude_each_other),
 	cmocka_unit_test(a_busy_tool_exits_with_the_status_that_the_option_names),
 	cmocka_unit_test(options_may_follow_a_subcommand),
-	cmocka_unit_test(wrong_words_are_named_and_exit_with_64),
+	cmocka_unit_test(wrong_arguments_are_named_and_exit_with_64),
 	cmocka_unit_test(the_environment_sets_the_timeout_unless_an_option_does),
 	cmocka_unit_test(help_shows_the_table),
 	cmocka_unit_test(an_error_is_one_line_and_advice),
-	cmocka_unit_test(a_command_is_words_or_a_string),
+	cmocka_unit_test(a_command_is_arguments_or_a_string),
 	cmocka_unit_test(nothing_lands_on_closed_standard_descriptors),
 	cmocka_unit_test(output_that_cannot_be_written_is_an_error),
 };

@@ -37,7 +37,7 @@ static void sizes_as_util_linux_reads_them(void **state)
 	}
 }
 
-static void what_is_no_size(void **state)
+static void invalid_sizes_are_refused(void **state)
 {
 	static const char *const bad[] = {"",	"K",   "-1",  "+1",  " 1",    "1 ",  "1X",
 					  "1KK", "1iB", "inf", "nan", "1Kib2", "1,5"};
@@ -96,7 +96,7 @@ static void the_command_line(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(sizes_as_util_linux_reads_them),
-	cmocka_unit_test(what_is_no_size),
+	cmocka_unit_test(invalid_sizes_are_refused),
 	cmocka_unit_test(the_command_line),
 };
 

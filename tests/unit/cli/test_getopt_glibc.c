@@ -42,9 +42,9 @@ static void by_glibc(struct reading *r, int argc, char **argv)
 	int id, index = -1;
 
 	snprintf(flagged, sizeof(flagged), "+%s", letters);
-	optind = 0; /* begin anew */
+	optind = 0; /* begin again */
 	while ((id = getopt_long(argc, argv, flagged, longs, &index)) != -1) {
-		/* what glibc leaves there after an error is nobody's argument */
+		/* the value that glibc leaves there after an error is no argument */
 		note(r, id, id == '?' ? NULL : optarg, id == '?' ? -1 : index);
 		index = -1;
 	}
@@ -96,7 +96,7 @@ static void compare(const char *line)
 		fail_msg("'%s': %s, and glibc says %s", line, ours.errors, theirs.errors);
 }
 
-static void words_are_read_as_by_glibc(void **state)
+static void arguments_are_parsed_as_by_glibc(void **state)
 {
 	static const char *const lines[] = {
 		"t",
@@ -163,7 +163,7 @@ static void words_are_read_as_by_glibc(void **state)
 }
 
 /* Words of the pieces that matter, in every order. */
-static void so_are_all_short_lines(void **state)
+static void all_short_lines_are_parsed_as_by_glibc(void **state)
 {
 	static const char *const pieces[] = {"-s", "-w",  "-b",   "-x",	   "--",   "-",	    "--n",
 					     "=1", "--w", "wait", "--nb=", " --b", " ", " --sh"};
@@ -180,8 +180,8 @@ static void so_are_all_short_lines(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(words_are_read_as_by_glibc),
-	cmocka_unit_test(so_are_all_short_lines),
+	cmocka_unit_test(arguments_are_parsed_as_by_glibc),
+	cmocka_unit_test(all_short_lines_are_parsed_as_by_glibc),
 };
 
 HF_TEST_MAIN(tests)

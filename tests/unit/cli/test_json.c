@@ -21,7 +21,7 @@ static void assert_written(const char *wanted)
 	free(text);
 }
 
-static void values_stand_in_objects_and_arrays(void **state)
+static void values_are_written_in_objects_and_arrays(void **state)
 {
 	(void)state;
 	start();
@@ -66,7 +66,7 @@ static void any_bytes_are_a_text(void **state)
 		{"\xc3\xa4\xe2\x82\xac", "[\"\xc3\xa4\xe2\x82\xac\"]\n"},
 		{"\xf0\x9f\x94\x92", "[\"\xf0\x9f\x94\x92\"]\n"},
 		{"\xff", "[\"\xef\xbf\xbd\"]\n"},
-		/* cut off; a surrogate; too long; behind U+10FFFF; C1 */
+		/* cut off; a surrogate; too long; above U+10FFFF; C1 */
 		{"\xe2\x82", "[\"\xef\xbf\xbd\xef\xbf\xbd\"]\n"},
 		{"\xed\xa0\x80", "[\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"]\n"},
 		{"\xc0\xaf", "[\"\xef\xbf\xbd\xef\xbf\xbd\"]\n"},
@@ -85,7 +85,7 @@ static void any_bytes_are_a_text(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(values_stand_in_objects_and_arrays),
+	cmocka_unit_test(values_are_written_in_objects_and_arrays),
 	cmocka_unit_test(any_bytes_are_a_text),
 };
 

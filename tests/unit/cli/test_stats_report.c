@@ -52,13 +52,13 @@ static void locks_are_summed_up(void **state)
 	assert_string_equal(report.locks[0]->lock, "/a");
 }
 
-static void what_is_torn_or_foreign_is_skipped_and_counted(void **state)
+static void torn_and_other_lines_are_skipped_and_counted(void **state)
 {
 	char *text = malloc(100000);
 	size_t size = 0;
 
 	(void)state;
-	/* torn, and run into by a whole one; foreign; binary; endless; without an end */
+	/* torn, and continued by a whole one; of another form; binary; too long; without an end */
 	size += (size_t)sprintf(text, "holdfast-stats-1 1000 t 1 fi%s",
 				LINE("file", "taken", "0", "1", "1", "/a"));
 	size += (size_t)sprintf(text + size, "rubbish\n\n");
@@ -118,7 +118,7 @@ static void many_locks_are_found_again(void **state)
 		assert_int_equal(report.locks[i]->counts[HF_STATS_TAKEN], 3);
 }
 
-static void files_that_are_none(void **state)
+static void invalid_and_empty_files_give_no_rows(void **state)
 {
 	struct hf_err err;
 
@@ -133,10 +133,10 @@ static void files_that_are_none(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(locks_are_summed_up),
-	cmocka_unit_test(what_is_torn_or_foreign_is_skipped_and_counted),
+	cmocka_unit_test(torn_and_other_lines_are_skipped_and_counted),
 	cmocka_unit_test(percentiles_are_by_nearest_rank),
 	cmocka_unit_test(many_locks_are_found_again),
-	cmocka_unit_test(files_that_are_none),
+	cmocka_unit_test(invalid_and_empty_files_give_no_rows),
 };
 
 HF_TEST_MAIN(tests)

@@ -30,7 +30,7 @@ static int count_open(void)
 	return n;
 }
 
-static void a_file_is_read_from_where_it_stood(void **state)
+static void a_file_is_read_from_its_offset(void **state)
 {
 	int before, fd;
 	struct hf_stdin_replay r;
@@ -69,7 +69,7 @@ static int replay_unreadable(const struct rival *self, void *arg)
 	return 0;
 }
 
-static void a_file_that_cannot_be_opened_anew_is_rewound(void **state)
+static void a_file_that_cannot_be_reopened_is_rewound(void **state)
 {
 	struct rival rival;
 
@@ -105,7 +105,7 @@ static void a_pipe_is_kept_and_its_rest_comes_when_it_is_there(void **state)
 	close(ends[0]);
 }
 
-static void what_is_neither_is_inherited(void **state)
+static void any_other_input_is_inherited(void **state)
 {
 	struct hf_stdin_replay r;
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), in;
@@ -140,10 +140,10 @@ static void a_run_that_could_not_begin_leaves_nothing_open(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(a_file_is_read_from_where_it_stood),
-	cmocka_unit_test(a_file_that_cannot_be_opened_anew_is_rewound),
+	cmocka_unit_test(a_file_is_read_from_its_offset),
+	cmocka_unit_test(a_file_that_cannot_be_reopened_is_rewound),
 	cmocka_unit_test(a_pipe_is_kept_and_its_rest_comes_when_it_is_there),
-	cmocka_unit_test(what_is_neither_is_inherited),
+	cmocka_unit_test(any_other_input_is_inherited),
 	cmocka_unit_test(a_run_that_could_not_begin_leaves_nothing_open),
 };
 

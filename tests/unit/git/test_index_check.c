@@ -45,7 +45,7 @@ static enum hf_status judge(const void *bytes, size_t size, size_t oid_size, con
 	return status;
 }
 
-static void what_git_makes_is_whole(void **state)
+static void an_index_of_git_is_whole(void **state)
 {
 	unsigned char bytes[4096];
 	size_t size = made_by_git(bytes, "");
@@ -61,7 +61,7 @@ static void what_git_makes_is_whole(void **state)
 	assert_int_equal(judge(bytes, size, HF_SHA256, "checksum"), HF_DATA);
 }
 
-static void one_that_is_absent_is_whole(void **state)
+static void an_absent_index_is_whole(void **state)
 {
 	struct hf_repo repo = {.git = AT_FDCWD, .gitdir = ".", .oid_size = HF_SHA1};
 	struct hf_err err;
@@ -85,7 +85,7 @@ static void each_bit_counts(void **state)
 		assert_int_equal(judge(bytes, n, HF_SHA1, "is damaged"), HF_DATA);
 }
 
-static void the_shared_one_counts(void **state)
+static void a_damaged_shared_index_is_refused(void **state)
 {
 	static const char split[] = "cp r/.git/index . && cp r/.git/sharedindex.* .";
 	unsigned char bytes[4096];
@@ -106,9 +106,9 @@ static void the_shared_one_counts(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(what_git_makes_is_whole),
-	cmocka_unit_test(one_that_is_absent_is_whole),
+	cmocka_unit_test(an_index_of_git_is_whole),
+	cmocka_unit_test(an_absent_index_is_whole),
 	cmocka_unit_test(each_bit_counts),
-	cmocka_unit_test(the_shared_one_counts),
+	cmocka_unit_test(a_damaged_shared_index_is_refused),
 };
 HF_TEST_MAIN(tests)

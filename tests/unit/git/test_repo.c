@@ -10,7 +10,7 @@
 #include "git/commit_message.h"
 
 /* What libgit2 1.5 itself does not free: on refusing an extension, and in setting a worktree. To
- * see that it is these, the sanitizer must look through libgit2's frames. */
+ * see that it is these, the sanitizer must unwind libgit2's frames. */
 const char *__lsan_default_suppressions(void);
 const char *__asan_default_options(void);
 
@@ -80,7 +80,7 @@ int renameat2(int from, const char *old, int to, const char *new, unsigned int f
 	return (int)syscall(SYS_renameat2, from, old, to, new, flags);
 }
 
-/* Where in the trace this stands first, behind `after`; the test fails if it does not. */
+/* The first position of this in the trace, after `after`; the test fails if it is absent. */
 static const char *traced(const char *after, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 static const char *traced(const char *after, const char *format, ...)
@@ -391,7 +391,7 @@ static void commits_to_a_detached_head(void **state)
 }
 
 /* git/R3, git/R6. */
-static void keeps_what_the_index_says_of_others(void **state)
+static void keeps_the_index_entries_of_other_files(void **state)
 {
 	const char *before;
 	struct hf_repo *repo;
@@ -471,7 +471,7 @@ static void does_not_trust_the_mode(void **state)
 /* ---- what Git does to a content ------------------------------------------------------------- */
 
 /* Each of these files is stored as `git add` stores it. */
-static void stores_what_git_stores(void **state)
+static void stores_the_same_content_as_git(void **state)
 {
 	static const char *const files[] = {"lf.txt",	"crlf.txt", "mixed.txt", "bin.txt",
 					    "eol.txt",	"id.c",	    "up.up",	 "utf16.u",
@@ -644,7 +644,7 @@ static void a_directory_wins_over_the_environment(void **state)
 	unsetenv("GIT_INDEX_FILE");
 }
 
-static void refuses_what_is_none(void **state)
+static void refuses_a_path_without_a_repository(void **state)
 {
 	struct hf_repo *repo;
 	struct hf_err err;
@@ -1010,7 +1010,7 @@ static int write_rounds(const struct rival *self, void *arg)
 		snprintf(path, sizeof(path), "w%d-%d", number, i);
 		put_file(path, path);
 		flock(turnstile, LOCK_EX);
-		do /* a stranger commits beside them */
+		do /* another program commits beside them */
 			status = COMMIT(repo, &err, path);
 		while (status == HF_NO || status == HF_BUSY);
 		flock(turnstile, LOCK_UN);
@@ -1081,7 +1081,7 @@ static void everything_is_durable_in_its_order(void **state)
 		at = traced(index, "sync %s/refs/heads/main~holdfast.lock\n", hf_repo_gitdir(repo));
 		assert_true(at < ref);
 		traced(ref, "sync %s/refs/heads\n", hf_repo_gitdir(repo));
-		/* git/R4: of somebody else's commit only */
+		/* git/R4: of another program's commit only */
 		at = strstr(trace, "all ");
 		assert_true(i ? !at : at && at < ref);
 	}
@@ -1177,11 +1177,11 @@ static const struct CMUnitTest tests[] = {
 	BOTH(names_and_messages_in_another_encoding),
 	BOTH(makes_a_first_commit),
 	BOTH(commits_to_a_detached_head),
-	BOTH(keeps_what_the_index_says_of_others),
+	BOTH(keeps_the_index_entries_of_other_files),
 	BOTH(a_racy_change_stays_seen),
 	BOTH(resolves_its_own_paths),
 	BOTH(does_not_trust_the_mode),
-	BOTH(stores_what_git_stores),
+	BOTH(stores_the_same_content_as_git),
 	BOTH(a_filter_that_fails_is_an_error),
 	BOTH(stores_a_large_file),
 	BOTH(signs),
@@ -1201,7 +1201,7 @@ static const struct CMUnitTest tests[] = {
 	BOTH(finds_a_record),
 	BOTH(has_an_identity_that_stays),
 	BOTH(repositories_of_all_shapes),
-	BOTH(refuses_what_is_none),
+	BOTH(refuses_a_path_without_a_repository),
 	BOTH(everything_is_durable_in_its_order),
 };
 HF_TEST_MAIN(tests)

@@ -29,8 +29,8 @@ static void many_are_synced_each_once(void **state)
 	assert_int_equal(hf_sync_batch_run(&due, &err), HF_OK);
 }
 
-/* And nothing is due behind it. */
-static void what_cannot_be_synced_is_named(void **state)
+/* And no sync is left after it. */
+static void a_failed_sync_names_its_file(void **state)
 {
 	struct hf_sync_batch due = {NULL, 0};
 	struct hf_err err;
@@ -48,7 +48,7 @@ static void what_cannot_be_synced_is_named(void **state)
 	close(ends[1]);
 }
 
-static void what_is_dropped_is_closed(void **state)
+static void a_discarded_batch_closes_its_files(void **state)
 {
 	struct hf_sync_batch due = {NULL, 0};
 	int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), next;
@@ -66,8 +66,8 @@ static void what_is_dropped_is_closed(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(many_are_synced_each_once),
-	cmocka_unit_test(what_cannot_be_synced_is_named),
-	cmocka_unit_test(what_is_dropped_is_closed),
+	cmocka_unit_test(a_failed_sync_names_its_file),
+	cmocka_unit_test(a_discarded_batch_closes_its_files),
 };
 
 HF_TEST_MAIN(tests)

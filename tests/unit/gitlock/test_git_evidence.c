@@ -78,7 +78,7 @@ static void assert_reason(const char *reason)
 	}
 }
 
-static void nobody_lives_is_proof(void **state)
+static void no_live_process_is_proof(void **state)
 {
 	(void)state;
 	require_first_pid_namespace();
@@ -131,7 +131,7 @@ static void locked_or_open_is_held(void **state)
 	assert_int_equal(rival_end(&rival), 0);
 }
 
-static void our_own_record_is_stale_when_nobody_has_it_locked(void **state)
+static void our_own_record_is_stale_when_no_process_has_it_locked(void **state)
 {
 	(void)state;
 	put_file("repo/.git/index.lock", "holdfast record 17 pid 1\n"); /* gitlock/G2 */
@@ -259,7 +259,7 @@ static void others_do_not(void **state)
 	}
 }
 
-static void in_another_mount_namespace_only_what_is_plain_is_elsewhere(void **state)
+static void in_another_mount_namespace_only_a_plain_place_is_elsewhere(void **state)
 {
 	static const char overlay[] =
 		"mkdir apart/up apart/work apart/both; mount -t overlay none apart/both "
@@ -402,7 +402,7 @@ static void a_note_names_its_maker(void **state)
 	assert_int_equal(judge("index.lock"), HF_VERDICT_STALE);
 }
 
-static void what_git_does_not_write_is_not_judged(void **state)
+static void content_that_git_does_not_write_is_not_judged(void **state)
 {
 	(void)state;
 	require_first_pid_namespace();
@@ -417,17 +417,17 @@ static void what_git_does_not_write_is_not_judged(void **state)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static const struct CMUnitTest tests[] = {
-	TEST(nobody_lives_is_proof),
+	TEST(no_live_process_is_proof),
 	TEST(locked_or_open_is_held),
-	TEST(our_own_record_is_stale_when_nobody_has_it_locked),
+	TEST(our_own_record_is_stale_when_no_process_has_it_locked),
 	TEST(a_git_that_could_be_its_maker_holds_it),
 	TEST(others_do_not),
-	TEST(in_another_mount_namespace_only_what_is_plain_is_elsewhere),
+	TEST(in_another_mount_namespace_only_a_plain_place_is_elsewhere),
 	TEST(a_worktree_may_be_configured),
 	TEST(a_git_that_started_later_is_not_its_maker),
 	TEST(a_zombie_is_dead),
 	TEST(another_worktree_counts_for_references_only),
 	TEST(a_note_names_its_maker),
-	TEST(what_git_does_not_write_is_not_judged),
+	TEST(content_that_git_does_not_write_is_not_judged),
 };
 HF_TEST_MAIN(tests)

@@ -24,7 +24,7 @@ static int set_up(void **state)
 
 	(void)state;
 	assert_non_null(getcwd(here, sizeof(here)));
-	/* not that of whoever runs this */
+	/* not that of the user who runs this */
 	snprintf(path, sizeof(path), "%s/gitconfig", here);
 	setenv("GIT_CONFIG_GLOBAL", path, 1);
 	run("exec >log 2>&1; set -e; git config --global user.name x; "
@@ -99,7 +99,7 @@ static void git_says_the_same(void **state)
 	}
 }
 
-static void what_is_none_is_refused_with_a_reason(void **state)
+static void a_path_without_a_repository_is_refused_with_a_reason(void **state)
 {
 	(void)state;
 	assert_status(HF_NOINPUT, hf_gitdir_find(&found, "absent", &err), NULL);
@@ -173,7 +173,7 @@ static void excludes(const char *dir, const char *name)
 	run(command);
 }
 
-static void what_is_excluded_is_ignored(void **state)
+static void excluded_names_are_ignored(void **state)
 {
 	(void)state;
 	excludes("main", "x-turnstile");
@@ -198,10 +198,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_worktree_from_anywhere_in_it),
 	cmocka_unit_test(linked_worktrees_submodules_and_bare_ones),
 	cmocka_unit_test(git_says_the_same),
-	cmocka_unit_test(what_is_none_is_refused_with_a_reason),
+	cmocka_unit_test(a_path_without_a_repository_is_refused_with_a_reason),
 	cmocka_unit_test(extensions_do_not_matter),
 	cmocka_unit_test(the_environment_counts_only_where_nothing_is_named),
-	cmocka_unit_test(what_is_excluded_is_ignored),
+	cmocka_unit_test(excluded_names_are_ignored),
 };
 
 int main(void)

@@ -108,7 +108,7 @@ static void a_keeper_that_is_gone_has_lost_the_lock(void **state)
 	assert_status(HF_NO, release_with("", 0), NULL);
 }
 
-static void what_has_another_form_is_not_understood(void **state)
+static void an_answer_of_another_form_is_refused(void **state)
 {
 	struct hf_keeper_answer answer = {.form = HF_KEEPER_FORM};
 	const size_t least = offsetof(struct hf_keeper_answer, text);
@@ -146,7 +146,7 @@ static int ask_parent(const struct rival *self, void *arg)
 	return hf_keeper_release(arg, NULL) != HF_NO;
 }
 
-static void another_process_under_the_keepers_name_is_not_believed(void **state)
+static void another_process_under_the_keepers_name_is_not_trusted(void **state)
 {
 	struct sockaddr_un address;
 	struct hf_handle h = {1, 1, hf_process_id_pidns(), 1};
@@ -162,7 +162,7 @@ static void another_process_under_the_keepers_name_is_not_believed(void **state)
 	close(fd);
 }
 
-static void nobody_keeps_what_nobody_has_locked(void **state)
+static void an_unlocked_file_has_no_keeper(void **state)
 {
 	struct hf_keeper_answer answer;
 	struct hf_keeper_loan loan;
@@ -180,9 +180,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_handle_is_read_as_it_was_written),
 	cmocka_unit_test(nonsense_is_no_handle),
 	cmocka_unit_test(a_keeper_that_is_gone_has_lost_the_lock),
-	cmocka_unit_test(what_has_another_form_is_not_understood),
+	cmocka_unit_test(an_answer_of_another_form_is_refused),
 	cmocka_unit_test(an_error_is_passed_on),
-	cmocka_unit_test(another_process_under_the_keepers_name_is_not_believed),
-	cmocka_unit_test(nobody_keeps_what_nobody_has_locked),
+	cmocka_unit_test(another_process_under_the_keepers_name_is_not_trusted),
+	cmocka_unit_test(an_unlocked_file_has_no_keeper),
 };
 HF_TEST_MAIN(tests)

@@ -69,7 +69,7 @@ static pid_t title_of(const char *title)
 	return owner;
 }
 
-static void a_title_says_for_whom(void **state)
+static void a_title_names_the_owner(void **state)
 {
 	(void)state;
 	assert_int_equal(title_of("lock-acquire, for PID 4711 (deploy.sh)"), 4711);
@@ -104,7 +104,7 @@ static bool is_seen_as_ours(struct figure *f, bool *believed)
 	return seen;
 }
 
-static void who_listens_and_is_the_owners_user_is_believed(void **state)
+static void a_listening_keeper_of_the_owners_user_is_trusted(void **state)
 {
 	struct figure f = {.listens = true};
 	bool believed;
@@ -123,7 +123,7 @@ static void a_title_without_a_name_is_not_seen(void **state)
 	assert_false(is_seen_as_ours(&f, &believed));
 }
 
-static void Y2_another_users_keeper_is_not_believed(void **state)
+static void Y2_another_users_keeper_is_not_trusted(void **state)
 {
 	struct figure f = {.listens = true, .uid = 65534};
 	bool believed = true;
@@ -134,7 +134,7 @@ static void Y2_another_users_keeper_is_not_believed(void **state)
 	assert_false(believed);
 }
 
-/* Has taken the name of its parent, who does not listen. */
+/* Has taken the name of its parent, which does not listen. */
 static int take_parents_name(const struct rival *self, void *arg)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
@@ -153,7 +153,7 @@ static int take_parents_name(const struct rival *self, void *arg)
 	return 0;
 }
 
-static void Y2_nor_one_whose_name_another_process_has(void **state)
+static void Y2_a_keeper_whose_name_another_process_has_is_not_trusted(void **state)
 {
 	struct rival rival = rival_start(take_parents_name, NULL);
 	struct hf_keeper_entry seen = {.pid = getpid(), .owner = getppid()};
@@ -169,11 +169,11 @@ static void Y2_nor_one_whose_name_another_process_has(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(a_title_says_for_whom),
-	cmocka_unit_test(who_listens_and_is_the_owners_user_is_believed),
+	cmocka_unit_test(a_title_names_the_owner),
+	cmocka_unit_test(a_listening_keeper_of_the_owners_user_is_trusted),
 	cmocka_unit_test(a_title_without_a_name_is_not_seen),
-	cmocka_unit_test(Y2_another_users_keeper_is_not_believed),
-	cmocka_unit_test(Y2_nor_one_whose_name_another_process_has),
+	cmocka_unit_test(Y2_another_users_keeper_is_not_trusted),
+	cmocka_unit_test(Y2_a_keeper_whose_name_another_process_has_is_not_trusted),
 };
 
 HF_TEST_MAIN(tests)

@@ -52,7 +52,7 @@ static void await_end(pid_t pid)
 	close(polled.fd);
 }
 
-static void it_holds_until_it_is_told_to_release(void **state)
+static void it_holds_until_it_is_asked_to_release(void **state)
 {
 	struct hf_keeper_plan plan = plan_for(getppid(), 0);
 	struct hf_keeper_answer answer;
@@ -81,7 +81,7 @@ static void it_holds_until_it_is_told_to_release(void **state)
 	waitpid(kept.handle.pid, NULL, 0);
 }
 
-static void what_is_not_made_known_is_given_back(void **state)
+static void an_unpublished_lock_is_released(void **state)
 {
 	struct hf_keeper_plan plan = plan_for(getppid(), 0);
 	struct hf_kept kept;
@@ -98,7 +98,7 @@ static void what_is_not_made_known_is_given_back(void **state)
 	waitpid(kept.handle.pid, NULL, 0);
 }
 
-static void a_busy_lock_fails_and_leaves_nobody(void **state)
+static void a_busy_lock_fails_and_leaves_no_process(void **state)
 {
 	struct hf_keeper_plan plan = plan_for(getppid(), 20 * HF_MS);
 	struct rival rival = rival_start(hold, "l");
@@ -113,7 +113,7 @@ static void a_busy_lock_fails_and_leaves_nobody(void **state)
 	assert_int_equal(rival_end(&rival), 0);
 }
 
-/* Starts a keeper, says who it is, and is killed at some point, or ends by itself. */
+/* Starts a keeper, sends its PID, and is killed at some point, or ends by itself. */
 static int start_for_me(const struct rival *self, void *arg)
 {
 	struct hf_keeper_plan plan = plan_for(getppid(), HF_NEVER);
@@ -350,7 +350,7 @@ static void what_was_lent_is_held_when_the_owner_dies(const struct hf_lock_ops *
 	nothing_is_lent_to_this_process();
 	kill(owner.pid, SIGKILL);
 	assert_int_equal(waitpid(owner.pid, &status, 0), owner.pid);
-	/* the keeper, which nobody else can reap */
+	/* the keeper, which no other process can reap */
 	assert_true(waitpid(-1, &status, 0) > 0);
 	assert_false(is_free());
 	close(owner.tell);
@@ -380,9 +380,9 @@ static void a_lent_dotlock_outlives_the_owner(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(it_holds_until_it_is_told_to_release),
-	cmocka_unit_test(what_is_not_made_known_is_given_back),
-	cmocka_unit_test(a_busy_lock_fails_and_leaves_nobody),
+	cmocka_unit_test(it_holds_until_it_is_asked_to_release),
+	cmocka_unit_test(an_unpublished_lock_is_released),
+	cmocka_unit_test(a_busy_lock_fails_and_leaves_no_process),
 	cmocka_unit_test(a_killed_starter_takes_the_wait_along),
 	cmocka_unit_test(a_dotlock_names_the_keeper),
 	cmocka_unit_test(only_an_ancestor_can_be_the_owner),

@@ -92,7 +92,7 @@ static void the_record_can_be_read(void **state)
 	give_back(&held);
 }
 
-static void refuses_what_is_none(void **state)
+static void refuses_a_path_that_is_no_dotlock(void **state)
 {
 	struct held held;
 	struct hf_err err;
@@ -204,7 +204,7 @@ static void an_empty_file_is_held(void **state)
 	unlink("d");
 }
 
-static void a_lost_one_is_noticed(void **state)
+static void a_lost_dotlock_is_noticed(void **state)
 {
 	struct held held;
 	struct hf_err err;
@@ -243,8 +243,8 @@ static void touching(void **state)
 	give_back(&held);
 }
 
-/* lock/D5: who inherited or borrowed it may outlive the one who took it. */
-static void touching_what_is_inherited(void **state)
+/* lock/D5: a process that inherited or borrowed it may outlive the process that took it. */
+static void an_inherited_dotlock_is_touched(void **state)
 {
 	struct hf_lock inherited;
 	struct held held;
@@ -278,8 +278,8 @@ static int leave_a_child(const struct rival *self, void *arg)
 	return 0;
 }
 
-/* What was staged long ago would look like an abandoned lock, and say a wrong time. */
-static void a_record_staged_long_ago_is_of_now(void **state)
+/* A lock file written long ago would seem abandoned, and have a wrong time. */
+static void a_record_written_long_ago_is_updated(void **state)
 {
 	const struct timespec old[] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
 	struct hf_dot_new new = {.fd = -1};
@@ -317,9 +317,9 @@ static int make_dotlock(const struct hf_target *target)
 	return fd;
 }
 
-/* What is given back is removed, unless the name belongs to another file by now, or another
+/* A released file is removed, unless the name belongs to another file by now, or another
  * description of the lent file is still locked. */
-static void giving_back_removes_what_is_ours_alone(void **state)
+static void a_release_removes_only_our_own_file(void **state)
 {
 	struct hf_target target;
 	struct hf_err err;
@@ -418,7 +418,7 @@ static int take_under_fault(const struct rival *self, void *arg)
 }
 
 /* Killed at every call of taking (a free one; a stale one) and of giving back: the next one gets
- * it, and nothing is left behind. */
+ * it, and no file is left. */
 static void killed_anywhere(void **state)
 {
 	struct held held;
@@ -448,7 +448,7 @@ static void killed_anywhere(void **state)
 	}
 }
 
-/* Stopped at every call, and meanwhile another one takes it: never both. */
+/* Stopped at every call while another process takes it: never both. */
 static void stopped_anywhere(void **state)
 {
 	bool stopped = true;
@@ -492,7 +492,7 @@ static void stopped_anywhere(void **state)
 }
 
 /* lock/D4: a program that keeps to no rule replaces the stale one just before the exchange. */
-static void a_foreign_lock_is_put_back(void **state)
+static void another_programs_lock_is_put_back(void **state)
 {
 	struct rival rival;
 	char text[32];
@@ -563,7 +563,7 @@ static void a_crowd(void **state)
 	assert_int_equal(litter(), 0);
 }
 
-/* Two dotlocks of two sets, named in opposite order: taken in one order, they never stand still. */
+/* Two dotlocks of two sets, named in opposite order: taken in one order, they never deadlock. */
 static int take_two(const struct rival *self, void *arg)
 {
 	const char *const *names = arg;
@@ -613,7 +613,7 @@ static void without_exchange(void **state)
 }
 
 /* Any one call of taking a stale one and giving it back fails (EOPNOTSUPP: also a file system
- * without unnamed files): it is taken or not, the next one gets it, and nothing is left behind. */
+ * without unnamed files): it is taken or not, the next one gets it, and no file is left. */
 static void failing_anywhere(void **state)
 {
 	static const char *const actions[] = {"EIO", "ENOSPC", "EINTR", "EOPNOTSUPP", "EACCES"};
@@ -650,19 +650,19 @@ static void failing_anywhere(void **state)
 
 static const struct CMUnitTest tests[] = {
 	/* first, since they count calls by name, and the count is inherited */
-	cmocka_unit_test(a_foreign_lock_is_put_back),
+	cmocka_unit_test(another_programs_lock_is_put_back),
 	cmocka_unit_test(without_exchange),
 	cmocka_unit_test(taken_and_given_back),
 	cmocka_unit_test(the_record_can_be_read),
-	cmocka_unit_test(refuses_what_is_none),
+	cmocka_unit_test(refuses_a_path_that_is_no_dotlock),
 	cmocka_unit_test(a_waiter_gets_it_when_the_holder_is_killed),
 	cmocka_unit_test(waits_for_another_programs_lock),
 	cmocka_unit_test(an_empty_file_is_held),
-	cmocka_unit_test(a_lost_one_is_noticed),
+	cmocka_unit_test(a_lost_dotlock_is_noticed),
 	cmocka_unit_test(touching),
-	cmocka_unit_test(touching_what_is_inherited),
-	cmocka_unit_test(a_record_staged_long_ago_is_of_now),
-	cmocka_unit_test(giving_back_removes_what_is_ours_alone),
+	cmocka_unit_test(an_inherited_dotlock_is_touched),
+	cmocka_unit_test(a_record_written_long_ago_is_updated),
+	cmocka_unit_test(a_release_removes_only_our_own_file),
 	cmocka_unit_test(no_takeover_while_it_is_inherited),
 	cmocka_unit_test(killed_anywhere),
 	cmocka_unit_test(stopped_anywhere),

@@ -48,7 +48,7 @@ static void an_absent_file_is_created(void **state)
 	assert_int_equal(lock.fd, -1);
 }
 
-static void what_is_there_stays_as_it_is(void **state)
+static void an_existing_file_stays_as_it_is(void **state)
 {
 	struct stat before, after;
 
@@ -101,7 +101,7 @@ static void a_socket_and_a_device_are_refused(void **state)
 	assert_int_equal(lock.fd, -1);
 }
 
-static void what_cannot_be_opened(void **state)
+static void a_file_that_cannot_be_opened_is_refused(void **state)
 {
 	(void)state;
 	assert_status(HF_CANTCREAT, open_lock("none/l", O_RDONLY), NULL);
@@ -117,7 +117,7 @@ static void what_cannot_be_opened(void **state)
 	assert_int_equal(lock.fd, -1);
 }
 
-static void recheck_sees_another_inode_and_none(void **state)
+static void recheck_notices_another_inode_and_an_absent_one(void **state)
 {
 	(void)state;
 	assert_status(HF_OK, open_lock("l", O_RDONLY), &err);
@@ -198,7 +198,7 @@ static enum hf_status borrow(struct lender lender)
 	return status;
 }
 
-static void what_is_lent_is_proved(void **state)
+static void a_lent_lock_is_proved(void **state)
 {
 	struct lender lender = {.named = "l", .lent = "l", .operation = LOCK_EX};
 
@@ -218,15 +218,15 @@ static void what_is_lent_is_proved(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_absent_file_is_created),
-	cmocka_unit_test(what_is_there_stays_as_it_is),
+	cmocka_unit_test(an_existing_file_stays_as_it_is),
 	cmocka_unit_test(a_directory_and_the_end_of_a_dangling_link),
 	cmocka_unit_test(a_fifo_is_not_even_opened),
 	cmocka_unit_test(a_socket_and_a_device_are_refused),
-	cmocka_unit_test(what_cannot_be_opened),
-	cmocka_unit_test(recheck_sees_another_inode_and_none),
+	cmocka_unit_test(a_file_that_cannot_be_opened_is_refused),
+	cmocka_unit_test(recheck_notices_another_inode_and_an_absent_one),
 	cmocka_unit_test(an_inherited_lock_is_proved),
 	cmocka_unit_test(an_inherited_shared_lock_is_not_enough_for_exclusive),
-	cmocka_unit_test(what_is_lent_is_proved),
+	cmocka_unit_test(a_lent_lock_is_proved),
 };
 
 HF_TEST_MAIN(tests)

@@ -75,7 +75,7 @@ static int replace_when_awaited(const struct rival *self, void *arg)
 	return rename("new", "l") < 0;
 }
 
-static void a_file_that_was_replaced_is_locked_anew(void **state)
+static void a_file_that_was_replaced_is_locked_again(void **state)
 {
 	struct rival rival = rival_start(replace_when_awaited, NULL);
 	struct hf_lockset *set;
@@ -115,8 +115,8 @@ static void an_inherited_lock_is_left_alone(void **state)
 	close(fd);
 }
 
-/* flock(2) says nothing of a range, nor a name of the file that somebody has a range of. */
-static void removal_leaves_what_is_held_in_part(void **state)
+/* flock(2) does not see a locked range; a test does, with a read-only descriptor too. */
+static void removal_leaves_a_file_with_a_locked_range(void **state)
 {
 	struct flock part = {.l_type = F_RDLCK, .l_start = 7, .l_len = 1};
 	int fd;
@@ -136,7 +136,7 @@ static void removal_leaves_what_is_held_in_part(void **state)
 	assert_false(is_there("l"));
 }
 
-static void removal_leaves_what_is_held_and_what_is_no_file(void **state)
+static void removal_leaves_a_held_file_and_a_directory(void **state)
 {
 	struct rival rival = rival_start(hold, "l");
 
@@ -188,7 +188,7 @@ static void removal_leaves_a_file_that_was_recreated(void **state)
 	unlink("l");
 }
 
-/* Removal locks the file: whoever locked it since it was opened keeps it. */
+/* Removal locks the file: a process that has locked it since it was opened keeps it. */
 static void removal_leaves_a_file_that_was_locked_since_it_was_opened(void **state)
 {
 	struct stopped remover = {"flock#1:stop", remove_it, "l"};
@@ -277,10 +277,10 @@ static void a_file_that_is_another_locks_when_it_is_reopened(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_free_lock_is_held),
 	cmocka_unit_test(a_busy_lock_is_busy_and_then_waited_for),
-	cmocka_unit_test(a_file_that_was_replaced_is_locked_anew),
+	cmocka_unit_test(a_file_that_was_replaced_is_locked_again),
 	cmocka_unit_test(an_inherited_lock_is_left_alone),
-	cmocka_unit_test(removal_leaves_what_is_held_and_what_is_no_file),
-	cmocka_unit_test(removal_leaves_what_is_held_in_part),
+	cmocka_unit_test(removal_leaves_a_held_file_and_a_directory),
+	cmocka_unit_test(removal_leaves_a_file_with_a_locked_range),
 	cmocka_unit_test(removal_leaves_a_file_that_was_recreated),
 	cmocka_unit_test(removal_leaves_a_file_that_was_locked_since_it_was_opened),
 	cmocka_unit_test(a_file_that_was_recreated_and_locked_is_busy),

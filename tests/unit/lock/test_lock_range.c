@@ -89,7 +89,7 @@ static void count_notice(void *context, const char *line)
 	assert_int_equal(close(*(int *)context), 0);
 }
 
-static void after_a_second_a_word_is_said(void **state)
+static void after_a_second_a_notice_is_given(void **state)
 {
 	int a = open_lock("l"), b = open_lock("l");
 	struct hf_wait wait = {.deadline = HF_NEVER, .notice = count_notice, .context = &a};
@@ -170,7 +170,7 @@ static int hold_range(const struct rival *self, void *arg)
 	return 0;
 }
 
-static void a_strangers_range_is_not_inherited(void **state)
+static void another_processs_range_is_not_inherited(void **state)
 {
 	struct rival rival = rival_start(hold_range, NULL);
 	int got, fd = open_lock("l");
@@ -283,10 +283,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(ranges_exclude_where_they_overlap),
 	cmocka_unit_test(a_wait_ends_at_the_deadline),
 	cmocka_unit_test(an_ordinary_fcntl_lock_is_waited_for_and_its_holder_named),
-	cmocka_unit_test(after_a_second_a_word_is_said),
+	cmocka_unit_test(after_a_second_a_notice_is_given),
 	cmocka_unit_test(a_descriptor_that_cannot_be_locked),
 	cmocka_unit_test(an_inherited_range_is_proved),
-	cmocka_unit_test(a_strangers_range_is_not_inherited),
+	cmocka_unit_test(another_processs_range_is_not_inherited),
 	cmocka_unit_test(a_directory_has_no_ranges),
 	cmocka_unit_test(a_range_that_is_lent_is_proved),
 	cmocka_unit_test(a_range_of_another_file_or_place_is_not_inherited),

@@ -159,7 +159,7 @@ static bool gate_is_held(int fd)
 	return fcntl(fd, F_OFD_GETLK, &gate) == 0 && gate.l_type != F_UNLCK;
 }
 
-/* Holds the slot until its parent stands at the gate; then unlocks it without closing anything,
+/* Holds the slot until its parent waits at the gate; then unlocks it without closing anything,
  * which inotify does not see. */
 static int unlock_when_awaited(const struct rival *self, void *arg)
 {
@@ -178,7 +178,7 @@ static int unlock_when_awaited(const struct rival *self, void *arg)
 	return 0;
 }
 
-static void what_inotify_does_not_see_the_backoff_finds(void **state)
+static void the_backoff_finds_a_release_that_inotify_misses(void **state)
 {
 	struct rival rival = rival_start(unlock_when_awaited, NULL);
 	struct hf_lockset *set;
@@ -256,7 +256,7 @@ static void a_slot_that_is_lent_is_proved(void **state)
 
 	(void)state;
 	for (int k = 0; k < 4; k++) {
-		/* the slot; two slots; a slot behind the last; a slot of another file */
+		/* the slot; two slots; a slot after the last; a slot of another file */
 		lender.start = k == 2 ? HF_SLOT_BASE + 1 : HF_SLOT_BASE;
 		lender.length = k == 1 ? 2 : 1;
 		lender.lent = k == 3 ? "other" : "p";
@@ -289,7 +289,7 @@ static void a_bad_backoff_is_refused_when_it_is_needed(void **state)
 	hf_lockset_free(second);
 }
 
-static void numbers_that_are_none(void **state)
+static void invalid_numbers_are_refused(void **state)
 {
 	struct hf_lockset *set;
 	int slot;
@@ -309,9 +309,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(the_gate_is_open_again),
 	cmocka_unit_test(an_inherited_slot_is_kept),
 	cmocka_unit_test(under_an_inherited_exclusive_lock_there_are_slots),
-	cmocka_unit_test(what_inotify_does_not_see_the_backoff_finds),
+	cmocka_unit_test(the_backoff_finds_a_release_that_inotify_misses),
 	cmocka_unit_test(a_bad_backoff_is_refused_when_it_is_needed),
-	cmocka_unit_test(numbers_that_are_none),
+	cmocka_unit_test(invalid_numbers_are_refused),
 	cmocka_unit_test(a_slot_that_is_lent_is_proved),
 	cmocka_unit_test(a_slot_of_another_file_is_not_inherited),
 	cmocka_unit_test(a_file_that_was_recreated_and_whose_slot_is_taken_is_busy),

@@ -7,7 +7,7 @@
 
 /*
  * Kinds that lock nothing, and write down what the set does with them: "+" open, "t" take, "?" try,
- * "w" wait, "-" release, each with the path. A path is one or two characters: the first stands for
+ * "w" wait, "-" release, each with the path. A path is one or two characters: the first names
  * the inode.
  */
 static char diary[512];
@@ -188,7 +188,7 @@ static enum hf_status never_the_same(struct hf_lock *lock, const struct hf_wait 
 	return HF_NO;
 }
 
-static void a_path_that_changes_all_the_time_is_given_up(void **state)
+static void a_path_that_changes_all_the_time_is_busy(void **state)
 {
 	static const struct hf_lock_ops restless = {.name = "restless",
 						    .rank = 1,
@@ -203,7 +203,7 @@ static void a_path_that_changes_all_the_time_is_given_up(void **state)
 	assert_string_equal(diary, "-r ");
 }
 
-static void a_foreign_lock_is_waited_for_with_nothing_held(void **state)
+static void an_external_lock_is_waited_for_with_nothing_held(void **state)
 {
 	(void)state;
 	answers = (struct answers){.path = "g", .try = {HF_BUSY, HF_BUSY}};
@@ -214,7 +214,7 @@ static void a_foreign_lock_is_waited_for_with_nothing_held(void **state)
 				   "+a +g ta tg ?g ");
 }
 
-static void a_foreign_lock_that_stays_busy_is_the_error(void **state)
+static void an_external_lock_that_stays_busy_is_the_error(void **state)
 {
 	(void)state;
 	answers = (struct answers){.path = "g", .try = {HF_BUSY}, .wait = {HF_BUSY}};
@@ -317,9 +317,9 @@ static const struct CMUnitTest tests[] = {
 	TEST(order_is_by_rank_and_identity),
 	TEST(a_failure_gives_everything_back),
 	TEST(a_path_that_changed_is_sorted_again),
-	TEST(a_path_that_changes_all_the_time_is_given_up),
-	TEST(a_foreign_lock_is_waited_for_with_nothing_held),
-	TEST(a_foreign_lock_that_stays_busy_is_the_error),
+	TEST(a_path_that_changes_all_the_time_is_busy),
+	TEST(an_external_lock_is_waited_for_with_nothing_held),
+	TEST(an_external_lock_that_stays_busy_is_the_error),
 	TEST(at_once_does_not_wait),
 	TEST(an_error_is_not_waited_for),
 	TEST(names_of_one_inode_are_one_lock),

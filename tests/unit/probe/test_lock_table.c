@@ -6,7 +6,7 @@
 
 static struct hf_lock_table table;
 
-/* The entry of this file, after a new look. */
+/* The entry of this file, after a new scan. */
 static const struct hf_locked_file *look_at(const char *path, enum hf_lock_type type)
 {
 	int fd = open(path, O_PATH | O_CLOEXEC);
@@ -84,7 +84,7 @@ static int inherit(const struct rival *self, void *arg)
 }
 
 /* probe/T1 */
-static void everybody_who_inherited_it_holds_it(void **state)
+static void every_process_that_inherited_it_holds_it(void **state)
 {
 	struct rival holder = rival_start(inherit, (void *)"i");
 	const struct hf_locked_file *locked;
@@ -137,7 +137,7 @@ static void ranges_of_either_type(void **state)
 }
 
 /* probe/T5 */
-static void who_looks_is_no_holder(void **state)
+static void the_inspecting_process_is_no_holder(void **state)
 {
 	int fd = open_lock("own");
 	const struct hf_locked_file *locked;
@@ -166,7 +166,7 @@ static int look_as_nobody(const struct rival *self, void *arg)
 }
 
 /* probe/T2 */
-static void one_that_may_not_be_looked_at_is_reported(void **state)
+static void a_holder_that_may_not_be_inspected_is_reported(void **state)
 {
 	struct rival holder, looker;
 
@@ -217,10 +217,10 @@ static void a_lock_that_changes_hands_has_one_holder(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_holder_and_its_waiters),
-	cmocka_unit_test(everybody_who_inherited_it_holds_it),
+	cmocka_unit_test(every_process_that_inherited_it_holds_it),
 	cmocka_unit_test(ranges_of_either_type),
-	cmocka_unit_test(who_looks_is_no_holder),
-	cmocka_unit_test(one_that_may_not_be_looked_at_is_reported),
+	cmocka_unit_test(the_inspecting_process_is_no_holder),
+	cmocka_unit_test(a_holder_that_may_not_be_inspected_is_reported),
 	cmocka_unit_test(a_lock_that_changes_hands_has_one_holder),
 };
 

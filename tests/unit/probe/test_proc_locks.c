@@ -162,7 +162,7 @@ static int inherit(const struct rival *self, void *arg)
 	return 0;
 }
 
-static void who_inherited_a_dead_ones_lock_is_found(void **state)
+static void the_heir_of_a_dead_processs_lock_is_found(void **state)
 {
 	struct rival holder = rival_start(inherit, (void *)"d");
 	int fd = open_lock("d");
@@ -179,7 +179,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(an_id_is_the_one_in_the_records),
 	cmocka_unit_test(waiters_are_in_the_records),
 	cmocka_unit_test(a_living_holder_is_named),
-	cmocka_unit_test(who_inherited_a_dead_ones_lock_is_found),
+	cmocka_unit_test(the_heir_of_a_dead_processs_lock_is_found),
 };
 
 HF_TEST_MAIN(tests)

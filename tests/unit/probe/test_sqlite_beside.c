@@ -42,7 +42,7 @@ static enum hf_status with(const char *name, uid_t uid, mode_t mode)
 	return status;
 }
 
-static void believes_who_may_write_to_the_database(void **state)
+static void trusts_users_who_may_write_to_the_database(void **state)
 {
 	(void)state;
 	begin();
@@ -58,7 +58,7 @@ static void believes_who_may_write_to_the_database(void **state)
 	assert_status(HF_OK, with("f-wal", B, 0666), &err);
 }
 
-static void asks_who_may_write_to_it_and_not_who_may_read(void **state)
+static void checks_the_permission_to_write_and_not_to_read(void **state)
 {
 	(void)state;
 	begin();
@@ -67,7 +67,7 @@ static void asks_who_may_write_to_it_and_not_who_may_read(void **state)
 	assert_status(HF_NOPERM, with("f-wal", A, 0646), &err);
 }
 
-static void believes_no_other_kind_of_file(void **state)
+static void trusts_no_other_kind_of_file(void **state)
 {
 	(void)state;
 	begin();
@@ -84,7 +84,7 @@ static void believes_no_other_kind_of_file(void **state)
 	assert_int_equal(unlink("f-wal"), 0);
 }
 
-static void looks_beside_the_file_itself(void **state)
+static void checks_beside_the_target_of_a_link(void **state)
 {
 	(void)state;
 	begin();
@@ -101,10 +101,10 @@ static void looks_beside_the_file_itself(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(finds_the_suffix),
-	cmocka_unit_test(believes_who_may_write_to_the_database),
-	cmocka_unit_test(asks_who_may_write_to_it_and_not_who_may_read),
-	cmocka_unit_test(believes_no_other_kind_of_file),
-	cmocka_unit_test(looks_beside_the_file_itself),
+	cmocka_unit_test(trusts_users_who_may_write_to_the_database),
+	cmocka_unit_test(checks_the_permission_to_write_and_not_to_read),
+	cmocka_unit_test(trusts_no_other_kind_of_file),
+	cmocka_unit_test(checks_beside_the_target_of_a_link),
 };
 
 HF_TEST_MAIN(tests)

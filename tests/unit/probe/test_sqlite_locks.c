@@ -145,7 +145,7 @@ static void with_a_log(void **state)
 	assert_int_equal(rival_end(&rival), 0);
 }
 
-/* The bytes that nobody holds for long, held for long. */
+/* The bytes that no process holds for long, held for long. */
 static int hold_bytes(const struct rival *self, void *arg)
 {
 	const struct flock *lock = arg;

@@ -146,7 +146,7 @@ static void is_found_corrected_and_deleted(void **state)
 }
 
 /* record/T2 */
-static void what_has_no_form_is_refused(void **state)
+static void a_malformed_intent_is_refused(void **state)
 {
 	static const char *const spoil[] = {
 		"UPDATE holdfast_intent SET id = 'short'",
@@ -259,7 +259,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(no_table_is_no_intent),
 	TEST(is_loaded_as_it_was),
 	TEST(is_found_corrected_and_deleted),
-	TEST(what_has_no_form_is_refused),
+	TEST(a_malformed_intent_is_refused),
 	TEST(advises_no_command_of_anothers_making),
 	TEST(a_newer_one_is_not_read),
 	TEST(tables_of_version_1_get_the_new_columns),

@@ -56,7 +56,7 @@ static struct hf_batch enter_batch(struct hf_ticket *ticket)
 	return batch;
 }
 
-/* What the owner learns; a batch of which nothing can be told is lost. */
+/* The owner's outcome; a batch of unknown outcome is lost. */
 static enum hf_ticket_end end_of(struct hf_ticket *ticket)
 {
 	enum hf_status status = HF_OK;
@@ -69,7 +69,7 @@ static enum hf_ticket_end end_of(struct hf_ticket *ticket)
 	return end;
 }
 
-/* The leader dies in this state; settled, what does the owner learn? */
+/* The leader dies in this state; return the owner's outcome after recovery. */
 static enum hf_ticket_end settled(struct hf_batch *batch, struct hf_ticket *ticket)
 {
 	struct hf_err err;
@@ -189,7 +189,7 @@ static void prepared_and_replaced_by_another_program_is_not_known(void **state)
 	assert_file("f", "of another program\n");
 }
 
-static void a_batch_of_another_name_is_not_believed(void **state)
+static void a_batch_of_another_name_is_not_trusted(void **state)
 {
 	struct hf_ticket ticket;
 	struct hf_batch batch = enter_batch(&ticket);
@@ -236,7 +236,7 @@ static void done_stays_done(void **state)
 	assert_int_equal(settled(&batch, &ticket), HF_TICKET_DONE);
 }
 
-/* A leader that died in place, with this content behind it. */
+/* A leader that died in place, and left this content. */
 static enum hf_ticket_end in_place(const char *content, const char *after)
 {
 	struct hf_ticket ticket;
@@ -404,7 +404,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(prepared_renamed_and_rotated_was_done),
 	TEST(prepared_and_robbed_was_not_done),
 	TEST(prepared_and_replaced_by_another_program_is_not_known),
-	TEST(a_batch_of_another_name_is_not_believed),
+	TEST(a_batch_of_another_name_is_not_trusted),
 	TEST(a_numbered_batch_is_found_where_the_name_is_taken),
 	TEST(done_stays_done),
 	TEST(in_place_nothing_written),

@@ -51,7 +51,7 @@ static struct hf_batch take(void)
 	return batch;
 }
 
-/* The batch's records, one behind the other. */
+/* The batch's records, one after the other. */
 static void assert_records(const struct hf_batch *batch, const char *text)
 {
 	char found[1024] = "";
@@ -160,7 +160,7 @@ static void the_last_to_withdraw_removes_the_spool(void **state)
 	hf_ticket_close(&c);
 }
 
-static void the_end_is_told(void **state)
+static void the_outcome_is_reported(void **state)
 {
 	struct hf_ticket a = publish("one\n");
 	struct hf_batch batch = take();
@@ -185,7 +185,7 @@ static void a_leader_that_dies_before_marking_has_done_nothing(void **state)
 	assert_int_equal(look(&a, &status), HF_TICKET_TAKEN);
 	close(batch.fd);
 	assert_int_equal(look(&a, &status), HF_TICKET_ABANDONED);
-	/* what it left is found, and stands in the way of a second batch */
+	/* its leftover is found, and blocks a second batch */
 	assert_status(HF_OK, hf_batch_make(&target, target_fd, &again, NULL),
 		      NULL);
 	assert_status(HF_BUSY, hf_batch_enter(HF_TRUST_NAMED, &again, NULL), NULL);
@@ -209,7 +209,7 @@ static int lead_until_told(const struct rival *self, void *arg)
 	return 0;
 }
 
-static void looking_needs_no_lock_and_names_the_leader(void **state)
+static void a_check_needs_no_lock_and_names_the_leader(void **state)
 {
 	struct hf_ticket a = publish("one\n");
 	struct rival leader = rival_start(lead_until_told, NULL);
@@ -252,7 +252,7 @@ static void a_torn_record_is_written_over(void **state)
 	hf_ticket_close(&b);
 }
 
-static void what_a_power_cut_left_is_only_litter(void **state)
+static void a_file_after_a_power_cut_is_only_a_leftover(void **state)
 {
 	static const char line[] = "garbage that is longer than any head of a spool is, so that "
 				   "reading one does not end early; ";
@@ -316,7 +316,7 @@ static void a_large_record_is_not_handed_over(void **state)
 	assert_false(is_there(".holdfast.f.spool"));
 }
 
-static void it_is_for_those_who_may_read_and_write_the_target(void **state)
+static void it_is_for_users_who_may_read_and_write_the_target(void **state)
 {
 	struct hf_ticket a;
 	struct stat st;
@@ -350,14 +350,14 @@ static const struct CMUnitTest tests[] = {
 	TEST(a_dead_owner_is_left_out),
 	TEST(a_withdrawn_record_is_left_out),
 	TEST(the_last_to_withdraw_removes_the_spool),
-	TEST(the_end_is_told),
+	TEST(the_outcome_is_reported),
 	TEST(a_leader_that_dies_before_marking_has_done_nothing),
-	TEST(looking_needs_no_lock_and_names_the_leader),
+	TEST(a_check_needs_no_lock_and_names_the_leader),
 	TEST(a_torn_record_is_written_over),
-	TEST(what_a_power_cut_left_is_only_litter),
+	TEST(a_file_after_a_power_cut_is_only_a_leftover),
 	TEST(a_hostile_frame_is_refused),
 	TEST(a_large_record_is_not_handed_over),
-	TEST(it_is_for_those_who_may_read_and_write_the_target),
+	TEST(it_is_for_users_who_may_read_and_write_the_target),
 	TEST(a_link_in_its_place_is_not_followed),
 };
 HF_TEST_MAIN(tests)

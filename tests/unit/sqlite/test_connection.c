@@ -95,7 +95,7 @@ static void a_script_is_taken_piece_by_piece(void **state)
 	assert_int_equal(count, 2);
 }
 
-static void an_error_says_what_and_where(void **state)
+static void an_error_names_its_cause_and_place(void **state)
 {
 	const char *script = "-- one\n  SELECT nil";
 	struct hf_sqlite_stmt *stmt;
@@ -134,7 +134,7 @@ static void a_path_is_never_a_uri(void **state)
 	assert_null(other);
 }
 
-static void a_busy_database_is_told_at_once(void **state)
+static void a_busy_database_is_reported_at_once(void **state)
 {
 	struct hf_sqlite_conn *other;
 
@@ -178,9 +178,9 @@ static const struct CMUnitTest tests[] = {
 	WITH_DB(a_value_comes_back_as_it_went),
 	WITH_DB(parameters_have_their_names),
 	WITH_DB(a_script_is_taken_piece_by_piece),
-	WITH_DB(an_error_says_what_and_where),
+	WITH_DB(an_error_names_its_cause_and_place),
 	WITH_DB(a_path_is_never_a_uri),
-	WITH_DB(a_busy_database_is_told_at_once),
+	WITH_DB(a_busy_database_is_reported_at_once),
 	WITH_DB(an_endless_statement_can_be_interrupted),
 };
 HF_TEST_MAIN(tests)

@@ -98,7 +98,7 @@ static int writer(const struct rival *self, void *arg)
 }
 
 /* sqlite/D3 */
-static void what_is_made_here_is_wal(void **state)
+static void a_created_database_is_wal(void **state)
 {
 	struct hf_db *other;
 
@@ -117,7 +117,7 @@ static void what_is_made_here_is_wal(void **state)
 	hf_db_close(other);
 }
 
-static void one_that_exists_keeps_its_mode(void **state)
+static void an_existing_database_keeps_its_mode(void **state)
 {
 	struct hf_sqlite_conn *sql;
 
@@ -137,7 +137,7 @@ static void one_that_exists_keeps_its_mode(void **state)
 	hf_db_rollback(db);
 }
 
-static void what_cannot_be_a_database_is_refused(void **state)
+static void a_file_that_is_no_database_is_refused(void **state)
 {
 	struct hf_db_options o = {.wait = {.deadline = HF_NOWAIT}};
 	struct hf_db *none;
@@ -231,8 +231,8 @@ static void writers_wait_for_each_other(void **state)
 	assert_int_equal(rival_end(&rival), 0);
 }
 
-/* sqlite/D4, and nothing is held while a foreign lock is waited for. */
-static void a_foreign_writer_is_waited_for(void **state)
+/* sqlite/D4, and nothing is held during a wait for an external lock. */
+static void an_external_writer_is_waited_for(void **state)
 {
 	struct rival rival = rival_start(foreign_writer, immediate);
 	struct hf_db *other;
@@ -360,14 +360,14 @@ static void some_things_want_no_transaction(void **state)
 
 #define WITH_DB(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 static const struct CMUnitTest tests[] = {
-	WITH_DB(what_is_made_here_is_wal),
-	WITH_DB(one_that_exists_keeps_its_mode),
-	WITH_DB(what_cannot_be_a_database_is_refused),
+	WITH_DB(a_created_database_is_wal),
+	WITH_DB(an_existing_database_keeps_its_mode),
+	WITH_DB(a_file_that_is_no_database_is_refused),
 	WITH_DB(a_transaction_is_all_or_nothing),
 	WITH_DB(a_reader_cannot_write),
 	WITH_DB(values_are_bound),
 	WITH_DB(writers_wait_for_each_other),
-	WITH_DB(a_foreign_writer_is_waited_for),
+	WITH_DB(an_external_writer_is_waited_for),
 	WITH_DB(a_reader_waits_for_a_commit),
 	WITH_DB(a_commit_waits_for_a_reader),
 	WITH_DB(a_reader_leaves_the_log),

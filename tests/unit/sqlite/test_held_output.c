@@ -58,7 +58,7 @@ static void much_goes_to_a_file_in_order(void **state)
 	hf_deferred_free(&box);
 }
 
-static void a_failure_is_told_later(void **state)
+static void a_failure_is_reported_later(void **state)
 {
 	char *piece = calloc(1, 2 << 20);
 
@@ -79,6 +79,6 @@ static void a_failure_is_told_later(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(little_is_kept_in_memory),
 	cmocka_unit_test(much_goes_to_a_file_in_order),
-	cmocka_unit_test(a_failure_is_told_later),
+	cmocka_unit_test(a_failure_is_reported_later),
 };
 HF_TEST_MAIN(tests)

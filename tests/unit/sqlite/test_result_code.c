@@ -43,7 +43,7 @@ static void nothing_else_is_tried_again(void **state)
 	expect(SQLITE_CONSTRAINT_UNIQUE, HF_DB_NEVER, HF_DATA);
 }
 
-static void the_status_says_what_kind_of_trouble(void **state)
+static void the_status_names_the_kind_of_error(void **state)
 {
 	(void)state;
 	expect(SQLITE_FULL, HF_DB_NEVER, HF_IO);
@@ -75,7 +75,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(busy_is_waited_for),
 	cmocka_unit_test(an_old_snapshot_begins_again),
 	cmocka_unit_test(nothing_else_is_tried_again),
-	cmocka_unit_test(the_status_says_what_kind_of_trouble),
+	cmocka_unit_test(the_status_names_the_kind_of_error),
 	cmocka_unit_test(advice_belongs_to_its_code),
 };
 HF_TEST_MAIN(tests)

@@ -54,7 +54,7 @@ static void put_record(void (*change)(struct hf_lock_owner_info *record))
 	fclose(file);
 }
 
-/* A PID that is nobody's: of a child that has been waited for. */
+/* A PID of no process: of a child that has been reaped. */
 static pid_t dead_pid(void)
 {
 	pid_t pid = fork();
@@ -165,7 +165,7 @@ static void a_zombie_is_dead(void **state)
 	waitpid(pid, NULL, 0);
 }
 
-/* Holds the file as `arg` says until it is told to go on. */
+/* Holds the file as `arg` says until it is asked to go on. */
 static int hold(const struct rival *self, void *arg)
 {
 	const char *how = arg;
@@ -197,7 +197,7 @@ static void while_held(char how, enum hf_verdict wanted, const char *why)
 }
 
 /* stale/E1, stale/E5. */
-static void who_has_it(void **state)
+static void a_process_that_has_it_open_is_found(void **state)
 {
 	char text[32];
 
@@ -221,8 +221,7 @@ static void make_old(int seconds)
 	assert_int_equal(utimensat(AT_FDCWD, "l", times, 0), 0);
 }
 
-/* stale/E7. What nobody may look at is declared away, since not every machine shows all to a
- * test. */
+/* stale/E7. Hidden processes are declared away, since not every machine shows all to a test. */
 static void age_comes_last(void **state)
 {
 	(void)state;
@@ -256,7 +255,7 @@ static int stay(const struct rival *self, void *arg)
 }
 
 /* stale/E6. */
-static void who_works_there(void **state)
+static void a_process_that_works_there_is_found(void **state)
 {
 	struct rival rival;
 
@@ -296,8 +295,8 @@ static void a_torn_record(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(a_record_of_ours), cmocka_unit_test(a_plain_pid),
-	cmocka_unit_test(a_zombie_is_dead), cmocka_unit_test(who_has_it),
-	cmocka_unit_test(age_comes_last),   cmocka_unit_test(who_works_there),
+	cmocka_unit_test(a_zombie_is_dead), cmocka_unit_test(a_process_that_has_it_open_is_found),
+	cmocka_unit_test(age_comes_last),   cmocka_unit_test(a_process_that_works_there_is_found),
 	cmocka_unit_test(a_torn_record),
 };
 HF_TEST_MAIN(tests)

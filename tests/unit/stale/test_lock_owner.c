@@ -64,7 +64,7 @@ static void reads_a_plain_pid(void **state)
 	assert_form("0\n", HF_OWNER_NO_PID);
 }
 
-static void refuses_what_is_no_pid(void **state)
+static void refuses_an_invalid_pid(void **state)
 {
 	static const char *const texts[] = {
 		"-1\n",		  "+1\n",   "00\n",	"4194305\n",   "2147483648\n",
@@ -91,7 +91,7 @@ static void refuses_what_is_no_pid(void **state)
 #define REST "pidns 1\ntimens 2\nstart 3\ntaken 4\n" NONCE
 
 /* stale/R1, stale/R4. */
-static void reads_only_what_is_of_its_form(void **state)
+static void reads_only_records_of_its_own_form(void **state)
 {
 	(void)state;
 	assert_form(HEAD "host a\n" BOOT REST, HF_OWNER_HOLDFAST);
@@ -117,7 +117,7 @@ static void reads_only_what_is_of_its_form(void **state)
 }
 
 /* However short it is cut, it is never taken for a record, nor for a dead PID. */
-static void refuses_what_is_cut_off(void **state)
+static void refuses_a_truncated_record(void **state)
 {
 	static const char text[] = HEAD "host a\n" BOOT REST;
 	struct hf_lock_owner_info record;
@@ -162,9 +162,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(comes_back_as_it_was),
 	cmocka_unit_test(nonces_differ),
 	cmocka_unit_test(reads_a_plain_pid),
-	cmocka_unit_test(refuses_what_is_no_pid),
-	cmocka_unit_test(reads_only_what_is_of_its_form),
-	cmocka_unit_test(refuses_what_is_cut_off),
+	cmocka_unit_test(refuses_an_invalid_pid),
+	cmocka_unit_test(reads_only_records_of_its_own_form),
+	cmocka_unit_test(refuses_a_truncated_record),
 	cmocka_unit_test(survives_anything),
 };
 HF_TEST_MAIN(tests)

@@ -7,7 +7,7 @@
 
 static struct hf_lock_status list;
 
-/* The rows of this path, after a new look. */
+/* The rows of this path, after a new scan. */
 static const struct hf_status_row *look_at(const char *path)
 {
 	struct hf_err err;
@@ -40,7 +40,7 @@ static pid_t dead_pid(void)
 }
 
 /* status/I2, status/I3 */
-static void what_a_file_is_says_what_lock_it_is(void **state)
+static void the_type_and_content_of_a_file_determine_its_kind(void **state)
 {
 	char text[64];
 
@@ -109,7 +109,7 @@ static int hold_record(const struct rival *self, void *arg)
 }
 
 /* status/I1 and status/I2 of one file are one row. */
-static void a_record_that_is_locked_is_held_by_who_locked_it(void **state)
+static void a_locked_record_is_held_by_the_process_that_locked_it(void **state)
 {
 	struct rival holder = rival_start(hold_record, (void *)"record");
 	struct hf_err err;
@@ -136,7 +136,7 @@ static void a_record_that_is_locked_is_held_by_who_locked_it(void **state)
 	assert_row("record", "dotlock", "stale");
 }
 
-static void what_is_locked_in_two_ways_has_two_rows(void **state)
+static void a_file_locked_in_two_ways_has_two_rows(void **state)
 {
 	struct flock range = {.l_type = F_WRLCK};
 	struct rival holder = rival_start(hold, (void *)"two");
@@ -167,7 +167,7 @@ static int look_under_it(const struct rival *self, void *arg)
 	return list.count == 1 && list.rows[0].mine ? 0 : 98;
 }
 
-static void what_an_ancestor_holds_is_mine(void **state)
+static void an_ancestors_lock_is_mine(void **state)
 {
 	int fd = open_lock("ancestor");
 	struct rival child;
@@ -194,7 +194,7 @@ static int look_as_nobody(const struct rival *self, void *arg)
 	return hf_status_path(&list, "closed/x", &err) == HF_NOPERM ? 0 : 96;
 }
 
-static void what_may_not_be_read_is_not_judged(void **state)
+static void a_file_that_may_not_be_read_is_not_judged(void **state)
 {
 	struct rival looker;
 
@@ -208,7 +208,7 @@ static void what_may_not_be_read_is_not_judged(void **state)
 	assert_int_equal(rival_end(&looker), 0);
 }
 
-static void paths_that_are_none(void **state)
+static void invalid_paths_are_refused(void **state)
 {
 	struct hf_err err;
 
@@ -223,13 +223,13 @@ static void paths_that_are_none(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(what_a_file_is_says_what_lock_it_is),
+	cmocka_unit_test(the_type_and_content_of_a_file_determine_its_kind),
 	cmocka_unit_test(a_directory_can_be_one),
-	cmocka_unit_test(a_record_that_is_locked_is_held_by_who_locked_it),
-	cmocka_unit_test(what_is_locked_in_two_ways_has_two_rows),
-	cmocka_unit_test(what_an_ancestor_holds_is_mine),
-	cmocka_unit_test(what_may_not_be_read_is_not_judged),
-	cmocka_unit_test(paths_that_are_none),
+	cmocka_unit_test(a_locked_record_is_held_by_the_process_that_locked_it),
+	cmocka_unit_test(a_file_locked_in_two_ways_has_two_rows),
+	cmocka_unit_test(an_ancestors_lock_is_mine),
+	cmocka_unit_test(a_file_that_may_not_be_read_is_not_judged),
+	cmocka_unit_test(invalid_paths_are_refused),
 };
 
 HF_TEST_MAIN(tests)

@@ -15,7 +15,7 @@ static const char *here(const char *name)
 	return path;
 }
 
-/* Sleep until told, or five seconds are over. */
+/* Sleep until the watch reports a change, or for five seconds. */
 static bool is_told(struct hf_db_watch *watch)
 {
 	int64_t begin = hf_now();
@@ -36,7 +36,7 @@ static void writes_end_the_sleep(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		put_file(names[i], "x");
 		assert_true(is_told(&watch));
-		/* then it looks again soon, since the commit may come a moment later */
+		/* then it checks again soon, since the commit may come a moment later */
 		assert_true(watch.nap <= 2 * HF_MS);
 	}
 	hf_db_watch_end(&watch);
@@ -74,7 +74,7 @@ static void a_sleep_ends_in_time(void **state)
 	hf_db_watch_end(&watch);
 }
 
-static void naps_grow_to_a_second_at_most(void **state)
+static void sleeps_grow_to_a_second_at_most(void **state)
 {
 	struct hf_db_watch watch = {.notify = -1};
 
@@ -95,6 +95,6 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(writes_end_the_sleep),
 	cmocka_unit_test(other_files_do_not),
 	cmocka_unit_test(a_sleep_ends_in_time),
-	cmocka_unit_test(naps_grow_to_a_second_at_most),
+	cmocka_unit_test(sleeps_grow_to_a_second_at_most),
 };
 HF_TEST_MAIN(tests)

@@ -57,7 +57,7 @@ static void one_holder_a_name(void **state)
 }
 
 /* store/E4, store/E5 */
-static void the_boundary(void **state)
+static void it_expires_on_the_instant(void **state)
 {
 	struct hf_lease_proof first = {.token = 1}, second = {.token = 2};
 	struct hf_store store = open_store("b.db");
@@ -82,7 +82,7 @@ static void the_boundary(void **state)
 	hf_store_close(&store);
 }
 
-static void whose_it_is(void **state)
+static void a_wrong_proof_is_refused(void **state)
 {
 	struct hf_lease_proof proofs[] = {{.token = 2},
 					  {.holder = "other"},
@@ -113,7 +113,7 @@ static enum hf_status count(void *context, const struct hf_lease *lease, struct 
 	return ++*n == 3 ? HF_IO : HF_OK;
 }
 
-static void only_what_is_held_is_listed(void **state)
+static void only_held_names_are_listed(void **state)
 {
 	struct hf_store store = open_store("d.db");
 	struct hf_err err;
@@ -132,8 +132,8 @@ static void only_what_is_held_is_listed(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(one_holder_a_name),
-	cmocka_unit_test(the_boundary),
-	cmocka_unit_test(whose_it_is),
-	cmocka_unit_test(only_what_is_held_is_listed),
+	cmocka_unit_test(it_expires_on_the_instant),
+	cmocka_unit_test(a_wrong_proof_is_refused),
+	cmocka_unit_test(only_held_names_are_listed),
 };
 HF_TEST_MAIN(tests)

@@ -137,7 +137,7 @@ static int claimant(const struct rival *self, void *arg)
 }
 
 /* store/O5, store/O6 */
-static void nobody_marks_what_is_claimed(void **state)
+static void a_claimed_key_cannot_be_marked(void **state)
 {
 	struct rival rival = rival_start(claimant, (void *)"e.db");
 	struct hf_store store = open_store("e.db");
@@ -190,7 +190,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(it_runs_out_on_the_instant),
 	cmocka_unit_test(keys_are_bytes),
 	cmocka_unit_test(each_by_itself),
-	cmocka_unit_test(nobody_marks_what_is_claimed),
+	cmocka_unit_test(a_claimed_key_cannot_be_marked),
 	cmocka_unit_test(the_dead_hold_nothing),
 };
 HF_TEST_MAIN(tests)

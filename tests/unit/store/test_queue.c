@@ -59,7 +59,7 @@ static const char *claim(struct hf_store *store, int64_t *id, int64_t *token)
 }
 
 /* store/Q2 */
-static void the_next_one(void **state)
+static void jobs_are_claimed_by_priority_and_age(void **state)
 {
 	struct hf_store store = open_store("a.db");
 	int64_t id, token;
@@ -87,7 +87,7 @@ static void the_next_one(void **state)
 }
 
 /* store/Q1, store/Q3, store/Q4 */
-static void who_may_say_what(void **state)
+static void only_the_current_token_is_accepted(void **state)
 {
 	struct hf_store store = open_store("b.db");
 	int64_t id, old, new;
@@ -101,7 +101,7 @@ static void who_may_say_what(void **state)
 	set_clock("2999999");
 	assert_status(HF_NO, hf_queue_renew(&store, id, old, HF_SECOND, &err), NULL);
 	assert_status(HF_NO, hf_queue_done(&store, id, old, &err), NULL);
-	assert_string_equal(err.message, "cannot end job 1 of 'b.db': its lease has run out");
+	assert_string_equal(err.message, "cannot end job 1 of 'b.db': its lease has expired");
 	assert_string_equal(claim(&store, &id, &new), "job/2");
 	assert_true(new > old);
 	assert_status(HF_NO, hf_queue_release(&store, id, old, 0, false, &err), NULL);
@@ -192,8 +192,8 @@ static void listing(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(the_next_one),
-	cmocka_unit_test(who_may_say_what),
+	cmocka_unit_test(jobs_are_claimed_by_priority_and_age),
+	cmocka_unit_test(only_the_current_token_is_accepted),
 	cmocka_unit_test(attempts),
 	cmocka_unit_test(waiting),
 	cmocka_unit_test(listing),

@@ -48,7 +48,7 @@ static void tables_are_made_once(void **state)
 	hf_store_close(&store);
 }
 
-static void what_fails_is_rolled_back(void **state)
+static void a_failure_is_rolled_back(void **state)
 {
 	struct hf_store store;
 	struct hf_err err;
@@ -91,7 +91,7 @@ static void refused(const char *path, const char *sql, const char *says)
 }
 
 /* store/S1, store/S2 */
-static void a_stranger_is_refused(void **state)
+static void another_programs_database_is_refused(void **state)
 {
 	(void)state;
 	refused("c.db", "CREATE TABLE holdfast_test(b)", "its 'holdfast_test' is not holdfast's");
@@ -154,9 +154,9 @@ static void names_are_printable_and_short(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(tables_are_made_once),
-	cmocka_unit_test(what_fails_is_rolled_back),
+	cmocka_unit_test(a_failure_is_rolled_back),
 	cmocka_unit_test(an_absent_one_is_empty_to_readers),
-	cmocka_unit_test(a_stranger_is_refused),
+	cmocka_unit_test(another_programs_database_is_refused),
 	cmocka_unit_test(tokens_only_grow),
 	cmocka_unit_test(expiries),
 	cmocka_unit_test(the_clock),

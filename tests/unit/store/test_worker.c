@@ -46,7 +46,7 @@ static struct hf_work make_work(const char *script)
 }
 
 /* store/W1 */
-static void until_there_is_none(void **state)
+static void works_until_no_job_is_left(void **state)
 {
 	struct hf_store store = open_store("a.db", 2);
 	struct hf_work work = make_work("[ \"$(cat)\" = text ] && [ $HOLDFAST_JOB = 1 ] || exit 3");
@@ -124,7 +124,7 @@ static void several(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(until_there_is_none),
+	cmocka_unit_test(works_until_no_job_is_left),
 	cmocka_unit_test(a_command_that_is_not_there),
 	cmocka_unit_test(a_lease_that_is_lost),
 	cmocka_unit_test(several),

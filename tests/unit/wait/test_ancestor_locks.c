@@ -25,7 +25,7 @@ static int look_at_family(const struct rival *self, void *arg)
 		return 98;
 	hf_ancestor_locks_free(&family);
 
-	/* where nobody may be looked at, who took it is in the records */
+	/* if no process may be inspected, the entries name the taker */
 	if (!hf_lock_entries_read(&records, HF_FLOCK_ONLY) || seteuid(65534) < 0 ||
 	    !hf_ancestor_locks_read(&family, getpid(), &records, NULL))
 		return 97;
@@ -37,7 +37,7 @@ static int look_at_family(const struct rival *self, void *arg)
 	return 0;
 }
 
-static void what_the_family_holds_is_found(void **state)
+static void locks_of_ancestors_are_found(void **state)
 {
 	struct rival child;
 	int fd;
@@ -65,7 +65,7 @@ static bool parent_awaits_child(void)
 	return strncmp(place, "do_wait", 7) == 0;
 }
 
-/* 0: the parent, which waits for a child, stands still for us; 1: it may go on. */
+/* 0: the parent, which waits for a child, is deadlocked with us; 1: it may go on. */
 static int judge_parent(const struct rival *self, void *arg)
 {
 	struct hf_ancestor_locks family;
@@ -84,7 +84,7 @@ static int judge_parent(const struct rival *self, void *arg)
 	return stands ? 0 : 1;
 }
 
-static void one_that_waits_for_its_only_child_stands(void **state)
+static void an_ancestor_that_waits_for_its_only_child_is_deadlocked(void **state)
 {
 	int fd = open_high("s");
 	struct rival child;
@@ -96,7 +96,7 @@ static void one_that_waits_for_its_only_child_stands(void **state)
 	close(fd);
 }
 
-static void one_that_may_wait_for_another_child_goes_on(void **state)
+static void an_ancestor_that_may_wait_for_another_child_goes_on(void **state)
 {
 	struct rival other = rival_start(hold, (void *)"other"), child;
 	int fd = open_high("s");
@@ -111,9 +111,9 @@ static void one_that_may_wait_for_another_child_goes_on(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(what_the_family_holds_is_found),
-	cmocka_unit_test(one_that_waits_for_its_only_child_stands),
-	cmocka_unit_test(one_that_may_wait_for_another_child_goes_on),
+	cmocka_unit_test(locks_of_ancestors_are_found),
+	cmocka_unit_test(an_ancestor_that_waits_for_its_only_child_is_deadlocked),
+	cmocka_unit_test(an_ancestor_that_may_wait_for_another_child_goes_on),
 };
 
 HF_TEST_MAIN(tests)

@@ -10,7 +10,7 @@
 
 enum { GAVE_UP = 75, MOST = 3 };
 
-/* One in a circle: holds its lock, says 'h', and when it is told waits for the next one's. */
+/* A member of a cycle: holds its lock, sends 'h', and on request waits for the next one's. */
 struct member {
 	char own[8], next[8];
 	bool plain;  /* waits as flock(1) does */
@@ -81,7 +81,7 @@ static double run_circle(const struct member *members, int n, int ends[MOST])
 	return (double)(hf_now() - start) / (double)HF_SECOND;
 }
 
-static void the_youngest_of_two_gives_up(void **state)
+static void the_youngest_of_two_is_the_victim(void **state)
 {
 	static const struct member members[] = {{.own = "a", .next = "b"},
 						{.own = "b", .next = "a"}};
@@ -93,7 +93,7 @@ static void the_youngest_of_two_gives_up(void **state)
 	assert_int_equal(ends[1], GAVE_UP);
 }
 
-static void the_youngest_of_three_gives_up(void **state)
+static void the_youngest_of_three_is_the_victim(void **state)
 {
 	static const struct member members[] = {
 		{.own = "a", .next = "b"}, {.own = "b", .next = "c"}, {.own = "c", .next = "a"}};
@@ -106,8 +106,8 @@ static void the_youngest_of_three_gives_up(void **state)
 	assert_int_equal(ends[2], GAVE_UP);
 }
 
-/* The children wait, and what they wait for is held by each other's parents. */
-static void a_circle_through_ancestors_is_found(void **state)
+/* Each child waits for a lock that the other one's parent holds. */
+static void a_cycle_through_ancestors_is_found(void **state)
 {
 	static const struct member members[] = {{.own = "a", .next = "b", .nested = true},
 						{.own = "b", .next = "a", .nested = true}};
@@ -118,7 +118,7 @@ static void a_circle_through_ancestors_is_found(void **state)
 	assert_int_equal(ends[0] + ends[1], GAVE_UP);
 }
 
-static void who_cannot_give_up_is_not_asked_to(void **state)
+static void a_waiter_that_cannot_time_out_is_no_victim(void **state)
 {
 	static const struct member members[] = {{.own = "a", .next = "b"},
 						{.own = "b", .next = "a", .plain = true}};
@@ -130,8 +130,8 @@ static void who_cannot_give_up_is_not_asked_to(void **state)
 	assert_int_equal(ends[1], 0);
 }
 
-/* Holds a, waits for b, whose holder waits for nothing: a chain, and no circle. */
-static void a_chain_is_no_circle(void **state)
+/* Holds a, waits for b, whose holder waits for nothing: a chain, and no cycle. */
+static void a_chain_is_no_cycle(void **state)
 {
 	static const struct member member = {.own = "a", .next = "b"};
 	struct rival last = rival_start(hold, (void *)"b");
@@ -144,7 +144,7 @@ static void a_chain_is_no_circle(void **state)
 	assert_hears(&middle, 'h');
 	rival_tell(&middle, 'g');
 	assert_true(await_waiter(middle.pid));
-	wait.deadline = hf_deadline_in(1200 * HF_MS); /* past the first look for circles */
+	wait.deadline = hf_deadline_in(1200 * HF_MS); /* past the first check for cycles */
 	assert_status(HF_BUSY, hf_lock_wait(open_lock("a"), HF_LOCK_EXCLUSIVE, "a", &wait, &err),
 		      &err);
 	assert_non_null(strstr(err.message, "cannot lock 'a' in time: held by PID "));
@@ -154,11 +154,11 @@ static void a_chain_is_no_circle(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(the_youngest_of_two_gives_up),
-	cmocka_unit_test(the_youngest_of_three_gives_up),
-	cmocka_unit_test(a_circle_through_ancestors_is_found),
-	cmocka_unit_test(who_cannot_give_up_is_not_asked_to),
-	cmocka_unit_test(a_chain_is_no_circle),
+	cmocka_unit_test(the_youngest_of_two_is_the_victim),
+	cmocka_unit_test(the_youngest_of_three_is_the_victim),
+	cmocka_unit_test(a_cycle_through_ancestors_is_found),
+	cmocka_unit_test(a_waiter_that_cannot_time_out_is_no_victim),
+	cmocka_unit_test(a_chain_is_no_cycle),
 };
 
 HF_TEST_MAIN(tests)

@@ -109,7 +109,7 @@ static void a_lock_given_back_is_taken(void **state)
 }
 
 /* Whatever the moment, the answer and the lock agree. */
-static void at_the_very_deadline_having_the_lock_wins(void **state)
+static void at_the_deadline_the_answer_and_the_lock_agree(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 40; i++) {
@@ -151,7 +151,7 @@ static void note(void *context, const char *line)
 		noted->count = -1;
 }
 
-static void one_second_into_a_wait_it_says_whom_it_waits_for(void **state)
+static void after_a_second_of_a_wait_the_holder_is_named(void **state)
 {
 	struct rival rival = rival_start(hold, (void *)"s");
 	struct noted noted = {.tell = -1};
@@ -181,7 +181,7 @@ static int queue(const struct rival *self, void *arg)
 	return write(out, arg, 1) == 1 ? 0 : 99;
 }
 
-/* Through the looks, which must not interrupt the wait. */
+/* Through the checks, which must not interrupt the wait. */
 static void the_order_of_the_queue_is_kept(void **state)
 {
 	static const char numbers[] = "12345";
@@ -265,7 +265,7 @@ static void the_signal_mask_is_as_it_was_and_does_not_matter(void **state)
 	rival_end(&rival);
 }
 
-static void a_lock_that_cannot_be_had_says_why(void **state)
+static void a_failed_lock_names_the_reason(void **state)
 {
 	struct hf_wait wait = within(HF_SECOND);
 	struct hf_err err;
@@ -401,7 +401,7 @@ static void *give_back(void *arg)
 	int fd = *(int *)arg;
 
 	await_waiter(getpid());
-	for (int i = 0; i < 60; i++) /* past the first look */
+	for (int i = 0; i < 60; i++) /* past the first check */
 		nap();
 	flock(fd, LOCK_UN);
 	return NULL;
@@ -442,7 +442,7 @@ static int wait_without_proc(const struct rival *self, void *arg)
 	return 0;
 }
 
-static void without_proc_only_a_blind_wait_for_ever_is_refused(void **state)
+static void without_proc_only_an_unlimited_blind_wait_is_refused(void **state)
 {
 	struct rival holder, rival;
 
@@ -481,7 +481,7 @@ static int give_up_while_waiting(const struct rival *self, void *arg)
 	return lock(arg, HF_LOCK_EXCLUSIVE, &wait, &err) != HF_BUSY;
 }
 
-static void a_process_that_gives_up_ends_its_wait(void **state)
+static void a_cancelled_process_ends_its_wait(void **state)
 {
 	struct rival holder = rival_start(hold, (void *)"g"), rival;
 
@@ -494,23 +494,23 @@ static void a_process_that_gives_up_ends_its_wait(void **state)
 
 static const struct CMUnitTest tests[] = {
 	/* first, since the others leave locks to this process, which is then checked more often */
-	cmocka_unit_test(a_process_that_gives_up_ends_its_wait),
+	cmocka_unit_test(a_cancelled_process_ends_its_wait),
 	cmocka_unit_test(a_free_lock_is_taken_and_no_thread_is_made),
 	cmocka_unit_test(without_waiting_busy_names_the_holder),
 	cmocka_unit_test(a_timeout_is_kept_and_says_what_to_do),
 	cmocka_unit_test(a_lock_given_back_is_taken),
-	cmocka_unit_test(at_the_very_deadline_having_the_lock_wins),
-	cmocka_unit_test(one_second_into_a_wait_it_says_whom_it_waits_for),
+	cmocka_unit_test(at_the_deadline_the_answer_and_the_lock_agree),
+	cmocka_unit_test(after_a_second_of_a_wait_the_holder_is_named),
 	cmocka_unit_test(the_order_of_the_queue_is_kept),
 	cmocka_unit_test(a_handler_that_runs_does_not_end_the_wait),
 	cmocka_unit_test(the_signal_mask_is_as_it_was_and_does_not_matter),
-	cmocka_unit_test(a_lock_that_cannot_be_had_says_why),
+	cmocka_unit_test(a_failed_lock_names_the_reason),
 	cmocka_unit_test(a_lock_of_an_ancestor_is_refused_quickly),
 	cmocka_unit_test(a_lock_of_an_ancestor_that_goes_on_is_waited_for),
 	cmocka_unit_test(a_lock_of_an_inherited_descriptor_is_refused),
 	cmocka_unit_test(a_lock_of_its_own_is_refused),
 	cmocka_unit_test(a_lock_of_another_thread_is_waited_for),
-	cmocka_unit_test(without_proc_only_a_blind_wait_for_ever_is_refused),
+	cmocka_unit_test(without_proc_only_an_unlimited_blind_wait_is_refused),
 };
 
 HF_TEST_MAIN(tests)
