@@ -65,6 +65,19 @@ signer() {
 	[ "$(git log -1 --format='%an <%ae>')" = 'bot <bot@example.org>' ]
 }
 
+@test "takes no author from a file that GIT_CONFIG_GLOBAL replaces" {
+	repository r
+	mkdir -p "$HOME/.config/git"
+	printf '[author]\nname = xdg\n' >"$HOME/.config/git/config"
+	git config user.name local
+	git config user.email l@x
+	GIT_CONFIG_GLOBAL=/dev/null record --write n=../src
+	[ "$(git log -1 --format=%an)" = local ]
+	# but Git's rules for ignored files come from there
+	echo '*.log' >"$HOME/.config/git/ignore"
+	GIT_CONFIG_GLOBAL=/dev/null run -65 record --write n.log=../src
+}
+
 @test "takes the author from an include that depends on a remote" {
 	repository r
 	git remote add origin https://work.example/x/y.git

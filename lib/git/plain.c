@@ -9,6 +9,7 @@
 
 #include "base/sys.h"
 #include "git/git_run.h"
+#include "git/plain_rules.h"
 #include "git/ref_read.h"
 
 /* ---- the list ------------------------------------------------------------------------------- */
@@ -200,6 +201,7 @@ static bool is_listed(const char *const *list, size_t count, const char *name, c
 const char *hf_plain_variable(void)
 {
 	static char name[64];
+	char path[PATH_MAX];
 	const char *program;
 
 	if (HF_WITHOUT(plain))
@@ -213,6 +215,13 @@ const char *hf_plain_variable(void)
 			       *setting + len + 1))
 			return name;
 	}
+	/* libgit2 would look into the home directory of the effective user */
+	if (getuid() != geteuid())
+		return "HOME";
+	/* and would read this file all the same */
+	hf_plain_user_file(path, "config");
+	if (getenv("GIT_CONFIG_GLOBAL") && access(path, F_OK) == 0)
+		return "GIT_CONFIG_GLOBAL";
 	/* another Git than the system's can have another system-wide configuration */
 	program = getenv("GIT_CONFIG_NOSYSTEM") ? NULL : hf_git_program();
 	return program && strcmp(program, "/usr/bin/git") != 0 && strcmp(program, "/bin/git") != 0

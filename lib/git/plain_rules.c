@@ -48,8 +48,7 @@ static void read_rules(int dir, const char *path, struct rules *rules)
 	free(text);
 }
 
-/* Set the path of a file in the directory of the user's configuration, as Git finds it. */
-static void user_file(char path[PATH_MAX], const char *name)
+void hf_plain_user_file(char path[PATH_MAX], const char *name)
 {
 	const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 
@@ -90,7 +89,7 @@ static enum hf_status find_rules(struct hf_repo *repo, const char *path, struct 
 			break;
 	}
 	read_rules(repo->common, "info/attributes", rules);
-	user_file(name, "attributes");
+	hf_plain_user_file(name, "attributes");
 	read_rules(AT_FDCWD, name, rules);
 	read_rules(AT_FDCWD, "/etc/gitattributes", rules);
 	return status;
@@ -182,7 +181,7 @@ bool hf_plain_ignores_nothing(struct hf_repo *repo, const char *path)
 		if (!strchr(path + len, '/'))
 			break;
 	}
-	user_file(name, "ignore");
+	hf_plain_user_file(name, "ignore");
 	return none && has_no_pattern(repo->common, "info/exclude") &&
 	       has_no_pattern(AT_FDCWD, name);
 }

@@ -9,7 +9,12 @@
  * asked. Files that are absent, or say nothing about it, are plain. Never waits.
  */
 
+#include <limits.h>
+
 #include "git/repo_backend.h"
+
+/* Set the path of a file in the directory of the user's configuration, as Git finds it. */
+void hf_plain_user_file(char path[PATH_MAX], const char *name);
 
 /* Return true if no rule can ignore the path: there is none for its directories. */
 bool hf_plain_ignores_nothing(struct hf_repo *repo, const char *path);
