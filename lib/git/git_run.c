@@ -66,9 +66,10 @@ const char *hf_git_program(void)
 		int len = (int)strcspn(path, ":");
 		struct stat st;
 
-		/* an empty part is the working directory */
-		if (snprintf(program, sizeof(program), "%.*s/git", len ? len : 1,
-			     len ? path : ".") < (int)sizeof(program) &&
+		/* a relative part would be another directory where git(1) runs */
+		if (*path == '/' &&
+		    snprintf(program, sizeof(program), "%.*s/git", len, path) <
+			    (int)sizeof(program) &&
 		    stat(program, &st) == 0 && S_ISREG(st.st_mode) && access(program, X_OK) == 0)
 			return program;
 		path += len;

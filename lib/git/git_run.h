@@ -39,7 +39,8 @@ struct hf_git_out {
 	char why[512]; /* … and this is its first line */
 };
 
-/* Return git's path, found once along PATH; NULL: it is not there. */
+/* Return git's path, found once along PATH, of which relative parts do not count; NULL: it is not
+ * there. */
 const char *hf_git_program(void);
 
 /* Start git(1) with these standard files. Return 0 or an errno; ENOENT: git is not in PATH. */
