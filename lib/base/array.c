@@ -22,3 +22,10 @@ void *hf_array_add(void *array, size_t *count, size_t size)
 	++*count;
 	return memset(items + old * size, 0, size);
 }
+
+void *hf_array_append(void *array, size_t *count, const void *item, size_t size)
+{
+	void *added = hf_array_add(array, count, size);
+
+	return added ? memcpy(added, item, size) : NULL;
+}

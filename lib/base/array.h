@@ -20,4 +20,7 @@
  * `array` names. It may move. Return the element; NULL with ENOMEM, with nothing changed. */
 void *hf_array_add(void *array, size_t *count, size_t size);
 
+/* Add a copy of this item. */
+void *hf_array_append(void *array, size_t *count, const void *item, size_t size);
+
 #endif

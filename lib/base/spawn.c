@@ -260,7 +260,7 @@ static bool asks_to_end(int signo)
 	return signo == SIGHUP || signo == SIGINT || signo == SIGQUIT || signo == SIGTERM;
 }
 
-static bool is_ignored(int signo)
+bool hf_signal_is_ignored(int signo)
 {
 	struct sigaction action;
 
@@ -297,7 +297,7 @@ static void handle_signal(struct hf_child *child, const struct event *e)
 		raise_blocked(e->signo);
 	} else {
 		/* a blocked signal arrives even if it is ignored (nohup) */
-		bool ignored = is_ignored(e->signo);
+		bool ignored = hf_signal_is_ignored(e->signo);
 
 		if (!ignored && asks_to_end(e->signo))
 			child->asked = e->signo;

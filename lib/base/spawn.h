@@ -81,6 +81,9 @@ struct hf_io {
  */
 enum hf_status hf_supervise(struct hf_child *child, const struct hf_io *io, struct hf_err *err);
 
+/* Return true if this process ignores the signal. */
+bool hf_signal_is_ignored(int signo);
+
 /* Return the exit status of a wait status: its own, or 128 + the signal. */
 int hf_exit_status(int wait_status);
 

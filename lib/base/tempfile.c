@@ -2,6 +2,8 @@
 #include "base/tempfile.h"
 
 #include <errno.h>
+#include <paths.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/side_file.h"
@@ -153,4 +155,12 @@ enum hf_status hf_tempfile_name(const struct hf_target *target, int fd, const ch
 		return HF_OK;
 	}
 	return errno == EEXIST ? HF_NO : hf_fail_replace(target, err);
+}
+
+int hf_tempfile_unnamed(void)
+{
+	const char *dir = getenv("TMPDIR");
+
+	return sys_openat(AT_FDCWD, dir && *dir ? dir : _PATH_TMP, O_TMPFILE | O_RDWR | O_CLOEXEC,
+			  0600);
 }

@@ -25,6 +25,9 @@
 enum hf_status hf_tempfile_open(const struct hf_target *target, mode_t mode, int *fd,
 				char name[NAME_MAX + 1], struct hf_err *err);
 
+/* Open a new unnamed file in TMPDIR, or /tmp, for data of this process. Return -1 with errno. */
+int hf_tempfile_unnamed(void);
+
 /* Give the unnamed file a name. HF_NO: the name is taken. */
 enum hf_status hf_tempfile_link(const struct hf_target *target, int fd, const char *name,
 				struct hf_err *err);

@@ -160,8 +160,7 @@ enum hf_status hf_lock_cli_supervise(const struct hf_cli *cli, struct hf_lock_cl
 	if (hf_lock_cli_has_dotlock(locks))
 		io.fd = t.timer = start_timer();
 	status = hf_supervise(child, t.timer >= 0 ? &io : NULL, err);
-	if (t.timer >= 0)
-		sys_close(t.timer);
+	hf_close(t.timer);
 	for (size_t i = 0; i < locks->count; i++) {
 		if (!locks->specs[i].lock)
 			continue;

@@ -12,11 +12,8 @@
 
 static bool add_sample(struct hf_samples *samples, int64_t sample)
 {
-	int64_t *item = hf_array_add(&samples->items, &samples->count, sizeof(*item));
-
-	if (!item)
+	if (!hf_array_append(&samples->items, &samples->count, &sample, sizeof(sample)))
 		return false;
-	*item = sample;
 	if (__builtin_add_overflow(samples->sum, sample, &samples->sum))
 		samples->sum = INT64_MAX;
 	return true;
@@ -43,7 +40,7 @@ static void free_lock(void *lock)
 static struct hf_lock_stats *find_or_add_lock(struct hf_stats_report *r,
 					      const struct hf_stats_line *line)
 {
-	struct hf_lock_stats key = {.lock = (char *)line->lock}, *stats, **added;
+	struct hf_lock_stats key = {.lock = (char *)line->lock}, *stats;
 	struct hf_lock_stats *const *found;
 
 	memcpy(key.kind, line->kind, sizeof(key.kind));
@@ -59,10 +56,7 @@ static struct hf_lock_stats *find_or_add_lock(struct hf_stats_report *r,
 		free_lock(stats);
 		return NULL;
 	}
-	added = hf_array_add(&r->locks, &r->count, sizeof(struct hf_lock_stats *));
-	if (!added)
-		return NULL;
-	return *added = stats;
+	return hf_array_append(&r->locks, &r->count, &stats, sizeof(stats)) ? stats : NULL;
 }
 
 static bool add_line(struct hf_stats_report *r, const struct hf_stats_line *line)

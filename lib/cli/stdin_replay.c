@@ -2,7 +2,6 @@
 #include "cli/stdin_replay.h"
 
 #include <errno.h>
-#include <paths.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -10,6 +9,7 @@
 
 #include "base/copy.h"
 #include "base/sys.h"
+#include "base/tempfile.h"
 
 enum { PIECE = 1 << 16 };
 
@@ -103,8 +103,7 @@ enum hf_status hf_stdin_replay_begin(struct hf_stdin_replay *r, int *in, struct 
 
 static void close_fd(int *fd)
 {
-	if (*fd >= 0)
-		sys_close(*fd);
+	hf_close(*fd);
 	*fd = -1;
 }
 
@@ -116,9 +115,7 @@ void hf_stdin_replay_started(struct hf_stdin_replay *r)
 
 static int make_kept(void)
 {
-	const char *dir = getenv("TMPDIR");
-	int fd = sys_openat(AT_FDCWD, dir && *dir ? dir : _PATH_TMP, O_TMPFILE | O_RDWR | O_CLOEXEC,
-			    0600);
+	int fd = hf_tempfile_unnamed();
 
 	return fd >= 0 ? fd : memfd_create("input", MFD_CLOEXEC);
 }

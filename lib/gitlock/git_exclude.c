@@ -107,8 +107,7 @@ static int open_own(int dir, const char *name)
 
 	if (fd >= 0 && sys_fstat(fd, &st) == 0 && is_own(&st))
 		return fd;
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	return -1;
 }
 

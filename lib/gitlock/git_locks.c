@@ -40,8 +40,7 @@ int hf_git_own_dir(const struct hf_gitdir *git, enum hf_status *status, struct h
 			hf_advise(err, "examine its content, and remove it");
 		}
 	}
-	if (dir >= 0)
-		sys_close(dir);
+	hf_close(dir);
 	if (*status != HF_OK && fd >= 0) {
 		sys_close(fd);
 		fd = -1;
@@ -147,8 +146,7 @@ enum hf_status hf_git_lock_break(const struct hf_gitdir *git, const char *path,
 		how.base = hf_git_own_dir(git, &status, err);
 	if (options->dry_run || how.base >= 0)
 		status = hf_break_at(&target, &how, options, broken, err);
-	if (how.base >= 0)
-		sys_close(how.base);
+	hf_close(how.base);
 	if (status == HF_OK && broken->moved[0]) {
 		strcpy(moved, broken->moved);
 		snprintf(broken->moved, sizeof(broken->moved), OWN "/%s", moved);

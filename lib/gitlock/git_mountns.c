@@ -30,8 +30,7 @@ static bool add_dir(struct ours *ours, const char *path)
 	int fd = open_path_dir(AT_FDCWD, path, 0);
 	bool ok = fd >= 0 && hf_inodes_identify(fd) && sys_fstat(fd, &ours->at[ours->count++]) == 0;
 
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	return ok;
 }
 
@@ -119,8 +118,7 @@ bool hf_git_is_apart(const struct hf_gitdir *git, pid_t pid)
 			found = ANOTHER;
 		parent = open_path_dir(dir, "..", 0);
 		if (parent < 0 || sys_fstat(parent, &above) < 0) {
-			if (parent >= 0)
-				sys_close(parent);
+			hf_close(parent);
 			break;
 		}
 		sys_close(dir);

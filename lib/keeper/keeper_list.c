@@ -57,15 +57,6 @@ static bool is_listed(const struct hf_keepers *keepers, pid_t pid)
 	return false;
 }
 
-static bool add_keeper(struct hf_keepers *keepers, const struct hf_keeper_entry *keeper)
-{
-	struct hf_keeper_entry *added = hf_array_add(&keepers->at, &keepers->count, sizeof(*added));
-
-	if (added)
-		*added = *keeper;
-	return added;
-}
-
 void hf_keepers_read(struct hf_keepers *keepers)
 {
 	int64_t end = hf_deadline_in(PATIENCE);
@@ -87,7 +78,8 @@ void hf_keepers_read(struct hf_keepers *keepers)
 			continue;
 		seen = (struct hf_keeper_entry){
 			.pid = pid, .owner = hf_keeper_title(pid), .start = start};
-		ok = !seen.owner || add_keeper(keepers, &seen);
+		ok = !seen.owner ||
+		     hf_array_append(&keepers->at, &keepers->count, &seen, sizeof(seen));
 	}
 	if (names)
 		fclose(names);

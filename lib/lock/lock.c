@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/hash.h"
 #include "base/sys.h"
 #include "keeper/keeper_client.h"
 #include <holdfast/fd.h>
@@ -235,21 +236,13 @@ enum hf_status hf_lock_take_flock(struct hf_lock *lock, const struct hf_wait *wa
  * directory. */
 int64_t hf_lock_identity(const char *name)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (; *name; name++)
-		h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-	return (int64_t)(h >> 2);
+	return (int64_t)(hf_hash_text(HF_HASH_START, name) >> 2);
 }
 
 void hf_lock_close(struct hf_lock *lock)
 {
-	int saved = errno;
-
-	if (lock->fd >= 0)
-		sys_close(lock->fd);
+	hf_close(lock->fd);
 	lock->fd = -1;
-	errno = saved;
 }
 
 const char *hf_lock_path(const struct hf_lock *lock)

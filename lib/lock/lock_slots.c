@@ -170,8 +170,7 @@ static enum hf_status wait_at_gate(struct hf_lock *lock, const struct hf_wait *w
 			break;
 		}
 	}
-	if (closing >= 0)
-		sys_close(closing);
+	hf_close(closing);
 	return status;
 }
 

@@ -81,8 +81,7 @@ static void close_database(struct sqlite *s)
 		}
 	s->passed = false;
 	hf_sqlite_probe_close(&s->probe);
-	if (s->file >= 0)
-		sys_close(s->file);
+	hf_close(s->file);
 	s->file = -1;
 	hf_target_close(&s->db);
 }

@@ -32,16 +32,15 @@ struct hf_lockset *hf_lockset_new(void)
 /* Return a new element of the set, all zero, with `size` bytes; NULL: out of memory. */
 static struct hf_lock *new_lock(struct hf_lockset *set, size_t size)
 {
-	struct hf_lock **locks, *lock;
+	struct hf_lock *lock;
 	int *fds = reallocarray(set->fds, set->count + 1, 2 * sizeof(*fds));
 
 	if (!fds)
 		return NULL;
 	set->fds = fds;
 	lock = calloc(1, size);
-	locks = lock ? hf_array_add(&set->locks, &set->count, sizeof(struct hf_lock *)) : NULL;
-	if (locks)
-		return *locks = lock;
+	if (lock && hf_array_append(&set->locks, &set->count, &lock, sizeof(lock)))
+		return lock;
 	free(lock);
 	return NULL;
 }

@@ -247,12 +247,10 @@ void hf_sqlite_freeze_end(struct hf_sqlite_freezer *freezer, bool lent)
 {
 	int saved = errno;
 
-	if (freezer->fd >= 0)
-		sys_close(freezer->fd);
+	hf_close(freezer->fd);
 	if (freezer->pid > 0 && end_helper(freezer, lent))
 		reap_helper(freezer);
-	if (freezer->process >= 0)
-		sys_close(freezer->process);
+	hf_close(freezer->process);
 	*freezer = (struct hf_sqlite_freezer){.process = -1, .fd = -1};
 	errno = saved;
 }

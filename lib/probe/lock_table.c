@@ -48,22 +48,16 @@ static struct hf_locked_file *find_or_add_row(struct hf_lock_table *table,
 static bool add_holder(struct hf_locked_file *locked, pid_t pid, int fd, enum hf_via via,
 		       const struct hf_lock_entry *record)
 {
-	struct hf_lock_table_holder *holder =
-		hf_array_add(&locked->holders, &locked->holder_count, sizeof(*holder));
+	const struct hf_lock_table_holder holder = {pid, fd, via, *record};
 
-	if (holder)
-		*holder = (struct hf_lock_table_holder){pid, fd, via, *record};
-	return holder;
+	return hf_array_append(&locked->holders, &locked->holder_count, &holder, sizeof(holder));
 }
 
 static bool add_waiter(struct hf_locked_file *locked, const struct hf_lock_entry *record)
 {
-	struct hf_lock_table_holder *waiter =
-		hf_array_add(&locked->waiters, &locked->waiter_count, sizeof(*waiter));
+	const struct hf_lock_table_holder waiter = {record->pid, -1, HF_VIA_REPORTED, *record};
 
-	if (waiter)
-		*waiter = (struct hf_lock_table_holder){record->pid, -1, HF_VIA_REPORTED, *record};
-	return waiter;
+	return hf_array_append(&locked->waiters, &locked->waiter_count, &waiter, sizeof(waiter));
 }
 
 /* Return true if the two entries describe one lock. */

@@ -116,14 +116,11 @@ bool hf_lock_entries_read(struct hf_lock_entries *records, enum hf_lock_types ty
 
 	*records = (struct hf_lock_entries){NULL, 0};
 	while (ok && getline(&line, &size, f) > 0) {
-		struct hf_lock_entry record, *added;
+		struct hf_lock_entry record;
 
-		if (!hf_lock_parse(line, &record) || !is_of(&record, types))
-			continue;
-		added = hf_array_add(&records->at, &records->count, sizeof(*added));
-		ok = added;
-		if (ok)
-			*added = record;
+		if (hf_lock_parse(line, &record) && is_of(&record, types))
+			ok = hf_array_append(&records->at, &records->count, &record,
+					     sizeof(record));
 	}
 	free(line);
 	if (f)

@@ -152,16 +152,13 @@ static bool lock_covers(const struct hf_lock_entry *lock, int64_t first, int64_t
 
 static bool add_user(struct hf_sqlite_users *users, pid_t pid, enum hf_sqlite_role role, int slot)
 {
-	struct hf_sqlite_user *added;
+	const struct hf_sqlite_user user = {role, slot, pid > 0 ? pid : 0};
 
 	for (size_t i = 0; i < users->count; i++)
 		if (users->at[i].pid == pid && users->at[i].role == role &&
 		    users->at[i].slot == slot)
 			return true;
-	added = hf_array_add(&users->at, &users->count, sizeof(*added));
-	if (added)
-		*added = (struct hf_sqlite_user){role, slot, pid > 0 ? pid : 0};
-	return added;
+	return hf_array_append(&users->at, &users->count, &user, sizeof(user));
 }
 
 /* Add the roles that a lock of the database file means. */

@@ -98,8 +98,7 @@ static bool read_access(int dir, const char *path, int flags, struct hf_access *
 	int fd = sys_openat(dir, path, O_PATH | O_CLOEXEC | flags, 0);
 	bool read = fd >= 0 && hf_access_read(access, fd, path, NULL) == HF_OK;
 
-	if (fd >= 0)
-		sys_close(fd);
+	hf_close(fd);
 	return read;
 }
 

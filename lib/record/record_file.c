@@ -435,7 +435,6 @@ void hf_record_file_close(struct hf_record_file *f)
 		hf_target_close(&f->target);
 	f->target.dir = -1;
 	f->shares_dir = false;
-	if (f->committed >= 0)
-		sys_close(f->committed);
+	hf_close(f->committed);
 	f->fd = f->committed = -1;
 }

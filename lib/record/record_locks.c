@@ -33,26 +33,20 @@ static enum hf_status fail_no_memory(const struct hf_record_locks *hold, struct 
 enum hf_status hf_record_locks_add_file(struct hf_record_locks *hold, struct hf_record_file *f,
 					struct hf_err *err)
 {
-	struct hf_record_file **file = hf_array_add(&hold->files, &hold->file_count, sizeof(*file));
-
-	if (!file)
-		return fail_no_memory(hold, err);
-	*file = f;
-	return HF_OK;
+	return hf_array_append(&hold->files, &hold->file_count, &f, sizeof(f))
+		       ? HF_OK
+		       : fail_no_memory(hold, err);
 }
 
 enum hf_status hf_record_locks_add_repo(struct hf_record_locks *hold, struct hf_repo *repo,
 					bool wanted, struct hf_err *err)
 {
-	struct hf_record_locks_repo *added =
-		hf_array_add(&hold->repos, &hold->repo_count, sizeof(*added));
+	const struct hf_record_locks_repo added = {.repo = repo, .wanted = wanted};
 
-	if (!added) {
-		hf_repo_close(repo);
-		return fail_no_memory(hold, err);
-	}
-	*added = (struct hf_record_locks_repo){.repo = repo, .wanted = wanted};
-	return HF_OK;
+	if (hf_array_append(&hold->repos, &hold->repo_count, &added, sizeof(added)))
+		return HF_OK;
+	hf_repo_close(repo);
+	return fail_no_memory(hold, err);
 }
 
 /* ---- taking --------------------------------------------------------------------------------- */

@@ -29,16 +29,12 @@ enum verdict { READY, LEFT, MORE };
 static enum verdict leave_unfinished(struct hf_recovery *r, const struct hf_intent *intent,
 				     const char *why)
 {
-	char *slot;
-
 	if (r->own && strcmp(r->own, intent->id) == 0)
 		r->own_left = true;
 	for (size_t i = 0; i < r->reported_count; i++)
 		if (strcmp(r->reported[i], intent->id) == 0)
 			return LEFT;
-	slot = hf_array_add(&r->reported, &r->reported_count, HF_RECORD_ID);
-	if (slot)
-		memcpy(slot, intent->id, HF_RECORD_ID);
+	hf_array_append(&r->reported, &r->reported_count, intent->id, HF_RECORD_ID);
 	hf_record_locks_report(r->hold, "record %.8s is left unfinished: %s", intent->id, why);
 	return LEFT;
 }

@@ -2,7 +2,6 @@
 #include "sqlite/held_output.h"
 
 #include <errno.h>
-#include <paths.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,22 +9,15 @@
 
 #include "base/copy.h"
 #include "base/sys.h"
+#include "base/tempfile.h"
 
 enum { MEMORY = 1 << 20 };
-
-static int open_unnamed(void)
-{
-	const char *dir = getenv("TMPDIR");
-
-	return sys_openat(AT_FDCWD, dir && *dir ? dir : _PATH_TMP, O_TMPFILE | O_RDWR | O_CLOEXEC,
-			  0600);
-}
 
 /* Append to the file. The bytes come in order, so its own offset serves. */
 static void write_to_file(struct hf_deferred *box, const void *data, size_t size)
 {
 	if (!box->fd) {
-		int fd = open_unnamed();
+		int fd = hf_tempfile_unnamed();
 
 		if (fd < 0) {
 			hf_fail_errno_as(&box->failed, HF_IO, "cannot keep the output");

@@ -98,8 +98,7 @@ static int open_quarantine(const struct hf_target *target, const struct hf_break
 		fd = sys_openat(how->base, name, flags, 0);
 		if (fd >= 0 && is_ours(target, how, fd))
 			return fd;
-		if (fd >= 0)
-			sys_close(fd);
+		hf_close(fd);
 		if (HF_WITHOUT(quarantine_names))
 			break;
 		snprintf(name, NAME_MAX + 1, "%s.%d", how->quarantine, n);

@@ -47,8 +47,7 @@ static bool is_empty(int dir)
 	int count = 0;
 
 	if (!list) {
-		if (fd >= 0)
-			sys_close(fd);
+		hf_close(fd);
 		return false;
 	}
 	while (count < 3 && (entry = readdir(list)))
@@ -205,8 +204,7 @@ static enum hf_status add_rows(struct place *p, struct hf_err *err)
 	ok = (!kind || add_existence(p, kind)) && add_locked(p, kind) && add_hidden(p);
 	if (ok && p->list->count == before)
 		ok = add_plain_file(p);
-	if (p->content >= 0)
-		sys_close(p->content);
+	hf_close(p->content);
 	return ok ? HF_OK : hf_status_no_memory(err);
 }
 
@@ -289,11 +287,9 @@ static const char *owner_file_kind(struct hf_lock_status *list, const struct hf_
 		open_content(&p);
 		kind = existence_kind(&p, true);
 		*taken = p.record.taken;
-		if (p.content >= 0)
-			sys_close(p.content);
+		hf_close(p.content);
 	}
-	if (p.fd >= 0)
-		sys_close(p.fd);
+	hf_close(p.fd);
 	return kind;
 }
 

@@ -30,13 +30,6 @@ static void note_signal(int signo)
 	noted = signo;
 }
 
-static bool is_ignored(int signo)
-{
-	struct sigaction action;
-
-	return sigaction(signo, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
 static void set_endings(void (*from)(int), void (*to)(int))
 {
 	struct sigaction old, action = {.sa_handler = to, .sa_flags = SA_RESTART};
@@ -260,7 +253,7 @@ static void wait_for_workers(pid_t *pids, int count, int running, const sigset_t
 			running -= reap_workers(pids, count, worst);
 		} else if (signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU) {
 			raise(SIGSTOP);
-		} else if (signo > 0 && !is_ignored(signo)) {
+		} else if (signo > 0 && !hf_signal_is_ignored(signo)) {
 			for (int i = 0; i < ENDINGS; i++)
 				if (signo == endings[i])
 					*asked = signo;

@@ -16,15 +16,6 @@
 
 enum { MAX_ANCESTORS = 1000 }; /* a longer chain is a cycle of reused PIDs */
 
-static bool add_owner(struct hf_ancestor_locks *family, const struct hf_ancestor_lock *owner)
-{
-	struct hf_ancestor_lock *added = hf_array_add(&family->at, &family->count, sizeof(*added));
-
-	if (added)
-		*added = *owner;
-	return added;
-}
-
 struct collect {
 	struct hf_ancestor_locks *family;
 	const struct hf_lock_entries *records;
@@ -35,8 +26,9 @@ struct collect {
 static bool collect(void *context, int fd, const struct hf_lock_entry *record)
 {
 	struct collect *c = context;
+	const struct hf_ancestor_lock lock = {c->pid, c->keeper, fd, *record};
 
-	c->ok = add_owner(c->family, &(struct hf_ancestor_lock){c->pid, c->keeper, fd, *record});
+	c->ok = hf_array_append(&c->family->at, &c->family->count, &lock, sizeof(lock));
 	return c->ok;
 }
 

@@ -47,8 +47,8 @@ static void the_count_may_be_lowered(void **state)
 	(void)state;
 	for (size_t from = 0; from < 20; from++) {
 		count = from < count ? from : count;
-		for (size_t i = count; i < 20; i++)
-			*(int *)hf_array_add(&items, &count, sizeof(*items)) = (int)i;
+		for (int i = (int)count; i < 20; i++)
+			assert_non_null(hf_array_append(&items, &count, &i, sizeof(i)));
 		for (size_t i = 0; i < 20; i++)
 			assert_int_equal(items[i], i);
 	}
