@@ -74,7 +74,7 @@ BATS_TESTS = atomic-write atomic-append atomic-update trust lock-run lock-sets l
 	faults-write faults-append faults-update faults-sqlite faults-lock faults-keeper \
 	faults-stores trust-db bad-input fuzz hostile strace \
 	powercut man completion demo tree install build atomic-record record-appends \
-	record-beside faults-record
+	record-beside git-matrix faults-record
 
 MAN1 = $(TOOLS) $(SCRIPTS)
 MAN7 = holdfast $(SHELL_LIBS)

@@ -982,14 +982,13 @@ start_stopped() {
 # Kill the record of start_stopped, and recover until the recovery dies at its first call after it
 # has moved the ref. $1 is the back end.
 kill_behind_ref() {
-	local n head call=fsync
+	local n head
 
 	head=$(git rev-parse HEAD)
-	[ "$1" = libgit2 ] || call=syncfs
 	kill -KILL $recorder
 	wait $recorder || :
 	for n in {1..30}; do
-		HOLDFAST_FAULT="$call#$n:kill" run -137 "$HF_FAULT_BIN/atomic-record" \
+		HOLDFAST_FAULT="fsync#$n:kill" run -137 "$HF_FAULT_BIN/atomic-record" \
 			--recover --sqlite "$db" --git .
 		[ "$(git rev-parse HEAD)" = "$head" ] || break
 	done

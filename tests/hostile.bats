@@ -42,7 +42,7 @@ literals() {
 	find "$HF_TOP/lib" -name '*.[ch]' -exec grep -hv '^[[:space:]]*/*\*' {} + >sources
 	grep -oE '"[^" ]*"' sources | tr -d '"' | sed 's/^%s//; s/%.*//' |
 		grep -E 'holdfast|^-(turnstile|once|journal|wal|shm)$|^\.record-|^info/' |
-		grep -vE '^(holdfast|holdfast_.*|holdfast-(stats|descriptor|watch).*)$'
+		grep -vE '^(holdfast|holdfast_.*|holdfast\.\*|holdfast-(stats|descriptor|watch).*)$'
 	grep -oE 'hf_(target_side|side_[a-z]*)\([^")]*"[a-z]+"' sources | sed 's/.*"\(.*\)"/.\1/'
 }
 

@@ -16,17 +16,26 @@ static size_t line_at(const char *text, const char **next)
 	return len;
 }
 
-/* Clean text up into out, which is as large. Return the length. */
-static size_t clean_text(const char *text, char *out)
+/* Clean text up into out, which is larger by a newline. Return the length. */
+static size_t clean_text(const char *text, struct hf_cleanup cleanup, char *out)
 {
 	bool blank = false;
 	size_t size = 0;
 
+	if (cleanup.verbatim) {
+		size = strlen(text);
+		memcpy(out, text, size + 1);
+		if (size && out[size - 1] != '\n')
+			strcpy(out + size++, "\n");
+		return size;
+	}
 	while (text && *text) {
 		const char *next;
 		size_t len = line_at(text, &next);
 
-		if (!len) {
+		if (cleanup.comment && *text == cleanup.comment) {
+			/* not even a blank line is left */
+		} else if (!len) {
 			blank = size > 0;
 		} else {
 			if (blank)
@@ -94,8 +103,8 @@ static bool is_trailer_block(const char *text)
 	return trailers && (!others || (known && trailers * 3 >= others));
 }
 
-enum hf_status hf_commit_message_make(const char *text, const char *trailer, char **message,
-				      struct hf_err *err)
+enum hf_status hf_commit_message_make(const char *text, struct hf_cleanup cleanup,
+				      const char *trailer, char **message, struct hf_err *err)
 {
 	size_t size = strlen(text) + (trailer ? strlen(trailer) : 0) + 4;
 	const char *block;
@@ -103,7 +112,7 @@ enum hf_status hf_commit_message_make(const char *text, const char *trailer, cha
 
 	if (!out)
 		return hf_fail_errno(err, "cannot make the commit message");
-	size = clean_text(text, out);
+	size = clean_text(text, cleanup, out);
 	if (!size) {
 		free(out);
 		return hf_fail(err, HF_DATA, "the commit message is empty");

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "git/commit_ident.h"
-#include "git/git_cli_objects.h"
+#include "git/commit_message.h"
+#include "git/object_batch.h"
+#include "git/user_program.h"
 
 /* Return the text of a commit, which the caller frees; NULL with errno. encoding NULL: UTF-8,
  * without a header. */
@@ -33,23 +35,49 @@ static char *format_commit(const char *tree, const char *parent, const char *enc
 	return text;
 }
 
+enum hf_status hf_repo_message(struct hf_repo *repo, const char *text, const char *trailer,
+			       char **message, struct hf_err *err)
+{
+	struct hf_cleanup cleanup = {0};
+	char *how = NULL, *comment = NULL;
+	enum hf_status status = repo->ops->config(repo, "commit.cleanup", &how, err);
+
+	if (status == HF_OK && strcmp(how, "strip") == 0) {
+		status = repo->ops->config(repo, "core.commentchar", &comment, err);
+		cleanup.comment = comment && !comment[1] ? *comment : '#';
+	}
+	cleanup.verbatim = how && strcmp(how, "verbatim") == 0;
+	free(how);
+	free(comment);
+	return status == HF_OK || status == HF_NO
+		       ? hf_commit_message_make(text, cleanup, trailer, message, err)
+		       : status;
+}
+
 enum hf_status hf_commit_make(struct hf_repo *repo, const char *tree, const char *tip,
 			      const char *message, const struct hf_commit_ident *author,
 			      const struct hf_commit_ident *committer, char oid[HF_OID_SIZE],
 			      struct hf_err *err)
 {
 	char *encoding = NULL, *text;
-	enum hf_status status = hf_repo_is_set(repo, "commit.gpgsign", err);
+	enum hf_status status = hf_repo_is_set(repo, "commit.gpgsign", false, err);
 
-	if (status == HF_OK)
-		return hf_git_sign(repo, tree, tip, message, author, committer, oid, err);
-	if (status == HF_NO)
+	bool sign = status == HF_OK;
+
+	if (status == HF_OK || status == HF_NO)
 		status = repo->ops->config(repo, "i18n.commitencoding", &encoding, err);
 	if (status != HF_OK && status != HF_NO)
 		return status;
 	text = format_commit(tree, tip, encoding, message, author, committer);
-	status = text ? repo->ops->store(repo, "commit", text, strlen(text), oid, err)
-		      : hf_fail_errno(err, "cannot make a commit");
+	if (!text)
+		status = hf_fail_errno(err, "cannot make a commit");
+	else if (sign)
+		status = hf_program_sign(repo, text, tree, tip, message, author, committer, oid,
+					 err);
+	else
+		status = hf_object_store(
+			repo, &(struct hf_object_source){"commit", text, -1, strlen(text)}, oid,
+			err);
 	free(text);
 	free(encoding);
 	return status;

@@ -11,6 +11,10 @@
 
 #include "git/repo_backend.h"
 
+/* Make the message of a commit (git/commit_message.h), as commit.cleanup wants it. */
+enum hf_status hf_repo_message(struct hf_repo *repo, const char *text, const char *trailer,
+			       char **message, struct hf_err *err);
+
 /* Make a commit of this tree, whose parent is tip ("": none). It is signed if commit.gpgSign is
  * set. */
 enum hf_status hf_commit_make(struct hf_repo *repo, const char *tree, const char *tip,

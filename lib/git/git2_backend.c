@@ -114,8 +114,6 @@ static enum hf_status git2_move(struct hf_repo *repo, const char *ref, const cha
 	enum hf_status status;
 	int code;
 
-	if (hf_ref_is_plain(repo, ref))
-		return hf_ref_move(repo, ref, was, commit, reflog, who, err);
 	status = hf_sync_batch_run(&repo->names, err);
 	if (status != HF_OK)
 		return status;
@@ -184,15 +182,11 @@ const struct hf_repo_ops hf_repo_git2 = {
 	.name = "libgit2",
 	.close = hf_git2_close,
 	.config = hf_git2_config,
-	.tracked = hf_git2_tracked,
-	.staged = hf_git2_staged,
 	.ignored = git2_ignored,
 	.tip = git2_tip,
 	.was = git2_history,
 	.has = git2_has,
 	.read = hf_git2_read,
-	.store = hf_git2_store,
-	.blob = hf_git2_blob,
 	.index_open = hf_git2_index_open,
 	.index_change = hf_git2_index_change,
 	.index_write = hf_git2_index_write,

@@ -26,46 +26,6 @@ static bool has_below(git_index *index, const char *path)
 	return found;
 }
 
-enum hf_status hf_git2_tracked(struct hf_repo *repo, const char *path, unsigned int *mode,
-			       bool *below, struct hf_err *err)
-{
-	const git_index_entry *entry;
-	git_index *index;
-	int code = git_repository_index(&index, hf_git2(repo)->repo);
-
-	if (code)
-		return hf_git2_failed(code, err, "read the index of", hf_repo_name(repo));
-	*mode = 0;
-	for (int stage = 0; stage < 4 && !*mode; stage++)
-		if ((entry = git_index_get_bypath(index, path, stage)))
-			*mode = entry->mode;
-	*below = has_below(index, path);
-	git_index_free(index);
-	return HF_OK;
-}
-
-enum hf_status hf_git2_staged(struct hf_repo *repo, struct hf_repo_change *change,
-			      struct hf_err *err)
-{
-	const git_index_entry *entry;
-	git_index *index;
-	int code = git_repository_index(&index, hf_git2(repo)->repo);
-
-	/* it was read before index.lock was taken */
-	if (!code)
-		code = git_index_read(index, false);
-	if (code)
-		return hf_git2_failed(code, err, "read the index of", hf_repo_name(repo));
-	entry = git_index_get_bypath(index, change->path, 0);
-	change->remove = !entry;
-	if (entry) {
-		change->mode = entry->mode;
-		git_oid_tostr(change->oid, sizeof(change->oid), &entry->id);
-	}
-	git_index_free(index);
-	return HF_OK;
-}
-
 static void set_stat(git_index_entry *entry, const struct stat *st)
 {
 	entry->ctime.seconds = (int32_t)st->st_ctim.tv_sec;

@@ -3,7 +3,7 @@
 #define HF_GIT2_INDEX_H
 
 /*
- * The index through libgit2: look a path up, change the entries of some paths.
+ * The index through libgit2: change the entries of some paths.
  *
  * libgit2 opens the copy of the index (index_update.h) by its path, so it reads no other file. It
  * changes the copy in memory, and to write it renames a new file over it, unsynced. An entry in the
@@ -16,10 +16,6 @@
 #include "git/repo_backend.h"
 
 /* These implement struct hf_repo_ops. */
-enum hf_status hf_git2_staged(struct hf_repo *repo, struct hf_repo_change *change,
-			      struct hf_err *err);
-enum hf_status hf_git2_tracked(struct hf_repo *repo, const char *path, unsigned int *mode,
-			       bool *below, struct hf_err *err);
 enum hf_status hf_git2_index_open(struct hf_repo *repo, const char *name, struct hf_err *err);
 enum hf_status hf_git2_index_change(struct hf_repo *repo, const char *name,
 				    const struct hf_repo_change *changes, size_t count,

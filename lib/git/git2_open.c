@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "git/object_batch.h"
+#include "git/index_read.h"
+#include "git/plain.h"
 
 void hf_git2_sync(bool yes)
 {
@@ -76,25 +77,32 @@ static enum hf_status fail_unusable(int code, const char *dir, struct hf_err *er
 		       last && last->message ? last->message : "libgit2 does not say why");
 }
 
-/* Refuse settings that Git obeys in any repository and libgit2 does not know. */
-static enum hf_status check_supported(struct hf_repo *repo, const char *dir, struct hf_err *err)
+/* Refuse what is not known to be plain. */
+static enum hf_status check_plain(struct hf_repo *repo, const char *dir, struct hf_err *err)
 {
-	static const char *const settings[] = {"extensions.worktreeconfig",
-					       "extensions.partialclone", "core.sharedrepository"};
-	const char *value;
-	git_index *index = NULL;
-	int code = git_repository_index(&index, hf_git2(repo)->repo);
+	git_config_iterator *settings = NULL;
+	git_config_entry *entry;
+	int code = git_config_iterator_new(&settings, hf_git2(repo)->config);
 
-	git_index_free(index);
-	if (code) /* damaged, split or sparse */
+	while (!code && (code = git_config_next(&entry, settings)) == 0)
+		hf_plain_note(&repo->plain, entry->name, entry->value ? entry->value : "true");
+	git_config_iterator_free(settings);
+	if (code != GIT_ITEROVER)
 		return fail_unusable(code, dir, err);
-	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-		if (git_config_get_string(&value, hf_git2(repo)->config, settings[i]) == 0 &&
-		    strcasecmp(value, "false") != 0)
-			return hf_fail(err, HF_UNAVAILABLE,
-				       "cannot use the repository at '%s': unsupported %s", dir,
-				       settings[i]);
-	return HF_OK;
+	if (!repo->plain.unknown[0] && !hf_index_is_plain(repo))
+		snprintf(repo->plain.unknown, sizeof(repo->plain.unknown), "index");
+	if (!repo->plain.unknown[0] && !hf_plain_history(repo))
+		snprintf(repo->plain.unknown, sizeof(repo->plain.unknown), "refs/replace");
+	return repo->plain.unknown[0] ? hf_repo_not_plain(repo, dir, err) : HF_OK;
+}
+
+/* Let libgit2 read the configuration that Git reads (git/plain.h has what the variables may be). */
+static void set_search_path(void)
+{
+	if (getenv("GIT_CONFIG_NOSYSTEM"))
+		git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_SYSTEM, "/dev/null");
+	if (getenv("GIT_CONFIG_GLOBAL"))
+		git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, GIT_CONFIG_LEVEL_GLOBAL, "/dev/null");
 }
 
 /* Set the worktree. GIT_DIR without core.worktree means the working directory. */
@@ -121,6 +129,7 @@ enum hf_status hf_git2_open(struct hf_repo *repo, const struct hf_gitdir *found,
 		return hf_fail_errno(err, "cannot open repository '%s'", dir);
 	git_libgit2_init();
 	hf_git2_sync(true);
+	set_search_path();
 	repo->back = git;
 	code = git_repository_open_ext(&git->repo, found->git, flags, NULL);
 	if (!code)
@@ -133,7 +142,7 @@ enum hf_status hf_git2_open(struct hf_repo *repo, const struct hf_gitdir *found,
 		return fail_unusable(code, dir, err);
 	workdir = git_repository_workdir(git->repo);
 	status = hf_repo_base_open(repo, workdir ? workdir : "", found->git, found->common, err);
-	return status == HF_OK ? check_supported(repo, dir, err) : status;
+	return status == HF_OK ? check_plain(repo, dir, err) : status;
 }
 
 enum hf_status hf_git2_config(struct hf_repo *repo, const char *key, char **value,

@@ -6,110 +6,42 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "git/git_cli_index.h"
-#include "git/git_run.h"
-#include "git/git_cli_objects.h"
-#include "git/index_check.h"
-#include "git/commit_message.h"
-#include "git/ref_read.h"
 #include "base/sys.h"
+#include "git/commit_message.h"
+#include "git/git_cli_index.h"
+#include "git/git_cli_objects.h"
+#include "git/git_cli_pack.h"
+#include "git/git_cli_read.h"
+#include "git/git_run.h"
+#include "git/index_check.h"
+#include "git/index_read.h"
+#include "git/ref_read.h"
 
 /* ---- open ----------------------------------------------------------------------------------- */
 
-static void close_plumbing(struct hf_repo *repo)
-{
-	(void)repo;
-}
-
-static enum hf_status fail_unusable(const struct hf_git_out *out, const char *dir,
-				    struct hf_err *err)
-{
-	if (strstr(out->why, "dubious ownership"))
-		return hf_repo_not_owned(dir, err);
-	return hf_fail(err, HF_UNAVAILABLE, "cannot use the repository at '%s': %s", dir, out->why);
-}
-
-/* Let Git judge whether it may and can use the repository. GIT_DIR is not set for that: it would
- * make Git skip the check. */
-static enum hf_status check_usable(struct hf_repo *repo, const char *dir, struct hf_err *err)
-{
-	struct hf_git_out out;
-	enum hf_status status;
-
-	repo->by_cwd = true;
-	status = hf_git_ask(repo, &out, err, "rev-parse", "--show-object-format");
-	repo->by_cwd = false;
-	if (status != HF_OK)
-		return status;
-	if (out.status)
-		status = fail_unusable(&out, dir, err);
-	repo->oid_size = strcmp(out.text, "sha256\n") == 0 ? HF_SHA256 : HF_SHA1;
-	hf_git_free(&out);
-	return status;
-}
-
 enum hf_status hf_repo_plumbing_open(struct hf_repo *repo, const struct hf_gitdir *found,
-				     struct hf_err *err)
+				     bool by_environment, struct hf_err *err)
 {
 	enum hf_status status;
 
 	repo->ops = &hf_repo_plumbing;
 	status = hf_repo_base_open(repo, found->worktree, found->git, found->common, err);
-	return status == HF_OK ? check_usable(repo, hf_repo_name(repo), err) : status;
+	return status == HF_OK ? hf_git_read_settings(repo, by_environment, err) : status;
 }
 
 static enum hf_status cli_config(struct hf_repo *repo, const char *key, char **value,
 				 struct hf_err *err)
 {
-	struct hf_git_out out;
-	enum hf_status status = hf_git_ask(repo, &out, err, "config", "--get", key);
+	const char *found = hf_git_setting(repo, key);
 
-	if (status != HF_OK)
-		return status;
-	if (out.status == 1) {
-		status = HF_NO;
-	} else if (out.status) {
-		status = hf_git_failed(&out, "read the configuration of", hf_repo_name(repo), err);
-	} else {
-		if (out.size)
-			out.text[out.size - 1] = '\0';
-		*value = out.text;
-		return HF_OK;
-	}
-	hf_git_free(&out);
-	return status;
+	if (!found)
+		return HF_NO;
+	*value = strdup(found);
+	return *value ? HF_OK
+		      : hf_fail_errno(err, "cannot open repository '%s'", hf_repo_name(repo));
 }
 
 /* ---- paths ---------------------------------------------------------------------------------- */
-
-/* Parse the entries of `ls-files -s -z`: "MODE OID STAGE\tPATH\0". */
-static enum hf_status cli_tracked(struct hf_repo *repo, const char *path, unsigned int *mode,
-				  bool *below, struct hf_err *err)
-{
-	struct hf_git_out out;
-	enum hf_status status =
-		hf_git_ask(repo, &out, err, "ls-files", "-s", "-z", "--full-name", "--", path);
-
-	*mode = 0;
-	*below = false;
-	if (status == HF_OK && out.status) {
-		status = hf_git_failed(&out, "read the index of", hf_repo_name(repo), err);
-		if (status == HF_DATA)
-			hf_index_advise(repo, err);
-	}
-	if (status == HF_OK) {
-		for (const char *at = out.text; at < out.text + out.size; at += strlen(at) + 1) {
-			const char *name = strchr(at, '\t');
-
-			if (name && strcmp(name + 1, path) == 0)
-				*mode = (unsigned int)strtoul(at, NULL, 8);
-			else
-				*below = true;
-		}
-	}
-	hf_git_free(&out);
-	return status;
-}
 
 static enum hf_status cli_ignored(struct hf_repo *repo, const char *path, struct hf_err *err)
 {
@@ -150,8 +82,7 @@ static enum hf_status cli_head(struct hf_repo *repo, char **ref, struct hf_err *
 	out.text[strcspn(out.text, "\n")] = '\0';
 	*ref = strdup(out.status ? "HEAD" : out.text);
 	hf_git_free(&out);
-	return *ref ? HF_OK
-		    : hf_fail_errno(err, "cannot read HEAD of '%s'", hf_repo_name(repo));
+	return *ref ? HF_OK : hf_fail_errno(err, "cannot read HEAD of '%s'", hf_repo_name(repo));
 }
 
 static enum hf_status cli_tip(struct hf_repo *repo, const char *ref, char oid[HF_OID_SIZE],
@@ -161,16 +92,16 @@ static enum hf_status cli_tip(struct hf_repo *repo, const char *ref, char oid[HF
 	char name[4096];
 	enum hf_status status;
 	struct stat st;
+	size_t size;
 
-	oid[0] = '\0';
 	snprintf(name, sizeof(name), "%s^{commit}", ref);
-	status = hf_git_ask(repo, &out, err, "rev-parse", "--verify", "-q", name);
-	if (status == HF_OK && !out.status)
-		return hf_git_oid(&out, "read the commit of", ref, oid, err);
-	if (status != HF_OK)
-		return status;
+	status = hf_git_cat(repo, name, "commit", oid, NULL, &size, NULL);
+	if (status == HF_OK)
+		return HF_OK;
 	/* there is no such ref, or it leads to nothing */
-	hf_git_free(&out);
+	oid[0] = '\0';
+	if (status == HF_NO && hf_ref_is_absent(repo, ref))
+		return HF_OK;
 	status = hf_git_ask(repo, &out, err, "rev-parse", "--verify", "-q", ref);
 	if (status == HF_OK && !out.status)
 		status = hf_fail(err, HF_DATA, "'%s' leads to no commit", ref);
@@ -179,6 +110,29 @@ static enum hf_status cli_tip(struct hf_repo *repo, const char *ref, char oid[HF
 		status = hf_fail(err, HF_IO, "git does not find '%s', which exists", ref);
 	hf_git_free(&out);
 	return status;
+}
+
+static enum hf_status cli_read(struct hf_repo *repo, const char *type, const char *oid,
+			       void **bytes, size_t *size, struct hf_err *err)
+{
+	char found[HF_OID_SIZE];
+	struct hf_git_out out;
+	enum hf_status status = hf_git_cat(repo, oid, type, found, bytes, size, err);
+
+	if (status == HF_OK || status == HF_UNAVAILABLE || status == HF_OS)
+		return status;
+	/* once more, for the reason */
+	status = hf_git_ask(repo, &out, err, "cat-file", type, oid);
+	if (status != HF_OK)
+		return status;
+	if (out.status) {
+		status = hf_git_failed(&out, "read object", oid, err);
+		hf_git_free(&out);
+		return status;
+	}
+	*bytes = out.text;
+	*size = out.size;
+	return HF_OK;
 }
 
 /* Return the object that a name leads to, without reading it; "" if there is none. */
@@ -219,14 +173,14 @@ static bool cli_has(struct hf_repo *repo, const char *oid)
 }
 
 static enum hf_status cli_move(struct hf_repo *repo, const char *ref, const char *was,
-			   const char *commit, const char *reflog,
-			   const struct hf_commit_ident *who, struct hf_err *err)
+			       const char *commit, const char *reflog,
+			       const struct hf_commit_ident *who, struct hf_err *err)
 {
 	char none[HF_OID_SIZE], now[HF_OID_SIZE];
 	const struct hf_git git = {
 		.repo = repo,
 		.args = HF_ARGS("update-ref", "-m", reflog, "--no-deref", ref, commit,
-			     was[0] ? was : none),
+				was[0] ? was : none),
 		.fd = -1,
 		.committer = who,
 	};
@@ -304,7 +258,7 @@ static enum hf_status cli_find(struct hf_repo *repo, const char *from, const cha
 		base = "";
 	hf_git_free(&out);
 	status = hf_git_ask(repo, &out, err, "rev-list", "-F", grep, "--format=%B%x00", from,
-				 base[0] ? without : NULL);
+			    base[0] ? without : NULL);
 	if (status == HF_OK && out.status)
 		status = hf_git_failed(&out, "read the history of", hf_repo_name(repo), err);
 	else if (status == HF_OK)
@@ -315,20 +269,17 @@ static enum hf_status cli_find(struct hf_repo *repo, const char *from, const cha
 
 const struct hf_repo_ops hf_repo_plumbing = {
 	.name = "plumbing",
-	.close = close_plumbing,
+	.close = hf_git_read_end,
 	.config = cli_config,
-	.tracked = cli_tracked,
 	.ignored = cli_ignored,
 	.head = cli_head,
 	.tip = cli_tip,
 	.was = cli_history,
 	.has = cli_has,
-	.read = hf_git_read,
-	.store = hf_git_store,
-	.blob = hf_git_blob,
+	.read = cli_read,
 	.index_open = open_index,
 	.index_change = hf_git_index_change,
-	.index_write = hf_git_index_write,
+	.index_write = hf_index_set_stat,
 	.index_drop = drop_index,
 	.move = cli_move,
 	.find = cli_find,

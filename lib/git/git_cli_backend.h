@@ -10,14 +10,14 @@
  * repository, not from these words.
  */
 
-#include "gitlock/gitdir.h"
 #include "git/repo_backend.h"
+#include "gitlock/gitdir.h"
 
 extern const struct hf_repo_ops hf_repo_plumbing;
 
 /* Open with git(1). HF_UNAVAILABLE: Git cannot use the repository either, or is not in PATH.
  * HF_NOPERM: another user owns it. */
 enum hf_status hf_repo_plumbing_open(struct hf_repo *repo, const struct hf_gitdir *found,
-				     struct hf_err *err);
+				     bool by_environment, struct hf_err *err);
 
 #endif

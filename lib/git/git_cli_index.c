@@ -60,26 +60,3 @@ enum hf_status hf_git_index_change(struct hf_repo *repo, const char *name,
 	free(args);
 	return status;
 }
-
-enum hf_status hf_git_index_write(struct hf_repo *repo, const char *name,
-				  const struct hf_repo_change *changes, size_t count,
-				  struct hf_err *err)
-{
-	const char **args = calloc(count + 4, sizeof(*args));
-	struct hf_git git = {.repo = repo, .args = args, .fd = -1, .index = name};
-	struct hf_git_out out;
-	size_t n = 0;
-
-	if (!args)
-		return hf_fail_errno(err, "cannot change the index");
-	args[n++] = "add";
-	args[n++] = "--refresh";
-	args[n++] = "--";
-	for (size_t i = 0; i < count; i++)
-		if (!changes[i].remove && changes[i].st)
-			args[n++] = changes[i].path;
-	if (n > 3 && hf_git_run(&git, &out, NULL) == HF_OK)
-		hf_git_free(&out);
-	free(args);
-	return HF_OK;
-}

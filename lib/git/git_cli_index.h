@@ -17,10 +17,4 @@ enum hf_status hf_git_index_change(struct hf_repo *repo, const char *name,
 				   const struct hf_repo_change *changes, size_t count,
 				   struct hf_err *err);
 
-/* The index is written already. Let Git read the files' times, so that they do not seem changed;
- * this may fail. */
-enum hf_status hf_git_index_write(struct hf_repo *repo, const char *name,
-				  const struct hf_repo_change *changes, size_t count,
-				  struct hf_err *err);
-
 #endif

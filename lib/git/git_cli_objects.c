@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "git/git_run.h"
+#include "git/index_read.h"
 #include "git/object_batch.h"
+#include "git/plain_rules.h"
 
-/* Store an object and add it to the batch (git/R1): Git syncs what it writes, but neither an
- * existing object nor its name. */
-static enum hf_status cli_store_object(const struct hf_git *git, char oid[HF_OID_SIZE],
-				       const char *on, struct hf_err *err)
+enum hf_status hf_git_store_by(const struct hf_git *git, char oid[HF_OID_SIZE], const char *on,
+			       struct hf_err *err)
 {
 	struct hf_git_out out;
 	enum hf_status status = hf_git_run(git, &out, err);
@@ -24,41 +24,144 @@ static enum hf_status cli_store_object(const struct hf_git *git, char oid[HF_OID
 	return status == HF_NO ? HF_OK : status;
 }
 
+/* ---- line ends ------------------------------------------------------------------------------ */
+
+/* The attributes that convert a content. */
+enum { TEXT, CRLF, EOL, FIRST_OTHER, COUNT = FIRST_OTHER + 3 };
+
+/* Parse "PATH\0NAME\0VALUE\0" for each attribute. */
+static enum hf_status read_attributes(struct hf_repo *repo, const char *path,
+				      const char *values[COUNT], struct hf_git_out *out,
+				      struct hf_err *err)
+{
+	enum hf_status status =
+		hf_git_ask(repo, out, err, "check-attr", "-z", "text", "crlf", "eol", "filter",
+			   "ident", "working-tree-encoding", "--", path);
+	const char *at = status == HF_OK ? out->text : NULL;
+
+	if (status == HF_OK && out->status) {
+		status = hf_git_failed(out, "read the attributes of", path, err);
+		hf_git_free(out);
+	}
+	for (int i = 0; i < COUNT && status == HF_OK; i++) {
+		for (int field = 0; field < 2; field++)
+			at += strlen(at) + 1;
+		values[i] = at;
+		at += strlen(at) + 1;
+		if (at > out->text + out->size)
+			status = hf_fail(err, HF_DATA, "git cannot read the attributes of '%s'",
+					 path);
+	}
+	return status;
+}
+
+static bool is_unspecified(const char *value)
+{
+	return strcmp(value, "unspecified") == 0;
+}
+
+/* Return true if Git takes this content for text that has CRLF line ends, as its convert.c does. */
+static bool has_crlf(const unsigned char *bytes, size_t size)
+{
+	size_t crlf = 0, printable = 0, other = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		unsigned char c = bytes[i];
+
+		if (c == '\r' && i + 1 < size && bytes[i + 1] == '\n') {
+			crlf++;
+			i++;
+		} else if (c == '\r' || c == '\0') {
+			return false;
+		} else if (c == '\n') {
+			continue;
+		} else if (c == 127 || (c < 32 && !strchr("\b\t\033\014", c))) {
+			/* ^Z at the end is MS-DOS's end of file */
+			other += !(c == '\032' && i + 1 == size);
+		} else {
+			printable++;
+		}
+	}
+	return crlf && printable >> 7 >= other;
+}
+
+/* Return true if the path has CRLF in the index: Git then keeps it where it would convert line ends
+ * by itself. (`git hash-object --path` does not.) */
+static enum hf_status has_crlf_in_index(struct hf_repo *repo, const char *path, bool *has,
+					struct hf_err *err)
+{
+	struct hf_index_answer found;
+	enum hf_status status = hf_index_find(repo, "index", path, &found, err);
+	void *bytes = NULL;
+	size_t size = 0;
+
+	*has = false;
+	if (status != HF_OK || (found.mode & 0170000) != 0100000)
+		return status;
+	status = repo->ops->read(repo, "blob", found.oid, &bytes, &size, err);
+	*has = status == HF_OK && memchr(bytes, '\r', size) && has_crlf(bytes, size);
+	free(bytes);
+	return status;
+}
+
+/* How `git hash-object` is to convert a content. */
+enum line_ends { AS_GIT, NO_FILTERS, NO_AUTOCRLF };
+
+static enum hf_status choose_line_ends(struct hf_repo *repo, const char *path, enum line_ends *how,
+				       struct hf_err *err)
+{
+	const char *values[COUNT];
+	struct hf_git_out out = {0};
+	enum hf_status status;
+	bool has, others = false, by_attribute;
+
+	*how = AS_GIT;
+	status = has_crlf_in_index(repo, path, &has, err);
+	if (status == HF_OK && has)
+		status = read_attributes(repo, path, values, &out, err);
+	if (status != HF_OK || !has)
+		return status;
+	for (int i = FIRST_OTHER; i < COUNT; i++)
+		others = others || !(is_unspecified(values[i]) || strcmp(values[i], "unset") == 0);
+	by_attribute =
+		strcmp(is_unspecified(values[TEXT]) ? values[CRLF] : values[TEXT], "auto") == 0;
+	if (by_attribute && others)
+		status = hf_fail(
+			err, HF_DATA,
+			"cannot commit '%s': it has CRLF line ends in the index, and a filter",
+			path);
+	else if (by_attribute)
+		*how = NO_FILTERS;
+	else if (is_unspecified(values[TEXT]) && is_unspecified(values[CRLF]) &&
+		 is_unspecified(values[EOL]))
+		*how = NO_AUTOCRLF;
+	hf_git_free(&out);
+	return status;
+}
+
+/* ---- objects -------------------------------------------------------------------------------- */
+
 enum hf_status hf_git_blob(struct hf_repo *repo, const char *path, int fd, char oid[HF_OID_SIZE],
 			   struct hf_err *err)
 {
-	char as[PATH_MAX + 8];
-	const struct hf_git git = {
-		.repo = repo, .args = HF_ARGS("hash-object", "-w", "--stdin", as), .fd = fd};
+	char as[PATH_MAX + 8], autocrlf[] = "core.autocrlf=false";
+	const char *const *const args[] = {
+		[AS_GIT] = HF_ARGS("hash-object", "-w", "--stdin", as),
+		[NO_FILTERS] = HF_ARGS("hash-object", "-w", "--stdin", "--no-filters"),
+		[NO_AUTOCRLF] = HF_ARGS("-c", autocrlf, "hash-object", "-w", "--stdin", as),
+	};
+	struct hf_git git = {.repo = repo, .fd = fd};
+	enum line_ends how = AS_GIT;
+	bool cr;
+	enum hf_status status = hf_plain_has_cr(fd, &cr, err);
 
+	if (status == HF_OK && cr)
+		status = choose_line_ends(repo, path, &how, err);
+	if (status != HF_OK)
+		return status;
 	snprintf(as, sizeof(as), "--path=%s", path);
-	return cli_store_object(&git, oid, path, err);
-}
-
-enum hf_status hf_git_store(struct hf_repo *repo, const char *type, const void *bytes, size_t size,
-			    char oid[HF_OID_SIZE], struct hf_err *err)
-{
-	const struct hf_git git = {.repo = repo,
-				   .args = HF_ARGS("hash-object", "-w", "-t", type, "--stdin"),
-				   .input = bytes,
-				   .size = size};
-
-	return cli_store_object(&git, oid, type, err);
-}
-
-enum hf_status hf_git_read(struct hf_repo *repo, const char *type, const char *oid, void **bytes,
-			   size_t *size, struct hf_err *err)
-{
-	struct hf_git_out out;
-	enum hf_status status = hf_git_ask(repo, &out, err, "cat-file", type, oid);
-
-	if (status == HF_OK && out.status) {
-		status = hf_git_failed(&out, "read object", oid, err);
-		hf_git_free(&out);
-	}
-	*bytes = out.text;
-	*size = out.size;
-	return status;
+	git.args = args[how];
+	return hf_git_store_by(&git, oid, path, err);
 }
 
 enum hf_status hf_git_sign(struct hf_repo *repo, const char *tree, const char *parent,
@@ -74,30 +177,6 @@ enum hf_status hf_git_sign(struct hf_repo *repo, const char *tree, const char *p
 		.author = author,
 		.committer = committer,
 	};
-	/* Git checks that the tree exists */
-	enum hf_status status = hf_objects_settle(repo, err);
 
-	return status == HF_OK ? cli_store_object(&git, oid, "a signed commit", err) : status;
-}
-
-enum hf_status hf_git_pack(struct hf_repo *repo, struct hf_err *err)
-{
-	char base[PATH_MAX + 32], *list = malloc(repo->made_count * HF_OID_SIZE + 1), *end = list;
-	struct hf_git git = {.repo = repo, .args = HF_ARGS("pack-objects", "-q", base)};
-	struct hf_git_out out;
-	enum hf_status status;
-
-	if (!list)
-		return hf_fail_errno(err, "cannot pack objects of '%s'", hf_repo_name(repo));
-	snprintf(base, sizeof(base), "%s/objects/pack/pack", repo->commondir);
-	for (size_t i = 0; i < repo->made_count; i++)
-		end = stpcpy(stpcpy(end, repo->made[i]), "\n");
-	git.input = list;
-	git.size = (size_t)(end - list);
-	status = hf_git_run(&git, &out, err);
-	if (status == HF_OK && out.status)
-		status = hf_git_failed(&out, "pack objects of", hf_repo_name(repo), err);
-	hf_git_free(&out);
-	free(list);
-	return status;
+	return hf_git_store_by(&git, oid, "a signed commit", err);
 }

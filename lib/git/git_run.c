@@ -3,160 +3,46 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/spawn.h"
 #include "base/sys.h"
-
-enum { MAX_SET = 16 };
-
-/* Variables about another repository (git rev-parse --local-env-vars), and those that are set
- * here. */
-static const char *const not_inherited[] = {
-	"GIT_ALTERNATE_OBJECT_DIRECTORIES",
-	"GIT_CONFIG",
-	"GIT_CONFIG_PARAMETERS",
-	"GIT_CONFIG_COUNT",
-	"GIT_OBJECT_DIRECTORY",
-	"GIT_DIR",
-	"GIT_WORK_TREE",
-	"GIT_IMPLICIT_WORK_TREE",
-	"GIT_GRAFT_FILE",
-	"GIT_INDEX_FILE",
-	"GIT_NO_REPLACE_OBJECTS",
-	"GIT_REPLACE_REF_BASE",
-	"GIT_PREFIX",
-	"GIT_SHALLOW_FILE",
-	"GIT_COMMON_DIR",
-	"GIT_QUARANTINE_PATH",
-	"GIT_GLOB_PATHSPECS",
-	"GIT_NOGLOB_PATHSPECS",
-	"GIT_ICASE_PATHSPECS",
-};
+#include "git/git_env.h"
+#include <holdfast/clock.h>
 
 static const char *const first_args[] = {
 	"git",
-	"-c", "core.fsync=all",
-	"-c", "core.fsyncMethod=fsync",
-	"-c", "core.hooksPath=/dev/null",
-	"-c", "core.fsmonitor=false",
-	"-c", "gc.auto=0",
-	"-c", "maintenance.auto=false",
+	"-c",
+	"core.fsync=all",
+	"-c",
+	"core.fsyncMethod=fsync",
+	"-c",
+	"core.hooksPath=/dev/null",
+	"-c",
+	"core.fsmonitor=false",
+	"-c",
+	"gc.auto=0",
+	"-c",
+	"maintenance.auto=false",
 };
-
-static const char *const fixed[] = {
-	"GIT_TERMINAL_PROMPT=0",
-	"GIT_EDITOR=:",
-	"LANGUAGE=en",
-};
-
-struct environment {
-	char **list;
-	char *made[MAX_SET]; /* allocated entries */
-	int made_count;
-};
-
-static bool is_variable(const char *setting, const char *variable)
-{
-	size_t len = strlen(variable);
-
-	return strncmp(setting, variable, len) == 0 && setting[len] == '=';
-}
-
-static bool is_inherited(const char *setting, const struct environment *env)
-{
-	for (size_t i = 0; i < sizeof(not_inherited) / sizeof(not_inherited[0]); i++)
-		if (is_variable(setting, not_inherited[i]))
-			return false;
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-		if (strncmp(setting, fixed[i], strcspn(fixed[i], "=") + 1) == 0)
-			return false;
-	for (int i = 0; i < env->made_count; i++)
-		if (strncmp(setting, env->made[i], strcspn(env->made[i], "=") + 1) == 0)
-			return false;
-	return true;
-}
-
-static void set_variable(struct environment *env, bool *failed, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void set_variable(struct environment *env, bool *failed, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	if (*failed || vasprintf(&env->made[env->made_count], format, args) < 0)
-		*failed = true;
-	else
-		env->made_count++;
-	va_end(args);
-}
-
-static void set_ident(struct environment *env, bool *failed, const char *role,
-		      const struct hf_commit_ident *who)
-{
-	int minutes;
-
-	if (!who)
-		return;
-	minutes = abs(who->offset);
-	set_variable(env, failed, "GIT_%s_NAME=%s", role, who->name);
-	set_variable(env, failed, "GIT_%s_EMAIL=%s", role, who->email);
-	set_variable(env, failed, "GIT_%s_DATE=@%lld %c%02d%02d", role, (long long)who->time,
-		     who->offset < 0 ? '-' : '+', minutes / 60, minutes % 60);
-}
-
-static bool make_environment(const struct hf_git *git, struct environment *env)
-{
-	size_t n = 0, count = 0;
-	bool failed = false;
-
-	*env = (struct environment){0};
-	if (!git->repo->by_cwd)
-		set_variable(env, &failed, "GIT_DIR=%s", git->repo->gitdir);
-	if (!git->repo->by_cwd && git->repo->workdir[0])
-		set_variable(env, &failed, "GIT_WORK_TREE=%s", git->repo->workdir);
-	if (git->index)
-		set_variable(env, &failed, "GIT_INDEX_FILE=%s/%s", git->repo->gitdir, git->index);
-	set_variable(env, &failed, "GIT_LITERAL_PATHSPECS=%d", !git->by_name);
-	set_ident(env, &failed, "AUTHOR", git->author);
-	set_ident(env, &failed, "COMMITTER", git->committer);
-	while (environ[count])
-		count++;
-	env->list =
-		calloc(count + sizeof(fixed) / sizeof(fixed[0]) + MAX_SET + 1, sizeof(*env->list));
-	if (failed || !env->list)
-		return false;
-	for (char **setting = environ; *setting; setting++)
-		if (is_inherited(*setting, env))
-			env->list[n++] = *setting;
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-		env->list[n++] = (char *)fixed[i];
-	for (int i = 0; i < env->made_count; i++)
-		env->list[n++] = env->made[i];
-	return true;
-}
-
-static void free_environment(struct environment *env)
-{
-	for (int i = 0; i < env->made_count; i++)
-		free(env->made[i]);
-	free(env->list);
-}
 
 /* Set the descriptors that git(1) inherits: its standard ones and index.lock's. */
 static int actions_for(posix_spawn_file_actions_t *actions, const struct hf_git *git,
 		       const int files[3])
 {
 	const struct hf_repo *repo = git->repo;
-	int r = posix_spawn_file_actions_addchdir_np(
-		actions, repo->workdir[0] ? repo->workdir : repo->gitdir);
+	const char *top = repo->workdir[0] ? repo->workdir : repo->gitdir;
+	int r = posix_spawn_file_actions_addchdir_np(actions, top);
 
 	for (int i = 0; !r && i < 3; i++)
 		r = posix_spawn_file_actions_adddup2(actions, files[i], i);
@@ -166,31 +52,66 @@ static int actions_for(posix_spawn_file_actions_t *actions, const struct hf_git 
 	return r;
 }
 
-/* Start git(1). Return 0 or an errno. */
-static int spawn_git(const struct hf_git *git, const int files[3], pid_t *pid)
+const char *hf_git_program(void)
+{
+	static char *searched, program[PATH_MAX];
+	const char *path = getenv("PATH");
+
+	path = path ? path : "/bin:/usr/bin";
+	if (searched && strcmp(searched, path) == 0)
+		return program[0] ? program : NULL;
+	free(searched);
+	searched = strdup(path);
+	for (;; path++) {
+		int len = (int)strcspn(path, ":");
+		struct stat st;
+
+		/* a relative part would be another directory where git(1) runs */
+		if (*path == '/' &&
+		    snprintf(program, sizeof(program), "%.*s/git", len, path) <
+			    (int)sizeof(program) &&
+		    stat(program, &st) == 0 && S_ISREG(st.st_mode) && access(program, X_OK) == 0)
+			return program;
+		path += len;
+		if (!*path)
+			break;
+	}
+	program[0] = '\0';
+	return NULL;
+}
+
+enum hf_status hf_git_fail_absent(struct hf_repo *repo, struct hf_err *err)
+{
+	repo->no_git = true;
+	return hf_fail(err, HF_UNAVAILABLE, "cannot work on '%s' without git: it is not in PATH",
+		       hf_repo_name(repo));
+}
+
+int hf_git_spawn(const struct hf_git *git, const int files[3], pid_t *pid)
 {
 	const size_t first = sizeof(first_args) / sizeof(first_args[0]);
+	const char *program = hf_git_program();
 	posix_spawn_file_actions_t actions;
-	struct environment env;
+	struct hf_git_env env;
 	const char **args;
 	size_t count = 0;
-	int r = posix_spawn_file_actions_init(&actions);
+	int r = program ? posix_spawn_file_actions_init(&actions) : ENOENT;
 
 	if (r)
 		return r;
 	while (git->args[count])
 		count++;
 	args = calloc(first + count + 1, sizeof(*args));
-	r = args && make_environment(git, &env) ? actions_for(&actions, git, files) : ENOMEM;
+	r = args && hf_git_env_make(git, &env) ? actions_for(&actions, git, files) : ENOMEM;
 	if (!r) {
 		memcpy(args, first_args, sizeof(first_args));
 		memcpy(args + first, git->args, count * sizeof(*args));
 		hf_lower_limit(true);
-		r = posix_spawnp(pid, "git", &actions, NULL, (char **)args, env.list);
+		r = posix_spawn(pid, program, &actions, NULL, (char **)args, env.list);
 		hf_lower_limit(false);
 	}
 	if (args)
-		free_environment(&env);
+		hf_git_env_free(&env);
 	free(args);
 	posix_spawn_file_actions_destroy(&actions);
 	return r;
@@ -258,6 +179,22 @@ static void first_line(char *out, size_t size, const char *text)
 	snprintf(out, size, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
+/* Wait for the end of the process to the deadline. Return false if it still runs. */
+static bool wait_until(pid_t pid, int64_t deadline)
+{
+	struct pollfd fd = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+	bool ended = fd.fd < 0;
+
+	while (!ended && hf_time_left(deadline) > 0) {
+		int64_t left = hf_time_left(deadline) / HF_MS + 1;
+
+		ended = poll(&fd, 1, left > INT_MAX ? INT_MAX : (int)left) > 0;
+	}
+	if (fd.fd >= 0)
+		close(fd.fd);
+	return ended;
+}
+
 static enum hf_status run_with_files(const struct hf_git *git, const int files[3],
 				     struct hf_git_out *out, struct hf_err *err)
 {
@@ -266,16 +203,16 @@ static enum hf_status run_with_files(const struct hf_git *git, const int files[3
 	int status, r;
 	pid_t pid;
 
-	r = spawn_git(git, files, &pid);
-	if (r == ENOENT) {
-		git->repo->no_git = true;
-		hf_fail(err, HF_UNAVAILABLE, "cannot work on '%s' without git: it is not in PATH",
-			hf_repo_name(git->repo));
-		return HF_UNAVAILABLE;
-	}
+	r = hf_git_spawn(git, files, &pid);
+	if (r == ENOENT)
+		return hf_git_fail_absent(git->repo, err);
 	errno = r;
 	if (r)
 		return hf_fail_errno_as(err, HF_OS, "cannot run git");
+	if (git->repo->program_deadline && !wait_until(pid, git->repo->program_deadline)) {
+		kill(pid, SIGTERM);
+		out->late = true;
+	}
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return hf_fail_errno_as(err, HF_OS, "cannot run git");
@@ -320,6 +257,12 @@ void hf_git_free(struct hf_git_out *out)
 enum hf_status hf_git_failed(const struct hf_git_out *out, const char *what, const char *on,
 			     struct hf_err *err)
 {
+	if (out->late) {
+		hf_fail(err, HF_BUSY, "git cannot %s '%s': its program has not ended in time", what,
+			on);
+		hf_advise(err, "wait longer with -w");
+		return HF_BUSY;
+	}
 	if (out->status > 128 && !out->said)
 		return hf_fail(err, HF_BUSY, "git cannot %s '%s': it was killed", what, on);
 	return hf_fail(err, hf_status_in_words(out->why), "git cannot %s '%s': %s", what, on,

@@ -14,6 +14,8 @@
  * reaches this process. Not async-signal-safe.
  */
 
+#include <sys/types.h>
+
 #include "git/repo_backend.h"
 
 struct hf_git {
@@ -32,9 +34,18 @@ struct hf_git_out {
 	char *text; /* standard output, NUL-terminated */
 	size_t size;
 	int status;    /* exit status, or 128 + the signal */
+	bool late;     /* ended at repo->program_deadline */
 	bool said;     /* standard error is not empty … */
 	char why[512]; /* … and this is its first line */
 };
+
+/* Return git's path, found once along PATH, of which relative parts do not count; NULL: it is not
+ * there. */
+const char *hf_git_program(void);
+
+/* Start git(1) with these standard files. Return 0 or an errno; ENOENT: git is not in PATH. */
+int hf_git_spawn(const struct hf_git *git, const int files[3], pid_t *pid);
+enum hf_status hf_git_fail_absent(struct hf_repo *repo, struct hf_err *err);
 
 /* Run git(1). HF_OK: it ran; free out with hf_git_free(). HF_UNAVAILABLE: git is not in PATH. */
 enum hf_status hf_git_run(const struct hf_git *git, struct hf_git_out *out, struct hf_err *err);

@@ -4,22 +4,16 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sha1.h>
-#include <sha2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "base/sys.h"
+#include "git/loose_object.h"
 
 #define SHARED "sharedindex."
 
 enum { HEAD = 12, OLDEST = 2, NEWEST = 4 };
-
-struct bytes {
-	const unsigned char *at;
-	size_t size;
-};
 
 void hf_index_advise(const struct hf_repo *repo, struct hf_err *err)
 {
@@ -45,9 +39,8 @@ static enum hf_status fail_read(const struct hf_repo *repo, struct hf_err *err)
 
 static const char not_a_file[] = "it is not a regular file";
 
-/* HF_NO: it is not there. To be unmapped, if it has a size. */
-static enum hf_status map_file(const struct hf_repo *repo, const char *name, struct bytes *bytes,
-			  struct hf_err *err)
+enum hf_status hf_index_map(const struct hf_repo *repo, const char *name,
+			    struct hf_index_bytes *bytes, struct hf_err *err)
 {
 	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 	int fd = sys_openat(repo->git, name, flags, 0), saved;
@@ -71,35 +64,18 @@ static enum hf_status map_file(const struct hf_repo *repo, const char *name, str
 	errno = saved;
 	if (at == MAP_FAILED)
 		return fail_read(repo, err);
-	*bytes = (struct bytes){at, (size_t)st.st_size};
+	*bytes = (struct hf_index_bytes){at, (size_t)st.st_size};
 	return HF_OK;
 }
 
-static void unmap_file(const struct bytes *bytes)
+void hf_index_unmap(const struct hf_index_bytes *bytes)
 {
 	if (bytes->size)
 		munmap((void *)bytes->at, bytes->size);
 }
 
-static void hash_bytes(const struct hf_repo *repo, const struct bytes *bytes, size_t size,
-		       unsigned char out[HF_SHA256])
-{
-	SHA1_CTX sha1;
-	SHA2_CTX sha2;
-
-	if (repo->oid_size == HF_SHA1) {
-		SHA1Init(&sha1);
-		SHA1Update(&sha1, bytes->at, size);
-		SHA1Final(out, &sha1);
-	} else {
-		SHA256Init(&sha2);
-		SHA256Update(&sha2, bytes->at, size);
-		SHA256Final(out, &sha2);
-	}
-}
-
 /* Return what is wrong with the index; NULL if nothing is. */
-static const char *what_is_wrong(const struct hf_repo *repo, const struct bytes *bytes)
+static const char *what_is_wrong(const struct hf_repo *repo, const struct hf_index_bytes *bytes)
 {
 	static const unsigned char none[HF_SHA256];
 	unsigned char sum[HF_SHA256];
@@ -115,7 +91,7 @@ static const char *what_is_wrong(const struct hf_repo *repo, const struct bytes 
 		return "its version is not known";
 	if (memcmp(end, none, repo->oid_size) == 0)
 		return NULL;
-	hash_bytes(repo, bytes, bytes->size - repo->oid_size, sum);
+	hf_bytes_hash(repo, bytes->at, bytes->size - repo->oid_size, sum);
 	return memcmp(end, sum, repo->oid_size) == 0 ? NULL : "its checksum is wrong";
 }
 
@@ -123,19 +99,20 @@ static const char *what_is_wrong(const struct hf_repo *repo, const struct bytes 
 static enum hf_status check_index_file(const struct hf_repo *repo, const char *name,
 				       struct hf_err *err)
 {
-	struct bytes bytes = {0};
-	enum hf_status status = map_file(repo, name, &bytes, err);
+	struct hf_index_bytes bytes = {0};
+	enum hf_status status = hf_index_map(repo, name, &bytes, err);
 	const char *wrong;
 
 	if (status != HF_OK)
 		return status;
 	wrong = what_is_wrong(repo, &bytes);
-	unmap_file(&bytes);
+	hf_index_unmap(&bytes);
 	return wrong ? hf_index_damaged(repo, wrong, err) : HF_OK;
 }
 
 /* Return true if the index contains this hash, and is therefore based on that shared index. */
-static bool has_hash(const struct hf_repo *repo, const struct bytes *bytes, const char *hex)
+static bool has_hash(const struct hf_repo *repo, const struct hf_index_bytes *bytes,
+		     const char *hex)
 {
 	unsigned char value[HF_SHA256];
 
@@ -147,7 +124,7 @@ static bool has_hash(const struct hf_repo *repo, const struct bytes *bytes, cons
 	return memmem(bytes->at, bytes->size, value, repo->oid_size) != NULL;
 }
 
-static enum hf_status check_shared(const struct hf_repo *repo, const struct bytes *bytes,
+static enum hf_status check_shared(const struct hf_repo *repo, const struct hf_index_bytes *bytes,
 				   struct hf_err *err)
 {
 	enum hf_status status = HF_OK;
@@ -166,14 +143,14 @@ static enum hf_status check_shared(const struct hf_repo *repo, const struct byte
 
 enum hf_status hf_index_check(const struct hf_repo *repo, const char *name, struct hf_err *err)
 {
-	struct bytes bytes = {0};
-	enum hf_status status = map_file(repo, name, &bytes, err);
+	struct hf_index_bytes bytes = {0};
+	enum hf_status status = hf_index_map(repo, name, &bytes, err);
 	const char *wrong;
 
 	if (status != HF_OK)
 		return status == HF_NO ? HF_OK : status;
 	wrong = what_is_wrong(repo, &bytes);
 	status = wrong ? hf_index_damaged(repo, wrong, err) : check_shared(repo, &bytes, err);
-	unmap_file(&bytes);
+	hf_index_unmap(&bytes);
 	return status;
 }

@@ -89,6 +89,39 @@ static void finish_hash(const struct hf_repo *repo, struct packer *p, char oid[H
 		SHA256End(&p->sha2, oid);
 }
 
+void hf_bytes_hash(const struct hf_repo *repo, const void *bytes, size_t size,
+		   unsigned char out[HF_SHA256])
+{
+	SHA1_CTX sha1;
+	SHA2_CTX sha2;
+
+	if (repo->oid_size == HF_SHA1) {
+		SHA1Init(&sha1);
+		SHA1Update(&sha1, bytes, size);
+		SHA1Final(out, &sha1);
+	} else {
+		SHA256Init(&sha2);
+		SHA256Update(&sha2, bytes, size);
+		SHA256Final(out, &sha2);
+	}
+}
+
+void hf_object_hash(const struct hf_repo *repo, const char *type, const void *bytes, size_t size,
+		    char oid[HF_OID_SIZE])
+{
+	char head[32];
+	size_t n = (size_t)snprintf(head, sizeof(head), "%s %zu", type, size) + 1;
+	struct packer p;
+
+	SHA1Init(&p.sha1);
+	SHA256Init(&p.sha2);
+	SHA1Update(&p.sha1, (const unsigned char *)head, n);
+	SHA256Update(&p.sha2, (const unsigned char *)head, n);
+	SHA1Update(&p.sha1, bytes, size);
+	SHA256Update(&p.sha2, bytes, size);
+	finish_hash(repo, &p, oid);
+}
+
 static enum hf_status pack_object(const struct hf_repo *repo, const struct hf_object_source *source,
 				  int fd, char oid[HF_OID_SIZE], struct hf_err *err)
 {

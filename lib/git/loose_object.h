@@ -32,6 +32,14 @@ enum hf_status hf_loose_object_write(struct hf_repo *repo, const struct hf_objec
 				     const char *name, char oid[HF_OID_SIZE], int *fd,
 				     struct hf_err *err);
 
+/* Hash bytes as the repository does. */
+void hf_bytes_hash(const struct hf_repo *repo, const void *bytes, size_t size,
+		   unsigned char out[HF_SHA256]);
+
+/* Return the name of an object. */
+void hf_object_hash(const struct hf_repo *repo, const char *type, const void *bytes, size_t size,
+		    char oid[HF_OID_SIZE]);
+
 /* Give the loose object of this name a new time (git/L2). Return false if there is none, or if it
  * is another file than fd. */
 bool hf_loose_object_renew(struct hf_repo *repo, const char *oid, int fd);

@@ -10,6 +10,7 @@
 #include "atomic/publish.h"
 #include "base/array.h"
 #include "base/sys.h"
+#include "git/git_cli_pack.h"
 #include "git/loose_object.h"
 
 enum { DIR_SIZE = 3, LONG_SIZE = sizeof(HF_STAGING) + HF_LOOSE_SIZE };
@@ -155,12 +156,15 @@ static enum hf_status put_staged(struct hf_repo *repo, const struct hf_object_so
 	return hf_objects_add(repo, oid, err);
 }
 
-enum hf_status hf_objects_put(struct hf_repo *repo, const struct hf_object_source *source,
-			      char oid[HF_OID_SIZE], struct hf_err *err)
+enum hf_status hf_object_store(struct hf_repo *repo, const struct hf_object_source *source,
+			       char oid[HF_OID_SIZE], struct hf_err *err)
 {
+	enum hf_status status;
 	int fd;
-	enum hf_status status = hf_loose_object_write(repo, source, NULL, oid, &fd, err);
 
+	if (repo->plain.no_objects)
+		return hf_git_store(repo, source, oid, err);
+	status = hf_loose_object_write(repo, source, NULL, oid, &fd, err);
 	if (status == HF_UNAVAILABLE)
 		return put_staged(repo, source, oid, err);
 	if (status != HF_OK)
@@ -213,8 +217,10 @@ static enum hf_status settle_objects(struct hf_repo *repo, struct hf_err *err)
 {
 	/* a directory that was found may be as new as the object */
 	bool made = false;
-	enum hf_status status = hf_sync_batch_run(&repo->contents, err);
+	enum hf_status status = hf_git_store_kept(repo, err);
 
+	if (status == HF_OK)
+		status = hf_sync_batch_run(&repo->contents, err);
 	for (size_t i = 0; status == HF_OK && i < repo->added_count; i++) {
 		if (!repo->added[i].staged)
 			made = true;
@@ -242,6 +248,7 @@ enum hf_status hf_objects_sync_packs(struct hf_repo *repo, struct hf_err *err)
 static void release_batch(struct hf_repo *repo)
 {
 	hf_sync_batch_discard(&repo->contents);
+	hf_git_forget_kept(repo);
 	for (size_t i = 0; i < repo->added_count; i++)
 		if (repo->added[i].fd >= 0)
 			sys_close(repo->added[i].fd);

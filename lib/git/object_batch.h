@@ -5,7 +5,7 @@
 /*
  * Make several new objects durable together (git/R1).
  *
- *	hf_objects_put()	for each object: write it, without a name
+ *	hf_object_store()	for each object: write it, without a name
  *	hf_objects_settle()	fsync all contents at once, then give each object its name
  *
  * README.md describes the steps. One batch at a time for a repository: the caller holds its
@@ -18,8 +18,8 @@
 
 #define HF_STAGING "tmp_objdir-holdfast"
 
-/* Write an object and add it. */
-enum hf_status hf_objects_put(struct hf_repo *repo, const struct hf_object_source *source,
+/* Write an object and add it; by git(1) where only Git may write objects (git/plain.h). */
+enum hf_status hf_object_store(struct hf_repo *repo, const struct hf_object_source *source,
 			      char oid[HF_OID_SIZE], struct hf_err *err);
 
 /* Add an object that git(1) has written. HF_NO: it is not a loose object. */

@@ -9,7 +9,10 @@
 
 #include "base/sys.h"
 
-enum { MAX_SYMBOLIC = 5 }; /* as in Git */
+enum {
+	MAX_SYMBOLIC = 5, /* as in Git */
+	MAX_PACKED = 64 * 1024 * 1024,
+};
 
 int hf_ref_base(const struct hf_repo *repo, const char *ref)
 {
@@ -103,4 +106,25 @@ enum hf_status hf_ref_check_direct(struct hf_repo *repo, const char *ref, struct
 	free(head);
 	hf_ref_read(hf_ref_base(repo, ref), ref, text);
 	return strncmp(text, "ref: ", 5) == 0 ? hf_ref_is_symbolic(ref, text + 5, err) : HF_OK;
+}
+
+bool hf_ref_is_absent(const struct hf_repo *repo, const char *ref)
+{
+	char line[PATH_MAX];
+	struct stat st;
+	void *text = NULL;
+	enum hf_status status;
+	bool absent;
+	size_t size;
+
+	/* refs are not files (reftable), or this one is, or it cannot be known */
+	if (sys_fstatat(repo->common, "reftable", &st, 0) == 0 ||
+	    sys_fstatat(hf_ref_base(repo, ref), ref, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	    errno != ENOENT)
+		return false;
+	snprintf(line, sizeof(line), " %s%s", ref, ref[strlen(ref) - 1] == '/' ? "" : "\n");
+	status = hf_repo_read_file(repo->common, "packed-refs", MAX_PACKED, &text, &size, NULL);
+	absent = status == HF_NO || (status == HF_OK && !memmem(text, size, line, strlen(line)));
+	free(text);
+	return absent;
 }

@@ -37,6 +37,10 @@ enum hf_status hf_ref_check_direct(struct hf_repo *repo, const char *ref, struct
 /* Report that ref is a symbolic ref to target now. Return HF_DATA. */
 enum hf_status hf_ref_is_symbolic(const char *ref, const char *target, struct hf_err *err);
 
+/* Return true if there is certainly no such ref, neither a file nor an entry of packed-refs; or,
+ * if the name ends with a slash, none below it. */
+bool hf_ref_is_absent(const struct hf_repo *repo, const char *ref);
+
 /* Format the name of the ref's log. Return false if it is too long. */
 bool hf_ref_log_name(const char *ref, char path[PATH_MAX]);
 

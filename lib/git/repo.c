@@ -2,14 +2,18 @@
 #include "git/repo.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/sys.h"
-#include "git/commit_object.h"
 #include "git/git2_backend.h"
 #include "git/git_cli_backend.h"
+#include "git/git_cli_objects.h"
+#include "git/index_read.h"
 #include "git/object_batch.h"
+#include "git/plain.h"
+#include "git/plain_rules.h"
 #include "git/ref_read.h"
 #include "git/tree_builder.h"
 #include <holdfast/clock.h>
@@ -22,17 +26,23 @@ static void close_back_end(struct hf_repo *repo)
 	repo->ops = NULL;
 }
 
-/* Open with libgit2, or with git(1) where libgit2 would differ from Git (git/R9). */
+/* Open with libgit2, or with git(1) where something is not plain (git/R9). */
 static enum hf_status open_with(struct hf_repo *repo, const struct hf_gitdir *found,
 				bool by_environment, struct hf_err *err)
 {
-	enum hf_status status = hf_repo_git2_open(repo, found, by_environment, err);
+	const char *variable = hf_plain_variable();
+	enum hf_status status;
 	struct hf_err ours;
 
+	snprintf(repo->plain.unknown, sizeof(repo->plain.unknown), "%s", variable ? variable : "");
+	status = variable ? hf_repo_not_plain(
+				    repo, found->worktree[0] ? found->worktree : found->git, err)
+			  : hf_repo_git2_open(repo, found, by_environment, err);
 	if (status != HF_UNAVAILABLE)
 		return status;
 	close_back_end(repo);
-	status = hf_repo_plumbing_open(repo, found, &ours);
+	repo->plain.no_objects = HF_WITHOUT(plain);
+	status = hf_repo_plumbing_open(repo, found, by_environment, &ours);
 	/* without git in PATH, libgit2's reason is the one to report */
 	if (status == HF_UNAVAILABLE && repo->no_git)
 		hf_advise(err, "install git, or add it to PATH: it can do this");
@@ -67,6 +77,8 @@ void hf_repo_close(struct hf_repo *repo)
 		return;
 	hf_repo_unlock(repo);
 	hf_repo_objects_done(repo);
+	hf_programs_forget(repo);
+	hf_index_forget(repo);
 	close_back_end(repo);
 	free(repo);
 }
@@ -118,19 +130,18 @@ enum hf_status hf_repo_check(struct hf_repo *repo, struct hf_commit_ident *autho
 enum hf_status hf_repo_mode(struct hf_repo *repo, const char *tree_path, const struct stat *st,
 			    unsigned int *mode, struct hf_err *err)
 {
+	struct hf_index_answer found;
 	enum hf_status status;
-	bool below;
 
 	*mode = S_ISLNK(st->st_mode) ? 0120000 : st->st_mode & S_IXUSR ? 0100755 : 0100644;
 	if (S_ISLNK(st->st_mode))
 		return HF_OK;
-	status = hf_repo_is_set(repo, "core.filemode", err);
+	status = hf_repo_is_set(repo, "core.filemode", true, err);
 	if (status != HF_NO)
 		return status;
 	/* core.fileMode is false: keep the mode of the index */
-	status = repo->ops->tracked(repo, tree_path, mode, &below, err);
-	if (status == HF_OK && *mode != 0100755)
-		*mode = 0100644;
+	status = hf_index_find(repo, "index", tree_path, &found, err);
+	*mode = status == HF_OK && found.mode == 0100755 ? 0100755 : 0100644;
 	return status;
 }
 
@@ -176,12 +187,13 @@ enum hf_status hf_repo_head(struct hf_repo *repo, char **ref, char tip[HF_OID_SI
 static enum hf_status is_as_in(struct hf_repo *repo, const char *tip, const char *path, bool *same,
 			       struct hf_err *err)
 {
-	struct hf_repo_change staged = {.path = path}, entry = {.path = path, .remove = true};
-	enum hf_status status = repo->ops->staged(repo, &staged, err);
+	struct hf_repo_change entry = {.path = path, .remove = true};
+	struct hf_index_answer staged;
+	enum hf_status status = hf_index_find(repo, "index", path, &staged, err);
 
 	if (status == HF_OK && tip[0])
 		status = hf_repo_entry(repo, tip, &entry, err);
-	*same = staged.remove == entry.remove &&
+	*same = staged.merged == !entry.remove &&
 		(entry.remove || (entry.mode == staged.mode && strcmp(entry.oid, staged.oid) == 0));
 	return status;
 }
@@ -189,7 +201,7 @@ static enum hf_status is_as_in(struct hf_repo *repo, const char *tip, const char
 enum hf_status hf_repo_is_switched(struct hf_repo *repo, const char *tip, const char *const *paths,
 				   size_t count, bool *is, struct hf_err *err)
 {
-	bool same = repo->ops->staged;
+	bool same = true;
 	enum hf_status status = HF_OK;
 
 	for (size_t i = 0; i < count && status == HF_OK && same; i++)
@@ -271,7 +283,20 @@ void hf_repo_objects_done(struct hf_repo *repo)
 enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,
 			    char oid[HF_OID_SIZE], struct hf_err *err)
 {
-	return hf_prune_explain(repo, repo->ops->blob(repo, tree_path, fd, oid, err), err);
+	enum hf_conversion how;
+	enum hf_status status = hf_plain_conversion(repo, tree_path, fd, &how, err);
+	struct stat st;
+
+	if (status == HF_OK && how != HF_CONVERT_NOTHING)
+		status = hf_program_convert(repo, tree_path, fd, how == HF_CONVERT_BY_PROGRAM, oid,
+					    err);
+	else if (status == HF_OK && sys_fstat(fd, &st) < 0)
+		status = hf_fail_errno(err, "cannot read the new content");
+	else if (status == HF_OK)
+		status = hf_object_store(
+			repo, &(struct hf_object_source){"blob", NULL, fd, (size_t)st.st_size}, oid,
+			err);
+	return hf_prune_explain(repo, status, err);
 }
 
 static enum hf_status fail_not_locked(const struct hf_repo *repo, struct hf_err *err)
@@ -349,7 +374,9 @@ enum hf_status hf_repo_update_ref(struct hf_repo *repo, const char *ref, const c
 	if (status != HF_OK)
 		return status;
 	do
-		status = repo->ops->move(repo, ref, tip, commit, reflog, who, err);
+		status = hf_ref_is_plain(repo, ref)
+				 ? hf_ref_move(repo, ref, tip, commit, reflog, who, err)
+				 : repo->ops->move(repo, ref, tip, commit, reflog, who, err);
 	while (status == HF_BUSY && hf_backoff_sleep(&backoff));
 	if (status == HF_OK && !has_dir)
 		status = hf_ref_sync(repo, ref, err);

@@ -26,6 +26,7 @@
  */
 
 #include "git/commit_ident.h"
+#include "git/commit_object.h"
 #include "git/index_lock.h"
 #include "git/index_update.h"
 #include "git/prune_guard.h"
@@ -33,6 +34,7 @@
 #include "git/repo_backend.h"
 #include "git/repo_id.h"
 #include "git/tree_path.h"
+#include "git/user_program.h"
 
 /* Open the repository that `git -C dir` would use without GIT_DIR in the environment; dir NULL:
  * that git would use here. HF_NOINPUT: there is no repository. */
@@ -79,7 +81,8 @@ enum hf_status hf_repo_parent(struct hf_repo *repo, const char *commit, char par
 bool hf_repo_has(struct hf_repo *repo, const char *oid);
 
 /* Store the content of fd, a regular file, from its beginning, as `git add` of tree_path would. It
- * is stored when hf_repo_commit() or hf_repo_index() has returned. */
+ * is stored when hf_repo_commit() or hf_repo_index() has returned. HF_NO: a filter must run first
+ * (git/user_program.h). */
 enum hf_status hf_repo_blob(struct hf_repo *repo, const char *tree_path, int fd,
 			    char oid[HF_OID_SIZE], struct hf_err *err);
 
@@ -101,7 +104,8 @@ enum hf_status hf_repo_index(struct hf_repo *repo, const struct hf_repo_change *
  * Make a commit object; it is durable, with everything new that it leads to, before a ref moves.
  * tip is its parent ("": none). The message is taken unchanged (see git/commit_message.h). Removing
  * an absent path does nothing. The same arguments make the same commit, unless it is signed.
- * HF_DATA: a path is below a file, or a directory, in the tip's tree.
+ * HF_DATA: a path is below a file, or a directory, in the tip's tree. HF_NO: a program must sign it
+ * first (git/user_program.h).
  */
 enum hf_status hf_repo_commit(struct hf_repo *repo, const char *tip,
 			      const struct hf_repo_change *changes, size_t count,

@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <holdfast/path.h>
+#include "base/copy.h"
 #include "base/side_file.h"
-#include "base/sys.h"
 #include "base/strerror.h"
+#include "base/sys.h"
+#include <holdfast/path.h>
 
 #define OURS "holdfast"
 #define DURABLE OURS "/durable"
@@ -79,6 +80,13 @@ const char *hf_repo_name(const struct hf_repo *repo)
 	return repo->workdir[0] ? repo->workdir : repo->gitdir;
 }
 
+enum hf_status hf_repo_not_plain(const struct hf_repo *repo, const char *dir, struct hf_err *err)
+{
+	return hf_fail(err, HF_UNAVAILABLE,
+		       "cannot use the repository at '%s': libgit2 does not do as Git with '%s'",
+		       dir, repo->plain.unknown);
+}
+
 enum hf_status hf_repo_not_owned(const char *dir, struct hf_err *err)
 {
 	hf_fail(err, HF_NOPERM, "cannot use the repository at '%s': another user owns it", dir);
@@ -97,15 +105,18 @@ enum hf_status hf_status_in_words(const char *why)
 	return HF_DATA;
 }
 
-enum hf_status hf_repo_is_set(struct hf_repo *repo, const char *key, struct hf_err *err)
+enum hf_status hf_repo_is_set(struct hf_repo *repo, const char *key, bool by_default,
+			      struct hf_err *err)
 {
 	static const char *const yes[] = {"true", "yes", "on", "1", ""};
 	char *value = NULL;
 	enum hf_status status = repo->ops->config(repo, key, &value, err);
 
+	if (status == HF_NO)
+		return by_default ? HF_OK : HF_NO;
 	if (status != HF_OK)
 		return status;
-	status = HF_NO;
+	status = strtol(value, NULL, 10) ? HF_OK : HF_NO;
 	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
 		if (strcasecmp(value, yes[i]) == 0)
 			status = HF_OK;
@@ -179,6 +190,27 @@ void hf_tip_durable(struct hf_repo *repo, const char *commit)
 	if (fd >= 0)
 		sys_close(fd);
 	errno = saved;
+}
+
+enum hf_status hf_repo_read_file(int dir, const char *path, size_t max, void **text, size_t *size,
+				 struct hf_err *err)
+{
+	int fd = sys_openat(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
+	enum hf_status status;
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == ENOTDIR
+			       ? HF_NO
+			       : hf_fail_errno(err, "cannot read '%s'", path);
+	/* a FIFO could block */
+	if (sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		status = hf_read_all(fd, max, text, size, path, err);
+	else
+		status = hf_fail(err, HF_DATA,
+				 "cannot read the rules in '%s': it is not a regular file", path);
+	sys_close(fd);
+	return status;
 }
 
 enum hf_status hf_repo_sync_all(struct hf_repo *repo, struct hf_err *err)

@@ -55,13 +55,6 @@ struct hf_repo_ops {
 	enum hf_status (*config)(struct hf_repo *repo, const char *key, char **value,
 				 struct hf_err *err);
 
-	/* Look up path in the index: its mode, or 0; *below: there are entries below it. */
-	enum hf_status (*tracked)(struct hf_repo *repo, const char *path, unsigned int *mode,
-				  bool *below, struct hf_err *err);
-	/* Set mode and oid, or remove, to those of change->path in the present index. NULL: the
-	 * back end would have to run Git for it. */
-	enum hf_status (*staged)(struct hf_repo *repo, struct hf_repo_change *change,
-				 struct hf_err *err);
 	/* HF_OK: path is ignored. HF_NO: it is not. */
 	enum hf_status (*ignored)(struct hf_repo *repo, const char *path, struct hf_err *err);
 
@@ -77,11 +70,6 @@ struct hf_repo_ops {
 	/* Read an object of this type; the caller frees *bytes, which end with a NUL. */
 	enum hf_status (*read)(struct hf_repo *repo, const char *type, const char *oid,
 			       void **bytes, size_t *size, struct hf_err *err);
-	/* Store an object; it is durable after hf_objects_settle() (git/object_batch.h). */
-	enum hf_status (*store)(struct hf_repo *repo, const char *type, const void *bytes,
-				size_t size, char oid[HF_OID_SIZE], struct hf_err *err);
-	enum hf_status (*blob)(struct hf_repo *repo, const char *path, int fd,
-			       char oid[HF_OID_SIZE], struct hf_err *err);
 	/* On the index file `name` in the git directory (git/index_update.h): read it whole; change
 	 * what was read; write it with the files' times, unsynced; free what was read. */
 	enum hf_status (*index_open)(struct hf_repo *repo, const char *name, struct hf_err *err);
@@ -118,8 +106,16 @@ struct hf_repo_index {
 	size_t count;
 };
 
+/* What is plain: git/plain.h. */
+struct hf_plain {
+	char unknown[128]; /* the first setting or variable that is not; "": all are */
+	bool no_objects;   /* only Git may write objects */
+	bool filters;	   /* a filter is configured */
+};
+
 struct hf_repo {
 	const struct hf_repo_ops *ops;
+	struct hf_plain plain;
 	void *back;		  /* the back end's own data */
 	char *workdir;		  /* absolute, without a final slash; "": bare */
 	char *gitdir, *commondir; /* likewise */
@@ -138,7 +134,15 @@ struct hf_repo {
 	struct hf_sync_batch names;    /* to be synced before a ref moves (git/R1, git/R2) */
 	int lock;		       /* index.lock, if we hold it; or -1 */
 	char *lock_path;
-	const char *record; /* the record named in index.lock; borrowed */
+	const char *record;	  /* the record named in index.lock; borrowed */
+	struct hf_unstored *unstored; /* git/git_cli_pack.h */
+	size_t unstored_count;
+	struct hf_index_list *list; /* git/index_read.h */
+	bool defers_programs;	  /* git/user_program.h */
+	int64_t program_limit;	  /* 0: none */
+	int64_t program_deadline; /* of the program that runs now; 0: none */
+	struct hf_program *programs;
+	size_t program_count;
 	struct hf_repo_index index;
 };
 
@@ -150,19 +154,28 @@ void hf_repo_base_close(struct hf_repo *repo);
 /* Return the repository's name in messages: its worktree or git directory. */
 const char *hf_repo_name(const struct hf_repo *repo);
 
+/* Report that repo->plain.unknown is not plain. Return HF_UNAVAILABLE. */
+enum hf_status hf_repo_not_plain(const struct hf_repo *repo, const char *dir, struct hf_err *err);
+
 /* Report that another user owns the repository. Return HF_NOPERM. */
 enum hf_status hf_repo_not_owned(const char *dir, struct hf_err *err);
 
 /* Return the status for a system error that a text of libgit2 or Git contains, or HF_DATA. */
 enum hf_status hf_status_in_words(const char *why);
 
-/* Read a boolean setting. HF_OK: it is true. HF_NO: it is false or not set. */
-enum hf_status hf_repo_is_set(struct hf_repo *repo, const char *key, struct hf_err *err);
+/* Read a boolean setting. HF_OK: it is true. HF_NO: it is false. */
+enum hf_status hf_repo_is_set(struct hf_repo *repo, const char *key, bool by_default,
+			      struct hf_err *err);
 
 /* Return true if this commit is the last one that was made durable in this repository, and not in
  * one of which this is a copy; note that it is (git/R4). */
 bool hf_tip_is_durable(struct hf_repo *repo, const char *commit);
 void hf_tip_durable(struct hf_repo *repo, const char *commit);
+
+/* Read a whole regular file, followed by a NUL; the caller frees *text. HF_NO: there is none.
+ * HF_DATA: it is not a regular file, or larger than max. */
+enum hf_status hf_repo_read_file(int dir, const char *path, size_t max, void **text, size_t *size,
+				 struct hf_err *err);
 
 /* Sync everything that Git has written to the repository (git/R4). */
 enum hf_status hf_repo_sync_all(struct hf_repo *repo, struct hf_err *err);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "git/object_batch.h"
+
 enum { DIRECTORY = 040000, SUBMODULE = 0160000, MAX_OID = HF_SHA256 };
 
 struct entry {
@@ -154,7 +156,9 @@ static enum hf_status write_tree(struct hf_repo *repo, struct tree *tree, char o
 		*end++ = '\0';
 		end = mempcpy(end, entry->oid, repo->oid_size);
 	}
-	status = repo->ops->store(repo, "tree", bytes, (size_t)(end - bytes), oid, err);
+	status = hf_object_store(
+		repo, &(struct hf_object_source){"tree", bytes, -1, (size_t)(end - bytes)}, oid,
+		err);
 	free(bytes);
 	return status;
 }

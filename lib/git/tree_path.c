@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "git/index_read.h"
+#include "git/plain_rules.h"
+#include "git/sparse.h"
 #include <holdfast/path.h>
 
 enum { SUBMODULE = 0160000 };
@@ -137,24 +140,14 @@ static enum hf_status check_parent(struct hf_repo *repo, const char *path, const
 				   struct hf_err *err)
 {
 	char name[PATH_MAX];
-	enum hf_status status;
-	unsigned int mode;
 	struct stat st;
-	bool below;
 
 	if (snprintf(name, sizeof(name), "%s/%s/.git", repo->workdir, prefix) >= (int)sizeof(name))
 		return too_long(path, err);
 	if (lstat(name, &st) == 0)
 		return hf_fail(err, HF_DATA, "cannot commit '%s': '%s' is another repository", path,
 			       prefix);
-	status = repo->ops->tracked(repo, prefix, &mode, &below, err);
-	if (status != HF_OK || !mode)
-		return status;
-	return mode == SUBMODULE
-		       ? hf_fail(err, HF_DATA, "cannot commit '%s': '%s' is a submodule", path,
-				 prefix)
-		       : hf_fail(err, HF_DATA, "cannot commit '%s': '%s' is a file in the index",
-				 path, prefix);
+	return HF_OK;
 }
 
 static enum hf_status check_parents(struct hf_repo *repo, const char *path, const char *tree_path,
@@ -210,27 +203,53 @@ static enum hf_status check_all_rules(struct hf_repo *repo, const char *info, co
 	return status;
 }
 
+/* Refuse a path that has an entry of the index in its way, or is not checked out. */
+static enum hf_status check_entry(struct hf_repo *repo, const char *path, const char *tree_path,
+				  const struct hf_index_answer *found, struct hf_err *err)
+{
+	enum hf_sparse sparse;
+	enum hf_status status;
+
+	if (found->parent && found->parent_mode == SUBMODULE)
+		return hf_fail(err, HF_DATA, "cannot commit '%s': '%.*s' is a submodule", path,
+			       (int)found->parent, tree_path);
+	if (found->parent)
+		return hf_fail(err, HF_DATA, "cannot commit '%s': '%.*s' is a file in the index",
+			       path, (int)found->parent, tree_path);
+	if (found->mode == SUBMODULE)
+		return hf_fail(err, HF_DATA, "cannot commit '%s': it is a submodule", path);
+	if (found->below)
+		return hf_fail(err, HF_DATA, "cannot commit '%s': it is a directory in the index",
+			       path);
+	status = hf_sparse_find(repo, tree_path, &sparse, err);
+	if (status != HF_OK)
+		return status;
+	/* by patterns that are not understood here, a file that is checked out is part of it */
+	if (!found->skipped && (sparse == HF_SPARSE_IN ||
+				(sparse == HF_SPARSE_UNKNOWN && (found->mode || found->sibling))))
+		return HF_OK;
+	hf_fail(err, HF_DATA, "cannot commit '%s': it is not checked out", path);
+	hf_advise(err, "git sparse-checkout add, or git update-index --no-skip-worktree");
+	return HF_DATA;
+}
+
 static enum hf_status check_tree_path(struct hf_repo *repo, const char *path, const char *tree_path,
 				      struct hf_err *err)
 {
 	enum hf_status status = check_parents(repo, path, tree_path, err);
-	unsigned int mode;
-	bool below;
+	struct hf_index_answer found;
 
 	if (status == HF_OK) /* its content is converted by them */
 		status = check_all_rules(repo, "info/attributes", ".gitattributes", tree_path, err);
 	if (status == HF_OK)
-		status = repo->ops->tracked(repo, tree_path, &mode, &below, err);
-	if (status != HF_OK)
+		status = hf_index_find(repo, "index", tree_path, &found, err);
+	if (status == HF_OK)
+		status = check_entry(repo, path, tree_path, &found, err);
+	if (status != HF_OK || found.mode)
 		return status;
-	if (mode == SUBMODULE)
-		return hf_fail(err, HF_DATA, "cannot commit '%s': it is a submodule", path);
-	if (below)
-		return hf_fail(err, HF_DATA, "cannot commit '%s': it is a directory in the index",
-			       path);
-	if (mode)
-		return HF_OK;
 	status = check_all_rules(repo, "info/exclude", ".gitignore", tree_path, err);
+	if (status == HF_OK && hf_plain_ignores_nothing(repo, tree_path))
+		return HF_OK;
 	if (status == HF_OK)
 		status = repo->ops->ignored(repo, tree_path, err);
 	if (status != HF_OK)

@@ -33,7 +33,8 @@ static enum hf_status open_repo(struct hf_record_run *r, struct hf_err *err)
 	r->redo.repo = repo;
 	status = hf_repo_check(repo, &intent->author, &intent->committer, err);
 	if (status == HF_OK)
-		status = hf_record_git_message(request->message, intent->id, &intent->message, err);
+		status = hf_record_git_message(repo, request->message, intent->id, &intent->message,
+					       err);
 	if (status == HF_OK)
 		status = hf_repo_id(repo, &id, err);
 	if (status != HF_OK)

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <holdfast/clock.h>
+#include "base/sys.h"
+#include "git/commit_message.h"
 #include "gitlock/git_locks.h"
 #include "record/record_reapply.h"
-#include "git/commit_message.h"
-#include "base/sys.h"
+#include <holdfast/clock.h>
 
 /* Attempts: each time the tip has moved, another process made progress. */
 enum { MAX_MOVES = 1000 };
@@ -21,13 +21,13 @@ static void trailer_of(char *out, size_t size, const char *id)
 	snprintf(out, size, HF_RECORD_TRAILER ": %s", id);
 }
 
-enum hf_status hf_record_git_message(const char *text, const char *id, char **message,
-				     struct hf_err *err)
+enum hf_status hf_record_git_message(struct hf_repo *repo, const char *text, const char *id,
+				     char **message, struct hf_err *err)
 {
 	char trailer[sizeof(HF_RECORD_TRAILER) + HF_RECORD_ID + 2];
 
 	trailer_of(trailer, sizeof(trailer), id);
-	return hf_commit_message_make(text, trailer, message, err);
+	return hf_repo_message(repo, text, trailer, message, err);
 }
 
 enum hf_status hf_record_git_find(struct hf_repo *repo, const struct hf_intent *intent,
@@ -117,6 +117,22 @@ static enum hf_status make_commit(struct hf_record_git *g, struct hf_err *err)
 	return status == HF_OK ? check_commit(g, err) : status;
 }
 
+/* HF_NO: programs must run first (git/user_program.h), for all files that need one. */
+static enum hf_status stage_files(struct hf_record_git *g, struct hf_err *err)
+{
+	enum hf_status status = HF_OK;
+	bool deferred = false;
+
+	for (size_t i = 0; i < g->intent->file_count && status == HF_OK; i++) {
+		status = stage_file(g, i, err);
+		if (status != HF_NO || !hf_repo_awaits_program(g->repo))
+			continue;
+		deferred = true;
+		status = HF_OK;
+	}
+	return status == HF_OK && deferred ? HF_NO : status;
+}
+
 /* Repeat while a gc removes objects that nothing leads to yet. */
 static enum hf_status stage_commit(struct hf_record_git *g, struct hf_err *err)
 {
@@ -127,9 +143,7 @@ static enum hf_status stage_commit(struct hf_record_git *g, struct hf_err *err)
 		return status;
 	do {
 		hf_repo_objects_done(g->repo);
-		status = HF_OK;
-		for (size_t i = 0; i < g->intent->file_count && status == HF_OK; i++)
-			status = stage_file(g, i, err);
+		status = stage_files(g, err);
 		if (status == HF_OK)
 			status = make_commit(g, err);
 	} while (status == HF_BUSY && hf_backoff_sleep(&backoff));
@@ -145,6 +159,7 @@ enum hf_status hf_record_git_stage(struct hf_record_git *g, struct hf_repo *repo
 	*g = (struct hf_record_git){
 		.repo = repo, .intent = intent, .files = files, .deadline = deadline};
 	snprintf(g->tip, sizeof(g->tip), "%s", tip);
+	hf_repo_limit_programs(repo, deadline);
 	g->changes = calloc(intent->file_count + 1, sizeof(*g->changes));
 	status = g->changes ? stage_commit(g, err)
 			    : hf_fail(err, HF_OS, "cannot make a commit: out of memory");
@@ -306,6 +321,20 @@ static enum hf_status try_redo(struct hf_record_git *g, bool again, struct hf_er
 	return status == HF_OK ? check_branch_again(g, err) : status;
 }
 
+/* Make the commit on a tip that has moved. A program that signs it runs without index.lock. */
+static enum hf_status make_moved_commit(struct hf_record_git *g, struct hf_err *err)
+{
+	enum hf_status status;
+
+	hf_repo_defer_programs(g->repo, true);
+	status = make_commit(g, err);
+	hf_repo_defer_programs(g->repo, false);
+	if (status != HF_NO || !hf_repo_awaits_program(g->repo))
+		return status;
+	status = hf_repo_run_unlocked(g->repo, g->deadline, err);
+	return status == HF_OK ? make_commit(g, err) : status;
+}
+
 enum hf_status hf_record_git_redo(struct hf_record_git *g, struct hf_err *err)
 {
 	const struct hf_intent *intent = g->intent;
@@ -321,7 +350,7 @@ enum hf_status hf_record_git_redo(struct hf_record_git *g, struct hf_err *err)
 		if (status == HF_OK && !*g->tip && *intent->tip)
 			status = hf_fail(err, HF_DATA, "'%s' no longer exists", intent->ref);
 		if (status == HF_OK)
-			status = make_commit(g, err);
+			status = make_moved_commit(g, err);
 		if (status != HF_OK && status != HF_BUSY)
 			return status;
 	}

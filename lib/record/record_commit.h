@@ -33,8 +33,8 @@ struct hf_record_git {
 };
 
 /* Make the intent's message: the user's, cleaned up, with the trailer. The caller frees it. */
-enum hf_status hf_record_git_message(const char *text, const char *id, char **message,
-				     struct hf_err *err);
+enum hf_status hf_record_git_message(struct hf_repo *repo, const char *text, const char *id,
+				     char **message, struct hf_err *err);
 
 /* Find the record's commit in the history of tip. HF_NO: there is none. */
 enum hf_status hf_record_git_find(struct hf_repo *repo, const struct hf_intent *intent,

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <holdfast/clock.h>
 #include "base/sys.h"
 #include "record/commit_point.h"
 #include "record/record_mark.h"
 #include "record/record_stage.h"
+#include <holdfast/clock.h>
 
 /* Attempts after the deadline, for records that dead processes left. */
 enum { MAX_LATE = 10 };
@@ -169,8 +169,18 @@ static enum hf_status check_head(struct hf_record_run *r, struct hf_err *err)
 	return status;
 }
 
+/* Run the user's programs with nothing held, and start again. */
+static enum hf_status run_programs(struct hf_record_run *r, struct hf_err *err)
+{
+	enum hf_status status;
+
+	hf_record_unstage(&r->redo);
+	status = start_again(r, HF_RECORD_READY, err);
+	return status == HF_OK ? hf_repo_run_programs(r->redo.repo, err) : status;
+}
+
 /* Do all until the COMMIT; or start again, since a path now leads elsewhere, an absent file exists,
- * or the branch is switched. */
+ * the branch is switched, or a program of the user's had to run. */
 static enum hf_status run_and_stage(struct hf_record_run *r, struct hf_err *err)
 {
 	enum hf_status status = run_sql(r, err), check;
@@ -179,6 +189,8 @@ static enum hf_status run_and_stage(struct hf_record_run *r, struct hf_err *err)
 		status = hf_intent_prepare(r->hold.db, err);
 	if (status == HF_OK)
 		status = hf_record_stage(&r->redo, err);
+	if (status == HF_NO && r->redo.repo && hf_repo_awaits_program(r->redo.repo))
+		return run_programs(r, err);
 	/* a removed directory can be the cause of a failure too */
 	check = hf_record_locks_check(&r->hold, status == HF_OK ? err : NULL);
 	if (check == HF_OK && status == HF_OK && r->redo.repo)

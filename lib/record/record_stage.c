@@ -122,8 +122,11 @@ enum hf_status hf_record_stage(struct hf_redo *redo, struct hf_err *err)
 	/* the content of the index is not known yet: check only that it can be changed */
 	if (hf_record_has_snapshot(intent))
 		return hf_repo_prepare(redo->repo, NULL, 0, err);
+	/* HF_NO: git/user_program.h */
+	hf_repo_defer_programs(redo->repo, true);
 	status = hf_record_git_stage(&redo->git, redo->repo, intent, redo->files, intent->tip,
 				     redo->hold->wait.deadline, err);
+	hf_repo_defer_programs(redo->repo, false);
 	return status == HF_OK
 		       ? hf_repo_prepare(redo->repo, redo->git.changes, intent->file_count, err)
 		       : status;

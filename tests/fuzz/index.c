@@ -11,6 +11,7 @@
 
 #include "fuzz.h"
 #include "git/index_check.h"
+#include "git/index_read.h"
 
 enum { RIGHT = 1, NONE = 2, SHA256 = 4, SHARED = 8, HEADED = 16, MOST = 65536 };
 
@@ -70,6 +71,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require(status == HF_OK || status == HF_DATA);
 	if (flags & RIGHT && flags & HEADED && length >= 12 + repo.oid_size)
 		require((status == HF_OK) == (version >= 2 && version <= 4));
+	/* git is asked only of a split index, which is not plain */
+	if (hf_index_is_plain(&repo)) {
+		struct hf_index_answer found;
+
+		require(hf_index_find(&repo, "index", "a/b", &found, &err) == HF_OK);
+		require(!found.mode || found.offset);
+	}
 	if (flags & SHARED)
 		unlinkat(repo.git, name, 0);
 	close(repo.git);

@@ -125,6 +125,7 @@ OTHERS = re.compile(
     r"log|log~|f|g|to|link|L|D|x\.db|copy|app\.pid(\..*)?|src|d|"
     r"repo|\.git|HEAD|HEAD\.lock|config|config\.worktree|index|index\.lock\..*|info|logs|"
     r"packed-refs|commondir|gitdir|gc\.pid|sharedindex\..*|objects|pack|multi-pack-index|"
+    r"replace|sparse-checkout|"
     r"[0-9a-f]{2}|[0-9a-f]{38}|refs|heads|tags|main|main\.lock|side|COMMIT_EDITMSG|shallow|"
     r"grafts|hooks|worktrees|modules|attributes|alternates|description|branches|reftable|"
     r"\.gitattributes|\.gitignore|\.gitmodules|MERGE_HEAD|REVERT_HEAD|CHERRY_PICK_HEAD|"

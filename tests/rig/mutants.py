@@ -86,7 +86,7 @@ TESTS = (
     ("sqlite/db_check", "db_check", "sqlite-check"),
     ("sqlite/*|store/*|cli/store_cli", "db connection store row_format held_output",
      "sqlite-run sqlite-backup sqlite-queue trust-db"),
-    ("git/*", "repo git_cli_backend sync_batch index_check", "atomic-record"),
+    ("git/*", "repo git_cli_backend sync_batch index_check index_read", "atomic-record"),
     ("record/*|cli/record_cli", "intent repo",
      "record-appends record-beside atomic-record faults-record"),
     ("*", "clock path proc fd getopt_glibc cli", "lock-run atomic-write"),

@@ -3,6 +3,8 @@
 
 #include "hf_test.h"
 
+static const struct hf_cleanup plain;
+
 static const char trailer[] = "Holdfast-Record: 5f3a";
 
 static void is_made(const char *text, const char *wanted)
@@ -10,7 +12,7 @@ static void is_made(const char *text, const char *wanted)
 	struct hf_err err;
 	char *message;
 
-	assert_status(HF_OK, hf_commit_message_make(text, trailer, &message, &err), &err);
+	assert_status(HF_OK, hf_commit_message_make(text, plain, trailer, &message, &err), &err);
 	assert_string_equal(message, wanted);
 	assert_true(hf_commit_message_has(message, trailer));
 	free(message);
@@ -44,11 +46,12 @@ static void is_cleaned_up(void **state)
 
 	(void)state;
 	is_made("\n \n s  \t\n\n\n\n# kept\r\n\n", " s\n\n# kept\n\nHoldfast-Record: 5f3a\n");
-	assert_status(HF_OK, hf_commit_message_make("s", NULL, &message, &err), &err);
+	assert_status(HF_OK, hf_commit_message_make("s", plain, NULL, &message, &err), &err);
 	assert_string_equal(message, "s\n");
 	free(message);
-	assert_status(HF_DATA, hf_commit_message_make(" \n\t\n", trailer, &message, &err), &err);
-	assert_status(HF_DATA, hf_commit_message_make("", NULL, &message, &err), &err);
+	assert_status(HF_DATA, hf_commit_message_make(" \n\t\n", plain, trailer, &message, &err),
+		      &err);
+	assert_status(HF_DATA, hf_commit_message_make("", plain, NULL, &message, &err), &err);
 }
 
 static void is_found_only_as_a_trailer(void **state)
