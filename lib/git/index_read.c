@@ -103,7 +103,8 @@ static enum hf_status walk_next(struct walk *w, struct entry *entry)
 
 	if (!w->left)
 		return HF_NO;
-	if (at + 3 > end)
+	/* at least a name of one letter, and a NUL */
+	if (at + 2 > end)
 		return HF_DATA;
 	flags = read16(bytes + STAT + w->repo->oid_size);
 	*entry = (struct entry){.mode = read32(bytes + MODE),
@@ -113,6 +114,8 @@ static enum hf_status walk_next(struct walk *w, struct entry *entry)
 	if (flags & EXTENDED && w->version > 2) {
 		entry->skipped = read16(w->bytes.at + at) & SKIPPED;
 		at += 2;
+		if (at + 2 > end)
+			return HF_DATA;
 	}
 	w->left--;
 	if (w->version == 4)

@@ -100,6 +100,24 @@ static void finds_what_git_lists(void **state)
 		}
 }
 
+/* The shortest entry is the last one, and no extension follows. */
+static void finds_a_name_of_one_letter(void **state)
+{
+	static const char *const versions[] = {"2", "3", "4"};
+	char line[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+		assert_int_equal(system("rm -rf r && git init -q r"), 0);
+		snprintf(line, sizeof(line),
+			 "echo x >f && git add -N f && git update-index --index-version %s && "
+			 "git update-index f %s", versions[i],
+			 i ? "&& git update-index --skip-worktree f" : "");
+		in_repository(line);
+		assert_int_equal(agrees_with_git(false), 1);
+	}
+}
+
 static void knows_what_a_sparse_checkout_leaves_out(void **state)
 {
 	static const char *const cones[] = {"a", "a/b", "a/b/c b", "'c d'", "ab e/f", "none", ""};
@@ -166,6 +184,7 @@ static void sets_times_that_git_believes(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(finds_what_git_lists),
+	cmocka_unit_test(finds_a_name_of_one_letter),
 	cmocka_unit_test(knows_what_a_sparse_checkout_leaves_out),
 	cmocka_unit_test(tells_what_is_in_the_way),
 	cmocka_unit_test(sets_times_that_git_believes),
