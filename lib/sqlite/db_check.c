@@ -135,16 +135,20 @@ static void check_from_outside(struct hf_check *check, const struct hf_target *d
  * From inside.
  */
 
-/* Add an item for each row of a query: its text, and the advice. */
+/* Add an item for each row of a query: its text, and the advice if it has any. "ok" is none. */
 static enum hf_status add_rows(struct hf_check *check, enum hf_check_kind kind, struct hf_db *db,
 			       const char *sql, struct hf_err *err)
 {
 	struct hf_sqlite_stmt *stmt;
 	enum hf_status status = hf_db_query(db, sql, NULL, 0, &stmt, err);
 
-	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK)
-		add(check, kind, hf_sqlite_stmt_column(stmt, 1).data, "%s",
-		    (const char *)hf_sqlite_stmt_column(stmt, 0).data);
+	while (status == HF_OK && (status = hf_sqlite_stmt_step(stmt, err)) == HF_OK) {
+		const char *text = hf_sqlite_stmt_column(stmt, 0).data,
+			   *advice = hf_sqlite_stmt_column(stmt, 1).data;
+
+		if (strcmp(text, "ok") != 0)
+			add(check, kind, advice ? advice : "", "%s", text);
+	}
 	hf_sqlite_stmt_finalize(stmt);
 	return status == HF_NO ? HF_OK : status;
 }
@@ -182,9 +186,8 @@ static enum hf_status check_records(struct hf_check *check, struct hf_db *db, st
 	return HF_OK;
 }
 
-static const char damage_query[] =
-	"SELECT integrity_check, '' FROM pragma_integrity_check(50, 'main')"
-	" WHERE integrity_check <> 'ok'";
+/* As a table, it would take the number for the name of a table (SQLite 3.46). */
+static const char damage_query[] = "PRAGMA main.integrity_check(50)";
 static const char foreign_key_query[] =
 	"SELECT printf('%d rows of ''%s'' refer to rows of ''%s'' that are not there',"
 	" count(*), \"table\", parent),"
