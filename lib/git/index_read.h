@@ -6,9 +6,9 @@
  * Look up a path in the index.
  *
  * The index file (gitformat-index, versions 2 to 4) is read into a table, which serves until the
- * file is another one. A split index is in two files, and `git ls-files` reads it. The checksum is not
- * verified here (index_check.h). A snapshot: the index may change afterwards, if index.lock is not
- * held. Never waits. Thread-safe for different repositories.
+ * file is another one. A split index is in two files, and `git ls-files` reads it. The checksum is
+ * not verified here (index_check.h). A snapshot: the index may change afterwards, if index.lock is
+ * not held. Never waits. Thread-safe for different repositories.
  */
 
 #include "git/repo_backend.h"
