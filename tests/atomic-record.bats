@@ -1419,6 +1419,7 @@ meanwhile() {
 }
 
 @test "each member of a group finishes a record in the group's database and files (record/V5)" {
+	require_root
 	local dir=$BATS_TEST_TMPDIR/group
 
 	mkdir "$dir"

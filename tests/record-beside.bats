@@ -114,6 +114,7 @@ stopped_at() {
 }
 
 @test "refuses chattr +i and +a before the COMMIT" {
+	require_root
 	local what flag
 
 	command -v chattr

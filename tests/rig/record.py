@@ -477,7 +477,8 @@ class Loop:
 
     def strace(self, action):
         for name, count in sorted(self.calls().items()):
-            if action != "kill" and name in ("execve", "exit_group"):
+            # umask(2) cannot fail
+            if action != "kill" and name in ("execve", "exit_group", "umask"):
                 continue
             how = "signal=KILL" if action == "kill" else f"error={action}"
             for n in range(1, count + 1):
