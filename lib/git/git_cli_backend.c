@@ -14,7 +14,7 @@
 #include "git/git_cli_read.h"
 #include "git/git_run.h"
 #include "git/index_check.h"
-#include "git/index_read.h"
+#include "git/index_stat.h"
 #include "git/ref_read.h"
 
 /* ---- open ----------------------------------------------------------------------------------- */

@@ -5,10 +5,10 @@
 /*
  * Look up a path in the index.
  *
- * One walk over the index file (gitformat-index, versions 2 to 4) answers everything that is asked
- * of a path. A split index is in two files, and `git ls-files` reads it. The checksum is not
- * verified here (index_check.h). A snapshot: the index may change afterwards, if index.lock is not
- * held. Never waits. Thread-safe for different repositories.
+ * The index file (gitformat-index, versions 2 to 4) is read into a table, which serves until the
+ * file is another one. A split index is in two files, and `git ls-files` reads it. The checksum is
+ * not verified here (index_check.h). A snapshot: the index may change afterwards, if index.lock is
+ * not held. Never waits. Thread-safe for different repositories.
  */
 
 #include "git/repo_backend.h"
@@ -29,17 +29,11 @@ struct hf_index_answer {
 enum hf_status hf_index_find(struct hf_repo *repo, const char *name, const char *path,
 			     struct hf_index_answer *answer, struct hf_err *err);
 
-/* Free what was read of a split index. */
+/* Free the table. */
 void hf_index_forget(struct hf_repo *repo);
 
 /* What libgit2 can change in the index, as Git would: an absent one, or one that is neither split
  * nor sparse, and has no extension that libgit2 must know and does not. */
 bool hf_index_is_plain(struct hf_repo *repo);
-
-/* Write the files' times, which the changes name, into their entries of the index file `name`, and
- * its new checksum. Entries that cannot be found stay as they are: Git will read those files. */
-enum hf_status hf_index_set_stat(struct hf_repo *repo, const char *name,
-				 const struct hf_repo_change *changes, size_t count,
-				 struct hf_err *err);
 
 #endif

@@ -137,7 +137,7 @@ struct hf_repo {
 	const char *record;	  /* the record named in index.lock; borrowed */
 	struct hf_unstored *unstored; /* git/git_cli_pack.h */
 	size_t unstored_count;
-	struct hf_index_list *list; /* git/index_read.h */
+	struct hf_index_table *table; /* git/index_read.h */
 	bool defers_programs;	  /* git/user_program.h */
 	int64_t program_limit;	  /* 0: none */
 	int64_t program_deadline; /* of the program that runs now; 0: none */

@@ -78,6 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(hf_index_find(&repo, "index", "a/b", &found, &err) == HF_OK);
 		require(!found.mode || found.offset);
 	}
+	hf_index_forget(&repo);
 	if (flags & SHARED)
 		unlinkat(repo.git, name, 0);
 	close(repo.git);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "git/index_read.h"
 
+#include "git/index_stat.h"
 #include "git/repo.h"
 #include "git/sparse.h"
 #include "hf_test.h"
