@@ -303,7 +303,7 @@ change() { sed -i "s/^$2 .*/$2 $3/" "$1"; }
 	[[ $output == *'may not be read'* ]]
 	mkdir -m 755 closed
 	run -77 $nobody "$HF_BIN/lock-run" -n --dotlock closed/x true
-	[[ $output == *'must be writable'* ]]
+	[[ $output == *'make its directory writable'* ]]
 	cd sticky
 	no_litter
 }
