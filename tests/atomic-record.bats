@@ -1310,7 +1310,7 @@ mend_index() {
 
 # Stop a record after the commit point until the command has run. The record stays unfinished: $1 is
 # the reason.
-meanwhile() {
+while_asked() {
 	HOLDFAST_FAULT='renameat2#1:stop' "$HF_FAULT_BIN/atomic-record" --sqlite "$db" --git . \
 		-m 'record a' --append ledger=../line --write notes/a=../note 2>../said 3>&- &
 	until [ "$(ps -o state= $!)" = T ]; do kill -0 $!; done
@@ -1333,7 +1333,7 @@ meanwhile() {
 			;;
 		plumbing) by_plumbing ;;
 		esac
-		meanwhile "'HEAD' is 'refs/heads/main' now" git symbolic-ref HEAD refs/heads/main
+		while_asked "'HEAD' is 'refs/heads/main' now" git symbolic-ref HEAD refs/heads/main
 		[ "$(git symbolic-ref HEAD) $(commits)" = "refs/heads/main $((n - 1))" ]
 		git symbolic-ref HEAD refs/heads/gone
 		git update-ref --no-deref HEAD main
@@ -1350,7 +1350,7 @@ meanwhile() {
 	for backend in libgit2 plumbing; do
 		[ $backend = libgit2 ] || by_plumbing
 		n=$((n + 1))
-		meanwhile "'refs/heads/main' no longer exists" git branch -m trunk
+		while_asked "'refs/heads/main' no longer exists" git branch -m trunk
 		run ! git rev-parse --verify -q main
 		[ "$(git symbolic-ref HEAD) $(commits)" = "refs/heads/trunk $((n - 1))" ]
 		git branch -m main

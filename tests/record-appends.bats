@@ -10,8 +10,8 @@ load rig/common
 setup() {
 	cd "$BATS_TEST_TMPDIR"
 	export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
-	mkdir work
-	cd work
+	mkdir scene
+	cd scene
 	echo line >../line
 	sqlite3 db 'PRAGMA journal_mode=WAL; CREATE TABLE t(i)' >/dev/null
 }
@@ -42,7 +42,7 @@ killed_at() {
 
 	cp -r . ../before
 	for n in {1..20}; do
-		rm -rf ../work/* ../work/.holdfast* ../work/.git
+		rm -rf ../scene/* ../scene/.holdfast* ../scene/.git
 		cp -r ../before/. .
 		HOLDFAST_FAULT="$1#$n:kill" run -137 append "$HF_FAULT_BIN" "${@:2}"
 		[ "$(rows)" = 0 ] || break
@@ -250,7 +250,7 @@ crowd() {
 	cp -r . ../before
 	# SQLite's own syncs: two transactions of the recovery, and the COMMIT
 	for n in {1..16}; do
-		rm -rf ../work/* ../work/.holdfast*
+		rm -rf ../scene/* ../scene/.holdfast*
 		cp -r ../before/. .
 		run strace -f -qq -o /dev/null -e trace=fdatasync \
 			-e "inject=fdatasync:error=EIO:when=$n" \

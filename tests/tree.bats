@@ -32,6 +32,13 @@ setup() {
 	same "$(printf '%s\n' $tools $(list SCRIPTS))" "$(list MAN1)"
 }
 
+@test "the top folder has nothing but what is listed here" {
+	git rev-parse 2>/dev/null || skip 'not a clone'
+	same "$(printf '%s\n' .ci .clang-format .gitignore CONTRIBUTING.md LICENSE Makefile NEWS \
+		README.md SECURITY.md bin completions docs hooks lib tests)" \
+		"$(git ls-files | cut -d / -f 1)"
+}
+
 @test "every module has a header, and every unit test tests a module of that folder" {
 	local module name test bad=
 	for module in $(list CORE_MODULES) $(list UPPER_MODULES); do
