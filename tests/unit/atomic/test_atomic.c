@@ -8,6 +8,7 @@
 #include "base/copy.h"
 #include "base/sys.h"
 #include "hf_test.h"
+#include "waits.h"
 #include <holdfast/clock.h>
 #include <holdfast/fd.h>
 
@@ -240,17 +241,6 @@ static void a_content_made_from_nothing_or_from_the_old_is_not_put_over_a_newer(
 	assert_false(has_litter());
 }
 
-static int hold(const struct rival *self, void *arg)
-{
-	int fd = open(arg, O_RDONLY);
-
-	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		return 99;
-	rival_say(self, 'l');
-	rival_hear(self);
-	return 0;
-}
-
 static void the_target_is_locked_only_for_the_commit(void **state)
 {
 	struct rival rival;
@@ -262,7 +252,7 @@ static void the_target_is_locked_only_for_the_commit(void **state)
 	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
 	close(fd);
 	rival = rival_start(hold, (char *)"f");
-	assert_hears(&rival, 'l');
+	assert_hears(&rival, 'h');
 	assert_status(HF_BUSY, commit("new"), &err);
 	assert_file("f", "old");
 	rival_end(&rival);

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 
 #include "hf_test.h"
+#include "waits.h"
 #include "base/sys.h"
 
 static struct hf_atomic_options options;
@@ -98,17 +99,6 @@ static void the_same_is_left_alone_and_the_old_is_kept_when_asked(void **state)
 	assert_link("l~", "one more");
 }
 
-static int hold(const struct rival *self, void *arg)
-{
-	int fd = open(arg, O_RDONLY);
-
-	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		return 99;
-	rival_say(self, 'l');
-	rival_hear(self);
-	return 0;
-}
-
 static void a_file_that_is_locked_is_waited_for(void **state)
 {
 	struct rival rival;
@@ -116,7 +106,7 @@ static void a_file_that_is_locked_is_waited_for(void **state)
 	(void)state;
 	put_file("l", "x");
 	rival = rival_start(hold, (char *)"l");
-	assert_hears(&rival, 'l');
+	assert_hears(&rival, 'h');
 	assert_status(HF_BUSY, make("x"), &err);
 	assert_file("l", "x");
 	rival_end(&rival);

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 
 #include "hf_test.h"
+#include "waits.h"
 #include <holdfast/fd.h>
 
 static struct hf_target target;
@@ -166,17 +167,6 @@ static void an_expectation_must_be_one(void **state)
 	assert_status(HF_OK, hf_target_rules_check(NULL, &(struct hf_target_rules){0}, &err), &err);
 }
 
-static int hold(const struct rival *self, void *arg)
-{
-	int fd = open(arg, O_RDONLY);
-
-	if (fd < 0 || flock(fd, LOCK_EX) < 0)
-		return 99;
-	rival_say(self, 'l');
-	rival_hear(self);
-	return 0;
-}
-
 static void a_locked_file_is_busy_and_a_check_locks_nothing(void **state)
 {
 	const struct hf_target_rules rules = {0};
@@ -186,7 +176,7 @@ static void a_locked_file_is_busy_and_a_check_locks_nothing(void **state)
 	(void)state;
 	put_file("busy", "x");
 	rival = rival_start(hold, (char *)"busy");
-	assert_hears(&rival, 'l');
+	assert_hears(&rival, 'h');
 	assert_status(HF_BUSY, take(&claim, "busy", rules), &err);
 	assert_int_equal(claim.fd, -1);
 	assert_status(HF_OK, hf_target_open(&target, "busy", 0, &err), &err);
